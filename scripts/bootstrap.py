@@ -1,0 +1,295 @@
+"""Make the project's virtual environment from the locks, once, and run something in it.
+
+    python3 scripts/bootstrap.py LEVEL [MODULE [ARGUMENT ...]]
+
+LEVEL is `base` (run the fleet), `postgres` (base and the PostgreSQL driver) or `dev` (also what tests need).
+With a MODULE this process then becomes `python -m MODULE ARGUMENT ...` inside the environment.
+
+Standard library only, because it runs before anything is installed. It writes to stderr, and only when it has
+work to do. `FLEET_VENV` chooses another folder than `.venv`; `uv` is used when it is on PATH, else pip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LEVELS = ("base", "postgres", "dev")  # each contains the ones before it
+OLDEST_PYTHON = (3, 11)
+STAMP = "fleet-stamp"
+NO_NETWORK = (
+    "newconnectionerror",
+    "failed to establish a new connection",
+    "connection refused",
+    "temporary failure in name resolution",
+    "dns error",
+    "error sending request",
+    "network is unreachable",
+)
+# A person's settings for other projects that would install into another place than the environment.
+UNWANTED = {
+    *("PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV"),
+    *("PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"),
+}
+
+
+class BootstrapError(Exception):
+    """Something the person at the keyboard has to put right; the text says what."""
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in LEVELS:
+        print(f"usage: bootstrap.py {{{','.join(LEVELS)}}} [MODULE [ARGUMENT ...]]", file=sys.stderr)
+        return 2
+    level, command = arguments[0], arguments[1:]
+    try:
+        python = prepare(level)
+    except BootstrapError as error:
+        print(f"fleet: {error}", file=sys.stderr)
+        return 1
+    if command:
+        sys.stderr.flush()
+        # -P: a folder `shared/` in the current directory must not win over ours.
+        os.execv(python, [str(python), "-P", "-m", *command])
+    return 0
+
+
+def prepare(level: str) -> Path:
+    """Return the environment's Python, after building or refreshing the environment if need be."""
+    if sys.version_info < OLDEST_PYTHON:
+        have = ".".join(str(part) for part in sys.version_info[:3])
+        raise BootstrapError(f"Python 3.11 or newer is needed, this is {have} ({sys.executable})")
+    venv = environment_folder()
+    if level in up_to_date(venv):
+        return python_of(venv)
+    with exclusive(venv):
+        if level not in up_to_date(venv):  # another start may just have done the work
+            build(venv, level)
+    return python_of(venv)
+
+
+def environment_folder() -> Path:
+    return Path(os.environ.get("FLEET_VENV") or ROOT / ".venv").expanduser().absolute()
+
+
+def python_of(venv: Path) -> Path:
+    return venv / "bin" / "python"
+
+
+# --- what is installed already --------------------------------------------------------------------
+
+
+def up_to_date(venv: Path) -> tuple[str, ...]:
+    """The levels that the environment satisfies as it stands."""
+    level, fingerprint = read_stamp(venv)
+    if level is None or fingerprint != fingerprint_of(venv):
+        return ()
+    return LEVELS[: LEVELS.index(level) + 1]
+
+
+def read_stamp(venv: Path) -> tuple[str | None, str]:
+    try:
+        level, fingerprint = (venv / STAMP).read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None, ""
+    return (level, fingerprint) if level in LEVELS else (None, "")
+
+
+def write_stamp(venv: Path, level: str) -> None:
+    draft = venv / f"{STAMP}.new"
+    draft.write_text(f"{level} {fingerprint_of(venv)}\n", encoding="ascii")
+    draft.replace(venv / STAMP)
+
+
+def fingerprint_of(venv: Path) -> str:
+    """Everything the installed packages follow from: locks, metadata, interpreter, where both folders are."""
+    digest = hashlib.sha256()
+    locks = sorted((ROOT / "requirements").glob("*.lock"))
+    for path in [*locks, ROOT / "setup.cfg", ROOT / "pyproject.toml"]:
+        digest.update(f"{path.name}\0".encode())
+        digest.update(path.read_bytes())
+    digest.update(f"{ROOT}\0{venv}\0{interpreter_of(venv)}".encode())
+    return digest.hexdigest()
+
+
+def interpreter_of(venv: Path) -> str:
+    """Which Python the environment runs on: where it lies, and its version as noted when it was made."""
+    try:
+        noted = (venv / "pyvenv.cfg").read_text(encoding="utf-8")
+        real = python_of(venv).resolve(strict=True)
+    except OSError:
+        return ""
+    versions = [line for line in noted.splitlines() if line.startswith("version")]
+    return f"{real}\0{versions}"
+
+
+# --- building -------------------------------------------------------------------------------------
+
+
+def build(venv: Path, level: str) -> None:
+    started = time.monotonic()
+    print(f"fleet: setting up {shorten(venv)}, once ...", end="", file=sys.stderr, flush=True)
+    try:
+        before, _ = read_stamp(venv)
+        installer = Uv(venv) if shutil.which("uv") else Pip(venv)
+        if not usable(venv):
+            clear(venv)
+            installer.create()
+        elif before is not None:
+            level = max(level, before, key=LEVELS.index)  # a demo does not take the test tools away again
+        (venv / STAMP).unlink(missing_ok=True)
+        install(installer, level)
+        write_stamp(venv, level)
+    except BootstrapError:
+        print(" failed", file=sys.stderr)
+        raise
+    print(f" {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+
+
+def install(installer: Uv | Pip, level: str) -> None:
+    locks = ROOT / "requirements"
+    # The build tools come first and from their own lock, so that `steam`, which exists only as source, is built
+    # by what we pinned and not by what an isolated build would download unchecked. The locks are complete, hence
+    # --no-deps. Nothing else may be built: a missing wheel says so instead of asking for a compiler.
+    wheels_only = ["--only-binary", ":all:"]
+    installer.install(["--require-hashes", "--no-deps", *wheels_only, "-r", str(locks / "build.lock")])
+    installer.install(
+        [
+            *("--require-hashes", "--no-deps", "--no-build-isolation", *wheels_only, "--no-binary", "steam"),
+            *("-r", str(locks / f"{level}.lock")),
+        ]
+    )
+    for project in (ROOT, ROOT / "lottery_core"):
+        if (project / "setup.cfg").is_file():
+            installer.install(["--no-deps", "--no-build-isolation", "-e", str(project)])
+
+
+class Uv:
+    """Much faster than pip, but not on a fresh machine."""
+
+    def __init__(self, venv: Path) -> None:
+        self.venv = venv
+
+    def create(self) -> None:
+        run(["uv", "venv", "--quiet", "--no-project", "--python", base_python(), str(self.venv)])
+
+    def install(self, arguments: list[str]) -> None:
+        # Without --compile-bytecode the first import of `steam` warns about its escapes; pip compiles anyway.
+        python = str(python_of(self.venv))
+        run(["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *arguments])
+
+
+class Pip:
+    """The new environment's own pip; without ensurepip, the pip beside this Python fetches it first."""
+
+    def __init__(self, venv: Path) -> None:
+        self.venv = venv
+        self.pip = [str(python_of(venv)), "-m", "pip"]
+
+    def create(self) -> None:
+        if not available("venv"):
+            raise BootstrapError(no_installer())
+        if available("ensurepip"):
+            run([base_python(), "-m", "venv", str(self.venv)])
+            return
+        if not available("pip"):
+            raise BootstrapError(no_installer())
+        run([base_python(), "-m", "venv", "--without-pip", str(self.venv)])
+        lock = str(ROOT / "requirements" / "build.lock")
+        foreign = [base_python(), "-m", "pip", "--python", str(python_of(self.venv))]
+        run([*foreign, "install", "--require-hashes", "--no-deps", "-r", lock])
+
+    def install(self, arguments: list[str]) -> None:
+        run([*self.pip, "install", "--quiet", "--disable-pip-version-check", *arguments])
+
+
+def no_installer() -> str:
+    return (
+        f"{sys.executable} has neither ensurepip nor pip, so nothing can be installed; "
+        "install one of them first (Debian, Ubuntu: apt install python3-venv)"
+    )
+
+
+def available(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def base_python() -> str:
+    """This Python, or the one below if this is an environment's, which may be about to go."""
+    return str(getattr(sys, "_base_executable", "") or sys.executable)
+
+
+def usable(venv: Path) -> bool:
+    """It can be installed into: its Python starts, is new enough, and is still the one whose packages lie there."""
+    code = f"import sys; assert sys.version_info >= {OLDEST_PYTHON}; print('python%d.%d' % sys.version_info[:2]); " + (
+        "" if shutil.which("uv") else "import pip"
+    )
+    try:
+        answer = subprocess.run([python_of(venv), "-I", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return (venv / "lib" / answer.stdout.strip() / "site-packages").is_dir()
+
+
+def clear(venv: Path) -> None:
+    """Remove what is left of an earlier environment, and only that."""
+    if not venv.exists() or (venv.is_dir() and not any(venv.iterdir())):
+        return
+    if not (venv / "pyvenv.cfg").is_file():
+        raise BootstrapError(f"{venv} exists and is not a virtual environment; it was left alone")
+    shutil.rmtree(venv)
+
+
+def run(command: list[str]) -> None:
+    """Run quietly; when it fails, show all it said."""
+    environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
+    environment.update(PIP_NO_INPUT="1", PIP_USER="0", UV_PYTHON_DOWNLOADS="never")
+    environment.setdefault("PIP_RETRIES", "2")
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode == 0:
+        return
+    sys.stderr.write(f"\n{done.stdout.rstrip()}\n")
+    if any(sign in done.stdout.lower() for sign in NO_NETWORK):
+        raise BootstrapError("packages could not be downloaded: is there a network, and a package index that answers?")
+    raise BootstrapError(f"`{' '.join(command[:4])} ...` failed with status {done.returncode}, see above")
+
+
+class exclusive:
+    """One builder at a time; the others wait. The lock lies beside the environment, which may be replaced."""
+
+    def __init__(self, venv: Path) -> None:
+        self.path = venv.with_name(f"{venv.name}.lock")
+
+    def __enter__(self) -> None:
+        try:
+            import fcntl
+        except ImportError:
+            raise BootstrapError("Windows is not supported directly; use WSL or a container") from None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = self.path.open("w")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+def shorten(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
