@@ -1,0 +1,1 @@
+"""One module per command of `fleet`, imported only when it is used."""

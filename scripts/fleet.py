@@ -1,0 +1,76 @@
+"""`fleet`: the operator's command line. Each command lives in a module of its own and is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+COMMANDS = {
+    "audit": "Compare what the database says with what Steam says.",
+    "balancer": "Run the HTTP service.",
+    "bots": "The vault of this host: import, list, Guard codes.",
+    "clients": "API keys of the websites that call the balancer.",
+    "config": "Show and check settings.",
+    "demo": "Players, ten bots and a simulated Steam, from nothing to the audit.",
+    "group": "Ten bots of a color on this host: start, status, stop.",
+    "keys": "The master key, and the keys that a host needs for its bots.",
+    "sandbox": "Run a simulated Steam.",
+    "up": "Run all parts on this machine until Ctrl-C.",
+}
+
+
+class LazyCommands(click.Group):
+    """Lists all commands at once and imports the one that is called."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"scripts.commands.{name}").cli
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+class App:
+    """What the root command hands down: where the settings come from. They are read when a command asks for them."""
+
+    def __init__(self, config: Path | None) -> None:
+        self.config = config
+
+    def settings(self, overrides: dict[str, dict[str, Any]] | None = None) -> Settings:
+        """The checked settings, or a clear message and exit status 2."""
+        from shared import errors, settings
+
+        try:
+            return settings.load(self.config, overrides)
+        except errors.SettingsError as error:
+            click.echo(error.detail, err=True)
+            raise SystemExit(2) from None
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="FLEET_CONFIG",
+    help="Settings that differ from the defaults (TOML).",
+)
+@click.pass_context
+def main(ctx: click.Context, config: Path | None) -> None:
+    """Take Steam items in, keep them, and give them back through a fleet of bots."""
+    ctx.obj = App(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Words and rules of the trade: pure, standard library only."""

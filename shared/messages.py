@@ -1,0 +1,287 @@
+"""Orders and reports: what the balancer asks of one bot, and the facts that a bot tells back.
+
+Both travel sealed (`shared.wire`), both may come twice. An order names one bot, one kind and its payload:
+
+========== ================= ===========================================================================================
+kind       payload           what the bot does; reports that may follow
+========== ================= ===========================================================================================
+send       `SendOrder`       makes the offer, confirms it if items are given: picked_up, then one of order_dropped, refused,
+                             try_later, answer_lost, or confirmation_needed / offer_active (with ``offer_id``)
+confirm    `OfferOrder`      confirms a pending offer by its id: offer_active, or nothing new
+cancel     `OfferOrder`      asks Steam to cancel, then looks: whatever the offer's state is now
+watch      `WatchOrder`      one look at the sent offers: one report per trade that it can say something about
+inventory  `InventoryOrder`  reads a player's inventory and, with a trade URL, the hold: inventory_read or inventory_failed
+settle     `SettleOrder`     looks at exchanges and at the bot's own inventory: settled, exchange_reversed, not_settled,
+                             items_seen, items_gone
+========== ================= ===========================================================================================
+
+A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by kind:
+
+- confirmation_needed, offer_active, offer_held, offer_declined, …: ``offer_id``, ``state`` (Steam's number)
+- offer_accepted: ``offer_id``, ``exchange_id``, ``settles_at`` (unix s or null), ``moved``: list of
+  ``{"asset_id", "context_id", "new_asset_id", "new_context_id"}``
+- refused, try_later: ``code`` (style table), ``reason``, ``result`` (EResult or null), ``player_message``, ``retry_after_s``
+- answer_lost: ``reason``; order_dropped: ``reason`` "recalled" or "expired"
+- settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched"}``, matched one of
+  ``id``, ``receipt``, ``fingerprint``, ``name``
+- items_gone: ``deposit_ids``; not_settled: ``settles_at`` (unix s or null), ``reason``
+- inventory_read: ``steam_id``, ``assets`` (`HeldAsset` JSON), ``hold_days`` (int or null); inventory_failed: ``steam_id``,
+  ``code``, ``reason``
+- order_refused: ``reason``; nothing of the refused text is repeated
+- offer_unknown: ``offer_id``, ``state``, ``partner``: a sent offer that no watched trade knows
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from shared.domain.items import Asset
+from shared.domain.status import TradeEvent
+
+ORDER_KINDS = frozenset({"send", "confirm", "cancel", "watch", "inventory", "settle"})
+
+OTHER_REPORTS = frozenset(
+    {
+        "items_seen",
+        "items_gone",
+        "not_settled",
+        "inventory_read",
+        "inventory_failed",
+        "order_refused",
+        "order_failed",
+        "offer_unknown",
+        "steam_call",
+    }
+)
+
+REPORT_KINDS = frozenset(event.value for event in TradeEvent) | OTHER_REPORTS
+
+
+def _assets(rows: list[dict[str, object]]) -> list[Asset]:
+    return [Asset.from_json(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class SendOrder:
+    """Make one offer: ``give`` leaves the bot, ``take`` leaves the partner. ``message`` already holds the verify link."""
+
+    token: str = field(repr=False)
+    partner: str
+    trade_token: str = field(repr=False)
+    message: str = field(repr=False)
+    give: list[Asset]
+    take: list[Asset]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**{**data, "give": _assets(data["give"]), "take": _assets(data["take"])})
+
+
+@dataclass(frozen=True, slots=True)
+class OfferOrder:
+    """Something about one offer of one trade; ``offer_id`` may be unknown for a cancel."""
+
+    token: str = field(repr=False)
+    partner: str
+    offer_id: str | None
+    give: list[Asset]
+    take: list[Asset]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**{**data, "give": _assets(data["give"]), "take": _assets(data["take"])})
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedTrade:
+    """What a watch must know to recognise a trade's offers: by token, partner and assets, not by id alone."""
+
+    trade_id: str
+    attempt: int
+    token: str = field(repr=False)
+    partner: str
+    offer_id: str | None
+    status: str
+    give: list[Asset]
+    take: list[Asset]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**{**data, "give": _assets(data["give"]), "take": _assets(data["take"])})
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOrder:
+    """All live trades of one bot. ``since`` is the oldest creation among them in unix s, for Steam's cutoff."""
+
+    trades: list[WatchedTrade]
+    since: int
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls([WatchedTrade.from_json(row) for row in data["trades"]], data["since"])
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryOrder:
+    """Read what ``steam_id`` could trade of CS2. With ``trade_token`` freshly traded items show too, and the hold is read."""
+
+    steam_id: str
+    trade_token: str | None = field(repr=False)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAsset:
+    """One item in custody that the bot shall look for among its own."""
+
+    deposit_id: str
+    asset: Asset
+    market_hash_name: str
+    fingerprint: str | None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**{**data, "asset": Asset.from_json(data["asset"])})
+
+
+@dataclass(frozen=True, slots=True)
+class SettleCheck:
+    """One trade to look at.
+
+    With an ``exchange_id`` the exchange must still be good and every asset in context 2: settled, exchange_reversed or
+    not_settled. Without one only the assets are looked for: items_seen and items_gone.
+    """
+
+    trade_id: str
+    attempt: int
+    exchange_id: str | None
+    assets: list[WantedAsset]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**{**data, "assets": [WantedAsset.from_json(row) for row in data["assets"]]})
+
+
+@dataclass(frozen=True, slots=True)
+class SettleOrder:
+    """Many checks, one inventory read. ``known`` are asset ids of the bot that belong to other rows: never match those."""
+
+    checks: list[SettleCheck]
+    known: list[str]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls([SettleCheck.from_json(row) for row in data["checks"]], data["known"])
+
+
+Payload = SendOrder | OfferOrder | WatchOrder | InventoryOrder | SettleOrder
+
+PAYLOADS: dict[str, type[SendOrder] | type[OfferOrder] | type[WatchOrder] | type[InventoryOrder] | type[SettleOrder]] = {
+    "send": SendOrder,
+    "confirm": OfferOrder,
+    "cancel": OfferOrder,
+    "watch": WatchOrder,
+    "inventory": InventoryOrder,
+    "settle": SettleOrder,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One thing that one bot is asked to do. Times are Redis' server time in ms."""
+
+    order_id: str
+    kind: str
+    bot: str
+    trade_id: str | None
+    attempt: int
+    issued_at_ms: int
+    expires_at_ms: int
+    payload: Payload
+
+    def dumps(self) -> bytes:
+        """UTF-8 JSON."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def loads(cls, text: bytes) -> Order:
+        """The order that `dumps` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not an order, or of a kind that is not on the list.
+        """
+        data = json.loads(text)
+        kind = data["kind"]
+        if kind not in PAYLOADS:
+            raise ValueError("order of an unknown kind")
+        return cls(**{**data, "payload": PAYLOADS[kind].from_json(data["payload"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One fact that a bot tells. ``run`` names the worker's process, ``number`` counts its reports from 1 on."""
+
+    bot: str
+    run: str
+    number: int
+    kind: str
+    order_id: str | None
+    trade_id: str | None
+    attempt: int
+    at_ms: int
+    data: dict[str, Any]
+
+    def dumps(self) -> bytes:
+        """UTF-8 JSON."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def loads(cls, text: bytes) -> Report:
+        """The report that `dumps` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not a report, or of a kind that is not on the list.
+        """
+        report = cls(**json.loads(text))
+        if report.kind not in REPORT_KINDS:
+            raise ValueError("report of an unknown kind")
+        return report
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a worker says of itself every few seconds.
+
+    ``state``: starting, waiting (another worker holds the lease), signing_in, online, unhealthy, stopping. ``items`` is the
+    number of CS2 assets seen in the bot's inventory (both contexts) when it was last read, ``offers`` its live sent offers at
+    the last look; both null until known. ``reason`` and ``action`` say what is wrong and what an operator should do.
+    """
+
+    bot: str
+    run: str
+    pid: int
+    host: str
+    steam_id: str
+    state: str
+    at_ms: int
+    items: int | None = None
+    offers: int | None = None
+    orders_done: int = 0
+    steam_calls: int = 0
+    latency_ms: float | None = None
+    reason: str | None = None
+    action: str | None = None
+
+    def dumps(self) -> bytes:
+        """UTF-8 JSON."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def loads(cls, text: bytes) -> Heartbeat:
+        return cls(**json.loads(text))

@@ -1,0 +1,177 @@
+"""Redis: the names of everything there, how an order gets into a bot's queue and how reports come back.
+
+Redis is a carrier, not a memory: whatever stands here may be lost or forged, so orders and reports are sealed and the database
+decides. Keys, all below the prefix ``fleet:`` except RQ's own:
+
+===================================== ======================================================================================
+``rq:queue:<bot>``, ``rq:job:<id>``    RQ's queue of one bot and its jobs (JSON, one argument: the sealed order)
+``fleet:reports``                     stream of ``bot``, ``sealed``; read by the consumer group ``balancers``
+``fleet:heartbeats``                  hash: bot → sealed heartbeat
+``fleet:lease:<bot>``                 the run that may use this bot, with a time to live
+``fleet:recall:<trade>``              the highest attempt that must not be sent any more
+``fleet:attempted:<trade>``           the highest attempt that a worker began to send
+``fleet:pace:<address>:<kind>``       when the next call of this kind from this egress address may start
+===================================== ======================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import redis
+
+from shared.clock import Clock, ServerClock
+from shared.messages import Heartbeat, Order, Report
+from shared.sealing import BotKeys, SealBroken, seal, unseal
+
+REPORTS = "fleet:reports"
+REPORT_GROUP = "balancers"
+HEARTBEATS = "fleet:heartbeats"
+ORDER_FUNCTION = "bot_worker.orders.carry_out"
+
+SEALED_MAX_BYTES = 4 * 1024 * 1024
+JOB_TTL_S = 24 * 3600
+RECALL_TTL_S = 8 * 24 * 3600
+
+
+def queue_name(bot: str) -> str:
+    return bot
+
+
+def lease_key(bot: str) -> str:
+    return f"fleet:lease:{bot}"
+
+
+def recall_key(trade_id: str) -> str:
+    return f"fleet:recall:{trade_id}"
+
+
+def attempted_key(trade_id: str) -> str:
+    return f"fleet:attempted:{trade_id}"
+
+
+def pace_key(address: str, kind: str) -> str:
+    return f"fleet:pace:{address}:{kind}"
+
+
+def connect(url: str, *, blocking: bool = False, timeout_s: float = 5.0) -> redis.Redis:
+    """A client. redis-py 8 gives up a read after 5 s, so whoever waits longer for something asks for a blocking one."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=None if blocking else timeout_s,
+        socket_connect_timeout=timeout_s,
+        decode_responses=False,
+        health_check_interval=0 if blocking else 30,
+    )
+
+
+def measure_time(client: redis.Redis, clock: Clock, server_clock: ServerClock) -> None:
+    """Ask Redis for its time and keep the offset."""
+    before = clock.now_ms()
+    seconds, micros = client.time()
+    server_clock.measured(seconds * 1000 + micros // 1000, before, clock.now_ms())
+
+
+def seal_order(order: Order, keys: BotKeys) -> str:
+    return seal(keys.order, order.dumps(), purpose=f"order:{order.bot}")
+
+
+def open_order(sealed: str, keys: BotKeys) -> Order:
+    """The order inside.
+
+    Raises:
+        SealBroken: it was not sealed for this bot by the balancer, is too large, or holds no order that we know.
+    """
+    if len(sealed) > SEALED_MAX_BYTES:
+        raise SealBroken("too large")
+    text = unseal(keys.order, sealed, purpose=f"order:{keys.bot}")
+    try:
+        return Order.loads(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise SealBroken("sealed, but not an order that we know") from error
+
+
+def job_mapping(order_id: str, sealed: str, bot: str, created_at: str) -> dict[str, Any]:
+    """The hash that RQ 3 keeps of a job, as ``Job.to_dict`` writes it; a contract test holds it against RQ itself."""
+    data = json.dumps([ORDER_FUNCTION, None, [sealed], {}]).encode()
+    return {
+        "created_at": created_at,
+        "data": zlib.compress(data, 1),
+        "success_callback_name": "",
+        "failure_callback_name": "",
+        "stopped_callback_name": "",
+        "started_at": "",
+        "ended_at": "",
+        "last_heartbeat": "",
+        "worker_name": "",
+        "group_id": "",
+        "origin": queue_name(bot),
+        "description": "order",
+        "enqueued_at": created_at,
+        "timeout": 180,
+        "result_ttl": 0,
+        "failure_ttl": 3600,
+        "status": "queued",
+        "meta": b"{}",
+    }
+
+
+def enqueue(client: Any, orders: Iterable[tuple[Order, BotKeys]], created_at: str) -> None:
+    """Put orders into their bots' queues, all in one round trip. Enqueuing one twice gives two jobs of one id: harmless."""
+    pipe = client.pipeline(transaction=True)
+    for order, keys in orders:
+        job_key = f"rq:job:{order.order_id}"
+        pipe.hset(job_key, mapping=job_mapping(order.order_id, seal_order(order, keys), order.bot, created_at))
+        pipe.expire(job_key, JOB_TTL_S)
+        pipe.sadd("rq:queues", f"rq:queue:{queue_name(order.bot)}")
+        pipe.rpush(f"rq:queue:{queue_name(order.bot)}", order.order_id)
+    pipe.execute()
+
+
+def append_reports(pipe: Any, reports: Iterable[Report], keys: BotKeys) -> None:
+    """Add sealed reports to the stream; ``pipe`` is a client or a pipeline."""
+    for report in reports:
+        sealed = seal(keys.report, report.dumps(), purpose=f"report:{report.bot}")
+        pipe.xadd(REPORTS, {"bot": report.bot, "sealed": sealed})
+
+
+def open_report(bot: str, sealed: str | bytes, keys: BotKeys) -> Report:
+    """The report inside.
+
+    Raises:
+        SealBroken: not sealed by this bot, too large, or holds no report that we know.
+    """
+    if len(sealed) > SEALED_MAX_BYTES:
+        raise SealBroken("too large")
+    text = unseal(keys.report, sealed, purpose=f"report:{bot}")
+    try:
+        report = Report.loads(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise SealBroken("sealed, but not a report that we know") from error
+    if report.bot != bot:
+        raise SealBroken("the report names another bot")
+    return report
+
+
+def put_heartbeat(pipe: Any, beat: Heartbeat, keys: BotKeys) -> None:
+    """Leave a worker's word about itself; the newest replaces the one before."""
+    pipe.hset(HEARTBEATS, beat.bot, seal(keys.report, beat.dumps(), purpose=f"heartbeat:{beat.bot}"))
+
+
+def open_heartbeat(bot: str, sealed: str | bytes, keys: BotKeys) -> Heartbeat:
+    """The heartbeat inside.
+
+    Raises:
+        SealBroken: not this bot's own word.
+    """
+    text = unseal(keys.report, sealed, purpose=f"heartbeat:{bot}")
+    try:
+        beat = Heartbeat.loads(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise SealBroken("sealed, but not a heartbeat") from error
+    if beat.bot != bot:
+        raise SealBroken("the heartbeat names another bot")
+    return beat
