@@ -1,0 +1,385 @@
+"""All parts of the fleet on one machine, each a process of its own: for `fleet up`, the demo, the tests and the bench.
+
+Everything lives in one folder (settings, master key, vault, logs, SQLite, Redis' data). The parts are started in the order in
+which they need each other and stopped in reverse; each of them ends with its owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from scripts.embedded import EmbeddedRedis
+from scripts.servers import GUARD
+from shared import settings as settings_module
+from shared.domain.ids import bots_of_group
+from shared.settings import Settings
+
+READY_S = 60.0
+STOP_S = 40.0
+
+# What a fleet against a sandbox can afford: the sandbox has no limits of calls, and its days last seconds.
+QUICK: dict[str, dict[str, Any]] = {
+    "pace": {
+        "sign_in_s": 0.0,
+        "send_s": 0.0,
+        "confirm_s": 0.0,
+        "confirm_list_s": 0.0,
+        "read_s": 0.0,
+        "inventory_s": 0.0,
+    },
+    "trades": {
+        "watch_s": 1.0,
+        "sweep_s": 1.0,
+        "settle_margin_s": 1.0,
+        "settle_again_s": 3.0,
+        "items_look_s": 2.0,
+        "inventory_cache_s": 5.0,
+        "retry_after_s": 2.0,
+    },
+}
+
+
+class StackError(Exception):
+    """A part did not start."""
+
+
+@dataclass
+class Wish:
+    """What to start. ``groups`` as in ``red:1``; empty urls mean embedded parts."""
+
+    directory: Path
+    groups: list[str] = field(default_factory=lambda: ["red:1"])
+    bots_per_group: int = 10
+    players: int = 20
+    seed: int = 1
+    protection_s: int = 7 * 86400
+    offer_lifetime_s: int = 14 * 86400
+    redis_url: str = ""
+    database_url: str = ""
+    port: int = 0
+    log_level: str = "info"
+    overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sandbox_args: list[str] = field(default_factory=list)
+
+    def bot_names(self) -> list[str]:
+        """Every bot of every group, in order."""
+        names = []
+        for text in self.groups:
+            color, _, number = text.partition(":")
+            names += [str(name) for name in bots_of_group(color, int(number))[: self.bots_per_group]]
+        return names
+
+
+def _toml(values: dict[str, dict[str, Any]]) -> str:
+    lines = []
+    for section, keys in values.items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {json.dumps(str(value) if isinstance(value, Path) else value)}" for key, value in keys.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _merge(*layers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    merged: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for section, keys in layer.items():
+            merged.setdefault(section, {}).update(keys)
+    return merged
+
+
+def get_json(url: str, *, api_key: str | None = None, timeout_s: float = 10.0) -> Any:
+    """GET one JSON document of a part of ours."""
+    request = urllib.request.Request(url)  # noqa: S310 - addresses of our own parts
+    if api_key:
+        request.add_header("Authorization", f"Bearer {api_key}")
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def send_json(method: str, url: str, body: Any, *, timeout_s: float = 10.0) -> Any:
+    """Call the sandbox's control API with a JSON body; the answer's JSON, ``None`` if it is empty."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), method=method)  # noqa: S310
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+@dataclass
+class Part:
+    """One running program."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self, timeout_s: float = STOP_S) -> int:
+        """SIGTERM, and SIGKILL when that does not help in time; the exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.wait()
+
+    def tail(self) -> str:
+        """The last lines of its log, for an error message."""
+        with contextlib.suppress(OSError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return ""
+
+
+class Stack:
+    """The running parts. Use as a context manager; leaving it stops everything."""
+
+    def __init__(self, wish: Wish, say: Callable[[str], None] = lambda _text: None) -> None:
+        self.wish = wish
+        self.say = say
+        self.parts: list[Part] = []
+        self.redis: EmbeddedRedis | None = None
+        self.redis_url = wish.redis_url
+        self.database_url = wish.database_url
+        self.steam_url = self.control_url = self.balancer_url = self.api_key = ""
+        self.config = wish.directory / "fleet.toml"
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start all parts; returns when every bot is online.
+
+        Raises:
+            StackError: a part ended or was not ready in time; its last log lines are in the message.
+        """
+        self.wish.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._start_redis()
+        self._start_sandbox()
+        self._write_settings()
+        self._prepare_keys()
+        self.start_balancer()
+        for text in self.wish.groups:
+            self.start_group(text)
+        self._wait_for_bots()
+
+    def stop(self) -> None:
+        """Stop what runs, last started first."""
+        for part in reversed(self.parts):
+            part.stop()
+        self.parts.clear()
+        if self.redis is not None:
+            self.redis.stop()
+            self.redis = None
+
+    def settings(self) -> Settings:
+        """The settings that the parts run with."""
+        return settings_module.load(self.config)
+
+    def fleet(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run one ``fleet`` command to its end; its standard output.
+
+        Raises:
+            StackError: it failed; the message holds what it said.
+        """
+        command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(self.config), *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=READY_S, check=False)
+        if done.returncode:
+            raise StackError(f"fleet {arguments[0]} {arguments[1] if len(arguments) > 1 else ''}: {done.stderr or done.stdout}")
+        return done.stdout
+
+    def spawn(self, name: str, *command: str) -> Part:
+        """Start one program with its log in the folder; it ends when this process does."""
+        log = self.wish.directory / f"{name}.log"
+        guard = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(signal.SIGTERM)), "-"]
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [*guard, *command],
+                stdout=subprocess.PIPE,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us; we stop the parts in order
+            )
+        part = Part(name, process, log)
+        self.parts.append(part)
+        return part
+
+    def spawn_fleet(self, name: str, *arguments: str) -> Part:
+        """Start one ``fleet`` command that goes on running."""
+        return self.spawn(name, sys.executable, "-P", "-m", "scripts.fleet", "--config", str(self.config), *arguments)
+
+    def _ready_line(self, part: Part) -> dict[str, str]:
+        """The one JSON line that a part prints when it is ready."""
+        out = part.process.stdout
+        if out is None:
+            raise StackError(f"{part.name} has no standard output")
+        deadline = time.monotonic() + READY_S
+        text = b""
+        while not text.endswith(b"\n"):
+            if time.monotonic() > deadline or part.process.poll() is not None:
+                raise StackError(f"{part.name} did not start:\n{part.tail()}")
+            if select.select([out], [], [], 0.2)[0]:
+                text += os.read(out.fileno(), 65536)
+        answer: dict[str, str] = json.loads(text.splitlines()[0])
+        return answer
+
+    def _start_redis(self) -> None:
+        if self.redis_url:
+            return
+        self.say("starting an embedded Redis")
+        self.redis = EmbeddedRedis(self.wish.directory / "redis").start()
+        self.redis_url = self.redis.url
+
+    def _start_sandbox(self) -> None:
+        self.say("starting the sandbox Steam")
+        wish = self.wish
+        part = self.spawn(
+            "sandbox",
+            *(sys.executable, "-P", "-m", "sandbox"),
+            *("--bots", ",".join(wish.bot_names()), "--players", str(wish.players), "--seed", str(wish.seed)),
+            *("--protection-s", str(wish.protection_s), "--offer-lifetime-s", str(wish.offer_lifetime_s)),
+            *wish.sandbox_args,
+        )
+        ready = self._ready_line(part)
+        self.steam_url, self.control_url = ready["steam"], ready["control"]
+
+    def _write_settings(self) -> None:
+        folder = self.wish.directory
+        port = self.wish.port or free_port()
+        self.database_url = self.database_url or f"sqlite:///{folder / 'fleet.db'}"
+        values = _merge(
+            QUICK,
+            {
+                "redis": {"url": self.redis_url},
+                "database": {"url": self.database_url},
+                "balancer": {
+                    "port": port,
+                    "site_url": f"http://127.0.0.1:{port}",
+                    "master_key_file": folder / "master.key",
+                    "prices_file": folder / "prices.json",
+                    "prices_check_s": 2.0,
+                },
+                "openid": {
+                    "endpoint": f"{self.control_url}/openid/login",
+                    "identity_prefix": f"{self.control_url}/openid/id/",
+                },
+                "group": {
+                    "vault_file": folder / "vault",
+                    "vault_key_file": folder / "vault.key",
+                    "status_dir": folder / "run",
+                },
+                "steam": {"base_url": self.steam_url},
+                "log": {"level": self.wish.log_level, "format": "json"},
+            },
+            self.wish.overrides,
+        )
+        self.config.write_text(_toml(values))
+        prices = get_json(f"{self.control_url}/control/prices")["prices"]
+        (folder / "prices.json").write_text(json.dumps(prices, ensure_ascii=False, indent=0))
+
+    def _prepare_keys(self) -> None:
+        self.say("making keys, filling the vault")
+        folder = self.wish.directory
+        if not (folder / "master.key").exists():
+            self.fleet("keys", "new")
+        rows = get_json(f"{self.control_url}/control/credentials?kind=bot")["accounts"]
+        table = folder / "bots.csv"
+        table.touch(mode=0o600)
+        with table.open("w", newline="") as out:
+            names = ["bot", "account_name", "password", "steam_id", "shared_secret", "identity_secret", "device_id"]
+            writer = csv.DictWriter(out, names, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows({**row, "bot": row["name"]} for row in rows)
+        self.fleet("bots", "import", str(table))
+        table.unlink()
+        for text in self.wish.groups:
+            color, _, number = text.partition(":")
+            keys = folder / f"keys-{color}-{number}.json"
+            self.fleet("keys", "issue", color, number, "--out", str(keys))
+            self.fleet("bots", "keys", str(keys))
+            keys.unlink()
+
+    def start_balancer(self, name: str = "balancer") -> Part:
+        """Start one balancer and wait until it answers; the first also makes the API key."""
+        self.say("starting the balancer")
+        part = self.spawn_fleet(name, "balancer", "--ready-json")
+        self.balancer_url = self._ready_line(part)["balancer"]
+        if not self.api_key:
+            answer = self.fleet("clients", "add", "demo", "--scope", "trade", "--scope", "read", "--scope", "operate", "--json")
+            self.api_key = json.loads(answer)["api_key"]
+        return part
+
+    def start_group(self, text: str) -> Part:
+        """Start the supervisor of one group, as in ``red:1``."""
+        self.say(f"starting the bots of group {text}")
+        color, _, number = text.partition(":")
+        return self.spawn_fleet(f"group-{color}-{number}", "group", "start", color, number)
+
+    def bots(self) -> list[dict[str, Any]]:
+        """What the balancer says of the fleet."""
+        rows: list[dict[str, Any]] = get_json(f"{self.balancer_url}/bots", api_key=self.api_key)["bots"]
+        return rows
+
+    def _wait_for_bots(self) -> None:
+        wanted = len(self.wish.bot_names())
+        deadline = time.monotonic() + READY_S + 2 * wanted
+        while True:
+            online = sum(row["state"] == "online" for row in self.bots())
+            if online >= wanted:
+                return
+            for part in self.parts:
+                if part.process.poll() is not None:
+                    raise StackError(f"{part.name} ended:\n{part.tail()}")
+            if time.monotonic() > deadline:
+                raise StackError(f"only {online} of {wanted} bots came online:\n{self.parts[-1].tail()}")
+            time.sleep(0.2)
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on just now."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block once, by `KeyboardInterrupt`, also while parts are still starting; later ones are ignored.
+
+    The block's own clean-up then runs undisturbed.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def interrupt(_number: int, _frame: object) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
