@@ -1,0 +1,47 @@
+"""What the import contracts cannot say: a package may import *only* these. The rest is in pyproject.toml."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ALLOWED = {
+    "shared/domain": {"shared.domain"},
+    "sandbox": {"sandbox", "aiohttp", "cryptography"},
+    "lottery_core/lottery": {"lottery"},
+}
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module
+
+
+def foreign(folder: Path, allowed: set[str]) -> list[str]:
+    found = []
+    for path in sorted(folder.rglob("*.py")):
+        for line, module in imports(path):
+            standard = module.partition(".")[0] in sys.stdlib_module_names
+            ours = any(module == name or module.startswith(f"{name}.") for name in allowed)
+            if not standard and not ours:
+                found.append(f"{path.relative_to(folder)}:{line} {module}")
+    return found
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_package_imports_nothing_else(package: str) -> None:
+    assert foreign(ROOT / package, ALLOWED[package]) == []
+
+
+def test_a_foreign_import_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text("import json, shared.domain.ids\nfrom shared.domain import items\n")
+    (tmp_path / "bad.py").write_text("def f():\n    from shared.wire import push\nimport shared.domains\n")
+    assert foreign(tmp_path, {"shared.domain"}) == ["bad.py:3 shared.domains", "bad.py:2 shared.wire"]
