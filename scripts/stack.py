@@ -366,7 +366,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block once, by `KeyboardInterrupt`, also while parts are still starting; later ones are ignored.
+    """SIGINT and SIGTERM end the block once, by `KeyboardInterrupt`, also while parts still start; later ones are ignored.
 
     The block's own clean-up then runs undisturbed.
     """

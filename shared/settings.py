@@ -214,7 +214,7 @@ def _allowed(section: str, key: str) -> str:
     if field is None:
         return "the sections are " + ", ".join(Settings.model_fields)
     model = field.annotation
-    if not (isinstance(model, type) and issubclass(model, BaseModel)) or key in model.model_fields:
+    if not key or not (isinstance(model, type) and issubclass(model, BaseModel)) or key in model.model_fields:
         return ""
     return f"[{section}] has the keys " + ", ".join(model.model_fields)
 
