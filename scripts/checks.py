@@ -22,7 +22,7 @@ def steps() -> dict[str, list[str]]:
         "format": [str(TOOLS / "ruff"), "format", "--check", "."],
         "lint": [str(TOOLS / "ruff"), "check", "."],
         "types": [sys.executable, "-m", "mypy"],
-        "imports": [str(TOOLS / "lint-imports"), "--no-timing"],
+        "imports": [str(TOOLS / "lint-imports"), "--no-logo"],
         "tests": [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-m", marks, *quick],
     }
 
