@@ -1,0 +1,39 @@
+"""What every service of the balancer needs, built once by `balancer.app` and passed down."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from balancer.db import Database
+from balancer.fleet import Fleet
+from balancer.waiters import Waiters
+from shared.clock import Clock, ServerClock
+from shared.domain.ids import record_id
+from shared.sealing import MasterKey
+from shared.settings import Settings
+
+
+@dataclass
+class Context:
+    """``redis`` is the synchronous client, used in threads only. ``prices`` and ``inventories`` belong to the HTTP side."""
+
+    settings: Settings
+    clock: Clock
+    server_clock: ServerClock
+    master: MasterKey
+    db: Database
+    redis: redis.Redis
+    fleet: Fleet
+    prices: Any
+    inventories: Any
+    waiters: Waiters
+    # Items that are known to stand in the table, so that a deposit does not write them again. They are never removed.
+    known_items: set[str] = field(default_factory=set)
+
+    def new_id(self, prefix: str) -> str:
+        """A fresh record id, as in ``trd_01j…``."""
+        return record_id(prefix, self.clock.now_ms(), secrets.token_bytes(7))

@@ -1,0 +1,219 @@
+"""The database: one engine, units of work in threads, the same on SQLite and PostgreSQL.
+
+`Database.run` is a whole transaction in a thread, `Database.look` only reads. Both take a plain function of a connection, so
+everything below is synchronous and can be tried in a test with `Database.transaction`. Units in flight are bounded and served
+first come, first served: more of them only make each wait longer.
+
+SQLite has one writer at a time whatever we do, so there is one writer thread, and what waits meanwhile shares the next commit
+(each unit below a savepoint of its own): a commit with ``synchronous=FULL`` costs a disk flush. ``BEGIN IMMEDIATE`` because a
+read that turns into a write under a plain ``BEGIN`` either fails or loses updates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from shared.settings import DatabaseSettings
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 10
+RETRIES_MAX = 5
+BATCH_MAX = 64
+# serialization_failure, deadlock_detected: nothing was written and the same may go well a moment later.
+_RETRIED = frozenset({"40001", "40P01"})
+_READ_ONLY = "fleet_read_only"
+
+
+def create(settings: DatabaseSettings) -> Engine:
+    """The engine, with what each kind of database needs; nothing is connected yet."""
+    url = make_url(settings.url)
+    if url.get_backend_name() == "sqlite":
+        if url.database and url.database != ":memory:":
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, pool_size=settings.units_of_work_max, max_overflow=8)
+        _prepare_sqlite(engine, settings.sqlite_synchronous)
+        return engine
+    return create_engine(
+        url,
+        pool_size=settings.units_of_work_max,
+        max_overflow=8,
+        pool_pre_ping=False,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+    )
+
+
+def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin by itself
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={synchronous}",
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "foreign_keys=ON",
+        ):
+            cursor.execute("PRAGMA " + pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get(_READ_ONLY)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def is_postgres(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
+
+
+def again(error: DBAPIError) -> bool:
+    """Whether PostgreSQL gave this transaction up for another's sake."""
+    return getattr(error.orig, "sqlstate", None) in _RETRIED
+
+
+class Database:
+    """Transactions in threads. A function given to `run` may be called again after a deadlock: it changes only the database."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.engine = create(settings)
+        self._reader = self.engine.execution_options(**self._reading())
+        self._threads = ThreadPoolExecutor(settings.units_of_work_max, thread_name_prefix="db")
+        self._writer = _Writer(self.engine) if self.engine.dialect.name == "sqlite" else None
+
+    def _reading(self) -> dict[str, Any]:
+        # One statement in autocommit spares PostgreSQL a BEGIN and a COMMIT, each a round trip.
+        return {"isolation_level": "AUTOCOMMIT"} if self.engine.dialect.name == "postgresql" else {_READ_ONLY: True}
+
+    async def run(self, fn: Callable[..., T], *args: Any) -> T:
+        """``fn(connection, *args)`` as one transaction, committed when this returns.
+
+        Raises:
+            whatever ``fn`` raises; then nothing of it was written.
+        """
+        if self._writer is not None:
+            return await asyncio.wrap_future(self._writer.submit(fn, args))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, fn, args)
+
+    async def look(self, fn: Callable[..., T], *args: Any) -> T:
+        """``fn(connection, *args)``, which only reads. On PostgreSQL each statement sees its own moment."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._look, fn, args)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction in this thread, for the command line and tests."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Finish what was begun, then close every connection."""
+        if self._writer is not None:
+            self._writer.close()
+        self._threads.shutdown(wait=True)
+        self.engine.dispose()
+
+    def _transact(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
+        for left in range(RETRIES_MAX, -1, -1):
+            try:
+                with self.engine.begin() as connection:
+                    return fn(connection, *args)
+            except DBAPIError as error:
+                if not left or not again(error):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _look(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
+        with self._reader.connect() as connection:
+            return fn(connection, *args)
+
+
+@dataclass(slots=True)
+class _Unit:
+    """One unit of work on its way through the writer thread."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    done: Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class _Writer:
+    """The one thread that writes to SQLite; units that wait share a commit."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="db-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, fn: Callable[..., T], args: tuple[Any, ...]) -> Future[T]:
+        done: Future[T] = Future()
+        self._queue.put(_Unit(fn, args, done))
+        return done
+
+    def close(self) -> None:
+        """Commit what was handed in, then end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (first := self._queue.get()) is not None:
+            units, last = self._waiting(first)
+            self._commit(units)
+            if last:
+                return
+
+    def _waiting(self, first: _Unit) -> tuple[list[_Unit], bool]:
+        """The units that wait by now, and whether the writer is to end after them."""
+        units = [first]
+        while len(units) < BATCH_MAX:
+            try:
+                unit = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if unit is None:
+                return units, True
+            units.append(unit)
+        return units, False
+
+    def _commit(self, units: list[_Unit]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                for unit in units:
+                    _try(connection, unit)
+        except BaseException as error:  # the batch as a whole was not written; each waiting caller is told
+            for unit in units:
+                unit.done.set_exception(error)
+            return
+        for unit in units:
+            if unit.error is None:
+                unit.done.set_result(unit.result)
+            else:
+                unit.done.set_exception(unit.error)
+
+
+def _try(connection: Connection, unit: _Unit) -> None:
+    """Do one unit below a savepoint: its failure takes back only what it wrote and is kept for whoever waits for it."""
+    savepoint = connection.begin_nested()
+    try:
+        unit.result = unit.fn(connection, *unit.args)
+    except Exception as error:  # handed to the unit's caller, see `_commit`
+        savepoint.rollback()
+        unit.error = error
+    else:
+        savepoint.commit()
