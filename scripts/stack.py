@@ -195,14 +195,18 @@ class Stack:
         """The settings that the parts run with."""
         return settings_module.load(self.config)
 
-    def fleet(self, *arguments: str, stdin: str | None = None) -> str:
+    def host_config(self, group: str) -> Path:
+        """The settings file of the host that runs this group (``red:1``); each group has a folder and a vault of its own."""
+        return self.wish.directory / f"host-{group.replace(':', '-')}" / "fleet.toml"
+
+    def fleet(self, *arguments: str, config: Path | None = None) -> str:
         """Run one ``fleet`` command to its end; its standard output.
 
         Raises:
             StackError: it failed; the message holds what it said.
         """
-        command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(self.config), *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=READY_S, check=False)
+        command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(config or self.config), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_S, check=False)
         if done.returncode:
             raise StackError(f"fleet {arguments[0]} {arguments[1] if len(arguments) > 1 else ''}: {done.stderr or done.stdout}")
         return done.stdout
@@ -223,9 +227,10 @@ class Stack:
         self.parts.append(part)
         return part
 
-    def spawn_fleet(self, name: str, *arguments: str) -> Part:
+    def spawn_fleet(self, name: str, *arguments: str, config: Path | None = None) -> Part:
         """Start one ``fleet`` command that goes on running."""
-        return self.spawn(name, sys.executable, "-P", "-m", "scripts.fleet", "--config", str(self.config), *arguments)
+        program = (sys.executable, "-P", "-m", "scripts.fleet", "--config", str(config or self.config))
+        return self.spawn(name, *program, *arguments)
 
     def _ready_line(self, part: Part) -> dict[str, str]:
         """The one JSON line that a part prints when it is ready."""
@@ -263,60 +268,61 @@ class Stack:
         self.steam_url, self.control_url = ready["steam"], ready["control"]
 
     def _write_settings(self) -> None:
+        """One file for the balancer and one for each host: hosts have no database, the balancer has no vault."""
         folder = self.wish.directory
         port = self.wish.port or free_port()
         self.database_url = self.database_url or f"sqlite:///{folder / 'fleet.db'}"
-        values = _merge(
-            QUICK,
-            {
-                "redis": {"url": self.redis_url},
-                "database": {"url": self.database_url},
-                "balancer": {
-                    "port": port,
-                    "site_url": f"http://127.0.0.1:{port}",
-                    "master_key_file": folder / "master.key",
-                    "prices_file": folder / "prices.json",
-                    "prices_check_s": 2.0,
-                },
-                "openid": {
-                    "endpoint": f"{self.control_url}/openid/login",
-                    "identity_prefix": f"{self.control_url}/openid/id/",
-                },
-                "group": {
-                    "vault_file": folder / "vault",
-                    "vault_key_file": folder / "vault.key",
-                    "status_dir": folder / "run",
-                },
-                "steam": {"base_url": self.steam_url},
-                "log": {"level": self.wish.log_level, "format": "json"},
+        common = {"redis": {"url": self.redis_url}, "log": {"level": self.wish.log_level, "format": "json"}}
+        balancer = {
+            "database": {"url": self.database_url},
+            "balancer": {
+                "port": port,
+                "site_url": f"http://127.0.0.1:{port}",
+                "master_key_file": folder / "master.key",
+                "prices_file": folder / "prices.json",
+                "prices_check_s": 2.0,
             },
-            self.wish.overrides,
-        )
-        self.config.write_text(_toml(values))
+            "openid": {
+                "endpoint": f"{self.control_url}/openid/login",
+                "identity_prefix": f"{self.control_url}/openid/id/",
+            },
+        }
+        self.config.write_text(_toml(_merge(QUICK, common, balancer, self.wish.overrides)))
+        for group in self.wish.groups:
+            config = self.host_config(group)
+            config.parent.mkdir(mode=0o700, exist_ok=True)
+            places = {"vault_file": "vault", "vault_key_file": "vault.key", "status_dir": "run"}
+            host = {
+                "group": {key: config.parent / name for key, name in places.items()},
+                "steam": {"base_url": self.steam_url},
+            }
+            config.write_text(_toml(_merge(QUICK, common, host, self.wish.overrides)))
         prices = get_json(f"{self.control_url}/control/prices")["prices"]
         (folder / "prices.json").write_text(json.dumps(prices, ensure_ascii=False, indent=0))
 
     def _prepare_keys(self) -> None:
-        self.say("making keys, filling the vault")
-        folder = self.wish.directory
-        if not (folder / "master.key").exists():
+        self.say("making keys, filling the vaults")
+        if not (self.wish.directory / "master.key").exists():
             self.fleet("keys", "new")
-        rows = get_json(f"{self.control_url}/control/credentials?kind=bot")["accounts"]
-        table = folder / "bots.csv"
+        accounts = {row["name"]: row for row in get_json(f"{self.control_url}/control/credentials?kind=bot")["accounts"]}
+        for group in self.wish.groups:
+            self._fill_vault(group, accounts)
+
+    def _fill_vault(self, group: str, accounts: dict[str, dict[str, str]]) -> None:
+        config, (color, _, number) = self.host_config(group), group.partition(":")
+        table, keys = config.parent / "bots.csv", config.parent / "keys.json"
+        names = [str(name) for name in bots_of_group(color, int(number)) if str(name) in accounts]
+        columns = ["bot", "account_name", "password", "steam_id", "shared_secret", "identity_secret", "device_id"]
         table.touch(mode=0o600)
         with table.open("w", newline="") as out:
-            names = ["bot", "account_name", "password", "steam_id", "shared_secret", "identity_secret", "device_id"]
-            writer = csv.DictWriter(out, names, extrasaction="ignore")
+            writer = csv.DictWriter(out, columns, extrasaction="ignore")
             writer.writeheader()
-            writer.writerows({**row, "bot": row["name"]} for row in rows)
-        self.fleet("bots", "import", str(table))
+            writer.writerows({**accounts[name], "bot": name} for name in names)
+        self.fleet("bots", "import", str(table), config=config)
+        self.fleet("keys", "issue", color, number, "--out", str(keys))
+        self.fleet("bots", "keys", str(keys), config=config)
         table.unlink()
-        for text in self.wish.groups:
-            color, _, number = text.partition(":")
-            keys = folder / f"keys-{color}-{number}.json"
-            self.fleet("keys", "issue", color, number, "--out", str(keys))
-            self.fleet("bots", "keys", str(keys))
-            keys.unlink()
+        keys.unlink()
 
     def start_balancer(self, name: str = "balancer") -> Part:
         """Start one balancer and wait until it answers; the first also makes the API key."""
@@ -332,7 +338,7 @@ class Stack:
         """Start the supervisor of one group, as in ``red:1``."""
         self.say(f"starting the bots of group {text}")
         color, _, number = text.partition(":")
-        return self.spawn_fleet(f"group-{color}-{number}", "group", "start", color, number)
+        return self.spawn_fleet(f"group-{color}-{number}", "group", "start", color, number, config=self.host_config(text))
 
     def bots(self) -> list[dict[str, Any]]:
         """What the balancer says of the fleet."""

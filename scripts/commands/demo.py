@@ -178,7 +178,7 @@ def _what_next(stack: Stack) -> str:
             f"  the API, with a page to call it:   {stack.balancer_url}/docs",
             f"  play a partner by hand:            {stack.control_url}/",
             f"  the fleet:                         curl -H 'Authorization: Bearer {stack.api_key}' {stack.balancer_url}/bots",
-            f"  the bots of this host:             fleet --config {stack.config} group status",
+            f"  the bots of this host:             fleet --config {stack.host_config('red:1')} group status",
             f"  the audit:                         fleet --config {stack.config} audit --record {stack.control_url}",
             "Ctrl-C stops everything.",
         )
