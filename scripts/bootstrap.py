@@ -34,6 +34,7 @@ NOTHING_FOUND = (
     "network is unreachable",
     "(from versions: none)",
 )
+NOT_DOWNLOADED = "packages could not be downloaded: is there a network, and has the index wheels for this machine?"
 # A person's settings for other projects that would install into another place than the environment.
 UNWANTED = {
     *("PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV"),
@@ -42,7 +43,11 @@ UNWANTED = {
 
 
 class BootstrapError(Exception):
-    """Something the person at the keyboard has to put right; the text says what."""
+    """Something the person at the keyboard has to put right; the text says what, `output` what a program said."""
+
+    def __init__(self, message: str, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
 
 
 def main(arguments: list[str]) -> int:
@@ -137,21 +142,37 @@ def interpreter_of(venv: Path) -> str:
 def build(venv: Path, level: str) -> None:
     started = time.monotonic()
     print(f"fleet: setting up {shorten(venv)}, once ...", end="", file=sys.stderr, flush=True)
+    before, _ = read_stamp(venv)
+    if before is not None:
+        level = max(level, before, key=LEVELS.index)  # a demo does not take the test tools away again
     try:
-        before, _ = read_stamp(venv)
-        installer = Uv(venv) if shutil.which("uv") else Pip(venv)
-        if not usable(venv):
-            clear(venv)
-            installer.create()
-        elif before is not None:
-            level = max(level, before, key=LEVELS.index)  # a demo does not take the test tools away again
-        (venv / STAMP).unlink(missing_ok=True)
-        install(installer, level)
+        if not (shutil.which("uv") and built_by(Uv(venv), level)):
+            build_by(Pip(venv), level)
         write_stamp(venv, level)
-    except BootstrapError:
-        print(" failed", file=sys.stderr)
+    except BootstrapError as error:
+        print(f" failed\n{error.output}".rstrip(), file=sys.stderr)
         raise
     print(f" {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+
+
+def built_by(installer: Uv, level: str) -> bool:
+    """uv reads neither pip's settings nor its certificates, so where it fails pip may still work."""
+    try:
+        build_by(installer, level)
+    except BootstrapError as error:
+        if not error.output:
+            raise
+        print(f" uv failed:\n{error.output}\nfleet: once more, with pip ...", end="", file=sys.stderr, flush=True)
+        return False
+    return True
+
+
+def build_by(installer: Uv | Pip, level: str) -> None:
+    if not usable(installer.venv, installer.needs):
+        clear(installer.venv)
+        installer.create()
+    (installer.venv / STAMP).unlink(missing_ok=True)
+    install(installer, level)
 
 
 def install(installer: Uv | Pip, level: str) -> None:
@@ -179,6 +200,8 @@ def projects() -> list[Path]:
 class Uv:
     """Much faster than pip, but not on a fresh machine."""
 
+    needs = "sys"
+
     def __init__(self, venv: Path) -> None:
         self.venv = venv
 
@@ -193,6 +216,8 @@ class Uv:
 
 class Pip:
     """The new environment's own pip; without ensurepip, the pip beside this Python fetches it first."""
+
+    needs = "pip"
 
     def __init__(self, venv: Path) -> None:
         self.venv = venv
@@ -231,11 +256,10 @@ def base_python() -> str:
     return str(getattr(sys, "_base_executable", "") or sys.executable)
 
 
-def usable(venv: Path) -> bool:
-    """It can be installed into: its Python starts, is new enough, and is still the one whose packages lie there."""
-    code = f"import sys; assert sys.version_info >= {OLDEST_PYTHON}; print('python%d.%d' % sys.version_info[:2]); " + (
-        "" if shutil.which("uv") else "import pip"
-    )
+def usable(venv: Path, needed: str) -> bool:
+    """It can be installed into: its Python starts, is new enough, is still the one whose packages lie there, and can
+    import what the installer needs."""
+    code = f"import {needed}, sys; assert sys.version_info >= {OLDEST_PYTHON}; print('python%d.%d' % sys.version_info[:2])"
     try:
         answer = subprocess.run([python_of(venv), "-I", "-c", code], capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
@@ -253,10 +277,11 @@ def clear(venv: Path) -> None:
 
 
 def run(command: list[str]) -> None:
-    """Run quietly; when it fails, show all it said."""
+    """Run quietly; when it fails, the error carries all it said."""
     environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
     environment.update(PIP_NO_INPUT="1", PIP_USER="0", UV_PYTHON_DOWNLOADS="never")
-    environment.setdefault("PIP_RETRIES", "2")
+    for name, usual in (("PIP_RETRIES", "2"), ("UV_SYSTEM_CERTS", "1")):  # pip believes the system's certificates anyway
+        environment.setdefault(name, usual)
     done = subprocess.run(
         command,
         env=environment,
@@ -267,10 +292,10 @@ def run(command: list[str]) -> None:
     )
     if done.returncode == 0:
         return
-    sys.stderr.write(f"\n{done.stdout.rstrip()}\n")
-    if any(sign in done.stdout.lower() for sign in NOTHING_FOUND):
-        raise BootstrapError("packages could not be downloaded: is there a network, and has the index wheels for this machine?")
-    raise BootstrapError(f"`{' '.join(command[:4])} ...` failed with status {done.returncode}, see above")
+    said = done.stdout.rstrip()
+    if any(sign in said.lower() for sign in NOTHING_FOUND):
+        raise BootstrapError(NOT_DOWNLOADED, said)
+    raise BootstrapError(f"`{' '.join(command[:4])} ...` failed with status {done.returncode}, see above", said)
 
 
 class exclusive:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts import bootstrap
-from scripts.bootstrap import BootstrapError, Pip, clear, up_to_date, write_stamp
+from scripts.bootstrap import BootstrapError, Pip, Uv, clear, up_to_date, write_stamp
 
 SCRIPT = Path(bootstrap.__file__)
 
@@ -87,6 +87,34 @@ def test_neither_pip_nor_ensurepip_is_one_clear_line(tmp_path: Path, monkeypatch
         Pip(tmp_path / "venv").create()
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "venv").exists()
+
+
+def test_where_uv_fails_pip_is_tried(
+    checkout: Path, venv: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = []
+
+    def build_by(installer: Uv | Pip, level: str) -> None:
+        tried.append((type(installer), level))
+        if isinstance(installer, Uv):
+            raise BootstrapError("failed", "unknown certificate")
+
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: f"/somewhere/{name}")
+    monkeypatch.setattr(bootstrap, "build_by", build_by)
+    bootstrap.build(venv, "base")
+    assert tried == [(Uv, "base"), (Pip, "base")]
+    assert "unknown certificate" in capsys.readouterr().err
+    assert up_to_date(venv) == ("base",)
+
+
+def test_a_demo_after_tests_keeps_the_test_tools(checkout: Path, venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = []
+    monkeypatch.setattr(bootstrap, "build_by", lambda _, level: levels.append(level))
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda _: None)
+    write_stamp(venv, "dev")
+    (checkout / "setup.cfg").write_text("as it is now")
+    bootstrap.build(venv, "base")
+    assert levels == ["dev"]
 
 
 def test_an_old_python_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
