@@ -1,0 +1,97 @@
+"""`python -m sandbox`: run a simulated Steam until it is told to stop."""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+from sandbox import server
+from sandbox.settings import SandboxSettings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print one line of JSON with both addresses when ready, then serve until SIGTERM or SIGINT. Returns 0."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
+    try:
+        settings = settings_of(options)
+    except ValueError as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 2
+    asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: SandboxSettings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        except NotImplementedError:  # event loops of Windows have no signal handlers
+            signal.signal(number, lambda *_: stop.set())
+    running = await server.start(settings)
+    sys.stdout.write(json.dumps({"steam": running.steam_url, "control": running.control_url}) + "\n")
+    sys.stdout.flush()
+    try:
+        await stop.wait()
+    finally:
+        await running.stop()
+
+
+def settings_of(options: argparse.Namespace) -> SandboxSettings:
+    """Settings from the command line; `--bot-group red:10` is red-1 to red-10. Raises: ValueError."""
+    bots = [name for name in (options.bots or "").split(",") if name]
+    for group in options.bot_group or []:
+        color, _, count = group.partition(":")
+        if not color or not count.isdigit():
+            raise ValueError(f"--bot-group wants color:count, not {group!r}")
+        bots += [f"{color}-{number}" for number in range(1, int(count) + 1)]
+    none_asked = options.bots is None and not options.bot_group
+    return SandboxSettings(
+        host=options.host,
+        port=options.port,
+        control_port=options.control_port,
+        seed=options.seed,
+        bots=SandboxSettings().bots if none_asked else tuple(bots),
+        players=options.players,
+        items_per_player=_range(options.items_per_player),
+        items_per_bot=_range(options.items_per_bot),
+        player_habit=options.player_habit,
+        player_delay_s=options.player_delay_s,
+        protection_s=options.protection_s,
+        offer_lifetime_s=options.offer_lifetime_s,
+        access_log=options.access_log,
+    )
+
+
+def _range(text: str) -> tuple[int, int]:
+    """`20` or `10-30`. Raises: ValueError."""
+    low, _, high = text.partition("-")
+    return int(low), int(high or low)
+
+
+def _parser() -> argparse.ArgumentParser:
+    default = SandboxSettings()
+    parser = argparse.ArgumentParser(prog="sandbox", description="A simulated Steam for trying and testing trade bots.")
+    parser.add_argument("--host", default=default.host, help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="Steam's port, 0 for any free one")
+    parser.add_argument("--control-port", type=int, default=0, help="port of the control API and pages, 0 for any")
+    parser.add_argument("--seed", type=int, default=default.seed, help="same seed, same world (%(default)s)")
+    parser.add_argument("--bots", help="names of bot accounts, separated by commas (red-1 to red-10)")
+    parser.add_argument("--bot-group", action="append", metavar="COLOR:N", help="bots COLOR-1 to COLOR-N; repeatable")
+    parser.add_argument("--players", type=int, default=default.players, help="number of players (%(default)s)")
+    parser.add_argument("--items-per-player", default="15-30", help="a number or a range such as 10-30 (%(default)s)")
+    parser.add_argument("--items-per-bot", default="0", help="a number or a range (%(default)s)")
+    parser.add_argument("--player-habit", default=default.player_habit, help="what players do (%(default)s)")
+    parser.add_argument("--player-delay-s", type=float, default=default.player_delay_s, help="how long they think")
+    parser.add_argument("--protection-s", type=int, default=default.protection_s, help="trade protection (%(default)s)")
+    parser.add_argument("--offer-lifetime-s", type=int, default=default.offer_lifetime_s, help="(%(default)s)")
+    parser.add_argument("--access-log", action="store_true", help="log requests (paths only)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Steam accounts of the sandbox: who they are, what they may do, how a simulated person behaves."""
+
+import base64
+import random
+import re
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sandbox import guard
+from sandbox.errors import NotFound
+
+STEAM_ID_BASE = 76561197960265728
+HABITS = ("accept", "decline", "ignore", "counter", "manual")
+TOKEN_SIGNS = string.ascii_letters + string.digits + "_-"
+
+FIRST = ("quiet", "lucky", "north", "amber", "pixel", "tiny", "sharp", "mellow", "rusty", "solar", "velvet", "brave")
+SECOND = ("fox", "otter", "hawk", "comet", "badger", "lynx", "marten", "heron", "wolf", "tiger", "raven", "moose")
+
+
+@dataclass(slots=True)
+class Account:
+    """One account; secrets are base64 as in a maFile, `delay_s` is how long its person thinks."""
+
+    steam_id: int
+    kind: str
+    name: str
+    account_name: str
+    password: str
+    shared_secret: str
+    identity_secret: str
+    api_key: str
+    trade_token: str
+    habit: str = "manual"
+    delay_s: float = 0.0
+    hold_days: int = 0
+    private: bool = False
+    banned: bool = False
+    device_locked: bool = False
+    acknowledged: bool = False
+    created: int = 0
+    level: int = 10
+    friends: set[int] = field(default_factory=set)
+    limits: dict[str, int] = field(default_factory=dict)
+    tokens_valid_from: float = 0.0
+    """Tokens issued before this real time are worthless: "sign out everywhere"."""
+
+    @property
+    def account_id(self) -> int:
+        return self.steam_id - STEAM_ID_BASE
+
+    @property
+    def trade_url(self) -> str:
+        return f"https://steamcommunity.com/tradeoffer/new/?partner={self.account_id}&token={self.trade_token}"
+
+    @property
+    def device_id(self) -> str:
+        return guard.device_id(self.steam_id)
+
+
+class Accounts:
+    """All accounts, found by id, sign-in name or Web API key."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self.by_id: dict[int, Account] = {}
+        self.by_account_name: dict[str, Account] = {}
+        self.by_api_key: dict[str, Account] = {}
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self.by_id.values())
+
+    def get(self, steam_id: int) -> Account:
+        """Raises: NotFound."""
+        try:
+            return self.by_id[steam_id]
+        except KeyError:
+            raise NotFound(f"no account {steam_id}") from None
+
+    def add(self, kind: str, name: str | None, now: float) -> Account:
+        """Make an account with fresh ids and secrets; sign-in names are made unique."""
+        chance = self._chance
+        steam_id = self._unused_id()
+        shown = name or f"{chance.choice(FIRST)}_{chance.choice(SECOND)}_{chance.randrange(10, 99)}"
+        account = Account(
+            steam_id=steam_id,
+            kind=kind,
+            name=shown,
+            account_name=self._unused_name(("fleet_" if kind == "bot" else "") + re.sub(r"\W+", "_", shown.lower())),
+            password="".join(chance.choices(string.ascii_letters + string.digits + "!#%+-", k=18)),
+            shared_secret=base64.b64encode(chance.randbytes(20)).decode(),
+            identity_secret=base64.b64encode(chance.randbytes(20)).decode(),
+            api_key=chance.randbytes(16).hex().upper(),
+            trade_token=self._token(),
+            created=int(now) - chance.randrange(200, 4000) * 86400,
+            level=chance.randrange(1, 80),
+        )
+        self.by_id[steam_id] = account
+        self.by_account_name[account.account_name] = account
+        self.by_api_key[account.api_key] = account
+        return account
+
+    def renew_trade_token(self, account: Account) -> None:
+        account.trade_token = self._token()
+
+    def _token(self) -> str:
+        return "".join(self._chance.choices(TOKEN_SIGNS, k=8))
+
+    def _unused_id(self) -> int:
+        while True:
+            steam_id = STEAM_ID_BASE + self._chance.randrange(30_000_000, 1_900_000_000)
+            if steam_id not in self.by_id:
+                return steam_id
+
+    def _unused_name(self, wanted: str) -> str:
+        name, number = wanted, 1
+        while name in self.by_account_name:
+            number += 1
+            name = f"{wanted}_{number}"
+        return name

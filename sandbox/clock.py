@@ -1,0 +1,28 @@
+"""The sandbox's two clocks: a movable one for the life of offers, and the real one for codes and keys."""
+
+import time
+
+
+class Clock:
+    """Real time plus an offset that a test moves.
+
+    Offers, holds and protection use `now()`. Guard codes, confirmation keys and tokens use `real()`: clients
+    compute them from their own machine's time (steampy 1.2.0 reads `time.time()` in `guard.py`).
+    """
+
+    def __init__(self, offset_s: float = 0.0) -> None:
+        self.offset_s = offset_s
+
+    def real(self) -> float:
+        """Unix seconds of the machine."""
+        return time.time()
+
+    def now(self) -> float:
+        """Unix seconds of the simulated world."""
+        return time.time() + self.offset_s
+
+    def advance(self, seconds: float) -> None:
+        self.offset_s += seconds
+
+    def set_now(self, unix: float) -> None:
+        self.offset_s = unix - time.time()

@@ -1,0 +1,323 @@
+"""The control API: move the clock, make accounts and items, cause trouble, act as a player, read what happened."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from sandbox import pages, people, record_views, timeline, trading, wire
+from sandbox.accounts import HABITS, Account
+from sandbox.errors import BadRequest, NotFound, Refused
+from sandbox.steam_api.openid import OpenId
+from sandbox.steam_api.steam import Steam
+from sandbox.wire import NUDGE, PROVIDER, STEAM
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+routes = web.RouteTableDef()
+
+
+def application(steam: Steam, nudge: Callable[[], None]) -> web.Application:
+    """The application of the control port; `nudge` wakes whoever lets time pass."""
+    app = web.Application(middlewares=[_guarded])
+    app[STEAM], app[NUDGE], app[PROVIDER] = steam, nudge, {}
+    app.add_routes(routes)
+    app.add_routes(pages.routes)
+    return app
+
+
+def set_base(app: web.Application, base: str) -> None:
+    """Tell the OpenID provider of this port its own address."""
+    app[PROVIDER]["openid"] = OpenId(base)
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse writes from other sites' pages, translate errors, and let the world act on what was changed."""
+    origin = request.headers.get("Origin")
+    if request.method not in ("GET", "HEAD") and origin is not None and urlsplit(origin).netloc != request.host:
+        return _say("a page of another site may not do this", 403)
+    timeline.advance(request.app[STEAM].world, request.app[STEAM].clock.now())
+    try:
+        answer = await handler(request)
+    except NotFound as error:
+        return _say(str(error), 404)
+    except BadRequest as error:
+        return _say(str(error), 400)
+    except Refused as refused:
+        return web.json_response({"error": str(refused), "code": refused.code}, status=409)
+    request.app[NUDGE]()
+    return answer
+
+
+def _say(text: str, status: int) -> web.Response:
+    return web.json_response({"error": text}, status=status)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        content = json.loads(await request.text() or "{}")
+    except ValueError:
+        raise BadRequest("the body is not JSON") from None
+    if not isinstance(content, dict):
+        raise BadRequest("the body is an object")
+    return content
+
+
+def _account(request: web.Request) -> Account:
+    return request.app[STEAM].world.accounts.get(int(request.match_info["steam_id"]))
+
+
+@routes.get("/control/clock")
+async def read_clock(request: web.Request) -> web.Response:
+    return _clock(request.app[STEAM])
+
+
+def _clock(steam: Steam) -> web.Response:
+    return web.json_response({"now": steam.clock.now(), "offset_s": steam.clock.offset_s})
+
+
+@routes.post("/control/clock")
+async def move_clock(request: web.Request) -> web.Response:
+    """`{"advance_s": n}` or `{"now": unix}`; what becomes due happens before the answer."""
+    steam, body = request.app[STEAM], await _body(request)
+    ((name, value),) = body.items() if len(body) == 1 else [("", None)]
+    if name not in ("advance_s", "now") or isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadRequest("send advance_s or now, a number")
+    (steam.clock.advance if name == "advance_s" else steam.clock.set_now)(value)
+    timeline.advance(steam.world, steam.clock.now())
+    return _clock(steam)
+
+
+@routes.get("/control/settings")
+async def read_settings(request: web.Request) -> web.Response:
+    return web.json_response(record_views.settings(request.app[STEAM].world))
+
+
+@routes.patch("/control/settings")
+async def change_settings(request: web.Request) -> web.Response:
+    """Change rules of the running world, such as `exchange_ids_delay_s` or `settle_changes_ids`."""
+    request.app[STEAM].world.change_settings(await _body(request))
+    return web.json_response(record_views.settings(request.app[STEAM].world))
+
+
+@routes.get("/control/accounts")
+async def list_accounts(request: web.Request) -> web.Response:
+    kind = request.query.get("kind")
+    accounts = [a for a in request.app[STEAM].world.accounts if kind in (None, a.kind)]
+    return web.json_response({"accounts": [record_views.account(a) for a in accounts]})
+
+
+@routes.post("/control/accounts")
+async def add_account(request: web.Request) -> web.Response:
+    """`{kind, name?, items?: number or names, habit?, delay_s?}`."""
+    steam, body = request.app[STEAM], await _body(request)
+    if unknown := set(body) - {"kind", "name", "items", "habit", "delay_s"}:
+        raise BadRequest(f"unknown fields: {', '.join(sorted(unknown))}")
+    items, name, delay_s = body.get("items", 0), body.get("name"), body.get("delay_s", 0.0)
+    if not isinstance(items, int | list) or not isinstance(delay_s, int | float) or not isinstance(name, str | None):
+        raise BadRequest("items is a number or a list of names, delay_s a number, name a string")
+    now, count = steam.clock.now(), items if isinstance(items, int) else 0
+    account = steam.world.add_account(body.get("kind", "player"), now, name, count, body.get("habit"), delay_s)
+    if isinstance(items, list):
+        _create(steam, account, [{"market_hash_name": entry} for entry in items])
+    return web.json_response(record_views.account(account), status=201)
+
+
+@routes.get(r"/control/accounts/{steam_id:\d+}")
+async def read_account(request: web.Request) -> web.Response:
+    return web.json_response(record_views.account(_account(request)))
+
+
+CHANGES: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "habit": (str,),
+    "delay_s": (int, float),
+    "hold_days": (int,),
+    "private": (bool,),
+    "banned": (bool,),
+    "device_locked": (bool,),
+    "acknowledged": (bool,),
+    "friends": (list,),
+    "limits": (dict,),
+    "new_trade_token": (bool,),
+    "revoke_tokens": (bool,),
+}
+
+
+@routes.patch(r"/control/accounts/{steam_id:\d+}")
+async def change_account(request: web.Request) -> web.Response:
+    """Change an account; `new_trade_token` and `revoke_tokens` (sign out everywhere) are things to do."""
+    steam, account, body = request.app[STEAM], _account(request), await _body(request)
+    for name, value in body.items():
+        fits = isinstance(value, CHANGES.get(name, ())) and (isinstance(value, bool) == (CHANGES[name] == (bool,)))
+        if not fits:
+            raise BadRequest(f"{name} cannot be changed to that; these can: {', '.join(CHANGES)}")
+    if body.get("habit", "manual") not in HABITS:
+        raise BadRequest(f"habit is one of {', '.join(HABITS)}")
+    if set(body.get("limits", {})) - {"per_partner", "total", "inventory"}:
+        raise BadRequest("limits are per_partner, total, inventory")
+    friends = {_steam_id(text) for text in body.pop("friends", [])} if "friends" in body else None
+    if friends is not None:
+        _befriend(steam, account, friends)
+    if body.pop("new_trade_token", False):
+        steam.world.accounts.renew_trade_token(account)
+    if body.pop("revoke_tokens", False):
+        account.tokens_valid_from = float(int(steam.clock.real()) + 1)
+    for name, value in body.items():
+        setattr(account, name, value)
+    return web.json_response(record_views.account(account))
+
+
+def _steam_id(text: Any) -> int:
+    if not str(text).isdigit():
+        raise BadRequest("a SteamID64 is a string of digits")
+    return int(text)
+
+
+def _befriend(steam: Steam, account: Account, friends: set[int]) -> None:
+    """Friendship has two sides."""
+    for other in [steam.world.accounts.get(steam_id) for steam_id in friends]:
+        other.friends.add(account.steam_id)
+    for steam_id in account.friends - friends:
+        steam.world.accounts.get(steam_id).friends.discard(account.steam_id)
+    account.friends = friends
+
+
+@routes.post(r"/control/accounts/{steam_id:\d+}/items")
+async def add_items(request: web.Request) -> web.Response:
+    """`{"items": [{market_hash_name, tradable?, app_id?, name_tag?}]}` or `{"count": n}`."""
+    steam, account, body = request.app[STEAM], _account(request), await _body(request)
+    if isinstance(body.get("count"), int):
+        made = steam.world.add_random_items(account, body["count"], steam.clock.now())
+    elif isinstance(body.get("items"), list):
+        made = _create(steam, account, body["items"])
+    else:
+        raise BadRequest("send items, a list, or count, a number")
+    return web.json_response({"assets": [record_views.asset(item) for item in made]}, status=201)
+
+
+def _create(steam: Steam, account: Account, wanted: list[Any]) -> list[Any]:
+    for entry in wanted:
+        if not isinstance(entry, dict) or not isinstance(entry.get("market_hash_name"), str):
+            raise BadRequest("every item has a market_hash_name")
+        if not isinstance(entry.get("app_id", 730), int):
+            raise BadRequest("app_id is a number")
+    made = []
+    for entry in wanted:
+        kind = steam.world.catalogue.kind(entry["market_hash_name"], entry.get("app_id", 730))
+        tradable = bool(int(entry.get("tradable", 1)))
+        made.append(steam.world.items.create(kind, account.steam_id, steam.clock.now(), tradable, entry.get("name_tag")))
+    return made
+
+
+@routes.delete(r"/control/items/{app:\d+}/{context:\d+}/{asset:\d+}")
+async def remove_item(request: web.Request) -> web.Response:
+    """Take an item out of the world; live offers that name it become invalid."""
+    steam, where = request.app[STEAM], request.match_info
+    place = _steam_id(request.query.get("owner")), int(where["app"]), int(where["context"])
+    item = steam.world.items.remove(place, int(where["asset"]))
+    trading.invalidate(steam.world, item.item_uid, steam.clock.now())
+    return web.json_response({"item_uid": item.item_uid})
+
+
+@routes.get("/control/credentials")
+async def credentials(request: web.Request) -> web.Response:
+    kind = request.query.get("kind")
+    accounts = [a for a in request.app[STEAM].world.accounts if kind in (None, a.kind)]
+    return web.json_response({"accounts": [record_views.credentials(a) for a in accounts]})
+
+
+@routes.get("/control/mafiles")
+async def mafiles(request: web.Request) -> web.Response:
+    kind = request.query.get("kind")
+    accounts = [a for a in request.app[STEAM].world.accounts if kind in (None, a.kind)]
+    return web.json_response({"mafiles": [record_views.mafile(a) for a in accounts]})
+
+
+@routes.get("/control/prices")
+async def prices(request: web.Request) -> web.Response:
+    return web.json_response({"currency": "USD", "prices": request.app[STEAM].world.catalogue.prices()})
+
+
+@routes.get("/control/catalogue")
+async def catalogue(request: web.Request) -> web.Response:
+    kinds = request.app[STEAM].world.catalogue.kinds.values()
+    return web.json_response({"items": [record_views.kind(kind) for kind in kinds]})
+
+
+@routes.get("/control/record")
+async def record(request: web.Request) -> web.Response:
+    """What really happened; `?part=assets,offers` for less of it."""
+    steam = request.app[STEAM]
+    parts = [part for part in request.query.get("part", "").split(",") if part] or list(record_views.PARTS)
+    if unknown := set(parts) - set(record_views.PARTS):
+        raise BadRequest(f"unknown parts: {', '.join(sorted(unknown))}")
+    now = steam.clock.now()
+    content = {part: record_views.PARTS[part](steam.world, now) for part in parts}
+    return web.json_response({"now": now} | content)
+
+
+@routes.get("/control/requests")
+async def requests(request: web.Request) -> web.Response:
+    seen = request.app[STEAM].requests
+    by_account = {str(steam_id): dict(counts) for steam_id, counts in seen.by_account.items()}
+    return web.json_response({"counts": dict(seen.counts), "by_account": by_account, "recent": list(seen.recent)})
+
+
+@routes.delete("/control/requests")
+async def forget_requests(request: web.Request) -> web.Response:
+    request.app[STEAM].requests.reset()
+    return web.Response(status=204)
+
+
+@routes.get("/control/faults")
+async def list_faults(request: web.Request) -> web.Response:
+    return web.json_response({"faults": [fault.view() for fault in request.app[STEAM].faults.open]})
+
+
+@routes.post("/control/faults")
+async def add_fault(request: web.Request) -> web.Response:
+    fault = request.app[STEAM].faults.add(await _body(request))
+    return web.json_response(fault.view(), status=201)
+
+
+@routes.delete("/control/faults")
+async def clear_faults(request: web.Request) -> web.Response:
+    request.app[STEAM].faults.open.clear()
+    return web.Response(status=204)
+
+
+@routes.get(r"/control/people/{steam_id:\d+}/offers")
+async def offers_of(request: web.Request) -> web.Response:
+    steam, account = request.app[STEAM], _account(request)
+    found = steam.world.offers.changed_since(account.steam_id, 0)
+    return web.json_response({"offers": [record_views.offer(o) for o in found if o.concerns(account.steam_id)]})
+
+
+@routes.post(r"/control/people/{steam_id:\d+}/offers/{offer_id:\d+}")
+async def act_by_hand(request: web.Request) -> web.Response:
+    """`{"action": "accept" | "decline" | "counter"}`; 409 with Steam's number when Steam would refuse."""
+    steam, account, body = request.app[STEAM], _account(request), await _body(request)
+    offer = steam.world.offers.by_id.get(int(request.match_info["offer_id"]))
+    if offer is None or not offer.concerns(account.steam_id):
+        raise NotFound(f"{account.name} knows no such offer")
+    if body.get("action") not in people.ACTIONS:
+        raise BadRequest(f"action is one of {', '.join(people.ACTIONS)}")
+    people.act(steam.world, account, offer, body["action"], steam.clock.now())
+    return web.json_response(record_views.offer(offer))
+
+
+@routes.route("*", "/openid/login")
+async def openid_login(request: web.Request) -> web.StreamResponse:
+    """The OpenID provider for browsers, which cannot name Steam's own host; `?auto=STEAMID` picks without the page."""
+    form, query = await wire.form_values(request), wire.query_values(request)
+    call = request.app[STEAM].call(request.method, request.host, request.path, query, form, {})
+    return wire.to_response(request.app[PROVIDER]["openid"].answer(call))
+
+
+@routes.get(r"/openid/id/{steam_id:\d+}")
+async def openid_identity(request: web.Request) -> web.Response:
+    return web.Response(text=f"{_account(request).name}\n")

@@ -1,0 +1,142 @@
+"""Exchanges: what Steam records once an offer is accepted, and how the items change hands."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from sandbox import agenda
+from sandbox.items import CS2, PROTECTED_CONTEXT, Item
+from sandbox.offers import AssetRef, Offer, State
+from sandbox.world import World
+
+
+class Status(IntEnum):
+    """ETradeStatus."""
+
+    INIT = 0
+    PRE_COMMITTED = 1
+    COMMITTED = 2
+    COMPLETE = 3
+    FAILED = 4
+    IN_ESCROW = 10
+    ESCROW_ROLLBACK = 11
+    PROTECTION_ROLLBACK = 12
+
+
+@dataclass(slots=True)
+class Move:
+    """One item on its way from one account to the other; the new ids are None while it is held."""
+
+    ref: AssetRef
+    giver: int
+    taker: int
+    new_context_id: int | None = None
+    new_asset_id: int | None = None
+    rollback_context_id: int | None = None
+    rollback_asset_id: int | None = None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Steam's trade; times are unix seconds, 0 where there is none."""
+
+    tradeid: int
+    offer_id: int
+    sender: int
+    recipient: int
+    status: Status
+    time_init: int
+    time_mod: int
+    time_settlement: int = 0
+    time_escrow_end: int = 0
+    ids_visible_at: float = 0.0
+    moves: list[Move] = field(default_factory=list)
+
+    def concerns(self, steam_id: int) -> bool:
+        return steam_id in (self.sender, self.recipient)
+
+    def shows_ids(self, now: float) -> bool:
+        return self.status not in (Status.COMPLETE, Status.COMMITTED) or now >= self.ids_visible_at
+
+    def status_at(self, now: float) -> Status:
+        """Committed until the ids are known, and for good when the exchange was left there."""
+        return self.status if self.shows_ids(now) else Status.COMMITTED
+
+
+def begin(world: World, offer: Offer, now: float) -> Exchange:
+    """Carry out an accepted offer at once, or hold it when a giving side has a trade hold."""
+    tradeid = offer.promised_tradeid or world.next_tradeid()
+    moves = [Move(ref, offer.sender, offer.recipient) for ref in offer.give]
+    moves += [Move(ref, offer.recipient, offer.sender) for ref in offer.receive]
+    exchange = Exchange(tradeid, offer.offer_id, offer.sender, offer.recipient, Status.INIT, int(now), int(now), moves=moves)
+    world.exchanges[tradeid] = exchange
+    for steam_id in (offer.sender, offer.recipient):
+        world.exchanges_of.setdefault(steam_id, []).append(exchange)
+    offer.tradeid = tradeid
+    hold_s = 86400 * max((world.accounts.get(move.giver).hold_days for move in moves), default=0)
+    if hold_s:
+        _hold(world, exchange, offer, int(now) + hold_s, now)
+    else:
+        deliver(world, exchange, now)
+    return exchange
+
+
+def _hold(world: World, exchange: Exchange, offer: Offer, end: int, now: float) -> None:
+    exchange.status, exchange.time_escrow_end, offer.escrow_end = Status.IN_ESCROW, end, end
+    for move in exchange.moves:
+        world.items.take_out(world.items.by_uid[move.ref.item_uid])
+    world.offers.set_state(offer, State.IN_ESCROW, now)
+    world.agenda.add(end, agenda.RELEASE, exchange.tradeid)
+
+
+def release(world: World, tradeid: int, now: float) -> None:
+    """The hold is over: deliver, unless it was called off."""
+    exchange = world.exchanges[tradeid]
+    if exchange.status == Status.IN_ESCROW:
+        deliver(world, exchange, now)
+
+
+def deliver(world: World, exchange: Exchange, now: float) -> None:
+    """Give every item to its new owner under a new asset id; Counter-Strike items arrive protected in context 16."""
+    protected = False
+    for move in exchange.moves:
+        item = world.items.by_uid[move.ref.item_uid]
+        context_id = item.kind.context_id
+        if item.app_id == CS2 and world.settings.protection_s:
+            context_id, protected = PROTECTED_CONTEXT, True
+        _lay(world, item, move, context_id, now)
+    if protected:
+        exchange.time_settlement = int(now) + world.settings.protection_s
+        world.agenda.add(exchange.time_settlement, agenda.SETTLE, exchange.tradeid)
+    exchange.status = Status.COMMITTED if world.settings.exchanges_stay_committed else Status.COMPLETE
+    exchange.time_mod = int(now)
+    exchange.ids_visible_at = now + world.settings.exchange_ids_delay_s
+    world.offers.set_state(world.offers.by_id[exchange.offer_id], State.ACCEPTED, now)
+
+
+def _lay(world: World, item: Item, move: Move, context_id: int, now: float) -> None:
+    protected = context_id == PROTECTED_CONTEXT
+    item.protected_until = int(now) + world.settings.protection_s if protected else 0
+    item.acquired = now
+    world.items.move(item, move.taker, context_id, world.items.new_asset_id())
+    move.new_context_id, move.new_asset_id = context_id, item.asset_id
+
+
+def settle(world: World, tradeid: int, now: float) -> None:
+    """Protection ends: items still where this exchange laid them go to context 2."""
+    for move in world.exchanges[tradeid].moves:
+        item = world.items.by_uid.get(move.ref.item_uid)
+        if item is None or item.context_id != PROTECTED_CONTEXT or item.asset_id != move.new_asset_id:
+            continue
+        asset_id = world.items.new_asset_id() if world.settings.settle_changes_ids else item.asset_id
+        item.protected_until = 0
+        world.items.move(item, item.owner, item.kind.context_id, asset_id)
+
+
+def call_off(world: World, exchange: Exchange, state: State, now: float) -> None:
+    """End a hold without an exchange: every item goes back to its giver under a new asset id."""
+    for move in exchange.moves:
+        item = world.items.by_uid[move.ref.item_uid]
+        world.items.move(item, move.giver, move.ref.context_id, world.items.new_asset_id())
+        move.rollback_context_id, move.rollback_asset_id = item.context_id, item.asset_id
+    exchange.status, exchange.time_mod = Status.ESCROW_ROLLBACK, int(now)
+    world.offers.set_state(world.offers.by_id[exchange.offer_id], state, now)

@@ -1,0 +1,132 @@
+"""Physical items, and the inventories they lie in; an item keeps its `item_uid` for ever and changes its asset id."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sandbox.catalogue import WEARS, Kind
+from sandbox.errors import NotFound
+
+CS2 = 730
+PROTECTED_CONTEXT = 16
+YOUNG_S = 40 * 86400
+"""Items the world begins with count as owned for this long, so that everybody sees them."""
+
+Place = tuple[int, int, int]
+"""Owner's SteamID64, app id, context id."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One copy of a kind and where it lies now; `protected_until` is 0 or unix seconds."""
+
+    item_uid: int
+    kind: Kind
+    tradable: bool
+    wear: str | None
+    pattern: int | None
+    name_tag: str | None
+    owner: int
+    context_id: int
+    asset_id: int
+    acquired: float
+    protected_until: int = 0
+    in_escrow: bool = False
+
+    @property
+    def app_id(self) -> int:
+        return self.kind.app_id
+
+    @property
+    def place(self) -> Place:
+        return self.owner, self.kind.app_id, self.context_id
+
+    @property
+    def instanceid(self) -> int:
+        """Differs between the ordinary, the bound and each protected variant, as descriptions are shared by it."""
+        if self.context_id == PROTECTED_CONTEXT and self.app_id == CS2:
+            return 8_000_000_000 + self.protected_until
+        if self.kind.commodity or self.app_id != CS2:
+            return 0 if self.tradable else 1
+        return 302_028_390 if self.tradable else 302_028_391
+
+
+class Inventories:
+    """Every item of the world, indexed by place; new asset ids only ever grow."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._next_asset = 40_000_000_000 + chance.randrange(10**9)
+        self._next_uid = 1
+        self._places: dict[Place, dict[int, Item]] = {}
+        self.by_uid: dict[int, Item] = {}
+        self.origins: dict[int, tuple[int, str]] = {}
+        self.removed: list[int] = []
+
+    def new_asset_id(self) -> int:
+        self._next_asset += self._chance.randrange(1, 5000)
+        return self._next_asset
+
+    def create(self, kind: Kind, owner: int, now: float, tradable: bool = True, name_tag: str | None = None) -> Item:
+        """Put a new item into an inventory, with its own wear and pattern where the kind has them."""
+        wear = pattern = None
+        if kind.exterior is not None:
+            low, high = WEARS[kind.exterior][2:4]
+            wear = f"{self._chance.uniform(low, high):.17f}"
+            pattern = self._chance.randrange(1, 1001)
+        uid, self._next_uid = self._next_uid, self._next_uid + 1
+        item = Item(
+            item_uid=uid,
+            kind=kind,
+            tradable=tradable and kind.tradable,
+            wear=wear,
+            pattern=pattern,
+            name_tag=name_tag,
+            owner=owner,
+            context_id=kind.context_id,
+            asset_id=self.new_asset_id(),
+            acquired=now - YOUNG_S,
+        )
+        self.by_uid[uid] = item
+        self.origins[uid] = (owner, kind.market_hash_name)
+        self._put(item)
+        return item
+
+    def find(self, place: Place, asset_id: int) -> Item | None:
+        return self._places.get(place, {}).get(asset_id)
+
+    def at(self, place: Place) -> list[Item]:
+        """Newest first, as Steam lists them."""
+        return list(reversed(self._places.get(place, {}).values()))
+
+    def count(self, owner: int, app_id: int) -> int:
+        """How many items of a game lie with an owner, the protected ones included."""
+        return sum(len(self._places.get((owner, app_id, context), ())) for context in (2, 6, PROTECTED_CONTEXT))
+
+    def take_out(self, item: Item) -> None:
+        """Into escrow: no inventory shows the item until it is moved on."""
+        self._places[item.place].pop(item.asset_id, None)
+        item.in_escrow = True
+
+    def move(self, item: Item, owner: int, context_id: int, asset_id: int) -> None:
+        """Lay an item at its new place under its new asset id."""
+        if not item.in_escrow:
+            self._places[item.place].pop(item.asset_id, None)
+        item.owner, item.context_id, item.asset_id, item.in_escrow = owner, context_id, asset_id, False
+        self._put(item)
+
+    def remove(self, place: Place, asset_id: int) -> Item:
+        """Take an item out of the world. Raises: NotFound."""
+        item = self.find(place, asset_id)
+        if item is None:
+            raise NotFound(f"no asset {asset_id} at {place}")
+        del self._places[place][asset_id]
+        del self.by_uid[item.item_uid]
+        self.removed.append(item.item_uid)
+        return item
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.by_uid.values())
+
+    def _put(self, item: Item) -> None:
+        self._places.setdefault(item.place, {})[item.asset_id] = item

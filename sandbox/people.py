@@ -1,0 +1,65 @@
+"""Simulated partners: what a player does with an offer, by habit or by the hand of a tester."""
+
+import logging
+
+from sandbox import trading
+from sandbox.accounts import Account
+from sandbox.errors import Refused
+from sandbox.items import CS2
+from sandbox.offers import AssetRef, Offer, State
+from sandbox.trading import Proposal, Wanted
+from sandbox.world import World
+
+log = logging.getLogger(__name__)
+
+ACTIONS = ("accept", "decline", "counter")
+
+
+def notice(world: World, offer_id: int, now: float) -> None:
+    """A player's thinking time is over: act by habit. Only offers that are still active are looked at."""
+    offer = world.offers.by_id[offer_id]
+    person = world.accounts.get(offer.recipient)
+    if offer.state != State.ACTIVE or person.habit not in ACTIONS:
+        return
+    try:
+        act(world, person, offer, person.habit, now)
+    except Refused as refused:
+        log.info("player %s could not %s offer %s: %s", person.steam_id, person.habit, offer_id, refused)
+
+
+def act(world: World, person: Account, offer: Offer, action: str, now: float) -> None:
+    """Accept, decline or counter as that person, the phone included. Raises: Refused as Steam would."""
+    if action == "accept":
+        trading.accept(world, person, offer.offer_id, now)
+        _confirm(world, person, offer, now)
+    elif action == "counter":
+        _counter(world, person, offer, now)
+    else:
+        trading.decline(world, person, offer.offer_id, now)
+
+
+def _confirm(world: World, person: Account, offer: Offer, now: float) -> None:
+    if offer.confirmation is not None and offer.confirmation.owner == person.steam_id:
+        trading.confirm(world, person, offer.confirmation, True, now)
+
+
+def _counter(world: World, person: Account, offer: Offer, now: float) -> None:
+    """Keep back one item if more are asked for, and ask for one more of the partner's."""
+    give = [_wanted(ref) for ref in offer.receive]
+    receive = [_wanted(ref) for ref in offer.give]
+    if len(give) > 1:
+        give.pop()
+    partner = world.accounts.get(offer.sender)
+    taken = {wanted.asset_id for wanted in receive}
+    if not partner.private:
+        stock = world.items.at((partner.steam_id, CS2, 2))
+        extra = next((i for i in stock if trading.is_free(i) and i.asset_id not in taken), None)
+        if extra is not None:
+            receive.append(Wanted(CS2, extra.context_id, extra.asset_id))
+    proposal = Proposal(partner.steam_id, give, receive, "How about this instead?", None, offer.offer_id)
+    answer = trading.send(world, person, proposal, now)
+    _confirm(world, person, answer, now)
+
+
+def _wanted(ref: AssetRef) -> Wanted:
+    return Wanted(ref.kind.app_id, ref.context_id, ref.asset_id)

@@ -1,0 +1,148 @@
+"""The sandbox over HTTP: Steam's hosts on one port, the control API and pages on another."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from sandbox import control, timeline, wire
+from sandbox.clock import Clock
+from sandbox.settings import SandboxSettings
+from sandbox.steam_api.messages import Answer
+from sandbox.steam_api.steam import Steam
+from sandbox.world import World
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+HANG_S = 600
+
+
+class RunningSandbox:
+    """A sandbox that listens; `world` and `clock` may be touched from its own event loop's thread only."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self.settings = settings
+        self.clock = Clock()
+        self.world = World(settings, self.clock.now())
+        self.steam = Steam(self.world, self.clock)
+        self.steam_url = ""
+        self.control_url = ""
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._cleanups: list[Callable[[], Awaitable[None]]] = []
+        self._sleeping_until: float | None = None
+
+    async def start(self) -> None:
+        """Listen on both ports and let time pass."""
+        steam_runner = web.ServerRunner(web.Server(self._serve, access_log=self._access_log()))
+        self.steam_url = await self._listen(steam_runner, self.settings.port)
+        application = control.application(self.steam, self.nudge)
+        control_runner = web.AppRunner(application, access_log=self._access_log())
+        self.control_url = await self._listen(control_runner, self.settings.control_port)
+        control.set_base(application, self.control_url)
+        pump = asyncio.create_task(self._pump(), name="sandbox-time")
+        self._cleanups.append(lambda: _cancelled(pump))
+
+    async def stop(self) -> None:
+        """Close everything in reverse order; hanging answers are cut."""
+        self._stopping.set()
+        while self._cleanups:
+            await self._cleanups.pop()()
+
+    def nudge(self) -> None:
+        """Something may now be due earlier than the pump knows: the clock moved or an event was added."""
+        self._wake.set()
+
+    def on_loop(self, action: Callable[[], T]) -> T:
+        """Run something that touches the world in the sandbox's own thread, from another one, and give its result."""
+
+        async def run() -> T:
+            return action()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=30)
+
+    def _access_log(self) -> Any:
+        return logging.getLogger("sandbox.access") if self.settings.access_log else None
+
+    async def _listen(self, runner: web.ServerRunner | web.AppRunner, port: int) -> str:
+        await runner.setup()
+        self._cleanups.append(runner.cleanup)
+        site = web.TCPSite(runner, self.settings.host, port, shutdown_timeout=1.0)
+        await site.start()
+        host, bound = runner.addresses[0][:2]
+        return f"http://{host}:{bound}"
+
+    async def _pump(self) -> None:
+        while True:
+            timeline.advance(self.world, self.clock.now())
+            self._sleeping_until = self.world.agenda.next_at()
+            self._wake.clear()
+            delay = None if self._sleeping_until is None else max(0.0, self._sleeping_until - self.clock.now())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), delay)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        form, query = await wire.form_values(request), wire.query_values(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        host = headers.get("host", "").partition(":")[0].lower()
+        answer = self.steam.answer(self.steam.call(request.method, host, request.path, query, form, headers))
+        first = self.world.agenda.next_at()
+        if first is not None and (self._sleeping_until is None or first < self._sleeping_until):
+            self.nudge()
+        if answer.trouble:
+            await self._trouble(request, answer)
+        return wire.to_response(answer)
+
+    async def _trouble(self, request: web.BaseRequest, answer: Answer) -> None:
+        """An answer that never arrives: kept waiting until the client gives up, or a connection cut at once."""
+        if answer.trouble == "hang":
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), HANG_S)
+        if request.transport is not None:
+            request.transport.abort()
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def start(settings: SandboxSettings) -> RunningSandbox:
+    """Start a sandbox in the running event loop; stop it with `await running.stop()`."""
+    running = RunningSandbox(settings)
+    try:
+        await running.start()
+    except BaseException:
+        await running.stop()
+        raise
+    return running
+
+
+@contextlib.contextmanager
+def in_thread(settings: SandboxSettings | None = None, **changes: Any) -> Iterator[RunningSandbox]:
+    """Run a sandbox in a thread with its own event loop, for callers that block, such as steampy.
+
+    Keyword arguments replace fields of the settings.
+    """
+    settings = dataclasses.replace(settings or SandboxSettings(), **changes)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)
+    thread.start()
+    try:
+        running = asyncio.run_coroutine_threadsafe(start(settings), loop).result(timeout=60)
+        try:
+            yield running
+        finally:
+            asyncio.run_coroutine_threadsafe(running.stop(), loop).result(timeout=30)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=30)
+        loop.close()

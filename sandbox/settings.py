@@ -1,0 +1,81 @@
+"""What a sandbox is built from; every number has its unit in its name."""
+
+from dataclasses import dataclass
+
+CHANGEABLE = frozenset(
+    {
+        "access_token_s",
+        "codes_used_once",
+        "confirmation_delay_s",
+        "exchange_ids_delay_s",
+        "exchanges_stay_committed",
+        "inventory_max",
+        "offer_lifetime_s",
+        "offers_page_size",
+        "offers_per_partner_max",
+        "offers_total_max",
+        "partner_page_size",
+        "protection_s",
+        "refresh_token_s",
+        "require_acknowledge",
+        "settle_changes_ids",
+        "tradable_in_16",
+        "young_items_hidden_s",
+    }
+)
+"""Settings that the control API may change while the sandbox runs."""
+
+
+@dataclass(frozen=True)
+class SandboxSettings:
+    """How a sandbox starts and which of Steam's open questions it answers in which way."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    control_port: int = 0
+    seed: int = 1
+    bots: tuple[str, ...] = tuple(f"red-{number}" for number in range(1, 11))
+    players: int = 20
+    items_per_player: tuple[int, int] = (15, 30)
+    items_per_bot: tuple[int, int] = (0, 0)
+    player_habit: str = "accept"
+    player_delay_s: float = 1.0
+
+    protection_s: int = 604_800
+    offer_lifetime_s: int = 1_209_600
+    offers_per_partner_max: int = 5
+    offers_total_max: int = 30
+    inventory_max: int = 1000
+    items_per_offer_max: int = 255
+    message_max: int = 128
+    young_items_hidden_s: int = 864_000
+    """Traded items younger than this are missing in other people's view of an inventory (10 days on Steam)."""
+
+    exchange_ids_delay_s: float = 0
+    exchanges_stay_committed: bool = False
+    """Leave the status of every exchange at 2 for ever, as some trades on Steam do."""
+    confirmation_delay_s: float = 0
+    settle_changes_ids: bool = False
+    tradable_in_16: bool = False
+    require_acknowledge: bool = True
+
+    codes_used_once: bool = True
+    confirmation_window_s: int = 60
+    access_token_s: int = 86_400
+    refresh_token_s: int = 207 * 86_400
+    sign_in_session_s: int = 300
+    password_key_s: int = 3600
+    sign_in_failures_max: int = 10
+    inventory_count_max: int = 2000
+    partner_page_size: int = 2000
+    offers_page_size: int = 100
+    access_log: bool = False
+
+    def __post_init__(self) -> None:
+        if len(set(self.bots)) != len(self.bots):
+            raise ValueError("bot names must be unique")
+        for low, high in (self.items_per_player, self.items_per_bot):
+            if not 0 <= low <= high:
+                raise ValueError("a range of items is (min, max) with 0 <= min <= max")
+        if self.protection_s < 0 or self.offer_lifetime_s <= 0:
+            raise ValueError("protection_s must be >= 0 and offer_lifetime_s > 0")

@@ -1,0 +1,121 @@
+"""The web actions on trade offers: send, accept, decline, cancel, acknowledge trade protection."""
+
+import json
+from typing import Any
+
+from sandbox import trading
+from sandbox.errors import Refused
+from sandbox.steam_api import session
+from sandbox.steam_api.messages import Answer, Call, as_json, null, str_error
+from sandbox.trading import INVALID_PARAM, Proposal, Wanted
+
+SITE = "https://steamcommunity.com/"
+
+
+def send(call: Call) -> Answer:
+    """tradeoffer/new/send: the offer's id, and whether the phone must confirm because something is given."""
+    account = session.signed_in(call)
+    if account is None:
+        return null(401)
+    if not session.form_is_ours(call) or not _referer(call).startswith(f"{SITE}tradeoffer/new"):
+        return null(400)
+    try:
+        offer = trading.send(call.world, account, _proposal(call), call.now)
+    except Refused as refused:
+        return str_error(refused)
+    content: dict[str, Any] = {"tradeofferid": str(offer.offer_id)}
+    if offer.needs_phone:
+        content |= _needs_phone()
+    return as_json(content)
+
+
+def _needs_phone() -> dict[str, Any]:
+    return {"needs_mobile_confirmation": True, "needs_email_confirmation": False, "email_domain": "example.com"}
+
+
+def _referer(call: Call) -> str:
+    return call.headers.get("referer", "")
+
+
+def _proposal(call: Call) -> Proposal:
+    """Read the form. Raises: Refused 8 for anything that is not shaped as Steam's own page sends it."""
+    try:
+        offer = json.loads(call.value("json_tradeoffer"))
+        params = json.loads(call.value("trade_offer_create_params") or "{}")
+        give, receive = _wanted(offer["me"]), _wanted(offer["them"])
+        token = params.get("trade_offer_access_token")
+        partner = int(call.value("partner"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Refused(INVALID_PARAM) from None
+    if offer.get("newversion") is not True or call.value("serverid") != "1":
+        raise Refused(INVALID_PARAM)
+    countered = call.number("tradeofferid_countered") if call.value("tradeofferid_countered") else None
+    return Proposal(partner, give, receive, call.value("tradeoffermessage"), token, countered)
+
+
+def _wanted(side: dict[str, Any]) -> list[Wanted]:
+    """The assets of one side: ids are strings, `appid` and `amount` numbers, as every client sends them."""
+    found = []
+    for asset in side["assets"]:
+        if not isinstance(asset["assetid"], str) or not isinstance(asset["contextid"], str):
+            raise TypeError("ids are strings")
+        wanted = Wanted(int(asset["appid"]), int(asset["contextid"]), int(asset["assetid"]), int(asset["amount"]))
+        if wanted.asset_id <= 0 or wanted.amount <= 0:
+            raise ValueError("no such asset")
+        found.append(wanted)
+    return found
+
+
+def accept(call: Call) -> Answer:
+    """tradeoffer/<id>/accept: the trade's id; 403 `null` when not signed in, unlike the other actions."""
+    account = session.signed_in(call)
+    offer_id = int(call.args["offer"])
+    if account is None:
+        return null(403)
+    if not session.form_is_ours(call) or not _referer(call).startswith(f"{SITE}tradeoffer/{offer_id}"):
+        return null(400)
+    offer = call.world.offers.by_id.get(offer_id)
+    try:
+        if call.number("tradeofferid") != offer_id or call.value("serverid") != "1":
+            raise Refused(INVALID_PARAM)
+        if offer is not None and call.value("partner") and call.number("partner") != offer.partner_of(account.steam_id):
+            raise Refused(INVALID_PARAM)
+        tradeid, needs_phone = trading.accept(call.world, account, offer_id, call.now)
+    except Refused as refused:
+        return str_error(refused, doing="accepting this trade offer")
+    return as_json({"tradeid": str(tradeid)} | (_needs_phone() if needs_phone else {}))
+
+
+def cancel(call: Call) -> Answer:
+    """tradeoffer/<id>/cancel; no Referer is asked for, as steampy 1.2.0 sends none."""
+    return _end(call, "canceling")
+
+
+def decline(call: Call) -> Answer:
+    """tradeoffer/<id>/decline."""
+    return _end(call, "declining")
+
+
+def _end(call: Call, doing: str) -> Answer:
+    account = session.signed_in(call)
+    if account is None:
+        return null(401)
+    if not session.form_is_ours(call):
+        return null(400)
+    action = trading.cancel if doing == "canceling" else trading.decline
+    try:
+        action(call.world, account, int(call.args["offer"]), call.now)
+    except Refused as refused:
+        return str_error(refused, doing=f"{doing} this trade offer")
+    return as_json({"tradeofferid": call.args["offer"]})
+
+
+def acknowledge(call: Call) -> Answer:
+    """trade/new/acknowledge, once per account (node-steamcommunity `acknowledgeTradeProtection`)."""
+    account = session.signed_in(call)
+    if account is None:
+        return null(401)
+    if not session.form_is_ours(call) or call.value("message") != "1":
+        return null(400)
+    account.acknowledged = True
+    return as_json([])

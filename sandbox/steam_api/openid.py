@@ -1,0 +1,127 @@
+"""OpenID 2.0 as Steam's provider speaks it: a page to pick a player, and answers that can be checked once."""
+
+import base64
+import hashlib
+import hmac
+import html
+import secrets
+import time
+from urllib.parse import urlencode, urlsplit
+
+from sandbox.steam_api import messages
+from sandbox.steam_api.messages import Answer, Call
+
+NS = "http://specs.openid.net/auth/2.0"
+SELECT = "http://specs.openid.net/auth/2.0/identifier_select"
+SIGNED = "signed,op_endpoint,claimed_id,identity,return_to,response_nonce,assoc_handle"
+ASSOC_HANDLE = "1234567890"
+NONCE_S = 300
+
+
+class OpenId:
+    """One provider; `base` is its own origin, such as https://steamcommunity.com."""
+
+    def __init__(self, base: str, chance_secret: bytes | None = None) -> None:
+        self.base = base
+        self._secret = chance_secret or secrets.token_bytes(32)
+        self._fresh: dict[str, float] = {}
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.base}/openid/login"
+
+    def answer(self, call: Call) -> Answer:
+        """/openid/login: checkid_setup shows the players or redirects, check_authentication verifies once."""
+        mode = call.value("openid.mode")
+        if mode == "check_authentication" and call.method == "POST":
+            return self._check(call)
+        if mode in ("checkid_setup", "checkid_immediate") and call.value("openid.ns") == NS:
+            return self._set_up(call)
+        return messages.html("<html><body><h1>OpenID</h1>This is an OpenID 2.0 endpoint.</body></html>", 400)
+
+    def _set_up(self, call: Call) -> Answer:
+        where = urlsplit(call.value("openid.return_to"))
+        if where.scheme not in ("http", "https") or not where.netloc:
+            return messages.html("<html><body>openid.return_to is missing</body></html>", 400)
+        if not _within(call.value("openid.realm"), call.value("openid.return_to")):
+            return messages.html("<html><body>openid.return_to is not within openid.realm</body></html>", 400)
+        if call.value("openid.identity") != SELECT or call.value("openid.claimed_id") != SELECT:
+            return messages.html("<html><body>only identifier_select is supported</body></html>", 400)
+        if call.form.get("cancel"):
+            return messages.redirect(_with_query(where.geturl(), {"openid.ns": NS, "openid.mode": "cancel"}))
+        picked = call.value("auto") or (call.form.get("pick") or [""])[0]
+        if picked.isdigit() and int(picked) in call.world.accounts.by_id:
+            return self._send_back(call, int(picked), where.geturl())
+        return messages.html(self._page(call))
+
+    def _send_back(self, call: Call, steam_id: int, return_to: str) -> Answer:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(call.real_now))
+        nonce = stamp + base64.b64encode(secrets.token_bytes(20)).decode()
+        who = f"{self.base}/openid/id/{steam_id}"
+        fields = {
+            "openid.ns": NS,
+            "openid.mode": "id_res",
+            "openid.op_endpoint": self.endpoint,
+            "openid.claimed_id": who,
+            "openid.identity": who,
+            "openid.return_to": return_to,
+            "openid.response_nonce": nonce,
+            "openid.assoc_handle": ASSOC_HANDLE,
+            "openid.signed": SIGNED,
+        }
+        fields["openid.sig"] = self._signature(fields)
+        self._fresh[nonce] = call.real_now
+        return messages.redirect(_with_query(return_to, fields))
+
+    def _signature(self, fields: dict[str, str]) -> str:
+        text = "".join(f"{name}:{fields.get(f'openid.{name}', '')}\n" for name in SIGNED.split(","))
+        return base64.b64encode(hmac.new(self._secret, text.encode(), hashlib.sha256).digest()).decode()
+
+    def _check(self, call: Call) -> Answer:
+        """Text lines `ns:` and `is_valid:`; a nonce is good for one check and for five minutes."""
+        fields = {name: values[0] for name, values in call.form.items()}
+        once = all(len(values) == 1 for values in call.form.values())
+        made = self._fresh.pop(fields.get("openid.response_nonce", ""), 0.0)
+        self._fresh = {nonce: at for nonce, at in self._fresh.items() if at > call.real_now - NONCE_S}
+        genuine = hmac.compare_digest(self._signature(fields).encode(), fields.get("openid.sig", "").encode())
+        shaped = fields.get("openid.signed") == SIGNED and fields.get("openid.ns") == NS
+        valid = once and shaped and genuine and made > call.real_now - NONCE_S
+        return messages.plain(f"ns:{NS}\nis_valid:{'true' if valid else 'false'}\n")
+
+    def _page(self, call: Call) -> str:
+        hidden = "".join(
+            f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(values[0])}">'
+            for name, values in (call.query | call.form).items()
+            if name.startswith("openid.")
+        )
+        players = "".join(
+            f'<button name="pick" value="{a.steam_id}">{html.escape(a.name)}<small>{a.steam_id}</small></button>'
+            for a in call.world.accounts
+            if a.kind == "player"
+        )
+        realm = html.escape(call.value("openid.realm"))
+        return PAGE.format(realm=realm, hidden=hidden, players=players)
+
+
+def _within(realm: str, return_to: str) -> bool:
+    """Whether the place to return to lies under the realm that the person is shown."""
+    outer, inner = urlsplit(realm), urlsplit(return_to)
+    same = (outer.scheme, outer.netloc) == (inner.scheme, inner.netloc)
+    return same and (inner.path or "/").startswith(outer.path or "/")
+
+
+def _with_query(url: str, fields: dict[str, str]) -> str:
+    parts = urlsplit(url)
+    query = f"{parts.query}&{urlencode(fields)}" if parts.query else urlencode(fields)
+    return parts._replace(query=query).geturl()
+
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in · sandbox Steam</title>
+<meta name="viewport" content="width=device-width,initial-scale=1"><style>
+body{{font:16px/1.5 system-ui,sans-serif;background:#171d25;color:#dfe3e6;max-width:42rem;margin:3rem auto;padding:0 1rem}}
+h1{{font-size:1.4rem}}form{{display:grid;grid-template-columns:repeat(auto-fill,minmax(13rem,1fr));gap:.6rem}}
+button{{background:#233142;color:inherit;border:1px solid #35506b;border-radius:8px;padding:.6rem .8rem;text-align:left;
+font:inherit;cursor:pointer}}button:hover,button:focus{{background:#2f4a66}}small{{display:block;color:#8fa3b5}}
+</style></head><body><h1>Sign in to {realm}</h1><p>This is the sandbox, not Steam: pick the player to be.</p>
+<form method="post" action="/openid/login">{hidden}{players}<button name="cancel" value="1">Cancel</button></form>
+</body></html>"""

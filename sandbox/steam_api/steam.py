@@ -1,0 +1,162 @@
+"""Steam as one function from a request to its answer: which host and path is served by which handler."""
+
+import re
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from sandbox import timeline
+from sandbox.clock import Clock
+from sandbox.faults import Faults
+from sandbox.record import Requests
+from sandbox.steam_api import community, confirmations, econ, inventory, offers, openid, session, signin, users
+from sandbox.steam_api.messages import API, COMMUNITY, LOGIN, STORE, Answer, Call, Values, html
+from sandbox.tokens import Tokens
+from sandbox.world import World
+
+Handler = Callable[[Call], Answer]
+Route = tuple[str, str, "re.Pattern[str]", Handler]
+
+
+def _routes(*table: tuple[str, str, str, Handler]) -> list[Route]:
+    return [(name, methods, re.compile(pattern), handler) for name, methods, pattern, handler in table]
+
+
+def _openid(call: Call) -> Answer:
+    return call.steam.openid.answer(call)
+
+
+SETTOKEN: Final = ("settoken", "GET POST", r"/login/settoken", signin.set_token)
+
+ROUTES: Final[dict[str, list[Route]]] = {
+    COMMUNITY: _routes(
+        ("home", "GET POST", r"", community.home),
+        ("send", "POST", r"/tradeoffer/new/send", offers.send),
+        ("tradepage", "GET", r"/tradeoffer/new", community.new_offer),
+        ("partnerinventory", "GET", r"/tradeoffer/new/partnerinventory", inventory.partner),
+        ("offerpage", "GET", r"/tradeoffer/(?P<offer>\d{1,19})", community.offer),
+        ("accept", "POST", r"/tradeoffer/(?P<offer>\d{1,19})/accept", offers.accept),
+        ("cancel", "POST", r"/tradeoffer/(?P<offer>\d{1,19})/cancel", offers.cancel),
+        ("decline", "POST", r"/tradeoffer/(?P<offer>\d{1,19})/decline", offers.decline),
+        ("acknowledge", "POST", r"/trade/new/acknowledge", offers.acknowledge),
+        ("receipt", "GET", r"/trade/(?P<trade>\d{1,19})/receipt", community.receipt),
+        ("getlist", "GET", r"/mobileconf/getlist", confirmations.get_list),
+        ("details", "GET", r"/mobileconf/details/(?P<confirmation>\d{1,19})", confirmations.details),
+        ("detailspage", "GET", r"/mobileconf/detailspage/(?P<confirmation>\d{1,19})", confirmations.details_page),
+        ("ajaxop", "GET", r"/mobileconf/ajaxop", confirmations.one),
+        ("multiajaxop", "POST", r"/mobileconf/multiajaxop", confirmations.many),
+        (
+            "inventory",
+            "GET",
+            r"/inventory/(?P<steam_id>\d{17})/(?P<app>\d{1,10})/(?P<context>\d{1,10})",
+            inventory.community,
+        ),
+        (
+            "legacy_inventory",
+            "GET",
+            r"/profiles/(?P<steam_id>\d{17})/inventory/json/(?P<app>\d{1,10})/(?P<context>\d{1,10})",
+            inventory.legacy,
+        ),
+        ("newtradeurl", "POST", r"/profiles/(?P<steam_id>\d{17})/tradeoffers/newtradeurl", community.new_trade_url),
+        ("profile", "GET", r"/profiles/(?P<steam_id>\d{17})(?:/(?P<rest>.*))?", community.profile),
+        ("my", "GET", r"/my(?:/(?P<rest>.*))?", community.mine),
+        ("openid", "GET POST", r"/openid/login", _openid),
+        ("login", "GET", r"/login(?:/home)?", signin.login_page),
+        ("logout", "POST", r"/login/logout", signin.logout),
+        SETTOKEN,
+    ),
+    LOGIN: _routes(
+        ("finalizelogin", "POST", r"/jwt/finalizelogin", signin.finalize),
+        ("refresh", "GET", r"/jwt/refresh", signin.refresh),
+    ),
+    STORE: _routes(
+        ("account", "GET", r"/account", community.store_account),
+        ("home", "GET POST", r"", community.home),
+        ("login", "GET", r"/login", signin.login_page),
+        SETTOKEN,
+    ),
+    "help.steampowered.com": _routes(SETTOKEN),
+    "checkout.steampowered.com": _routes(SETTOKEN),
+    "steam.tv": _routes(SETTOKEN),
+}
+
+API_METHODS: Final[dict[tuple[str, str, str], Handler]] = {
+    **signin.API_METHODS,
+    **econ.API_METHODS,
+    **users.API_METHODS,
+}
+API_PATH = re.compile(r"/(I[A-Za-z0-9]+)/([A-Za-z0-9]+)/v0*(\d+)")
+VERSIONS = {"GetPlayerSummaries": ("1", "2")}
+
+NOT_FOUND = "<html><head><title>Not Found</title></head><body><h1>Not Found</h1></body></html>"
+NOT_ALLOWED = "<html><head><title>Method Not Allowed</title></head><body><h1>Method Not Allowed</h1></body></html>"
+
+
+class Steam:
+    """All hosts of one world; `answer` is safe to call from one thread only."""
+
+    def __init__(self, world: World, clock: Clock) -> None:
+        self.world = world
+        self.clock = clock
+        self.desk = signin.Desk()
+        self.tokens = Tokens(world)
+        self.faults = Faults()
+        self.requests = Requests()
+        self.openid = openid.OpenId(f"https://{COMMUNITY}", secrets.token_bytes(32))
+
+    def call(self, method: str, host: str, path: str, query: Values, form: Values, headers: dict[str, str]) -> Call:
+        """Wrap a request; header names in lower case."""
+        return Call(self, method, host, path, query, form, headers, self.clock.now(), self.clock.real())
+
+    def answer(self, call: Call) -> Answer:
+        """Let the world catch up, find the handler, and put a fault in the way if one is waiting."""
+        timeline.advance(self.world, call.now)
+        handler = _find(call)
+        session.identify(call)
+        fault = self.faults.take(call.known_as.steam_id if call.known_as else None, call.route)
+        if fault is None:
+            answer = handler(call)
+        elif fault.after:
+            handler(call)
+            answer = fault.answer()
+        else:
+            answer = fault.answer()
+        self.requests.note(call, answer)
+        return answer
+
+
+def _find(call: Call) -> Handler:
+    path = call.path.rstrip("/")
+    method = "GET" if call.method == "HEAD" else call.method
+    if call.host == API:
+        return _find_api(call, method, path)
+    wrong_method = False
+    for name, methods, pattern, handler in ROUTES.get(call.host, []):
+        match = pattern.fullmatch(path)
+        if match is None:
+            continue
+        if method in methods.split():
+            call.route, call.args = name, {key: value or "" for key, value in match.groupdict().items()}
+            return handler
+        wrong_method = True
+    return _refuse(call, wrong_method)
+
+
+def _find_api(call: Call, method: str, path: str) -> Handler:
+    match = API_PATH.fullmatch(path)
+    if match is None:
+        return _refuse(call, False)
+    interface, name, version = match.groups()
+    if version not in VERSIONS.get(name, ("1",)):
+        return _refuse(call, False)
+    handler = API_METHODS.get((method, interface, name))
+    if handler is None:
+        return _refuse(call, any(key[1:] == (interface, name) for key in API_METHODS))
+    call.route = name
+    return handler
+
+
+def _refuse(call: Call, wrong_method: bool) -> Handler:
+    call.route = "unknown"
+    text, status = (NOT_ALLOWED, 405) if wrong_method else (NOT_FOUND, 404)
+    return lambda _: html(text, status)

@@ -1,0 +1,104 @@
+"""ISteamUser, IPlayerService and ISteamEconomy: what is public about players and item classes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.accounts import Account
+from sandbox.steam_api import session, views
+from sandbox.steam_api.messages import Answer, Call, as_json, key_page, response
+from sandbox.trading import INVALID_PARAM
+
+IDS_MAX = 100
+
+
+def _refusal(call: Call) -> Answer | None:
+    if call.value("access_token"):
+        return key_page(401) if session.token_account(call) is None else None
+    return None if session.has_key(call) else key_page(403)
+
+
+def _asked(call: Call) -> list[Account]:
+    """Known accounts of `steamids`, at most 100; unknown ones are simply missing."""
+    ids = [int(text) for text in call.value("steamids").split(",")[:IDS_MAX] if text.strip().isdigit()]
+    return [account for steam_id in dict.fromkeys(ids) if (account := call.world.accounts.by_id.get(steam_id))]
+
+
+def summaries(call: Call) -> Answer:
+    """GetPlayerSummaries: `communityvisibilitystate` 3 public, 1 private; the order of the ids is not kept."""
+    refusal = _refusal(call)
+    if refusal is not None:
+        return refusal
+    return response({"players": [_summary(account) for account in sorted(_asked(call), key=lambda a: a.steam_id)]})
+
+
+def _summary(account: Account) -> dict[str, Any]:
+    avatar = f"{account.account_id:040x}"
+    content: dict[str, Any] = {
+        "steamid": str(account.steam_id),
+        "communityvisibilitystate": 1 if account.private else 3,
+        "profilestate": 1,
+        "personaname": account.name,
+        "profileurl": f"https://steamcommunity.com/profiles/{account.steam_id}/",
+        "avatar": f"https://avatars.steamstatic.com/{avatar}.jpg",
+        "avatarmedium": f"https://avatars.steamstatic.com/{avatar}_medium.jpg",
+        "avatarfull": f"https://avatars.steamstatic.com/{avatar}_full.jpg",
+        "avatarhash": avatar,
+        "personastate": 0,
+    }
+    if not account.private:
+        content["timecreated"] = account.created
+    return content
+
+
+def level(call: Call) -> Answer:
+    """GetSteamLevel: missing for a private profile."""
+    refusal = _refusal(call)
+    if refusal is not None:
+        return refusal
+    account = call.world.accounts.by_id.get(call.number("steamid"))
+    return response({"player_level": account.level} if account and not account.private else {})
+
+
+def bans(call: Call) -> Answer:
+    """GetPlayerBans: the one method without the `response` envelope; an item of `EconomyBan` is "none" or "banned"."""
+    refusal = _refusal(call)
+    if refusal is not None:
+        return refusal
+    players = [
+        {
+            "SteamId": str(account.steam_id),
+            "CommunityBanned": False,
+            "VACBanned": False,
+            "NumberOfVACBans": 0,
+            "DaysSinceLastBan": 0,
+            "NumberOfGameBans": 0,
+            "EconomyBan": "banned" if account.banned else "none",
+        }
+        for account in _asked(call)
+    ]
+    return as_json({"players": players})
+
+
+def class_info(call: Call) -> Answer:
+    """ISteamEconomy/GetAssetClassInfo: descriptions of up to 100 classes named `classid0`, `instanceid0`, ..."""
+    refusal = _refusal(call)
+    if refusal is not None:
+        return refusal
+    count = call.number("class_count")
+    if not 1 <= count <= IDS_MAX:
+        return response({}, INVALID_PARAM)
+    wanted = {(call.number(f"classid{n}"), call.number(f"instanceid{n}")) for n in range(count)}
+    found: dict[str, Any] = {}
+    for item in call.world.items:
+        key = item.kind.classid, item.instanceid
+        if key in wanted:
+            found["_".join(map(str, key))] = views.description(call.world, item, legacy=True)
+    return as_json({"result": found | {"success": len(found) == len(wanted)}})
+
+
+API_METHODS: dict[tuple[str, str, str], Callable[[Call], Answer]] = {
+    ("GET", "ISteamUser", "GetPlayerSummaries"): summaries,
+    ("GET", "ISteamUser", "GetPlayerBans"): bans,
+    ("GET", "IPlayerService", "GetSteamLevel"): level,
+    ("GET", "ISteamEconomy", "GetAssetClassInfo"): class_info,
+}

@@ -1,0 +1,20 @@
+"""Lets the world catch up with the time: expiries, settlements, ends of holds, people's decisions."""
+
+from collections.abc import Callable
+
+from sandbox import agenda, exchanges, people, trading
+from sandbox.world import World
+
+DOES: dict[str, Callable[[World, int, float], None]] = {
+    agenda.EXPIRE: trading.expire,
+    agenda.SETTLE: exchanges.settle,
+    agenda.RELEASE: exchanges.release,
+    agenda.ACT: people.notice,
+}
+
+
+def advance(world: World, now: float) -> None:
+    """Do everything that is due, in order and each at its own time, so a jump ahead is a fast film and not a cut."""
+    while (event := world.agenda.pop_due(now)) is not None:
+        at, what, which = event
+        DOES[what](world, which, at)

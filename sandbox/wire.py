@@ -1,0 +1,37 @@
+"""Between aiohttp and the handlers: values out of requests, responses out of answers, keys of the application."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from sandbox.steam_api.messages import Answer, Values
+from sandbox.steam_api.openid import OpenId
+from sandbox.steam_api.steam import Steam
+
+STEAM = web.AppKey("steam", Steam)
+NUDGE: web.AppKey[Callable[[], None]] = web.AppKey("nudge")
+PROVIDER = web.AppKey("provider", dict[str, OpenId])
+"""The OpenID provider of the control port under "openid", set once its address is known."""
+
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+async def form_values(request: web.BaseRequest) -> Values:
+    """The fields of a posted form, repeated ones in order; files are left out."""
+    if request.method != "POST" or request.content_type not in FORM_TYPES:
+        return {}
+    posted = await request.post()
+    return {name: [v for v in posted.getall(name) if isinstance(v, str)] for name in posted}
+
+
+def query_values(request: web.BaseRequest) -> Values:
+    return {name: list(request.query.getall(name)) for name in request.query}
+
+
+def to_response(answer: Answer) -> web.Response:
+    """The aiohttp form of an answer."""
+    response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    response.headers["Content-Type"] = answer.content_type
+    for cookie in answer.cookies:
+        response.headers.add("Set-Cookie", cookie)
+    return response
