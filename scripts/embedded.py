@@ -352,15 +352,24 @@ class EmbeddedPostgres(PostgresServer, Server):
         """As they are, or copied (with their libraries) where the unprivileged user cannot read them."""
         if self.user is None or open_to_all(self.binaries / "postgres"):
             return self.binaries
-        copy = self.folder / "pginstall"
-        shutil.copytree(self.binaries.parent, copy, symlinks=True)
-        return copy / self.binaries.name
+        return copy_installation(self.binaries, self.folder / "installation")
 
     def require_reachable(self, folder: Path) -> None:
         if self.user is not None and not open_to_all(folder.parent):
             raise EmbeddedError(
                 f"as root the server runs as {self.user}, who cannot get into {folder.parent}; choose another folder"
             )
+
+
+def copy_installation(binaries: Path, target: Path) -> Path:
+    """Copy a PostgreSQL, with the libraries that a wheel keeps beside its package; return the copied `binaries`."""
+    install = binaries.parent
+    package = install.parent
+    shutil.copytree(install, target / package.name / install.name, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name)
+    return target / package.name / install.name / binaries.name
 
 
 def quoted(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -99,7 +100,7 @@ def test_where_uv_fails_pip_is_tried(
         if isinstance(installer, Uv):
             raise BootstrapError("failed", "unknown certificate")
 
-    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: f"/somewhere/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/somewhere/{name}")
     monkeypatch.setattr(bootstrap, "build_by", build_by)
     bootstrap.build(venv, "base")
     assert tried == [(Uv, "base"), (Pip, "base")]
@@ -110,7 +111,7 @@ def test_where_uv_fails_pip_is_tried(
 def test_a_demo_after_tests_keeps_the_test_tools(checkout: Path, venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     levels = []
     monkeypatch.setattr(bootstrap, "build_by", lambda _, level: levels.append(level))
-    monkeypatch.setattr(bootstrap.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     write_stamp(venv, "dev")
     (checkout / "setup.cfg").write_text("as it is now")
     bootstrap.build(venv, "base")

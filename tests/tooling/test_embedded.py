@@ -21,6 +21,7 @@ from scripts.embedded import (
     EmbeddedRedis,
     OlderServerError,
     PostgresServer,
+    copy_installation,
     find_postgres,
     find_redis_server,
     may_open,
@@ -249,6 +250,16 @@ def test_the_newest_installed_postgres_is_taken(tmp_path: Path, monkeypatch: pyt
             program(tmp_path / version / "bin" / name)
     (tmp_path / "18" / "bin" / "initdb").unlink()
     assert find_postgres({"PATH": ""}) == tmp_path / "15" / "bin"
+
+
+@pytest.mark.postgresql
+def test_a_copied_postgres_finds_its_libraries(tmp_path: Path) -> None:
+    binaries = find_postgres()
+    assert binaries is not None
+    copy = copy_installation(binaries, tmp_path / "copy")
+    assert copy.is_relative_to(tmp_path)
+    for name in ("postgres", "initdb"):
+        assert "(PostgreSQL)" in subprocess.check_output([copy / name, "--version"], text=True)
 
 
 @pytest.fixture
