@@ -1,0 +1,44 @@
+"""The shared fixtures give every test its own, empty, migrated database and an empty Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+import sqlalchemy as sa
+from support import wait_until
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_a_database_is_migrated_and_nobody_elses(engine: sa.Engine, turn: str) -> None:
+    with engine.begin() as connection:
+        tables = sa.inspect(connection).get_table_names()
+        assert {"alembic_version", "trades", "deposits"} <= set(tables)
+        assert "left_behind" not in tables
+        connection.execute(sa.text("CREATE TABLE left_behind (n INTEGER)"))
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_redis_is_empty_each_time(redis_url: str, turn: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.dbsize() == 0
+        client.set("left", "behind")
+
+
+def test_waiting_ends_with_the_first_true_answer_or_says_what_was_missing() -> None:
+    answers = iter([0, None, "now"])
+    assert wait_until(lambda: next(answers), every_s=0.001) == "now"
+
+    def never() -> bool:
+        return False
+
+    with pytest.raises(AssertionError, match=r"never was still False after 0\.01 s"):
+        wait_until(never, timeout_s=0.01, every_s=0.001)
