@@ -90,6 +90,7 @@ class TradeSettings(_Section):
     order_in_hand_s: Seconds
     attempts_max: Annotated[int, Field(ge=1, le=20)]
     retry_after_s: Seconds
+    absent_after_s: Seconds
     offer_timeout_s: Some
     watch_s: Some
     settle_margin_s: Seconds
@@ -140,6 +141,7 @@ class PaceSettings(_Section):
     confirm_list_s: Seconds
     read_s: Seconds
     inventory_s: Seconds
+    retry_s: Some
 
 
 class LogSettings(_Section):

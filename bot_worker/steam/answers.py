@@ -1,0 +1,178 @@
+"""What Steam's numbers mean, as tables.
+
+Offer states are ETradeOfferState (node-steam-tradeoffer-manager ``resources/ETradeOfferState.js``, 12 from SteamKit), exchange
+statuses ETradeStatus (12 from csfloat/extension). The numbers in ``strError`` are EResults, but offers give them meanings of
+their own: see node-steam-tradeoffer-manager ``lib/helpers.js`` and TF2Autobot ``src/classes/Trades.ts``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from shared.domain.status import TradeEvent
+from shared.errors import AnswerLost, SteamError, SteamRefused, SteamThrottled, SteamUnavailable
+
+E = TradeEvent
+
+ACTIVE, ACCEPTED, NEEDS_CONFIRMATION, HELD, REVERTED = 2, 3, 9, 11, 12
+LIVE_STATES = frozenset({ACTIVE, NEEDS_CONFIRMATION, HELD})
+
+# 3 is missing: what an accepted offer means is said by its exchange. 1 (Invalid) says nothing.
+OFFER_EVENTS: dict[int, TradeEvent] = {
+    2: E.OFFER_ACTIVE,
+    4: E.OFFER_COUNTERED,
+    5: E.OFFER_EXPIRED,
+    6: E.OFFER_CANCELED,
+    7: E.OFFER_DECLINED,
+    8: E.ITEMS_MISSING,
+    9: E.CONFIRMATION_NEEDED,
+    10: E.OFFER_CANCELED,
+    11: E.OFFER_HELD,
+    12: E.EXCHANGE_REVERSED,
+}
+
+
+class ExchangeMeans(Enum):
+    """What an exchange's status says about the items."""
+
+    WAIT = "wait"
+    DONE = "done"
+    DONE_IF_COMPLETE = "done if every new id is known"
+    FAILED = "failed"
+    HELD = "held"
+    REVERSED = "reversed"
+
+
+M = ExchangeMeans
+
+EXCHANGES: dict[int, ExchangeMeans] = {
+    0: M.WAIT,
+    1: M.WAIT,
+    # Some exchanges stay at 2 for good (csfloat/extension PR 409), and are as good as 3.
+    2: M.DONE_IF_COMPLETE,
+    3: M.DONE,
+    4: M.FAILED,
+    5: M.REVERSED,
+    6: M.REVERSED,
+    7: M.REVERSED,
+    8: M.REVERSED,
+    9: M.REVERSED,
+    10: M.HELD,
+    11: M.FAILED,
+    12: M.REVERSED,
+}
+
+
+def exchange_means(status: int, *, complete: bool) -> ExchangeMeans:
+    """One of WAIT, DONE, FAILED, HELD, REVERSED. An exchange is never called done while a new id is unknown."""
+    means = EXCHANGES.get(status, M.WAIT)
+    if means in (M.DONE, M.DONE_IF_COMPLETE):
+        return M.DONE if complete else M.WAIT
+    return means
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What one ``strError`` on send means. ``retry_after_s`` is set where the same offer may be sent later."""
+
+    kind: type[SteamError]
+    code: str
+    result: int | None = None
+    player_message: str | None = None
+    retry_after_s: float | None = None
+
+
+_PARTNER = (
+    "Steam does not let you trade with us right now: check your trade URL, your inventory's privacy and your trade status."
+)
+_BANNED = "Steam says that your account has a trade ban."
+_OFFERS = "You have too many open offers from us. Accept or decline them in Steam, then try again."
+_GONE = "One of the items is no longer where it was. Reload your inventory and try again."
+_PROFILE = "Steam does not let you trade for some hours after a change of your profile. Try again later."
+_URL = "Your trade URL is not valid any more. Copy a new one from Steam and save it."
+
+SEND_RESULTS: dict[int, Failure] = {
+    2: Failure(AnswerLost, "answer_lost", 2),
+    8: Failure(SteamRefused, "steam_refused", 8),
+    11: Failure(AnswerLost, "answer_lost", 11),
+    15: Failure(SteamRefused, "partner_unavailable", 15, _PARTNER),
+    16: Failure(AnswerLost, "answer_lost", 16),
+    20: Failure(SteamUnavailable, "steam_unavailable", 20, retry_after_s=120),
+    24: Failure(SteamRefused, "bot_locked", 24),
+    25: Failure(SteamRefused, "too_many_offers", 25, _OFFERS),
+    26: Failure(SteamRefused, "item_gone", 26, _GONE),
+    28: Failure(SteamRefused, "steam_refused", 28),
+    34: Failure(SteamRefused, "partner_unavailable", 34, _PROFILE),
+    50: Failure(SteamRefused, "too_many_offers", 50, _OFFERS),
+    55: Failure(SteamUnavailable, "steam_unavailable", 55, retry_after_s=60),
+    84: Failure(SteamThrottled, "steam_throttled", 84, retry_after_s=600),
+}
+
+# Sentences without a number, matched on the part that does not change.
+SEND_SENTENCES: tuple[tuple[str, Failure], ...] = (
+    ("sent too many trade offers", SEND_RESULTS[25]),
+    ("because they have a trade ban", Failure(SteamRefused, "partner_banned", None, _BANNED)),
+    ("logged in from a new device", Failure(SteamRefused, "bot_locked")),
+    ("is not available to trade", Failure(SteamRefused, "partner_unavailable", None, _PARTNER)),
+    ("unable to contact the game's item server", SEND_RESULTS[20]),
+    ("can only be sent to friends", Failure(SteamRefused, "token_wrong", None, _URL)),
+    ("maximum number of items allowed in your", Failure(SteamRefused, "bot_full")),
+)
+
+_NUMBER_AT_END = re.compile(r"\((\d{1,3})\)\s*$")
+
+
+def send_failure(text: str) -> SteamError:
+    """The error that a ``strError`` on send stands for. What is not in the tables may have been done: `AnswerLost`."""
+    number = _NUMBER_AT_END.search(text)
+    result = int(number[1]) if number else None
+    failure = SEND_RESULTS.get(result) if result is not None else None
+    if failure is None:
+        lowered = text.lower()
+        failure = next((each for part, each in SEND_SENTENCES if part in lowered), None)
+    if failure is None:
+        return AnswerLost("Steam refused in words that we do not know", result=result, reason="unknown_refusal")
+    return failure.kind(
+        f"Steam refused the offer ({failure.result or failure.code})",
+        result=failure.result,
+        code=failure.code,
+        player_message=failure.player_message,
+        retry_after_s=failure.retry_after_s,
+    )
+
+
+# EResults of the Web API (header x-eresult) that pass by themselves.
+TRANSIENT_RESULTS = frozenset({2, 10, 16, 20, 29, 48, 52, 55})
+THROTTLE_RESULTS = frozenset({84, 87})
+
+
+def read_failure(result: int) -> SteamError:
+    """The error that an ``x-eresult`` other than 1 stands for, on a call that only reads."""
+    if result in THROTTLE_RESULTS:
+        return SteamThrottled(result=result)
+    if result in TRANSIENT_RESULTS:
+        return SteamUnavailable(result=result)
+    return SteamRefused(result=result)
+
+
+# EResults of a sign-in that no repeating mends, and what the operator should do.
+SIGN_IN_REFUSALS: dict[int, tuple[str, str]] = {
+    5: ("wrong_password", "check the password in the vault"),
+    43: ("account_disabled", "Steam has disabled this account"),
+    63: ("email_guard", "this account has no mobile authenticator; add one"),
+    65: ("email_guard", "this account has no mobile authenticator; add one"),
+    118: ("agreement_needed", "sign in by hand and accept Steam's agreement"),
+}
+WRONG_CODE_RESULTS = frozenset({85, 88})
+
+
+def sign_in_failure(result: int | None) -> SteamError:
+    """The error that an ``x-eresult`` on the way to a sign-in stands for."""
+    if result in THROTTLE_RESULTS:
+        return SteamThrottled("Steam wants fewer sign-ins", result=result)
+    if result is not None and result in SIGN_IN_REFUSALS:
+        code, action = SIGN_IN_REFUSALS[result]
+        return SteamRefused(f"sign-in refused ({result}): {action}", result=result, code=code, reason=action)
+    return SteamUnavailable("the sign-in did not go through", result=result)

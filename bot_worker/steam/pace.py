@@ -1,0 +1,142 @@
+"""How fast a bot may call Steam.
+
+Kinds that Steam counts per account (``send``, ``confirm``) are spaced within the worker. Kinds that it counts per address are
+spaced for all workers of a host together, through one small script in Redis: a call reserves the next free moment and waits
+for it. After a 429 the whole address pauses; after a sign-in throttle all its sign-ins do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import redis
+import tenacity
+
+from shared import log, wire
+from shared.clock import Clock
+from shared.errors import SteamThrottled, SteamUnavailable
+from shared.settings import PaceSettings
+
+T = TypeVar("T")
+
+PER_BOT = frozenset({"send", "confirm"})
+PER_ADDRESS = frozenset({"sign_in", "confirm_list", "read", "inventory"})
+EVERYTHING = "everything"
+WAIT_MAX_MS = 30_000  # rather tell the balancer "later" than block a bot's queue for longer
+SIGN_IN_WAIT_MAX_MS = 30 * 60_000
+READ_TRIES = 3
+# Times PaceSettings.retry_s: after one 429 Steam is often wrong (ASF repeats), after several it means it.
+PAUSES_AFTER_429 = (5.0, 60.0, 300.0, 900.0)
+CALM_AFTER_S = 300.0
+SIGN_IN_PAUSE_S = 1500.0  # 84 and 87 last about half an hour (node-steam-user#383)
+
+# KEYS: next moment of this kind, next moment of everything. ARGV: ms between calls, longest wait in ms.
+# Returns ms to wait; negative when that is too long, and then nothing is reserved.
+_RESERVE = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or now), tonumber(redis.call('GET', KEYS[2]) or now))
+local wait = at - now
+if wait > tonumber(ARGV[2]) then return -wait end
+local free = at + tonumber(ARGV[1])
+if free > now then redis.call('SET', KEYS[1], free, 'PX', free - now) end
+return wait
+"""
+
+# KEYS: the moment to move. ARGV: ms from now. Never moves it nearer.
+_PAUSE = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local at = math.max(now + tonumber(ARGV[1]), tonumber(redis.call('GET', KEYS[1]) or now))
+if at > now then redis.call('SET', KEYS[1], at, 'PX', at - now) end
+return at - now
+"""
+
+_log = log.get(__name__)
+
+
+class Pace:
+    """Spacing of one bot's calls. ``sleep`` waits that many seconds or until the worker is told to stop."""
+
+    def __init__(
+        self,
+        client: redis.Redis | None,
+        address: str,
+        settings: PaceSettings,
+        clock: Clock,
+        sleep: Callable[[float], Any],
+    ) -> None:
+        self._address = address
+        self._settings = settings
+        self._clock = clock
+        self._sleep = sleep
+        self._next: dict[str, float] = {}
+        self._throttled: list[float] = []
+        self._client = client
+        self._reserve = client.register_script(_RESERVE) if client else None
+        self._pause = client.register_script(_PAUSE) if client else None
+
+    def wait(self, kind: str) -> None:
+        """Wait until a call of this kind may start.
+
+        Raises:
+            SteamThrottled: that would take too long; ``retry_after_s`` says how long.
+        """
+        wait_s = self._wait_per_bot(kind) if kind in PER_BOT else self._wait_per_address(kind)
+        if wait_s > 0:
+            self._sleep(wait_s)
+
+    def _wait_per_bot(self, kind: str) -> float:
+        now = self._clock.monotonic()
+        at = max(now, self._next.get(kind, now))
+        self._next[kind] = at + self._spacing(kind)
+        return at - now
+
+    def _wait_per_address(self, kind: str) -> float:
+        spacing_ms = int(self._spacing(kind) * 1000)
+        if self._reserve is None or spacing_ms == 0:
+            return 0.0
+        longest = SIGN_IN_WAIT_MAX_MS if kind == "sign_in" else WAIT_MAX_MS
+        keys = [wire.pace_key(self._address, kind), wire.pace_key(self._address, EVERYTHING)]
+        wait_ms = int(self._reserve(keys=keys, args=[spacing_ms, longest]))
+        if wait_ms < 0:
+            raise SteamThrottled(f"calls of kind {kind} pause", retry_after_s=-wait_ms / 1000)
+        return wait_ms / 1000
+
+    def _spacing(self, kind: str) -> float:
+        spacing: float = getattr(self._settings, f"{kind}_s")
+        return spacing
+
+    def throttled(self, retry_after_s: float | None = None) -> float:
+        """Steam answered 429: pause the address, longer each time it happens again soon. Returns the pause in s."""
+        now = self._clock.monotonic()
+        self._throttled = [at for at in self._throttled if now - at < CALM_AFTER_S][-3:]
+        pause_s = retry_after_s or PAUSES_AFTER_429[len(self._throttled)] * self._settings.retry_s
+        self._throttled.append(now)
+        self._hold(EVERYTHING, pause_s)
+        return pause_s
+
+    def sign_in_throttled(self) -> float:
+        """Steam wants no sign-ins from this address for a while: all workers of the host wait. Returns the pause in s."""
+        pause_s = SIGN_IN_PAUSE_S * self._settings.retry_s
+        self._hold("sign_in", pause_s)
+        return pause_s
+
+    def _hold(self, kind: str, pause_s: float) -> None:
+        _log.warning("steam_throttled", kind=kind, pause_s=pause_s)
+        if self._pause is not None:
+            self._pause(keys=[wire.pace_key(self._address, kind)], args=[int(pause_s * 1000)])
+
+    def repeat_reads(self, read: Callable[[], T]) -> T:
+        """Call something that only reads, again after a growing wait while Steam cannot answer."""
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(READ_TRIES),
+            wait=tenacity.wait_exponential_jitter(
+                initial=self._settings.retry_s, max=60 * self._settings.retry_s, jitter=self._settings.retry_s / 4
+            ),
+            retry=tenacity.retry_if_exception_type(SteamUnavailable),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return retrying(read)
