@@ -25,6 +25,7 @@ from typing import IO, Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from scripts.servers import (
+    LONGEST_SOCKET_PATH,
     STOP_TIMEOUT_S,
     EmbeddedError,
     Server,
@@ -107,6 +108,10 @@ class EmbeddedRedis(Server):
 
     @property
     def socket_path(self) -> Path:
+        """Beside the data, so that it is the same in every run; in a folder of its own where that path is too long."""
+        beside = self.directory / "redis.sock"
+        if len(bytes(beside)) <= LONGEST_SOCKET_PATH:
+            return beside
         if self.socket_folder is None:
             raise EmbeddedError(f"{self.name} has not been started")
         return self.socket_folder / "redis.sock"
@@ -119,7 +124,8 @@ class EmbeddedRedis(Server):
         if self.running:
             return self
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.socket_folder is None:
+        too_long = len(bytes(self.directory / "redis.sock")) > LONGEST_SOCKET_PATH
+        if too_long and self.socket_folder is None:
             self.socket_folder = private_folder("fleet-redis-")
         with self.exclusive() as lock:
             self.check_version()

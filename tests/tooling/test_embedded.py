@@ -63,19 +63,27 @@ def test_redis_reads_its_data_in_a_later_run(tmp_path: Path) -> None:
         assert connection.get("key") == "value"
 
 
-def test_redis_listens_on_a_private_socket_only_and_removes_it(tmp_path: Path) -> None:
-    with EmbeddedRedis(tmp_path / ("deep/" * 30)) as server:
+def test_redis_listens_on_a_private_socket_only(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "data") as server, client(server) as connection:
+        assert server.socket_path == tmp_path / "data" / "redis.sock"
+        assert server.socket_path.parent.stat().st_mode & 0o777 == 0o700
+        assert connection.config_get("port", "appendonly", "save", "maxmemory-policy") == {
+            "port": "0",
+            "appendonly": "yes",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+    assert not server.socket_path.exists()
+
+
+def test_a_path_too_long_for_a_socket_gets_one_elsewhere_that_goes_at_the_end(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / ("deep/" * 30)) as server, client(server) as connection:
         folder = server.socket_path.parent
         assert len(bytes(server.socket_path)) <= 100
         assert folder.stat().st_mode & 0o777 == 0o700
-        with client(server) as connection:
-            assert connection.config_get("port", "appendonly", "save", "maxmemory-policy") == {
-                "port": "0",
-                "appendonly": "yes",
-                "save": "",
-                "maxmemory-policy": "noeviction",
-            }
+        assert connection.ping()
     assert not folder.exists()
+    assert (server.directory / "appendonlydir").is_dir()
 
 
 def test_redis_listens_on_a_port_when_asked(tmp_path: Path) -> None:
