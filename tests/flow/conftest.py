@@ -1,0 +1,34 @@
+"""One fleet of real processes for all flow tests of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flow_site import Website
+
+from scripts.stack import Stack, Wish
+
+PROTECTION_S = 3
+QUICK_LOOKS = {"trades": {"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.5, "items_look_s": 1.0, "inventory_cache_s": 1.0}}
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder: Path = tmp_path_factory.mktemp("fleet")
+    wish = Wish(
+        directory=folder,
+        bots_per_group=3,
+        players=0,
+        protection_s=PROTECTION_S,
+        log_level="debug",
+        overrides=QUICK_LOOKS,
+    )
+    with Stack(wish) as running:
+        yield running
+
+
+@pytest.fixture
+def site(stack: Stack) -> Website:
+    return Website(stack)

@@ -1,0 +1,217 @@
+"""A whole trade, in every way in which it can end, through real processes over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support import wait_until
+
+from scripts.stack import send_json
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
+
+LOST = [
+    pytest.param({"kind": "str_error", "code": 2, "status": 500}, id="2"),
+    pytest.param({"kind": "str_error", "code": 11}, id="11"),
+    pytest.param({"kind": "str_error", "code": 16, "status": 500}, id="16"),
+    pytest.param({"kind": "html"}, id="html"),
+    pytest.param({"kind": "status", "status": 502}, id="502"),
+    pytest.param({"kind": "null", "status": 500}, id="null-500"),
+    pytest.param({"kind": "cut"}, id="cut"),
+]
+REFUSED = [
+    (8, "steam_refused"),
+    (15, "partner_unavailable"),
+    (24, "bot_locked"),
+    (25, "too_many_offers"),
+    (26, "item_gone"),
+    (34, "partner_unavailable"),
+    (50, "too_many_offers"),
+]
+
+
+def only_trade(answer: Any) -> dict[str, Any]:
+    assert answer.status in (201, 202), answer.body
+    assert len(answer.body["trades"]) == 1
+    return answer.body["trades"][0]
+
+
+def test_an_accepted_deposit_is_credited_settles_and_knows_its_new_asset_ids(site: Any) -> None:
+    player = site.player(habit="accept")
+    answer = site.deposit(player, 3)
+    trade = only_trade(answer)
+    assert answer.status == 201 and trade["offer_id"] and trade["token"] and trade["bot"].startswith("red-")
+    done = site.until(trade["trade_id"], "accepted", "settled")
+    record = site.record()
+    owners = {row["asset_id"]: row["owner"] for row in record["assets"]}
+    bots = {row["steam_id"] for row in site.stack.bots()}
+    assert all(owners[item["new_asset_id"]] in bots for item in done["items"])
+    assert {item["matched"] for item in done["items"]} == {"receipt"}
+    offer = next(offer for offer in record["offers"] if offer["offer_id"] == trade["offer_id"])
+    assert offer["message"].startswith(f"{site.stack.balancer_url}/verify/{trade['token']}")
+    rows = site.deposits(player)
+    assert {row["status"] for row in rows.values()} == {"active"}
+    site.until(trade["trade_id"], "settled")
+    assert all(row["settled_at"] for row in site.deposits(player).values())
+    assert site.differences() == []
+
+
+def test_an_accepted_withdrawal_gives_the_same_items_to_their_owner(site: Any) -> None:
+    player = site.player(habit="accept")
+    ids = site.settled_deposits(player, 2)
+    names = sorted(row["market_hash_name"] for row in site.deposits(player).values())
+    trade = only_trade(site.withdraw(player, ids))
+    done = site.until(trade["trade_id"], "settled")
+    assert sorted(item["market_hash_name"] for item in done["items"]) == names
+    moved = {
+        move["old_asset_id"]: move["to"]
+        for row in site.record()["exchanges"]
+        if row["offer_id"] == done["offer_id"]
+        for move in row["moves"]
+    }
+    assert moved == {item["asset_id"]: player.steam_id for item in done["items"]}
+    assert site.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("habit", "status", "row_status"),
+    [("decline", "declined", "deposit_failure"), ("counter", "countered", "counter")],
+)
+def test_a_deposit_that_the_player_does_not_take_ends_so(site: Any, habit: str, status: str, row_status: str) -> None:
+    player = site.player(habit=habit)
+    trade = only_trade(site.deposit(player))
+    done = site.until(trade["trade_id"], status)
+    assert {item["deposit_status"] for item in done["items"]} == {row_status}
+    assert site.differences() == []
+
+
+@pytest.mark.parametrize(("habit", "status"), [("decline", "declined"), ("counter", "countered")])
+def test_a_withdrawal_that_the_player_does_not_take_gives_the_items_back(site: Any, habit: str, status: str) -> None:
+    player = site.player(habit="accept")
+    ids = site.settled_deposits(player, 2)
+    site.change(player.steam_id, habit=habit)
+    trade = only_trade(site.withdraw(player, ids))
+    site.until(trade["trade_id"], status)
+    wait_until(lambda: {row["status"] for row in site.deposits(player).values()} == {"active"}, 20, 0.2)
+    assert site.differences() == []
+
+
+def test_an_offer_that_nobody_answers_expires_at_steam(site: Any) -> None:
+    site.settings(offer_lifetime_s=2)
+    try:
+        player = site.player(habit="ignore")
+        trade = only_trade(site.deposit(player))
+        done = site.until(trade["trade_id"], "expired")
+    finally:
+        site.settings(offer_lifetime_s=14 * 86400)
+    assert {item["deposit_status"] for item in done["items"]} == {"deposit_failure"}
+    assert site.differences() == []
+
+
+def test_the_site_cancels_an_offer_and_steam_says_so(site: Any) -> None:
+    player = site.player(habit="ignore")
+    trade = only_trade(site.deposit(player))
+    answer = site.call("POST", f"/trade/{trade['trade_id']}/cancel", {})
+    assert answer.status in (200, 202) and answer.body["cancel_requested"]
+    site.until(trade["trade_id"], "canceled")
+    offer = next(row for row in site.record()["offers"] if row["offer_id"] == trade["offer_id"])
+    assert offer["state"] == 6
+    late = site.call("POST", f"/trade/{trade['trade_id']}/cancel", {})
+    assert (late.status, late.body["code"]) == (409, "too_late")
+    assert site.differences() == []
+
+
+@pytest.mark.parametrize(("code", "word"), REFUSED)
+def test_a_clear_no_of_steam_fails_the_trade_with_its_reason(site: Any, code: int, word: str) -> None:
+    player = site.player(habit="accept")
+    site.acceptable(player)
+    site.fault(account=None, route="send", kind="str_error", code=code, times=1)
+    trade = only_trade(site.deposit(player))
+    done = site.until(trade["trade_id"], "failed")
+    assert done["failure"]["code"] == word
+    assert {item["deposit_status"] for item in done["items"]} == {"deposit_failure"}
+    assert site.differences() == []
+
+
+@pytest.mark.parametrize("code", [20, 55])
+def test_not_now_is_tried_again_and_made_once(site: Any, code: int) -> None:
+    player = site.player(habit="accept")
+    site.acceptable(player)
+    site.fault(account=None, route="send", kind="str_error", code=code, times=1)
+    trade = only_trade(site.deposit(player))
+    site.until(trade["trade_id"], "accepted", "settled", timeout_s=60)
+    assert len(site.offers_of(trade["trade_id"], player.steam_id)) == 1
+    assert site.differences() == []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["not-made", "made"])
+@pytest.mark.parametrize("fault", LOST)
+def test_a_lost_answer_leaves_doubt_and_is_never_sent_again(site: Any, fault: dict[str, Any], after: bool) -> None:
+    player = site.player(habit="ignore")
+    site.acceptable(player)
+    site.fault(account=None, route="send", after=after, times=1, **fault)
+    trade = only_trade(site.deposit(player, wait=3))
+    site.until(trade["trade_id"], *(("in_doubt", "sent") if after else ("in_doubt",)))
+    if after:  # the watch knows the offer by its token and adopts it
+        site.until(trade["trade_id"], "sent")
+        assert len(site.offers_of(trade["trade_id"], player.steam_id)) == 1
+    else:
+        looks = site.call("GET", "/bots").body["bots"]
+        calls = sum(row["steam_calls"] for row in looks)
+        wait_until(lambda: sum(row["steam_calls"] for row in site.call("GET", "/bots").body["bots"]) > calls + 3, 20, 0.2)
+        assert site.trade(trade["trade_id"])["status"] == "in_doubt"
+        assert site.offers_of(trade["trade_id"], player.steam_id) == []
+        assert {row["status"] for row in site.deposits(player).values()} == {"deposit_pending"}
+
+
+def test_a_player_in_hold_is_told_before_an_offer_is_made(site: Any) -> None:
+    player = site.player(habit="accept")
+    ids = site.acceptable(player)
+    site.change(player.steam_id, hold_days=15)
+    body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": ids[:1]}
+
+    def refused() -> Any:  # what was read before the hold is believed for a second
+        answer = site.call("POST", "/deposit", body | {"asset_ids": ["1"]})
+        return answer if answer.body["code"] != "unknown_asset" else None
+
+    answer = wait_until(refused, 10, 0.2)
+    assert (answer.status, answer.body["code"]) == (422, "partner_hold")
+    assert "authenticator" in answer.body["player_message"]
+    assert site.deposits(player) == {}
+
+
+def test_an_offer_that_enters_a_hold_is_shown_as_held(site: Any) -> None:
+    player = site.player(habit="manual")
+    trade = only_trade(site.deposit(player))
+    site.change(player.steam_id, hold_days=1)
+    url = f"{site.stack.control_url}/control/people/{player.steam_id}/offers/{trade['offer_id']}"
+    send_json("POST", url, {"action": "accept"})
+    held = site.until(trade["trade_id"], "held")
+    assert {item["deposit_status"] for item in held["items"]} == {"deposit_pending"}
+
+
+def test_an_item_that_is_gone_when_the_offer_is_made_fails_it(site: Any) -> None:
+    player = site.player(habit="accept")
+    gone = site.acceptable(player)[0]
+    send_json("DELETE", f"{site.stack.control_url}/control/items/730/2/{gone}?owner={player.steam_id}", {})
+    body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": [gone]}
+    answer = site.call("POST", "/deposit?wait=10", body)
+    if answer.status == 422:  # the bot looked again in between
+        assert answer.body["code"] == "unknown_asset"
+        return
+    done = site.until(only_trade(answer)["trade_id"], "failed")
+    assert done["failure"]["code"] == "item_gone"
+
+
+def test_a_renewed_trade_url_fails_the_withdrawal_and_the_items_stay(site: Any) -> None:
+    player = site.player(habit="accept")
+    ids = site.settled_deposits(player, 1)
+    stale = player.trade_url[:-8] + "OldToken"
+    trade = only_trade(site.withdraw(player, ids, trade_url=stale))
+    done = site.until(trade["trade_id"], "failed")
+    assert done["failure"]["code"] == "partner_unavailable"
+    assert "trade" in done["failure"]["player_message"].lower()
+    wait_until(lambda: {row["status"] for row in site.deposits(player).values()} == {"active"}, 20, 0.2)
+    again = only_trade(site.withdraw(player, ids))
+    site.until(again["trade_id"], "settled")

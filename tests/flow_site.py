@@ -1,0 +1,134 @@
+"""A website and its players, for tests against a running fleet: `from flow_site import Website`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any
+
+from support import wait_until
+
+from scripts import audit
+from scripts.stack import Stack, get_json, send_json
+
+
+@dataclass
+class Player:
+    """A player of the sandbox with the name that the site knows them by."""
+
+    steam_id: str
+    trade_url: str
+    user_id: str
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Website:
+    """The site's side: calls the balancer, and the players' hands at the sandbox."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self._numbers = itertools.count(1)
+
+    def call(self, method: str, path: str, body: Any = None, *, key: str | None = None, api_key: str | None = None) -> Answer:
+        request = urllib.request.Request(self.stack.balancer_url + path, method=method)
+        request.add_header("Authorization", f"Bearer {api_key or self.stack.api_key}")
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        if method == "POST":
+            request.add_header("Idempotency-Key", key or f"test-{os.getpid()}-{next(self._numbers)}")
+        try:
+            with urllib.request.urlopen(request, timeout=40) as reply:
+                return Answer(reply.status, json.load(reply), dict(reply.headers))
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, json.load(error), dict(error.headers))
+
+    def player(self, items: int | list[str] = 12, **account: Any) -> Player:
+        """A new player; ``account`` are fields of the sandbox's account such as ``habit``."""
+        made = send_json(
+            "POST", f"{self.stack.control_url}/control/accounts", {"kind": "player", "items": items, "delay_s": 0.1}
+        )
+        if account:
+            self.change(made["steam_id"], **account)
+        return Player(made["steam_id"], made["trade_url"], f"user-{made['steam_id'][-6:]}")
+
+    def change(self, steam_id: str, **account: Any) -> None:
+        send_json("PATCH", f"{self.stack.control_url}/control/accounts/{steam_id}", account)
+
+    def settings(self, **values: Any) -> None:
+        """Change settings of the sandbox while it runs."""
+        send_json("PATCH", f"{self.stack.control_url}/control/settings", values)
+
+    def fault(self, **order: Any) -> None:
+        send_json("POST", f"{self.stack.control_url}/control/faults", order)
+
+    def acceptable(self, player: Player) -> list[str]:
+        answer = self.call("POST", "/inventory", {"steam_id": player.steam_id, "trade_url": player.trade_url})
+        assert answer.status == 200, answer.body
+        return [row["asset_id"] for row in answer.body["items"] if row["acceptable"]]
+
+    def deposit(self, player: Player, count: int = 2, *, wait: int = 15, **more: Any) -> Answer:
+        body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url}
+        body |= {"asset_ids": self.acceptable(player)[:count]} | more
+        return self.call("POST", f"/deposit?wait={wait}", body)
+
+    def withdraw(self, player: Player, deposit_ids: list[str], *, wait: int = 15, **more: Any) -> Answer:
+        body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url}
+        return self.call("POST", f"/withdraw?wait={wait}", body | {"deposit_ids": deposit_ids} | more)
+
+    def trade(self, trade_id: str) -> dict[str, Any]:
+        answer = self.call("GET", f"/trade/{trade_id}")
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    def until(self, trade_id: str, *statuses: str, timeout_s: float = 25) -> dict[str, Any]:
+        """The trade, once it has one of these statuses."""
+
+        def reached() -> dict[str, Any] | None:
+            trade = self.trade(trade_id)
+            return trade if trade["status"] in statuses else None
+
+        try:
+            return wait_until(reached, timeout_s, 0.1)
+        except AssertionError:
+            raise AssertionError(f"{trade_id} is {self.trade(trade_id)}, not one of {statuses}") from None
+
+    def deposits(self, player: Player) -> dict[str, dict[str, Any]]:
+        answer = self.call("GET", f"/deposits?user_id={player.user_id}")
+        return {row["deposit_id"]: row for row in answer.body["deposits"]}
+
+    def settled_deposits(self, player: Player, count: int = 2) -> list[str]:
+        """Deposit that many items and wait until they may be withdrawn."""
+        answer = self.deposit(player, count)
+        assert answer.status == 201, answer.body
+        for trade in answer.body["trades"]:
+            self.until(trade["trade_id"], "settled")
+        return [item["deposit_id"] for trade in answer.body["trades"] for item in trade["items"]]
+
+    def record(self) -> dict[str, Any]:
+        record: dict[str, Any] = get_json(f"{self.stack.control_url}/control/record", timeout_s=60)
+        return record
+
+    def offers_of(self, trade_id: str, partner: str) -> list[dict[str, Any]]:
+        """Every offer that the sandbox ever saw between our bots and this partner with this trade's items."""
+        items = {item["asset_id"] for item in self.trade(trade_id)["items"]}
+        return [
+            offer
+            for offer in self.record()["offers"]
+            if offer["recipient"] == partner and items & {row["asset_id"] for row in [*offer["give"], *offer["receive"]]}
+        ]
+
+    def differences(self) -> list[str]:
+        """What the audit finds, without trades that are rightly not finished."""
+        found = audit.differences(audit.read_books(self.stack.database_url), self.record())
+        return [f"{row.kind}: {row.text}" for row in found if row.kind != "unfinished"]

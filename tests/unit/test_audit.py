@@ -1,0 +1,192 @@
+"""The audit must name each kind of difference; a small true world is broken in one place at a time."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import audit
+from scripts.audit import Books
+
+BOT, PLAYER, TOKEN = "76561198000000001", "76561198000000002", "0123456789abcdefghijkl"
+Break = Callable[[dict[str, Any], dict[str, Any]], None]
+
+
+def world() -> tuple[dict[str, Any], dict[str, Any]]:
+    """One item deposited and settled, another one given back; books and record agree."""
+    row = {"user_id": "u", "color": "red", "bot_id": 1, "app_id": 730, "context_id": "2", "frozen_by": None, "settled_at": "x"}
+    trade = {"color": "red", "bot_id": 1, "partner": PLAYER, "items_missing": 0, "status": "settled"}
+    books = {
+        "bots": [{"color": "red", "bot_id": 1, "steam_id": BOT, "slots_held": 1, "slots_reserved": 0, "open_offers": 0}],
+        "deposits": [
+            row | {"deposit_id": "dp_1", "status": "active", "asset_id": "11", "market_hash_name": "AK"},
+            row | {"deposit_id": "dp_2", "status": "withdrawn", "asset_id": "21", "market_hash_name": "M4"},
+        ],
+        "trades": [
+            trade | {"trade_id": "tr_1", "direction": "deposit", "offer_id": "501", "exchange_id": "901"},
+            trade | {"trade_id": "tr_2", "direction": "withdraw", "offer_id": "502", "exchange_id": "902"},
+        ],
+        "trade_items": [
+            {"trade_id": "tr_1", "deposit_id": "dp_1", "market_hash_name": "AK", "asset_id": "10", "new_asset_id": "11"},
+            {"trade_id": "tr_2", "deposit_id": "dp_2", "market_hash_name": "M4", "asset_id": "21", "new_asset_id": "22"},
+        ],
+        "tokens": [{"token_hash": hashlib.sha256(b"token:" + TOKEN.encode()).hexdigest(), "trade_id": "tr_1"}],
+        "events": [1, 2, 3],
+    }
+    asset = {"app_id": 730, "context_id": "2"}
+    offer = {"sender": BOT, "recipient": PLAYER, "state": 3, "give": [], "receive": []}
+    record = {
+        "assets": [
+            asset | {"item_uid": 1, "asset_id": "11", "owner": BOT, "market_hash_name": "AK"},
+            asset | {"item_uid": 2, "asset_id": "22", "owner": PLAYER, "market_hash_name": "M4"},
+        ],
+        "offers": [
+            offer | {"offer_id": "501", "message": f"https://site.example/verify/{TOKEN} hello"},
+            offer | {"offer_id": "502", "message": "https://site.example/verify/purged-long-ago-xxxxx"},
+        ],
+        "exchanges": [
+            {"tradeid": "901", "moves": [{"old_asset_id": "10", "new_asset_id": "11", "from": PLAYER, "to": BOT}]},
+            {"tradeid": "902", "moves": [{"old_asset_id": "21", "new_asset_id": "22", "from": BOT, "to": PLAYER}]},
+        ],
+        "origins": [{"item_uid": 1, "market_hash_name": "AK"}, {"item_uid": 2, "market_hash_name": "M4"}],
+    }
+    return books, record
+
+
+def found(change: Break | None = None) -> set[str]:
+    books, record = copy.deepcopy(world())
+    if change:
+        change(books, record)
+    return {row.kind for row in audit.differences(Books(**books), record)}
+
+
+def test_a_true_world_has_no_differences() -> None:
+    assert found() == set()
+
+
+def item_stolen(books: dict[str, Any], record: dict[str, Any]) -> None:
+    del record["assets"][0]
+
+
+def item_of_nobody(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["assets"].append(record["assets"][0] | {"asset_id": "99", "item_uid": 3})
+
+
+def item_swapped(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["assets"][0]["market_hash_name"] = "M4"
+
+
+def item_copied(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["assets"].append(record["assets"][0] | {"owner": PLAYER})
+
+
+def row_doubled(books: dict[str, Any], record: dict[str, Any]) -> None:
+    books["deposits"].append(books["deposits"][0] | {"deposit_id": "dp_3"})
+    books["bots"][0]["slots_held"] = 2
+
+
+def settled_too_early(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["assets"][0]["context_id"] = "16"
+
+
+def offer_nobody_knows(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["offers"].append(record["offers"][1] | {"offer_id": "777", "state": 6})
+
+
+def accepted_twice(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["offers"].append(record["offers"][0] | {"offer_id": "503"})
+
+
+def second_offer_still_open(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["offers"].append(record["offers"][0] | {"offer_id": "503", "state": 2})
+
+
+def sent_to_a_stranger(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["offers"][0]["recipient"] = "76561198000000009"
+
+
+def declined_but_accepted(books: dict[str, Any], record: dict[str, Any]) -> None:
+    books["trades"][1]["status"] = "declined"
+
+
+def accepted_but_declined(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["offers"][1]["state"] = 7
+
+
+def not_finished(books: dict[str, Any], record: dict[str, Any]) -> None:
+    books["trades"][1]["status"] = "in_doubt"
+
+
+def items_not_seen_again(books: dict[str, Any], record: dict[str, Any]) -> None:
+    books["trades"][0]["items_missing"] = 1
+
+
+def wrong_new_id(books: dict[str, Any], record: dict[str, Any]) -> None:
+    books["trade_items"][0]["new_asset_id"] = "12"
+
+
+def moved_elsewhere(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["exchanges"][1]["moves"][0]["to"] = "76561198000000009"
+
+
+def moved_more(books: dict[str, Any], record: dict[str, Any]) -> None:
+    record["exchanges"][1]["moves"].append(record["exchanges"][1]["moves"][0] | {"old_asset_id": "23"})
+
+
+def slot_leaked(books: dict[str, Any], record: dict[str, Any]) -> None:
+    books["bots"][0]["slots_reserved"] = 1
+
+
+def event_doubled(books: dict[str, Any], record: dict[str, Any]) -> None:
+    books["events"].append(2)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (item_stolen, "missing"),
+        (item_stolen, "world"),
+        (item_of_nobody, "extra"),
+        (item_swapped, "swapped"),
+        (item_copied, "world"),
+        (row_doubled, "doubled"),
+        (settled_too_early, "protected"),
+        (offer_nobody_knows, "unknown_offer"),
+        (accepted_twice, "twice"),
+        (second_offer_still_open, "live_offer"),
+        (sent_to_a_stranger, "wrong_partner"),
+        (declined_but_accepted, "status"),
+        (accepted_but_declined, "status"),
+        (not_finished, "unfinished"),
+        (items_not_seen_again, "unseen"),
+        (wrong_new_id, "asset_id"),
+        (moved_elsewhere, "wrong_partner"),
+        (moved_more, "not_moved"),
+        (slot_leaked, "counter"),
+        (event_doubled, "event"),
+    ],
+)
+def test_each_difference_is_named(change: Break, kind: str) -> None:
+    assert kind in found(change)
+
+
+def test_books_are_read_from_a_migrated_database(tmp_path: Path) -> None:
+    from balancer.migrate import upgrade
+
+    path = tmp_path / "fleet.db"
+    upgrade(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "INSERT INTO bots (color, bot_id, steam_id, created_at, touched) VALUES ('red', 1, ?, '2026-01-01', '2026-01-01')",
+            (int(BOT),),
+        )
+    connection.close()
+    books = audit.read_books(f"sqlite:///{path}")
+    assert [row["steam_id"] for row in books.bots] == [BOT]
+    assert books.trades == [] and books.events == []
