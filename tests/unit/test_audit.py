@@ -21,7 +21,7 @@ Break = Callable[[dict[str, Any], dict[str, Any]], None]
 def world() -> tuple[dict[str, Any], dict[str, Any]]:
     """One item deposited and settled, another one given back; books and record agree."""
     row = {"user_id": "u", "color": "red", "bot_id": 1, "app_id": 730, "context_id": "2", "frozen_by": None, "settled_at": "x"}
-    trade = {"color": "red", "bot_id": 1, "partner": PLAYER, "items_missing": 0, "status": "settled"}
+    trade = {"color": "red", "bot_id": 1, "partner": PLAYER, "status": "settled"}
     books = {
         "bots": [{"color": "red", "bot_id": 1, "steam_id": BOT, "slots_held": 1, "slots_reserved": 0, "open_offers": 0}],
         "deposits": [
@@ -124,7 +124,7 @@ def not_finished(books: dict[str, Any], record: dict[str, Any]) -> None:
 
 
 def items_not_seen_again(books: dict[str, Any], record: dict[str, Any]) -> None:
-    books["trades"][0]["items_missing"] = 1
+    books["deposits"][0]["status"] = "withdraw_pending"
 
 
 def wrong_new_id(books: dict[str, Any], record: dict[str, Any]) -> None:
