@@ -41,10 +41,10 @@ class RunningSandbox:
 
     async def start(self) -> None:
         """Listen on both ports and let time pass."""
-        steam_runner = web.ServerRunner(web.Server(self._serve, access_log=self._access_log()))
+        steam_runner = web.ServerRunner(web.Server(self._serve, access_log=self._access_log()), shutdown_timeout=1.0)
         self.steam_url = await self._listen(steam_runner, self.settings.port)
         application = control.application(self.steam, self.nudge)
-        control_runner = web.AppRunner(application, access_log=self._access_log())
+        control_runner = web.AppRunner(application, access_log=self._access_log(), shutdown_timeout=1.0)
         self.control_url = await self._listen(control_runner, self.settings.control_port)
         control.set_base(application, self.control_url)
         pump = asyncio.create_task(self._pump(), name="sandbox-time")
@@ -74,7 +74,7 @@ class RunningSandbox:
     async def _listen(self, runner: web.ServerRunner | web.AppRunner, port: int) -> str:
         await runner.setup()
         self._cleanups.append(runner.cleanup)
-        site = web.TCPSite(runner, self.settings.host, port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, self.settings.host, port)
         await site.start()
         host, bound = runner.addresses[0][:2]
         return f"http://{host}:{bound}"

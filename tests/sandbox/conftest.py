@@ -1,0 +1,255 @@
+"""A sandbox over HTTP with unmodified steampy clients, and a world without any HTTP."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from steampy.client import SteamClient
+from steampy.login import LoginExecutor
+from steampy.models import Asset, GameOptions, SteamUrl
+
+from sandbox import guard, server, timeline, trading
+from sandbox.accounts import Account
+from sandbox.items import Item
+from sandbox.offers import Offer
+from sandbox.settings import SandboxSettings
+from sandbox.world import World
+
+COMMUNITY = "https://steamcommunity.com"
+API = "https://api.steampowered.com"
+SMALL = SandboxSettings(
+    bots=("red-1", "red-2"), players=3, items_per_player=(6, 6), items_per_bot=(4, 4), player_habit="manual"
+)
+
+
+class SteamRebase(HTTPAdapter):
+    """Sends everything to the sandbox and names Steam's host in `Host`; a cookie jar never notices."""
+
+    def __init__(self, base: str) -> None:
+        self._base = urlsplit(base)
+        self.eresult: str | None = None
+        super().__init__()
+
+    def send(self, request: requests.PreparedRequest, **kw: Any) -> requests.Response:
+        wire, want = request.copy(), urlsplit(request.url)
+        if request.method != "GET":
+            wire.headers.setdefault("Origin", f"https://{want.netloc}")
+        if kw.get("timeout") is None:
+            kw["timeout"] = (5, 20)
+        wire.headers["Host"] = want.netloc
+        wire.url = urlunsplit((self._base.scheme, self._base.netloc, want.path or "/", want.query, ""))
+        kw["proxies"] = {}
+        response = super().send(wire, **kw)
+        response.url, response.request = request.url, request
+        self.eresult = response.headers.get("x-eresult", self.eresult)
+        return response
+
+
+class Bench:
+    """A running sandbox, its control API, and people signed in to it with steampy."""
+
+    def __init__(self, running: server.RunningSandbox, stack: ExitStack) -> None:
+        self.running = running
+        self._stack = stack
+        self._control = stack.enter_context(requests.Session())
+        self.clients: dict[str, SteamClient] = {}
+
+    def session(self) -> requests.Session:
+        """A plain session whose requests reach the sandbox under Steam's names."""
+        session = self._stack.enter_context(requests.Session())
+        adapter = SteamRebase(self.running.steam_url)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+    def control(self, method: str, path: str, body: Any = None, status: int | None = None, **kw: Any) -> Any:
+        """The JSON of an answer of the control API."""
+        response = self._control.request(method, self.running.control_url + path, json=body, timeout=10, **kw)
+        assert response.status_code == (status or response.status_code), response.text
+        assert status is not None or response.status_code < 400, response.text
+        return response.json() if response.content else None
+
+    def advance(self, seconds: float) -> None:
+        self.control("POST", "/control/clock", {"advance_s": seconds})
+
+    def change(self, **settings: Any) -> None:
+        self.control("PATCH", "/control/settings", settings)
+
+    def accounts(self, kind: str) -> list[dict[str, Any]]:
+        return self.control("GET", f"/control/accounts?kind={kind}")["accounts"]
+
+    def patch(self, steam_id: str, **changes: Any) -> dict[str, Any]:
+        return self.control("PATCH", f"/control/accounts/{steam_id}", changes)
+
+    def credentials(self, name: str) -> dict[str, str]:
+        everybody = self.control("GET", "/control/credentials")["accounts"]
+        return next(c for c in everybody if c["name"] == name)
+
+    def unsigned(self, name: str, **wrong: str) -> SteamClient:
+        """A steampy client that has not signed in; keyword arguments spoil its credentials."""
+        known = self.credentials(name) | wrong
+        secrets = {"steamid": known["steam_id"], "shared_secret": known["shared_secret"]}
+        secrets["identity_secret"] = known["identity_secret"]
+        client = SteamClient(known["api_key"], known["account_name"], known["password"], json.dumps(secrets))
+        self._stack.callback(client._session.close)
+        adapter = SteamRebase(self.running.steam_url)
+        client._session.mount("https://", adapter)
+        client._session.mount("http://", adapter)
+        client.adapter = adapter
+        return client
+
+    def client(self, name: str, acknowledge: bool = True) -> SteamClient:
+        """A signed-in steampy client, made once per name."""
+        if name not in self.clients:
+            client = self.unsigned(name)
+            client.login()
+            if acknowledge:
+                self.acknowledge(client)
+            self.clients[name] = client
+        return self.clients[name]
+
+    def stock(self, steam_id: str, context_id: int = 2) -> list[dict[str, Any]]:
+        """Tradable items of an account according to the record."""
+        assets = self.control("GET", "/control/record?part=assets")["assets"]
+        return [a for a in assets if a["owner"] == steam_id and a["context_id"] == context_id and a["tradable"]]
+
+    def offer(self, offer_id: str) -> dict[str, Any]:
+        offers = self.control("GET", "/control/record?part=offers")["offers"]
+        return next(o for o in offers if o["offer_id"] == offer_id)
+
+    def act(self, steam_id: str, offer_id: str, action: str, status: int | None = None) -> Any:
+        return self.control("POST", f"/control/people/{steam_id}/offers/{offer_id}", {"action": action}, status)
+
+    def fault(self, route: str, kind: str, **more: Any) -> None:
+        self.control("POST", "/control/faults", {"route": route, "kind": kind, **more}, 201)
+
+    @staticmethod
+    def acknowledge(client: SteamClient) -> requests.Response:
+        """What an account must do once before its confirmations work; steampy has no method for it."""
+        return client._session.post(
+            f"{COMMUNITY}/trade/new/acknowledge",
+            data={"sessionid": client._get_session_id(), "message": 1},
+            headers={"Referer": f"{COMMUNITY}/profiles/{client.steam_guard['steamid']}/tradeoffers/"},
+        )
+
+    @staticmethod
+    def restore(client: SteamClient, refresh_token: str) -> None:
+        """Sign in with a stored refresh token and steampy's own pieces; KeyError or Exception when refused."""
+        session = client._session
+        session.cookies.clear()
+        executor = LoginExecutor(client.username, client._password, client.steam_guard["shared_secret"], session)
+        executor.refresh_token = refresh_token
+        session.post(SteamUrl.COMMUNITY_URL)
+        answer = executor._finalize_login().json()
+        executor._perform_redirects(answer)
+        executor.set_sessionid_cookies()
+        client.was_login_executed = True
+        client.market._set_login_executed(client.steam_guard, client._get_session_id())
+        client._access_token = client._set_access_token()
+
+    @staticmethod
+    def deposit(client: SteamClient, player: dict[str, Any], assets: list[dict[str, Any]], message: str = "") -> dict[str, Any]:
+        """steampy asks a player for items; the answer of the send."""
+        wanted = [Asset(asset["asset_id"], GameOptions.CS) for asset in assets]
+        return client.make_offer_with_url([], wanted, player["trade_url"], message, confirm_trade=False)
+
+    @staticmethod
+    def withdraw(
+        client: SteamClient, player: dict[str, Any], assets: list[dict[str, Any]], confirm: bool = False
+    ) -> dict[str, Any]:
+        """steampy gives items to a player; the answer of the send."""
+        given = [Asset(asset["asset_id"], GameOptions.CS) for asset in assets]
+        return client.make_offer_with_url(given, [], player["trade_url"], "", confirm_trade=confirm)
+
+    @staticmethod
+    def api(client: SteamClient, method: str, **params: Any) -> dict[str, Any]:
+        """The `response` of an IEconService method, asked with the community token."""
+        answer = client.api_call("GET", "IEconService", method, "v1", {"access_token": client._access_token, **params})
+        return answer.json()["response"]
+
+
+@pytest.fixture
+def make_bench() -> Iterator[Callable[..., Bench]]:
+    with ExitStack() as stack:
+
+        def make(**changes: Any) -> Bench:
+            running = stack.enter_context(server.in_thread(SMALL, **changes))
+            return Bench(running, stack)
+
+        yield make
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    return make_bench()
+
+
+@pytest.fixture
+def bot(bench: Bench) -> SteamClient:
+    return bench.client("red-1")
+
+
+@pytest.fixture
+def player(bench: Bench) -> dict[str, Any]:
+    return bench.accounts("player")[0]
+
+
+class Play:
+    """A world without HTTP and a clock that is a number."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.now = 1_786_000_000.0
+        self.world = World(dataclasses.replace(SMALL, **changes), self.now)
+        self.bot, self.other_bot = [a for a in self.world.accounts if a.kind == "bot"]
+        self.player, *self.players = [a for a in self.world.accounts if a.kind == "player"]
+        self.bot.acknowledged = self.other_bot.acknowledged = True
+
+    def stock(self, account: Account, context_id: int = 2) -> list[Item]:
+        items = self.world.items.at((account.steam_id, 730, context_id))
+        return [item for item in items if item.tradable]
+
+    def send(self, sender: Account, recipient: Account, give: list[Item], receive: list[Item], **more: Any) -> Offer:
+        wanted = [[trading.Wanted(i.app_id, i.context_id, i.asset_id) for i in side] for side in (give, receive)]
+        token = more.pop("token", recipient.trade_token)
+        proposal = trading.Proposal(recipient.steam_id, *wanted, more.pop("message", ""), token, **more)
+        return trading.send(self.world, sender, proposal, self.now)
+
+    def confirm(self, offer: Offer, allow: bool = True) -> bool:
+        assert offer.confirmation is not None
+        owner = self.world.accounts.get(offer.confirmation.owner)
+        return trading.confirm(self.world, owner, offer.confirmation, allow, self.now)
+
+    def accept(self, account: Account, offer: Offer) -> tuple[int, bool]:
+        return trading.accept(self.world, account, offer.offer_id, self.now)
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        timeline.advance(self.world, self.now)
+
+
+@pytest.fixture
+def play() -> Play:
+    return Play()
+
+
+@pytest.fixture
+def make_play() -> type[Play]:
+    return Play
+
+
+@pytest.fixture
+def phone_key() -> Callable[[dict[str, str], int, str], dict[str, str]]:
+    """The query of a mobileconf request for credentials, a time and a tag."""
+
+    def make(known: dict[str, str], unix: int, tag: str) -> dict[str, str]:
+        key = guard.confirmation_key(known["identity_secret"], unix, tag)
+        common = {"p": known["device_id"], "a": known["steam_id"], "m": "react"}
+        return {**common, "k": key, "t": str(unix), "tag": tag}
+
+    return make
