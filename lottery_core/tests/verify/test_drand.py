@@ -1,0 +1,119 @@
+"""Beacons: what a signature must be, with and without a package that can compute pairings."""
+
+import importlib.util
+from dataclasses import replace
+
+import beacons
+import pytest
+
+from lottery import drand
+
+PACKAGE = next((name for name in ("pyblst", "py_ecc") if importlib.util.find_spec(name)), None)
+ROUND_1000 = bytes.fromhex(beacons.QUICKNET_SIGNATURES[1000])
+
+
+def refused_by_pairing(chain: drand.Chain, round_number: int, signature: bytes, previous: bytes = b"") -> bool:
+    """True when the pairing says no, or when no package is here and the answer honestly is "not verified"."""
+    try:
+        return drand.verify(chain, round_number, signature, previous) is None and PACKAGE is None
+    except drand.BadBeacon:
+        return True
+
+
+@pytest.mark.parametrize("chain", [drand.QUICKNET, drand.DEFAULT], ids=lambda chain: chain.name)
+def test_the_chain_hash_pins_key_period_and_genesis(chain: drand.Chain) -> None:
+    assert drand.chain_hash(chain) == chain.hash
+    for other in (
+        replace(chain, period_s=chain.period_s + 1),
+        replace(chain, genesis_s=chain.genesis_s + 1),
+        replace(chain, public_key=bytes([chain.public_key[0] ^ 1]) + chain.public_key[1:]),
+        replace(chain, group_hash=bytes(32)),
+        replace(chain, name="other"),
+    ):
+        assert drand.chain_hash(other) != chain.hash
+
+
+def test_a_chain_with_another_key_is_refused() -> None:
+    with pytest.raises(drand.BadBeacon, match="chain hash"):
+        drand.verify(replace(drand.QUICKNET, public_key=bytes(96)), 1000, ROUND_1000)
+
+
+@pytest.mark.parametrize("round_number", beacons.QUICKNET_SIGNATURES)
+def test_quicknet_beacons_verify(round_number: int) -> None:
+    signature = bytes.fromhex(beacons.QUICKNET_SIGNATURES[round_number])
+    assert drand.verify(drand.QUICKNET, round_number, signature) == PACKAGE
+
+
+@pytest.mark.parametrize("round_number", beacons.DEFAULT_SIGNATURES)
+def test_default_beacons_verify(round_number: int) -> None:
+    signature, previous = (bytes.fromhex(each) for each in beacons.DEFAULT_SIGNATURES[round_number])
+    assert drand.verify(drand.DEFAULT, round_number, signature, previous) == PACKAGE
+
+
+def test_the_round_is_part_of_what_is_signed() -> None:
+    assert refused_by_pairing(drand.QUICKNET, 1001, ROUND_1000)
+    signature, previous = (bytes.fromhex(each) for each in beacons.DEFAULT_SIGNATURES[1000000])
+    assert refused_by_pairing(drand.DEFAULT, 1000001, signature, previous)
+    assert refused_by_pairing(drand.DEFAULT, 1000000, signature, bytes(96))
+
+
+def test_the_other_y_of_a_signature_is_refused() -> None:
+    assert refused_by_pairing(drand.QUICKNET, 1000, bytes([ROUND_1000[0] ^ 0x20]) + ROUND_1000[1:])
+
+
+def test_a_point_outside_the_subgroup_is_refused() -> None:
+    # x = 4 lies on the curve, but not in the group of prime order.
+    assert refused_by_pairing(drand.QUICKNET, 1000, b"\x80" + bytes(46) + b"\x04")
+
+
+@pytest.mark.parametrize(
+    ("signature", "why"),
+    [
+        (b"\xc0" + bytes(47), "infinity"),
+        (ROUND_1000[:-1], "47 bytes"),
+        (ROUND_1000 + b"\0", "49 bytes"),
+        (b"", "0 bytes"),
+        (bytes([ROUND_1000[0] & 0x7F]) + ROUND_1000[1:], "compressed"),
+        (bytes([0x80 | drand.FIELD >> 376]) + (drand.FIELD).to_bytes(48, "big")[1:], "canonical"),
+        (b"\x9f" + b"\xff" * 47, "canonical"),
+    ],
+)
+def test_a_second_spelling_is_refused_without_any_package(signature: bytes, why: str) -> None:
+    with pytest.raises(drand.BadBeacon, match=why):
+        drand.verify(drand.QUICKNET, 1000, signature)
+
+
+def test_the_second_half_of_a_long_signature_is_checked_too() -> None:
+    signature, previous = (bytes.fromhex(each) for each in beacons.DEFAULT_SIGNATURES[1])
+    with pytest.raises(drand.BadBeacon, match="canonical"):
+        drand.verify(drand.DEFAULT, 1, signature[:48] + b"\xff" * 48, previous)
+
+
+def test_only_a_chained_network_takes_a_previous_signature() -> None:
+    with pytest.raises(drand.BadBeacon, match="previous"):
+        drand.verify(drand.QUICKNET, 1000, ROUND_1000, bytes(32))
+    with pytest.raises(drand.BadBeacon, match="previous"):
+        drand.verify(drand.DEFAULT, 1, bytes.fromhex(beacons.DEFAULT_SIGNATURES[1][0]))
+
+
+def test_rounds_and_times_are_inverse() -> None:
+    assert drand.time_of(drand.QUICKNET, 1000) == 1692806364
+    assert [drand.round_at(drand.QUICKNET, 1692806364 + late) for late in (-1, 0, 2, 3)] == [999, 1000, 1000, 1001]
+    assert drand.round_at(drand.QUICKNET, drand.QUICKNET.genesis_s) == 1
+    with pytest.raises(drand.BadBeacon, match="genesis"):
+        drand.round_at(drand.QUICKNET, drand.QUICKNET.genesis_s - 1)
+    with pytest.raises(drand.BadBeacon, match="from 1"):
+        drand.verify(drand.QUICKNET, 0, ROUND_1000)
+
+
+def test_without_a_package_the_answer_is_not_verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert drand.verify(drand.QUICKNET, 1000, ROUND_1000) is None
+
+
+def test_both_packages_agree_where_they_are_installed() -> None:
+    known = {"pyblst": drand._holds_in_pyblst, "py_ecc": drand._holds_in_py_ecc}
+    installed = [holds for package, holds in known.items() if importlib.util.find_spec(package)]
+    signed = drand.message(drand.QUICKNET, 1000, b"")
+    assert all(holds(drand.QUICKNET, signed, ROUND_1000) for holds in installed)
+    assert not any(holds(drand.QUICKNET, bytes(32), ROUND_1000) for holds in installed)
