@@ -1,0 +1,208 @@
+"""One decorator between aiohttp and a handler: who calls, what came in, and what the document at `/openapi.json` says of it.
+
+A handler's parameters are taken by name: ``ctx``, ``request``, ``caller``, ``key`` (the Idempotency-Key), and the pydantic
+models ``path``, ``query`` and ``body``. What does not fit is refused with `InvalidRequest`, one entry per field.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+import re
+import typing
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from balancer import auth, schemas
+from balancer.context import Context
+from shared.errors import BadKey, FleetError, Forbidden, InvalidRequest
+
+CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
+JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+KEY_HEADER = "Idempotency-Key"
+
+_KEY = re.compile(r"[!-~]{1,128}")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The site's own key of one request, and the hash of what it asked for."""
+
+    key: str
+    body_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is known of a handler; OpenAPI is made from it."""
+
+    handler: Callable[..., Awaitable[web.StreamResponse]]
+    scope: str | None
+    answers: dict[int, type[BaseModel]]
+    errors: tuple[tuple[type[FleetError], str], ...]
+    models: dict[str, type[BaseModel]]
+    takes: frozenset[str]
+    content: str = "application/json"
+
+
+def operation(
+    *,
+    scope: str | None,
+    answers: dict[int, type[BaseModel]],
+    errors: tuple[tuple[type[FleetError], str], ...] = (),
+) -> Callable[[Callable[..., Awaitable[web.StreamResponse]]], Handler]:
+    """Make a handler of a function that takes checked values. ``errors`` are the (class, code) that it may end in beyond
+    those of the wrapper; the function's docstring becomes the text of the document."""
+
+    def wrap(handler: Callable[..., Awaitable[web.StreamResponse]]) -> Handler:
+        hints = typing.get_type_hints(handler)
+        takes = frozenset(inspect.signature(handler).parameters)
+        models: dict[str, type[BaseModel]] = {str(name): hints[name] for name in ("path", "query", "body") if name in takes}
+        models.setdefault("query", schemas.NoQuery)
+        found = Operation(handler, scope, answers, errors, models, takes)
+
+        @functools.wraps(handler)
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await _call(found, request)
+
+        handle.operation = found  # type: ignore[attr-defined]
+        return handle
+
+    return wrap
+
+
+def page(
+    content: str,
+    *,
+    answers: dict[int, type[BaseModel]],
+    path: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+) -> Callable[[Handler], Handler]:
+    """Note what a plain handler answers, for the document; nothing is wrapped."""
+
+    def note(handler: Handler) -> Handler:
+        models = {name: model for name, model in (("path", path), ("query", query)) if model is not None}
+        handler.operation = Operation(  # type: ignore[attr-defined]
+            handler, None, answers, (), models, frozenset({"request"}), content
+        )
+        return handler
+
+    return note
+
+
+def operation_of(handler: Callable[..., Any]) -> Operation | None:
+    """What `operation` noted at this handler; ``None`` for a plain page."""
+    return getattr(handler, "operation", None)
+
+
+async def _call(found: Operation, request: web.Request) -> web.StreamResponse:
+    ctx = request.app[CONTEXT]
+    values: dict[str, Any] = {}
+    caller = None
+    if found.scope is not None:
+        caller = await auth.caller_of(ctx, request.app[auth.KEYS], request.headers.get("Authorization"), found.scope)
+    takes = found.takes
+    if "path" in takes:
+        values["path"] = _strings(found.models["path"], dict(request.match_info), "path")
+    query = _query(found.models["query"], request)
+    if "query" in takes:
+        values["query"] = query
+    if "body" in takes:
+        values["body"] = await _body(found.models["body"], request)
+    if "key" in takes:
+        values["key"] = await _key(request)
+    if "caller" in takes:
+        values["caller"] = caller
+    if "ctx" in takes:
+        values["ctx"] = ctx
+    if "request" in takes:
+        values["request"] = request
+    return await found.handler(**values)
+
+
+def _query(model: type[BaseModel], request: web.Request) -> BaseModel:
+    if not request.query_string:
+        return _strings(model, {}, "query")
+    query = request.query
+    values: dict[str, Any] = {}
+    for name in query:
+        several = query.getall(name)
+        values[name] = several[0] if len(several) == 1 else several
+    return _strings(model, values, "query")
+
+
+def _strings(model: type[BaseModel], values: dict[str, Any], where: str) -> BaseModel:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _invalid(error, where) from None
+
+
+async def _body(model: type[BaseModel], request: web.Request) -> BaseModel:
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType()
+    try:
+        return model.model_validate_json(await request.read())
+    except ValidationError as error:
+        raise _invalid(error, "body") from None
+
+
+async def _key(request: web.Request) -> IdempotencyKey:
+    """The header, and a hash that does not change with spaces or the order of fields.
+
+    Raises:
+        InvalidRequest: ``idempotency_key_missing``, or a key with other than 1 to 128 visible ASCII characters.
+    """
+    key = request.headers.get(KEY_HEADER)
+    if key is None:
+        raise InvalidRequest("This call needs an Idempotency-Key header: one key per wish.", code="idempotency_key_missing")
+    if not _KEY.fullmatch(key):
+        raise InvalidRequest(
+            "The Idempotency-Key is not one.",
+            errors=[{"field": f"header.{KEY_HEADER}", "kind": "pattern", "message": "1 to 128 visible ASCII characters"}],
+        )
+    plain = json.dumps(json.loads(await request.read()), sort_keys=True, separators=(",", ":"))
+    return IdempotencyKey(key, hashlib.sha256(f"{request.path}\n{plain}".encode()).hexdigest())
+
+
+def _invalid(error: ValidationError, where: str) -> InvalidRequest:
+    """One entry per field; the refused value itself is not repeated, it may be a secret."""
+    found = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        place = where
+        for part in problem["loc"]:
+            if isinstance(part, int):
+                place += f"[{part}]"
+            elif part not in schemas.AMBIGUOUS:
+                place += f".{part}"
+        message = problem["msg"].removeprefix("Value error, ")
+        found.append({"field": place[:200], "kind": problem["type"], "message": message})
+    return InvalidRequest(errors=found[:100])
+
+
+def invalid_field(field: str, message: str, kind: str = "value") -> InvalidRequest:
+    """One field that is wrong in a way no model can say."""
+    return InvalidRequest(errors=[{"field": field, "kind": kind, "message": message}])
+
+
+def answer(data: object, status: int = 200) -> web.Response:
+    """JSON, never kept by anyone on the way: it may hold tokens."""
+    return web.Response(status=status, body=json.dumps(data, separators=(",", ":")).encode(), headers=JSON_HEADERS)
+
+
+def wrapper_errors(found: Operation) -> tuple[tuple[type[FleetError], str], ...]:
+    """The (class, code) that every call of this shape may end in."""
+    rows: list[tuple[type[FleetError], str]] = [(InvalidRequest, "invalid_request")]
+    if found.scope:
+        rows += [(BadKey, "bad_key"), (Forbidden, "scope_missing")]
+    if "key" in found.takes:
+        rows.append((InvalidRequest, "idempotency_key_missing"))
+    return tuple(rows)

@@ -1,0 +1,30 @@
+"""`/bots`: the fleet, and what is wanted of a bot."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer import api, schemas
+from balancer.context import Context
+from balancer.handlers import dump
+from shared.domain.status import BotMode
+from shared.errors import NotFound
+
+MODE_OF = {"pause": BotMode.PAUSED, "resume": BotMode.ACTIVE, "drain": BotMode.DRAINING}
+
+
+@api.operation(scope="read", answers={200: schemas.Bots})
+async def find(ctx: Context) -> web.Response:
+    """Every known bot, as its worker last told."""
+    return api.answer({"bots": [dump.bot(view) for view in ctx.fleet.bots()]})
+
+
+@api.operation(scope="operate", answers={200: schemas.Bot}, errors=((NotFound, "not_found"),))
+async def change(ctx: Context, path: schemas.BotPath) -> web.Response:
+    """Say what is wanted of a bot: everything, nothing new, or only giving back.
+
+    `pause` takes it out of every choice, `drain` lets it give back only, `resume` is everything again. Saying it twice changes
+    nothing; a paused or draining bot finishes what it has begun.
+    """
+    view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value)
+    return api.answer(dump.bot(view))

@@ -1,0 +1,71 @@
+"""`POST /deposit`: items come in."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer import api, inventory, policy, schemas, trades
+from balancer.context import Context
+from balancer.handlers import requests
+from balancer.trades import Caller
+from shared.domain.ids import TradeUrl
+from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset
+from shared.errors import Conflict, NoBotAvailable, NotAccepted, PlayerMustAct, RequestReused, SteamThrottled, SteamUnavailable
+
+
+@api.operation(
+    scope="trade",
+    answers={201: schemas.Trades, 202: schemas.Trades},
+    errors=(
+        (RequestReused, "idempotency_mismatch"),
+        (NotAccepted, "foreign_trade_url"),
+        (NotAccepted, "unknown_asset"),
+        (NotAccepted, "item_not_accepted"),
+        (NotAccepted, "inventory_full"),
+        (NotAccepted, "message_too_long"),
+        (NotAccepted, "trade_url_wrong"),
+        (PlayerMustAct, "partner_hold"),
+        (PlayerMustAct, "partner_banned"),
+        (PlayerMustAct, "inventory_private"),
+        (PlayerMustAct, "too_many_offers"),
+        (Conflict, "asset_in_trade"),
+        (Conflict, "user_mismatch"),
+        (NoBotAvailable, "no_bot_available"),
+        (SteamUnavailable, "inventory_unavailable"),
+        (SteamThrottled, "steam_throttled"),
+    ),
+)
+async def create(
+    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: schemas.WaitQuery, body: schemas.DepositBody
+) -> web.Response:
+    """Take items from a player.
+
+    Bots make offers for these assets of the player's inventory. The answer holds one trade per bot, each with its secret token.
+    It comes with 201 when every offer exists, or after `wait` seconds with 202; then ask `GET /trade/{trade_id}`.
+    """
+    steam_id = requests.steam_id_of(body.steam_id)
+    url = requests.trade_url_of(body.trade_url, steam_id)
+    made = await trades.find_repeat(ctx, caller, key.key, key.body_hash)
+    if made is None:
+        wanted = await _wanted(ctx, url, _assets(body))
+        wish = trades.DepositWish(body.user_id, url, wanted, body.color, body.message)
+        made = await trades.deposit(ctx, caller, key.key, key.body_hash, wish)
+        ctx.inventories.forget(steam_id)
+    return await requests.answer_with_offers(ctx, made, query.wait)
+
+
+def _assets(body: schemas.DepositBody) -> list[Asset]:
+    return [
+        Asset(CS2_APP_ID, CONTEXT_NORMAL, one) if isinstance(one, str) else Asset(one.app_id, one.context_id, one.asset_id)
+        for one in body.asset_ids
+    ]
+
+
+async def _wanted(ctx: Context, url: TradeUrl, assets: list[Asset]) -> list[trades.Wanted]:
+    """The assets as the inventory shows them, with their values; refuses what we do not take before anything is written."""
+    limits = ctx.settings.limits
+    policy.check_request(assets, limits.request_items_max)
+    found: inventory.PlayerInventory = await ctx.inventories.read(url.partner, url.trade_token)
+    policy.check_partner(found.hold_days)
+    taken = policy.accept(assets, found.assets, ctx.prices.value, limits.item_value_min_cents)
+    return [trades.Wanted(held, cents) for held, cents in taken]

@@ -1,0 +1,72 @@
+"""`/healthz` and `/readyz`: for machines. The first says that the process answers, the second that it can do its work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from aiohttp import web
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from balancer import api, schemas
+from balancer.context import Context
+
+CHECK_S = 2.0
+_OK = b'{"status":"ok"}'
+_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+
+# Which loops of this process still run, by name; the composition root puts it there.
+LOOPS: web.AppKey[Callable[[], dict[str, bool]]] = web.AppKey("loops", Callable[[], dict[str, bool]])
+
+
+@api.page("application/json", answers={200: schemas.Health})
+async def alive(_request: web.Request) -> web.Response:
+    """The process answers."""
+    return web.Response(body=_OK, headers=_HEADERS)
+
+
+@api.page("application/json", answers={200: schemas.Readiness, 503: schemas.Readiness})
+async def ready(request: web.Request) -> web.Response:
+    """Whether this balancer can take trades.
+
+    Database, Redis, the loops, and at least one bot online; 503 while one of them is missing. Prices are shown, but withdrawals
+    work without them.
+    """
+    ctx = request.app[api.CONTEXT]
+    database, carrier = await asyncio.gather(_database(ctx), _redis(ctx))
+    loops = request.app[LOOPS]()
+    online = sum(bot.state == "online" for bot in ctx.fleet.bots())
+    checks: dict[str, dict[str, Any]] = {
+        "database": database,
+        "redis": carrier,
+        "loops": {"ok": all(loops.values()), "running": loops},
+        "bots": {"ok": online > 0, "online": online, "known": len(ctx.fleet.bots())},
+        "prices": {"ok": True, "known": len(ctx.prices)},
+    }
+    good = all(check["ok"] for check in checks.values())
+    return api.answer({"ready": good, "checks": checks}, 200 if good else 503)
+
+
+def _select_one(connection: Connection) -> None:
+    connection.execute(text("SELECT 1"))
+
+
+async def _database(ctx: Context) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await ctx.db.look(_select_one)
+    except (SQLAlchemyError, TimeoutError) as error:
+        return {"ok": False, "error": type(error).__name__}
+    return {"ok": True}
+
+
+async def _redis(ctx: Context) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await asyncio.to_thread(ctx.redis.ping)
+    except (redis.RedisError, TimeoutError) as error:
+        return {"ok": False, "error": type(error).__name__}
+    return {"ok": True}

@@ -1,0 +1,34 @@
+"""`POST /inventory`: what a player could bring."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer import api, schemas
+from balancer.context import Context
+from balancer.handlers import dump, requests
+from shared.errors import NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
+
+
+@api.operation(
+    scope="read",
+    answers={200: schemas.Inventory},
+    errors=(
+        (NotAccepted, "foreign_trade_url"),
+        (NotAccepted, "trade_url_wrong"),
+        (PlayerMustAct, "inventory_private"),
+        (PlayerMustAct, "partner_banned"),
+        (SteamUnavailable, "inventory_unavailable"),
+        (SteamThrottled, "steam_throttled"),
+    ),
+)
+async def show(ctx: Context, body: schemas.InventoryBody) -> web.Response:
+    """A player's CS2 items.
+
+    Each with its value and, if it would not be accepted, the reason. Read through a bot and kept for a minute. With `trade_url`
+    freshly traded items and the days of a trade hold are seen too.
+    """
+    steam_id = requests.steam_id_of(body.steam_id)
+    token = requests.trade_url_of(body.trade_url, steam_id).trade_token if body.trade_url is not None else None
+    found = await ctx.inventories.read(steam_id, token)
+    return api.answer(dump.inventory(found, ctx.prices.value, ctx.settings))

@@ -1,0 +1,56 @@
+"""What deposit and withdraw have in common: whose trade URL it is, and waiting for the offers."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer import api, trades
+from balancer.context import Context
+from balancer.handlers import dump
+from shared.domain.ids import SteamId, TradeUrl
+from shared.domain.status import EARLY, TradeStatus
+from shared.errors import NotAccepted
+
+# Until then there is no offer that the player could answer.
+NOT_THERE_YET = frozenset({*(status.value for status in EARLY), TradeStatus.CONFIRMING.value})
+
+
+def steam_id_of(text: str) -> SteamId:
+    """The account.
+
+    Raises:
+        InvalidRequest: not the id of an individual account.
+    """
+    try:
+        return SteamId(text)
+    except ValueError as error:
+        raise api.invalid_field("body.steam_id", str(error)) from None
+
+
+def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
+    """The trade URL of this very account.
+
+    Raises:
+        InvalidRequest: not a trade URL.
+        NotAccepted: ``foreign_trade_url``, it is somebody else's: items would go to another account.
+    """
+    try:
+        url = TradeUrl.parse(text)
+    except ValueError as error:
+        raise api.invalid_field("body.trade_url", str(error)) from None
+    if url.partner != steam_id:
+        raise NotAccepted("The trade URL is not of this Steam account.", code="foreign_trade_url")
+    return url
+
+
+async def answer_with_offers(ctx: Context, trade_ids: list[str], wait_s: float) -> web.Response:
+    """The trades as they are: 201 when every offer is there or over, 202 when ``wait_s`` ran out before."""
+    until = ctx.clock.monotonic() + min(wait_s, ctx.settings.balancer.wait_max_s)
+    with ctx.waiters.expect(trade_ids) as expectation:
+        while True:
+            views = await trades.show(ctx, trade_ids)
+            complete = not any(view.status in NOT_THERE_YET for view in views)
+            left_s = until - ctx.clock.monotonic()
+            if complete or left_s <= 0:
+                return api.answer(dump.trades(views, ctx.settings), 201 if complete else 202)
+            await expectation.wait(left_s)

@@ -1,0 +1,72 @@
+"""`/trade`: how trades stand, and the wish to cancel one."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer import api, schemas, trades
+from balancer.context import Context
+from balancer.handlers import dump
+from balancer.trades import Caller, TradeView
+from shared.errors import NotFound, TooLate
+
+
+@api.operation(scope="read", answers={200: schemas.Trade}, errors=((NotFound, "not_found"),))
+async def show(ctx: Context, path: schemas.TradePath) -> web.Response:
+    """One trade.
+
+    Once it is accepted its items show their new asset ids.
+    """
+    found = await trades.show(ctx, [path.trade_id])
+    if not found:
+        raise NotFound("There is no trade with this id.")
+    return api.answer(dump.trade(found[0], ctx.settings))
+
+
+@api.operation(scope="read", answers={200: schemas.TradePage})
+async def find(ctx: Context, query: schemas.TradeQuery) -> web.Response:
+    """Trades by their ids, by Steam's offer ids, or by user and status.
+
+    Unknown ids are left out. Without ids the trades come in the order they were made, `limit` at a time; `next` is the
+    `after` of the next page, or null when this was the last.
+    """
+    if query.trade_id or query.offer_id:
+        if query.user_id or query.status or query.after:
+            raise api.invalid_field("query.trade_id", "ids go without user_id, status and after", "combination")
+        views = await _by_ids(ctx, query.trade_id, query.offer_id)
+        return api.answer({**dump.trades(views, ctx.settings), "next": None})
+    status = query.status.value if query.status else None
+    views = await trades.find(ctx, user_id=query.user_id, status=status, after=query.after, limit=query.limit)
+    following = views[-1].trade_id if len(views) == query.limit else None
+    return api.answer({**dump.trades(views, ctx.settings), "next": following})
+
+
+@api.operation(scope="read", answers={200: schemas.Trades})
+async def look(ctx: Context, body: schemas.TradesBody) -> web.Response:
+    """Up to 200 trades at once.
+
+    By `trade_ids`, by `offer_ids`, or both; unknown ids are left out.
+    """
+    if len(body.trade_ids) + len(body.offer_ids) > schemas.LOOKUP_MAX:
+        raise api.invalid_field("body.trade_ids", f"up to {schemas.LOOKUP_MAX} ids in one request", "too_long")
+    if not body.trade_ids and not body.offer_ids:
+        raise api.invalid_field("body.trade_ids", "name at least one trade or offer", "missing")
+    return api.answer(dump.trades(await _by_ids(ctx, body.trade_ids, body.offer_ids), ctx.settings))
+
+
+async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> list[TradeView]:
+    views = await trades.show(ctx, list(dict.fromkeys(trade_ids))) if trade_ids else []
+    if offer_ids:
+        shown = {view.trade_id for view in views}
+        found = await trades.find(ctx, offer_ids=offer_ids, limit=schemas.LOOKUP_MAX)
+        views = [*views, *(view for view in found if view.trade_id not in shown)]
+    return views
+
+
+@api.operation(scope="trade", answers={200: schemas.Trade}, errors=((NotFound, "not_found"), (TooLate, "too_late")))
+async def cancel(ctx: Context, caller: Caller, path: schemas.TradePath) -> web.Response:
+    """Wish that a trade be canceled.
+
+    The trade is canceled when a bot has seen that it is; until then it shows `cancel_requested`. Wishing again changes nothing.
+    """
+    return api.answer(dump.trade(await trades.cancel(ctx, caller, path.trade_id), ctx.settings))

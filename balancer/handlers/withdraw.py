@@ -1,0 +1,58 @@
+"""`POST /withdraw`: items go out."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer import api, policy, schemas, trades
+from balancer.context import Context
+from balancer.handlers import requests
+from balancer.trades import Caller
+from shared.errors import Conflict, Forbidden, NoBotAvailable, NotAccepted, NotFound, PlayerMustAct, RequestReused
+
+
+@api.operation(
+    scope="trade",
+    answers={201: schemas.Trades, 202: schemas.Trades},
+    errors=(
+        (RequestReused, "idempotency_mismatch"),
+        (NotAccepted, "foreign_trade_url"),
+        (NotAccepted, "item_not_accepted"),
+        (NotAccepted, "message_too_long"),
+        (NotFound, "not_found"),
+        (Forbidden, "not_owner"),
+        (PlayerMustAct, "too_many_offers"),
+        (Conflict, "user_mismatch"),
+        (Conflict, "asset_in_trade"),
+        (Conflict, "item_locked"),
+        (Conflict, "item_unsettled"),
+        (Conflict, "item_frozen"),
+        (NoBotAvailable, "no_bot_available"),
+    ),
+)
+async def create(
+    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: schemas.WaitQuery, body: schemas.WithdrawBody
+) -> web.Response:
+    """Give items back to a player.
+
+    The bots that hold these deposits make one offer each. All rows are reserved together or none; afterwards each trade ends by
+    itself. 201 when every offer exists, else 202 after `wait` seconds.
+    """
+    steam_id = requests.steam_id_of(body.steam_id)
+    url = requests.trade_url_of(body.trade_url, steam_id)
+    made = await trades.find_repeat(ctx, caller, key.key, key.body_hash)
+    if made is None:
+        _check(ctx, body.deposit_ids)
+        wish = trades.WithdrawWish(body.user_id, url, body.deposit_ids, body.message)
+        made = await trades.withdraw(ctx, caller, key.key, key.body_hash, wish)
+        ctx.inventories.forget(steam_id)
+    return await requests.answer_with_offers(ctx, made, query.wait)
+
+
+def _check(ctx: Context, deposit_ids: list[str]) -> None:
+    policy.check_count("deposit_ids", len(deposit_ids), ctx.settings.limits.request_items_max)
+    seen: set[str] = set()
+    for number, deposit_id in enumerate(deposit_ids):
+        if deposit_id in seen:
+            raise api.invalid_field(f"body.deposit_ids[{number}]", "stands here a second time", "repeated")
+        seen.add(deposit_id)

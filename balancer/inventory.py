@@ -1,0 +1,187 @@
+"""A player's inventory, read through a bot: asked once however many wait, believed for a minute, forgotten when it changed.
+
+An order of kind ``inventory`` goes to one bot; its report comes back through the report loop, which tells the waiters. Reads of
+one player follow one another, so an answer can always be told to belong to its question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import redis
+
+from balancer.fleet import Fleet
+from balancer.waiters import Waiters
+from shared import log, wire
+from shared.clock import Clock, ServerClock
+from shared.domain.ids import SteamId, record_id
+from shared.domain.items import Asset, HeldAsset
+from shared.errors import FleetError, NoBotAvailable, NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
+from shared.messages import InventoryOrder, Order, Report
+from shared.sealing import MasterKey
+from shared.settings import Settings
+
+CACHED_MAX = 2000
+UNAVAILABLE = "inventory_unavailable"
+
+# What a bot's ``inventory_failed`` means; every other code is "not now".
+FAILURES: dict[str, type[FleetError]] = {
+    "inventory_private": PlayerMustAct,
+    "partner_hold": PlayerMustAct,
+    "partner_banned": PlayerMustAct,
+    "trade_url_wrong": NotAccepted,
+    "steam_throttled": SteamThrottled,
+    "steam_maintenance": SteamUnavailable,
+}
+DETAILS = {
+    "inventory_private": "The player's inventory is private.",
+    "partner_hold": "Steam would hold trades with this player.",
+    "partner_banned": "Steam does not let this player trade.",
+    "trade_url_wrong": "The trade URL is no longer valid.",
+}
+
+_log = log.get(__name__)
+Key = tuple[SteamId, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerInventory:
+    """What a bot saw. ``hold_days`` is ``None`` when it was not told."""
+
+    steam_id: SteamId
+    assets: dict[Asset, HeldAsset]
+    hold_days: int | None
+    read_at: datetime
+
+
+@dataclass(slots=True)
+class _Cached:
+    inventory: PlayerInventory
+    good_until_ms: int
+
+
+@dataclass
+class Inventories:
+    """Reads and remembers players' inventories. ``redis`` is used in threads."""
+
+    settings: Settings
+    clock: Clock
+    server_clock: ServerClock
+    master: MasterKey
+    redis: redis.Redis
+    fleet: Fleet
+    waiters: Waiters
+    _cached: OrderedDict[Key, _Cached] = field(default_factory=OrderedDict)
+    _reading: dict[Key, asyncio.Task[PlayerInventory]] = field(default_factory=dict)
+    _turns: dict[SteamId, asyncio.Lock] = field(default_factory=dict)
+
+    async def read(self, steam_id: SteamId, trade_token: str | None) -> PlayerInventory:
+        """The inventory, at most ``inventory_cache_s`` old.
+
+        Raises:
+            PlayerMustAct: ``inventory_private``, ``partner_hold``, ``partner_banned``.
+            NotAccepted: ``trade_url_wrong``.
+            SteamUnavailable: no bot could read it in time.
+            SteamThrottled: Steam wants fewer reads.
+        """
+        key = (steam_id, hashlib.sha256(trade_token.encode()).hexdigest() if trade_token else "")
+        cached = self._cached.get(key)
+        if cached is not None and self.clock.now_ms() < cached.good_until_ms:
+            return cached.inventory
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = asyncio.create_task(self._read(key, trade_token))
+            self._reading[key] = reading
+            reading.add_done_callback(lambda done: self._finished(key, done))
+        return await asyncio.shield(reading)
+
+    def forget(self, steam_id: SteamId) -> None:
+        """Believe nothing older about this player: items of his were put in a trade, or one was accepted."""
+        for key in [key for key in self._cached if key[0] == steam_id]:
+            del self._cached[key]
+        for key in [key for key in self._reading if key[0] == steam_id]:
+            del self._reading[key]
+
+    def close(self) -> None:
+        """End every read that is still waiting."""
+        for reading in list(self._reading.values()):
+            reading.cancel()
+
+    def _finished(self, key: Key, done: asyncio.Task[PlayerInventory]) -> None:
+        current = self._reading.get(key) is done
+        if current:
+            del self._reading[key]
+        if done.cancelled() or done.exception() is not None or not current:
+            return
+        good_ms = int(self.settings.trades.inventory_cache_s * 1000)
+        self._cached[key] = _Cached(done.result(), self.clock.now_ms() + good_ms)
+        self._cached.move_to_end(key)
+        while len(self._cached) > CACHED_MAX:
+            self._cached.popitem(last=False)
+
+    async def _read(self, key: Key, trade_token: str | None) -> PlayerInventory:
+        steam_id = key[0]
+        turn = self._turns.setdefault(steam_id, asyncio.Lock())
+        try:
+            async with asyncio.timeout(self.settings.trades.inventory_wait_s), turn:
+                return self._understood(steam_id, await self._ask(steam_id, trade_token))
+        except TimeoutError:
+            raise SteamUnavailable("No bot could read the player's inventory in time.", code=UNAVAILABLE) from None
+        finally:
+            if not turn.locked() and not any(other[0] == steam_id and other != key for other in self._reading):
+                self._turns.pop(steam_id, None)
+
+    async def _ask(self, steam_id: SteamId, trade_token: str | None) -> Report:
+        """Give the order and wait for the report that answers it; reports of other orders are passed over."""
+        try:
+            bot = self.fleet.pick_reader(str(int(steam_id))).name
+        except NoBotAvailable:
+            raise SteamUnavailable("No bot is there to read the player's inventory.", code=UNAVAILABLE) from None
+        order = self._order(bot, steam_id, trade_token)
+        waiting = self.waiters.expect_inventory(str(int(steam_id)))
+        try:
+            await asyncio.to_thread(self._enqueue, order)
+            while True:
+                report: Any = await waiting
+                if isinstance(report, Report) and report.order_id in (None, order.order_id):
+                    return report
+                waiting = self.waiters.expect_inventory(str(int(steam_id)))
+        except redis.RedisError as error:
+            _log.warning("inventory order not given", action="inventory", bot=bot, error=type(error).__name__)
+            raise SteamUnavailable("The bots cannot be reached.", code=UNAVAILABLE) from error
+        finally:
+            waiting.cancel()
+
+    def _order(self, bot: str, steam_id: SteamId, trade_token: str | None) -> Order:
+        now_ms = self.server_clock.now_ms()
+        order_id = record_id("ord", self.clock.now_ms(), secrets.token_bytes(7))
+        expires_at_ms = now_ms + int(self.settings.trades.inventory_wait_s * 1000)
+        payload = InventoryOrder(str(int(steam_id)), trade_token)
+        return Order(order_id, "inventory", bot, None, 0, now_ms, expires_at_ms, payload)
+
+    def _enqueue(self, order: Order) -> None:
+        created_at = self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        wire.enqueue(self.redis, [(order, self.master.bot(order.bot))], created_at)
+
+    def _understood(self, steam_id: SteamId, report: Report) -> PlayerInventory:
+        if report.kind != "inventory_read":
+            raise failure(report.data)
+        held: Iterable[HeldAsset] = (HeldAsset.from_json(row) for row in report.data["assets"])
+        assets = {one.asset: one for one in held}
+        return PlayerInventory(steam_id, assets, report.data.get("hold_days"), self.clock.now())
+
+
+def failure(data: dict[str, Any]) -> FleetError:
+    """The error that a bot's ``inventory_failed`` stands for."""
+    code = str(data.get("code") or UNAVAILABLE)
+    kind = FAILURES.get(code)
+    if kind is None:
+        return SteamUnavailable("The player's inventory cannot be read now.", code=UNAVAILABLE)
+    return kind(DETAILS.get(code, "Steam does not answer reads of inventories now."), code=code)

@@ -1,0 +1,62 @@
+"""The few pages for people: rendered from templates, complete in one answer, with nothing fetched from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+FOLDER = Path(__file__).parent
+CSS = (FOLDER / "templates" / "page.css").read_text(encoding="utf-8")
+STATIC = FOLDER / "static"
+
+_environment = Environment(
+    loader=FileSystemLoader(FOLDER / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_css_hash = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
+
+# The page holds a link to Steam but loads nothing: its own style by hash, its form to itself only.
+PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_css_hash}'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+}
+DOCS_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+}
+
+# The browser files that we ship, by the name under which they are asked for.
+FILES = {
+    "docs.js": (STATIC / "docs.js", "text/javascript"),
+    "swagger-ui-bundle.js": (STATIC / "swagger-ui" / "swagger-ui-bundle.js", "text/javascript"),
+    "swagger-ui.css": (STATIC / "swagger-ui" / "swagger-ui.css", "text/css"),
+}
+
+
+def render(template: str, headers: dict[str, str], status: int = 200, **values: Any) -> web.Response:
+    """A template with its values, all of them escaped."""
+    text = _environment.get_template(template).render(css=Markup(CSS), **values)  # noqa: S704 - our own file
+    return web.Response(status=status, text=text, content_type="text/html", charset="utf-8", headers=headers)
+
+
+def page(template: str, status: int = 200, **values: Any) -> web.Response:
+    """A page for a player."""
+    return render(template, PAGE_HEADERS, status, **values)

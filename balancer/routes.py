@@ -1,0 +1,30 @@
+"""Every URL on one screen."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer.handlers import bots, deposit, deposits, docs, events, health, inventory, trade, verify, withdraw
+
+ROUTES: list[web.RouteDef] = [
+    web.post("/deposit", deposit.create),
+    web.post("/withdraw", withdraw.create),
+    web.get("/trade/{trade_id}", trade.show, allow_head=False),
+    web.get("/trade", trade.find, allow_head=False),
+    web.post("/trade", trade.look),
+    web.post("/trade/{trade_id}/cancel", trade.cancel),
+    web.post("/inventory", inventory.show),
+    web.get("/deposits", deposits.find, allow_head=False),
+    web.get("/bots", bots.find, allow_head=False),
+    web.post("/bots/{color}/{bot_id}/{action}", bots.change),
+    web.get("/events", events.find, allow_head=False),
+    web.post("/verify", verify.consume),
+    web.get("/verify/signed-in", verify.signed_in, allow_head=False),
+    web.get("/verify/{token}", verify.show),
+    web.get("/verify/{token}/sign-in", verify.sign_in, allow_head=False),
+    web.get("/healthz", health.alive),
+    web.get("/readyz", health.ready),
+    web.get("/openapi.json", docs.document),
+    web.get("/docs", docs.page),
+    web.get("/docs/{file}", docs.file),
+]

@@ -1,0 +1,440 @@
+"""What goes in and out over HTTP. OpenAPI is made from these; answers are built as plain dictionaries in `handlers.dump`.
+
+64-bit ids are strings, times RFC 3339 in UTC, money whole cents. Requests forbid unknown fields and take no other JSON type
+than the one named.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID
+from shared.domain.status import BotMode, DepositStatus, Direction, TradeStatus
+
+LOOKUP_MAX = 200
+DEPOSITS_MAX = 1000
+EVENTS_MAX = 5000
+ITEMS_MAX = 2000
+AMBIGUOUS = ("text", "object")  # tags of a union, left out of field names in errors
+
+
+def _whole(value: object) -> object:
+    """Query values are text; take plain digits only, not all that ``int`` would."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 18):
+        raise ValueError("expected digits")
+    return value
+
+
+def _decimal(value: object) -> object:
+    if isinstance(value, str):
+        whole, _, part = value.partition(".")
+        if not (value.isascii() and whole.isdigit() and len(value) <= 10 and (part.isdigit() or "." not in value)):
+            raise ValueError("expected a number of seconds")
+    return value
+
+
+def _several(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+MaybeTime = Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None
+UserId = Annotated[str, Field(pattern=r"^[!-~]{1,64}$", description="The site's own id of the player", examples=["player-17"])]
+SteamIdText = Annotated[str, Field(pattern=r"^[0-9]{17}$", description="SteamID64", examples=["76561198000000002"])]
+TradeUrlText = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="The player's trade URL; its partner must be `steam_id`. It is kept encrypted and never shown.",
+        examples=["https://steamcommunity.com/tradeoffer/new/?partner=39734274&token=AbCd_123"],
+    ),
+]
+AssetIdText = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,18}$", examples=["27348562001"])]
+RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+OfferId = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
+Color = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}$", description="Name of a set of bots", examples=["red"])]
+Message = Annotated[
+    str,
+    Field(
+        max_length=500,
+        pattern=r"^[^\u0000-\u001f\u007f]*$",
+        description="Stands in the offer after the verify link, in what Steam's 128 characters leave",
+    ),
+]
+
+
+class Body(BaseModel):
+    """A JSON body: exact types, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Query(BaseModel):
+    """Query parameters: text that is read as numbers where numbers are meant; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AssetRef(Body):
+    """One asset, when it is not of CS2's ordinary context."""
+
+    app_id: int = Field(default=CS2_APP_ID, ge=1, le=2**31 - 1)
+    context_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] = CONTEXT_NORMAL
+    asset_id: AssetIdText
+
+
+def _asset_tag(value: object) -> str:
+    return "object" if isinstance(value, (dict, AssetRef)) else "text"
+
+
+AssetIn = Annotated[
+    Annotated[AssetIdText, Tag("text")] | Annotated[AssetRef, Tag("object")],
+    Discriminator(_asset_tag),
+]
+
+
+class DepositBody(Body):
+    """Items that a player brings."""
+
+    user_id: UserId
+    steam_id: SteamIdText
+    trade_url: TradeUrlText
+    asset_ids: list[AssetIn] = Field(min_length=1, max_length=ITEMS_MAX)
+    color: Color | None = None
+    message: Message = ""
+
+
+class WithdrawBody(Body):
+    """Items in custody that a player takes home."""
+
+    user_id: UserId
+    steam_id: SteamIdText
+    trade_url: TradeUrlText
+    deposit_ids: list[RecordId] = Field(min_length=1, max_length=ITEMS_MAX)
+    message: Message = ""
+
+
+class TradesBody(Body):
+    """Up to 200 trades, by their ids or by Steam's offer ids."""
+
+    trade_ids: list[RecordId] = Field(default_factory=list, max_length=LOOKUP_MAX)
+    offer_ids: list[OfferId] = Field(default_factory=list, max_length=LOOKUP_MAX)
+
+
+class InventoryBody(Body):
+    """Whose inventory; with the trade URL freshly traded items and the hold are seen too."""
+
+    steam_id: SteamIdText
+    trade_url: TradeUrlText | None = None
+
+
+class VerifyBody(Body):
+    """The site's check of a token for one player."""
+
+    token: Annotated[str, Field(min_length=1, max_length=64)]
+    steam_id: SteamIdText
+
+
+class WaitQuery(Query):
+    """How long to wait for the offers."""
+
+    wait: Annotated[float, Field(ge=0, le=25, description="Seconds to wait for the offers"), BeforeValidator(_decimal)] = 10.0
+
+
+class TradeQuery(Query):
+    """Which trades; `trade_id` and `offer_id` may be repeated."""
+
+    trade_id: Annotated[list[RecordId], BeforeValidator(_several), Field(max_length=LOOKUP_MAX)] = Field(default_factory=list)
+    offer_id: Annotated[list[OfferId], BeforeValidator(_several), Field(max_length=LOOKUP_MAX)] = Field(default_factory=list)
+    user_id: UserId | None = None
+    status: TradeStatus | None = None
+    after: Annotated[RecordId | None, Field(description="Id of the last trade that was read")] = None
+    limit: Annotated[int, Field(ge=1, le=LOOKUP_MAX), BeforeValidator(_whole)] = 100
+
+
+class DepositsQuery(Query):
+    """Whose items; without `user_id` everybody's."""
+
+    user_id: UserId | None = None
+    status: DepositStatus | None = None
+    after: Annotated[RecordId | None, Field(description="Id of the last deposit that was read")] = None
+    limit: Annotated[int, Field(ge=1, le=DEPOSITS_MAX), BeforeValidator(_whole)] = 500
+
+
+class EventsQuery(Query):
+    """Where to go on reading."""
+
+    after: Annotated[int, Field(ge=0, description="Number of the last event that was read"), BeforeValidator(_whole)] = 0
+    limit: Annotated[int, Field(ge=1, le=EVENTS_MAX), BeforeValidator(_whole)] = 100
+    wait: Annotated[float, Field(ge=0, le=25, description="Seconds to wait for a first event"), BeforeValidator(_decimal)] = 0.0
+
+
+class NoQuery(Query):
+    """Takes no query parameters."""
+
+
+class TradePath(Query):
+    """One trade."""
+
+    trade_id: RecordId
+
+
+class TokenPath(Query):
+    """The secret token of an offer."""
+
+    token: str
+
+
+class FilePath(Query):
+    """One file of the page at `/docs`."""
+
+    file: str
+
+
+class BotPath(Query):
+    """One bot: `red/7` is red-7."""
+
+    color: Color
+    bot_id: Annotated[int, Field(ge=1, le=999_999), BeforeValidator(_whole)]
+    action: Literal["pause", "resume", "drain"]
+
+
+class TradeItem(BaseModel):
+    """One item of a trade. `new_asset_id` is known once the trade is accepted; `matched` says how it was found."""
+
+    deposit_id: str
+    deposit_status: DepositStatus | None
+    market_hash_name: str
+    value_cents: int
+    asset_id: str
+    new_asset_id: str | None
+    matched: str | None
+
+
+class Failure(BaseModel):
+    """Why a trade failed, in the code words of problem documents."""
+
+    code: str
+    reason: str | None
+    player_message: str | None
+    retryable: bool
+
+
+class Trade(BaseModel):
+    """One movement of items between a bot and a player."""
+
+    trade_id: str
+    direction: Direction
+    status: TradeStatus
+    user_id: str
+    steam_id: str
+    bot: str = Field(description="As in red-7")
+    color: str
+    bot_id: int
+    bot_steam_id: str
+    offer_id: str | None
+    token: str | None = Field(description="The secret token while it is good; show it to this player only")
+    verify_url: str | None
+    expires_at: Time
+    created_at: Time
+    touched: int = Field(description="Unix seconds of the last change")
+    touched_at: Time
+    attempt: int
+    failure: Failure | None
+    settles_at: MaybeTime
+    cancel_requested: bool
+    currency: str
+    items: list[TradeItem]
+
+
+class Trades(BaseModel):
+    """Trades, in the order asked for."""
+
+    trades: list[Trade]
+
+
+class TradePage(Trades):
+    """One page of trades; `next` goes into `after`."""
+
+    next: str | None
+
+
+class Item(BaseModel):
+    """One item of a player's inventory. `reason` says why it would not be taken."""
+
+    asset_id: str
+    app_id: int
+    context_id: str
+    market_hash_name: str
+    value_cents: int | None
+    acceptable: bool
+    reason: str | None
+    tradable: bool
+    amount: int
+    type: str
+    color: str
+    name_color: str
+    icon_url: str
+    icon_url_large: str
+    inspect_link: str | None
+    wear: str | None
+    pattern: str | None
+    name_tag: str | None
+
+
+class Inventory(BaseModel):
+    """A player's items, as a bot saw them."""
+
+    steam_id: str
+    read_at: Time
+    hold_days: int | None = Field(description="Days that Steam would hold a trade; null when not known")
+    currency: str
+    items: list[Item]
+
+
+class Deposit(BaseModel):
+    """One item in custody, or on its way in or out."""
+
+    deposit_id: str
+    item_id: str
+    user_id: str
+    status: DepositStatus
+    bot: str | None
+    asset_id: str | None
+    context_id: str | None
+    market_hash_name: str
+    value_cents: int
+    color: str
+    name_color: str
+    icon_url: str
+    icon_url_large: str
+    type: str
+    wear: str | None
+    pattern: str | None
+    name_tag: str | None
+    inspect_link: str | None
+    settles_at: MaybeTime = Field(description="When Steam's protection ends; null until Steam said so")
+    settled_at: MaybeTime = Field(description="Null: it can neither be withdrawn nor locked yet")
+    locked_by: str | None
+    frozen_by: str | None
+    created_at: Time
+    touched: int
+    touched_at: Time
+
+
+class Deposits(BaseModel):
+    """Items in custody or on their way; `next` goes into `after`."""
+
+    currency: str
+    deposits: list[Deposit]
+    next: str | None
+
+
+class Bot(BaseModel):
+    """One bot, as its worker last told."""
+
+    bot: str = Field(description="As in red-7")
+    color: str
+    bot_id: int
+    steam_id: str
+    mode: BotMode
+    state: str
+    reason: str | None
+    action: str | None = Field(description="What an operator should do")
+    slots_held: int
+    slots_reserved: int
+    open_offers: int
+    heartbeat_age_s: float | None
+    frozen_by: str | None
+    host: str | None
+    orders_done: int
+    steam_calls: int
+    latency_ms: float | None
+
+
+class Bots(BaseModel):
+    """The fleet."""
+
+    bots: list[Bot]
+
+
+class Event(BaseModel):
+    """One fact of the journal. Numbers grow; there may be gaps."""
+
+    number: int
+    at: Time
+    kind: str
+    trade_id: str | None
+    user_id: str | None
+    bot: str | None
+    who: str
+    data: dict[str, Any]
+
+
+class Events(BaseModel):
+    """A stretch of the feed; `next` goes into `after`."""
+
+    events: list[Event]
+    next: int
+
+
+class VerifyAnswer(BaseModel):
+    """Whether the offer is really ours and meant for this player. A token answers once."""
+
+    ok: bool
+    reason: Literal["unknown", "expired", "used"] | None = None
+    trade_id: str | None = None
+    direction: Direction | None = None
+    bot: str | None = None
+    items: int | None = None
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """Whether this balancer can do its work, part by part."""
+
+    ready: bool
+    checks: dict[str, dict[str, Any]]
+
+
+class Page(BaseModel):
+    """A page or a file."""
+
+
+class AnyObject(BaseModel):
+    """A JSON object."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    kind: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is what a program looks at; `actor` says who can do something about it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retryable: bool
+    actor: Literal["site", "player", "operator", "steam"]
+    reason: str | None = None
+    player_message: str | None = None
+    retry_after_s: float | None = None
+    errors: list[FieldError] | None = None

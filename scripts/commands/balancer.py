@@ -1,0 +1,67 @@
+"""`fleet balancer`: the HTTP service, in the foreground until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scripts.fleet import App
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from shared.settings import Settings
+
+
+@click.command()
+@click.option("--host", help="Address to listen on, instead of the setting's.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of the setting's; 0 takes a free one.")
+@click.option("--ready-json", is_flag=True, help="Print one line of JSON with the address when it answers.")
+@click.pass_obj
+def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
+    """Run the HTTP service. Migrates the database first; several may run side by side."""
+    import asyncio
+
+    from balancer import migrate
+    from shared import errors, log
+
+    chosen = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = app.settings({"balancer": chosen})
+    log.set_up(settings.log.level, settings.log.format)
+    migrate.upgrade(settings.database.url)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings, ready_json))
+    except errors.SettingsError as error:
+        click.echo(error.detail, err=True)
+        raise SystemExit(2) from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's loop where it is installed (the extra ``speed``)."""
+    import importlib
+
+    try:
+        uvloop: Any = importlib.import_module("uvloop")
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def _serve(settings: Settings, ready_json: bool) -> None:
+    import asyncio
+    import json
+    import signal
+
+    from balancer.app import running
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as url:
+        click.echo(json.dumps({"balancer": url}) if ready_json else f"balancer on {url}, API page {url}/docs")
+        await stop.wait()

@@ -1,0 +1,127 @@
+"""The sign-in answer, spoiled in each way that sites have fallen for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from balancer import openid
+
+ENDPOINT = "https://steamcommunity.com/openid/login"
+PREFIX = "https://steamcommunity.com/openid/id/"
+PLAYER = "76561198000000002"
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+RETURN_TO = "https://site.example/verify/signed-in?state=abc"
+PROVIDER = openid.Provider(ENDPOINT, PREFIX, nonce_max_age_s=300)
+
+Pairs = list[tuple[str, str]]
+
+
+def answer(**changes: str | None) -> Pairs:
+    """A good answer; a change of ``None`` leaves the field out."""
+    fields: dict[str, str | None] = {
+        "ns": openid.NS,
+        "mode": "id_res",
+        "op_endpoint": ENDPOINT,
+        "claimed_id": PREFIX + PLAYER,
+        "identity": PREFIX + PLAYER,
+        "return_to": RETURN_TO,
+        "response_nonce": "2026-11-21T11:59:50Zabc/=",
+        "assoc_handle": "1234567890",
+        "signed": openid.SIGNED,
+        "sig": "c2ln",
+        **changes,
+    }
+    found = [(f"openid.{name}", value) for name, value in fields.items() if value is not None]
+    return [("state", "abc"), *found]
+
+
+def test_a_good_answer_names_the_player() -> None:
+    assert openid.check(PROVIDER, answer(), RETURN_TO, NOW).steam_id == int(PLAYER)
+
+
+def both(claimed: str) -> Pairs:
+    return answer(claimed_id=claimed, identity=claimed)
+
+
+FORGED: dict[str, tuple[Callable[[], Pairs], str]] = {
+    "mode": (lambda: answer(mode="cancel"), "mode"),
+    "mode of a request": (lambda: answer(mode="check_authentication"), "mode"),
+    "no mode": (lambda: answer(mode=None), "mode"),
+    "ns": (lambda: answer(ns="http://openid.net/signon/1.1"), "ns"),
+    "another endpoint": (lambda: answer(op_endpoint="https://evil.example/openid/login"), "op_endpoint"),
+    "endpoint with more": (lambda: answer(op_endpoint=ENDPOINT + "/"), "op_endpoint"),
+    "identity differs": (lambda: answer(identity=PREFIX + "76561198000000003"), "identity"),
+    "another host": (lambda: both(f"https://steamcommunity.com.evil.example/openid/id/{PLAYER}"), "claimed_id"),
+    "host inside": (lambda: both(f"https://evil.example/{PREFIX}{PLAYER}"), "claimed_id"),
+    "http": (lambda: both(f"http://steamcommunity.com/openid/id/{PLAYER}"), "claimed_id"),
+    "something behind": (lambda: both(f"{PREFIX}{PLAYER}/x"), "claimed_id"),
+    "line behind": (lambda: both(f"{PREFIX}{PLAYER}\n"), "claimed_id"),
+    "dot is a dot": (lambda: both(f"https://steamcommunityxcom/openid/id/{PLAYER}"), "claimed_id"),
+    "a group, not a person": (lambda: both(f"{PREFIX}76561199999999999999"), "claimed_id"),
+    "other digits": (lambda: both(f"{PREFIX}7656119800000000２"), "claimed_id"),
+    "signed list shorter": (lambda: answer(signed="signed,op_endpoint,identity,return_to,response_nonce"), "signed"),
+    "signed list reordered": (lambda: answer(signed=",".join(reversed(openid.SIGNED.split(",")))), "signed"),
+    "signed list longer": (lambda: answer(signed=openid.SIGNED + ",ns"), "signed"),
+    "another return_to": (lambda: answer(return_to="https://other.example/verify/signed-in?state=abc"), "return_to"),
+    "another state": (lambda: answer(return_to=RETURN_TO.replace("abc", "abd")), "return_to"),
+    "return_to with more": (lambda: answer(return_to=RETURN_TO + "&x=1"), "return_to"),
+    "state of another browser": (lambda: [("state", "abd"), *answer()[1:]], "return_to"),
+    "no state in our query": (lambda: answer()[1:], "return_to"),
+    "one more parameter": (lambda: [*answer(), ("x", "1")], "return_to"),
+    "doubled field": (lambda: [*answer(), ("openid.claimed_id", PREFIX + PLAYER)], "doubled"),
+    "doubled state": (lambda: [("state", "abc"), *answer()], "doubled"),
+    "NUL": (lambda: answer(return_to=RETURN_TO + "\0"), "nul"),
+    "unknown field": (lambda: [*answer(), ("openid.ext1", "1")], "fields"),
+    "no signature": (lambda: answer(sig=None), "fields"),
+    "old nonce": (lambda: answer(response_nonce="2026-11-21T11:54:59Zabc"), "nonce"),
+    "nonce of tomorrow": (lambda: answer(response_nonce="2026-11-22T12:00:00Zabc"), "nonce"),
+    "nonce without a time": (lambda: answer(response_nonce="abc"), "nonce"),
+    "nonce of no day": (lambda: answer(response_nonce="2026-13-41T12:00:00Zabc"), "nonce"),
+    "nonce too long": (lambda: answer(response_nonce="2026-11-21T11:59:50Z" + "a" * 300), "nonce"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_forged(name: str) -> None:
+    make, reason = FORGED[name]
+    with pytest.raises(openid.SignInRefused) as caught:
+        openid.check(PROVIDER, make(), RETURN_TO, NOW)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        (f"ns:{openid.NS}\nis_valid:true\n", True),
+        (f"is_valid:true\nns:{openid.NS}", True),
+        (f"ns:{openid.NS}\r\nis_valid:true\r\n", True),
+        (f"ns:{openid.NS}\nis_valid:false\n", False),
+        (f"ns:{openid.NS}\nis_valid:false\nerror:is_valid:true\n", False),
+        (f"ns:{openid.NS}\nis_valid:false\nis_valid:true\n", False),
+        (f"ns:{openid.NS}\nis_valid:true \n", False),
+        (f"ns:{openid.NS}\nis_valid:TRUE\n", False),
+        (f"ns:{openid.NS}\nnot_is_valid:true\n", False),
+        ("is_valid:true\n", False),
+        ("<html>is_valid:true</html>", False),
+        ("", False),
+    ],
+)
+def test_steams_word_is_read_by_line(text: str, valid: bool) -> None:
+    assert openid.is_valid(text) is valid
+
+
+def test_the_browser_is_sent_to_the_endpoint_of_the_settings() -> None:
+    url = urlsplit(openid.login_url(PROVIDER, RETURN_TO, "https://site.example"))
+    query = parse_qs(url.query)
+    assert f"{url.scheme}://{url.netloc}{url.path}" == ENDPOINT
+    assert query["openid.return_to"] == [RETURN_TO]
+    assert query["openid.claimed_id"] == query["openid.identity"] == [openid.SELECT]
+
+
+def test_nothing_of_the_answer_is_printed() -> None:
+    claim = openid.check(PROVIDER, answer(), RETURN_TO, NOW)
+    assert "c2ln" not in repr(claim) and "abc" not in repr(claim)
