@@ -1,5 +1,6 @@
 """Trade offers as records, and the book that finds them by account, by item and by age."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -116,6 +117,9 @@ class OfferBook:
         self.confirmations: dict[int, Confirmation] = {}
         self._shelves: dict[int, _Shelf] = {}
         self._claims: dict[int, set[int]] = {}
+        self._latest = 0
+        self._in_order = True
+        """Whether changes were made in order of time; not so once the clock was moved back."""
 
     def __iter__(self) -> Iterator[Offer]:
         return iter(self.by_id.values())
@@ -127,6 +131,8 @@ class OfferBook:
     def set_state(self, offer: Offer, state: State, now: float) -> None:
         """Change the state and keep the indexes; a confirmation waiting for a state that is left behind is dropped."""
         offer.state, offer.updated = state, int(now)
+        self._in_order = self._in_order and offer.updated >= self._latest
+        self._latest = offer.updated
         if state == State.ACTIVE:
             offer.seen_by_recipient = True
         if state not in LIVE and offer.confirmation is not None:
@@ -168,10 +174,10 @@ class OfferBook:
     def changed_since(self, steam_id: int, cutoff: float) -> Iterator[Offer]:
         """Newest change first, down to the cutoff."""
         shelf = self._shelves.get(steam_id)
-        for offer in reversed(shelf.all.values()) if shelf else ():
-            if offer.updated < cutoff:
-                return
-            yield offer
+        newest_first: Iterable[Offer] = reversed(shelf.all.values()) if shelf else ()
+        if not self._in_order:
+            newest_first = sorted(newest_first, key=lambda offer: -offer.updated)
+        return itertools.takewhile(lambda offer: offer.updated >= cutoff, newest_first)
 
     def claiming(self, item_uid: int) -> list[Offer]:
         """Live offers that name the item, on either side."""

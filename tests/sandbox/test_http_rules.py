@@ -1,0 +1,390 @@
+"""What steamcommunity.com refuses and in which shape, asked with a plain HTTP session."""
+
+import json
+import time
+
+import pytest
+
+COMMUNITY = "https://steamcommunity.com"
+
+
+class Sender:
+    """The form and the headers of a good request to send an offer, to be spoiled one by one."""
+
+    def __init__(self, bench, bot, player):
+        self.bench, self.bot, self.player = bench, bot, player
+        self.asset = {"appid": 730, "contextid": "2", "amount": 1, "assetid": bench.stock(player["steam_id"])[0]["asset_id"]}
+        self.headers = {"Referer": f"{COMMUNITY}/tradeoffer/new/"}
+        self.token = player["trade_token"]
+        self.form = {
+            "sessionid": bot._get_session_id(),
+            "serverid": "1",
+            "partner": player["steam_id"],
+            "tradeoffermessage": "hi",
+            "captcha": "",
+        }
+
+    def post(self, **changes):
+        offer = {
+            "newversion": True,
+            "version": 4,
+            "me": {"assets": [], "currency": [], "ready": False},
+            "them": {"assets": [self.asset], "currency": [], "ready": False},
+        }
+        params = {"trade_offer_access_token": self.token} if self.token else {}
+        form = {"json_tradeoffer": json.dumps(offer), "trade_offer_create_params": json.dumps(params)} | self.form | changes
+        return self.bot._session.post(f"{COMMUNITY}/tradeoffer/new/send", data=form, headers=self.headers)
+
+    def code(self, **changes):
+        answer = self.post(**changes)
+        text = answer.json()["strError"]
+        assert answer.status_code == 200
+        return int(text.rpartition("(")[2].rstrip(")"))
+
+
+@pytest.fixture
+def sender(bench, bot, player):
+    return Sender(bench, bot, player)
+
+
+def test_a_good_request_is_taken(sender):
+    assert list(sender.post().json()) == ["tradeofferid"]
+
+
+@pytest.mark.parametrize("referer", [None, COMMUNITY, "https://example.com/tradeoffer/new/"])
+def test_send_wants_the_referer_of_a_trade_page(sender, referer):
+    sender.headers = {"Referer": referer} if referer else {}
+
+    answer = sender.post()
+    assert (answer.status_code, answer.content) == (400, b"null")
+
+
+def test_send_wants_the_session_id_of_the_cookie(sender):
+    answer = sender.post(sessionid="0123456789abcdef01234567")
+
+    assert (answer.status_code, answer.content) == (400, b"null")
+
+
+def test_any_session_id_will_do_when_cookie_and_form_agree(sender):
+    jar = sender.bot._session.cookies
+    jar.set("sessionid", "feedfeedfeedfeedfeedfeed", domain="steamcommunity.com", path="/")
+
+    assert "tradeofferid" in sender.post(sessionid="feedfeedfeedfeedfeedfeed").json()
+
+
+def test_nobody_signed_in_gets_null(bench, bot, player):
+    offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
+    session = bench.session()
+    session.cookies.set("sessionid", "ab" * 12, domain="steamcommunity.com", path="/")
+    form = {"sessionid": "ab" * 12}
+    seen = {
+        action: session.post(f"{COMMUNITY}/tradeoffer/{offer}/{action}", data=form, headers={"Referer": COMMUNITY})
+        for action in ("cancel", "decline", "accept")
+    }
+    seen["send"] = session.post(f"{COMMUNITY}/tradeoffer/new/send", data=form)
+
+    assert {name: answer.status_code for name, answer in seen.items()} == {
+        "cancel": 401,
+        "decline": 401,
+        "accept": 403,
+        "send": 401,
+    }
+    assert {answer.content for answer in seen.values()} == {b"null"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"json_tradeoffer": "{"},
+        {"json_tradeoffer": "[]"},
+        {"json_tradeoffer": '{"newversion":true,"version":1,"me":{"assets":[]},"them":{"assets":[]}}'},
+        {"serverid": "2"},
+        {"partner": "nobody"},
+        {"trade_offer_create_params": "{"},
+        {"tradeoffermessage": "x" * 129},
+    ],
+)
+def test_malformed_requests_are_8(sender, change):
+    assert sender.code(**change) == 8
+
+
+@pytest.mark.parametrize("change", [{"assetid": "0"}, {"assetid": 12}, {"amount": 0}, {"contextid": 2}])
+def test_malformed_assets_are_8(sender, change):
+    sender.asset |= change
+
+    assert sender.code() == 8
+
+
+@pytest.mark.parametrize("change", [{"assetid": "12"}, {"contextid": "16"}, {"appid": 570}, {"amount": 2}])
+def test_assets_that_are_not_there_are_26(sender, change):
+    sender.asset |= change
+
+    assert sender.code() == 26
+
+
+@pytest.mark.parametrize("token", [None, "wrong123"])
+def test_the_token_must_be_the_partners(sender, token):
+    sender.token = token
+
+    assert sender.code() == 15
+
+
+def test_unknown_partners_and_oneself_are_15(sender):
+    assert sender.code(partner="76561197960265729") == 15
+    assert sender.code(partner=sender.bot.steam_guard["steamid"]) == 15
+
+
+def test_what_accounts_may_not_do_has_its_number(sender):
+    mine, theirs = sender.bot.steam_guard["steamid"], sender.player["steam_id"]
+    for account, change, code in (
+        (theirs, "banned", 15),
+        (theirs, "private", 15),
+        (mine, "banned", 15),
+        (mine, "device_locked", 24),
+    ):
+        sender.bench.patch(account, **{change: True})
+        assert sender.code() == code
+        sender.bench.patch(account, **{change: False})
+    assert "tradeofferid" in sender.post().json()
+
+
+def test_the_sixth_offer_to_a_partner_is_25(sender):
+    assert ["tradeofferid" in sender.post().json() for _ in range(5)] == [True] * 5
+    assert sender.code() == 25
+
+
+def test_an_offer_that_is_taken_back_frees_its_place(sender):
+    ids = [sender.post().json()["tradeofferid"] for _ in range(5)]
+    sender.bot.cancel_trade_offer(ids[0])
+
+    assert "tradeofferid" in sender.post().json()
+
+
+def test_accept_needs_the_referer_of_the_offer_and_the_right_partner(bench, bot):
+    giver = bench.client("red-2")
+    me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
+    offer = bench.withdraw(giver, me, bench.stock(giver.steam_guard["steamid"])[:1], confirm=True)["tradeofferid"]
+    url = f"{COMMUNITY}/tradeoffer/{offer}/accept"
+    form = {"sessionid": bot._get_session_id(), "serverid": "1", "tradeofferid": offer, "captcha": ""}
+    good = form | {"partner": giver.steam_guard["steamid"]}
+    page = {"Referer": f"{COMMUNITY}/tradeoffer/{offer}/"}
+
+    assert bot._session.post(url, data=good).status_code == 400
+    assert bot._session.post(url, data=good | {"sessionid": "no"}, headers=page).status_code == 400
+    assert "(8)" in bot._session.post(url, data=form | {"partner": me["steam_id"]}, headers=page).json()["strError"]
+    assert list(bot._session.post(url, data=good, headers=page).json()) == ["tradeid"]
+    assert "(28)" in bot._session.post(url, data=good, headers=page).json()["strError"]
+
+
+def test_a_session_of_a_forged_token_is_none(bench, bot):
+    steam_id, token = bot.steam_guard["steamid"], bot._access_token
+    head, body, signature = token.split(".")
+    other = bench.accounts("player")[0]["steam_id"]
+    for value in (
+        f"{other}%7C%7C{token}",
+        f"{steam_id}%7C%7C{head}.{body}.{signature[::-1]}",
+        f"{steam_id}%7C%7C{head}.{body[:-4]}.{signature}",
+        f"{steam_id}%7C%7C",
+        token,
+    ):
+        session = bench.session()
+        session.cookies.set("steamLoginSecure", value, domain="steamcommunity.com", path="/")
+        assert "g_steamID = false;" in session.get(COMMUNITY).text
+
+
+def test_tokens_are_good_for_their_own_host_only(bench, bot):
+    jar = {c.domain: c.value for c in bot._session.cookies if c.name == "steamLoginSecure"}
+    session = bench.session()
+    session.cookies.set("steamLoginSecure", jar["store.steampowered.com"], domain="steamcommunity.com", path="/")
+    session.cookies.set("steamLoginSecure", jar["store.steampowered.com"], domain="store.steampowered.com", path="/")
+
+    assert "g_steamID = false;" in session.get(COMMUNITY).text
+    assert session.head("https://store.steampowered.com/account", allow_redirects=False).status_code == 200
+    lost = bench.session().head("https://store.steampowered.com/account", allow_redirects=False)
+    assert (lost.status_code, "/login" in lost.headers["Location"]) == (302, True)
+
+
+class Phone:
+    """mobileconf by hand."""
+
+    def __init__(self, bench, bot, phone_key):
+        self.session, self.known, self._key = bot._session, bench.credentials("red-1"), phone_key
+
+    def query(self, tag, shift=0, **changes):
+        return self._key(self.known, int(time.time()) + shift, tag) | changes
+
+    def get(self, what, tag, shift=0, **changes):
+        return self.session.get(f"{COMMUNITY}/mobileconf/{what}", params=self.query(tag, shift, **changes))
+
+    def only(self):
+        (entry,) = self.get("getlist", "conf").json()["conf"]
+        return entry
+
+
+@pytest.fixture
+def phone(bench, bot, phone_key):
+    return Phone(bench, bot, phone_key)
+
+
+@pytest.fixture
+def waiting(bench, bot, player):
+    return bench.withdraw(bot, player, bench.stock(bot.steam_guard["steamid"])[:1])["tradeofferid"]
+
+
+def test_the_list_names_the_offer_and_gives_strings(phone, waiting, player):
+    entry = phone.only()
+
+    assert (entry["type"], entry["creator_id"], entry["headline"]) == (2, waiting, player["name"])
+    assert isinstance(entry["id"], str)
+    assert isinstance(entry["nonce"], str)
+    assert entry["summary"][1] == "Nothing"
+
+
+@pytest.mark.parametrize("tag", ["conf", "list", "getlist"])
+@pytest.mark.parametrize("mode", ["react", "android"])
+def test_the_list_is_given_for_all_known_tags_and_modes(phone, tag, mode):
+    assert phone.get("getlist", tag, m=mode).json() == {"success": True, "conf": []}
+
+
+@pytest.mark.parametrize(
+    ("tag", "shift", "change"),
+    [
+        ("allow", 0, {}),
+        ("conf", -120, {}),
+        ("conf", 120, {}),
+        ("conf", 0, {"k": "AAAA"}),
+        ("conf", 0, {"a": "76561197960265729"}),
+        ("conf", 0, {"p": ""}),
+        ("conf", 0, {"t": "soon"}),
+    ],
+)
+def test_a_wrong_key_is_told_with_steams_sentence(phone, tag, shift, change):
+    answer = phone.get("getlist", tag, shift, **change).json()
+
+    assert answer["success"] is False
+    assert "is providing incorrect Steam Guard codes." in answer["detail"]
+
+
+def test_keys_go_by_the_real_clock_when_the_sandbox_is_days_ahead(bench, phone, waiting):
+    bench.advance(3 * 86400)
+
+    assert phone.only()["creator_id"] == waiting
+    assert "is providing incorrect" in phone.get("getlist", "conf", 3 * 86400).text
+
+
+def test_codes_go_by_the_real_clock_too(bench):
+    bench.advance(40 * 86400)
+
+    assert bench.client("red-2").is_session_alive()
+
+
+def test_nobody_signed_in_needs_auth(bench, phone):
+    answer = bench.session().get(f"{COMMUNITY}/mobileconf/getlist", params=phone.query("conf"))
+
+    assert answer.json()["needauth"] is True
+
+
+def test_one_confirmation_wants_the_right_nonce_tag_and_operation(bench, phone, waiting):
+    entry = phone.only()
+    good = {"op": "allow", "cid": entry["id"], "ck": entry["nonce"]}
+
+    for change, tag in (({"ck": "1"}, "allow"), ({"cid": "1"}, "allow"), ({}, "cancel"), ({"op": "steal"}, "allow")):
+        assert phone.get("ajaxop", tag, **(good | change)).json()["success"] is False
+    assert bench.offer(waiting)["state"] == 9
+    assert phone.get("ajaxop", "accept", **good).json() == {"success": True}
+    assert bench.offer(waiting)["state"] == 2
+    assert phone.get("ajaxop", "allow", **good).json()["success"] is False
+
+
+def test_cancelling_on_the_phone_is_state_10(bench, phone, waiting):
+    entry = phone.only()
+
+    assert phone.get("ajaxop", "reject", op="cancel", cid=entry["id"], ck=entry["nonce"]).json() == {"success": True}
+    assert bench.offer(waiting)["state"] == 10
+    assert phone.get("getlist", "conf").json()["conf"] == []
+
+
+def test_details_come_as_html_for_all_known_tags(phone, waiting):
+    entry = phone.only()
+    for tag in (f"details{entry['id']}", "details", "detail"):
+        assert f'id="tradeofferid_{waiting}"' in phone.get(f"details/{entry['id']}", tag).json()["html"]
+    assert waiting in phone.get(f"detailspage/{entry['id']}", "details").text
+    assert phone.get("details/1", "details").json() == {"success": False}
+
+
+def test_many_confirmations_at_once_need_an_origin(bench, bot, phone, player):
+    for asset in bench.stock(bot.steam_guard["steamid"])[:2]:
+        bench.withdraw(bot, player, [asset])
+    entries = phone.get("getlist", "conf").json()["conf"]
+    form = phone.query("allow", op="allow") | {
+        "cid[]": [entry["id"] for entry in entries],
+        "ck[]": [entry["nonce"] for entry in entries],
+    }
+    url = f"{COMMUNITY}/mobileconf/multiajaxop"
+
+    refused = bot._session.post(url, data=form, headers={"Origin": "https://example.com"})
+    assert (refused.status_code, refused.content) == (403, b"")
+    assert bot._session.post(url, data=form | {"ck[]": ["1", "2"]}).json()["success"] is False
+    assert bot._session.post(url, data=form).json() == {"success": True}
+    assert [bench.offer(entry["creator_id"])["state"] for entry in entries] == [2, 2]
+
+
+def test_other_peoples_confirmations_are_out_of_reach(bench, phone, player):
+    other = bench.client("red-2")
+    bench.withdraw(other, player, bench.stock(other.steam_guard["steamid"])[:1])
+    known = bench.credentials("red-2")
+    entry = other._session.get(
+        f"{COMMUNITY}/mobileconf/getlist", params=phone._key(known, int(time.time()), "conf")
+    ).json()["conf"][0]
+
+    answer = phone.get("ajaxop", "allow", op="allow", cid=entry["id"], ck=entry["nonce"])
+    assert answer.json()["success"] is False
+    assert bench.offer(entry["creator_id"])["state"] == 9
+
+
+def test_the_trade_page_says_why_there_can_be_no_offer(bench, bot, player):
+    url = player["trade_url"]
+    assert f"var g_ulTradePartnerSteamID = '{player['steam_id']}';" in bot._session.get(url).text
+    assert "no longer valid" in bot._session.get(url[:-3] + "xxx").text
+    bench.patch(player["steam_id"], banned=True)
+    assert "because they have a trade ban" in bot._session.get(url).text
+    assert bench.session().get(url).url.startswith(f"{COMMUNITY}/login/home/")
+
+
+def test_the_page_of_an_offer_is_shown_to_its_two_sides_only(bench, bot, player):
+    offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
+
+    assert "g_ulTradePartnerSteamID" in bot._session.get(f"{COMMUNITY}/tradeoffer/{offer}").text
+    stranger = bench.client("red-2")._session.get(f"{COMMUNITY}/tradeoffer/{offer}").text
+    assert "g_ulTradePartnerSteamID" not in stranger
+    assert "error_msg" in stranger
+
+
+def test_signed_in_pages_carry_the_community_token_and_the_trade_url(bench, bot):
+    me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
+    page = bot._session.get(f"{COMMUNITY}/my/tradeoffers/privacy")
+
+    assert page.url == f"{COMMUNITY}/profiles/{me['steam_id']}/tradeoffers/privacy"
+    assert me["trade_url"].replace("&", "&amp;") in page.text
+    assert f'data-loyalty_webapi_token="&quot;{bot._access_token}&quot;"' in page.text
+
+
+def test_a_new_trade_url_makes_the_old_one_worthless(bench, bot):
+    me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
+    url = f"{COMMUNITY}/profiles/{me['steam_id']}/tradeoffers/newtradeurl"
+
+    token = bot._session.post(url, data={"sessionid": bot._get_session_id()}).json()
+    assert len(token) == 8
+    assert token != me["trade_token"]
+    assert bench.deposit(bench.client("red-2"), me, bench.stock(me["steam_id"])[:1])["strError"].endswith("(15)")
+
+
+def test_unknown_hosts_and_paths_are_404_and_wrong_methods_405(bench):
+    session = bench.session()
+
+    assert session.get("https://example.com/").status_code == 404
+    assert session.get(f"{COMMUNITY}/nothing/here").status_code == 404
+    assert session.get("https://api.steampowered.com/IEconService/Nothing/v1").status_code == 404
+    assert session.get("https://api.steampowered.com/IEconService/GetTradeOffers/v2").status_code == 404
+    assert session.get(f"{COMMUNITY}/tradeoffer/new/send").status_code == 405
+    assert session.post("https://api.steampowered.com/IEconService/GetTradeOffers/v1").status_code == 405

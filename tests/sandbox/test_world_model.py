@@ -1,0 +1,169 @@
+"""Whatever people do, no item is lost, doubled or in two places, and every index agrees with the records."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from sandbox import people, timeline, trading
+from sandbox.errors import Refused
+from sandbox.offers import LIVE, State
+from sandbox.settings import SandboxSettings
+from sandbox.trading import Proposal, Wanted
+from sandbox.world import World
+
+SMALL = SandboxSettings(
+    bots=("a", "b"),
+    players=2,
+    items_per_player=(3, 3),
+    items_per_bot=(3, 3),
+    player_habit="manual",
+    offers_per_partner_max=3,
+    inventory_max=9,
+    require_acknowledge=False,
+)
+PICK = st.integers(min_value=0, max_value=10**6)
+
+
+class Trading(RuleBasedStateMachine):
+    """Random sends, answers, confirmations, removals and jumps of the clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_786_000_000.0
+        self.world = World(SMALL, self.now)
+        self.people = list(self.world.accounts)
+        self.created = len(self.world.items.by_uid)
+
+    def tried(self, action, *args):
+        try:
+            action(*args)
+        except Refused as refused:
+            assert refused.code in (8, 11, 15, 24, 25, 26, 28)
+
+    def items(self, account, pick, count):
+        found = self.world.items.at((account.steam_id, 730, 2))
+        chosen = [found[(pick + n) % len(found)] for n in range(min(count, len(found)))]
+        return [Wanted(730, 2, item.asset_id) for item in chosen]
+
+    @rule(who=PICK, whom=PICK, gives=PICK, takes=PICK, count=st.integers(0, 3), back=st.integers(0, 3))
+    def send(self, who, whom, gives, takes, count, back):
+        sender, recipient = self.people[who % 4], self.people[whom % 4]
+        give, receive = self.items(sender, gives, count), self.items(recipient, takes, back)
+        proposal = Proposal(recipient.steam_id, give, receive, "", recipient.trade_token)
+        self.tried(trading.send, self.world, sender, proposal, self.now)
+
+    def some_offer(self, pick):
+        return list(self.world.offers)[pick % len(self.world.offers.by_id)]
+
+    @precondition(lambda self: self.world.offers.by_id)
+    @rule(pick=PICK, action=st.sampled_from(["accept", "decline", "counter"]))
+    def answer(self, pick, action):
+        offer = self.some_offer(pick)
+        person = self.world.accounts.get(offer.recipient)
+        self.tried(people.act, self.world, person, offer, action, self.now)
+
+    @precondition(lambda self: self.world.offers.by_id)
+    @rule(pick=PICK)
+    def cancel(self, pick):
+        offer = self.some_offer(pick)
+        self.tried(trading.cancel, self.world, self.world.accounts.get(offer.sender), offer.offer_id, self.now)
+
+    @precondition(lambda self: self.world.offers.confirmations)
+    @rule(pick=PICK, allow=st.booleans())
+    def confirm(self, pick, allow):
+        waiting = list(self.world.offers.confirmations.values())
+        chosen = waiting[pick % len(waiting)]
+        trading.confirm(self.world, self.world.accounts.get(chosen.owner), chosen, allow, self.now)
+
+    @rule(seconds=st.sampled_from([1, 3600, 86400, 8 * 86400, 15 * 86400]))
+    def wait(self, seconds):
+        self.now += seconds
+        timeline.advance(self.world, self.now)
+
+    @rule(who=PICK, days=st.sampled_from([0, 0, 3]))
+    def hold(self, who, days):
+        self.people[who % 4].hold_days = days
+
+    @rule(who=PICK, pick=PICK)
+    def sabotage(self, who, pick):
+        found = self.world.items.at((self.people[who % 4].steam_id, 730, 2))
+        if len(found) > 1:
+            item = found[pick % len(found)]
+            self.world.items.remove(item.place, item.asset_id)
+            trading.invalidate(self.world, item.item_uid, self.now)
+
+    @invariant()
+    def every_item_is_in_exactly_one_place(self):
+        world = self.world
+        lying = [
+            item for a in self.people for context in (2, 16) for item in world.items.at((a.steam_id, 730, context))
+        ]
+        held = [item for item in world.items if item.in_escrow]
+        assert sorted(i.item_uid for i in lying + held) == sorted(world.items.by_uid)
+        assert len(world.items.by_uid) + len(world.items.removed) == self.created == len(world.items.origins)
+        assert len({i.asset_id for i in world.items}) == len(world.items.by_uid)
+
+    @invariant()
+    def context_16_is_where_protected_items_are(self):
+        for item in self.world.items:
+            if not item.in_escrow:
+                assert (item.context_id == 16) == (item.protected_until > self.now)
+
+    @invariant()
+    def the_moves_of_the_exchanges_lead_to_the_owners(self):
+        owner = {uid: first for uid, (first, _) in self.world.items.origins.items()}
+        for exchange in self.world.exchanges.values():
+            for move in exchange.moves:
+                assert owner[move.ref.item_uid] == move.giver
+                if move.new_asset_id is not None:
+                    owner[move.ref.item_uid] = move.taker
+        for item in self.world.items:
+            assert owner[item.item_uid] == item.owner
+
+    @invariant()
+    def the_indexes_agree_with_the_offers(self):
+        for account in self.people:
+            mine = [o for o in self.world.offers if account.steam_id in (o.sender, o.recipient)]
+            live = {o.offer_id for o in mine if o.state in LIVE}
+            assert {o.offer_id for o in self.world.offers.live(account.steam_id)} == live
+            changed = [o.updated for o in self.world.offers.changed_since(account.steam_id, 0)]
+            assert changed == sorted(changed, reverse=True)
+            assert len(changed) == len(mine)
+        for offer in self.world.offers:
+            assert (offer.state == State.NEEDS_CONFIRMATION) <= (offer.confirmation is not None)
+            assert offer.state in LIVE or offer.confirmation is None
+
+    @invariant()
+    def live_offers_name_items_that_are_there(self):
+        for offer in self.world.offers:
+            if offer.state in LIVE:
+                for owner, refs in ((offer.sender, offer.give), (offer.recipient, offer.receive)):
+                    assert all(self.world.items.find((owner, 730, r.context_id), r.asset_id) for r in refs)
+
+    @invariant()
+    def limits_hold(self):
+        for account in self.people:
+            sent = self.world.offers.live_sent(account.steam_id)
+            for other in self.people:
+                assert sum(o.recipient == other.steam_id for o in sent) <= 3
+
+
+@pytest.mark.parametrize("changes_ids", [False, True])
+def test_items_are_conserved_whatever_happens(changes_ids, monkeypatch):
+    from dataclasses import replace
+
+    monkeypatch.setattr("sandbox.world.Catalogue", _shared_catalogue())
+    monkeypatch.setitem(globals(), "SMALL", replace(SMALL, settle_changes_ids=changes_ids))
+    limits = settings(
+        max_examples=40, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    run_state_machine_as_test(Trading, settings=limits)
+
+
+def _shared_catalogue():
+    """Making the catalogue is the slow part of making a world, and it is the same one each time."""
+    from sandbox.catalogue import Catalogue
+
+    made = Catalogue(SMALL.seed)
+    return lambda _seed: made
