@@ -54,7 +54,7 @@ def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
 
 
 def canonical_json(value: Any) -> bytes:
-    """UTF-8, keys sorted, no blanks, integers only. Raises ValueError for a float and TypeError for anything JSON has no word for.
+    """UTF-8, keys sorted, no blanks, integers only. Raises ValueError for a float, TypeError for what JSON has no word for.
 
     >>> canonical_json({"b": 1, "a": None})
     b'{"a":null,"b":1}'
