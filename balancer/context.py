@@ -10,6 +10,7 @@ import redis
 
 from balancer.db import Database
 from balancer.fleet import Fleet
+from balancer.orders import Outbox
 from balancer.waiters import Waiters
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import record_id
@@ -33,6 +34,7 @@ class Context:
     waiters: Waiters
     # Items that are known to stand in the table, so that a deposit does not write them again. They are never removed.
     known_items: set[str] = field(default_factory=set)
+    outbox: Outbox = field(default_factory=Outbox)
 
     def new_id(self, prefix: str) -> str:
         """A fresh record id, as in ``trd_01j…``."""

@@ -1,19 +1,38 @@
 """The bots as they are now: rows of the database joined with the workers' sealed heartbeats, refreshed every second or so.
 
-The snapshot serves choosing and showing. It may be a moment old, so nothing relies on it: the guarded UPDATE of the
-transaction decides whether a bot takes a trade (`balancer.orders`, `balancer.trades`).
+The snapshot serves choosing and showing. It may be a moment old and it counts this process' own choices ahead of the database,
+so nothing relies on it: the guarded UPDATE of the transaction decides whether a bot takes a trade (`balancer.reserve`).
 """
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import redis
+from sqlalchemy import Connection, Row, select, update
 
+from balancer import choose, models, repository
 from balancer.db import Database
+from shared import log, wire
 from shared.clock import Clock, ServerClock
-from shared.sealing import MasterKey
+from shared.domain.ids import BotName
+from shared.domain.status import BotMode
+from shared.errors import NoBotAvailable, NotFound
+from shared.messages import Heartbeat
+from shared.sealing import MasterKey, SealBroken
 from shared.settings import Settings
+
+logger = log.get(__name__)
+
+ONLINE = "online"
+OFFLINE = "offline"
+RETRY_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +52,7 @@ class BotView:
     heartbeat_age_s: float | None
     frozen_by: str | None
     host: str | None
+    items_seen: int | None
     orders_done: int
     steam_calls: int
     latency_ms: float | None
@@ -40,6 +60,15 @@ class BotView:
     @property
     def name(self) -> str:
         return f"{self.color}-{self.bot_id}"
+
+    @property
+    def takes_deposits(self) -> bool:
+        return self.state == ONLINE and self.mode == BotMode.ACTIVE
+
+    @property
+    def used(self) -> int:
+        """Slots held or reserved; or what lies in the inventory really, if that is more."""
+        return max(self.slots_held + self.slots_reserved, self.items_seen or 0)
 
 
 class Fleet:
@@ -61,26 +90,42 @@ class Fleet:
         self._redis = client
         self._db = db
         self._bots: dict[str, BotView] = {}
+        self._beats: dict[str, Heartbeat] = {}
+        limits = settings.limits
+        self.limits = choose.Limits(limits.bot_items_max, limits.offers_per_bot_max, limits.trade_items_max)
+        self._rooms = choose.Rooms(self.limits)
+        self._choosing = threading.Lock()
 
     async def refresh(self) -> None:
         """Read all heartbeats and all bot rows; a bot that is heard of for the first time gets a row. Repeatable."""
-        raise NotImplementedError
+        self._beats = await asyncio.to_thread(self._read_beats)
+        rows = await self._db.look(_all_bots)
+        known = {f"{row.color}-{row.bot_id}" for row in rows}
+        if new := [beat for name, beat in sorted(self._beats.items()) if name not in known]:
+            rows = await self._db.run(_register, new, self._clock.now())
+        await asyncio.to_thread(self._take_over, rows)
 
     def bots(self) -> list[BotView]:
         """Every known bot, ordered by color and number."""
-        return [self._bots[name] for name in sorted(self._bots)]
+        return sorted(self._bots.values(), key=lambda bot: (bot.color, bot.bot_id))
+
+    def get(self, name: str) -> BotView | None:
+        return self._bots.get(name)
 
     def online(self) -> list[BotView]:
         """Those whose worker is signed in and was heard of lately, whatever their mode."""
-        return [bot for bot in self.bots() if bot.state == "online"]
+        return [bot for bot in self.bots() if bot.state == ONLINE]
 
     async def set_mode(self, color: str, bot_id: int, mode: str) -> BotView:
         """Set what the operator wants of a bot (`BotMode`); setting it again changes nothing.
 
         Raises:
             NotFound: no such bot.
+            ValueError: no such mode.
         """
-        raise NotImplementedError
+        rows = await self._db.run(_set_mode, color, bot_id, BotMode(mode), self._clock.now())
+        self._take_over(rows)
+        return self._bots[f"{color}-{bot_id}"]
 
     def pick_reader(self, steam_id: str) -> BotView:
         """An online bot to read this player's inventory with; players are spread over the bots, one player stays with one.
@@ -88,4 +133,109 @@ class Fleet:
         Raises:
             NoBotAvailable: none is online.
         """
-        raise NotImplementedError
+        candidates = [bot for bot in self.online() if bot.mode != BotMode.PAUSED]
+        if not candidates:
+            raise NoBotAvailable(reason=choose.Refusal.NONE_ONLINE, retry_after_s=RETRY_AFTER_S)
+        return candidates[zlib.crc32(steam_id.encode()) % len(candidates)]
+
+    def choose(self, holdings: Mapping[str, int], n_items: int, color: str | None) -> list[choose.Part] | choose.Refusal:
+        """`choose_deposit` over the snapshot; what it gives counts as taken. From any thread."""
+        with self._choosing:
+            parts = choose.choose_deposit(self._rooms, holdings, n_items, color)
+            if not isinstance(parts, choose.Refusal):
+                for name, n in parts:
+                    self._rooms.take(name, n)
+            return parts
+
+    def correct(self, rows: list[Row[Any]]) -> None:
+        """These rows of bots were just read from the database: believe them. From any thread."""
+        with self._choosing:
+            for row in rows:
+                self._place(self._view(row))
+
+    def _take_over(self, rows: list[Row[Any]]) -> None:
+        views = [self._view(row) for row in rows]
+        self._bots = {view.name: view for view in views}
+        with self._choosing:
+            for name in self._rooms.names():
+                if name not in self._bots:
+                    self._rooms.drop(name)
+            for view in views:
+                self._place(view)
+
+    def _place(self, view: BotView) -> None:
+        if view.takes_deposits:
+            self._rooms.put(choose.Room(view.name, view.color, view.used, view.open_offers))
+        else:
+            self._rooms.drop(view.name)
+
+    def _read_beats(self) -> dict[str, Heartbeat]:
+        """Every heartbeat that its own bot sealed."""
+        beats = {}
+        sealed: dict[Any, Any] = self._redis.hgetall(wire.HEARTBEATS)
+        for field, text in sealed.items():
+            name = field.decode("utf-8", "replace")
+            try:
+                BotName.parse(name)
+                beats[name] = wire.open_heartbeat(name, text, self._master.bot(name))
+            except ValueError as error:
+                kind = "forged" if isinstance(error, SealBroken) else "no bot"
+                logger.warning("heartbeat refused", action="heartbeat", bot=name[:40], reason=kind)
+        return beats
+
+    def _view(self, row: Row[Any]) -> BotView:
+        beat = self._beats.get(f"{row.color}-{row.bot_id}")
+        age_s = None if beat is None else (self._server_clock.now_ms() - beat.at_ms) / 1000
+        state, reason, action = self._state(row, beat, age_s)
+        return BotView(
+            color=row.color,
+            bot_id=row.bot_id,
+            steam_id=str(row.steam_id),
+            mode=row.mode,
+            state=state,
+            reason=reason,
+            action=action,
+            slots_held=row.slots_held,
+            slots_reserved=row.slots_reserved,
+            open_offers=row.open_offers,
+            heartbeat_age_s=age_s,
+            frozen_by=row.frozen_by,
+            host=beat.host if beat else None,
+            items_seen=beat.items if beat else None,
+            orders_done=beat.orders_done if beat else 0,
+            steam_calls=beat.steam_calls if beat else 0,
+            latency_ms=beat.latency_ms if beat else None,
+        )
+
+    def _state(self, row: Row[Any], beat: Heartbeat | None, age_s: float | None) -> tuple[str, str | None, str | None]:
+        if beat is None or age_s is None or age_s > self._settings.group.offline_after_s:
+            return OFFLINE, "no heartbeat", "look at the group that runs this bot"
+        if beat.steam_id != str(row.steam_id):
+            return "unhealthy", "it signed in as another Steam account", "put the bot's own maFile into the vault"
+        return beat.state, beat.reason, beat.action
+
+
+def _all_bots(connection: Connection) -> list[Row[Any]]:
+    return list(connection.execute(select(models.bots)))
+
+
+def _register(connection: Connection, beats: list[Heartbeat], now: datetime) -> list[Row[Any]]:
+    """Rows for bots that have none yet, then all rows. Two balancers may do so at once."""
+    rows = []
+    for beat in beats:
+        name = BotName.parse(beat.bot)
+        rows.append(
+            {"color": name.color, "bot_id": name.bot_id, "steam_id": int(beat.steam_id), "created_at": now, "touched": now}
+        )
+    connection.execute(repository.insert(connection, models.bots).on_conflict_do_nothing(), rows)
+    return _all_bots(connection)
+
+
+def _set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, now: datetime) -> list[Row[Any]]:
+    bots = models.bots
+    changed = connection.execute(
+        update(bots).where(bots.c.color == color, bots.c.bot_id == bot_id).values(mode=mode.value, touched=now)
+    )
+    if not changed.rowcount:
+        raise NotFound(f"there is no bot {color}-{bot_id}")
+    return _all_bots(connection)

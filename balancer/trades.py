@@ -1,100 +1,34 @@
 """Deposit, withdraw, cancel, show: one function = one transaction, and orders go out after the commit.
 
 What the caller has checked before (`balancer.policy`, `balancer.inventory`) is not checked again; what only the database knows
-is decided here, inside the transaction, so that requests at the same time agree.
+is decided inside the transaction (`balancer.opening`), so that requests at the same time agree.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.exc import IntegrityError
+
+from balancer import journal, opening, orders, repository, show_trades
 from balancer.context import Context
-from shared.domain.ids import TradeUrl
-from shared.domain.items import HeldAsset
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whose API key it is."""
-
-    client_id: str
-    name: str
-    scopes: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One asset of the player's inventory that is to come in, and what it is worth."""
-
-    held: HeldAsset
-    value_cents: int
-
-
-@dataclass(frozen=True, slots=True)
-class DepositWish:
-    user_id: str
-    trade_url: TradeUrl
-    wanted: list[Wanted]
-    color: str | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawWish:
-    user_id: str
-    trade_url: TradeUrl
-    deposit_ids: list[str]
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class BotRef:
-    color: str
-    bot_id: int
-    steam_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    code: str
-    reason: str | None
-    player_message: str | None
-    retryable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TradeItemView:
-    """One item of a trade: ``asset_id`` before, ``new_asset_id`` after the exchange, and how it was ``matched``."""
-
-    deposit_id: str
-    deposit_status: str | None
-    market_hash_name: str
-    value_cents: int
-    asset_id: str
-    new_asset_id: str | None
-    matched: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TradeView:
-    """A trade as the site sees it. Times in unix seconds; ``token`` only while it may be checked and the trade is not over."""
-
-    trade_id: str
-    direction: str
-    status: str
-    user_id: str
-    steam_id: str
-    bot: BotRef
-    offer_id: str | None
-    token: str | None
-    expires_at: int
-    created_at: int
-    touched: int
-    attempt: int
-    failure: Failure | None
-    settles_at: int | None
-    cancel_requested: bool
-    items: list[TradeItemView]
+from balancer.models import idempotency, trades
+from balancer.show_trades import BotRef as BotRef
+from balancer.show_trades import Failure as Failure
+from balancer.show_trades import TradeItemView as TradeItemView
+from balancer.show_trades import TradeView as TradeView
+from balancer.wishes import Caller as Caller
+from balancer.wishes import DepositWish as DepositWish
+from balancer.wishes import Request
+from balancer.wishes import Wanted as Wanted
+from balancer.wishes import WithdrawWish as WithdrawWish
+from shared.domain.status import LIVE, TradeEvent, TradeStatus
+from shared.errors import Conflict, FleetError, NotAccepted, NotFound, RequestReused, TooLate
+from shared.settings import MESSAGE_MAX, TOKEN_CHARS
 
 
 async def find_repeat(ctx: Context, caller: Caller, key: str, body_hash: str) -> list[str] | None:
@@ -103,7 +37,7 @@ async def find_repeat(ctx: Context, caller: Caller, key: str, body_hash: str) ->
     Raises:
         RequestReused: the key was used with another body.
     """
-    raise NotImplementedError
+    return await ctx.db.look(_repeat, caller, key, body_hash)
 
 
 async def deposit(ctx: Context, caller: Caller, key: str, body_hash: str, wish: DepositWish) -> list[str]:
@@ -115,7 +49,11 @@ async def deposit(ctx: Context, caller: Caller, key: str, body_hash: str, wish: 
         RequestReused, NotAccepted (inventory_full, message_too_long), PlayerMustAct (too_many_offers),
         Conflict (user_mismatch, asset_in_trade), NoBotAvailable.
     """
-    raise NotImplementedError
+    _check_message(ctx, wish.message)
+    request = Request(caller, key, body_hash, ctx.clock.now())
+    made = await _once(ctx, request, opening.deposit, wish)
+    ctx.known_items.update(repository.item_id_of(wanted.held.market_hash_name) for wanted in wish.wanted)
+    return made
 
 
 async def withdraw(ctx: Context, caller: Caller, key: str, body_hash: str, wish: WithdrawWish) -> list[str]:
@@ -126,22 +64,32 @@ async def withdraw(ctx: Context, caller: Caller, key: str, body_hash: str, wish:
         PlayerMustAct (too_many_offers), NoBotAvailable,
         Conflict (user_mismatch, asset_in_trade, item_locked, item_unsettled with ``settles_at``, item_frozen).
     """
-    raise NotImplementedError
+    _check_message(ctx, wish.message)
+    return await _once(ctx, Request(caller, key, body_hash, ctx.clock.now()), opening.withdraw, wish)
 
 
 async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:
-    """Wish that this trade be canceled; it is when a bot has said so. Wishing again changes nothing.
+    """Wish that this trade be canceled; it is when a bot has said so. Wishing again asks the bot again.
 
     Raises:
         NotFound: no such trade.
         TooLate: it is accepted or over.
     """
-    raise NotImplementedError
+    rules = journal.Rules.of(ctx.settings)
+    trade, moved = await ctx.db.run(_wish_canceled, trade_id, f"client:{caller.name}", ctx.clock.now(), rules)
+    if trade.status in LIVE:
+        await asyncio.to_thread(orders.recall, ctx, trade_id, trade.attempt)
+        if trade.status != TradeStatus.QUEUED:
+            await ctx.outbox.give(ctx, [orders.cancel(ctx, trade, moved)])
+    ctx.waiters.notify([trade_id])
+    return (await show(ctx, [trade_id]))[0]
 
 
 async def show(ctx: Context, ids: list[str]) -> list[TradeView]:
     """These trades, in this order; unknown ids are left out."""
-    raise NotImplementedError
+    found = await ctx.db.look(show_trades.by_ids, ids)
+    views = {view.trade_id: view for view in show_trades.views(found, ctx.master, ctx.settings, ctx.clock.now())}
+    return [views[trade_id] for trade_id in dict.fromkeys(ids) if trade_id in views]
 
 
 async def find(
@@ -154,9 +102,85 @@ async def find(
     limit: int = 100,
 ) -> list[TradeView]:
     """Trades by offer id, user or status, ordered by trade id from the one behind ``after`` on."""
-    raise NotImplementedError
+    found = await ctx.db.look(show_trades.matching, offer_ids, user_id, status, after, limit)
+    return show_trades.views(found, ctx.master, ctx.settings, ctx.clock.now())
 
 
 async def user_of(ctx: Context, user_id: str) -> str | None:
     """The Steam id bound to this user; ``None`` if there is no such user yet."""
-    raise NotImplementedError
+    return await ctx.db.look(repository.steam_id_of, user_id)
+
+
+# --- once per key -------------------------------------------------------------------------------------
+
+
+async def _once(ctx: Context, request: Request, make: Callable[..., opening.Made], wish: Any) -> list[str]:
+    """Make the trades and give their orders, unless a request with this key has: then its trades.
+
+    The key's row is written last, with the trades it made; of two requests at once the second fails on it, or on anything
+    else that the first has taken by then. So whatever goes wrong, the key is looked up before the error counts.
+    """
+    try:
+        trade_ids, given = await ctx.db.run(make, ctx, request, wish)
+    except (FleetError, IntegrityError) as error:
+        made_before = await find_repeat(ctx, request.caller, request.key, request.body_hash)
+        if made_before is not None:
+            return made_before
+        if isinstance(error, IntegrityError):
+            raise _taken(error) from error
+        raise
+    await ctx.outbox.give(ctx, given)
+    return trade_ids
+
+
+def _taken(error: IntegrityError) -> FleetError:
+    said = str(error.orig)
+    if "users" in said:
+        return Conflict("this user or this Steam account is bound to another one", code="user_mismatch")
+    if "deposits" in said:
+        return Conflict("an item is in a trade already", code="asset_in_trade")
+    raise error
+
+
+def _repeat(connection: Connection, caller: Caller, key: str, body_hash: str) -> list[str] | None:
+    row = connection.execute(
+        select(idempotency.c.body_hash, idempotency.c.trade_ids).where(
+            idempotency.c.client_id == caller.client_id, idempotency.c.key == key
+        )
+    ).first()
+    if row is None:
+        return None
+    if row.body_hash != body_hash:
+        raise RequestReused()
+    return str(row.trade_ids).split()
+
+
+def _check_message(ctx: Context, message: str) -> None:
+    whole = orders.full_message(ctx.settings, "x" * TOKEN_CHARS, message)
+    if len(whole) > MESSAGE_MAX:
+        room = MESSAGE_MAX - len(whole) + len(message)
+        raise NotAccepted(f"a message has room for {room} characters here", code="message_too_long", room=room)
+
+
+# --- the wish to cancel -------------------------------------------------------------------------------
+
+
+def _wish_canceled(
+    connection: Connection, trade_id: str, who: str, now: datetime, rules: journal.Rules
+) -> tuple[Row[Any], orders.Moved]:
+    """Write the wish down. A trade that only waits for its next order ends here: nothing of it is out."""
+    trade = connection.execute(select(trades).where(trades.c.trade_id == trade_id).with_for_update()).first()
+    if trade is None:
+        raise NotFound("there is no such trade")
+    if trade.status not in LIVE:
+        raise TooLate(f"the trade is {trade.status}", status=trade.status)
+    if trade.cancel_requested_at is None:
+        connection.execute(update(trades).where(trades.c.trade_id == trade_id).values(cancel_requested_at=now, touched=now))
+        bot = f"{trade.color}-{trade.bot_id}"
+        told = journal.event_row("cancel_requested", {"status": trade.status}, who, now, trade_id, trade.user_id, bot)
+        journal.append(connection, [told])
+        if trade.status == TradeStatus.QUEUED and trade.next_try_at is not None:
+            trade = journal.read_trade(connection, trade_id)
+            journal.record(connection, trade, TradeEvent.ORDER_DROPPED, {"reason": "recalled"}, who, now, rules)
+        trade = journal.read_trade(connection, trade_id)
+    return trade, orders.moved_of(connection, [trade])[trade_id]

@@ -1,0 +1,428 @@
+"""The only place where the status of a trade or of a deposit changes.
+
+`record` takes one fact about one trade, looks it up in the tables of `shared.domain.status`, and in the caller's transaction
+compares and sets the status, moves the deposits, gives back what the trade reserved of its bot, and writes the event beside
+it. Heard twice, a fact changes things once: the second time the status has moved on. That a deposit, a slot or an open offer is
+let go exactly once follows from the same comparison, as only the transaction that ends a live trade does so.
+
+What an older attempt says counts only if it is good news about an offer: an offer that is live or accepted is so whichever
+attempt made it. Its bad news is about an offer that no longer matters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, bindparam, select, update
+
+from balancer import aftermath, db
+from balancer.aftermath import Aftermath, Held
+from balancer.models import bots, deposits, events, tokens, trade_items, trades
+from shared.clock import from_unix
+from shared.domain.status import (
+    ENDED_UNMOVED,
+    LIVE,
+    DepositStatus,
+    Direction,
+    TradeEvent,
+    TradeStatus,
+    Verdict,
+    after_dropped,
+    decide,
+)
+from shared.settings import Settings
+
+D, E, S = DepositStatus, TradeEvent, TradeStatus
+
+COMPARED_MAX = 5
+
+# News about an offer that counts whichever attempt it belongs to.
+ADOPTED = frozenset({E.OFFER_ACCEPTED, E.OFFER_ACTIVE, E.OFFER_HELD, E.CONFIRMATION_NEEDED, E.EXCHANGE_REVERSED, E.SETTLED})
+# The bot has nothing out for this trade; it is to be asked again, under the next attempt's number.
+ASKED_AGAIN = frozenset({E.ORDER_DROPPED, E.TRY_LATER, E.OFFER_ABSENT})
+# What of a report's data is worth keeping in an event.
+_KEPT = ("offer_id", "exchange_id", "state", "code", "reason", "result", "settles_at", "retry_after_s")
+
+REPORT_IGNORED = "report_ignored"
+OFFER_ADOPTED = "offer_adopted"
+ORDER_EXPIRED = "order_expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that decide how often and how soon a bot is asked again."""
+
+    attempts_max: int
+    retry_after_s: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Rules:
+        return cls(settings.trades.attempts_max, settings.trades.retry_after_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a fact: the verdict, the status before and after."""
+
+    trade_id: str
+    verdict: Verdict
+    before: TradeStatus
+    after: TradeStatus
+
+
+class LostRace(Exception):
+    """The trade kept changing under the comparison; the transaction is to be tried again."""
+
+
+# --- beginning --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Opened:
+    """Rows of new trades, as the tables want them."""
+
+    trades: db.Rows = field(default_factory=list)
+    deposits: db.Rows = field(default_factory=list)
+    trade_items: db.Rows = field(default_factory=list)
+    tokens: db.Rows = field(default_factory=list)
+
+
+def open_trades(connection: Connection, opened: Opened, more: list[tuple[Table, db.Rows]], who: str, now: datetime) -> None:
+    """Write new trades with all that belongs to them, rows of other tables before them, and one event each.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: an asset is in a live deposit already.
+    """
+    mine = [(trades, opened.trades), (deposits, opened.deposits), (trade_items, opened.trade_items), (tokens, opened.tokens)]
+    told = [_opening_event(row, opened.trade_items, who, now) for row in opened.trades]
+    db.insert_rows(connection, [*more, *mine, (events, told)])
+
+
+def reserve_deposits(connection: Connection, deposit_ids: list[str], now: datetime) -> bool:
+    """Bind these rows to a withdrawal: all of them are withdraw_pending now, or (False) the transaction must be given up."""
+    free = (
+        deposits.c.status == D.ACTIVE.value,
+        deposits.c.locked_by.is_(None),
+        deposits.c.frozen_by.is_(None),
+        deposits.c.settled_at.is_not(None),
+    )
+    reserved = connection.execute(
+        update(deposits)
+        .where(deposits.c.deposit_id.in_(deposit_ids), *free)
+        .values(status=D.WITHDRAW_PENDING.value, touched=now)
+    )
+    return reserved.rowcount == len(deposit_ids)
+
+
+def _opening_event(trade: dict[str, Any], items: db.Rows, who: str, now: datetime) -> dict[str, Any]:
+    to = D.DEPOSIT_PENDING if trade["direction"] == Direction.DEPOSIT else D.WITHDRAW_PENDING
+    moved = [{"deposit_id": item["deposit_id"], "to": to.value} for item in items if item["trade_id"] == trade["trade_id"]]
+    data = {"to": trade["status"], "direction": trade["direction"], "deposits": moved}
+    return event_row(
+        "trade_created", data, who, now, trade["trade_id"], trade["user_id"], f"{trade['color']}-{trade['bot_id']}"
+    )
+
+
+# --- one fact about one trade ------------------------------------------------------------------------
+
+
+def record(
+    connection: Connection,
+    trade: Row[Any],
+    event: TradeEvent,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+    rules: Rules,
+    attempt: int | None = None,
+) -> Recorded:
+    """Apply one fact to a trade; see the module's text. ``attempt`` is whose fact it is, the present one's if not given.
+
+    Raises:
+        LostRace: the row changed under us again and again.
+    """
+    for _ in range(COMPARED_MAX):
+        before = S(trade.status)
+        verdict, to = _decide(trade, event, attempt, rules)
+        if verdict is not Verdict.MOVES:
+            _note(connection, trade, event, verdict, data, who, now)
+            return Recorded(trade.trade_id, verdict, before, before)
+        if _move(connection, trade, event, to, data, who, now, rules):
+            if to is S.QUEUED and event in ASKED_AGAIN:
+                to = _end_if_not_asked_again(connection, trade.trade_id, to, now, rules)
+            return Recorded(trade.trade_id, verdict, before, to)
+        trade = read_trade(connection, trade.trade_id)
+    raise LostRace(trade.trade_id)
+
+
+def read_trade(connection: Connection, trade_id: str) -> Row[Any]:
+    """The row of a trade.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: there is none.
+    """
+    return connection.execute(select(trades).where(trades.c.trade_id == trade_id)).one()
+
+
+def _decide(trade: Row[Any], event: TradeEvent, attempt: int | None, rules: Rules) -> tuple[Verdict, TradeStatus]:
+    status = S(trade.status)
+    if attempt is not None and attempt != trade.attempt and (attempt > trade.attempt or event not in ADOPTED):
+        return Verdict.IGNORED, status
+    dropped_to = after_dropped(
+        cancel_requested=trade.cancel_requested_at is not None, attempts_left=trade.attempt < rules.attempts_max
+    )
+    verdict, to = decide(status, event, dropped_to=dropped_to)
+    if status is S.QUEUED and event is E.TRY_LATER:
+        # picked_up was lost: the status stays the same, but this order is spent and another is to be given.
+        return Verdict.MOVES, to
+    return verdict, to
+
+
+def _move(
+    connection: Connection,
+    trade: Row[Any],
+    event: TradeEvent,
+    to: TradeStatus,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+    rules: Rules,
+) -> bool:
+    """Compare and set the status, and do all that follows from it. Whether the comparison held."""
+    compared = connection.execute(
+        update(trades)
+        .where(trades.c.trade_id == trade.trade_id, trades.c.status == trade.status, trades.c.attempt == trade.attempt)
+        .values(status=to.value, touched=now, **_trade_values(trade, event, to, data, now, rules))
+    )
+    if not compared.rowcount:
+        return False
+    after = Aftermath()
+    if to not in LIVE:
+        after = aftermath.of_move(Direction(trade.direction), to, _held(connection, trade.trade_id), data, now)
+        after.offers = -1 if trade.status in LIVE else 0
+        _carry_out(connection, trade, after, now)
+    told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
+    _tell(connection, event.value, trade, told, after, who, now)
+    return True
+
+
+def _end_if_not_asked_again(connection: Connection, trade_id: str, to: TradeStatus, now: datetime, rules: Rules) -> TradeStatus:
+    """A trade that waits for another order, but the site wants none or the attempts are used up, ends at once.
+
+    Nothing is guessed: a bot has said that nothing is out, and the order of the new attempt was never given.
+    """
+    trade = read_trade(connection, trade_id)
+    if trade.cancel_requested_at is None and trade.attempt <= rules.attempts_max:
+        return to
+    reason = "recalled" if trade.cancel_requested_at is not None else "attempts used up"
+    return record(connection, trade, E.ORDER_DROPPED, {"reason": reason}, "balancer", now, rules).after
+
+
+def _trade_values(
+    trade: Row[Any], event: TradeEvent, to: TradeStatus, data: Mapping[str, Any], now: datetime, rules: Rules
+) -> dict[str, Any]:
+    """What else of the trade changes with its status."""
+    values: dict[str, Any] = {name: str(data[name]) for name in ("offer_id", "exchange_id") if data.get(name)}
+    if data.get("settles_at") is not None:
+        values["settles_at"] = from_unix(data["settles_at"])
+    if event in ASKED_AGAIN and to is S.QUEUED:
+        wait_s = data.get("retry_after_s") or rules.retry_after_s if event is E.TRY_LATER else 0
+        values |= {
+            "attempt": trade.attempt + 1,
+            "order_issued_at": None,
+            "order_expires_at": None,
+            "next_try_at": now + timedelta(seconds=wait_s),
+        }
+    if event is E.TRY_LATER or to in ENDED_UNMOVED or to is S.REVERSED:
+        values |= _failure(trade, event, to, data)
+    return values
+
+
+def _failure(trade: Row[Any], event: TradeEvent, to: TradeStatus, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Why it ended, in the words that the API shows. A trade told "later" too often fails with what it was told."""
+    if event in (E.REFUSED, E.TRY_LATER):
+        return {
+            "failure_code": str(data.get("code") or "steam_refused"),
+            "failure_reason": data.get("reason"),
+            "player_message": data.get("player_message"),
+        }
+    if event is E.ORDER_DROPPED and to is S.FAILED:
+        return {} if trade.failure_code else {"failure_code": ORDER_EXPIRED, "failure_reason": data.get("reason")}
+    code = event.value if event in (E.ITEMS_MISSING, E.EXCHANGE_FAILED) else to.value
+    return {"failure_code": code, "failure_reason": data.get("reason"), "player_message": None}
+
+
+def _note(
+    connection: Connection,
+    trade: Row[Any],
+    event: TradeEvent,
+    verdict: Verdict,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+) -> None:
+    """Nothing moves: what does not fit is written down; a live offer under another id than we know is adopted."""
+    if verdict is Verdict.IGNORED:
+        told = {"status": trade.status, "report": event.value, "attempt": trade.attempt, **_shown(data)}
+        _tell(connection, REPORT_IGNORED, trade, told, Aftermath(), who, now)
+    elif event in ADOPTED and trade.status in LIVE and data.get("offer_id") not in (None, trade.offer_id):
+        connection.execute(
+            update(trades).where(trades.c.trade_id == trade.trade_id).values(offer_id=str(data["offer_id"]), touched=now)
+        )
+        _tell(connection, OFFER_ADOPTED, trade, {"status": trade.status, **_shown(data)}, Aftermath(), who, now)
+
+
+# --- what a look for the items found -------------------------------------------------------------------
+
+
+def record_deposits(
+    connection: Connection, trade: Row[Any], kind: str, data: Mapping[str, Any], who: str, now: datetime
+) -> int:
+    """Apply ``items_seen`` or ``items_gone`` to the deposits of a trade that is over. How many changed; a second call: none."""
+    held = _held(connection, trade.trade_id, lock=True)
+    direction, status = Direction(trade.direction), S(trade.status)
+    if kind == "items_seen":
+        after = aftermath.of_seen(direction, status, trade.items_awaited, held, data.get("assets") or ())
+    else:
+        after = aftermath.of_gone(direction, status, trade.items_awaited, held, data.get("deposit_ids") or ())
+    if after.moves:
+        _carry_out(connection, trade, after, now)
+        _tell(connection, kind, trade, {"status": trade.status}, after, who, now)
+    return len(after.moves)
+
+
+# --- carrying out --------------------------------------------------------------------------------------
+
+
+def _held(connection: Connection, trade_id: str, *, lock: bool = False) -> list[Held]:
+    """The deposits of a trade, each under the asset id that the trade knows it by until it is over."""
+    query = (
+        select(
+            deposits.c.deposit_id,
+            deposits.c.status,
+            trade_items.c.asset_id,
+            trade_items.c.context_id,
+            deposits.c.frozen_by,
+        )
+        .join(trade_items, trade_items.c.deposit_id == deposits.c.deposit_id)
+        .where(trade_items.c.trade_id == trade_id)
+        .order_by(deposits.c.deposit_id)
+    )
+    if lock:
+        query = query.with_for_update(of=deposits)
+    found = connection.execute(query)
+    return [Held(row.deposit_id, D(row.status), row.asset_id, row.context_id, row.frozen_by) for row in found]
+
+
+def _carry_out(connection: Connection, trade: Row[Any], after: Aftermath, now: datetime) -> None:
+    """Deposits, receipts, the awaited, and last the bot: its row is the one that other trades wait for."""
+    _move_deposits(connection, after.moves, now)
+    if after.receipts:
+        connection.execute(
+            update(trade_items)
+            .where(trade_items.c.trade_id == trade.trade_id, trade_items.c.deposit_id == bindparam("which"))
+            .values(
+                new_asset_id=bindparam("new_asset_id"),
+                new_context_id=bindparam("new_context_id"),
+                matched=bindparam("matched"),
+            ),
+            [{"which": row.pop("deposit_id"), **row} for row in map(dict, after.receipts)],
+        )
+    if after.awaited is not None:
+        values: dict[str, Any] = {"items_awaited": after.awaited, "touched": now}
+        if trade.status in LIVE or trade.items_awaited == 0:
+            values["settle_asked_at"] = None
+        connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
+    if after.held or after.reserved or after.offers:
+        count_bot(connection, trade.color, trade.bot_id, after.held, after.reserved, after.offers, now)
+
+
+def count_bot(connection: Connection, color: str, bot_id: int, held: int, reserved: int, offers: int, now: datetime) -> None:
+    """Add to (or take from) the counters of one bot."""
+    connection.execute(
+        update(bots)
+        .where(bots.c.color == color, bots.c.bot_id == bot_id)
+        .values(
+            slots_held=bots.c.slots_held + held,
+            slots_reserved=bots.c.slots_reserved + reserved,
+            open_offers=bots.c.open_offers + offers,
+            touched=now,
+        )
+    )
+
+
+def _move_deposits(connection: Connection, moves: Iterable[aftermath.DepositMove], now: datetime) -> None:
+    by_shape: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for move in moves:
+        row = {"which": move.deposit_id, "old": move.before.value, "new": move.after.value}
+        row |= {f"to_{name}": value for name, value in move.values.items()}
+        by_shape.setdefault(tuple(sorted(move.values)), []).append(row)
+    if "asset_id" in {name for shape in by_shape for name in shape}:
+        _step_aside(connection, [row["which"] for found in by_shape.values() for row in found if "to_asset_id" in row])
+    for shape, found in by_shape.items():
+        connection.execute(
+            update(deposits)
+            .where(deposits.c.deposit_id == bindparam("which"), deposits.c.status == bindparam("old"))
+            .values(status=bindparam("new"), touched=now, **{name: bindparam(f"to_{name}") for name in shape}),
+            found,
+        )
+
+
+def _step_aside(connection: Connection, deposit_ids: list[str]) -> None:
+    """Negate these asset ids first: copies that cannot be told apart may swap ids, and the unique index looks row by row."""
+    connection.execute(
+        update(deposits)
+        .where(deposits.c.deposit_id.in_(deposit_ids), deposits.c.status != D.DEPOSIT_PENDING.value)
+        .values(asset_id=-deposits.c.asset_id)
+    )
+
+
+# --- events ----------------------------------------------------------------------------------------------
+
+
+def event_row(
+    kind: str,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+    trade_id: str | None = None,
+    user_id: str | None = None,
+    bot: str | None = None,
+) -> dict[str, Any]:
+    """One row of ``events``; ``data`` are plain values without secrets."""
+    return {
+        "at": now,
+        "kind": kind,
+        "trade_id": trade_id,
+        "user_id": user_id,
+        "bot": bot,
+        "who": who,
+        "data": json.dumps(data, separators=(",", ":")),
+    }
+
+
+def append(connection: Connection, rows: db.Rows) -> None:
+    """Append events to the numbered feed."""
+    db.insert_rows(connection, [(events, rows)])
+
+
+def _tell(
+    connection: Connection,
+    kind: str,
+    trade: Row[Any],
+    data: Mapping[str, Any],
+    after: Aftermath,
+    who: str,
+    now: datetime,
+) -> None:
+    moved = {"deposits": [move.told() for move in after.moves]} if after.moves else {}
+    bot = f"{trade.color}-{trade.bot_id}"
+    append(connection, [event_row(kind, {**data, **moved}, who, now, trade.trade_id, trade.user_id, bot)])
+
+
+def _shown(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: data[name] for name in _KEPT if data.get(name) is not None}

@@ -1,0 +1,327 @@
+"""What makes new trades inside a transaction: who asks, what they hold, which bots, which rows.
+
+Everything is checked before anything is written, and a refusal takes the whole transaction back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, text
+
+from balancer import db, journal, orders, repository, reserve
+from balancer.context import Context
+from balancer.journal import Opened
+from balancer.models import deposits, idempotency, items, users
+from balancer.wishes import DepositWish, Request, Wanted, WithdrawWish
+from shared.domain.ids import BotName, TradeUrl
+from shared.domain.status import DEPOSIT_FINAL, IN_CUSTODY, LIVE, DepositStatus, Direction, TradeStatus
+from shared.errors import Conflict, Forbidden, NotAccepted, NotFound, PlayerMustAct
+from shared.messages import Order
+from shared.settings import Settings
+
+Made = tuple[list[str], list[Order]]
+
+_CUSTODY = ", ".join(f"'{status.value}'" for status in IN_CUSTODY)
+_LIVE = ", ".join(f"'{status.value}'" for status in LIVE)
+
+_LOCK_USER = text("SELECT user_id, steam_id FROM users WHERE user_id = :user_id OR steam_id = :steam_id FOR NO KEY UPDATE")
+_FIND_USER = text("SELECT user_id, steam_id FROM users WHERE user_id = :user_id OR steam_id = :steam_id")
+# What the user has in custody or on the way, per bot, and in a last row the live trades of the partner.
+_HOLDINGS = text(
+    f"""
+    SELECT color, bot_id, count(*) AS n FROM deposits
+    WHERE user_id = :user_id AND status IN ({_CUSTODY}) GROUP BY color, bot_id
+    UNION ALL SELECT '', -1, count(*) FROM trades WHERE partner = :steam_id AND status IN ({_LIVE})
+    """  # noqa: S608
+)
+
+
+def _bind_user(connection: Connection, user_id: str, steam_id: int, now: datetime) -> None:
+    """Bind user and Steam account to each other at first use, and make other requests of this user wait.
+
+    Raises:
+        Conflict: one of them is bound to another.
+        IntegrityError: another request bound one of them just now.
+    """
+    pair = {"user_id": user_id, "steam_id": steam_id}
+    query = _LOCK_USER if db.is_postgres(connection) else _FIND_USER
+    found = [(row.user_id, row.steam_id) for row in connection.execute(query, pair)]
+    if not found:
+        connection.execute(
+            repository.insert(connection, users)
+            .values(**pair, created_at=now)
+            .on_conflict_do_nothing(index_elements=[users.c.user_id])
+        )
+        found = [(row.user_id, row.steam_id) for row in connection.execute(query, pair)]
+    if found != [(user_id, steam_id)]:
+        raise Conflict("this user or this Steam account is bound to another one", code="user_mismatch")
+
+
+@dataclass(slots=True)
+class Holdings:
+    """Items per bot, all items (house-issued ones too), and live trades of one user."""
+
+    by_bot: dict[str, int] = field(default_factory=dict)
+    items: int = 0
+    live_trades: int = 0
+
+
+def _holdings(connection: Connection, user_id: str, steam_id: int) -> Holdings:
+    found = Holdings()
+    for color, bot_id, n in connection.execute(_HOLDINGS, {"user_id": user_id, "steam_id": steam_id}):
+        if bot_id == -1:
+            found.live_trades = n
+        else:
+            found.items += n
+            if color is not None:
+                found.by_bot[f"{color}-{bot_id}"] = n
+    return found
+
+
+def _check_offers(ctx: Context, holdings: Holdings, n_trades: int) -> None:
+    most = ctx.settings.limits.offers_per_partner_max
+    if holdings.live_trades + n_trades > most:
+        raise PlayerMustAct(
+            f"a player may have {most} open offers",
+            code="too_many_offers",
+            open=holdings.live_trades,
+            player_message="You have too many open trade offers. Accept or decline them first.",
+        )
+
+
+@dataclass(slots=True)
+class Making:
+    """Trades in the making, all of one request and one partner."""
+
+    ctx: Context
+    request: Request
+    direction: Direction
+    user_id: str
+    trade_url: TradeUrl
+    message: str
+    opened: Opened = field(default_factory=Opened)
+    orders: list[Order] = field(default_factory=list)
+
+    def begin(self, bot: BotName) -> str:
+        """Another trade with this bot; returns its id."""
+        ctx, now, times = self.ctx, self.request.now, self.ctx.settings.trades
+        trade_id = ctx.new_id("trd")
+        self.opened.trades.append(
+            {
+                "trade_id": trade_id,
+                "direction": self.direction.value,
+                "status": TradeStatus.QUEUED.value,
+                "user_id": self.user_id,
+                "partner": int(self.trade_url.partner),
+                "trade_url_sealed": orders.seal_trade_token(ctx, trade_id, self.trade_url.trade_token),
+                "color": bot.color,
+                "bot_id": bot.bot_id,
+                "attempt": 1,
+                "expires_at": now + timedelta(seconds=times.offer_timeout_s),
+                "items_awaited": 0,
+                "message": self.message,
+                "client_id": self.request.caller.client_id,
+                "created_at": now,
+                "touched": now,
+            }
+        )
+        self.opened.tokens.append(
+            {
+                "token_hash": ctx.master.token_hash(ctx.master.verify_token(trade_id)),
+                "trade_id": trade_id,
+                "steam_id": int(self.trade_url.partner),
+                "expires_at": now + timedelta(seconds=times.token_lifetime_s),
+            }
+        )
+        return trade_id
+
+    def finish(self, connection: Connection) -> Made:
+        """Write everything, and build the orders."""
+        trade_ids = [trade["trade_id"] for trade in self.opened.trades]
+        key_row = (idempotency, [self.request.row(trade_ids)])
+        journal.open_trades(connection, self.opened, [key_row], self.request.who, self.request.now)
+        return trade_ids, [self._order(trade) for trade in self.opened.trades]
+
+    def _order(self, trade: dict[str, Any]) -> Order:
+        mine = [row for row in self.opened.trade_items if row["trade_id"] == trade["trade_id"]]
+        moved = orders.Moved.of(self.direction, [orders.asset_of(row) for row in mine])
+        bot = f"{trade['color']}-{trade['bot_id']}"
+        url = self.trade_url
+        return orders.send(self.ctx, bot, trade["trade_id"], 1, str(url.partner), url.trade_token, self.message, moved)
+
+
+# --- deposit ------------------------------------------------------------------------------------------
+
+
+def deposit(connection: Connection, ctx: Context, request: Request, wish: DepositWish) -> Made:
+    partner = int(wish.trade_url.partner)
+    _bind_user(connection, wish.user_id, partner, request.now)
+    holdings = _holdings(connection, wish.user_id, partner)
+    limit = ctx.settings.limits.inventory_limit
+    if holdings.items + len(wish.wanted) > limit:
+        raise NotAccepted(f"a player may have {limit} items here", code="inventory_full", have=holdings.items, limit=limit)
+    _check_offers(ctx, holdings, ctx.fleet.limits.trades(len(wish.wanted)))
+    _know_items(connection, ctx, wish.wanted)
+    parts = reserve.for_deposit(connection, ctx.fleet, holdings.by_bot, len(wish.wanted), wish.color)
+    making = Making(ctx, request, Direction.DEPOSIT, wish.user_id, wish.trade_url, wish.message)
+    left = iter(wish.wanted)
+    for name, share in parts:
+        for n_items in _chunks(share, ctx.fleet.limits.trade_items_max):
+            trade_id = making.begin(BotName.parse(name))
+            for _ in range(n_items):
+                _take_in(making, trade_id, BotName.parse(name), next(left))
+    _check_offers(ctx, holdings, len(making.opened.trades))
+    return making.finish(connection)
+
+
+def _chunks(n_items: int, most: int) -> list[int]:
+    """``n_items`` in as few chunks as ``most`` allows."""
+    return [min(most, n_items - start) for start in range(0, n_items, most)]
+
+
+def _know_items(connection: Connection, ctx: Context, wanted: list[Wanted]) -> None:
+    """Write items that the table may not have yet."""
+    new = {repository.item_id_of(one.held.market_hash_name): one.held for one in wanted}
+    new = {item_id: held for item_id, held in new.items() if item_id not in ctx.known_items}
+    if not new:
+        return
+    rows = [
+        {
+            "item_id": item_id,
+            "market_hash_name": held.market_hash_name,
+            "type": held.type,
+            "color": held.color,
+            "name_color": held.name_color,
+            "icon_url": held.icon_url,
+            "icon_url_large": held.icon_url_large,
+        }
+        for item_id, held in sorted(new.items())
+    ]
+    connection.execute(repository.insert(connection, items).on_conflict_do_nothing(), rows)
+
+
+def _take_in(making: Making, trade_id: str, bot: BotName, wanted: Wanted) -> None:
+    """One asset of a deposit: its row in custody, and its row in the trade."""
+    held, now = wanted.held, making.request.now
+    deposit_id = making.ctx.new_id("dep")
+    making.opened.deposits.append(
+        {
+            "deposit_id": deposit_id,
+            "item_id": repository.item_id_of(held.market_hash_name),
+            "user_id": making.user_id,
+            "status": DepositStatus.DEPOSIT_PENDING.value,
+            "color": bot.color,
+            "bot_id": bot.bot_id,
+            "app_id": held.asset.app_id,
+            "context_id": held.asset.context_id,
+            "asset_id": int(held.asset.asset_id),
+            "from_steam_id": int(making.trade_url.partner),
+            "class_id": held.class_id,
+            "instance_id": held.instance_id,
+            "fingerprint": held.fingerprint,
+            "wear": held.wear,
+            "pattern": held.pattern,
+            "name_tag": held.name_tag,
+            "inspect_link": held.inspect_link,
+            "value_cents": wanted.value_cents,
+            "created_at": now,
+            "touched": now,
+        }
+    )
+    making.opened.trade_items.append(
+        {
+            "trade_id": trade_id,
+            "deposit_id": deposit_id,
+            "market_hash_name": held.market_hash_name,
+            "value_cents": wanted.value_cents,
+            "fingerprint": held.fingerprint,
+            "app_id": held.asset.app_id,
+            "context_id": held.asset.context_id,
+            "asset_id": int(held.asset.asset_id),
+        }
+    )
+
+
+# --- withdraw -----------------------------------------------------------------------------------------
+
+
+def withdraw(connection: Connection, ctx: Context, request: Request, wish: WithdrawWish) -> Made:
+    """Reserve the rows and make a trade per bot that holds them, or several where one offer cannot hold them all."""
+    partner = int(wish.trade_url.partner)
+    _bind_user(connection, wish.user_id, partner, request.now)
+    rows = _rows_to_give(connection, wish.deposit_ids)
+    for deposit_id in wish.deposit_ids:
+        _check_row(rows.get(deposit_id), wish.user_id, ctx.settings)
+    by_bot: dict[BotName, list[Row[Any]]] = {}
+    for row in rows.values():
+        by_bot.setdefault(BotName(row.color, row.bot_id), []).append(row)
+    limits = ctx.fleet.limits
+    n_trades = sum(limits.trades(len(held)) for held in by_bot.values())
+    _check_offers(ctx, _holdings(connection, wish.user_id, partner), n_trades)
+    making = Making(ctx, request, Direction.WITHDRAW, wish.user_id, wish.trade_url, wish.message)
+    if not journal.reserve_deposits(connection, list(rows), request.now):
+        raise Conflict("an item was taken by another request", code="asset_in_trade")
+    for bot, held in sorted(by_bot.items()):
+        reserve.for_withdrawal(connection, ctx.fleet, bot, limits.trades(len(held)), request.now)
+        for start in range(0, len(held), limits.trade_items_max):
+            trade_id = making.begin(bot)
+            making.opened.trade_items += [_give_out(trade_id, row) for row in held[start : start + limits.trade_items_max]]
+    return making.finish(connection)
+
+
+def _rows_to_give(connection: Connection, deposit_ids: list[str]) -> dict[str, Row[Any]]:
+    query = (
+        select(deposits, items.c.market_hash_name)
+        .join(items, items.c.item_id == deposits.c.item_id)
+        .where(deposits.c.deposit_id.in_(deposit_ids))
+        .order_by(deposits.c.deposit_id)
+        .with_for_update(of=deposits)
+    )
+    return {row.deposit_id: row for row in connection.execute(query)}
+
+
+def _check_row(row: Row[Any] | None, user_id: str, settings: Settings) -> None:
+    """Whether this row may be given to this user now.
+
+    Raises:
+        NotFound, Forbidden, NotAccepted, Conflict: why not.
+    """
+    if row is None or row.status in DEPOSIT_FINAL:
+        raise NotFound("there is no such deposit")
+    about = {"deposit_id": row.deposit_id}
+    if row.user_id != user_id:
+        raise Forbidden("the item belongs to another user", code="not_owner", **about)
+    if row.bot_id is None:
+        raise NotAccepted("a house-issued item cannot be withdrawn", reason="house_issued", **about)
+    if row.frozen_by is not None:
+        raise Conflict("the item is frozen until an operator has looked", code="item_frozen", **about)
+    if row.status != DepositStatus.ACTIVE:
+        raise Conflict("the item is in a trade already", code="asset_in_trade", **about)
+    if row.locked_by is not None:
+        raise Conflict("the item is in a game", code="item_locked", **about)
+    if row.settled_at is None:
+        raise Conflict(
+            "Steam may still reverse the trade that brought this item", code="item_unsettled", **about, **_when(row, settings)
+        )
+
+
+def _when(row: Row[Any], settings: Settings) -> dict[str, Any]:
+    if row.settles_at is None:
+        return {"settles_at": None}
+    return {"settles_at": int(row.settles_at.timestamp() + settings.trades.settle_margin_s)}
+
+
+def _give_out(trade_id: str, row: Row[Any]) -> dict[str, Any]:
+    return {
+        "trade_id": trade_id,
+        "deposit_id": row.deposit_id,
+        "market_hash_name": row.market_hash_name,
+        "value_cents": row.value_cents,
+        "fingerprint": row.fingerprint,
+        "app_id": row.app_id,
+        "context_id": row.context_id,
+        "asset_id": row.asset_id,
+    }

@@ -1,0 +1,135 @@
+"""Reserving slots and open offers of bots inside a transaction: what makes a choice true.
+
+The snapshot that a choice is made from may be old. So each choice is tried with a guarded UPDATE that refuses to go over a
+limit or to a bot that takes nothing; the row it left unchanged is read, believed, and another choice made. "No bot" is said
+only after the database itself was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, select, text, update
+
+from balancer.choose import Limits, Part, Refusal
+from balancer.fleet import RETRY_AFTER_S, Fleet
+from balancer.models import bots
+from shared.domain.ids import BotName
+from shared.domain.status import BotMode
+from shared.errors import NoBotAvailable
+
+_TAKE = text(
+    """
+    UPDATE bots SET slots_reserved = slots_reserved + :n, open_offers = open_offers + :offers
+    WHERE color = :color AND bot_id = :bot_id AND mode = 'active'
+    AND slots_held + slots_reserved + :n <= :items_max AND open_offers + :offers <= :offers_max
+    """
+)
+
+_SAID = {
+    Refusal.NONE_ONLINE: "no bot is online",
+    Refusal.OFFERS_FULL: "every bot has as many open offers as Steam allows",
+    Refusal.SLOTS_FULL: "no bots together have room for this many items",
+}
+
+
+def for_deposit(
+    connection: Connection, fleet: Fleet, holdings: Mapping[str, int], n_items: int, color: str | None
+) -> list[Part]:
+    """Reserve slots and open offers for ``n_items``: which bots take how many.
+
+    Raises:
+        NoBotAvailable: the bots that are online and active have no room for all of them, by the database's own word.
+    """
+    asked = False
+    while True:
+        parts = fleet.choose(holdings, n_items, color)
+        if isinstance(parts, Refusal):
+            if asked:
+                raise NoBotAvailable(_SAID[parts], reason=parts.value, retry_after_s=RETRY_AFTER_S)
+            asked = True
+            _ask_database(connection, fleet, color)
+        elif _take_all(connection, fleet, sorted(parts)):
+            return parts
+
+
+def _take_all(connection: Connection, fleet: Fleet, parts: list[Part]) -> bool:
+    """Take every part or none. Ordered by name, so that two requests wait for each other and do not deadlock."""
+    for number, part in enumerate(parts):
+        if not _take(connection, fleet.limits, part):
+            for taken in parts[:number]:
+                _let_go(connection, fleet.limits, taken)
+            _believe(connection, fleet, [name for name, _ in parts])
+            return False
+    return True
+
+
+def _take(connection: Connection, limits: Limits, part: Part) -> bool:
+    name, n_items = part
+    bot = BotName.parse(name)
+    values = {
+        "color": bot.color,
+        "bot_id": bot.bot_id,
+        "n": n_items,
+        "offers": limits.trades(n_items),
+        "items_max": limits.items_max,
+        "offers_max": limits.offers_max,
+    }
+    return bool(connection.execute(_TAKE, values).rowcount)
+
+
+def _let_go(connection: Connection, limits: Limits, part: Part) -> None:
+    bot = BotName.parse(part[0])
+    connection.execute(
+        update(bots)
+        .where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)
+        .values(slots_reserved=bots.c.slots_reserved - part[1], open_offers=bots.c.open_offers - limits.trades(part[1]))
+    )
+
+
+def _believe(connection: Connection, fleet: Fleet, names: Iterable[str]) -> None:
+    """Read these bots' rows and correct the snapshot by them."""
+    for name in names:
+        bot = BotName.parse(name)
+        row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).first()
+        fleet.correct([] if row is None else [row])
+
+
+def _ask_database(connection: Connection, fleet: Fleet, color: str | None) -> None:
+    """Correct the snapshot by every bot that has any room at all."""
+    limits = fleet.limits
+    query = select(bots).where(
+        bots.c.mode == BotMode.ACTIVE.value,
+        bots.c.slots_held + bots.c.slots_reserved < limits.items_max,
+        bots.c.open_offers < limits.offers_max,
+    )
+    if color is not None:
+        query = query.where(bots.c.color == color)
+    fleet.correct(list(connection.execute(query)))
+
+
+def for_withdrawal(connection: Connection, fleet: Fleet, bot: BotName, n_trades: int, now: datetime) -> None:
+    """Reserve open offers of the bot that holds the items.
+
+    Raises:
+        NoBotAvailable: it is offline, paused, frozen by an audit, or has as many open offers as Steam allows.
+    """
+    view = fleet.get(str(bot))
+    if view is None or view.state != "online":
+        raise NoBotAvailable(f"{bot}, which holds these items, is offline", reason="bot_offline", retry_after_s=RETRY_AFTER_S)
+    taken = connection.execute(
+        update(bots)
+        .where(
+            bots.c.color == bot.color,
+            bots.c.bot_id == bot.bot_id,
+            bots.c.mode != BotMode.PAUSED.value,
+            bots.c.frozen_by.is_(None),
+            bots.c.open_offers + n_trades <= fleet.limits.offers_max,
+        )
+        .values(open_offers=bots.c.open_offers + n_trades, touched=now)
+    )
+    if not taken.rowcount:
+        row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).one()
+        reason = "bot_frozen" if row.frozen_by else "bot_paused" if row.mode == BotMode.PAUSED else "offers_full"
+        raise NoBotAvailable(f"{bot}, which holds these items, takes nothing now", reason=reason, retry_after_s=RETRY_AFTER_S)
