@@ -10,6 +10,7 @@ decides. Keys, all below the prefix ``fleet:`` except RQ's own:
 ``fleet:lease:<bot>``                 the run that may use this bot, with a time to live
 ``fleet:recall:<trade>``              the highest attempt that must not be sent any more
 ``fleet:attempted:<trade>``           the highest attempt that a worker began to send
+``fleet:memory:<bot>``                which Redis server the bot's last worker worked under; a restarted one may have forgotten
 ``fleet:pace:<address>:<kind>``       when the next call of this kind from this egress address may start
 ===================================== ======================================================================================
 """
@@ -51,6 +52,10 @@ def recall_key(trade_id: str) -> str:
 
 def attempted_key(trade_id: str) -> str:
     return f"fleet:attempted:{trade_id}"
+
+
+def memory_key(bot: str) -> str:
+    return f"fleet:memory:{bot}"
 
 
 def pace_key(address: str, kind: str) -> str:

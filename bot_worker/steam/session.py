@@ -7,7 +7,7 @@ changes something is never repeated here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import requests
@@ -43,6 +43,7 @@ COMMUNITY_URL = "https://steamcommunity.com"
 PAGE_ITEMS = 2000  # more is answered with 400 since 2025 (steampy#445)
 PAGES_MAX = 50
 HISTORY_PAGE = 100
+HISTORY_PAGES_BY_ID = 3
 TRADE_CONFIRMATION = 2
 # Phone number change, account recovery, a new API key: nobody of ours asks for these.
 ALARMING_CONFIRMATIONS = frozenset({5, 6, 9})
@@ -322,13 +323,31 @@ class SteamSession:
     def exchanges(self, since: int) -> list[Exchange]:
         """All exchanges begun since then (unix s), newest first, failed and rolled-back ones too."""
         found: list[Exchange] = []
+        for rows in self._history():
+            found.extend(each for each in rows if each.started >= since)
+            if rows[-1].started < since:
+                break
+        return found
+
+    def exchanges_by_id(self, wanted: Iterable[str]) -> dict[str, Exchange]:
+        """These exchanges, as far as they are among the newest few hundred: one call for many."""
+        missing, found = set(wanted), {}
+        for number, rows in enumerate(self._history(), 1):
+            found.update({each.exchange_id: each for each in rows if each.exchange_id in missing})
+            if len(found) == len(missing) or number == HISTORY_PAGES_BY_ID:
+                break
+        return found
+
+    def _history(self) -> Iterator[list[Exchange]]:
+        """Pages of the trade history, newest first, none empty."""
         after: dict[str, Any] = {}
         for _ in range(PAGES_MAX):
             page = self._api("GetTradeHistory", max_trades=HISTORY_PAGE, include_failed=1, get_descriptions=0, **after)
             rows = [Exchange.parse(row) for row in page.get("trades") or []]
-            found.extend(each for each in rows if each.started >= since)
-            if not page.get("more") or not rows or rows[-1].started < since:
-                return found
+            if rows:
+                yield rows
+            if not page.get("more") or not rows:
+                return
             after = {"start_after_time": rows[-1].started, "start_after_tradeid": rows[-1].exchange_id}
         raise SteamUnavailable("Steam's trade history does not end")
 

@@ -45,6 +45,9 @@ class SteamId(int):
         """The lower 32 bits: ``partner`` in trade URLs, ``accountid_other`` in offers."""
         return int(self) - STEAM_ID_BASE
 
+    def __str__(self) -> str:
+        return int.__repr__(self)  # `int` would take the text of `__repr__` below
+
     def __repr__(self) -> str:
         return f"SteamId({int(self)})"
 

@@ -1,0 +1,118 @@
+"""What the orders of one bot share: its session, its way to Redis, and what this run of the worker remembers."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import redis
+
+from bot_worker.lease import Lease
+from bot_worker.reporting import Reporter
+from bot_worker.steam.session import SteamSession
+from shared import log
+from shared.clock import Clock, ServerClock
+from shared.errors import SteamError, SteamRefused
+from shared.sealing import BotKeys
+from shared.settings import Settings
+
+DOUBT_MAX_MS = 5_000
+OFF_MAX_MS = 30_000
+REMEMBERED_MAX = 20_000
+
+_log = log.get(__name__)
+
+
+@dataclass(slots=True)
+class Health:
+    """What the heartbeat says. Written by the worker's thread, read by the heartbeat's."""
+
+    state: str = "starting"
+    reason: str | None = None
+    action: str | None = None
+    items: int | None = None
+    offers: int | None = None
+    orders_done: int = 0
+
+    def is_now(self, state: str, reason: str | None = None, action: str | None = None) -> None:
+        self.state, self.reason, self.action = state, reason, action
+
+
+class Remembered:
+    """A set that forgets its oldest entries, so that a worker that lives for months does not grow."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[object, float] = OrderedDict()
+
+    def __contains__(self, entry: object) -> bool:
+        return entry in self._entries
+
+    def add(self, entry: object, value: float = 0.0) -> float:
+        """Keep an entry; the value that it was first kept with."""
+        first = self._entries.setdefault(entry, value)
+        while len(self._entries) > REMEMBERED_MAX:
+            self._entries.popitem(last=False)
+        return first
+
+    def forget(self, entry: object) -> None:
+        self._entries.pop(entry, None)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this run did. It is a help only: after a restart everything is still safe, just slower."""
+
+    attempted: Remembered = field(default_factory=Remembered)  # (trade id, attempt) whose send was begun
+    offers: Remembered = field(default_factory=Remembered)  # ids of offers that this run made or told of
+    absent: Remembered = field(default_factory=Remembered)  # (trade id, attempt) → when it was first not found
+    suspicious: Remembered = field(default_factory=Remembered)  # readings of the own inventory that look too empty
+    redis_run: str = ""
+    doubt_before_ms: int = 0  # a send issued before may have been begun by a worker whose marker Redis forgot
+
+
+@dataclass(slots=True)
+class Bot:
+    """Everything that an order needs, built once by the worker."""
+
+    name: str
+    settings: Settings
+    keys: BotKeys
+    session: SteamSession
+    redis: redis.Redis
+    lease: Lease
+    reporter: Reporter
+    clock: Clock
+    server_clock: ServerClock
+    stop: threading.Event
+    health: Health = field(default_factory=Health)
+    memory: Memory = field(default_factory=Memory)
+    needs_sign_in: bool = False
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait, or until the worker shall stop; true then."""
+        return self.stop.wait(seconds)
+
+    def time_is_sure(self) -> bool:
+        """Whether expiry times can be trusted on this host (DOUBT_MAX_MS, OFF_MAX_MS)."""
+        offset_ms = self.server_clock.offset_ms
+        return offset_ms is not None and self.server_clock.doubt_ms <= DOUBT_MAX_MS and abs(offset_ms) <= OFF_MAX_MS
+
+    def renew_session(self) -> None:
+        """Steam says that we are not signed in: sign in again.
+
+        Raises:
+            SteamError: it did not work; the worker signs in anew before the next order.
+        """
+        try:
+            self.session.renew()
+        except SteamError as error:
+            _log.warning("session_lost", reason=error.error_code, result=error.result)
+            self.session_lost(error)
+            raise
+
+    def session_lost(self, error: SteamError) -> None:
+        """No more orders until the worker has signed in."""
+        self.needs_sign_in = True
+        action = error.reason if isinstance(error, SteamRefused) else None
+        self.health.is_now("unhealthy", error.error_code, action or "wait; it is tried again")

@@ -1,0 +1,147 @@
+"""A thread beside the worker that keeps its lease, tells how it is, and notices when it must not go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from bot_worker.bot import Health
+from bot_worker.lean import WORKER_TTL_S
+from bot_worker.lease import Lease
+from bot_worker.steam.transport import Observer
+from bot_worker.vault import replace_file
+from shared import log, wire
+from shared.clock import Clock, ServerClock
+from shared.messages import Heartbeat
+from shared.sealing import BotKeys
+
+MEASURE_EVERY_S = 30.0
+
+_log = log.get(__name__)
+
+
+class Beats:
+    """Beats every ``every_s`` until `close`. ``stop`` is set when the lease or the supervisor is gone."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        lease: Lease,
+        keys: BotKeys,
+        steam_id: str,
+        health: Health,
+        observer: Observer,
+        clock: Clock,
+        server_clock: ServerClock,
+        stop: threading.Event,
+        *,
+        every_s: float,
+        status_file: Path | None,
+        parent: int | None,
+    ) -> None:
+        self._client = client
+        self._lease = lease
+        self._keys = keys
+        self._steam_id = steam_id
+        self._health = health
+        self._observer = observer
+        self._clock = clock
+        self._server_clock = server_clock
+        self._stop = stop
+        self._every_s = every_s
+        self._status_file = status_file
+        self._parent = parent
+        self._measured_at: float | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self.holding = False
+        self.lost = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Beat no more; says once that the worker stops."""
+        self._closing.set()
+        self._thread.join(timeout=5)
+        self.beat()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self.beat()
+            self._closing.wait(self._every_s)
+
+    def beat(self) -> None:
+        """One heartbeat: lease, word to the balancer, status file."""
+        if self._parent is not None and os.getppid() != self._parent:
+            _log.error("supervisor_gone")
+            self._stop.set()
+        try:
+            if self.holding:
+                self._keep_lease()
+            if self.holding:
+                self._tell()
+        except redis.RedisError as error:
+            # Without Redis no order comes and no send can be claimed, so nothing is wrong yet.
+            _log.warning("heartbeat_failed", error=type(error).__name__)
+        if self._status_file is not None:
+            replace_file(self._status_file, json.dumps(self._status()) + "\n", mode=0o644)
+
+    def _keep_lease(self) -> None:
+        if self._lease.take():
+            return
+        _log.error("lease_lost")
+        self.holding, self.lost = False, True
+        self._health.is_now("stopping", "lease_lost", "another worker has this bot")
+        self._stop.set()
+
+    def _tell(self) -> None:
+        now = self._clock.monotonic()
+        if self._measured_at is None or now - self._measured_at >= MEASURE_EVERY_S:
+            wire.measure_time(self._client, self._clock, self._server_clock)
+            self._measured_at = now
+        pipe: Any = self._client.pipeline(transaction=False)
+        wire.put_heartbeat(pipe, self._heartbeat(), self._keys)
+        pipe.expire(f"rq:worker:{self._keys.bot}", WORKER_TTL_S)
+        pipe.execute()
+
+    def _heartbeat(self) -> Heartbeat:
+        health, latency_ms = self._health, self._observer.latency_ms
+        return Heartbeat(
+            bot=self._keys.bot,
+            run=self._lease.run,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            steam_id=self._steam_id,
+            state=health.state,
+            at_ms=self._server_clock.now_ms(),
+            items=health.items,
+            offers=health.offers,
+            orders_done=health.orders_done,
+            steam_calls=self._observer.total,
+            latency_ms=None if latency_ms is None else round(latency_ms, 1),
+            reason=health.reason,
+            action=health.action,
+        )
+
+    def _status(self) -> dict[str, Any]:
+        health = self._health
+        return {
+            "bot": self._keys.bot,
+            "pid": os.getpid(),
+            "state": health.state,
+            "reason": health.reason,
+            "action": health.action,
+            "steam_id": self._steam_id,
+            "items": health.items,
+            "offers": health.offers,
+            "orders_done": health.orders_done,
+            "steam_calls": self._observer.total,
+            "at_ms": self._clock.now_ms(),
+        }

@@ -1,0 +1,49 @@
+"""Reading what a player could trade, and whether Steam would hold it."""
+
+from __future__ import annotations
+
+from bot_worker.bot import Bot
+from bot_worker.reporting import Tell
+from shared.errors import SteamError, SteamRefused
+from shared.messages import InventoryOrder, Order
+
+
+def inventory(bot: Bot, order: Order, tell: Tell) -> None:
+    """Report ``inventory_read`` with every asset, or ``inventory_failed`` with the reason. Called twice, it reads twice.
+
+    Raises:
+        SteamError: Steam cannot answer now.
+    """
+    payload = order.payload
+    if not isinstance(payload, InventoryOrder):
+        return
+    hold_days: int | None = None
+    if payload.trade_token is not None:
+        try:
+            hold = bot.session.hold(payload.steam_id, payload.trade_token)
+        except SteamRefused as error:
+            failed(order, tell, SteamRefused(code="trade_url_wrong", result=error.result))
+            return
+        hold_days = hold.theirs_days
+        if hold.ours_days:
+            bot.health.is_now("unhealthy", "own_hold", "this account's own authenticator is too new; wait until it may trade")
+    try:
+        assets = bot.session.partner_inventory(payload.steam_id, payload.trade_token)
+    except SteamRefused as error:
+        failed(order, tell, error)
+        return
+    tell(
+        "inventory_read",
+        steam_id=payload.steam_id,
+        assets=[held.to_json() for held in assets],
+        hold_days=hold_days,
+    )
+
+
+def failed(order: Order, tell: Tell, error: SteamError) -> None:
+    """Report that an inventory was not read: ``inventory_private``, ``trade_url_wrong`` or ``inventory_unavailable``."""
+    payload = order.payload
+    steam_id = payload.steam_id if isinstance(payload, InventoryOrder) else None
+    known = error.error_code in ("inventory_private", "trade_url_wrong")
+    code = error.error_code if known else "inventory_unavailable"
+    tell("inventory_failed", steam_id=steam_id, code=code, reason=error.detail)

@@ -1,0 +1,122 @@
+"""The right to be the only worker of a bot, and the last check before an offer is made. Both are scripts in Redis.
+
+A worker that is paused longer than its lease and wakes again must not send. So the check of the lease stands in the same script
+that marks a trade as attempted; no time passes between them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import redis
+
+from shared import wire
+from shared.messages import Order
+
+# KEYS: lease. ARGV: run, time to live in ms. 1: ours now. 0: another run has it.
+_TAKE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+# KEYS: lease. ARGV: run.
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+# KEYS: lease, recall, attempted, reports. ARGV: run, attempt, expiry in ms, time to live in s, bot, sealed report,
+# run id of the Redis that the worker knows.
+_CLAIM = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lease' end
+if string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') ~= ARGV[7] then return 'changed' end
+local attempt = tonumber(ARGV[2])
+if tonumber(redis.call('GET', KEYS[3]) or -1) >= attempt then return 'attempted' end
+if tonumber(redis.call('GET', KEYS[2]) or -1) >= attempt then return 'recalled' end
+local t = redis.call('TIME')
+if t[1] * 1000 + math.floor(t[2] / 1000) >= tonumber(ARGV[3]) then return 'expired' end
+redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[4])
+redis.call('XADD', KEYS[4], '*', 'bot', ARGV[5], 'sealed', ARGV[6])
+return 'go'
+"""
+
+# KEYS: attempted. ARGV: attempt, run id of the Redis that the worker knows.
+_BEGUN = """
+if string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') ~= ARGV[2] then return 1 end
+if tonumber(redis.call('GET', KEYS[1]) or -1) >= tonumber(ARGV[1]) then return 1 end
+return 0
+"""
+
+# KEYS: which Redis the bot's last worker worked under. ARGV: nothing. Answers that id, and the id of now, which is kept.
+_REMEMBER_SERVER = """
+local now = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local before = redis.call('GET', KEYS[1])
+redis.call('SET', KEYS[1], now)
+return {before or '', now}
+"""
+
+
+class Claim(StrEnum):
+    """What the last check before a send said."""
+
+    GO = "go"
+    LEASE = "lease"  # another worker has this bot
+    CHANGED = "changed"  # another Redis server, or a restarted one: it may have forgotten something
+    ATTEMPTED = "attempted"
+    RECALLED = "recalled"
+    EXPIRED = "expired"
+
+
+class LeaseLost(Exception):
+    """Another worker has this bot now."""
+
+
+class Lease:
+    """One run's claim on one bot."""
+
+    def __init__(self, client: redis.Redis, bot: str, run: str, lease_s: float) -> None:
+        self.bot = bot
+        self.run = run
+        self._key = wire.lease_key(bot)
+        self._ms = int(lease_s * 1000)
+        self._take = client.register_script(_TAKE)
+        self._release = client.register_script(_RELEASE)
+        self._claim = client.register_script(_CLAIM)
+        self._begun = client.register_script(_BEGUN)
+        self._remember = client.register_script(_REMEMBER_SERVER)
+
+    def take(self) -> bool:
+        """Take the lease or prolong it. False: another run has it. After a lapse in which nobody took it, it is ours again."""
+        return bool(self._take(keys=[self._key], args=[self.run, self._ms]))
+
+    def release(self) -> bool:
+        """Let go of it, if it is ours."""
+        return bool(self._release(keys=[self._key], args=[self.run]))
+
+    def claim(self, order: Order, redis_run: str, picked_up: str) -> Claim:
+        """Mark a trade's attempt as begun and report ``picked_up`` (sealed), if nothing speaks against sending it now."""
+        trade_id = order.trade_id or ""
+        answer = self._claim(
+            keys=[self._key, wire.recall_key(trade_id), wire.attempted_key(trade_id), wire.REPORTS],
+            args=[
+                self.run,
+                order.attempt,
+                order.expires_at_ms,
+                wire.RECALL_TTL_S,
+                self.bot,
+                picked_up,
+                redis_run,
+            ],
+        )
+        return Claim(answer.decode())
+
+    def may_be_begun(self, order: Order, redis_run: str) -> bool:
+        """Whether anybody may have begun to send this attempt. Asked before we say that nothing was done."""
+        return bool(self._begun(keys=[wire.attempted_key(order.trade_id or "")], args=[order.attempt, redis_run]))
+
+    def remember_server(self) -> tuple[str, str]:
+        """Which Redis the bot's last worker worked under (empty: unknown), and which this is."""
+        before, now = self._remember(keys=[wire.memory_key(self.bot)], args=[])
+        return before.decode(), now.decode()

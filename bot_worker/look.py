@@ -1,0 +1,87 @@
+"""Looking at one trade's offer and telling what is seen; confirming and canceling it. Shared by several kinds of orders."""
+
+from __future__ import annotations
+
+from bot_worker import seeing
+from bot_worker.bot import Bot
+from bot_worker.reporting import Tell
+from bot_worker.steam import answers
+from bot_worker.steam.shapes import Exchange
+from shared import log, wire
+from shared.domain.status import TradeEvent
+from shared.errors import NotSignedIn, SteamUnavailable
+from shared.messages import WatchedTrade
+
+# Times PaceSettings.retry_s: a confirmation appears 1 to 3 s after the offer.
+CONFIRM_WAITS = (0.0, 2.0, 4.0, 8.0)
+MANY_EXCHANGES = 2
+
+_log = log.get(__name__)
+
+
+def is_recalled(value: bytes | None, attempt: int) -> bool:
+    """Whether a recall key's value covers this attempt."""
+    return value is not None and value.isdigit() and int(value) >= attempt
+
+
+def recalled(bot: Bot, trade: WatchedTrade) -> bool:
+    """Ask Redis whether this attempt shall not go on."""
+    value = bot.redis.get(wire.recall_key(trade.trade_id))
+    return is_recalled(value if isinstance(value, bytes) else None, trade.attempt)
+
+
+def confirm_and_tell(bot: Bot, trade: WatchedTrade, tell: Tell) -> None:
+    """Confirm the trade's offer, waiting for the confirmation to appear; report ``offer_active``, or what is seen instead.
+
+    Called twice, the second call finds nothing to confirm and reports the offer's state.
+    """
+    offer_id, tried, renewed = trade.offer_id or "", False, False
+    for number, wait in enumerate(CONFIRM_WAITS):
+        if number:
+            bot.sleep(wait * bot.settings.pace.retry_s)
+            if recalled(bot, trade):
+                cancel_and_tell(bot, trade, tell)
+                return
+        try:
+            if bot.session.confirm(offer_id):
+                tell(TradeEvent.OFFER_ACTIVE, offer_id=offer_id, state=answers.ACTIVE)
+                return
+            if tried:
+                break  # it is gone from the list: done after all, or canceled
+        except SteamUnavailable:
+            tried = True
+        except NotSignedIn:
+            if renewed:
+                raise
+            renewed = True
+            bot.renew_session()
+    look_and_tell(bot, trade, tell)
+
+
+def cancel_and_tell(bot: Bot, trade: WatchedTrade, tell: Tell) -> None:
+    """Ask Steam to cancel the trade's offer and report the state it has afterwards, whatever Steam answered."""
+    bot.session.cancel(trade.offer_id or "")
+    look_and_tell(bot, trade, tell)
+
+
+def look_and_tell(bot: Bot, trade: WatchedTrade, tell: Tell) -> bool:
+    """Read the trade's offer by its id and report what is news. False: Steam showed no such offer, or half of one."""
+    offer = bot.session.offer(trade.offer_id or "")
+    mine = seeing.recognise(trade, [offer] if offer else [])
+    if not mine:
+        return False
+    needed = seeing.exchange_needed(trade, mine)
+    seen = seeing.what_happened(trade, mine, find_exchanges(bot, [needed] if needed else []))
+    if seen.event is not None:
+        tell(seen.event, **seen.data)
+    return True
+
+
+def find_exchanges(bot: Bot, wanted: list[str]) -> dict[str, Exchange]:
+    """Exchanges by id: one call for one, the history for many. What Steam does not show is missing."""
+    found = bot.session.exchanges_by_id(wanted) if len(wanted) >= MANY_EXCHANGES else {}
+    for exchange_id in wanted:
+        exchange = found.get(exchange_id) or bot.session.exchange(exchange_id)
+        if exchange is not None:
+            found[exchange_id] = exchange
+    return found

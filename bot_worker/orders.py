@@ -1,0 +1,101 @@
+"""The one function that may be ordered: it opens an order, checks it, and calls the function of its kind.
+
+Whatever happens, the balancer hears of it: each order ends in one of the reports that `shared.messages` lists, and nothing of a
+text that does not open is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import redis
+import structlog
+
+from bot_worker import inventory, offers, send, settle, watch
+from bot_worker.bot import Bot
+from bot_worker.lease import LeaseLost
+from bot_worker.reporting import Tell
+from shared import log, wire
+from shared.errors import NotSignedIn, OrderRefused, SteamError, SteamUnavailable
+from shared.messages import Order
+from shared.sealing import SealBroken
+
+HANDLERS: dict[str, Callable[[Bot, Order, Tell], None]] = {
+    "send": send.send,
+    "confirm": offers.confirm,
+    "cancel": offers.cancel,
+    "watch": watch.watch,
+    "inventory": inventory.inventory,
+    "settle": settle.settle,
+}
+
+_log = log.get(__name__)
+
+
+def carry_out(sealed: str, bot: Bot | None = None) -> None:
+    """Carry out one sealed order. A second call with the same order does no harm: see each kind.
+
+    Raises:
+        OrderRefused: called by something else than this bot's own worker, as RQ's stock worker would.
+        LeaseLost, redis.RedisError: not carried out; give it to whoever has the lease.
+    """
+    if bot is None:
+        raise OrderRefused("orders are carried out by the bot's own worker only")
+    order = _open(sealed, bot)
+    if order is None:
+        return
+    tell = Tell(bot.reporter, order)
+    with structlog.contextvars.bound_contextvars(action=order.kind, trade_id=order.trade_id):
+        if order.kind == "send":
+            send.send(bot, order, tell)  # looks after its own expiry and errors: what was begun matters there
+        elif bot.server_clock.now_ms() >= order.expires_at_ms:
+            _failed(tell, order, "expired", retryable=False)
+        else:
+            _attempt(bot, order, tell)
+    bot.health.orders_done += 1
+
+
+def refuse(bot: Bot, reason: str) -> None:
+    """Report something in the queue that is no order of ours."""
+    _log.warning("order_refused", reason=reason)
+    bot.reporter.append([bot.reporter.make("order_refused", None, None, 0, {"reason": reason})])
+
+
+def _open(sealed: str, bot: Bot) -> Order | None:
+    try:
+        order = wire.open_order(sealed, bot.keys)
+    except SealBroken:
+        refuse(bot, "seal")
+        return None
+    if order.bot != bot.name:
+        refuse(bot, "other_bot")
+        return None
+    return order
+
+
+def _attempt(bot: Bot, order: Order, tell: Tell) -> None:
+    """Call the order's function; once more after a renewed session if Steam had forgotten us."""
+    try:
+        try:
+            HANDLERS[order.kind](bot, order, tell)
+        except NotSignedIn:
+            bot.renew_session()
+            HANDLERS[order.kind](bot, order, tell)
+    except SteamError as error:
+        if isinstance(error, NotSignedIn):
+            bot.session_lost(error)
+        _log.warning("order_failed", reason=error.error_code, result=error.result)
+        if order.kind == "inventory":
+            inventory.failed(order, tell, SteamUnavailable())
+        else:
+            _failed(tell, order, error.error_code, retryable=error.retryable)
+    except (LeaseLost, redis.RedisError):
+        raise
+    except Exception:
+        # A mistake of ours must not take the bot out of service; it is told and logged in full.
+        _log.exception("order_failed")
+        _failed(tell, order, "internal", retryable=False)
+
+
+def _failed(tell: Tell, order: Order, reason: str, *, retryable: bool) -> None:
+    tell("order_failed", kind=order.kind, reason=reason, retryable=retryable)

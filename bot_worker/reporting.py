@@ -1,0 +1,112 @@
+"""Telling the balancer: numbered, sealed, and not given up while Redis is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+from shared import log, wire
+from shared.clock import ServerClock
+from shared.messages import Order, Report
+from shared.sealing import BotKeys, seal
+
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 2.0
+TRIES_WHEN_STOPPING = 5
+
+_log = log.get(__name__)
+
+
+class Reporter:
+    """Makes and appends this run's reports. ``sleep`` answers true when the worker shall stop."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: BotKeys,
+        run: str,
+        server_clock: ServerClock,
+        sleep: Callable[[float], bool],
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._run = run
+        self._server_clock = server_clock
+        self._sleep = sleep
+        self._number = 0
+
+    def make(self, kind: str, order_id: str | None, trade_id: str | None, attempt: int, data: dict[str, Any]) -> Report:
+        self._number += 1
+        return Report(
+            bot=self._keys.bot,
+            run=self._run,
+            number=self._number,
+            kind=kind,
+            order_id=order_id,
+            trade_id=trade_id,
+            attempt=attempt,
+            at_ms=self._server_clock.now_ms(),
+            data=data,
+        )
+
+    def seal(self, report: Report) -> str:
+        return seal(self._keys.report, report.dumps(), purpose=f"report:{report.bot}")
+
+    def append(self, reports: list[Report], also_get: str | None = None) -> bytes | None:
+        """Append reports in one round trip, and read a key in the same one. Repeats while Redis is away.
+
+        A repeated append may double a report; the balancer knows it by run and number.
+        """
+        if not reports:
+            return None
+
+        def once() -> bytes | None:
+            pipe = self._client.pipeline(transaction=False)
+            wire.append_reports(pipe, reports, self._keys)
+            if also_get is not None:
+                pipe.get(also_get)
+            answers = pipe.execute()
+            return answers[-1] if also_get is not None else None
+
+        found: bytes | None = self.insist(once)
+        return found
+
+    def insist(self, action: Callable[[], Any]) -> Any:
+        """Do something in Redis, again and again while it is away.
+
+        Raises:
+            redis.RedisError: it stayed away while the worker was told to stop, or it refuses this for good.
+        """
+        wait_s, tries_left = FIRST_WAIT_S, TRIES_WHEN_STOPPING
+        while True:
+            try:
+                return action()
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                _log.warning("redis_away", error=type(error).__name__)
+                if self._sleep(wait_s):
+                    tries_left -= 1
+                    if not tries_left:
+                        raise
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+class Tell:
+    """Reports about one order: ``tell("offer_active", offer_id=…, state=2)``. Each says what it is about by itself."""
+
+    def __init__(self, reporter: Reporter, order: Order) -> None:
+        self.reporter = reporter
+        self._order = order
+
+    def __call__(self, kind: str, /, **data: Any) -> None:
+        """Report at once about the order's own trade."""
+        self.reporter.append([self.make(kind, data)])
+
+    def make(self, kind: str, data: dict[str, Any]) -> Report:
+        order = self._order
+        return self.reporter.make(kind, order.order_id, order.trade_id, order.attempt, data)
+
+    def about(self, trade_id: str, attempt: int, kind: str, data: dict[str, Any]) -> Report:
+        """A report about another trade that this order looked at; not appended yet."""
+        return self.reporter.make(kind, self._order.order_id, trade_id, attempt, data)

@@ -1,0 +1,191 @@
+"""Making an offer, at most once.
+
+The steps, and what a death between them leaves behind:
+
+1. ready: session and spacing. Nothing was done; the job is delivered again.
+2. claim: one script in Redis checks lease, marker, recall and expiry, sets the marker and reports ``picked_up``. From here on
+   this attempt is never sent again, by anybody: a redelivery finds the marker and reports ``answer_lost``.
+3. the POST to Steam. A death or a lost answer leaves the trade in doubt; a watch finds the offer by its token, or finds none.
+4. the offer's id is reported, and only then
+5. the phone confirms it, unless it was recalled meanwhile. An unconfirmed offer gives nothing away.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot_worker import look
+from bot_worker.bot import Bot
+from bot_worker.lease import Claim, LeaseLost
+from bot_worker.reporting import Tell
+from bot_worker.steam.shapes import Sent
+from shared import log, wire
+from shared.domain.status import TradeEvent
+from shared.errors import (
+    AnswerLost,
+    NotSignedIn,
+    SteamError,
+    SteamRefused,
+    SteamThrottled,
+    SteamUnavailable,
+)
+from shared.messages import Order, SendOrder, WatchedTrade
+
+E = TradeEvent
+NEEDS_CONFIRMATION, ACTIVE = 9, 2
+# The order of the claim is tried again after Redis turned out to be another one; more often than that nobody knows.
+CLAIM_TRIES = 2
+
+_log = log.get(__name__)
+
+
+def send(bot: Bot, order: Order, tell: Tell) -> None:
+    """Make the offer of a ``send`` order. Called twice, it sends once and reports ``answer_lost`` the second time.
+
+    Raises:
+        LeaseLost, redis.RedisError: nothing was sent by this call.
+    """
+    payload = order.payload
+    if not isinstance(payload, SendOrder) or order.trade_id is None:
+        tell("order_refused", reason="no_trade")
+        return
+    if may_be_attempted(bot, order):
+        tell(E.ANSWER_LOST, reason="attempted_before")
+        return
+    if not _ready(bot, order, tell):
+        return
+    match _claim(bot, order, tell):
+        case Claim.GO:
+            _post(bot, order, payload, tell)
+        case Claim.LEASE:
+            raise LeaseLost(bot.name)
+        case Claim.RECALLED:
+            tell(E.ORDER_DROPPED, reason="recalled")
+        case Claim.EXPIRED:
+            tell(E.ORDER_DROPPED, reason="expired")
+        case Claim.ATTEMPTED | Claim.CHANGED:
+            tell(E.ANSWER_LOST, reason="attempted_before")
+
+
+def may_be_attempted(bot: Bot, order: Order) -> bool:
+    """Whether this run began this attempt, or a run before it may have, under a Redis that has forgotten it."""
+    begun = (order.trade_id, order.attempt) in bot.memory.attempted
+    return begun or order.issued_at_ms < bot.memory.doubt_before_ms
+
+
+def _ready(bot: Bot, order: Order, tell: Tell) -> bool:
+    """Everything that takes time, before the last check. False: reported why not now."""
+    if bot.server_clock.now_ms() >= order.expires_at_ms:
+        return True  # the claim says what became of it, without troubling Steam
+    if not bot.time_is_sure():
+        _nothing_done(bot, order, tell, {"code": "clock_unsure", "reason": "this host's clock is off or unknown"})
+        return False
+    try:
+        bot.session.ready_to_send()
+    except SteamError as error:
+        if not isinstance(error, SteamThrottled | SteamUnavailable):
+            bot.session_lost(error)
+        _nothing_done(bot, order, tell, failure(error))
+        return False
+    return True
+
+
+def _nothing_done(bot: Bot, order: Order, tell: Tell, why: dict[str, Any]) -> None:
+    """Report ``try_later``; but a redelivered order may have been begun, and then nobody may say that nothing was done."""
+    if bot.lease.may_be_begun(order, bot.memory.redis_run):
+        tell(E.ANSWER_LOST, reason="attempted_before")
+    else:
+        tell(E.TRY_LATER, **{"result": None, "player_message": None, "retry_after_s": None, **why})
+
+
+def _claim(bot: Bot, order: Order, tell: Tell) -> Claim:
+    picked_up = bot.reporter.seal(tell.make(E.PICKED_UP, {}))
+    for _ in range(CLAIM_TRIES):
+        claim = bot.lease.claim(order, bot.memory.redis_run, picked_up)
+        if claim is not Claim.CHANGED:
+            return claim
+        learn_server(bot)
+        if may_be_attempted(bot, order):
+            return Claim.ATTEMPTED
+    return Claim.CHANGED
+
+
+def learn_server(bot: Bot) -> None:
+    """Redis is another one, or was restarted: markers set just before may be gone, and times may have jumped."""
+    offset_before = bot.server_clock.offset_ms or 0
+    wire.measure_time(bot.redis, bot.clock, bot.server_clock)
+    _, bot.memory.redis_run = bot.lease.remember_server()
+    jump_ms = abs((bot.server_clock.offset_ms or 0) - offset_before)
+    bot.memory.doubt_before_ms = bot.server_clock.now_ms() + jump_ms + bot.server_clock.doubt_ms
+    _log.warning("redis_changed", jump_ms=jump_ms)
+
+
+def _post(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> None:
+    bot.memory.attempted.add((order.trade_id, order.attempt))
+    try:
+        sent = bot.session.send_offer(payload.partner, payload.trade_token, payload.message, payload.give, payload.take)
+    except AnswerLost as error:
+        _log.warning("answer_lost", reason=error.reason, result=error.result)
+        tell(E.ANSWER_LOST, reason=error.reason or error.error_code)
+    except SteamRefused as error:
+        _log.info("refused", code=error.error_code, result=error.result)
+        tell(E.REFUSED, **failure(error))
+    except SteamError as error:
+        _log.info("try_later", code=error.error_code, result=error.result)
+        tell(E.TRY_LATER, **failure(error))
+        if isinstance(error, NotSignedIn):
+            _renew_after(bot)
+    except Exception:
+        # A mistake of ours after the POST may have begun: whether the offer exists is not known.
+        _log.exception("answer_lost")
+        tell(E.ANSWER_LOST, reason="internal")
+    else:
+        _made(bot, order, payload, sent, tell)
+
+
+def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) -> None:
+    """The offer exists: its id is reported before anything else, and the recall is looked up in the same round trip."""
+    bot.memory.offers.add(sent.offer_id)
+    if not sent.needs_confirmation:
+        tell(E.OFFER_ACTIVE, offer_id=sent.offer_id, state=ACTIVE)
+        return
+    trade_id = order.trade_id or ""
+    report = tell.make(E.CONFIRMATION_NEEDED, {"offer_id": sent.offer_id, "state": NEEDS_CONFIRMATION})
+    recalled = bot.reporter.append([report], also_get=wire.recall_key(trade_id))
+    trade = WatchedTrade(
+        trade_id,
+        order.attempt,
+        payload.token,
+        payload.partner,
+        sent.offer_id,
+        "confirming",
+        payload.give,
+        payload.take,
+    )
+    try:
+        if look.is_recalled(recalled, order.attempt):
+            look.cancel_and_tell(bot, trade, tell)
+        else:
+            look.confirm_and_tell(bot, trade, tell)
+    except SteamError as error:
+        # Its id is known; the next watch or cancel order goes on from here.
+        _log.warning("offer_left_unconfirmed", reason=error.error_code, result=error.result)
+
+
+def _renew_after(bot: Bot) -> None:
+    """For the next order; this one is over."""
+    try:
+        bot.renew_session()
+    except SteamError as error:
+        _log.warning("renewal_failed", reason=error.error_code)
+
+
+def failure(error: SteamError) -> dict[str, Any]:
+    """A failure as the reports ``refused`` and ``try_later`` carry it."""
+    return {
+        "code": error.error_code,
+        "reason": error.reason or error.detail,
+        "result": error.result,
+        "player_message": error.player_message,
+        "retry_after_s": error.retry_after_s,
+    }

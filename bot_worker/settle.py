@@ -1,0 +1,130 @@
+"""Looking whether what we hold is ours for good: exchanges still good, assets where they should be.
+
+One inventory read serves all checks of an order. A reading that looks too empty is believed only when it is the same a while
+later: in maintenance Steam shows empty inventories (TF2Autobot `steamMaintenance.ts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot_worker import look
+from bot_worker.bot import Bot
+from bot_worker.matching import Match, match_assets
+from bot_worker.reporting import Tell
+from bot_worker.steam import answers
+from bot_worker.steam.answers import ExchangeMeans
+from bot_worker.steam.shapes import Exchange
+from shared import log
+from shared.domain.items import CONTEXT_NORMAL, Asset, HeldAsset
+from shared.domain.status import TradeEvent
+from shared.errors import SteamUnavailable
+from shared.messages import Order, Report, SettleCheck, SettleOrder, WantedAsset
+
+E = TradeEvent
+# Fewer assets than this say nothing about trouble.
+BULK = 4
+
+_log = log.get(__name__)
+
+
+def settle(bot: Bot, order: Order, tell: Tell) -> None:
+    """Report about every check: settled, not_settled, exchange_reversed, or items_seen and items_gone. Twice is harmless.
+
+    Raises:
+        SteamError: exchanges or the inventory could not be read, or the reading is not to be believed; nothing was reported.
+    """
+    payload = order.payload
+    if not isinstance(payload, SettleOrder):
+        return
+    wanted_exchanges = [check.exchange_id for check in payload.checks if check.exchange_id]
+    exchanges = look.find_exchanges(bot, wanted_exchanges)
+    looking = [check for check in payload.checks if _needs_inventory(check, exchanges)]
+    held = _own(bot, looking, payload.known) if looking else []
+    matches = _match_all(looking, held, payload.known, exchanges)
+    reports: list[Report] = []
+    for check in payload.checks:
+        if check.exchange_id is None:
+            reports += _items(check, matches, tell)
+        else:
+            reports.append(_exchange(check, exchanges.get(check.exchange_id), matches, tell))
+    bot.reporter.append(reports)
+
+
+def _needs_inventory(check: SettleCheck, exchanges: dict[str, Exchange]) -> bool:
+    if check.exchange_id is None:
+        return bool(check.assets)
+    exchange = exchanges.get(check.exchange_id)
+    return _means(exchange) is ExchangeMeans.DONE and bool(_ours(check, exchange))
+
+
+def _ours(check: SettleCheck, exchange: Exchange | None) -> list[WantedAsset]:
+    """What should be with us: not what the exchange gave away. Of a withdrawal only the exchange is looked at."""
+    given = {each.asset_id for each in exchange.moved if each.given} if exchange else set()
+    return [item for item in check.assets if item.asset.asset_id not in given]
+
+
+def _means(exchange: Exchange | None) -> ExchangeMeans:
+    if exchange is None:
+        return ExchangeMeans.WAIT
+    return answers.exchange_means(exchange.status, complete=exchange.complete)
+
+
+def _own(bot: Bot, checks: Sequence[SettleCheck], known: Sequence[str]) -> list[HeldAsset]:
+    held = bot.session.own_inventory()
+    bot.health.items = len(held)
+    expected = len(known) + sum(len(check.assets) for check in checks)
+    if expected < BULK or len(held) * 2 >= expected:
+        return held
+    now = bot.clock.monotonic()
+    reading = ("inventory", frozenset(each.asset.asset_id for each in held))
+    first_read = bot.memory.suspicious.add(reading, now)
+    if first_read == now or now - first_read < bot.settings.trades.absent_after_s:
+        _log.warning("inventory_not_believed", held=len(held), expected=expected)
+        raise SteamUnavailable("the own inventory looks too empty", code="inventory_not_believed")
+    return held
+
+
+def _match_all(
+    checks: Sequence[SettleCheck], held: Sequence[HeldAsset], known: Sequence[str], exchanges: dict[str, Exchange]
+) -> dict[str, Match]:
+    """All checks together, so that no asset is found twice."""
+    wanted = [item for check in checks for item in _ours(check, exchanges.get(check.exchange_id or ""))]
+    receipts: dict[str, Asset] = {}
+    for exchange in exchanges.values():
+        receipts.update({each.asset_id: each.now for each in exchange.moved if each.now is not None})
+    return match_assets(wanted, held, known, receipts)
+
+
+def _items(check: SettleCheck, matches: dict[str, Match], tell: Tell) -> list[Report]:
+    """What was looked for without an exchange: which are there, which are not."""
+    reports = []
+    seen = [matches[item.deposit_id].to_json() for item in check.assets if item.deposit_id in matches]
+    gone = [item.deposit_id for item in check.assets if item.deposit_id not in matches]
+    if seen:
+        reports.append(tell.about(check.trade_id, check.attempt, "items_seen", {"assets": seen}))
+    if gone:
+        reports.append(tell.about(check.trade_id, check.attempt, "items_gone", {"deposit_ids": gone}))
+    return reports
+
+
+def _exchange(check: SettleCheck, exchange: Exchange | None, matches: dict[str, Match], tell: Tell) -> Report:
+    def report(kind: str, **data: object) -> Report:
+        return tell.about(check.trade_id, check.attempt, kind, {"exchange_id": check.exchange_id, **data})
+
+    settles_at = exchange.settles_at if exchange else None
+    match _means(exchange):
+        case ExchangeMeans.REVERSED:
+            return report(E.EXCHANGE_REVERSED, exchange_status=exchange.status if exchange else None)
+        case ExchangeMeans.FAILED:
+            return report(E.EXCHANGE_FAILED, exchange_status=exchange.status if exchange else None)
+        case ExchangeMeans.WAIT | ExchangeMeans.HELD:
+            return report("not_settled", settles_at=settles_at, reason="exchange_not_done")
+    ours = _ours(check, exchange)
+    found = [matches[item.deposit_id] for item in ours if item.deposit_id in matches]
+    if len(found) < len(ours):
+        missing = [item.deposit_id for item in ours if item.deposit_id not in matches]
+        return report("not_settled", settles_at=settles_at, reason="items_missing", deposit_ids=missing)
+    if all(each.held.asset.context_id == CONTEXT_NORMAL and each.held.tradable for each in found):
+        return report(E.SETTLED, assets=[each.to_json() for each in found])
+    return report("not_settled", settles_at=settles_at, reason="still_protected")

@@ -1,0 +1,237 @@
+"""One bot, one process: lease, sign-in, then orders until told to stop."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import socket
+import threading
+import uuid
+from pathlib import Path
+from types import FrameType
+
+import redis
+import structlog
+
+from bot_worker import orders
+from bot_worker.bot import Bot, Health
+from bot_worker.heartbeat import Beats
+from bot_worker.lean import OrderWorker, put_back, put_right
+from bot_worker.lease import Lease, LeaseLost
+from bot_worker.reporting import Reporter
+from bot_worker.steam.pace import Pace
+from bot_worker.steam.session import SteamSession
+from bot_worker.steam.transport import quiet_libraries
+from bot_worker.vault import Vault
+from shared import log, wire
+from shared.clock import Clock, ServerClock
+from shared.errors import SteamError, VaultError
+from shared.settings import Settings
+
+# Another server may run on another clock; hosts and servers are at most 30 s off each (Bot.time_is_sure).
+SERVER_CHANGED_MARGIN_MS = 60_000
+SIGN_IN_AGAIN_S = 30.0
+SIGN_IN_AGAIN_MAX_S = 3600.0
+REDIS_AGAIN_S = 1.0
+
+_log = log.get(__name__)
+
+
+def new_run(bot: str) -> str:
+    """A name for one process' time with a bot; it stands in the lease and in reports."""
+    return f"{bot}/{uuid.uuid4().hex[:16]}"
+
+
+def main(settings: Settings, bot: str, run: str, parent: int | None = None) -> int:
+    """Run one bot until SIGTERM, SIGINT, a lost lease or the end of process ``parent``. The exit status.
+
+    0: told to stop. 1: it cannot run. 3: another worker has the bot.
+    """
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    quiet_libraries()
+    structlog.contextvars.bind_contextvars(bot=bot)
+    try:
+        worker = Worker(settings, bot, run, stop, parent=parent)
+    except VaultError as error:
+        _log.error("cannot_start", reason=error.detail)
+        return 1
+    return worker.run()
+
+
+class Worker:
+    """Builds everything that a bot needs, in order, and closes it in reverse."""
+
+    def __init__(self, settings: Settings, name: str, run: str, stop: threading.Event, *, parent: int | None = None) -> None:
+        vault = Vault.open(settings.group)
+        keys = vault.keys(name)
+        if keys is None:
+            raise VaultError(f"the vault has no keys of {name}; put them there with `fleet bots keys`")
+        account = vault.account(name)
+        self._settings = settings
+        self._stop = stop
+        # The queue is read with its own client: its blocking reads and the heartbeats must not share a timeout.
+        self._client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
+        self._queue_client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
+        clock = Clock(settings.clock.offset_s)
+        server_clock = ServerClock(clock)
+        pace = Pace(self._client, socket.gethostname(), settings.pace, clock, stop.wait)
+        session = SteamSession(
+            account,
+            vault.session(name),
+            settings,
+            pace,
+            save=lambda saved: vault.save_session(name, saved),
+            sleep=stop.wait,
+        )
+        self.bot = Bot(
+            name=name,
+            settings=settings,
+            keys=keys,
+            session=session,
+            redis=self._client,
+            lease=Lease(self._client, name, run, settings.group.lease_s),
+            reporter=Reporter(self._client, keys, run, server_clock, stop.wait),
+            clock=clock,
+            server_clock=server_clock,
+            stop=stop,
+            health=Health(),
+        )
+        self.beats = Beats(
+            self._client,
+            self.bot.lease,
+            keys,
+            account.steam_id,
+            self.bot.health,
+            session.observer,
+            clock,
+            server_clock,
+            stop,
+            every_s=settings.group.heartbeat_s,
+            status_file=_status_file(settings.group.status_dir, name) if parent is not None else None,
+            parent=parent,
+        )
+
+    def run(self) -> int:
+        """Work until told to stop; the exit status."""
+        self.beats.start()
+        try:
+            if self._take_lease():
+                self._work()
+        finally:
+            self._close()
+        return 3 if self.beats.lost else 0
+
+    def _close(self) -> None:
+        if not self.beats.lost:
+            self.bot.health.is_now("stopping")
+        self.beats.close()
+        try:
+            if self.beats.holding and self.bot.lease.take():
+                put_right(self._client, self.bot.name)
+                self.bot.lease.release()
+        except redis.RedisError as error:
+            _log.warning("lease_not_released", error=type(error).__name__)
+        self._client.close()
+        self._queue_client.close()
+
+    def _take_lease(self) -> bool:
+        """Wait until no other worker has this bot. False: told to stop first."""
+        while not self._stop.is_set():
+            try:
+                if self.bot.lease.take():
+                    self._begin()
+                    self.beats.holding = True
+                    _log.info("lease_taken", run=self.bot.lease.run)
+                    return True
+                self.bot.health.is_now("waiting", "lease", "another worker has this bot; this one waits")
+            except redis.RedisError as error:
+                self.bot.health.is_now("starting", "redis", "Redis cannot be reached")
+                _log.warning("redis_away", error=type(error).__name__)
+            self._stop.wait(min(self._settings.group.lease_s / 5, REDIS_AGAIN_S))
+        return False
+
+    def _begin(self) -> None:
+        """What to know before the first order: the time, whether Redis can have forgotten markers, what a dead worker left."""
+        bot = self.bot
+        wire.measure_time(bot.redis, bot.clock, bot.server_clock)
+        before, bot.memory.redis_run = bot.lease.remember_server()
+        if before != bot.memory.redis_run:
+            margin_ms = SERVER_CHANGED_MARGIN_MS if before else 0
+            bot.memory.doubt_before_ms = bot.server_clock.now_ms() + margin_ms
+        put_back = put_right(bot.redis, bot.name)
+        if put_back:
+            _log.warning("orders_put_back", count=put_back)
+
+    def _work(self) -> None:
+        bot = self.bot
+        worker = OrderWorker(
+            bot.name,
+            self._queue_client,
+            carry_out=lambda sealed: orders.carry_out(sealed, bot),
+            refuse=lambda reason: orders.refuse(bot, reason),
+        )
+        worker.register_birth()  # type: ignore[no-untyped-call]
+        while self._signed_in():
+            self._work_queue(worker)
+
+    def _work_queue(self, worker: OrderWorker) -> None:
+        """Carry out orders until told to stop or until the session is lost."""
+        while not self._stop.is_set() and not self.bot.needs_sign_in:
+            try:
+                worker.work_one()
+            except LeaseLost:
+                _log.error("lease_lost")
+                self.beats.holding, self.beats.lost = False, True
+                self._stop.set()
+            except redis.RedisError as error:
+                _log.warning("redis_away", error=type(error).__name__)
+                if not self._stop.wait(REDIS_AGAIN_S):
+                    self._deliver_again()
+
+    def _deliver_again(self) -> None:
+        """Redis was away in the middle of an order: put it back. If Redis is still away, the next round does it."""
+        try:
+            if self.bot.lease.take():
+                put_back(self.bot.redis, self.bot.name)
+        except redis.RedisError as error:
+            _log.warning("redis_away", error=type(error).__name__)
+
+    def _signed_in(self) -> bool:
+        """Sign in, waiting longer each time Steam refuses. False: told to stop."""
+        health, wait_s = self.bot.health, SIGN_IN_AGAIN_S * self._settings.pace.retry_s
+        while not self._stop.is_set():
+            if health.state != "unhealthy":
+                health.is_now("signing_in")
+            try:
+                self.bot.session.sign_in()
+                self._count_items()
+            except SteamError as error:
+                pause_s = error.retry_after_s or wait_s
+                _log.error("sign_in_failed", reason=error.error_code, result=error.result, again_s=pause_s)
+                health.is_now("unhealthy", error.error_code, error.reason or "wait; it is tried again")
+                self._stop.wait(pause_s)
+                wait_s = min(2 * wait_s, SIGN_IN_AGAIN_MAX_S)
+                continue
+            self.bot.needs_sign_in = False
+            health.is_now("online")
+            _log.info("online", items=health.items)
+            # What signing in left behind is large and lives for seconds only.
+            gc.collect()
+            return True
+        return False
+
+    def _count_items(self) -> None:
+        """How many slots are taken; the balancer needs it before the first trade."""
+        if self.bot.health.items is None:
+            self.bot.health.items = len(self.bot.session.own_inventory())
+
+
+def _status_file(folder: Path, bot: str) -> Path:
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return folder / f"{bot}.json"
