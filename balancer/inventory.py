@@ -29,6 +29,7 @@ from shared.sealing import MasterKey
 from shared.settings import Settings
 
 CACHED_MAX = 2000
+WATCHED_MAX = 20_000
 UNAVAILABLE = "inventory_unavailable"
 
 # What a bot's ``inventory_failed`` means; every other code is "not now".
@@ -81,6 +82,7 @@ class Inventories:
     _cached: OrderedDict[Key, _Cached] = field(default_factory=OrderedDict)
     _reading: dict[Key, asyncio.Task[PlayerInventory]] = field(default_factory=dict)
     _turns: dict[SteamId, asyncio.Lock] = field(default_factory=dict)
+    _watched: OrderedDict[str, SteamId] = field(default_factory=OrderedDict)
 
     async def read(self, steam_id: SteamId, trade_token: str | None) -> PlayerInventory:
         """The inventory, at most ``inventory_cache_s`` old.
@@ -103,11 +105,26 @@ class Inventories:
         return await asyncio.shield(reading)
 
     def forget(self, steam_id: SteamId) -> None:
-        """Believe nothing older about this player: items of his were put in a trade, or one was accepted."""
+        """Believe nothing older about this player."""
         for key in [key for key in self._cached if key[0] == steam_id]:
             del self._cached[key]
         for key in [key for key in self._reading if key[0] == steam_id]:
             del self._reading[key]
+
+    def watch(self, trade_ids: Iterable[str], steam_id: SteamId) -> None:
+        """Items of this player were put in these trades: forget him now, and whenever one of them changes."""
+        self.forget(steam_id)
+        for trade_id in trade_ids:
+            self._watched[trade_id] = steam_id
+        while len(self._watched) > WATCHED_MAX:
+            self._watched.popitem(last=False)
+
+    def changed(self, trade_ids: Iterable[str]) -> None:
+        """These trades changed; an accepted one means that the inventory did too."""
+        for trade_id in trade_ids:
+            steam_id = self._watched.get(trade_id)
+            if steam_id is not None:
+                self.forget(steam_id)
 
     def close(self) -> None:
         """End every read that is still waiting."""

@@ -34,7 +34,7 @@ FIELDS = (
     "sig",
 )
 NONCE_AHEAD_S = 60.0  # how far Steam's clock may be before ours
-TRIES = 2
+TRIES = 3
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 ANSWER_MAX_BYTES = 4096
 

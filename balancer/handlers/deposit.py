@@ -50,7 +50,7 @@ async def create(
         wanted = await _wanted(ctx, url, _assets(body))
         wish = trades.DepositWish(body.user_id, url, wanted, body.color, body.message)
         made = await trades.deposit(ctx, caller, key.key, key.body_hash, wish)
-        ctx.inventories.forget(steam_id)
+        ctx.inventories.watch(made, steam_id)
     return await requests.answer_with_offers(ctx, made, query.wait)
 
 

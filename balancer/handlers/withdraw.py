@@ -45,7 +45,7 @@ async def create(
         _check(ctx, body.deposit_ids)
         wish = trades.WithdrawWish(body.user_id, url, body.deposit_ids, body.message)
         made = await trades.withdraw(ctx, caller, key.key, key.body_hash, wish)
-        ctx.inventories.forget(steam_id)
+        ctx.inventories.watch(made, steam_id)
     return await requests.answer_with_offers(ctx, made, query.wait)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,9 +21,7 @@ SCOPES = click.Choice(["trade", "read", "operate"])
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
-def cli() -> None:
-    """API keys of the websites that call the balancer."""
+cli = click.Group(help="API keys of the websites that call the balancer.")
 
 
 @cli.command()
@@ -94,7 +93,7 @@ def revoke(app: App, name: str | None, key_stdin: bool) -> None:
         if name:
             ended = repository.revoke_client(connection, name, now=now)
         else:
-            given = click.get_text_stream("stdin").readline().strip()
+            given = sys.stdin.readline().strip()
             ended = repository.revoke_client_key(connection, master.api_key_hash(given), now=now)
     if not ended:
         raise click.ClickException("there is no such live client or key")

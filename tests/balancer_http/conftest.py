@@ -1,0 +1,61 @@
+"""A balancer in this process, with a real database and Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from balancer_http.harness import BOTS, PLAYER, PRICES, READY_S, FakeBots, Service, held
+
+from balancer import api
+from balancer.app import build
+from shared import settings as settings_module
+from shared.sealing import MasterKey
+from shared.settings import Settings
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    master = tmp_path / "master.key"
+    MasterKey.create(master)
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps(PRICES))
+    return settings_module.load(
+        None,
+        {
+            "redis": {"url": redis_url},
+            "database": {"url": database_url},
+            "balancer": {
+                "port": 0,
+                "master_key_file": str(master),
+                "prices_file": str(prices),
+                "site_url": "http://127.0.0.1:8420",
+                "heartbeat_read_s": 0.05,
+            },
+            "limits": {"request_items_max": 20},
+            "trades": {"inventory_wait_s": 3.0},
+        },
+    )
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """A balancer with two bots online and a site that may do everything."""
+    app = build(settings)
+    ctx = app[api.CONTEXT]
+    bots = FakeBots(settings.redis.url, ctx.master)
+    bots.inventories[PLAYER] = [held(number) for number in range(1, 31)]
+    working = asyncio.create_task(bots.work())
+    async with TestClient(TestServer(app)) as client:
+        made = Service(client, bots)
+        await made.add_client("site", "trade", "read", "operate")
+        async with asyncio.timeout(READY_S):
+            while len(ctx.fleet.online()) < len(BOTS):
+                await asyncio.sleep(0.02)
+        yield made
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)

@@ -1,0 +1,200 @@
+"""What the tests of the HTTP side share: bots that answer over the real wire, and the site that calls."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis.asyncio
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient
+from sqlalchemy import func, select
+
+from balancer import api, auth, models, repository
+from balancer.context import Context
+from shared import wire
+from shared.domain.items import Asset, HeldAsset
+from shared.messages import Heartbeat, Order, Report
+from shared.sealing import MasterKey
+
+BOTS = ("red-1", "red-2")
+PLAYER = "76561198000000002"
+TRADE_URL = "https://steamcommunity.com/tradeoffer/new/?partner=39734274&token=AbCd_123"
+OTHER = "76561198000000003"
+OTHER_URL = "https://steamcommunity.com/tradeoffer/new/?partner=39734275&token=AbCd_124"
+GOOD = "AK-47 | Redline (Field-Tested)"
+PRICES = {GOOD: 1200, "Sticker | Cheap": 3, "Souvenir AWP | Dragon Lore (Factory New)": 900_000, "Case": 55}
+READY_S = 15
+
+
+def held(asset_id: int, name: str = GOOD, **changes: Any) -> HeldAsset:
+    values = {"class_id": "11", "instance_id": "0", "amount": 1, "tradable": True, "wear": f"0.{asset_id}", **changes}
+    return HeldAsset(asset=Asset(730, "2", str(asset_id)), market_hash_name=name, **values)
+
+
+@dataclass
+class FakeBots:
+    """Bots that take orders from the real queues and tell sealed reports; what they find is set by the test."""
+
+    url: str
+    master: MasterKey
+    inventories: dict[str, list[HeldAsset]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    hold_days: int | None = 0
+    sends: str = "offer_active"  # or "" for a bot that never answers
+    reads: int = 0
+    orders: list[Order] = field(default_factory=list)
+    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    async def beat(self, client: Any) -> None:
+        """Say of every bot that it is online."""
+        seconds, micros = await client.time()
+        for number, bot in enumerate(BOTS, 1):
+            beat = Heartbeat(
+                bot,
+                "run-1",
+                1,
+                "host-1",
+                str(76561198000000100 + number),
+                "online",
+                seconds * 1000 + micros // 1000,
+                items=0,
+                offers=0,
+            )
+            pipe = client.pipeline()
+            wire.put_heartbeat(pipe, beat, self.master.bot(bot))
+            await pipe.execute()
+
+    async def work(self) -> None:
+        """Answer orders until canceled."""
+        async with redis.asyncio.Redis.from_url(self.url, socket_timeout=None) as client:
+            while True:
+                await self.beat(client)
+                found = await client.blpop([f"rq:queue:{bot}" for bot in BOTS], timeout=0.5)
+                if found is not None:
+                    await self._answer(client, found[0].decode().removeprefix("rq:queue:"), found[1].decode())
+
+    async def _answer(self, client: Any, bot: str, job: str) -> None:
+        data = await client.hget(f"rq:job:{job}", "data")
+        sealed = json.loads(zlib.decompress(data))[2][0]
+        keys = self.master.bot(bot)
+        order = wire.open_order(sealed, keys)
+        self.orders.append(order)
+        told = self._tell(order)
+        if told is not None:
+            kind, found = told
+            report = Report(
+                bot,
+                "run-1",
+                next(self._numbers),
+                kind,
+                order.order_id,
+                order.trade_id,
+                order.attempt,
+                order.issued_at_ms,
+                found,
+            )
+            pipe = client.pipeline()
+            wire.append_reports(pipe, [report], keys)
+            await pipe.execute()
+
+    def _tell(self, order: Order) -> tuple[str, dict[str, Any]] | None:
+        if order.kind == "inventory":
+            self.reads += 1
+            steam_id = order.payload.steam_id  # type: ignore[union-attr]
+            if code := self.failures.get(steam_id):
+                return "inventory_failed", {"steam_id": steam_id, "code": code, "reason": code}
+            assets = [one.to_json() for one in self.inventories.get(steam_id, [])]
+            return "inventory_read", {"steam_id": steam_id, "assets": assets, "hold_days": self.hold_days}
+        if order.kind == "send" and self.sends:
+            return self.sends, {"offer_id": str(7_000_000_000 + next(self._numbers)), "state": 2}
+        return None
+
+
+class Service:
+    """One balancer and the site that calls it."""
+
+    def __init__(self, client: TestClient[Any, Any], bots: FakeBots) -> None:
+        self.client = client
+        self.bots = bots
+        self.app = client.app
+        self.ctx: Context = client.app[api.CONTEXT]  # type: ignore[union-attr]
+        self.keys: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+
+    async def add_client(self, name: str, *scopes: str) -> str:
+        key = auth.new_key()
+        key_hash = self.ctx.master.api_key_hash(key)
+        now = self.ctx.clock.now()
+        await self.ctx.db.run(lambda connection: repository.create_client(connection, name, scopes, key_hash, now=now))
+        self.keys[name] = key
+        return key
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, key: str | None = "", client: str = "site", **options: Any
+    ) -> ClientResponse:
+        """``key`` is the Idempotency-Key: a new one by default, none if ``None``."""
+        headers = {"Authorization": f"Bearer {self.keys[client]}"} if client else {}
+        if method == "POST" and key is not None:
+            headers["Idempotency-Key"] = key or f"key-{next(self._numbers)}"
+        headers |= options.pop("headers", {})
+        if body is not None:
+            options["json"] = body
+        return await self.client.request(method, path, headers=headers, allow_redirects=False, **options)
+
+    def deposit_body(self, *asset_ids: Any, **more: Any) -> dict[str, Any]:
+        assets = list(asset_ids) or ["1"]
+        return {"user_id": "player-1", "steam_id": PLAYER, "trade_url": TRADE_URL, "asset_ids": assets, **more}
+
+    async def deposit(self, *asset_ids: Any, **more: Any) -> dict[str, Any]:
+        """A deposit that goes well; its only trade."""
+        response = await self.call("POST", "/deposit", self.deposit_body(*asset_ids, **more))
+        body = await response.json()
+        assert response.status == 201, body
+        assert len(body["trades"]) == 1
+        trade: dict[str, Any] = body["trades"][0]
+        return trade
+
+    async def rows(self) -> dict[str, int]:
+        """How many rows each table has."""
+        return await self.ctx.db.look(
+            lambda connection: {
+                table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+                for table in models.metadata.sorted_tables
+            }
+        )
+
+    async def report(self, kind: str, trade: dict[str, Any], data: dict[str, Any]) -> None:
+        """What the trade's bot tells of it."""
+        keys = self.ctx.master.bot(trade["bot"])
+        report = Report(
+            trade["bot"], "run-1", 10_000 + next(self._numbers), kind, None, trade["trade_id"], trade["attempt"], 0, data
+        )
+        await asyncio.to_thread(wire.append_reports, self.ctx.redis, [report], keys)
+
+    async def accepted(self, trade: dict[str, Any]) -> dict[str, Any]:
+        """The trade, once its offer was accepted."""
+        moved = [
+            {
+                "asset_id": item["asset_id"],
+                "context_id": "2",
+                "new_asset_id": str(int(item["asset_id"]) + 90_000),
+                "new_context_id": "16",
+            }
+            for item in trade["items"]
+        ]
+        data = {"offer_id": trade["offer_id"], "state": 3, "exchange_id": "5001", "settles_at": None, "moved": moved}
+        await self.report("offer_accepted", trade, data)
+        return await self.until(trade["trade_id"], "accepted")
+
+    async def until(self, trade_id: str, status: str) -> dict[str, Any]:
+        async with asyncio.timeout(READY_S):
+            while True:
+                found = await (await self.call("GET", f"/trade/{trade_id}")).json()
+                if found["status"] == status:
+                    return dict(found)
+                await asyncio.sleep(0.02)

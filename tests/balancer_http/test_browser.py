@@ -1,0 +1,105 @@
+"""In a real browser: the page to try the API, and a player who checks an offer, with the sandbox as Steam's sign-in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from balancer_http.harness import PLAYER, Service
+from playwright.async_api import Page, async_playwright
+
+from sandbox import server as sandbox_server
+from sandbox.settings import SandboxSettings
+
+pytestmark = pytest.mark.e2e
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+class Seen:
+    """What the browser asked for and complained about."""
+
+    def __init__(self, page: Page) -> None:
+        self.addresses: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self.addresses.append(request.url))
+        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def foreign(self, *ours: str) -> list[str]:
+        return [url for url in self.addresses if not url.startswith((*ours, "data:"))]
+
+
+@pytest.fixture
+async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = await browser.new_context(java_script_enabled=getattr(request, "param", True))
+        yield await context.new_page()
+        await browser.close()
+
+
+def base_of(service: Service) -> str:
+    return str(service.client.make_url("/")).rstrip("/")
+
+
+async def test_the_api_page_shows_every_call_and_asks_nobody_else(service: Service, page: Page) -> None:
+    seen = Seen(page)
+    await page.goto(f"{base_of(service)}/docs")
+    await page.wait_for_selector(".opblock")
+    assert await page.locator(".opblock").count() >= 15
+    assert "OAS 3.1" in await page.locator(".info").inner_text()
+    await page.locator("#operations-healthz-health_alive button").first.click()
+    await page.get_by_role("button", name="Try it out").click()
+    await page.get_by_role("button", name="Execute").click()
+    await page.wait_for_selector(".live-responses-table")
+    assert '"status": "ok"' in await page.locator(".live-responses-table").inner_text()
+    assert seen.foreign(base_of(service)) == []
+    assert seen.complaints == []
+
+
+@pytest.mark.parametrize("page", [True, False], indirect=True, ids=["scripts", "no_scripts"])
+async def test_a_player_signs_in_and_checks_his_offer(service: Service, page: Page) -> None:
+    with sandbox_server.in_thread(SandboxSettings(players=1)) as sandbox:
+        control = sandbox.control_url
+        point_at(service, control)
+        player = next(row["steam_id"] for row in (await accounts(control)) if row["kind"] == "player")
+        trade = await deposit_of(service, player)
+        seen = Seen(page)
+        await page.goto(f"{base_of(service)}/verify/{trade['token']}")
+        await page.get_by_role("link", name="Sign in through Steam").click()
+        assert page.url.startswith(control)
+        await page.goto(page.url + f"&auto={player}")
+        assert page.url == f"{base_of(service)}/verify/{trade['token']}"
+        assert player in await page.locator("main").inner_text()
+        await page.get_by_role("button", name="Check this offer").click()
+        text = await page.locator("main").inner_text()
+        assert "Yes, this offer is from us." in text and trade["bot"] in text
+        await page.goto(f"{base_of(service)}/verify/{trade['token']}")
+        await page.get_by_role("button", name="Check this offer").click()
+        assert "checked before" in await page.locator("main").inner_text()
+        assert seen.foreign(base_of(service), control) == []
+        assert seen.complaints == []
+
+
+def point_at(service: Service, control: str) -> None:
+    """Let the balancer know its own address and the sandbox as Steam's sign-in."""
+    settings = service.ctx.settings
+    openid = settings.openid.model_copy(
+        update={"endpoint": f"{control}/openid/login", "identity_prefix": f"{control}/openid/id/"}
+    )
+    balancer = settings.balancer.model_copy(update={"site_url": base_of(service)})
+    service.ctx.settings = settings.model_copy(update={"openid": openid, "balancer": balancer})
+
+
+async def accounts(control: str) -> list[dict[str, Any]]:
+    async with ClientSession() as session, session.get(f"{control}/control/accounts") as answer:
+        return list((await answer.json())["accounts"])
+
+
+async def deposit_of(service: Service, player: str) -> dict[str, Any]:
+    service.bots.inventories[player] = service.bots.inventories[PLAYER]
+    url = f"https://steamcommunity.com/tradeoffer/new/?partner={int(player) - 76561197960265728}&token=AbCd_123"
+    return await service.deposit("1", user_id="player-9", steam_id=player, trade_url=url)

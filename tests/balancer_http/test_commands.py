@@ -1,0 +1,114 @@
+"""`fleet clients` and `fleet balancer`, as typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from support import wait_until
+
+from scripts.fleet import main
+from shared.sealing import MasterKey
+
+
+@pytest.fixture
+def config(tmp_path: Path, redis_url: str) -> Path:
+    MasterKey.create(tmp_path / "master.key")
+    (tmp_path / "prices.json").write_text("{}")
+    path = tmp_path / "fleet.toml"
+    path.write_text(
+        f'[redis]\nurl = "{redis_url}"\n[database]\nurl = "sqlite:///{tmp_path}/fleet.db"\n'
+        f'[balancer]\nmaster_key_file = "{tmp_path}/master.key"\nprices_file = "{tmp_path}/prices.json"\n'
+    )
+    return path
+
+
+def fleet(config: Path, *arguments: str, stdin: str = "") -> Any:
+    return CliRunner().invoke(main, ["--config", str(config), *arguments], input=stdin)
+
+
+def test_a_key_is_shown_once_and_kept_as_a_hash(config: Path) -> None:
+    done = fleet(config, "clients", "add", "site", "--scope", "trade", "--scope", "read", "--json")
+    made = json.loads(done.stdout)
+    assert made["api_key"].startswith("fk_") and len(made["api_key"]) >= 43
+    assert made["scopes"] == ["read", "trade"]
+    listed = fleet(config, "clients", "list", "--json")
+    assert [row["name"] for row in json.loads(listed.stdout)["clients"]] == ["site"]
+    assert made["api_key"] not in listed.stdout
+    assert made["api_key"].encode() not in (config.parent / "fleet.db").read_bytes()
+
+
+def test_a_name_is_taken_once(config: Path) -> None:
+    assert fleet(config, "clients", "add", "site").exit_code == 0
+    again = fleet(config, "clients", "add", "site")
+    assert again.exit_code == 1 and "site" in again.stderr
+
+
+def test_keys_are_changed_and_ended(config: Path) -> None:
+    fleet(config, "clients", "add", "site")
+    second = json.loads(fleet(config, "clients", "new-key", "site", "--json").stdout)["api_key"]
+    assert fleet(config, "clients", "new-key", "site").exit_code == 1
+    assert fleet(config, "clients", "revoke", "--key-stdin", stdin=second + "\n").exit_code == 0
+    assert fleet(config, "clients", "revoke", "--key-stdin", stdin=second + "\n").exit_code == 1
+    assert fleet(config, "clients", "revoke", "site").exit_code == 0
+    assert fleet(config, "clients", "revoke", "site").exit_code == 1
+    assert fleet(config, "clients", "list").stdout == ""
+
+
+def test_one_way_to_name_what_is_revoked(config: Path) -> None:
+    assert fleet(config, "clients", "revoke").exit_code == 2
+    assert fleet(config, "clients", "revoke", "site", "--key-stdin").exit_code == 2
+
+
+def test_a_missing_master_key_is_said_plainly(config: Path) -> None:
+    (config.parent / "master.key").unlink()
+    done = fleet(config, "clients", "add", "site")
+    assert done.exit_code == 1 and "fleet keys new" in done.stderr
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_balancer_starts_says_where_and_ends_on_sigterm(config: Path) -> None:
+    command = [sys.executable, "-m", "scripts.fleet", "--config", str(config), "balancer", "--port", "0", "--ready-json"]
+    log = config.parent / "balancer.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=output, cwd=Path(__file__).parents[2], env=dict(os.environ)
+        )
+    try:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["balancer"]
+        assert status_of(f"{url}/healthz") == 200
+        assert status_of(f"{url}/readyz") == 503
+        assert status_of(f"{url}/verify/{'secret' * 3}abcd") == 200
+        assert status_of(f"{url}/verify/{'secret' * 3}abcd/x") == 404
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: process.poll() is not None, 15)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+    assert process.returncode == 0
+    assert b"secretsecret" not in log.read_bytes()
+
+
+def test_a_missing_key_file_ends_the_balancer_with_a_sentence(config: Path) -> None:
+    (config.parent / "master.key").unlink()
+    done = fleet(config, "balancer", "--port", "0")
+    assert done.exit_code == 2 and "fleet keys new" in done.stderr

@@ -1,0 +1,199 @@
+"""Signing in from the page: bound to the browser, used once, believed only after Steam was asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from balancer_http.harness import PLAYER, Service
+
+from balancer import openid
+from balancer.handlers import verify as pages
+from shared.settings import Settings
+
+TOKEN = "A" * 22
+VALID = f"ns:{openid.NS}\nis_valid:true\n"
+PREFIX = "https://steamcommunity.com/openid/id/"
+
+
+@dataclass
+class Provider:
+    """A provider whose word the test chooses; keeps what it was asked."""
+
+    answers: list[tuple[int, str]] = field(default_factory=lambda: [(200, VALID)])
+    asked: list[dict[str, str]] = field(default_factory=list)
+    endpoint: str = ""
+
+    async def login(self, request: web.Request) -> web.Response:
+        self.asked.append({name: str(value) for name, value in (await request.post()).items()})
+        status, text = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        return web.Response(status=status, text=text)
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    made = Provider()
+    app = web.Application()
+    app.router.add_post("/openid/login", made.login)
+    async with TestServer(app) as server:
+        made.endpoint = str(server.make_url("/openid/login"))
+        yield made
+
+
+@pytest.fixture
+async def at_page(service: Service, provider: Provider) -> Service:
+    """The balancer, with its sign-in pointed at the provider of the test."""
+    section = service.ctx.settings.openid.model_copy(update={"endpoint": provider.endpoint})
+    service.ctx.settings = service.ctx.settings.model_copy(update={"openid": section})
+    return service
+
+
+async def leave(service: Service) -> dict[str, list[str]]:
+    """Press the sign-in button; what the browser takes to Steam."""
+    response = await service.client.get(f"/verify/{TOKEN}/sign-in", allow_redirects=False)
+    assert response.status == 302
+    location = response.headers["Location"]
+    assert location.startswith(service.ctx.settings.openid.endpoint + "?")
+    return parse_qs(urlsplit(location).query)
+
+
+def answer(service: Service, taken: dict[str, list[str]], **changes: str) -> list[tuple[str, str]]:
+    """What Steam sends the browser back with."""
+    return_to = taken["openid.return_to"][0]
+    fields = {
+        "ns": openid.NS,
+        "mode": "id_res",
+        "op_endpoint": service.ctx.settings.openid.endpoint,
+        "claimed_id": PREFIX + PLAYER,
+        "identity": PREFIX + PLAYER,
+        "return_to": return_to,
+        "response_nonce": service.ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ") + "nonce",
+        "assoc_handle": "1234567890",
+        "signed": openid.SIGNED,
+        "sig": "c2ln",
+        **changes,
+    }
+    return [*parse_qsl(urlsplit(return_to).query), *((f"openid.{name}", value) for name, value in fields.items())]
+
+
+async def back(service: Service, pairs: list[tuple[str, str]]) -> Any:
+    return await service.client.get(f"/verify/signed-in?{urlencode(pairs)}", allow_redirects=False)
+
+
+async def page(service: Service) -> str:
+    return await (await service.client.get(f"/verify/{TOKEN}")).text()
+
+
+async def test_there_and_back(at_page: Service, provider: Provider) -> None:
+    taken = await leave(at_page)
+    assert taken["openid.realm"] == ["http://127.0.0.1:8420"]
+    response = await back(at_page, answer(at_page, taken))
+    assert (response.status, response.headers["Location"]) == (303, f"/verify/{TOKEN}")
+    cookie = response.cookies[pages.SESSION_COOKIE]
+    assert cookie["httponly"] and cookie["samesite"] == "Lax" and cookie["path"] == "/verify"
+    assert not cookie["secure"]
+    assert f"Signed in as Steam account {PLAYER}" in await page(at_page)
+    assert provider.asked[0]["openid.mode"] == "check_authentication"
+    assert set(provider.asked[0]) == {f"openid.{name}" for name in openid.FIELDS}
+    rows = await at_page.ctx.db.look(lambda connection: connection.exec_driver_sql("SELECT id_hash FROM sessions").all())
+    assert cookie.value not in str(rows)
+
+
+async def test_an_answer_works_once(at_page: Service) -> None:
+    pairs = answer(at_page, await leave(at_page))
+    state = at_page.client.session.cookie_jar.filter_cookies(at_page.client.make_url("/verify"))[pages.STATE_COOKIE].value
+    assert (await back(at_page, pairs)).status == 303
+    at_page.client.session.cookie_jar.clear()
+    assert (await back(at_page, pairs)).status == 403
+    at_page.client.session.cookie_jar.update_cookies({pages.STATE_COOKIE: state}, at_page.client.make_url("/verify"))
+    assert (await back(at_page, pairs)).status == 403
+    assert "Sign in through Steam" in await page(at_page)
+
+
+FORGED: dict[str, dict[str, str]] = {
+    "op_endpoint": {"op_endpoint": "https://evil.example/openid/login"},
+    "claimed id": {"claimed_id": "https://evil.example/openid/id/" + PLAYER},
+    "signed list": {"signed": "signed,op_endpoint,identity"},
+    "return_to": {"return_to": "https://other.example/verify/signed-in?state=x"},
+    "old nonce": {"response_nonce": "2020-01-01T00:00:00Zx"},
+    "mode": {"mode": "cancel"},
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+async def test_forged_answers_open_no_session_and_ask_nobody(at_page: Service, provider: Provider, name: str) -> None:
+    taken = await leave(at_page)
+    before = await at_page.rows()
+    response = await back(at_page, answer(at_page, taken, **FORGED[name]))
+    assert response.status == 403
+    assert pages.SESSION_COOKIE not in response.cookies
+    assert provider.asked == []
+    assert await at_page.rows() == before
+
+
+TWISTED: dict[str, Callable[[list[tuple[str, str]]], list[tuple[str, str]]]] = {
+    "doubled field": lambda pairs: [*pairs, ("openid.claimed_id", PREFIX + PLAYER)],
+    "doubled state": lambda pairs: [pairs[0], *pairs],
+    "another state": lambda pairs: [("state", "x" * 43), *pairs[1:]],
+    "no state": lambda pairs: pairs[1:],
+}
+
+
+@pytest.mark.parametrize("name", TWISTED)
+async def test_twisted_queries(at_page: Service, provider: Provider, name: str) -> None:
+    pairs = answer(at_page, await leave(at_page))
+    assert (await back(at_page, TWISTED[name](pairs))).status == 403
+    assert provider.asked == []
+
+
+async def test_another_browsers_answer_is_refused(at_page: Service) -> None:
+    pairs = answer(at_page, await leave(at_page))
+    at_page.client.session.cookie_jar.clear()
+    assert (await back(at_page, pairs)).status == 403
+    await leave(at_page)
+    assert (await back(at_page, pairs)).status == 403
+
+
+@pytest.mark.parametrize(
+    "text", [f"ns:{openid.NS}\nis_valid:false\n", f"ns:{openid.NS}\nis_valid:false\nnote:is_valid:true\n", "is_valid:true", ""]
+)
+async def test_steam_must_say_yes_exactly(at_page: Service, provider: Provider, text: str) -> None:
+    provider.answers = [(200, text)]
+    response = await back(at_page, answer(at_page, await leave(at_page)))
+    assert response.status == 403
+    assert pages.SESSION_COOKIE not in response.cookies
+
+
+async def test_steam_may_be_asked_again(at_page: Service, provider: Provider) -> None:
+    provider.answers = [(429, ""), (403, ""), (200, VALID)]
+    assert (await back(at_page, answer(at_page, await leave(at_page)))).status == 303
+    assert len(provider.asked) == 3
+
+
+async def test_when_steam_does_not_answer_the_player_may_try_again(at_page: Service, provider: Provider) -> None:
+    provider.answers = [(503, VALID)]
+    response = await back(at_page, answer(at_page, await leave(at_page)))
+    assert response.status == 503
+    assert "Try again" in await response.text()
+    assert pages.SESSION_COOKIE not in response.cookies
+
+
+async def test_many_forged_answers_slow_the_address_down(at_page: Service) -> None:
+    taken = await leave(at_page)
+    statuses = [(await back(at_page, answer(at_page, taken, mode="cancel"))).status for _ in range(12)]
+    assert statuses[0] == 403 and statuses[-1] == 429
+
+
+def test_cookies_are_secure_under_https(settings: Settings) -> None:
+    section = settings.balancer.model_copy(update={"site_url": "https://site.example/t"})
+    https = settings.model_copy(update={"balancer": section})
+    response = web.Response()
+    pages._set_cookie(https, response, pages.SESSION_COOKIE, "x", 10)
+    cookie = response.cookies[pages.SESSION_COOKIE]
+    assert cookie["secure"] and cookie["path"] == "/t/verify"
+    assert pages.return_to(https, "s") == "https://site.example/t/verify/signed-in?state=s"
