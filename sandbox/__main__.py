@@ -27,11 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _serve(settings: SandboxSettings) -> None:
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # event loops of Windows have no signal handlers
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     running = await server.start(settings)
     sys.stdout.write(json.dumps({"steam": running.steam_url, "control": running.control_url}) + "\n")
     sys.stdout.flush()

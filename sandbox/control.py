@@ -10,6 +10,7 @@ from aiohttp import web
 from sandbox import pages, people, record_views, timeline, trading, wire
 from sandbox.accounts import HABITS, Account
 from sandbox.errors import BadRequest, NotFound, Refused
+from sandbox.steam_api.messages import whole
 from sandbox.steam_api.openid import OpenId
 from sandbox.steam_api.steam import Steam
 from sandbox.wire import NUDGE, PROVIDER, STEAM
@@ -172,9 +173,10 @@ async def change_account(request: web.Request) -> web.Response:
 
 
 def _steam_id(text: Any) -> int:
-    if not str(text).isdigit():
+    found = whole(str(text))
+    if found is None:
         raise BadRequest("a SteamID64 is a string of digits")
-    return int(text)
+    return found
 
 
 def _befriend(steam: Steam, account: Account, friends: set[int]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sandbox.errors import BadRequest, Refused
-from sandbox.steam_api.messages import Answer, as_json, html, null, response, str_error
+from sandbox.steam_api.messages import Answer, as_json, html, null, response, str_error, whole
 
 KINDS = (
     "bad_codes",
@@ -82,7 +82,7 @@ class Faults:
             if not isinstance(order.get(name, 0), int):
                 raise BadRequest(f"{name} is a whole number")
         account = order.get("account")
-        if account is not None and not str(account).isdigit():
+        if account is not None and whole(str(account)) is None:
             raise BadRequest("account is a SteamID64 or null")
         self._count += 1
         values = order | {"account": int(account) if account is not None else None}

@@ -71,9 +71,7 @@ def _entry(call: Call, account: Account, confirmation: Confirmation) -> dict[str
 
 
 def _visible(call: Call, account: Account, confirmation_id: str) -> Confirmation | None:
-    if not confirmation_id.isdigit():
-        return None
-    found = call.world.offers.confirmations.get(int(confirmation_id))
+    found = call.world.offers.confirmations.get(messages.whole(confirmation_id) or 0)
     return found if found and found.owner == account.steam_id and found.visible_at <= call.now else None
 
 

@@ -1,6 +1,7 @@
 """A request and an answer without any web framework, so the same handlers serve HTTP and tests in process."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 Values = dict[str, list[str]]
+WHOLE = re.compile(r"-?[0-9]{1,20}")
 
 COMMUNITY = "steamcommunity.com"
 API = "api.steampowered.com"
@@ -49,8 +51,8 @@ class Call:
 
     def number(self, name: str, default: int = 0) -> int:
         """A whole number; what is no number counts as the default."""
-        text = self.value(name).strip()
-        return int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else default
+        found = whole(self.value(name))
+        return default if found is None else found
 
     def flag(self, name: str, default: bool = False) -> bool:
         """Steam reads 0/1 and true/false; steampy 1.2.0 also sends Python's `True` and `False`."""
@@ -76,6 +78,11 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cookies: list[str] = field(default_factory=list)
     trouble: str = ""
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a text is, of at most 20 digits; None when it is none."""
+    return int(text) if WHOLE.fullmatch(text.strip()) else None
 
 
 def as_json(content: Any, status: int = 200, eresult: int | None = None) -> Answer:

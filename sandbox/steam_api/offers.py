@@ -45,7 +45,7 @@ def _proposal(call: Call) -> Proposal:
         give, receive = _wanted(offer["me"]), _wanted(offer["them"])
         token = params.get("trade_offer_access_token")
         partner = int(call.value("partner"))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Refused(INVALID_PARAM) from None
     if offer.get("newversion") is not True or call.value("serverid") != "1":
         raise Refused(INVALID_PARAM)

@@ -50,8 +50,9 @@ class OpenId:
         if call.form.get("cancel"):
             return messages.redirect(_with_query(where.geturl(), {"openid.ns": NS, "openid.mode": "cancel"}))
         picked = call.value("auto") or (call.form.get("pick") or [""])[0]
-        if picked.isdigit() and int(picked) in call.world.accounts.by_id:
-            return self._send_back(call, int(picked), where.geturl())
+        account = call.world.accounts.by_id.get(messages.whole(picked) or 0)
+        if account is not None:
+            return self._send_back(call, account.steam_id, where.geturl())
         return messages.html(self._page(call))
 
     def _send_back(self, call: Call, steam_id: int, return_to: str) -> Answer:

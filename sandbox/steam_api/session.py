@@ -75,5 +75,5 @@ def identify(call: Call) -> None:
         key_account(call)
     elif call.value("account_name"):
         call.known_as = call.world.accounts.by_account_name.get(call.value("account_name"))
-    elif call.value("steamid").isdigit() and call.method == "POST":
-        call.known_as = call.world.accounts.by_id.get(int(call.value("steamid")))
+    elif call.method == "POST":
+        call.known_as = call.world.accounts.by_id.get(call.number("steamid"))

@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.accounts import Account
 from sandbox.steam_api import session, views
-from sandbox.steam_api.messages import Answer, Call, as_json, key_page, response
+from sandbox.steam_api.messages import Answer, Call, as_json, key_page, response, whole
 from sandbox.trading import INVALID_PARAM
 
 IDS_MAX = 100
@@ -19,8 +19,8 @@ def _refusal(call: Call) -> Answer | None:
 
 def _asked(call: Call) -> list[Account]:
     """Known accounts of `steamids`, at most 100; unknown ones are simply missing."""
-    ids = [int(text) for text in call.value("steamids").split(",")[:IDS_MAX] if text.strip().isdigit()]
-    return [account for steam_id in dict.fromkeys(ids) if (account := call.world.accounts.by_id.get(steam_id))]
+    ids = dict.fromkeys(whole(text) or 0 for text in call.value("steamids").split(",")[:IDS_MAX])
+    return [account for steam_id in ids if (account := call.world.accounts.by_id.get(steam_id))]
 
 
 def summaries(call: Call) -> Answer:

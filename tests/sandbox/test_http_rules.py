@@ -333,9 +333,9 @@ def test_other_peoples_confirmations_are_out_of_reach(bench, phone, player):
     other = bench.client("red-2")
     bench.withdraw(other, player, bench.stock(other.steam_guard["steamid"])[:1])
     known = bench.credentials("red-2")
-    entry = other._session.get(
-        f"{COMMUNITY}/mobileconf/getlist", params=phone._key(known, int(time.time()), "conf")
-    ).json()["conf"][0]
+    entry = other._session.get(f"{COMMUNITY}/mobileconf/getlist", params=phone._key(known, int(time.time()), "conf")).json()[
+        "conf"
+    ][0]
 
     answer = phone.get("ajaxop", "allow", op="allow", cid=entry["id"], ck=entry["nonce"])
     assert answer.json()["success"] is False

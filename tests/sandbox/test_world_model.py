@@ -96,9 +96,7 @@ class Trading(RuleBasedStateMachine):
     @invariant()
     def every_item_is_in_exactly_one_place(self):
         world = self.world
-        lying = [
-            item for a in self.people for context in (2, 16) for item in world.items.at((a.steam_id, 730, context))
-        ]
+        lying = [item for a in self.people for context in (2, 16) for item in world.items.at((a.steam_id, 730, context))]
         held = [item for item in world.items if item.in_escrow]
         assert sorted(i.item_uid for i in lying + held) == sorted(world.items.by_uid)
         assert len(world.items.by_uid) + len(world.items.removed) == self.created == len(world.items.origins)

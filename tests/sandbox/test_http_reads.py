@@ -1,0 +1,409 @@
+"""Shapes of what Steam gives to read: inventories, offers, trades, players."""
+
+from decimal import Decimal
+
+import pytest
+
+COMMUNITY = "https://steamcommunity.com"
+API = "https://api.steampowered.com"
+
+
+# --- inventories ---------------------------------------------------------------------------------
+
+
+def inventory(session, steam_id, context=2, **query):
+    return session.get(f"{COMMUNITY}/inventory/{steam_id}/730/{context}", params={"l": "english", "count": 2000} | query)
+
+
+def test_an_inventory_has_assets_descriptions_and_properties(bench, bot, player):
+    content = inventory(bot._session, player["steam_id"]).json()
+    described = {(d["classid"], d["instanceid"]): d for d in content["descriptions"]}
+    record = {a["asset_id"]: a for a in bench.control("GET", "/control/record?part=assets")["assets"]}
+
+    assert (content["success"], content["total_inventory_count"], content["rwgrsn"]) == (1, 6, -2)
+    assert "more_items" not in content
+    assert "last_assetid" not in content
+    assert len(described) == len(content["descriptions"])
+    for asset in content["assets"]:
+        assert isinstance(asset["appid"], int)
+        assert all(isinstance(asset[k], str) for k in ("contextid", "assetid", "classid", "instanceid", "amount"))
+        description = described[asset["classid"], asset["instanceid"]]
+        assert description["market_hash_name"] == record[asset["assetid"]]["market_hash_name"]
+        assert description["tradable"] in (0, 1)
+    for entry in content["asset_properties"]:
+        values = {p["propertyid"]: p for p in entry["asset_properties"]}
+        known = record[entry["assetid"]]
+        if known["wear"] is not None:
+            assert values[1]["int_value"] == str(known["pattern"])
+            assert Decimal(values[2]["float_value"]) == Decimal(known["wear"])
+
+
+def test_an_inventory_is_paged_by_the_last_asset(bench, bot, player):
+    seen, start = [], None
+    for _ in range(3):
+        query = {"count": 2} | ({"start_assetid": start} if start else {})
+        page = inventory(bot._session, player["steam_id"], **query).json()
+        seen += [asset["assetid"] for asset in page["assets"]]
+        start = page.get("last_assetid")
+    assert start is None
+    assert len(set(seen)) == 6
+
+
+def test_an_empty_inventory_has_no_lists(bench, bot):
+    someone = bench.control("POST", "/control/accounts", {"kind": "player"}, 201)
+
+    assert inventory(bot._session, someone["steam_id"]).json() == {
+        "total_inventory_count": 0,
+        "success": 1,
+        "rwgrsn": -2,
+    }
+
+
+@pytest.mark.parametrize("count", [2001, 5000, 0, -1])
+def test_a_count_out_of_range_is_400_null(bench, bot, player, count):
+    answer = inventory(bot._session, player["steam_id"], count=count)
+
+    assert (answer.status_code, answer.content) == (400, b"null")
+
+
+def test_a_private_inventory_is_403_null_but_not_for_its_owner(bench, bot, player):
+    bench.patch(player["steam_id"], private=True)
+    bench.patch(bot.steam_guard["steamid"], private=True)
+
+    answer = inventory(bot._session, player["steam_id"])
+    assert (answer.status_code, answer.content) == (403, b"null")
+    assert inventory(bot._session, bot.steam_guard["steamid"]).json()["success"] == 1
+    assert inventory(bench.session(), bot.steam_guard["steamid"]).status_code == 403
+
+
+@pytest.fixture
+def delivered(bench, bot, player):
+    """The record of an item that the bot has just got."""
+    wanted = bench.stock(player["steam_id"])[0]
+    offer = bench.deposit(bot, player, [wanted])["tradeofferid"]
+    bench.act(player["steam_id"], offer, "accept")
+    assets = bench.control("GET", "/control/record?part=assets")["assets"]
+    return next(a for a in assets if a["item_uid"] == wanted["item_uid"])
+
+
+def test_context_16_is_its_owners_only_and_says_until_when(bench, bot, delivered):
+    mine = bot.steam_guard["steamid"]
+    content = inventory(bot._session, mine, 16, preserve_bbcode=1).json()
+    (description,) = content["descriptions"]
+
+    assert content["assets"][0]["assetid"] == delivered["asset_id"]
+    assert (description["sealed"], description["sealed_type"], description["tradable"]) == (1, 0, 0)
+    assert f"[date]{delivered['protected_until']}[/date]" in description["owner_descriptions"][0]["value"]
+    assert "trade-protected" in inventory(bot._session, mine, 16).text
+    assert inventory(bench.client("red-2")._session, mine, 16).status_code == 403
+    assert inventory(bench.session(), mine, 16).status_code == 403
+
+
+def test_tradable_in_16_is_a_switch(bench, bot, delivered):
+    bench.change(tradable_in_16=True)
+
+    assert inventory(bot._session, bot.steam_guard["steamid"], 16).json()["descriptions"][0]["tradable"] == 1
+
+
+def test_some_protected_items_have_no_properties(make_bench):
+    bench = make_bench(items_per_player=(12, 12))
+    bot, player = bench.client("red-1"), bench.accounts("player")[0]
+    offer = bench.deposit(bot, player, bench.stock(player["steam_id"]))["tradeofferid"]
+    before = inventory(bot._session, player["steam_id"]).json()
+    bench.act(player["steam_id"], offer, "accept")
+    after = inventory(bot._session, bot.steam_guard["steamid"], 16).json()
+
+    assert len(after["asset_properties"]) < len(before["asset_properties"])
+    assert after["asset_properties"]
+
+
+def test_items_just_traded_are_hidden_from_others_for_ten_days(bench, bot, player, delivered):
+    bench.advance(8 * 86400)
+    mine = bot.steam_guard["steamid"]
+    other = bench.client("red-2")
+
+    def seen(session):
+        return {asset["assetid"] for asset in inventory(session, mine).json()["assets"]}
+
+    assert delivered["asset_id"] in seen(bot._session)
+    assert delivered["asset_id"] not in seen(other._session)
+    bench.advance(2 * 86400)
+    assert delivered["asset_id"] in seen(other._session)
+
+
+def test_a_partners_inventory_shows_young_items_and_only_tradable_ones(bench, bot, player, delivered):
+    bench.control("POST", f"/control/accounts/{bot.steam_guard['steamid']}/items", {
+        "items": [{"market_hash_name": "AK-47 | Redline (Field-Tested)", "tradable": 0}]
+    }, 201)  # fmt: skip
+    bench.advance(8 * 86400)
+    other = bench.client("red-2")
+    url = f"{COMMUNITY}/tradeoffer/new/partnerinventory/"
+    query = {"sessionid": other._get_session_id(), "partner": bot.steam_guard["steamid"], "appid": 730, "contextid": 2}
+    page = {"Referer": f"{COMMUNITY}/tradeoffer/new/?partner=1"}
+
+    content = other._session.get(url, params=query, headers=page).json()
+    assert content["success"] is True
+    assert delivered["asset_id"] in content["rgInventory"]
+    tradable = {a["asset_id"] for a in bench.stock(bot.steam_guard["steamid"])}
+    assert set(content["rgInventory"]) == tradable
+    entry = content["rgInventory"][delivered["asset_id"]]
+    assert f"{entry['classid']}_{entry['instanceid']}" in content["rgDescriptions"]
+    assert (content["more"], content["more_start"]) == (False, False)
+
+    assert other._session.get(url, params=query).status_code == 400
+    assert other._session.get(url, params=query | {"sessionid": "x"}, headers=page).status_code == 400
+    assert bench.session().get(url, params=query, headers=page).status_code == 401
+    assert other._session.get(url, params=query | {"contextid": 16}, headers=page).json()["success"] is False
+
+
+def test_a_partners_inventory_is_paged_by_offset(make_bench):
+    bench = make_bench(partner_page_size=4)
+    bot, player = bench.client("red-1"), bench.accounts("player")[0]
+    url = f"{COMMUNITY}/tradeoffer/new/partnerinventory/"
+    query = {"sessionid": bot._get_session_id(), "partner": player["steam_id"], "appid": 730, "contextid": 2}
+    page = {"Referer": f"{COMMUNITY}/tradeoffer/new/?partner=1"}
+
+    first = bot._session.get(url, params=query, headers=page).json()
+    second = bot._session.get(url, params=query | {"start": first["more_start"]}, headers=page).json()
+    assert (len(first["rgInventory"]), first["more"], first["more_start"]) == (4, True, 4)
+    assert not second["more"]
+    assert not set(first["rgInventory"]) & set(second["rgInventory"])
+
+
+def test_the_legacy_inventory_has_the_old_shape(bench, bot, player):
+    url = f"{COMMUNITY}/profiles/{player['steam_id']}/inventory/json/730/2"
+    content = bench.session().get(url).json()
+    description = next(iter(content["rgDescriptions"].values()))
+
+    assert content["success"] is True
+    assert len(content["rgInventory"]) == 6
+    assert description["appid"] == "730"
+    assert {"category_name", "name"} <= set(description["tags"][0])
+    empty = bench.control("POST", "/control/accounts", {"kind": "player"}, 201)["steam_id"]
+    content = bench.session().get(f"{COMMUNITY}/profiles/{empty}/inventory/json/730/2").json()
+    assert (content["rgInventory"], content["rgDescriptions"]) == ([], [])
+    bench.patch(player["steam_id"], private=True)
+    assert bench.session().get(url).json() == {"success": False, "Error": "This profile is private."}
+
+
+def test_ones_own_inventory_is_read_by_token_on_the_api_host(bench, bot, delivered):
+    mine = bot.steam_guard["steamid"]
+    query = {"steamid": mine, "appid": 730, "count": 2000, "get_asset_properties": "true"}
+
+    plain = bench.api(bot, "GetInventoryItemsWithDescriptions", contextid=2, **query)
+    sealed = bench.api(bot, "GetInventoryItemsWithDescriptions", contextid=16, get_descriptions=True, **query)
+    assert plain["total_inventory_count"] == 4
+    assert "descriptions" not in plain
+    assert sealed["assets"][0]["assetid"] == delivered["asset_id"]
+    assert f"[date]{delivered['protected_until']}" in sealed["descriptions"][0]["owner_descriptions"][0]["value"]
+    first = bench.api(bot, "GetInventoryItemsWithDescriptions", contextid=2, **(query | {"count": 3}))
+    assert (len(first["assets"]), first["more_items"]) == (3, True)
+    rest = bench.api(bot, "GetInventoryItemsWithDescriptions", contextid=2, start_assetid=first["last_assetid"], **query)
+    assert len(rest["assets"]) == 1
+    assert bench.api(bot, "GetInventoryItemsWithDescriptions", contextid=2, **(query | {"count": 5000})) == {}
+    other = bench.accounts("player")[0]["steam_id"]
+    assert bench.api(bot, "GetInventoryItemsWithDescriptions", contextid=2, **(query | {"steamid": other})) == {}
+    assert bot.adapter.eresult == "15"
+
+
+# --- offers and trades ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["v1", "v1/", "v0001", "v0001/"])
+@pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("true", "false"), ("True", "False")])
+def test_versions_slashes_and_booleans_are_read_in_all_their_forms(bench, bot, player, path, yes, no):
+    bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])
+    query = {"access_token": bot._access_token, "get_sent_offers": yes, "get_descriptions": no, "active_only": yes}
+
+    content = bench.session().get(f"{API}/IEconService/GetTradeOffers/{path}", params=query).json()["response"]
+
+    assert len(content["trade_offers_sent"]) == 1
+    assert "descriptions" not in content
+    assert content["next_cursor"] == 0
+
+
+def test_an_offer_has_the_types_that_steam_gives(bench, bot, player):
+    item = bench.stock(player["steam_id"])[0]
+    offer_id = bench.deposit(bot, player, [item], "token-1")["tradeofferid"]
+
+    sent = bench.api(bot, "GetTradeOffers", get_sent_offers=1, active_only=1)["trade_offers_sent"][0]
+
+    assert sent["tradeofferid"] == offer_id
+    assert sent["expiration_time"] - sent["time_created"] == 1_209_600
+    assert (sent["is_our_offer"], sent["from_real_time_trade"], sent["escrow_end_date"]) == (True, False, 0)
+    assert sent["trade_offer_state"] == 2
+    assert "items_to_give" not in sent
+    assert "tradeid" not in sent
+    (asset,) = sent["items_to_receive"]
+    assert (asset["appid"], asset["contextid"], asset["amount"], asset["missing"]) == (730, "2", "1", False)
+    assert (asset["assetid"], asset["classid"]) == (item["asset_id"], item["classid"])
+    one = bench.api(bot, "GetTradeOffer", tradeofferid=offer_id, get_descriptions=1)
+    assert one["offer"] == sent
+    assert one["descriptions"][0]["market_hash_name"] == item["market_hash_name"]
+
+
+def test_a_recipient_sees_an_offer_once_it_is_confirmed(bench, bot):
+    other = bench.client("red-2")
+    me = next(a for a in bench.accounts("bot") if a["name"] == "red-2")
+    query = {"get_received_offers": 1, "get_sent_offers": 1}
+    sent = bench.withdraw(bot, me, bench.stock(bot.steam_guard["steamid"])[:1])["tradeofferid"]
+
+    assert bench.api(other, "GetTradeOffers", **query) == {"next_cursor": 0}
+    assert bench.api(other, "GetTradeOffer", tradeofferid=sent) == {}
+    assert bench.api(bot, "GetTradeOffers", active_only=1, **query)["trade_offers_sent"][0]["trade_offer_state"] == 9
+    bot._confirm_transaction(sent)
+    received = bench.api(other, "GetTradeOffers", **query)["trade_offers_received"][0]
+    assert (received["trade_offer_state"], received["is_our_offer"]) == (2, False)
+    assert "items_to_receive" in received
+    assert "items_to_give" not in received
+
+
+def test_active_only_takes_a_cutoff_for_what_changed(bench, bot, player):
+    first = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
+    bot.cancel_trade_offer(first)
+    bench.advance(3600)
+    second = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
+    now = int(bench.control("GET", "/control/clock")["now"])
+
+    def ids(**query):
+        found = bench.api(bot, "GetTradeOffers", get_sent_offers=1, **query).get("trade_offers_sent", [])
+        return [offer["tradeofferid"] for offer in found]
+
+    assert ids(active_only=1) == [second]
+    assert ids(active_only=1, time_historical_cutoff=now - 7200) == [second, first]
+    assert ids(active_only=1, time_historical_cutoff=now - 60) == [second]
+    assert ids(active_only=1, time_historical_cutoff=now + 86400) == [second]
+    assert ids(historical_only=1) == [first]
+    assert ids() == [second, first]
+
+
+def test_offers_are_paged_by_a_cursor(make_bench):
+    bench = make_bench(offers_page_size=2)
+    bot, player = bench.client("red-1"), bench.accounts("player")[0]
+    sent = [bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"] for _ in range(5)]
+    seen, cursor = [], 0
+    for _ in range(3):
+        page = bench.api(bot, "GetTradeOffers", get_sent_offers=1, active_only=1, cursor=cursor)
+        seen += [offer["tradeofferid"] for offer in page["trade_offers_sent"]]
+        cursor = page["next_cursor"]
+
+    assert cursor == 0
+    assert sorted(seen) == sorted(sent)
+
+
+def test_the_trade_status_shows_new_ids_when_they_are_known(bench, bot, player):
+    bench.change(exchange_ids_delay_s=60)
+    offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
+    bench.act(player["steam_id"], offer, "accept")
+    tradeid = bench.offer(offer)["tradeid"]
+
+    early = bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]
+    bench.advance(61)
+    late = bench.api(bot, "GetTradeStatus", tradeid=tradeid, get_descriptions=1)
+    assert early["status"] == 2
+    assert "new_assetid" not in early["assets_received"][0]
+    assert late["trades"][0]["status"] == 3
+    assert late["trades"][0]["assets_received"][0]["new_contextid"] == "16"
+    assert late["trades"][0]["time_settlement"] == late["trades"][0]["time_init"] + 604_800
+    assert late["descriptions"]
+    assert bench.api(bench.client("red-2"), "GetTradeStatus", tradeid=tradeid) == {}
+
+
+def test_a_status_may_stay_2_for_ever(bench, bot, player):
+    bench.change(exchanges_stay_committed=True)
+    offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
+    bench.act(player["steam_id"], offer, "accept")
+    bench.advance(40 * 86400)
+
+    trade = bench.api(bot, "GetTradeStatus", tradeid=bench.offer(offer)["tradeid"])["trades"][0]
+    assert (trade["status"], "new_assetid" in trade["assets_received"][0]) == (2, True)
+
+
+def test_a_held_trade_is_11_and_10_until_the_hold_is_over(bench, bot, player):
+    bench.patch(player["steam_id"], hold_days=15)
+    offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
+    bench.act(player["steam_id"], offer, "accept")
+    seen = bench.api(bot, "GetTradeOffer", tradeofferid=offer)["offer"]
+    trade = bench.api(bot, "GetTradeStatus", tradeid=seen["tradeid"])["trades"][0]
+
+    assert (seen["trade_offer_state"], trade["status"]) == (11, 10)
+    assert seen["escrow_end_date"] == int(trade["time_escrow_end"])
+    assert "new_assetid" not in trade["assets_received"][0]
+    bench.advance(15 * 86400 + 1)
+    trade = bench.api(bot, "GetTradeStatus", tradeid=seen["tradeid"])["trades"][0]
+    assert (trade["status"], "new_assetid" in trade["assets_received"][0]) == (3, True)
+    assert bench.offer(offer)["state"] == 3
+
+
+def test_the_history_is_paged_from_newest_to_oldest_and_back(bench, bot, player):
+    trades = []
+    for _ in range(3):
+        offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
+        bench.act(player["steam_id"], offer, "accept")
+        trades.append(bench.offer(offer)["tradeid"])
+        bench.advance(10)
+
+    page = bench.api(bot, "GetTradeHistory", max_trades=2, include_total=1)
+    last = page["trades"][-1]
+    after = {"start_after_time": last["time_init"], "start_after_tradeid": last["tradeid"]}
+    older = bench.api(bot, "GetTradeHistory", max_trades=2, **after)
+    newer = bench.api(bot, "GetTradeHistory", max_trades=2, navigating_back=1, **after)
+    assert [t["tradeid"] for t in page["trades"]] == trades[:0:-1]
+    assert (page["more"], page["total_trades"]) == (True, 3)
+    assert [t["tradeid"] for t in older["trades"]] == trades[:1]
+    assert older["more"] is False
+    assert [t["tradeid"] for t in newer["trades"]] == trades[2:]
+
+
+def test_hold_durations_want_the_right_token(bench, bot, player):
+    wrong = bench.api(bot, "GetTradeHoldDurations", steamid_target=player["steam_id"], trade_offer_access_token="nope")
+
+    assert (wrong, bot.adapter.eresult) == ({}, "15")
+    good = bench.api(
+        bot, "GetTradeHoldDurations", steamid_target=player["steam_id"], trade_offer_access_token=player["trade_token"]
+    )
+    assert set(good) == {"my_escrow", "their_escrow", "both_escrow"}
+
+
+def test_the_own_trade_token_is_told_and_renewed(bench, bot):
+    me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
+
+    assert bench.api(bot, "GetTradeOfferAccessToken")["trade_offer_access_token"] == me["trade_token"]
+    assert bench.api(bot, "GetTradeOfferAccessToken", generate_new_token=1)["trade_offer_access_token"] != me["trade_token"]
+
+
+# --- players -------------------------------------------------------------------------------------
+
+
+def test_players_are_described_by_any_well_formed_key(bench, player):
+    session = bench.session()
+    ids = f"{player['steam_id']},76561197960265729,oops"
+    query = {"key": "0" * 32, "steamids": ids}
+
+    people = session.get(f"{API}/ISteamUser/GetPlayerSummaries/v0002/", params=query).json()["response"]["players"]
+    bans = session.get(f"{API}/ISteamUser/GetPlayerBans/v1", params=query).json()
+    level = session.get(f"{API}/IPlayerService/GetSteamLevel/v1", params={"key": "0" * 32, "steamid": player["steam_id"]})
+    assert [(p["steamid"], p["personaname"], p["communityvisibilitystate"]) for p in people] == [
+        (player["steam_id"], player["name"], 3)
+    ]
+    assert bans["players"][0]["EconomyBan"] == "none"
+    assert level.json()["response"]["player_level"] > 0
+    bench.patch(player["steam_id"], private=True, banned=True)
+    people = session.get(f"{API}/ISteamUser/GetPlayerSummaries/v2", params=query).json()["response"]["players"]
+    bans = session.get(f"{API}/ISteamUser/GetPlayerBans/v1", params=query).json()
+    assert people[0]["communityvisibilitystate"] == 1
+    assert "timecreated" not in people[0]
+    assert bans["players"][0]["EconomyBan"] == "banned"
+    refused = session.get(f"{API}/ISteamUser/GetPlayerBans/v1", params=query | {"key": "short"})
+    assert refused.status_code == 403
+    assert "<pre>key=</pre>" in refused.text
+
+
+def test_item_classes_are_described(bench, bot, player):
+    item = bench.stock(player["steam_id"])[0]
+    query = {"key": "0" * 32, "appid": 730, "class_count": 1, "classid0": item["classid"], "instanceid0": item["instanceid"]}
+
+    result = bench.session().get(f"{API}/ISteamEconomy/GetAssetClassInfo/v1", params=query).json()["result"]
+
+    assert result["success"] is True
+    assert result[f"{item['classid']}_{item['instanceid']}"]["market_hash_name"] == item["market_hash_name"]

@@ -1,0 +1,79 @@
+"""The program: what it prints, what it takes, and that it stops cleanly; and starting it inside a test."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import requests
+
+from sandbox import __main__ as program
+from sandbox import server
+from sandbox.settings import SandboxSettings
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_prints_its_addresses_serves_and_stops_with_0(how):
+    command = [sys.executable, "-m", "sandbox", "--bot-group", "blue:3", "--players", "2", "--items-per-player", "5"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        ready = json.loads(process.stdout.readline())
+        accounts = requests.get(f"{ready['control']}/control/accounts", timeout=10).json()["accounts"]
+        home = requests.get(ready["steam"], headers={"Host": "steamcommunity.com"}, timeout=10)
+        process.send_signal(how)
+        out, err = process.communicate(timeout=20)
+
+    assert [a["name"] for a in accounts if a["kind"] == "bot"] == ["blue-1", "blue-2", "blue-3"]
+    assert sum(a["kind"] == "player" for a in accounts) == 2
+    assert "g_steamID = false;" in home.text
+    assert (process.returncode, out) == (0, "")
+    assert "Traceback" not in err
+    assert "GET" not in err
+
+
+def options(*argv):
+    return program.settings_of(program._parser().parse_args(argv))
+
+
+def test_the_command_line_becomes_settings():
+    assert options() == SandboxSettings()
+    made = options("--seed", "7", "--bots", "a,b", "--bot-group", "red:2", "--items-per-player", "20", "--protection-s", "0")
+    assert (made.seed, made.bots, made.items_per_player, made.protection_s) == (7, ("a", "b", "red-1", "red-2"), (20, 20), 0)
+    assert options("--items-per-player", "3-9").items_per_player == (3, 9)
+
+
+@pytest.mark.parametrize("argv", [["--bots", "a,a"], ["--bot-group", "red"], ["--items-per-player", "9-3"]])
+def test_a_command_line_that_does_not_fit_ends_with_2(argv, capsys):
+    assert program.main(argv) == 2
+    assert "sandbox: " in capsys.readouterr().err
+
+
+async def test_it_runs_in_a_tests_own_loop():
+    running = await server.start(replace(SandboxSettings(), bots=("x",), players=1))
+    try:
+        assert running.steam_url.startswith("http://127.0.0.1:")
+        assert running.control_url != running.steam_url
+        assert next(iter(running.world.accounts)).name == "x"
+    finally:
+        await running.stop()
+
+
+def test_its_world_can_be_looked_at_from_another_thread():
+    with server.in_thread(bots=("x", "y"), players=0) as running:
+        names = running.on_loop(lambda: [a.name for a in running.world.accounts])
+
+    assert names == ["x", "y"]
+
+
+def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open():
+    with server.in_thread(bots=(), players=0) as running:
+        port = int(running.control_url.rpartition(":")[2])
+        with pytest.raises(OSError, match="address already in use"), server.in_thread(control_port=port):
+            pytest.fail("two servers on one port")
+
+
+def test_settings_that_make_no_sense_are_refused():
+    for change in ({"items_per_player": (3, 1)}, {"protection_s": -1}, {"offer_lifetime_s": 0}, {"bots": ("a", "a")}):
+        with pytest.raises(ValueError):
+            SandboxSettings(**change)
