@@ -1,7 +1,6 @@
 """A player's inventory, read through a bot: asked once however many wait, believed for a minute, forgotten when it changed.
 
-An order of kind ``inventory`` goes to one bot; its report comes back through the report loop, which tells the waiters. Reads of
-one player follow one another, so an answer can always be told to belong to its question.
+An order of kind ``inventory`` goes to one bot; its report comes back through the report loop and is known by its order's id.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from typing import Any
 import redis
 
 from balancer.fleet import Fleet
-from balancer.waiters import Waiters
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import SteamId, record_id
@@ -78,10 +76,9 @@ class Inventories:
     master: MasterKey
     redis: redis.Redis
     fleet: Fleet
-    waiters: Waiters
     _cached: OrderedDict[Key, _Cached] = field(default_factory=OrderedDict)
     _reading: dict[Key, asyncio.Task[PlayerInventory]] = field(default_factory=dict)
-    _turns: dict[SteamId, asyncio.Lock] = field(default_factory=dict)
+    _asked: dict[str, asyncio.Future[Report]] = field(default_factory=dict)
     _watched: OrderedDict[str, SteamId] = field(default_factory=OrderedDict)
 
     async def read(self, steam_id: SteamId, trade_token: str | None) -> PlayerInventory:
@@ -126,6 +123,12 @@ class Inventories:
             if steam_id is not None:
                 self.forget(steam_id)
 
+    def told(self, report: Report) -> None:
+        """A bot has read an inventory, or could not; reports that nobody here waits for are passed over."""
+        answer = self._asked.get(report.order_id or "")
+        if answer is not None and not answer.done():
+            answer.set_result(report)
+
     def close(self) -> None:
         """End every read that is still waiting."""
         for reading in list(self._reading.values()):
@@ -145,36 +148,29 @@ class Inventories:
 
     async def _read(self, key: Key, trade_token: str | None) -> PlayerInventory:
         steam_id = key[0]
-        turn = self._turns.setdefault(steam_id, asyncio.Lock())
         try:
-            async with asyncio.timeout(self.settings.trades.inventory_wait_s), turn:
+            async with asyncio.timeout(self.settings.trades.inventory_wait_s):
                 return self._understood(steam_id, await self._ask(steam_id, trade_token))
         except TimeoutError:
             raise SteamUnavailable("No bot could read the player's inventory in time.", code=UNAVAILABLE) from None
-        finally:
-            if not turn.locked() and not any(other[0] == steam_id and other != key for other in self._reading):
-                self._turns.pop(steam_id, None)
 
     async def _ask(self, steam_id: SteamId, trade_token: str | None) -> Report:
-        """Give the order and wait for the report that answers it; reports of other orders are passed over."""
+        """Give the order and wait for the report that answers it."""
         try:
             bot = self.fleet.pick_reader(str(int(steam_id))).name
         except NoBotAvailable:
             raise SteamUnavailable("No bot is there to read the player's inventory.", code=UNAVAILABLE) from None
         order = self._order(bot, steam_id, trade_token)
-        waiting = self.waiters.expect_inventory(str(int(steam_id)))
+        answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
+        self._asked[order.order_id] = answer
         try:
             await asyncio.to_thread(self._enqueue, order)
-            while True:
-                report: Any = await waiting
-                if isinstance(report, Report) and report.order_id in (None, order.order_id):
-                    return report
-                waiting = self.waiters.expect_inventory(str(int(steam_id)))
+            return await answer
         except redis.RedisError as error:
             _log.warning("inventory order not given", action="inventory", bot=bot, error=type(error).__name__)
             raise SteamUnavailable("The bots cannot be reached.", code=UNAVAILABLE) from error
         finally:
-            waiting.cancel()
+            del self._asked[order.order_id]
 
     def _order(self, bot: str, steam_id: SteamId, trade_token: str | None) -> Order:
         now_ms = self.server_clock.now_ms()

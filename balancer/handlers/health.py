@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -13,13 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from balancer import api, schemas
 from balancer.context import Context
+from balancer.loops import Loops
 
 CHECK_S = 2.0
 _OK = b'{"status":"ok"}'
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
-# Which loops of this process still run, by name; the composition root puts it there.
-LOOPS: web.AppKey[Callable[[], dict[str, bool]]] = web.AppKey("loops", Callable[[], dict[str, bool]])
+LOOPS: web.AppKey[Loops] = web.AppKey("loops", Loops)
 
 
 @api.page("application/json", answers={200: schemas.Health})
@@ -37,7 +36,7 @@ async def ready(request: web.Request) -> web.Response:
     """
     ctx = request.app[api.CONTEXT]
     database, carrier = await asyncio.gather(_database(ctx), _redis(ctx))
-    loops = request.app[LOOPS]()
+    loops = request.app[LOOPS].running()
     online = sum(bot.state == "online" for bot in ctx.fleet.bots())
     checks: dict[str, dict[str, Any]] = {
         "database": database,

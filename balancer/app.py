@@ -1,0 +1,180 @@
+"""Composition root: settings in, aiohttp application out. Everything is built once, in order, and closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import redis
+from aiohttp import ClientSession, web
+from aiohttp.abc import AbstractAccessLogger
+
+from balancer import api, auth, loops, problems, verify
+from balancer.context import Context
+from balancer.db import Database
+from balancer.fleet import Fleet
+from balancer.handlers import docs, health
+from balancer.handlers import verify as verify_pages
+from balancer.inventory import Inventories
+from balancer.prices import Prices
+from balancer.routes import ROUTES
+from balancer.waiters import Waiters
+from shared import log, wire
+from shared.clock import Clock, ServerClock
+from shared.sealing import MasterKey
+from shared.settings import Settings
+
+# Longer than the longest ?wait=, so that on SIGTERM every open request still gets its answer.
+SHUTDOWN_S = 28.0
+STEAM_HEADERS = {"Origin": "https://steamcommunity.com", "Referer": "https://steamcommunity.com/"}
+
+_log = log.get(__name__)
+_access = log.get("balancer.access")
+
+
+def build(settings: Settings) -> web.Application:
+    """The application; nothing is opened before it starts up. The database must be migrated.
+
+    Raises:
+        SettingsError: the master key cannot be read.
+    """
+    master = MasterKey.read(settings.balancer.master_key_file)
+    app = web.Application(middlewares=[problems.middleware], client_max_size=settings.balancer.body_max_bytes)
+    app.add_routes(ROUTES)
+    app[docs.DOCUMENT] = docs.dumps(ROUTES)
+    app[auth.KEYS] = auth.Keys()
+    app[verify_pages.TRIES] = verify.Tries()
+    app[api.CONTEXT] = _context(settings, master)
+    app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])
+    return app
+
+
+class _Waiters(Waiters):
+    """Tells the inventories too: what a bot has read, and that an accepted trade made a player's inventory another one."""
+
+    def __init__(self, inventories: Inventories) -> None:
+        super().__init__()
+        self._of_players = inventories
+
+    def notify(self, trade_ids: Iterable[str]) -> None:
+        changed = list(trade_ids)
+        super().notify(changed)
+        self._of_players.changed(changed)
+
+    def notify_inventory(self, steam_id: str, result: Any) -> None:
+        super().notify_inventory(steam_id, result)
+        self._of_players.told(result)
+
+
+def _context(settings: Settings, master: MasterKey) -> Context:
+    clock = Clock(settings.clock.offset_s)
+    server_clock = ServerClock(clock)
+    client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
+    database = Database(settings.database)
+    fleet = Fleet(settings, clock, server_clock, master, client, database)
+    inventories = Inventories(settings, clock, server_clock, master, client, fleet)
+    return Context(
+        settings=settings,
+        clock=clock,
+        server_clock=server_clock,
+        master=master,
+        db=database,
+        redis=client,
+        fleet=fleet,
+        prices=Prices(settings.balancer.prices_file),
+        inventories=inventories,
+        waiters=_Waiters(inventories),
+    )
+
+
+async def _storage(app: web.Application) -> AsyncIterator[None]:
+    """Redis' time is measured first, as orders expire by it; without Redis the loops go on trying."""
+    ctx = app[api.CONTEXT]
+    try:
+        await asyncio.to_thread(wire.measure_time, ctx.redis, ctx.clock, ctx.server_clock)
+    except redis.RedisError as error:
+        _log.warning("redis is not there yet", action="start", error=type(error).__name__)
+    yield
+    ctx.inventories.close()
+    await ctx.outbox.drain()
+    ctx.redis.close()
+    await asyncio.to_thread(ctx.db.close)
+
+
+async def _browser(app: web.Application) -> AsyncIterator[None]:
+    """The client for asking Steam about sign-ins; it has been turned away without headers like a browser's."""
+    settings = app[api.CONTEXT].settings
+    headers = {**STEAM_HEADERS, "User-Agent": settings.steam.user_agent}
+    async with ClientSession(headers=headers) as session:
+        app[verify_pages.HTTP] = session
+        yield
+
+
+async def _prices(app: web.Application) -> AsyncIterator[None]:
+    ctx = app[api.CONTEXT]
+    await ctx.prices.check()
+    task = asyncio.create_task(_keep_prices(ctx))
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _keep_prices(ctx: Context) -> None:
+    while True:
+        await asyncio.sleep(ctx.settings.balancer.prices_check_s)
+        await ctx.prices.check()
+
+
+async def _loops(app: web.Application) -> AsyncIterator[None]:
+    """The core's loops: what the bots report, watching, the sweep, the snapshot of the fleet."""
+    running = loops.Loops(app[api.CONTEXT])
+    app[health.LOOPS] = running
+    running.start()
+    yield
+    await running.stop()
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line per refused or failed request, with the route's pattern instead of its path: a path may hold a token."""
+
+    def __init__(self, logger: logging.Logger, log_format: str) -> None:
+        super().__init__(logger, log_format)
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """``time`` is in seconds."""
+        status = response.status
+        write = _access.debug if status < 400 else _access.info if status < 500 else _access.warning
+        write("request", action="http", method=request.method, path=_pattern(request), status=status, ms=round(time * 1000, 1))
+
+    @property
+    def enabled(self) -> bool:
+        return True
+
+
+def _pattern(request: web.BaseRequest) -> str:
+    if isinstance(request, web.Request):
+        resource = request.match_info.route.resource
+        if resource is not None:
+            return resource.canonical
+    return "(unknown)"
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[str]:
+    """Serve until the block ends; gives the address. In-flight requests are answered before this returns."""
+    runner = web.AppRunner(build(settings), access_log_class=AccessLog, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        host, port = settings.balancer.host, settings.balancer.port
+        # Several balancers may share one port of one machine; a port of the system's choice is nobody else's.
+        share = port != 0 and hasattr(socket, "SO_REUSEPORT")
+        await web.TCPSite(runner, host, port, reuse_port=share or None).start()
+        address = runner.addresses[0]
+        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
+        yield f"http://{shown}:{address[1]}"
+    finally:
+        await runner.cleanup()
