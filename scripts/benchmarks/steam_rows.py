@@ -1,0 +1,153 @@
+"""How many requests Steam sees per accepted deposit and withdrawal, with about ten live trades per bot."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from scripts.benchmarks.options import Options
+from scripts.benchmarks.rows import BenchError, Floor, Row
+from scripts.benchmarks.running import folder, players_of
+from scripts.players import DONE, Site
+from scripts.stack import Stack, Wish, get_json, send_json
+
+Say = Callable[[str], None]
+BOTS = 2
+# Players answer after this long on average, spread by half; in looks at the offers (watch_s = 1) that is four.
+ANSWER_S = 4.0
+# Longer than a phase takes, so that looks for settlement fall between the phases.
+PROTECTION_S = 40
+PHASE_MAX_S = 90.0
+POLL_S = 0.25
+# Reading inventories and asking for holds is paid per request of the site, not per trade.
+NOT_COUNTED = frozenset({"inventory", "legacy_inventory", "partnerinventory", "tradepage", "GetInventoryItemsWithDescriptions"})
+NOT_COUNTED |= {"GetTradeHoldDurations", "GetUserDetails"}
+
+
+@dataclass
+class Phase:
+    """What one kind of trade cost."""
+
+    accepted: int
+    requests: Counter[str]
+
+    def per_trade(self) -> float:
+        return sum(count for route, count in self.requests.items() if route not in NOT_COUNTED) / max(1, self.accepted)
+
+    def listed(self) -> str:
+        each = {route: count / max(1, self.accepted) for route, count in self.requests.items()}
+        shown = [f"{route} {count:.2f}" for route, count in sorted(each.items()) if route not in NOT_COUNTED]
+        left_out = sum(count for route, count in each.items() if route in NOT_COUNTED)
+        return f"{self.accepted} accepted: {', '.join(shown)}; not counted: inventories and holds {left_out:.2f}"
+
+
+def requests(options: Options, say: Say) -> Iterator[Row]:
+    """Deposits, then their settlement, then withdrawals; each phase's requests by themselves."""
+    say("Steam requests per trade")
+    with folder() as directory:
+        wish = Wish(directory, bots_per_group=BOTS, players=BOTS * options.live_trades, log_level="warning")
+        wish.protection_s = 10 if options.quick else PROTECTION_S
+        wish.sandbox_args = ["--items-per-player", "20"]
+        wish.overrides = {"trades": {"watch_s": 1.0, "settle_again_s": 10.0}}
+        with Stack(wish, say=say) as stack:
+            phases = asyncio.run(_play(stack, options, say))
+    live = f"about {options.live_trades} live trades a bot, answered within {ANSWER_S:g} looks of the watch; "
+    for name, most in (("deposit", 3), ("withdrawal", 5)):
+        phase = phases[name]
+        note = live + phase.listed()
+        yield Row(f"Steam requests per accepted {name}", "requests", phase.per_trade(), floor=Floor.most(most), note=note)
+    settled = phases["settlement"]
+    row = sum(settled.requests.values()) / max(1, settled.accepted)
+    counted = {route: round(count / max(1, settled.accepted), 2) for route, count in settled.requests.items()}
+    yield Row("Steam requests per settled trade, all looks", "requests", row, note=f"{settled.accepted} settled: {counted}")
+
+
+async def _play(stack: Stack, options: Options, say: Say) -> dict[str, Phase]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        site = Site(http, stack.balancer_url, stack.api_key, stack.control_url)
+        games = [Game(site, row, number) for number, row in enumerate(players_of(stack))]
+        for game in games:
+            await game.get_ready()
+        found = {}
+        rounds = options.trades_each
+        found["deposit"] = await _phase(stack, [game.deposits for game in games], rounds)
+        say("  waiting for protection to end")
+        settled = await _phase(stack, [game.wait_settled for game in games], 1)
+        found["settlement"] = Phase(found["deposit"].accepted, settled.requests)
+        found["withdrawal"] = await _phase(stack, [game.withdrawals for game in games], rounds)
+        return found
+
+
+async def _phase(stack: Stack, works: list[Callable[[int], Awaitable[int]]], rounds: int) -> Phase:
+    """All players at once; what Steam was asked meanwhile."""
+    send_json("DELETE", f"{stack.control_url}/control/requests", {})
+    accepted = sum(await asyncio.gather(*(work(rounds) for work in works)))
+    counts = get_json(f"{stack.control_url}/control/requests")["counts"]
+    return Phase(accepted, Counter(counts))
+
+
+class Game:
+    """One player with one trade at a time, always accepted."""
+
+    def __init__(self, site: Site, row: dict[str, Any], number: int) -> None:
+        self._site = site
+        self._steam_id: str = row["steam_id"]
+        self._about = {"user_id": f"player-{number}", "steam_id": row["steam_id"], "trade_url": row["trade_url"]}
+        self._number = number
+        self._keys = 0
+
+    async def get_ready(self) -> None:
+        delay_s = ANSWER_S * (0.5 + (self._number % 10) / 9)
+        await self._site.account(self._steam_id, habit="accept", delay_s=round(delay_s, 2))
+
+    async def deposits(self, rounds: int) -> int:
+        ends = []
+        for _ in range(rounds):
+            asked = {name: self._about[name] for name in ("steam_id", "trade_url")}
+            items = (await self._site.call("POST", "/inventory", asked))["items"]
+            assets = [item["asset_id"] for item in items if item["acceptable"]]
+            if not assets:
+                raise BenchError("a player has nothing to deposit")
+            ends.append(await self._trade("deposit", {"asset_ids": assets[:1]}))
+        return ends.count("accepted")
+
+    async def withdrawals(self, rounds: int) -> int:
+        held = await self._held()
+        ids = [row["deposit_id"] for row in held if row["settled_at"] and not row["frozen_by"]]
+        ends = [await self._trade("withdraw", {"deposit_ids": [deposit_id]}) for deposit_id in ids[:rounds]]
+        return ends.count("accepted")
+
+    async def wait_settled(self, _rounds: int) -> int:
+        """Until every deposit may be withdrawn; how many."""
+        deadline = time.monotonic() + PHASE_MAX_S
+        while True:
+            held = await self._held()
+            if held and all(row["settled_at"] for row in held):
+                return len(held)
+            if time.monotonic() > deadline:
+                raise BenchError(f"deposits of {self._steam_id} did not settle")
+            await asyncio.sleep(POLL_S * 4)
+
+    async def _held(self) -> list[dict[str, Any]]:
+        path = f"/deposits?user_id={self._about['user_id']}&status=active"
+        rows: list[dict[str, Any]] = (await self._site.call("GET", path))["deposits"]
+        return rows
+
+    async def _trade(self, direction: str, what: dict[str, Any]) -> str:
+        """Ask, then look until the trade is over; its status."""
+        self._keys += 1
+        answer = await self._site.call("POST", f"/{direction}?wait=20", {**self._about, **what}, f"{self._number}-{self._keys}")
+        trade_id = answer["trades"][0]["trade_id"]
+        deadline = time.monotonic() + PHASE_MAX_S
+        while time.monotonic() < deadline:
+            trade = await self._site.call("GET", f"/trade/{trade_id}")
+            if trade["status"] in DONE:
+                return str(trade["status"])
+            await asyncio.sleep(POLL_S)
+        raise BenchError(f"a {direction} did not end: {trade['status']}")
