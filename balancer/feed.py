@@ -1,10 +1,18 @@
-"""The numbered feed of everything that happened."""
+"""The numbered feed of everything that happened.
+
+Numbers are given by the database and may have gaps, where a transaction was taken back. What a reader may rely on: once a
+number was served, no lower one appears any more; `balancer.db.settled_number` says how that is kept on PostgreSQL.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection, Row, select
+
+from balancer import db, models
 from balancer.context import Context
 
 
@@ -24,4 +32,25 @@ class EventView:
 
 async def events(ctx: Context, after: int, limit: int) -> list[EventView]:
     """The events behind number ``after``, in order. A number never appears once a higher one has been given out."""
-    raise NotImplementedError
+    return await ctx.db.look(_behind, after, limit)
+
+
+def _behind(connection: Connection, after: int, limit: int) -> list[EventView]:
+    settled = db.settled_number(connection)
+    query = select(models.events).where(models.events.c.number > after).order_by(models.events.c.number).limit(limit)
+    if settled is not None:
+        query = query.where(models.events.c.number <= settled)
+    return [_view(row) for row in connection.execute(query)]
+
+
+def _view(row: Row[Any]) -> EventView:
+    return EventView(
+        number=row.number,
+        at=int(row.at.timestamp()),
+        kind=row.kind,
+        trade_id=row.trade_id,
+        user_id=row.user_id,
+        bot=row.bot,
+        who=row.who,
+        data=json.loads(row.data),
+    )

@@ -175,7 +175,11 @@ def _wish_canceled(
     if trade.status not in LIVE:
         raise TooLate(f"the trade is {trade.status}", status=trade.status)
     if trade.cancel_requested_at is None:
-        connection.execute(update(trades).where(trades.c.trade_id == trade_id).values(cancel_requested_at=now, touched=now))
+        connection.execute(
+            update(trades)
+            .where(trades.c.trade_id == trade_id)
+            .values(cancel_requested_at=now, cancel_asked_at=now, touched=now)
+        )
         bot = f"{trade.color}-{trade.bot_id}"
         told = journal.event_row("cancel_requested", {"status": trade.status}, who, now, trade_id, trade.user_id, bot)
         journal.append(connection, [told])

@@ -1,0 +1,128 @@
+"""The loops of one balancer: reports, watching, the sweep, the fleet's snapshot, Redis' time.
+
+Each runs its function again and again until shutdown; an exception is logged and the next round comes all the same. Watching
+and the sweep are done by one balancer at a time, so that several of them do not ask Steam several times: whoever holds a short
+key in Redis. That is only for economy; two at once would do no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from balancer.context import Context
+from balancer.reports import Reader
+from balancer.sweep import Sweep
+from balancer.watching import Watcher
+from shared import log, wire
+
+logger = log.get(__name__)
+
+MEASURE_S = 15.0
+FAILED_WAIT_S = 1.0
+STOP_S = 10.0
+# How many rounds a leader may miss before another takes over.
+LEAD_ROUNDS = 3.0
+_KEEP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """``work`` is called every ``every_s`` seconds; with ``led`` only by the balancer that leads in it."""
+
+    name: str
+    work: Callable[[], Awaitable[object]]
+    every_s: float
+    led: bool = False
+
+
+class Loops:
+    """All loops of one balancer."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._me = secrets.token_hex(8)
+        self._stop = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leads: dict[str, bool] = {}
+        self.reader = Reader(ctx, self._me)
+        self.watcher = Watcher(ctx)
+        self.sweep = Sweep(ctx)
+
+    def all(self) -> list[Loop]:
+        settings = self._ctx.settings
+        return [
+            Loop("reports", self.reader.round, 0.0),
+            Loop("changes", self.reader.listen_round, 0.0),
+            Loop("fleet", self._ctx.fleet.refresh, settings.balancer.heartbeat_read_s),
+            Loop("watching", self.watcher.round, settings.trades.watch_s, led=True),
+            Loop("sweep", self.sweep.round, settings.trades.sweep_s, led=True),
+            Loop("clock", self._measure, MEASURE_S),
+        ]
+
+    def start(self) -> None:
+        """Start every loop; their first rounds come at once."""
+        for loop in self.all():
+            self._tasks[loop.name] = asyncio.create_task(self._run(loop), name=f"loop-{loop.name}")
+
+    async def stop(self) -> None:
+        """Let each loop finish its round, then end; orders and reports in hand are written down first."""
+        self._stop.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks.values(), timeout=STOP_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._ctx.outbox.drain()
+        await self.reader.close()
+
+    def running(self) -> dict[str, bool]:
+        """Which loops still run, by name."""
+        return {name: not task.done() for name, task in self._tasks.items()}
+
+    async def _run(self, loop: Loop) -> None:
+        while not self._stop.is_set():
+            wait_s = loop.every_s
+            if not await self._round(loop):
+                wait_s = max(wait_s, FAILED_WAIT_S)
+            await self._pause(wait_s)
+
+    async def _round(self, loop: Loop) -> bool:
+        """One round; whether it went well."""
+        try:
+            if not loop.led or await self._lead(loop):
+                await loop.work()
+        except Exception as error:  # the loop must outlive any round; what went wrong is logged in full unless it is known
+            known = isinstance(error, redis.RedisError)
+            logger.warning("round failed", action=loop.name, reason=repr(error), exc_info=not known)
+            return False
+        return True
+
+    async def _pause(self, wait_s: float) -> None:
+        if wait_s <= 0:
+            await asyncio.sleep(0)
+            return
+        try:
+            await asyncio.wait_for(self._stop.wait(), wait_s)
+        except TimeoutError:
+            return
+
+    async def _lead(self, loop: Loop) -> bool:
+        leads = await asyncio.to_thread(self._take_lead, wire.leader_key(loop.name), int(loop.every_s * LEAD_ROUNDS * 1000))
+        if leads != self._leads.get(loop.name):
+            logger.info("leads" if leads else "another balancer leads", action=loop.name)
+            self._leads[loop.name] = leads
+        return leads
+
+    def _take_lead(self, key: str, ttl_ms: int) -> bool:
+        client: Any = self._ctx.redis
+        return bool(client.set(key, self._me, nx=True, px=ttl_ms) or client.eval(_KEEP, 1, key, self._me, ttl_ms))
+
+    async def _measure(self) -> None:
+        ctx = self._ctx
+        await asyncio.to_thread(wire.measure_time, ctx.redis, ctx.clock, ctx.server_clock)

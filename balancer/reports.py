@@ -1,0 +1,330 @@
+"""What the bots report, applied: one report, one transaction, acknowledged after its commit.
+
+The stream is read as a consumer group, so several balancers share it and each report is applied by one of them. A report may
+come twice all the same: after a crash between commit and acknowledgement, or taken over from a balancer that is only slow. That
+needs no memory of (bot, run, number): `journal.record` compares and sets, so the second time nothing fits any more, and what
+has no status (a sighting, a settlement time) says the same thing twice.
+
+What does not open, or makes no sense, is logged and acknowledged: it would never get better. When the database is away nothing
+is acknowledged, and what was read is read again later. The stream is trimmed only up to what every reader has acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import IntegrityError
+
+from balancer import journal
+from balancer.context import Context
+from balancer.models import trades
+from shared import log, wire
+from shared.clock import from_unix
+from shared.domain.status import TradeEvent, TradeStatus
+from shared.messages import Report
+from shared.sealing import SealBroken
+
+logger = log.get(__name__)
+
+BLOCK_MS = 1000
+# A balancer that has not acknowledged a report for so long is taken for dead.
+IDLE_MS = 30_000
+TRIM_S = 10.0
+# order_failed comes with every look while Steam is away; once in a while is enough for the feed.
+SAME_FAILURE_S = 300.0
+
+_TRADE_EVENTS = frozenset(event.value for event in TradeEvent)
+_SIGHTINGS = frozenset({"items_seen", "items_gone"})
+_INVENTORIES = frozenset({"inventory_read", "inventory_failed"})
+_TOLD = frozenset({"order_refused", "order_failed", "offer_unknown"})
+
+Entry = tuple[bytes, dict[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What became of one entry: acknowledge it, and tell whom."""
+
+    entry_id: bytes
+    trade_id: str | None = None
+    inventory: tuple[str, str] | None = None  # bot and sealed report, for the other balancers
+
+
+class Reader:
+    """Reads the stream with clients of its own: one blocks for reports, one for what other balancers have applied."""
+
+    def __init__(self, ctx: Context, name: str) -> None:
+        self._ctx = ctx
+        self._name = name
+        timeout_s = BLOCK_MS / 1000 + ctx.settings.redis.timeout_s
+        self._client = wire.connect(ctx.settings.redis.url, timeout_s=timeout_s)
+        self._listener = wire.connect(ctx.settings.redis.url, timeout_s=timeout_s)
+        self._pubsub: Any = None
+        self._known = False
+        self._redo = True  # something of ours may be unacknowledged
+        self._tidied_s = 0.0
+        self._failures: dict[tuple[str, str, str], float] = {}
+
+    async def round(self) -> int:
+        """Wait up to a second for reports and apply them. Returns how many were acknowledged.
+
+        Raises:
+            redis.RedisError, sqlalchemy.exc.DBAPIError: what was read stays unacknowledged and is read again next time.
+        """
+        entries = await asyncio.to_thread(self._read)
+        acknowledged = 0
+        try:
+            by_bot: dict[bytes, list[Entry]] = {}
+            for entry in entries:
+                by_bot.setdefault(entry[1].get(b"bot", b""), []).append(entry)
+            for done in await _all_of([self._apply_in_order(of_one) for of_one in by_bot.values()]):
+                await self._tell(done)
+                acknowledged += len(done)
+        except BaseException:
+            self._redo = True
+            raise
+        await self._tidy()
+        return acknowledged
+
+    async def listen_round(self) -> int:
+        """Wait up to a second for word of changes that another balancer applied, and pass it on. Returns how many."""
+        messages = await asyncio.to_thread(self._hear)
+        for message in messages:
+            await self._pass_on(message)
+        return len(messages)
+
+    async def close(self) -> None:
+        if self._pubsub is not None:
+            await asyncio.to_thread(self._pubsub.close)
+        await asyncio.to_thread(self._client.close)
+        await asyncio.to_thread(self._listener.close)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def _read(self) -> list[Entry]:
+        """Own entries that were not acknowledged first, then new ones."""
+        if not self._known:
+            self._make_group()
+            self._take_over(0)
+        count = self._ctx.settings.balancer.reports_batch
+        if self._redo:
+            entries = self._xread("0", count, None)
+            if entries:
+                return entries
+            self._redo = False
+        return self._xread(">", count, BLOCK_MS)
+
+    def _xread(self, after: str, count: int, block_ms: int | None) -> list[Entry]:
+        try:
+            answer: Any = self._client.xreadgroup(
+                wire.REPORT_GROUP, self._name, {wire.REPORTS: after}, count=count, block=block_ms
+            )
+        except redis.ResponseError as error:
+            self._known = "NOGROUP" not in str(error)  # Redis came back empty: the group is made again
+            raise
+        return _entries(answer)
+
+    def _make_group(self) -> None:
+        try:
+            self._client.xgroup_create(wire.REPORTS, wire.REPORT_GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+        self._known = True
+
+    def _take_over(self, idle_ms: int) -> None:
+        """Make entries ours that somebody read and never acknowledged; they are read again as our own."""
+        start: Any = "0-0"
+        while True:
+            answer: Any = self._client.xautoclaim(
+                wire.REPORTS, wire.REPORT_GROUP, self._name, min_idle_time=idle_ms, start_id=start, count=100, justid=True
+            )
+            start, claimed = (answer[0], answer[1]) if len(answer) > 1 and isinstance(answer[1], list) else ("0-0", answer)
+            self._redo = self._redo or bool(claimed)
+            if start in (b"0-0", "0-0"):
+                return
+
+    async def _tidy(self) -> None:
+        now_s = self._ctx.clock.monotonic()
+        if now_s - self._tidied_s >= TRIM_S:
+            self._tidied_s = now_s
+            await asyncio.to_thread(self.trim)
+            await asyncio.to_thread(self._take_over, IDLE_MS)
+            self._failures = {key: at for key, at in self._failures.items() if now_s - at < SAME_FAILURE_S}
+
+    def trim(self) -> None:
+        """Remove entries older than the oldest that is not acknowledged yet.
+
+        The last delivered id is read before the oldest pending one, so an entry delivered between is above both.
+        """
+        client: Any = self._client
+        groups = client.xinfo_groups(wire.REPORTS)
+        delivered = next((row["last-delivered-id"] for row in groups if row["name"] == wire.REPORT_GROUP.encode()), None)
+        if delivered is None:
+            return
+        oldest = client.xpending(wire.REPORTS, wire.REPORT_GROUP)["min"]
+        keep = delivered if oldest is None else min(delivered, oldest, key=_order_of)
+        client.xtrim(wire.REPORTS, minid=keep, approximate=False)
+
+    # --- applying --------------------------------------------------------------------------------
+
+    async def _apply_in_order(self, entries: Sequence[Entry]) -> list[_Done]:
+        """Apply reports of one bot, in the order in which it told them."""
+        return [await self._apply(entry_id, fields) for entry_id, fields in entries]
+
+    async def _apply(self, entry_id: bytes, fields: dict[bytes, bytes]) -> _Done:
+        bot = fields.get(b"bot", b"").decode("utf-8", "replace")
+        sealed = fields.get(b"sealed", b"").decode("utf-8", "replace")
+        try:
+            report = wire.open_report(bot, sealed, self._ctx.master.bot(bot))
+        except SealBroken as error:
+            logger.error("report refused", action="report", bot=bot[:40], reason=str(error))
+            return _Done(entry_id)
+        if report.kind in _INVENTORIES:
+            self._inventory(report)
+            return _Done(entry_id, inventory=(bot, sealed))
+        if not self._worth_applying(report):
+            return _Done(entry_id)
+        try:
+            changed = await self._ctx.db.run(apply, report, self._ctx.clock.now(), journal.Rules.of(self._ctx.settings))
+        except (KeyError, ValueError, TypeError, IntegrityError) as error:
+            # It would fail for ever; the trade stays as it is, and the next look at Steam says it again.
+            logger.error("report makes no sense", action="report", bot=bot, trade_id=report.trade_id, reason=repr(error))
+            await self._ctx.db.run(_unusable, report, self._ctx.clock.now())
+            return _Done(entry_id)
+        return _Done(entry_id, trade_id=report.trade_id if changed else None)
+
+    def _worth_applying(self, report: Report) -> bool:
+        """Not figures, and not the same failure of the same bot again and again."""
+        if report.kind != "order_failed":
+            return report.kind != "steam_call"
+        key = (report.bot, str(report.data.get("kind")), str(report.data.get("reason")))
+        now_s = self._ctx.clock.monotonic()
+        lately = now_s - self._failures.get(key, -SAME_FAILURE_S) < SAME_FAILURE_S
+        if not lately:
+            self._failures[key] = now_s
+        return not lately
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    async def _tell(self, done: Sequence[_Done]) -> None:
+        """Acknowledge, wake whoever waits here, and tell the other balancers; one round trip."""
+        changed = sorted({one.trade_id for one in done if one.trade_id})
+        self._ctx.waiters.notify(changed)
+        messages = [json.dumps({"trades": changed})] if changed else []
+        messages += [json.dumps({"inventory": one.inventory}) for one in done if one.inventory]
+        await asyncio.to_thread(self._acknowledge, [one.entry_id for one in done], messages)
+
+    def _acknowledge(self, entry_ids: Sequence[bytes], messages: Sequence[str]) -> None:
+        pipe = self._ctx.redis.pipeline(transaction=False)
+        pipe.xack(wire.REPORTS, wire.REPORT_GROUP, *entry_ids)
+        for message in messages:
+            pipe.publish(wire.CHANGES, message)
+        pipe.execute()
+
+    def _inventory(self, report: Report) -> None:
+        self._ctx.waiters.notify_inventory(str(report.data.get("steam_id")), report)
+
+    def _hear(self) -> list[bytes]:
+        if self._pubsub is None:
+            listener: Any = self._listener
+            self._pubsub = listener.pubsub(ignore_subscribe_messages=True)
+            self._pubsub.subscribe(wire.CHANGES)
+        try:
+            message = self._pubsub.get_message(timeout=BLOCK_MS / 1000)
+        except redis.RedisError:
+            self._pubsub = None
+            raise
+        return [message["data"]] if message else []
+
+    async def _pass_on(self, message: bytes) -> None:
+        """Whatever stands there only wakes waiters, who look for themselves; an inventory is opened anew."""
+        try:
+            said = json.loads(message)
+            self._ctx.waiters.notify([str(trade_id) for trade_id in said.get("trades", ())])
+            if "inventory" in said:
+                bot, sealed = said["inventory"]
+                self._inventory(wire.open_report(bot, sealed, self._ctx.master.bot(bot)))
+        except (ValueError, TypeError, AttributeError) as error:
+            logger.warning("change not understood", action="changes", reason=type(error).__name__)
+
+
+async def _all_of(work: Sequence[Any]) -> list[list[_Done]]:
+    """All results; if some failed, the first error, after every one has ended."""
+    results: list[list[_Done] | BaseException] = await asyncio.gather(*work, return_exceptions=True)
+    done = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        done.append(result)
+    return done
+
+
+def _entries(answer: Any) -> list[Entry]:
+    """The entries of the one stream that was read, whichever of its two forms the client gives them in."""
+    if not answer:
+        return []
+    streams = answer.values() if isinstance(answer, dict) else [row[1] for row in answer]
+    found = []
+    for batch in streams:
+        entries = batch[0] if batch and isinstance(batch[0], list) else batch
+        found += [(entry[0], entry[1] or {}) for entry in entries]
+    return found
+
+
+def _order_of(entry_id: bytes) -> tuple[int, int]:
+    first, _, second = entry_id.partition(b"-")
+    return int(first), int(second or 0)
+
+
+# --- one report, one transaction ----------------------------------------------------------------------
+
+
+def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules) -> bool:
+    """Apply one report; whether a trade changed. A second time it changes nothing.
+
+    Raises:
+        KeyError, ValueError, TypeError: its data are not what its kind says.
+        IntegrityError: the tables refuse it.
+    """
+    who = f"bot:{report.bot}"
+    if report.kind in _TOLD:
+        shown = {name: value for name, value in report.data.items() if isinstance(value, str | int | None)}
+        row = journal.event_row(report.kind, shown, who, now, report.trade_id, None, report.bot)
+        journal.append(connection, [row])
+        return False
+    trade = connection.execute(select(trades).where(trades.c.trade_id == report.trade_id).with_for_update()).first()
+    if trade is None or f"{trade.color}-{trade.bot_id}" != report.bot:
+        raise ValueError("about a trade that this bot does not have")
+    if report.kind in _SIGHTINGS:
+        return journal.record_deposits(connection, trade, report.kind, report.data, who, now) > 0
+    if report.kind == "not_settled":
+        return _not_settled(connection, report)
+    if report.kind not in _TRADE_EVENTS:
+        raise ValueError("not about a trade")
+    before = trade.status
+    recorded = journal.record(connection, trade, TradeEvent(report.kind), report.data, who, now, rules, attempt=report.attempt)
+    return recorded.after != TradeStatus(before) or report.kind == TradeEvent.TRY_LATER
+
+
+def _not_settled(connection: Connection, report: Report) -> bool:
+    """Steam may have said when; the sweep asks again."""
+    settles_at = report.data.get("settles_at")
+    if settles_at is not None:
+        connection.execute(
+            update(trades)
+            .where(trades.c.trade_id == report.trade_id, trades.c.status == TradeStatus.ACCEPTED.value)
+            .values(settles_at=from_unix(settles_at))
+        )
+    return False
+
+
+def _unusable(connection: Connection, report: Report, now: Any) -> None:
+    data = {"report": report.kind, "attempt": report.attempt}
+    journal.append(connection, [journal.event_row("report_unusable", data, f"bot:{report.bot}", now, None, None, report.bot)])

@@ -1,0 +1,140 @@
+"""Looks at what became of trades afterwards: whether Steam's protection has passed, and where items are after a trade's end.
+
+Both are orders of one kind, with one inventory read for many trades. Only bots that are online are asked, so that an offline
+one does not find a pile of old questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, tuple_, update
+
+from balancer import orders
+from balancer.context import Context
+from balancer.models import deposits, trade_items, trades
+from shared.domain.items import CS2_APP_ID, Asset
+from shared.domain.status import DepositStatus, Direction, TradeStatus
+from shared.messages import SettleCheck, SettleOrder, WantedAsset
+
+D, S = DepositStatus, TradeStatus
+
+CHECKS_MAX = 100
+BATCH_MAX = 1000
+
+Checks = dict[str, list[SettleCheck]]
+
+
+async def settle(ctx: Context) -> int:
+    """Ask about accepted trades whose settlement time and margin have passed. Returns how many were asked about."""
+    times, now = ctx.settings.trades, ctx.clock.now()
+    due = and_(
+        trades.c.status == S.ACCEPTED.value,
+        trades.c.exchange_id.is_not(None),
+        func.coalesce(trades.c.settles_at, trades.c.touched) <= now - timedelta(seconds=times.settle_margin_s),
+        _not_asked_since(now - timedelta(seconds=times.settle_again_s)),
+    )
+    checks, known = await ctx.db.run(_take, due, _online(ctx), now, True)
+    return await _ask(ctx, checks, known, times.settle_again_s)
+
+
+async def look_for_items(ctx: Context) -> int:
+    """Ask where the items of ended withdrawals and of reversed trades are. Returns how many trades were asked about.
+
+    Soon and often after an end that moved nothing; a reversal takes its time, so it is looked at as seldom as settlements.
+    """
+    times, now = ctx.settings.trades, ctx.clock.now()
+    soon, later = timedelta(seconds=times.items_look_s), timedelta(seconds=times.settle_again_s)
+    reversed_trade = trades.c.status == S.REVERSED.value
+    due = and_(
+        trades.c.items_awaited > 0,
+        or_(
+            and_(~reversed_trade, _not_asked_since(now - soon), trades.c.touched <= now - soon),
+            and_(reversed_trade, _not_asked_since(now - later)),
+        ),
+    )
+    checks, known = await ctx.db.run(_take, due, _online(ctx), now, False)
+    return await _ask(ctx, checks, known, times.items_look_s)
+
+
+def _online(ctx: Context) -> set[tuple[str, int]]:
+    return {(bot.color, bot.bot_id) for bot in ctx.fleet.online()}
+
+
+def _not_asked_since(before: datetime) -> ColumnElement[bool]:
+    return or_(trades.c.settle_asked_at.is_(None), trades.c.settle_asked_at <= before)
+
+
+def _take(
+    connection: Connection, due: ColumnElement[bool], online: set[tuple[str, int]], now: datetime, exchanges: bool
+) -> tuple[Checks, dict[str, list[str]]]:
+    """Write down that these trades are asked about; what to ask each bot, and the asset ids of its other rows."""
+    if not online:
+        return {}, {}
+    there = tuple_(trades.c.color, trades.c.bot_id).in_(sorted(online))
+    query = select(trades).where(due, there).order_by(trades.c.trade_id).limit(BATCH_MAX).with_for_update()
+    found = list(connection.execute(query))
+    if not found:
+        return {}, {}
+    ids = [row.trade_id for row in found]
+    connection.execute(update(trades).where(trades.c.trade_id.in_(ids)).values(settle_asked_at=now))
+    wanted = _wanted(connection, found, exchanges)
+    checks: Checks = {}
+    for row in found:
+        check = SettleCheck(row.trade_id, row.attempt, row.exchange_id if exchanges else None, wanted.get(row.trade_id, []))
+        checks.setdefault(f"{row.color}-{row.bot_id}", []).append(check)
+    looked_for = {asset.deposit_id for found_assets in wanted.values() for asset in found_assets}
+    return checks, {bot: _known(connection, bot, looked_for) for bot in checks}
+
+
+def _wanted(connection: Connection, found: Sequence[Row[Any]], exchanges: bool) -> dict[str, list[WantedAsset]]:
+    """The items to look for, by trade. Of a withdrawal that is to settle only the exchange is looked at."""
+    looked = [row.trade_id for row in found if not exchanges or row.direction == Direction.DEPOSIT]
+    query = (
+        select(
+            trade_items.c.trade_id,
+            trade_items.c.market_hash_name,
+            trade_items.c.fingerprint,
+            deposits.c.deposit_id,
+            deposits.c.app_id,
+            deposits.c.context_id,
+            deposits.c.asset_id,
+            deposits.c.status,
+            deposits.c.frozen_by,
+        )
+        .join(deposits, deposits.c.deposit_id == trade_items.c.deposit_id)
+        .where(trade_items.c.trade_id.in_(looked))
+        .order_by(deposits.c.deposit_id)
+    )
+    wanted: dict[str, list[WantedAsset]] = {}
+    for row in connection.execute(query):
+        if exchanges and row.status != D.ACTIVE:
+            continue
+        asset = Asset(row.app_id or CS2_APP_ID, str(row.context_id), str(row.asset_id))
+        one = WantedAsset(row.deposit_id, asset, row.market_hash_name, row.fingerprint)
+        wanted.setdefault(row.trade_id, []).append(one)
+    return wanted
+
+
+def _known(connection: Connection, bot: str, looked_for: set[str]) -> list[str]:
+    color, _, bot_id = bot.rpartition("-")
+    query = select(deposits.c.deposit_id, deposits.c.asset_id).where(
+        deposits.c.color == color,
+        deposits.c.bot_id == int(bot_id),
+        deposits.c.status.in_([D.ACTIVE.value, D.WITHDRAW_PENDING.value]),
+        deposits.c.asset_id.is_not(None),
+    )
+    return [str(row.asset_id) for row in connection.execute(query) if row.deposit_id not in looked_for]
+
+
+async def _ask(ctx: Context, checks: Checks, known: dict[str, list[str]], lifetime_s: float) -> int:
+    given = [
+        orders.build(ctx, "settle", bot, SettleOrder(of_bot[start : start + CHECKS_MAX], known[bot]), lifetime_s=lifetime_s)
+        for bot, of_bot in checks.items()
+        for start in range(0, len(of_bot), CHECKS_MAX)
+    ]
+    if given and not await ctx.outbox.give(ctx, given):
+        return 0
+    return sum(len(of_bot) for of_bot in checks.values())
