@@ -17,6 +17,11 @@ from sandbox.wire import NUDGE, PROVIDER, STEAM
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+OPENID_PATH = "/openid/login"
+"""Changes nothing and is asked by servers, some of which name Steam as their origin."""
+ITEMS_MAX = 10_000
+LATEST = 4_102_444_800
+"""The year 2100; later times are taken for a mistake."""
 routes = web.RouteTableDef()
 
 
@@ -38,7 +43,8 @@ def set_base(app: web.Application, base: str) -> None:
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse writes from other sites' pages, translate errors, and let the world act on what was changed."""
     origin = request.headers.get("Origin")
-    if request.method not in ("GET", "HEAD") and origin is not None and urlsplit(origin).netloc != request.host:
+    writes = request.method not in ("GET", "HEAD") and request.path != OPENID_PATH
+    if writes and origin is not None and urlsplit(origin).netloc != request.host:
         return _say("a page of another site may not do this", 403)
     timeline.advance(request.app[STEAM].world, request.app[STEAM].clock.now())
     try:
@@ -87,6 +93,9 @@ async def move_clock(request: web.Request) -> web.Response:
     ((name, value),) = body.items() if len(body) == 1 else [("", None)]
     if name not in ("advance_s", "now") or isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequest("send advance_s or now, a number")
+    then = value if name == "now" else steam.clock.now() + value
+    if not 0 <= then <= LATEST:
+        raise BadRequest("the clock goes from 1970 to 2100")
     (steam.clock.advance if name == "advance_s" else steam.clock.set_now)(value)
     timeline.advance(steam.world, steam.clock.now())
     return _clock(steam)
@@ -120,6 +129,8 @@ async def add_account(request: web.Request) -> web.Response:
     items, name, delay_s = body.get("items", 0), body.get("name"), body.get("delay_s", 0.0)
     if not isinstance(items, int | list) or not isinstance(delay_s, int | float) or not isinstance(name, str | None):
         raise BadRequest("items is a number or a list of names, delay_s a number, name a string")
+    _within("delay_s", delay_s, LATEST)
+    _within("items", items if isinstance(items, int) else len(items), ITEMS_MAX)
     now, count = steam.clock.now(), items if isinstance(items, int) else 0
     account = steam.world.add_account(body.get("kind", "player"), now, name, count, body.get("habit"), delay_s)
     if isinstance(items, list):
@@ -156,6 +167,8 @@ async def change_account(request: web.Request) -> web.Response:
         fits = isinstance(value, CHANGES.get(name, ())) and (isinstance(value, bool) == (CHANGES[name] == (bool,)))
         if not fits:
             raise BadRequest(f"{name} cannot be changed to that; these can: {', '.join(CHANGES)}")
+    for name, most in (("delay_s", LATEST), ("hold_days", 365)):
+        _within(name, body.get(name, 0), most)
     if body.get("habit", "manual") not in HABITS:
         raise BadRequest(f"habit is one of {', '.join(HABITS)}")
     if set(body.get("limits", {})) - {"per_partner", "total", "inventory"}:
@@ -170,6 +183,11 @@ async def change_account(request: web.Request) -> web.Response:
     for name, value in body.items():
         setattr(account, name, value)
     return web.json_response(record_views.account(account))
+
+
+def _within(name: str, value: float, most: float) -> None:
+    if not 0 <= value <= most:
+        raise BadRequest(f"{name} goes from 0 to {most}")
 
 
 def _steam_id(text: Any) -> int:
@@ -193,6 +211,7 @@ async def add_items(request: web.Request) -> web.Response:
     """`{"items": [{market_hash_name, tradable?, app_id?, name_tag?}]}` or `{"count": n}`."""
     steam, account, body = request.app[STEAM], _account(request), await _body(request)
     if isinstance(body.get("count"), int):
+        _within("count", body["count"], ITEMS_MAX)
         made = steam.world.add_random_items(account, body["count"], steam.clock.now())
     elif isinstance(body.get("items"), list):
         made = _create(steam, account, body["items"])
@@ -312,7 +331,7 @@ async def act_by_hand(request: web.Request) -> web.Response:
     return web.json_response(record_views.offer(offer))
 
 
-@routes.route("*", "/openid/login")
+@routes.route("*", OPENID_PATH)
 async def openid_login(request: web.Request) -> web.StreamResponse:
     """The OpenID provider for browsers, which cannot name Steam's own host; `?auto=STEAMID` picks without the page."""
     form, query = await wire.form_values(request), wire.query_values(request)

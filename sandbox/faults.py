@@ -81,6 +81,10 @@ class Faults:
         for name in ("code", "status", "times"):
             if not isinstance(order.get(name, 0), int):
                 raise BadRequest(f"{name} is a whole number")
+        if order.get("times", 1) < 1 or not isinstance(order.get("after", False), bool):
+            raise BadRequest("times is at least 1, after is true or false")
+        if not isinstance(order.get("text"), str | None):
+            raise BadRequest("text is a sentence or null")
         account = order.get("account")
         if account is not None and whole(str(account)) is None:
             raise BadRequest("account is a SteamID64 or null")

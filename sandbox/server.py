@@ -41,10 +41,10 @@ class RunningSandbox:
 
     async def start(self) -> None:
         """Listen on both ports and let time pass."""
-        steam_runner = web.ServerRunner(web.Server(self._serve, access_log=self._access_log()), shutdown_timeout=1.0)
+        steam_runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=1.0)
         self.steam_url = await self._listen(steam_runner, self.settings.port)
         application = control.application(self.steam, self.nudge)
-        control_runner = web.AppRunner(application, access_log=self._access_log(), shutdown_timeout=1.0)
+        control_runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         self.control_url = await self._listen(control_runner, self.settings.control_port)
         control.set_base(application, self.control_url)
         pump = asyncio.create_task(self._pump(), name="sandbox-time")
@@ -68,9 +68,6 @@ class RunningSandbox:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=30)
 
-    def _access_log(self) -> Any:
-        return logging.getLogger("sandbox.access") if self.settings.access_log else None
-
     async def _listen(self, runner: web.ServerRunner | web.AppRunner, port: int) -> str:
         await runner.setup()
         self._cleanups.append(runner.cleanup)
@@ -93,6 +90,8 @@ class RunningSandbox:
         headers = {name.lower(): value for name, value in request.headers.items()}
         host = headers.get("host", "").partition(":")[0].lower()
         answer = self.steam.answer(self.steam.call(request.method, host, request.path, query, form, headers))
+        if self.settings.access_log:
+            log.info("%s %s%s %s", request.method, host, request.path, answer.trouble or answer.status)
         first = self.world.agenda.next_at()
         if first is not None and (self._sleeping_until is None or first < self._sleeping_until):
             self.nudge()

@@ -79,6 +79,18 @@ def bans(call: Call) -> Answer:
     return as_json({"players": players})
 
 
+def friends(call: Call) -> Answer:
+    """GetFriendList: 401 for a private profile, as on Steam."""
+    refusal = _refusal(call)
+    if refusal is not None:
+        return refusal
+    account = call.world.accounts.by_id.get(call.number("steamid"))
+    if account is None or account.private:
+        return key_page(401)
+    listed = [{"steamid": str(f), "relationship": "friend", "friend_since": account.created} for f in sorted(account.friends)]
+    return as_json({"friendslist": {"friends": listed}})
+
+
 def class_info(call: Call) -> Answer:
     """ISteamEconomy/GetAssetClassInfo: descriptions of up to 100 classes named `classid0`, `instanceid0`, ..."""
     refusal = _refusal(call)
@@ -99,6 +111,7 @@ def class_info(call: Call) -> Answer:
 API_METHODS: dict[tuple[str, str, str], Callable[[Call], Answer]] = {
     ("GET", "ISteamUser", "GetPlayerSummaries"): summaries,
     ("GET", "ISteamUser", "GetPlayerBans"): bans,
+    ("GET", "ISteamUser", "GetFriendList"): friends,
     ("GET", "IPlayerService", "GetSteamLevel"): level,
     ("GET", "ISteamEconomy", "GetAssetClassInfo"): class_info,
 }

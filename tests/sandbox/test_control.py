@@ -20,7 +20,7 @@ def test_the_clock_moves_and_everything_due_has_happened_when_it_answers(bench, 
     assert moved["now"] - before["now"] == pytest.approx(1_209_601, abs=5)
     assert bench.offer(offer)["state"] == 5
     assert bench.control("POST", "/control/clock", {"now": 2_000_000_000})["now"] == pytest.approx(2e9, abs=5)
-    for wrong in ({}, {"advance_s": "1"}, {"advance_s": True}, {"now": 1, "advance_s": 1}, []):
+    for wrong in ({}, {"advance_s": "1"}, {"advance_s": True}, {"now": 1, "advance_s": 1}, [], {"now": -1}, {"now": 1e12}):
         bench.control("POST", "/control/clock", wrong, 400)
 
 
@@ -58,7 +58,8 @@ def test_accounts_are_listed_made_and_changed(bench):
 
 @pytest.mark.parametrize(
     "change",
-    [{"habit": "dance"}, {"hold_days": "3"}, {"hold_days": True}, {"private": 1}, {"steam_id": "1"}, {"limits": {"x": 1}},
+    [{"habit": "dance"}, {"hold_days": "3"}, {"hold_days": True}, {"private": 1},
+     {"hold_days": -1}, {"delay_s": -1}, {"steam_id": "1"}, {"limits": {"x": 1}},
      {"friends": ["bob"]}],
 )  # fmt: skip
 def test_changes_that_do_not_fit_are_refused(bench, player, change):
@@ -72,6 +73,9 @@ def test_unknown_accounts_are_404_and_bad_bodies_400(bench):
     bench.control("POST", "/control/accounts", {"kind": "cat"}, 400)
     bench.control("POST", "/control/accounts", {"kind": "player", "colour": "red"}, 400)
     bench.control("POST", "/control/accounts", [1], 400)
+    bench.control("POST", "/control/accounts", {"kind": "player", "items": 10**9}, 400)
+    for text in ('{"advance_s": NaN}', '{"advance_s": 1e999}', "{"):
+        bench.control("POST", "/control/clock", None, 400, data=text)
 
     assert len(bench.control("GET", "/control/accounts")["accounts"]) == 5
 
@@ -264,7 +268,9 @@ def test_a_sentence_without_a_number_can_be_ordered(bench, bot, player):
 
 @pytest.mark.parametrize(
     "order", [{"route": "send"}, {"route": "send", "kind": "odd"}, {"route": "send", "kind": "null", "x": 1},
-              {"route": "send", "kind": "null", "times": "1"}, {"route": "send", "kind": "null", "account": "bob"}],
+              {"route": "send", "kind": "null", "times": "1"},
+              {"route": "send", "kind": "null", "times": 0}, {"route": "send", "kind": "null", "after": 1},
+              {"route": "send", "kind": "str_error", "text": 5}, {"route": "send", "kind": "null", "account": "bob"}],
 )  # fmt: skip
 def test_orders_for_trouble_that_do_not_fit_are_refused(bench, order):
     bench.control("POST", "/control/faults", order, 400)

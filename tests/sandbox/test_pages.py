@@ -162,6 +162,14 @@ def test_a_sign_in_is_valid_once(provider, player):
     assert not is_valid(session, endpoint, fields)
 
 
+def test_a_server_may_name_steam_as_its_origin_when_it_checks(provider, player):
+    session, endpoint, _ = provider
+    fields = fields_of(come_back(session, endpoint, player["steam_id"]))
+    session.headers["Origin"] = "https://steamcommunity.com"
+
+    assert is_valid(session, endpoint, fields)
+
+
 @pytest.mark.parametrize("name", ["claimed_id", "identity", "return_to", "op_endpoint", "sig", "signed", "response_nonce"])
 def test_a_changed_answer_is_not_valid(bench, provider, player, name):
     session, endpoint, _ = provider

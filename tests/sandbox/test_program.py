@@ -32,6 +32,19 @@ def test_it_prints_its_addresses_serves_and_stops_with_0(how):
     assert "GET" not in err
 
 
+def test_the_access_log_has_paths_and_no_queries():
+    command = [sys.executable, "-m", "sandbox", "--access-log", "--players", "0", "--bots", "a"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        ready = json.loads(process.stdout.readline())
+        where = f"{ready['steam']}/IEconService/GetTradeOffers/v1?access_token=very.secret.word"
+        requests.get(where, headers={"Host": "api.steampowered.com"}, timeout=10)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+
+    assert "GET api.steampowered.com/IEconService/GetTradeOffers/v1 401" in err
+    assert "secret" not in err
+
+
 def options(*argv):
     return program.settings_of(program._parser().parse_args(argv))
 

@@ -339,6 +339,8 @@ def test_friends_need_no_token(bench, bot, player):
     bench.patch(player["steam_id"], friends=[bot.steam_guard["steamid"]])
 
     assert "tradeofferid" in bot.make_offer([], wanted, player["steam_id"])
+    friends = bot.get_friend_list(bot.steam_guard["steamid"])
+    assert [friend["steamid"] for friend in friends] == [player["steam_id"]]
 
 
 def test_the_client_is_unmodified():
