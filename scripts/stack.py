@@ -273,7 +273,7 @@ class Stack:
         port = self.wish.port or free_port()
         self.database_url = self.database_url or f"sqlite:///{folder / 'fleet.db'}"
         common = {"redis": {"url": self.redis_url}, "log": {"level": self.wish.log_level, "format": "json"}}
-        balancer = {
+        balancer: dict[str, dict[str, Any]] = {
             "database": {"url": self.database_url},
             "balancer": {
                 "port": port,
@@ -292,7 +292,7 @@ class Stack:
             config = self.host_config(group)
             config.parent.mkdir(mode=0o700, exist_ok=True)
             places = {"vault_file": "vault", "vault_key_file": "vault.key", "status_dir": "run"}
-            host = {
+            host: dict[str, dict[str, Any]] = {
                 "group": {key: config.parent / name for key, name in places.items()},
                 "steam": {"base_url": self.steam_url},
             }
