@@ -11,6 +11,8 @@ decides. Keys, all below the prefix ``fleet:`` except RQ's own:
 ``fleet:recall:<trade>``              the highest attempt that must not be sent any more
 ``fleet:attempted:<trade>``           the highest attempt that a worker began to send
 ``fleet:memory:<bot>``                which Redis server the bot's last worker worked under; a restarted one may have forgotten
+``fleet:changes``                     channel: what one balancer applied, so that whoever waits at another hears of it
+``fleet:leader:<loop>``               the balancer that does this loop's work, with a time to live
 ``fleet:pace:<address>:<kind>``       when the next call of this kind from this egress address may start
 ===================================== ======================================================================================
 """
@@ -31,6 +33,7 @@ from shared.sealing import BotKeys, SealBroken, seal, unseal
 REPORTS = "fleet:reports"
 REPORT_GROUP = "balancers"
 HEARTBEATS = "fleet:heartbeats"
+CHANGES = "fleet:changes"
 ORDER_FUNCTION = "bot_worker.orders.carry_out"
 
 SEALED_MAX_BYTES = 4 * 1024 * 1024
@@ -56,6 +59,10 @@ def attempted_key(trade_id: str) -> str:
 
 def memory_key(bot: str) -> str:
     return f"fleet:memory:{bot}"
+
+
+def leader_key(loop: str) -> str:
+    return f"fleet:leader:{loop}"
 
 
 def pace_key(address: str, kind: str) -> str:
