@@ -34,10 +34,10 @@ class RunningSandbox:
         self.steam_url = ""
         self.control_url = ""
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._cleanups: list[Callable[[], Awaitable[None]]] = []
-        self._sleeping_until: float | None = None
+        self._timer: asyncio.Handle | None = None
+        self._next_at: float | None = None
 
     async def start(self) -> None:
         """Listen on both ports and let time pass."""
@@ -47,24 +47,40 @@ class RunningSandbox:
         control_runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         self.control_url = await self._listen(control_runner, self.settings.control_port)
         control.set_base(application, self.control_url)
-        pump = asyncio.create_task(self._pump(), name="sandbox-time")
-        self._cleanups.append(lambda: _cancelled(pump))
+        self.nudge()
 
     async def stop(self) -> None:
         """Close everything in reverse order; hanging answers are cut."""
         self._stopping.set()
+        if self._timer is not None:
+            self._timer.cancel()
         while self._cleanups:
             await self._cleanups.pop()()
 
     def nudge(self) -> None:
-        """Something may now be due earlier than the pump knows: the clock moved or an event was added."""
-        self._wake.set()
+        """Something may now be due earlier than was known: the clock moved or an event was added."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._stopping.is_set():
+            self._timer = self._loop.call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Let happen what is due, and come back when the next thing is.
+
+        A timer and not a task: `asyncio.wait_for` of Python 3.11 may lose a cancellation, and stopping would hang.
+        """
+        timeline.advance(self.world, self.clock.now())
+        self._next_at = self.world.agenda.next_at()
+        if self._next_at is not None:
+            self._timer = self._loop.call_later(max(0.0, self._next_at - self.clock.now()), self._catch_up)
 
     def on_loop(self, action: Callable[[], T]) -> T:
         """Run something that touches the world in the sandbox's own thread, from another one, and give its result."""
 
         async def run() -> T:
-            return action()
+            result = action()
+            self.nudge()
+            return result
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=30)
 
@@ -76,15 +92,6 @@ class RunningSandbox:
         host, bound = runner.addresses[0][:2]
         return f"http://{host}:{bound}"
 
-    async def _pump(self) -> None:
-        while True:
-            timeline.advance(self.world, self.clock.now())
-            self._sleeping_until = self.world.agenda.next_at()
-            self._wake.clear()
-            delay = None if self._sleeping_until is None else max(0.0, self._sleeping_until - self.clock.now())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), delay)
-
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         form, query = await wire.form_values(request), wire.query_values(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -93,7 +100,7 @@ class RunningSandbox:
         if self.settings.access_log:
             log.info("%s %s%s %s", request.method, host, request.path, answer.trouble or answer.status)
         first = self.world.agenda.next_at()
-        if first is not None and (self._sleeping_until is None or first < self._sleeping_until):
+        if first is not None and (self._next_at is None or first < self._next_at):
             self.nudge()
         if answer.trouble:
             await self._trouble(request, answer)
@@ -106,12 +113,6 @@ class RunningSandbox:
                 await asyncio.wait_for(self._stopping.wait(), HANG_S)
         if request.transport is not None:
             request.transport.abort()
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 async def start(settings: SandboxSettings) -> RunningSandbox:

@@ -1,5 +1,6 @@
 """The program: what it prints, what it takes, and that it stops cleanly; and starting it inside a test."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -70,6 +71,15 @@ async def test_it_runs_in_a_tests_own_loop():
         assert next(iter(running.world.accounts)).name == "x"
     finally:
         await running.stop()
+
+
+async def test_it_stops_even_when_something_has_just_become_due():
+    for _ in range(20):
+        running = await server.start(replace(SandboxSettings(), bots=("x",), players=0))
+        running.nudge()
+        await asyncio.wait_for(running.stop(), 5)
+
+    assert [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
 
 def test_its_world_can_be_looked_at_from_another_thread():
