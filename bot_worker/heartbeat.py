@@ -58,7 +58,8 @@ class Beats:
         self._status_file = status_file
         self._parent = parent
         self._measured_at: float | None = None
-        self._closing = threading.Event()
+        self._closing = False
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self.holding = False
         self.lost = False
@@ -68,14 +69,21 @@ class Beats:
 
     def close(self) -> None:
         """Beat no more; says once that the worker stops."""
-        self._closing.set()
-        self._thread.join(timeout=5)
+        self._closing = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join()
         self.beat()
 
+    def nudge(self) -> None:
+        """Something important changed: beat now."""
+        self._wake.set()
+
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while not self._closing:
             self.beat()
-            self._closing.wait(self._every_s)
+            self._wake.wait(self._every_s)
+            self._wake.clear()
 
     def beat(self) -> None:
         """One heartbeat: lease, word to the balancer, status file."""

@@ -16,6 +16,7 @@ from bot_worker.bot import Bot
 from bot_worker.lease import LeaseLost
 from bot_worker.reporting import Tell
 from shared import log, wire
+from shared.domain.status import TradeEvent
 from shared.errors import NotSignedIn, OrderRefused, SteamError, SteamUnavailable
 from shared.messages import Order
 from shared.sealing import SealBroken
@@ -47,7 +48,7 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
     tell = Tell(bot.reporter, order)
     with structlog.contextvars.bound_contextvars(action=order.kind, trade_id=order.trade_id):
         if order.kind == "send":
-            send.send(bot, order, tell)  # looks after its own expiry and errors: what was begun matters there
+            _send(bot, order, tell)
         elif bot.server_clock.now_ms() >= order.expires_at_ms:
             _failed(tell, order, "expired", retryable=False)
         else:
@@ -71,6 +72,18 @@ def _open(sealed: str, bot: Bot) -> Order | None:
         refuse(bot, "other_bot")
         return None
     return order
+
+
+def _send(bot: Bot, order: Order, tell: Tell) -> None:
+    """It looks after its own expiry and Steam's errors, as it matters there what was begun."""
+    try:
+        send.send(bot, order, tell)
+    except (LeaseLost, redis.RedisError):
+        raise
+    except Exception:
+        # A mistake of ours, perhaps after the offer was made: in doubt is always safe.
+        _log.exception("answer_lost")
+        tell(TradeEvent.ANSWER_LOST, reason="internal")
 
 
 def _attempt(bot: Bot, order: Order, tell: Tell) -> None:

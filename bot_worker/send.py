@@ -135,10 +135,6 @@ def _post(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> None:
         tell(E.TRY_LATER, **failure(error))
         if isinstance(error, NotSignedIn):
             _renew_after(bot)
-    except Exception:
-        # A mistake of ours after the POST may have begun: whether the offer exists is not known.
-        _log.exception("answer_lost")
-        tell(E.ANSWER_LOST, reason="internal")
     else:
         _made(bot, order, payload, sent, tell)
 

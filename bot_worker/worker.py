@@ -121,13 +121,14 @@ class Worker:
         """Work until told to stop; the exit status."""
         self.beats.start()
         try:
-            if self._take_lease():
+            if self.take_lease():
                 self._work()
         finally:
-            self._close()
+            self.close()
         return 3 if self.beats.lost else 0
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of the bot. The order in hand is done by then."""
         if not self.beats.lost:
             self.bot.health.is_now("stopping")
         self.beats.close()
@@ -140,7 +141,7 @@ class Worker:
         self._client.close()
         self._queue_client.close()
 
-    def _take_lease(self) -> bool:
+    def take_lease(self) -> bool:
         """Wait until no other worker has this bot. False: told to stop first."""
         while not self._stop.is_set():
             try:
@@ -168,7 +169,8 @@ class Worker:
         if put_back:
             _log.warning("orders_put_back", count=put_back)
 
-    def _work(self) -> None:
+    def order_worker(self) -> OrderWorker:
+        """RQ's side of this worker, registered there."""
         bot = self.bot
         worker = OrderWorker(
             bot.name,
@@ -177,7 +179,11 @@ class Worker:
             refuse=lambda reason: orders.refuse(bot, reason),
         )
         worker.register_birth()  # type: ignore[no-untyped-call]
-        while self._signed_in():
+        return worker
+
+    def _work(self) -> None:
+        worker = self.order_worker()
+        while self.sign_in():
             self._work_queue(worker)
 
     def _work_queue(self, worker: OrderWorker) -> None:
@@ -202,7 +208,7 @@ class Worker:
         except redis.RedisError as error:
             _log.warning("redis_away", error=type(error).__name__)
 
-    def _signed_in(self) -> bool:
+    def sign_in(self) -> bool:
         """Sign in, waiting longer each time Steam refuses. False: told to stop."""
         health, wait_s = self.bot.health, SIGN_IN_AGAIN_S * self._settings.pace.retry_s
         while not self._stop.is_set():
@@ -220,6 +226,7 @@ class Worker:
                 continue
             self.bot.needs_sign_in = False
             health.is_now("online")
+            self.beats.nudge()
             _log.info("online", items=health.items)
             # What signing in left behind is large and lives for seconds only.
             gc.collect()

@@ -130,11 +130,10 @@ class Pace:
 
     def repeat_reads(self, read: Callable[[], T]) -> T:
         """Call something that only reads, again after a growing wait while Steam cannot answer."""
+        retry_s = self._settings.retry_s
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(READ_TRIES),
-            wait=tenacity.wait_exponential_jitter(
-                initial=self._settings.retry_s, max=60 * self._settings.retry_s, jitter=self._settings.retry_s / 4
-            ),
+            wait=tenacity.wait_exponential(multiplier=retry_s, max=60 * retry_s) + tenacity.wait_random(0, retry_s / 4),
             retry=tenacity.retry_if_exception_type(SteamUnavailable),
             sleep=self._sleep,
             reraise=True,

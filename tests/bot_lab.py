@@ -1,0 +1,251 @@
+"""A bot at a simulated Steam, for the tests of the bot's side: give it orders, cause trouble, read its reports."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from bot_worker.bot import Bot
+from bot_worker.lean import OrderWorker
+from bot_worker.vault import Account, SavedSession, Vault
+from bot_worker.worker import Worker, new_run
+from shared import settings as settings_module
+from shared import wire
+from shared.clock import Clock
+from shared.domain.items import Asset
+from shared.messages import Order, Payload, Report, SendOrder, WatchedTrade, WatchOrder
+from shared.sealing import BotKeys, MasterKey
+from shared.settings import Settings
+
+MASTER = MasterKey(b"m" * 32)
+FAST = {
+    "sign_in_s": 0,
+    "send_s": 0,
+    "confirm_s": 0,
+    "confirm_list_s": 0,
+    "read_s": 0,
+    "inventory_s": 0,
+    "retry_s": 0.005,
+}
+numbers = itertools.count(1)
+
+
+def ask(url: str, method: str = "GET", body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, method=method, data=data), timeout=10) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+@dataclass
+class SteamAccount:
+    """One account of the sandbox and what its person can do."""
+
+    control: str
+    steam_id: str
+    trade_token: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"{self.control}/control/accounts/{self.steam_id}"
+
+    def change(self, **values: Any) -> None:
+        answer = ask(self.url, "PATCH", values)
+        self.trade_token = answer["trade_token"]
+
+    def items(self, context_id: int = 2) -> list[dict[str, Any]]:
+        rows = ask(f"{self.control}/control/record?part=assets")["assets"]
+        return [row for row in rows if row["owner"] == self.steam_id and row["context_id"] == context_id]
+
+    def assets(self, count: int = 1) -> list[Asset]:
+        return [Asset(730, "2", row["asset_id"]) for row in self.items()[:count]]
+
+    def give_items(self, *names: str, **more: Any) -> list[dict[str, Any]]:
+        body = {"items": [{"market_hash_name": name, **more} for name in names]}
+        rows: list[dict[str, Any]] = ask(f"{self.url}/items", "POST", body)["assets"]
+        return rows
+
+    def act(self, offer_id: str, action: str) -> None:
+        ask(f"{self.control}/control/people/{self.steam_id}/offers/{offer_id}", "POST", {"action": action})
+
+    def offers(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = ask(f"{self.control}/control/people/{self.steam_id}/offers")["offers"]
+        return rows
+
+    def fault(self, route: str, kind: str, **more: Any) -> None:
+        body = {"route": route, "kind": kind, "account": self.steam_id, **more}
+        ask(f"{self.control}/control/faults", "POST", body)
+
+    def requests(self) -> dict[str, int]:
+        counts: dict[str, int] = ask(f"{self.control}/control/requests")["by_account"].get(self.steam_id, {})
+        return counts
+
+
+@dataclass
+class SteamWorld:
+    """The sandbox, through its control API."""
+
+    steam: str
+    control: str
+
+    def account(self, kind: str, items: int = 3, **more: Any) -> SteamAccount:
+        row = ask(f"{self.control}/control/accounts", "POST", {"kind": kind, "items": items, "habit": "manual", **more})
+        return SteamAccount(self.control, row["steam_id"], row["trade_token"])
+
+    def credentials(self, account: SteamAccount) -> dict[str, str]:
+        rows = ask(f"{self.control}/control/credentials")["accounts"]
+        found: dict[str, str] = next(row for row in rows if row["steam_id"] == account.steam_id)
+        return found
+
+    def vault_account(self, account: SteamAccount, bot: str) -> Account:
+        row = self.credentials(account)
+        names = ("account_name", "password", "steam_id", "shared_secret", "identity_secret", "device_id")
+        return Account(bot, **{name: row[name] for name in names})
+
+    def pass_time(self, seconds: float) -> None:
+        ask(f"{self.control}/control/clock", "POST", {"advance_s": seconds})
+
+    def change_rules(self, **values: Any) -> None:
+        ask(f"{self.control}/control/settings", "PATCH", values)
+
+    def clear_faults(self) -> None:
+        ask(f"{self.control}/control/faults", "DELETE")
+
+
+def bot_settings(redis_url: str, steam_url: str, folder: Path, **more: dict[str, Any]) -> Settings:
+    values: dict[str, dict[str, Any]] = {
+        "redis": {"url": redis_url},
+        "steam": {"base_url": steam_url, "read_timeout_s": 2.0},
+        "group": {
+            "vault_file": str(folder / "vault"),
+            "vault_key_file": str(folder / "vault.key"),
+            "status_dir": str(folder / "run"),
+            "heartbeat_s": 0.2,
+            "lease_s": 2.0,
+        },
+        "pace": FAST,
+        "trades": {"absent_after_s": 0.0},
+    }
+    for section, changes in more.items():
+        values.setdefault(section, {}).update(changes)
+    return settings_module.load(None, values)
+
+
+def fill_vault(settings: Settings, account: Account) -> Vault:
+    vault = Vault.open(settings.group, create=True)
+    vault.put([account])
+    vault.put_keys([MASTER.bot(account.bot)])
+    return vault
+
+
+class Lab:
+    """One bot, signed in, with its lease; a balancer's view of its queue and its reports."""
+
+    def __init__(self, world: SteamWorld, settings: Settings, me: SteamAccount, name: str = "red-1") -> None:
+        self.world = world
+        self.settings = settings
+        self.me = me
+        self.name = name
+        self.keys: BotKeys = MASTER.bot(name)
+        self.redis: redis.Redis = wire.connect(settings.redis.url)
+        fill_vault(settings, world.vault_account(me, name))
+        self.start()
+        self._read = "0"
+
+    def start(self) -> None:
+        """A worker of its own; called again, a new one after the death of the first."""
+        self.stop = threading.Event()
+        self.worker = Worker(self.settings, self.name, new_run(self.name), self.stop)
+        assert self.worker.take_lease()
+        self.bot: Bot = self.worker.bot
+        self.bot.session.sign_in()
+        self.rq: OrderWorker = self.worker.order_worker()
+
+    def die(self) -> None:
+        """As after SIGKILL and the supervisor's cleaning up: nothing is told, the lease is free."""
+        self.redis.delete(wire.lease_key(self.name))
+
+    def close(self) -> None:
+        self.worker.close()
+        self.redis.close()
+
+    def order(self, kind: str, payload: Payload, **more: Any) -> Order:
+        number = next(numbers)
+        now_ms = Clock().now_ms()
+        values: dict[str, Any] = {
+            "order_id": f"or_{number}",
+            "kind": kind,
+            "bot": self.name,
+            "trade_id": f"tr_{number}",
+            "attempt": 1,
+            "issued_at_ms": now_ms + 5,
+            "expires_at_ms": now_ms + 60_000,
+            "payload": payload,
+        }
+        return Order(**{**values, **more})
+
+    def send_order(self, partner: SteamAccount, give: list[Asset], take: list[Asset], **more: Any) -> Order:
+        token = f"token-{next(numbers):016d}"
+        message = f"http://127.0.0.1/verify/{token} hello"
+        return self.order("send", SendOrder(token, partner.steam_id, partner.trade_token, message, give, take), **more)
+
+    def watched(self, order: Order, offer_id: str | None = None, status: str = "sent") -> WatchedTrade:
+        sent = order.payload
+        assert isinstance(sent, SendOrder)
+        return WatchedTrade(
+            order.trade_id or "", order.attempt, sent.token, sent.partner, offer_id, status, sent.give, sent.take
+        )
+
+    def watch_order(self, *trades: WatchedTrade, **more: Any) -> Order:
+        return self.order("watch", WatchOrder(list(trades), Clock().now_ms() // 1000 - 60), **more)
+
+    def enqueue(self, *orders: Order) -> None:
+        wire.enqueue(self.redis, [(order, self.keys) for order in orders], "2026-11-21T00:00:00.000000Z")
+
+    def do(self, *orders: Order) -> list[Report]:
+        """Put orders into the queue, let the worker carry them out, and read what it reported."""
+        self.enqueue(*orders)
+        for _ in orders:
+            assert self.rq.work_one(1)
+        return self.reports()
+
+    def reports(self) -> list[Report]:
+        """What was reported since the last look."""
+        found = []
+        for entry_id, fields in self.redis.xrange(wire.REPORTS, min=f"({self._read}" if self._read != "0" else "-"):
+            self._read = entry_id.decode()
+            found.append(wire.open_report(self.name, fields[b"sealed"], self.keys))
+        return found
+
+    def saved(self) -> SavedSession:
+        return Vault.open(self.settings.group).session(self.name)
+
+
+def kinds(reports: list[Report]) -> list[str]:
+    return [report.kind for report in reports]
+
+
+class Counting:
+    """Counts round trips to Redis made through a client."""
+
+    def __init__(self, *clients: redis.Redis) -> None:
+        self.count = 0
+        for client in clients:
+            pool = client.connection_pool
+            original = pool.get_connection
+            pool.get_connection = self._counted(original)  # type: ignore[method-assign]
+
+    def _counted(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def get_connection(*args: Any, **kwargs: Any) -> Any:
+            self.count += 1
+            return original(*args, **kwargs)
+
+        return get_connection

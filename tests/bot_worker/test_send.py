@@ -1,0 +1,291 @@
+"""One offer per attempt, whatever Steam answers and whenever a worker dies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from bot_lab import Counting, Lab, SteamAccount, kinds
+
+from shared import wire
+from shared.clock import Clock
+from shared.messages import Order
+
+
+def offers_of(lab: Lab, order: Order) -> list[dict[str, object]]:
+    """What really exists at Steam of this trade."""
+    return [offer for offer in lab.me.offers() if order.payload.token in offer["message"]]
+
+
+def test_a_deposit_offer_is_active_at_once(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets(2))
+    picked_up, active = lab.do(order)
+    (offer,) = offers_of(lab, order)
+    assert picked_up.kind == "picked_up"
+    assert (active.kind, active.data) == ("offer_active", {"offer_id": offer["offer_id"], "state": 2})
+    assert (active.trade_id, active.attempt, active.order_id) == (order.trade_id, 1, order.order_id)
+    assert offer["state"] == 2
+    assert [row["asset_id"] for row in offer["receive"]] == [each.asset_id for each in player.assets(2)]
+    assert lab.redis.get(wire.attempted_key(order.trade_id)) == b"1"
+
+
+def test_a_withdrawal_is_reported_before_it_is_confirmed(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, lab.me.assets(2), [])
+    reports = lab.do(order)
+    assert kinds(reports) == ["picked_up", "confirmation_needed", "offer_active"]
+    assert reports[1].data == {"offer_id": reports[2].data["offer_id"], "state": 9}
+    assert offers_of(lab, order)[0]["state"] == 2
+    assert [report.number for report in reports] == sorted(report.number for report in reports)
+
+
+def test_a_send_costs_few_round_trips_to_redis(lab: Lab, player: SteamAccount) -> None:
+    deposit, withdrawal = lab.send_order(player, [], player.assets()), lab.send_order(player, lab.me.assets(), [])
+    lab.do(lab.send_order(player, [], player.assets(2)))  # loads the scripts
+    lab.enqueue(deposit, withdrawal)
+    counting = Counting(lab.bot.redis, lab.rq.connection)
+    lab.rq.work_one(1)
+    assert counting.count == 5  # take, fetch, claim with picked_up, offer_active, done
+    counting.count = 0
+    lab.rq.work_one(1)
+    assert counting.count == 6  # and confirmation_needed with the look for a recall
+    assert kinds(lab.reports())[-1] == "offer_active"
+
+
+def test_steam_is_called_as_little_as_can_be(lab: Lab, player: SteamAccount) -> None:
+    before = lab.me.requests()
+    lab.do(lab.send_order(player, [], player.assets()))
+    between = lab.me.requests()
+    lab.do(lab.send_order(player, lab.me.assets(), []))
+    after = lab.me.requests()
+    assert {name: between[name] - before.get(name, 0) for name in between if between[name] > before.get(name, 0)} == {"send": 1}
+    assert {name: after[name] - between.get(name, 0) for name in after if after[name] > between.get(name, 0)} == {
+        "send": 1,
+        "getlist": 1,
+        "ajaxop": 1,
+    }
+
+
+def test_a_redelivered_order_is_not_sent_twice(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.do(order)
+    assert [(report.kind, report.data) for report in lab.do(order)] == [("answer_lost", {"reason": "attempted_before"})]
+    assert len(offers_of(lab, order)) == 1
+
+
+def test_an_order_redelivered_to_a_new_worker_is_not_sent_twice(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.do(order)
+    lab.die()
+    lab.start()
+    assert kinds(lab.do(order)) == ["answer_lost"]
+    assert len(offers_of(lab, order)) == 1
+
+
+def test_the_next_attempt_is_sent(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.me.fault("send", "str_error", code=20)
+    assert kinds(lab.do(order)) == ["picked_up", "try_later"]
+    assert kinds(lab.do(replace(order, attempt=2))) == ["picked_up", "offer_active"]
+    assert kinds(lab.do(replace(order, attempt=1))) == ["answer_lost"]
+    assert len(offers_of(lab, order)) == 1
+
+
+def test_a_recalled_order_is_dropped(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.redis.set(wire.recall_key(order.trade_id), 1)
+    (report,) = lab.do(order)
+    assert (report.kind, report.data) == ("order_dropped", {"reason": "recalled"})
+    assert offers_of(lab, order) == []
+
+
+def test_a_recall_of_an_older_attempt_does_not_stop_this_one(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets(), attempt=2)
+    lab.redis.set(wire.recall_key(order.trade_id), 1)
+    assert kinds(lab.do(order)) == ["picked_up", "offer_active"]
+
+
+def test_an_expired_order_is_dropped(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets(), expires_at_ms=Clock().now_ms() - 1)
+    (report,) = lab.do(order)
+    assert (report.kind, report.data) == ("order_dropped", {"reason": "expired"})
+    assert offers_of(lab, order) == []
+
+
+def test_an_expired_order_that_was_attempted_is_in_doubt(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets(), expires_at_ms=Clock().now_ms() - 1)
+    lab.redis.set(wire.attempted_key(order.trade_id), 1)
+    lab.redis.set(wire.recall_key(order.trade_id), 1)
+    assert kinds(lab.do(order)) == ["answer_lost"]
+
+
+def test_a_recall_between_post_and_confirmation_cancels_the_offer(
+    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = lab.send_order(player, lab.me.assets(), [])
+    send = lab.bot.session.send_offer
+
+    def send_then_recall(*args: object) -> object:
+        sent = send(*args)
+        lab.redis.set(wire.recall_key(order.trade_id), order.attempt)
+        return sent
+
+    monkeypatch.setattr(lab.bot.session, "send_offer", send_then_recall)
+    reports = lab.do(order)
+    assert kinds(reports) == ["picked_up", "confirmation_needed", "offer_canceled"]
+    assert offers_of(lab, order)[0]["state"] == 6
+
+
+def test_a_recall_while_waiting_for_the_confirmation_cancels_the_offer(
+    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = lab.send_order(player, lab.me.assets(), [])
+
+    def not_there_then_recall(_offer_id: str) -> bool:
+        lab.redis.set(wire.recall_key(order.trade_id), order.attempt)
+        return False
+
+    monkeypatch.setattr(lab.bot.session, "confirm", not_there_then_recall)
+    assert kinds(lab.do(order)) == ["picked_up", "confirmation_needed", "offer_canceled"]
+    assert offers_of(lab, order)[0]["state"] == 6
+
+
+@pytest.mark.parametrize(
+    ("fault", "exists"),
+    [
+        ({"kind": "str_error", "code": 16}, False),
+        ({"kind": "str_error", "code": 16, "after": True}, True),
+        ({"kind": "str_error", "code": 11, "after": True}, True),
+        ({"kind": "str_error", "code": 2, "status": 500}, False),
+        ({"kind": "str_error", "code": 99}, False),
+        ({"kind": "html"}, False),
+        ({"kind": "html", "status": 503, "after": True}, True),
+        ({"kind": "cut", "after": True}, True),
+        ({"kind": "status", "status": 502}, False),
+        ({"kind": "null", "status": 400}, False),
+        ({"kind": "null", "status": 200, "after": True}, True),
+    ],
+    ids=str,
+)
+def test_what_may_have_been_done_is_in_doubt(lab: Lab, player: SteamAccount, fault: dict[str, object], exists: bool) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.me.fault("send", **fault)
+    assert kinds(lab.do(order)) == ["picked_up", "answer_lost"]
+    assert len(offers_of(lab, order)) == int(exists)
+
+
+def test_a_timeout_is_in_doubt(make_lab: object, player: SteamAccount) -> None:
+    lab: Lab = make_lab(steam={"read_timeout_s": 0.3})
+    order = lab.send_order(player, [], player.assets())
+    lab.me.fault("send", "timeout", after=True)
+    assert kinds(lab.do(order)) == ["picked_up", "answer_lost"]
+    assert len(offers_of(lab, order)) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "word"),
+    [
+        (8, "refused", "steam_refused"),
+        (15, "refused", "partner_unavailable"),
+        (20, "try_later", "steam_unavailable"),
+        (24, "refused", "bot_locked"),
+        (25, "refused", "too_many_offers"),
+        (26, "refused", "item_gone"),
+        (28, "refused", "steam_refused"),
+        (34, "refused", "partner_unavailable"),
+        (50, "refused", "too_many_offers"),
+        (55, "try_later", "steam_unavailable"),
+        (84, "try_later", "steam_throttled"),
+    ],
+)
+def test_a_clear_refusal_is_told_with_its_reason(lab: Lab, player: SteamAccount, code: int, kind: str, word: str) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.me.fault("send", "str_error", code=code, status=500)
+    report = lab.do(order)[-1]
+    assert (report.kind, report.data["code"], report.data["result"]) == (kind, word, code)
+    assert (report.data["retry_after_s"] is not None) == (kind == "try_later")
+    assert offers_of(lab, order) == []
+
+
+def test_a_wrong_trade_token_is_refused(lab: Lab, player: SteamAccount) -> None:
+    old_token = replace(player)
+    player.change(new_trade_token=True)
+    report = lab.do(lab.send_order(old_token, [], player.assets()))[-1]
+    assert (report.kind, report.data["code"], report.data["result"]) == ("refused", "partner_unavailable", 15)
+    assert report.data["player_message"]
+
+
+def test_a_dead_session_is_renewed_for_the_next_attempt(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.me.fault("send", "null", status=401)
+    assert [(each.kind, each.data.get("code")) for each in lab.do(order)][-1] == ("try_later", "not_signed_in")
+    assert lab.me.requests()["finalizelogin"] >= 1
+    assert kinds(lab.do(replace(order, attempt=2))) == ["picked_up", "offer_active"]
+
+
+def test_too_many_calls_are_told_and_the_address_pauses(lab: Lab, player: SteamAccount) -> None:
+    lab.me.fault("send", "null", status=429)
+    report = lab.do(lab.send_order(player, [], player.assets()))[-1]
+    assert (report.kind, report.data["code"]) == ("try_later", "steam_throttled")
+    assert report.data["retry_after_s"] > 0
+
+
+def test_a_confirmation_that_comes_late_is_waited_for(lab: Lab, player: SteamAccount) -> None:
+    lab.me.fault("getlist", "no_conf")
+    lab.me.fault("getlist", "html")
+    order = lab.send_order(player, lab.me.assets(), [])
+    assert kinds(lab.do(order)) == ["picked_up", "confirmation_needed", "offer_active"]
+    assert offers_of(lab, order)[0]["state"] == 2
+
+
+def test_a_confirmation_done_in_spite_of_its_answer_is_seen(lab: Lab, player: SteamAccount) -> None:
+    lab.me.fault("ajaxop", "success_false", after=True)
+    order = lab.send_order(player, lab.me.assets(), [])
+    assert kinds(lab.do(order)) == ["picked_up", "confirmation_needed", "offer_active"]
+
+
+def test_an_offer_that_cannot_be_confirmed_stays_unconfirmed(lab: Lab, player: SteamAccount) -> None:
+    lab.me.fault("ajaxop", "success_false", times=10)
+    order = lab.send_order(player, lab.me.assets(), [])
+    reports = lab.do(order)
+    assert kinds(reports)[:2] == ["picked_up", "confirmation_needed"]
+    assert "offer_active" not in kinds(reports)
+    assert offers_of(lab, order)[0]["state"] == 9
+
+
+def test_an_unsure_clock_sends_nothing(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.bot.server_clock.measured(Clock().now_ms() + 31_000, Clock().now_ms(), Clock().now_ms())
+    report = lab.do(replace(order, expires_at_ms=order.expires_at_ms + 90_000))[-1]
+    assert (report.kind, report.data["code"]) == ("try_later", "clock_unsure")
+    lab.redis.set(wire.attempted_key(order.trade_id), 2)
+    assert kinds(lab.do(replace(order, attempt=2, expires_at_ms=order.expires_at_ms + 90_000))) == ["answer_lost"]
+    assert offers_of(lab, order) == []
+
+
+def test_a_restarted_redis_is_not_believed_to_remember(lab: Lab, player: SteamAccount) -> None:
+    """Marker and dequeue may be forgotten together: what was issued before is in doubt for a worker that does not know it."""
+    old = lab.send_order(player, [], player.assets(), issued_at_ms=Clock().now_ms() - 1)
+    lab.bot.memory.redis_run = "f" * 40  # as if the server had been another one
+    assert kinds(lab.do(old)) == ["answer_lost"]
+    new = lab.send_order(player, [], player.assets(), issued_at_ms=Clock().now_ms() + 1000)
+    assert kinds(lab.do(new)) == ["picked_up", "offer_active"]
+
+
+def test_a_worker_that_starts_at_another_redis_doubts_what_is_older(lab: Lab, player: SteamAccount) -> None:
+    lab.die()
+    lab.redis.set(wire.memory_key(lab.name), "f" * 40)
+    lab.start()
+    assert kinds(lab.do(lab.send_order(player, [], player.assets()))) == ["answer_lost"]
+
+
+def test_without_the_lease_nothing_is_sent(lab: Lab, player: SteamAccount) -> None:
+    from bot_worker.lease import LeaseLost
+
+    order = lab.send_order(player, [], player.assets())
+    lab.redis.set(wire.lease_key(lab.name), "another run")
+    lab.enqueue(order)
+    with pytest.raises(LeaseLost):
+        lab.rq.work_one(1)
+    assert lab.reports() == []
+    assert offers_of(lab, order) == []
+    assert lab.redis.llen(f"rq:queue:{lab.name}") == 1  # for whoever has the lease now
