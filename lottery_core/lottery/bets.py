@@ -1,0 +1,218 @@
+"""A bet: the checks in their order, each with a typed refusal, and the tickets and log values of what is accepted.
+
+Nothing is half-accepted: `accept` works out everything before it touches the round.
+"""
+
+from lottery import fairness
+from lottery.errors import Refused
+from lottery.events import Bet, Buy, Denial, Row
+from lottery.fairness import LogItem
+from lottery.state import Entry, Line, Placed, Player, Receipt, Round
+
+TICKETS_MAX = 10**18 - 1
+"""Up to here the published decimal number gives the exact ticket (fairness.winning_number)."""
+NO_TEAM, CT, T = 0, 1, 2
+TEAM_NAMES = {CT: "CT", T: "T"}
+CLIENT_SEED_BYTES = 64
+SOUVENIR = "souvenir"
+
+
+def place(state: Round, bet: Bet) -> Receipt:
+    """Accepts a bet into the round. Raises Refused with the first check that fails; then nothing has changed."""
+    check(state, bet)
+    per_cent = state.rules.tickets == "cent"
+    priced = [(row.item_id, row.deposit_id, row.price or 0, (row.price or 0) if per_cent else 1) for row in bet.rows]
+    return accept(state, bet, priced)
+
+
+def purchase(state: Round, buy: Buy) -> Receipt:
+    """Accepts a purchase of raffle tickets as one entry. Raises Refused; then nothing has changed."""
+    terms = state.rules.raffle
+    if terms is None:
+        raise Refused("mode", mode=state.rules.mode)
+    _check_deadline(state, buy.now)
+    _check_gate(buy.gate)
+    _check_seed(buy.client_seed)
+    if buy.quantity < 1:
+        raise Refused("quantity", at_least=1)
+    left = terms.tickets - state.tickets
+    if buy.quantity > left:
+        raise Refused("capacity", capacity=left)
+    price = buy.quantity * terms.ticket_price
+    if buy.balance < price:
+        affordable = buy.balance // terms.ticket_price if terms.ticket_price else left
+        raise Refused("balance", needed=price, capacity=max(0, affordable))
+    entry = (terms.template, len(state.entries) + 1, price, buy.quantity)
+    return accept(state, Bet(buy.now, buy.token, buy.user_id, (), client_seed=buy.client_seed), [entry])
+
+
+# ---- the checks, in the order in which they are answered
+
+
+def check(state: Round, bet: Bet) -> None:
+    """Raises Refused for the first of the checks that fails, saying what would be accepted."""
+    rules = state.rules
+    if rules.raffle is not None:
+        raise Refused("mode", mode=rules.mode)
+    _check_deadline(state, bet.now)
+    _check_gate(bet.gate)
+    _check_seed(bet.client_seed)
+    if not bet.rows:
+        raise Refused("empty")
+    if len({row.deposit_id for row in bet.rows}) != len(bet.rows):
+        raise Refused("duplicate_rows")
+    for row in bet.rows:
+        _check_row(state, bet.user_id, row)
+    _check_allowed(state, bet.rows)
+    _check_team(state, bet)
+    _check_limits(state, bet)
+
+
+def _check_deadline(state: Round, now: int) -> None:
+    if state.deadline is not None and now >= state.deadline:
+        raise Refused("deadline", before=state.deadline)
+
+
+def _check_gate(gate: Denial | None) -> None:
+    if gate is not None:
+        raise Refused("gate", reason=gate.reason, until=gate.until)
+
+
+def _check_seed(client_seed: str) -> None:
+    if len(client_seed.encode()) > CLIENT_SEED_BYTES:
+        raise Refused("client_seed", bytes_max=CLIENT_SEED_BYTES)
+
+
+def _check_row(state: Round, user_id: int, row: Row) -> None:
+    if row.status != "active":
+        raise Refused("not_active", deposit_id=row.deposit_id, status=row.status)
+    if row.user_id != user_id:
+        raise Refused("not_owner", deposit_id=row.deposit_id)
+    if row.locked_by is not None or row.deposit_id in state.rows:
+        raise Refused("locked", deposit_id=row.deposit_id)
+    if not row.settled and not state.rules.unsettled:
+        raise Refused("unsettled", deposit_id=row.deposit_id)
+    if row.price is None or not 0 <= row.price <= TICKETS_MAX:
+        raise Refused("unpriced", deposit_id=row.deposit_id)
+    if row.name and SOUVENIR in row.name.lower():
+        raise Refused("souvenir", deposit_id=row.deposit_id)
+
+
+def _check_allowed(state: Round, rows: tuple[Row, ...]) -> None:
+    allowed = state.rules.allowed
+    if allowed is None:
+        return
+    for row in rows:
+        if row.item_id not in allowed:
+            raise Refused("not_allowed", deposit_id=row.deposit_id, allowed_items=sorted(allowed))
+
+
+def _check_team(state: Round, bet: Bet) -> None:
+    limit = state.rules.team_limit
+    if limit is None:
+        if bet.team != NO_TEAM:
+            raise Refused("no_teams")
+        return
+    player = state.players.get(bet.user_id)
+    if player is not None:
+        if bet.team != player.team:
+            raise Refused("team_switched", team=player.team)
+        return
+    taken = {team: sum(each.team == team for each in state.players.values()) for team in TEAM_NAMES}
+    free = [team for team in TEAM_NAMES if taken[team] < limit]
+    if bet.team not in TEAM_NAMES:
+        raise Refused("team_missing", free=free)
+    if bet.team not in free:
+        raise Refused("team_full", free=free)
+
+
+def _check_limits(state: Round, bet: Bet) -> None:
+    rules, count = state.rules, len(bet.rows)
+    player = state.players.get(bet.user_id)
+    items, staked = (player.items, player.value) if player else (0, 0)
+    if rules.bet_item_limit_max is not None and items + count > rules.bet_item_limit_max:
+        raise Refused("player_items", items=rules.bet_item_limit_max - items)
+    if rules.item_limit_max is not None and len(state.entries) + count > rules.item_limit_max:
+        raise Refused("capacity", capacity=rules.item_limit_max - len(state.entries))
+    value = sum(row.price or 0 for row in bet.rows)
+    if rules.bet_value_min is not None and value < rules.bet_value_min:
+        raise Refused("bet_value_min", at_least=rules.bet_value_min)
+    if rules.bet_value_max is not None and staked + value > rules.bet_value_max:
+        raise Refused("bet_value_max", at_most=rules.bet_value_max - staked)
+    tickets = value if rules.tickets == "cent" else count
+    if not tickets:
+        raise Refused("no_tickets")
+    if state.tickets + tickets > TICKETS_MAX or state.bank + value > TICKETS_MAX:
+        raise Refused("too_much", at_most=TICKETS_MAX - max(state.tickets, state.bank))
+
+
+# ---- acceptance
+
+
+def accept(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> Receipt:
+    """Enters checked items (item id, deposit id, price, tickets): tickets in order, log values, totals.
+
+    Raises struct.error or OverflowError for a number that does not fit the log; then nothing has changed.
+    """
+    entries, lines = _enter(state, bet, priced)
+    placed = len(state.bets) + 1
+    start = len(state.entries)
+    state.bets.append(
+        Placed(placed, bet.user_id, bet.team, bet.now, bet.client_seed, start, start + len(entries), state.log, bet.token, ())
+    )
+    state.bet_tokens[bet.token] = placed
+    state.entries.extend(entries)
+    state.firsts.extend([entry.first for entry in entries])
+    if state.rules.raffle is None:
+        state.rows.update([entry.deposit_id for entry in entries])
+    state.log = lines[-1].log
+    _count(state, bet, entries)
+    return Receipt(placed, bet.user_id, tuple(lines))
+
+
+def _enter(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> tuple[list[Entry], list[Line]]:
+    log, first, number, placed = state.log, state.tickets, len(state.entries), len(state.bets) + 1
+    user_id, team, now, seed = bet.user_id, bet.team, bet.now, bet.client_seed.encode()
+    entries, lines = [], []
+    for item_id, deposit_id, price, count in priced:
+        number += 1
+        log = fairness.log_item(
+            log, LogItem(number, placed, user_id, item_id, deposit_id, price, first, count, team, now, seed)
+        )
+        entries.append(Entry(placed, user_id, item_id, deposit_id, price, first, count))
+        lines.append(Line(number, deposit_id, first, count, log))
+        first += count
+    return entries, lines
+
+
+def _count(state: Round, bet: Bet, entries: list[Entry]) -> None:
+    player = state.players.get(bet.user_id)
+    if player is None:
+        player = state.players[bet.user_id] = Player(bet.user_id, bet.team)
+    first = state.tickets
+    end = entries[-1].first + entries[-1].tickets
+    value = sum([entry.price for entry in entries])
+    player.items += len(entries)
+    player.value += value
+    player.tickets += end - first
+    player.ranges.append((first, end))
+    state.tickets = end
+    state.bank += value
+
+
+def receipt_again(state: Round, placed: Placed) -> Receipt:
+    """The receipt of an accepted bet once more, worked out from the pot: the same bytes as the first time."""
+    log, lines = placed.log_before, []
+    seed = placed.client_seed.encode()
+    for number, entry in enumerate(state.entries[placed.start : placed.end], placed.start + 1):
+        log = fairness.log_item(log, LogItem(number, *entry, placed.team, placed.time_ms, seed))
+        lines.append(Line(number, entry.deposit_id, entry.first, entry.tickets, log))
+    return Receipt(placed.number, placed.user_id, tuple(lines))
+
+
+def intent_of(state: Round, placed: Placed) -> tuple[object, ...]:
+    """What an accepted bet asked for, in the form of `Bet.intent` or `Buy.intent`."""
+    entries = state.entries[placed.start : placed.end]
+    if state.rules.raffle is not None:
+        return ("buy", placed.user_id, entries[0].tickets, placed.client_seed)
+    return ("bet", placed.user_id, placed.team, placed.client_seed, tuple(entry.deposit_id for entry in entries))

@@ -1,0 +1,316 @@
+"""From a drawn round to its outcome: who gets which rows, what the house keeps, who is credited; all computed, none executed.
+
+One small function per mode of room, in `SETTLERS`. The outcome is plain JSON (docs/record-format.md, section 5).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lottery import rake, referral, shares, teams
+from lottery.draw import Winner, Words
+from lottery.errors import LotteryError, Refused
+from lottery.events import Finalize, Piece
+from lottery.rake import Item, Rake
+from lottery.state import Payout, Round
+
+CT, T = 1, 2
+
+
+class Share(NamedTuple):
+    """What one winner gets, before guarantees: his claim in cents, what meets it, and `base`, his part of the collected rake."""
+
+    user_id: int
+    claim: int
+    rows: list[int]
+    change: tuple[int, ...] = ()
+    credit: int = 0
+    base: int = 0
+
+
+class Settlement(NamedTuple):
+    shares: list[Share]
+    house: list[int]
+    rake: dict[str, Any] | None = None
+
+
+def play_teams(state: Round, words: Words) -> tuple[tuple[tuple[int, int], ...], tuple[Winner, ...]]:
+    """The eliminations of a 5v5 and its survivors, both as the state keeps them."""
+    seats = seats_of(state)
+    gone, living = teams.play(seats, state.rules.ranges or "", words)
+    return tuple((each.user_id, each.value) for each in gone), tuple(Winner(seat.user_id, None, None) for seat in living)
+
+
+def seats_of(state: Round) -> list[teams.Seat]:
+    """The seats of a 5v5: CT in the order of first bets, then T."""
+    players = list(state.players.values())
+    return [teams.Seat(each.user_id, team, each.tickets) for team in (CT, T) for each in players if each.team == team]
+
+
+# ---- the outcome
+
+
+def outcome(state: Round, event: Finalize) -> dict[str, Any]:
+    """The outcome of a drawn round. Raises Refused for a stock that cannot be offered, or an unwanted carry."""
+    stock = _offered(state, event)
+    settlement = SETTLERS[state.rules.mode](state, stock, event.carry)
+    guarantees = [piece.deposit_id for piece in state.guarantees]
+    return {
+        **_frame(state),
+        "winners": _winners(state),
+        "eliminations": [{"user_id": user_id, "value": value} for user_id, value in state.eliminations],
+        "rake": settlement.rake,
+        "payouts": [_payout(share, guarantees if not index else []) for index, share in enumerate(settlement.shares)],
+        "house": settlement.house,
+        "referral": _referral(state, settlement.shares, event.inviters),
+        "void": None,
+    }
+
+
+def void_outcome(state: Round) -> dict[str, Any]:
+    """The outcome of a void round: everything goes back."""
+    return {
+        **_frame(state),
+        "winners": [],
+        "eliminations": [],
+        "rake": None,
+        "payouts": [_payout_json(payout) for payout in refunds(state)],
+        "house": [],
+        "referral": [],
+        "void": state.void_reason,
+    }
+
+
+def _frame(state: Round) -> dict[str, Any]:
+    return {
+        "time_start": state.time_start,
+        "deadline": state.deadline,
+        "closed_by": state.closed_by,
+        "opened_ms": state.opened_ms,
+        "tickets": state.tickets,
+        "guarantees": [
+            {"deposit_id": piece.deposit_id, "item_id": piece.item_id, "price": piece.price} for piece in state.guarantees
+        ],
+    }
+
+
+def _winners(state: Round) -> list[dict[str, Any]]:
+    weights = share_weights(state)
+    drawn = zip(state.winners, weights, strict=True)
+    return [{"user_id": winner.user_id, "ticket": winner.ticket, "share": share} for winner, share in drawn]
+
+
+def share_weights(state: Round) -> list[int]:
+    """Each winner's share as the room counts it: its weight, its items, or (5v5) the survivor's bet."""
+    if state.rules.mode == "teams":
+        return [state.players[winner.user_id].tickets for winner in state.winners]
+    return list((state.rules.shares or (1,))[: len(state.winners)])
+
+
+def _payout(share: Share, guarantees: list[int]) -> dict[str, Any]:
+    payout = Payout(share.user_id, share.claim, tuple(share.rows), tuple(guarantees), share.change, share.credit)
+    return _payout_json(payout)
+
+
+def _payout_json(payout: Payout) -> dict[str, Any]:
+    return {
+        "user_id": payout.user_id,
+        "claim": payout.claim,
+        "rows": list(payout.rows),
+        "guarantees": list(payout.guarantees),
+        "change": list(payout.change),
+        "credit": payout.credit,
+    }
+
+
+def payouts(result: Mapping[str, Any]) -> tuple[Payout, ...]:
+    """The payouts of an outcome, as effects."""
+    return tuple(
+        Payout(
+            each["user_id"],
+            each["claim"],
+            tuple(each["rows"]),
+            tuple(each["guarantees"]),
+            tuple(each["change"]),
+            each["credit"],
+        )
+        for each in result["payouts"]
+    )
+
+
+def refunds(state: Round) -> tuple[Payout, ...]:
+    """Everybody's own rows, in the order of the log; in a raffle the money paid. Prices meanwhile are the owner's affair."""
+    if state.rules.raffle is not None:
+        return tuple(Payout(each.user_id, each.value, (), (), (), each.value) for each in state.players.values())
+    rows: dict[int, list[int]] = {user_id: [] for user_id in state.players}
+    for entry in state.entries:
+        rows[entry.user_id].append(entry.deposit_id)
+    return tuple(Payout(each.user_id, each.value, tuple(rows[each.user_id]), (), (), 0) for each in state.players.values())
+
+
+def moving_rows(state: Round) -> set[int]:
+    """Every row that has to be moved once when the round is settled: the pot, the guarantees, the change."""
+    if state.outcome is None:
+        raise LotteryError("the round is not finalized")
+    moving = set(state.outcome["house"])
+    for payout in state.outcome["payouts"]:
+        moving.update(payout["rows"], payout["guarantees"], payout["change"])
+    return moving
+
+
+def referral_credits(result: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    """(inviter, cents) for every credit of an outcome, in order."""
+    return tuple(
+        pair for each in result["referral"] for pair in zip(each["inviters"], each["credits"], strict=False)
+    )  # fmt: skip
+
+
+def _referral(state: Round, given: Sequence[Share], inviters: Mapping[int, tuple[int, ...]]) -> list[dict[str, object]]:
+    rate = state.rules.referral_percent
+    lines = [referral.entry(each.user_id, each.base, inviters.get(each.user_id, ()), rate) for each in given]
+    return [line for line in lines if line is not None]
+
+
+def _offered(state: Round, event: Finalize) -> list[Piece]:
+    stock = sorted(event.stock, key=lambda piece: piece.deposit_id)
+    ids = {piece.deposit_id for piece in stock}
+    if len(stock) > rake.STOCK_MAX:
+        raise Refused("stock", at_most=rake.STOCK_MAX)
+    bound = ids & (state.rows | {piece.deposit_id for piece in state.guarantees})
+    if len(ids) != len(stock) or bound:
+        raise Refused("stock", not_free=sorted(bound))
+    if any(piece.price < 0 for piece in stock):
+        raise Refused("stock", price_at_least=0)
+    if event.carry and not state.rules.rake_carry:
+        raise Refused("carry", rake_carry=False)
+    return stock
+
+
+# ---- one small function per mode
+
+
+def _classic(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+    """The winner takes the pot less the rake, and gets change for what was taken over the due."""
+    user_id = state.winners[0].user_id
+    taken, entry = _classic_rake(state, user_id, stock, carry.get(user_id, 0))
+    gone = set(taken.taken)
+    kept = sorted(
+        (each for each in state.entries if each.deposit_id not in gone),
+        key=lambda each: (each.user_id != user_id, -each.price, each.deposit_id),
+    )
+    share = Share(
+        user_id, state.bank - taken.net, [each.deposit_id for each in kept], tuple(sorted(taken.change)), 0, taken.net
+    )
+    return Settlement([share], list(taken.taken), entry)
+
+
+def _classic_rake(state: Round, user_id: int, stock: Sequence[Piece], balance: int) -> tuple[Rake, dict[str, Any] | None]:
+    table, winner = state.rules.rake, state.players[user_id]
+    if table is None:
+        return rake.NOTHING, None
+    line = _due(table, user_id, winner.tickets, state.tickets, state.bank)
+    carry = rake.carried(balance, line["due"], state.bank - winner.value)
+    change_max = state.rules.rake_change_max if stock else 0
+    house = [Item(piece.deposit_id, piece.price) for piece in stock]
+    taken = rake.collect(line["due"] + carry, *_split(state, {user_id}), house, change_max)
+    return taken, _rake_json([line], carry, taken, taken.net, stock)
+
+
+def _due(table: rake.Table, user_id: int | None, tickets: int, all_tickets: int, base: int) -> dict[str, Any]:
+    rate = rake.percent(table, tickets, all_tickets)
+    return {"user_id": user_id, "tickets": tickets, "percent": rate, "base": base, "due": rake.due(base, rate)}
+
+
+def _split(state: Round, winners: set[int]) -> tuple[list[Item], list[Item]]:
+    """The rows of the others, and the winners' own, as candidates for the rake."""
+    first = state.rules.priority
+    others: list[Item] = []
+    own: list[Item] = []
+    for each in state.entries:
+        item = Item(each.deposit_id, each.price, 0 if each.item_id in first else 1)
+        (own if each.user_id in winners else others).append(item)
+    return others, own
+
+
+def _rake_json(dues: list[dict[str, Any]], carry: int, taken: Rake, net: int, stock: Sequence[Piece]) -> dict[str, Any]:
+    total = sum(line["due"] for line in dues)
+    return {
+        "dues": dues,
+        "due": total,
+        "carry": max(0, net - total) if carry else 0,
+        "taken": list(taken.taken),
+        "change": sorted(taken.change),
+        "net": net,
+        "shortfall": max(0, total - net),
+        "stock": [[piece.deposit_id, piece.price] for piece in stock],
+    }
+
+
+def _sitngo(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+    """Shares are numbers of rows; what no share covers stays with the house and is the rake."""
+    users = [winner.user_id for winner in state.winners]
+    counts = shares.item_shares(state.rules.shares or (), len(users))
+    given, house = shares.serve_items(state.entries, users, counts)
+    prices = {entry.deposit_id: entry.price for entry in state.entries}
+    kept = sum(prices[row] for row in house)
+    bases = [kept * count // sum(counts) for count in counts]
+    lines = zip(users, given, bases, strict=True)
+    return Settlement([Share(user, sum(prices[row] for row in rows), rows, base=base) for user, rows, base in lines], house)
+
+
+def _giveaway(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+    """The entry tickets are the house's revenue; the winner takes the guarantee only."""
+    return Settlement([Share(state.winners[0].user_id, 0, [])], [entry.deposit_id for entry in state.entries])
+
+
+def _raffle(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+    """Nobody staked a row: the winner takes the prize, the money was paid when the tickets were bought."""
+    return Settlement([Share(state.winners[0].user_id, 0, [])], [])
+
+
+def _pot(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+    """Parts of the bank by weight; each winner's rake by his own chance, on his part."""
+    users = [winner.user_id for winner in state.winners]
+    parts = shares.in_proportion(state.bank, share_weights(state))
+    table = state.rules.rake or ((100, 0),)
+    lines = [
+        _due(table, user, state.players[user].tickets, state.tickets, part) for user, part in zip(users, parts, strict=True)
+    ]
+    claims = [part - line["due"] for part, line in zip(parts, lines, strict=True)]
+    return _by_claims(state, users, claims, lines, [line["due"] for line in lines])
+
+
+def _teams(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+    """Survivors keep their bets and share the rest in proportion; one rake, by the winning team's share of the bank."""
+    users = [winner.user_id for winner in state.winners]
+    stakes = share_weights(state)
+    team = state.players[users[0]].team
+    tickets = sum(each.tickets for each in state.players.values() if each.team == team)
+    line = _due(state.rules.rake or ((100, 0),), None, tickets, state.tickets, state.bank)
+    claims = shares.in_proportion(state.bank - line["due"], stakes, rest_to=stakes.index(max(stakes)))
+    bases = [line["due"] * stake // sum(stakes) for stake in stakes]
+    return _by_claims(state, users, claims, [line], bases)
+
+
+def _by_claims(state: Round, users: list[int], claims: list[int], lines: list[dict[str, Any]], bases: list[int]) -> Settlement:
+    """Rows against claims, credit for the rest of each: so the house keeps exactly the due."""
+    total = sum(line["due"] for line in lines)
+    taken = rake.collect(total, *_split(state, set(users)), [], 0)
+    gone = set(taken.taken)
+    given = shares.hand_out([each for each in state.entries if each.deposit_id not in gone], users, claims)
+    entry = _rake_json(lines, 0, taken, total, []) if state.rules.rake is not None else None
+    result = [
+        Share(user, claim, rows, credit=credit, base=base)
+        for user, claim, rows, credit, base in zip(users, claims, given.rows, given.credit, bases, strict=True)
+    ]
+    return Settlement(result, [*taken.taken, *given.left], entry)
+
+
+Settler = Callable[[Round, Sequence[Piece], Mapping[int, int]], Settlement]
+SETTLERS: Mapping[str, Settler] = {
+    "classic": _classic,
+    "sitngo": _sitngo,
+    "teams": _teams,
+    "pot": _pot,
+    "giveaway": _giveaway,
+    "raffle": _raffle,
+}
