@@ -60,6 +60,7 @@ class Caller:
         self._stack = stack
         self._connection = http.client.HTTPConnection(stack.balancer_url.removeprefix("http://"), timeout=CALL_TIMEOUT_S)
         self._keys = itertools.count(1)
+        self._used: set[str] = set()
 
     def post(self, path: str, body: Any) -> Any:
         """The answer's JSON.
@@ -79,10 +80,18 @@ class Caller:
             raise BenchError(f"POST {path} answered {answer.status}: {text.decode(errors='replace')[:500]}")
         return json.loads(text)
 
-    def takeable(self, player: dict[str, Any]) -> list[str]:
-        """Assets of this player that could be deposited now; the balancer knows his inventory afterwards."""
+    def fresh_asset(self, player: dict[str, Any]) -> str:
+        """An asset of this player that no deposit of this caller had; the balancer knows his inventory afterwards.
+
+        Raises:
+            BenchError: there is none left.
+        """
         answer = self.post("/inventory", {"steam_id": player["steam_id"], "trade_url": player["trade_url"]})
-        return [item["asset_id"] for item in answer["items"] if item["acceptable"]]
+        for item in answer["items"]:
+            if item["acceptable"] and item["asset_id"] not in self._used:
+                self._used.add(item["asset_id"])
+                return str(item["asset_id"])
+        raise BenchError("a player has nothing left")
 
     def deposit(self, player: dict[str, Any], assets: list[str]) -> dict[str, Any]:
         """Deposit these and wait for the offer; the one trade that was made.
