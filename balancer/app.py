@@ -17,7 +17,7 @@ from balancer import api, auth, loops, problems, verify
 from balancer.context import Context
 from balancer.db import Database
 from balancer.fleet import Fleet
-from balancer.handlers import docs, health
+from balancer.handlers import docs, events, health
 from balancer.handlers import verify as verify_pages
 from balancer.inventory import Inventories
 from balancer.prices import Prices
@@ -47,6 +47,7 @@ def build(settings: Settings) -> web.Application:
     app.add_routes(ROUTES)
     app[docs.DOCUMENT] = docs.dumps(ROUTES)
     app[auth.KEYS] = auth.Keys()
+    app[events.NEWEST] = events.Newest()
     app[verify_pages.TRIES] = verify.Tries()
     app[api.CONTEXT] = _context(settings, master)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])

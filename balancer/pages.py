@@ -31,7 +31,7 @@ PAGE_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow, noarchive",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_css_hash}'; form-action 'self'; "
+    "Content-Security-Policy": f"default-src 'none'; img-src data:; style-src 'sha256-{_css_hash}'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
 }
 DOCS_HEADERS = {

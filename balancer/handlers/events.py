@@ -5,16 +5,41 @@ from __future__ import annotations
 import asyncio
 
 from aiohttp import web
+from sqlalchemy import Connection, func, select
 
-from balancer import api, feed, schemas
+from balancer import api, feed, models, schemas
 from balancer.context import Context
 from balancer.handlers import dump
 
-LOOK_AGAIN_S = 0.5
+LOOK_AGAIN_S = 0.25
+
+
+class Newest:
+    """The highest number in the feed, asked once per tick however many requests wait for a new one."""
+
+    def __init__(self) -> None:
+        self._looking: asyncio.Task[int] | None = None
+
+    async def number(self, ctx: Context) -> int:
+        """The highest number a tick from now. It is a hint: `feed.events` decides what may be given out."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(ctx))
+        return await asyncio.shield(self._looking)
+
+    async def _look(self, ctx: Context) -> int:
+        await asyncio.sleep(LOOK_AGAIN_S)
+        return await ctx.db.look(_newest)
+
+
+NEWEST: web.AppKey[Newest] = web.AppKey("newest", Newest)
+
+
+def _newest(connection: Connection) -> int:
+    return connection.scalar(select(func.max(models.events.c.number))) or 0
 
 
 @api.operation(scope="read", answers={200: schemas.Events})
-async def find(ctx: Context, query: schemas.EventsQuery) -> web.Response:
+async def find(request: web.Request, ctx: Context, query: schemas.EventsQuery) -> web.Response:
     """What happened after event `after`, in order.
 
     A number never appears once a higher one has been given out, so reading on from `next` misses nothing. With `wait` the
@@ -24,8 +49,17 @@ async def find(ctx: Context, query: schemas.EventsQuery) -> web.Response:
     until = ctx.clock.monotonic() + min(query.wait, ctx.settings.balancer.wait_max_s)
     while True:
         views = await feed.events(ctx, query.after, limit)
-        left_s = until - ctx.clock.monotonic()
-        if views or left_s <= 0:
+        if views or ctx.clock.monotonic() >= until:
             following = views[-1].number if views else query.after
             return api.answer({"events": [dump.event(view) for view in views], "next": following})
-        await asyncio.sleep(min(LOOK_AGAIN_S, left_s))
+        await _until_newer(ctx, request.app[NEWEST], query.after, until)
+
+
+async def _until_newer(ctx: Context, newest: Newest, after: int, until: float) -> None:
+    """Return when the feed seems to go on behind ``after``, or at ``until``."""
+    try:
+        async with asyncio.timeout(max(0.0, until - ctx.clock.monotonic())):
+            while await newest.number(ctx) <= after:
+                pass
+    except TimeoutError:
+        return

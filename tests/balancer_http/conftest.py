@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from balancer_http.harness import BOTS, PLAYER, PRICES, READY_S, FakeBots, Service, held
 
-from balancer import api
+from balancer import api, reports
 from balancer.app import build
 from shared import settings as settings_module
 from shared.sealing import MasterKey
@@ -43,8 +43,9 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def service(settings: Settings) -> AsyncIterator[Service]:
+async def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
     """A balancer with two bots online and a site that may do everything."""
+    monkeypatch.setattr(reports, "BLOCK_MS", 50)  # a reader ends only when its wait for reports does
     app = build(settings)
     ctx = app[api.CONTEXT]
     bots = FakeBots(settings.redis.url, ctx.master)

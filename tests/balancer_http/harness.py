@@ -36,6 +36,11 @@ def held(asset_id: int, name: str = GOOD, **changes: Any) -> HeldAsset:
     return HeldAsset(asset=Asset(730, "2", str(asset_id)), market_hash_name=name, **values)
 
 
+def items_of(trade: dict[str, Any]) -> list[dict[str, Any]]:
+    """The trade's items by asset id; they come in no order of their own."""
+    return sorted(trade["items"], key=lambda item: int(item["asset_id"]))
+
+
 @dataclass
 class FakeBots:
     """Bots that take orders from the real queues and tell sealed reports; what they find is set by the test."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from balancer_http.harness import GOOD, OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held
+from balancer_http.harness import GOOD, OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held, items_of
 
 from balancer import schemas
 
@@ -20,7 +20,7 @@ async def test_every_offer_is_there_when_201_comes(service: Service) -> None:
     assert trade["offer_id"].startswith("7") and trade["bot"] in ("red-1", "red-2")
     assert len(trade["token"]) == 22
     assert trade["verify_url"] == f"http://127.0.0.1:8420/verify/{trade['token']}"
-    assert [(item["asset_id"], item["value_cents"], item["deposit_status"]) for item in trade["items"]] == [
+    assert [(item["asset_id"], item["value_cents"], item["deposit_status"]) for item in items_of(trade)] == [
         ("1", 1200, "deposit_pending"),
         ("2", 1200, "deposit_pending"),
     ]
@@ -80,7 +80,7 @@ async def test_keys_of_two_sites_are_apart(service: Service) -> None:
 async def test_assets_may_be_named_in_full(service: Service) -> None:
     whole = {"app_id": 730, "context_id": "2", "asset_id": "4"}
     trade = await service.deposit("3", whole, {"asset_id": "5"})
-    assert [item["asset_id"] for item in trade["items"]] == ["3", "4", "5"]
+    assert [item["asset_id"] for item in items_of(trade)] == ["3", "4", "5"]
 
 
 async def test_the_color_is_kept(service: Service) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from balancer_http.harness import OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held
+from balancer_http.harness import OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held, items_of
 from sqlalchemy import update
 
 from balancer import models, schemas
@@ -39,7 +39,7 @@ async def refusal(response: Any) -> tuple[int, str]:
 async def test_an_accepted_trade_shows_the_new_asset_ids(service: Service) -> None:
     trade = await service.accepted(await service.deposit("1", "2"))
     schemas.Trade.model_validate(trade)
-    assert [(item["asset_id"], item["new_asset_id"], item["matched"]) for item in trade["items"]] == [
+    assert [(item["asset_id"], item["new_asset_id"], item["matched"]) for item in items_of(trade)] == [
         ("1", "90001", "receipt"),
         ("2", "90002", "receipt"),
     ]
