@@ -1,0 +1,215 @@
+"""The rake: the due by table, and the one choice of items that the rule allows (docs/record-format.md, "rake").
+
+Sums of prices are sets written as one integer: bit s is set when some of the rows add up to s. `sums | sums << price` adds one.
+"""
+
+from typing import Any, NamedTuple
+
+from lottery.verify.bets import count_of
+from lottery.verify.report import Report, require
+from lottery.verify.shape import Record
+
+SPINE_TRIES = 7
+BASE_REST = 65_536
+ROWS_MAX = 256
+WHOLE = 100
+
+Row = dict[str, Any]
+
+
+class Take(NamedTuple):
+    """Rows that the house takes, and rows of its stock that it hands back."""
+
+    rows: list[Row]
+    back: list[Row]
+
+
+def check(record: Record, report: Report) -> None:
+    """Dues, target, and that exactly the rows were taken which the rule picks. Raises: Lie."""
+    rules, rake = record["rules"], record["outcome"]["rake"]
+    if rules["rake"] is None or record["outcome"]["void"] is not None:
+        report.same("rake", rake, None, "none in this round")
+        return
+    report.holds("rake", rake is not None, "by table", "missing")
+    dues = due_list(record)
+    report.same("rake: dues by table", rake["dues"], dues, ", ".join(f"{each['percent']} % of {each['base']}" for each in dues))
+    report.same("rake: due", rake["due"], sum(each["due"] for each in dues))
+    report.rule("rake: carry and stock", declared, record)
+    check_choice(record, report)
+
+
+def due_list(record: Record) -> list[Record]:
+    """What each winner owes: the pot's rate for his own chance; in team games one due for the team's chance."""
+    mode, table, total = record["rules"]["mode"], record["rules"]["rake"], record["close"]["tickets"]
+    winners = record["outcome"]["winners"]
+    if mode == "teams":
+        sides = {item["user_id"]: item["team"] for item in record["items"]}
+        alive = sides[winners[0]["user_id"]]
+        team = sum(count_of(item) for item in record["items"] if item["team"] == alive)
+        return [one_due(table, None, team, total, record["bank"])]
+    bases = parts(record) if mode == "pot" else [record["bank"]]
+    owned = [sum(count_of(item) for item in record["items"] if item["user_id"] == each["user_id"]) for each in winners]
+    return [
+        one_due(table, winner["user_id"], own, total, base) for winner, own, base in zip(winners, owned, bases, strict=True)
+    ]
+
+
+def one_due(table: list[list[int]], user: int | None, own: int, total: int, base: int) -> Record:
+    """The first row of the table whose upper border the chance does not reach; a chance of 100 % is in the last row."""
+    percent = next((rate for upper, rate in table if WHOLE * own < upper * total), table[-1][1])
+    return {"user_id": user, "tickets": own, "percent": percent, "base": base, "due": base * percent // WHOLE}
+
+
+def parts(record: Record) -> list[int]:
+    """Global Pot: the bank by the shares of those drawn; cents that do not divide go to the first."""
+    shares = [winner["share"] for winner in record["outcome"]["winners"]]
+    found = [record["bank"] * share // sum(shares) for share in shares]
+    found[0] += record["bank"] - sum(found)
+    return found
+
+
+def declared(record: Record) -> str:
+    """Carry only where the rules switch it on, and a stock that is no part of the pot. Raises: Lie."""
+    rules, rake = record["rules"], record["outcome"]["rake"]
+    deposits = [deposit for deposit, _ in rake["stock"]]
+    classic = rules["mode"] == "classic"
+    require(rake["carry"] == 0 or (rules["rake_carry"] and classic), "rests of earlier rounds are not collected in this room")
+    if classic:
+        winner = record["outcome"]["winners"][0]["user_id"]
+        others = sum(item["price"] for item in record["items"] if item["user_id"] != winner)
+        require(2 * rake["carry"] <= others, "more than half of what the others staked is collected for earlier rounds")
+    require(deposits == sorted(set(deposits)), "the stock is not in ascending order of deposits")
+    taken = {item["deposit_id"] for item in record["items"]} | {each["deposit_id"] for each in record["outcome"]["guarantees"]}
+    require(not taken & set(deposits), "a row of the stock is in the pot as well")
+    return f"carry {rake['carry']}, {len(deposits)} rows of stock"
+
+
+def check_choice(record: Record, report: Report) -> None:
+    """Choose again, by the rule; the record must have chosen the same rows."""
+    rake = record["outcome"]["rake"]
+    target = rake["due"] + rake["carry"]
+    take = choose(record, target)
+    net = worth(take.rows) - worth(take.back)
+    if record["rules"]["mode"] != "classic":
+        net = rake["due"]
+    report.same("rake: rows taken", rake["taken"], numbers(take.rows), listed(take.rows))
+    report.same("rake: change from the house", rake["change"], sorted(numbers(take.back)), listed(take.back))
+    report.same("rake: net", rake["net"], net)
+    report.holds("rake: not above the due", 0 <= net <= target, f"{net} of {target}", f"{net} is above {target}")
+    report.same("rake: shortfall", rake["shortfall"], max(0, rake["due"] - net))
+
+
+def choose(record: Record, target: int) -> Take:
+    """Rows of others first; the whole pot only if those do not make the target; else the best below it."""
+    rules = record["rules"]
+    winners = {winner["user_id"] for winner in record["outcome"]["winners"]}
+    stock = [{"deposit_id": deposit, "price": price} for deposit, price in record["outcome"]["rake"]["stock"]]
+    change_max = rules["rake_change_max"] if rules["mode"] == "classic" and stock else 0
+    rows = preferred(record["items"], rules["priority_items"])
+    others = [row for row in rows if row["user_id"] not in winners]
+    for pool in (others, rows):
+        take = exactly(pool, target) or (with_change(pool, target, stock, change_max) if change_max else None)
+        if take is not None:
+            return take
+    below, below_whole = at_most(others, target), at_most(rows, target)
+    return below_whole if worth(below_whole.rows) > worth(below.rows) else below
+
+
+def preferred(items: list[Record], priority: list[int]) -> list[Row]:
+    """Rows of value: priority items first, then the dearer, then the lower deposit."""
+    valuable = [item for item in items if item["price"] > 0]
+    return sorted(valuable, key=lambda row: (row["item_id"] not in priority, -row["price"], row["deposit_id"]))
+
+
+def tries(pool: list[Row], target: int) -> list[list[Row]]:
+    """The beginnings of the greedy spine that are kept, longest first; the base try is always among them, and the last one."""
+    spine: list[Row] = []
+    for row in pool:
+        if row["price"] <= target - worth(spine):
+            spine.append(row)
+    base = next((count for count in range(len(spine)) if target - worth(spine[:count]) < BASE_REST), len(spine))
+    lengths = list(range(len(spine), base - 1, -1))[:SPINE_TRIES]
+    if base not in lengths:
+        lengths.append(base)
+    return [spine[:count] for count in lengths]
+
+
+def exactly(pool: list[Row], target: int) -> Take | None:
+    """Keep some of the spine, and make up the rest to the cent."""
+    for kept in tries(pool, target):
+        rest = target - worth(kept)
+        rows = fitting(pool, kept, rest)
+        reached = add_up(rows, rest, stop=rest)
+        if reached[-1] >> rest & 1:
+            return Take(kept + walk_back(rows, reached, rest), [])
+    return None
+
+
+def with_change(pool: list[Row], target: int, stock: list[Row], change_max: int) -> Take | None:
+    """Take a little more than the rest, and hand the difference back from the house's stock, to the cent."""
+    small = [row for row in stock if 0 < row["price"] <= change_max]
+    house = add_up(small, change_max)
+    for kept in tries(pool, target):
+        rest = target - worth(kept)
+        rows = fitting(pool, kept, rest + change_max)
+        reached = add_up(rows, rest + change_max)
+        both = reached[-1] >> rest & house[-1]
+        if both:
+            back = lowest_bit(both)
+            return Take(kept + walk_back(rows, reached, rest + back), walk_back(small, house, back))
+    return None
+
+
+def at_most(pool: list[Row], target: int) -> Take:
+    """The greatest sum that does not pass the target."""
+    kept = tries(pool, target)[-1]
+    rest = target - worth(kept)
+    rows = fitting(pool, kept, rest)
+    reached = add_up(rows, rest)
+    return Take(kept + walk_back(rows, reached, reached[-1].bit_length() - 1), [])
+
+
+def fitting(pool: list[Row], kept: list[Row], most: int) -> list[Row]:
+    """The other rows of the pool that are not too dear; so many that nobody waits for them."""
+    without = set(numbers(kept))
+    return [row for row in pool if row["price"] <= most and row["deposit_id"] not in without][:ROWS_MAX]
+
+
+def add_up(rows: list[Row], most: int, stop: int | None = None) -> list[int]:
+    """Which sums up to `most` the first 0, 1, 2 … rows can make; it ends early when `stop` is made."""
+    reached = [1]
+    for row in rows:
+        if stop is not None and reached[-1] >> stop & 1:
+            break
+        reached.append((reached[-1] | reached[-1] << row["price"]) & ((1 << most + 1) - 1))
+    return reached
+
+
+def walk_back(rows: list[Row], reached: list[int], value: int) -> list[Row]:
+    """Rows that make `value`: from the last one on, leave each row without which it can be made as well."""
+    taken: list[Row] = []
+    for index in range(len(reached) - 1, 0, -1):
+        if not reached[index - 1] >> value & 1:
+            taken.insert(0, rows[index - 1])
+            value -= rows[index - 1]["price"]
+    return taken
+
+
+def lowest_bit(bits: int) -> int:
+    """The least sum in a set of sums."""
+    return (bits & -bits).bit_length() - 1
+
+
+def worth(rows: list[Row]) -> int:
+    """What the rows cost together, in cents."""
+    return sum(row["price"] for row in rows)
+
+
+def numbers(rows: list[Row]) -> list[int]:
+    """The deposits of the rows."""
+    return [row["deposit_id"] for row in rows]
+
+
+def listed(rows: list[Row]) -> str:
+    """Rows in words."""
+    return f"{len(rows)} rows worth {worth(rows)}" if rows else "none"

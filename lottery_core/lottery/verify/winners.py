@@ -1,0 +1,144 @@
+"""Who won: each room's draws, made again with nothing but linear scans."""
+
+from math import lcm
+
+from lottery.verify import chance
+from lottery.verify.bets import count_of
+from lottery.verify.report import Report, require
+from lottery.verify.shape import Record
+
+SIDES = {1: "CT", 2: "T"}
+
+
+def check(record: Record, report: Report) -> None:
+    """Winners, their tickets and shares, and in team games who left. Raises: Lie."""
+    outcome, void = record["outcome"], record["outcome"]["void"] is not None
+    drawn: list[Record] = []
+    gone: list[Record] = []
+    report.rule("typed numbers used", typed_once, record)
+    if not void:
+        drawn, gone = survivors(record) if record["rules"]["mode"] == "teams" else (draws(record), [])
+    report.same("eliminations", outcome["eliminations"], gone, ", ".join(str(each["user_id"]) for each in gone) or "none")
+    report.same("winners", outcome["winners"], drawn, said(drawn))
+    first = drawn[0]["ticket"] if drawn else None
+    report.same("winning ticket", record["winning_ticket"], first, "none in this room" if first is None else None)
+
+
+def said(winners: list[Record]) -> str:
+    """Winners in words."""
+    return ", ".join(f"{each['user_id']} with ticket {each['ticket']}" for each in winners) or "none, the round is void"
+
+
+def draws(record: Record) -> list[Record]:
+    """One winner per share, nobody twice, until the shares or the tickets are used up."""
+    found: list[Record] = []
+    for index, share in enumerate(shares_of(record)):
+        left = still_in(record, found)
+        if not any(map(count_of, left)):
+            break
+        ticket, user = one_draw(record, left, index)
+        found.append({"user_id": user, "ticket": ticket, "share": share})
+    return found
+
+
+def shares_of(record: Record) -> list[int]:
+    """One entry per winner; rooms without shares have one winner."""
+    rules = record["rules"]
+    return list(rules["shares"]) if rules["mode"] in ("sitngo", "pot") else [1]
+
+
+def still_in(record: Record, winners: list[Record]) -> list[Record]:
+    """The items of those who have not won yet."""
+    gone = {winner["user_id"] for winner in winners}
+    return [item for item in record["items"] if item["user_id"] not in gone]
+
+
+def typed_once(record: Record) -> str:
+    """There is one typed number for each draw; typed tickets are tickets, of somebody who has not won yet. Raises: Lie."""
+    kind, typed = record["rules"]["entropy"], record["manual"]
+    if not kind.startswith("manual:") or record["outcome"]["void"] is not None:
+        return "none"
+    drawable = len({item["user_id"] for item in record["items"] if count_of(item)})
+    due = min(len(shares_of(record)), drawable)
+    require(len(typed) == due, f"{len(typed)} numbers were typed for {due} draws")
+    won: list[Record] = []
+    for entry in typed if kind == "manual:direct" else []:
+        owner = owner_of_ticket(still_in(record, won), int(entry["digits"]))
+        require(owner is not None, f"the typed number {entry['digits']} is no ticket of anybody who could win")
+        won.append({"user_id": owner})
+    return f"{due} numbers for {due} draws"
+
+
+def one_draw(record: Record, left: list[Record], index: int) -> tuple[int, int]:
+    """Ticket and owner of one draw among the items of those who have not won."""
+    kind, key, count = record["rules"]["entropy"], chance.final(record), sum(map(count_of, left))
+    assert key is not None
+    if not kind.startswith("manual:"):
+        return owner_of_place(left, chance.uniform(key, count, "winner", index))
+    number = int(record["manual"][index]["digits"])
+    if kind != "manual:direct":
+        return owner_of_place(left, (chance.uniform(key, count, "manual", index) + number) % count)
+    owner = owner_of_ticket(left, number)
+    assert owner is not None
+    return number, owner
+
+
+def owner_of_place(left: list[Record], place: int) -> tuple[int, int]:
+    """Walk over the tickets that are left, in order, to the one at `place`; the answer is its number and its owner."""
+    for item in left:
+        count = count_of(item)
+        if place < count:
+            return item["tickets_start"] + place, item["user_id"]
+        place -= count
+    raise ValueError("a draw beyond the last ticket")
+
+
+def owner_of_ticket(left: list[Record], ticket: int) -> int | None:
+    """Whose ticket this is, or None."""
+    for item in left:
+        if count_of(item) and item["tickets_start"] <= ticket <= item["tickets_end"]:
+            return int(item["user_id"])
+    return None
+
+
+def survivors(record: Record) -> tuple[list[Record], list[Record]]:
+    """5v5: somebody leaves per draw until one team is empty; the answer is who stayed, and who left with which value."""
+    bets, sides = seats(record)
+    living, gone = list(bets), list[Record]()
+    key, everyone = chance.final(record), lcm(*bets.values())
+    assert key is not None
+    while len({sides[user] for user in living}) == len(SIDES):
+        weights = leaving_weights(record["rules"]["ranges"], {user: bets[user] for user in living}, everyone)
+        value = chance.uniform(key, sum(weights.values()), "elim", len(gone))
+        user = owner_of_weight(weights, value)
+        living.remove(user)
+        gone.append({"user_id": user, "value": value})
+    return [{"user_id": user, "ticket": None, "share": bets[user]} for user in living], gone
+
+
+def owner_of_weight(weights: dict[int, int], place: int) -> int:
+    """Walk over the ranges in the order of seats to the one that holds `place`."""
+    for user, weight in weights.items():
+        if place < weight:
+            return user
+        place -= weight
+    raise ValueError("a draw beyond the last weight")
+
+
+def seats(record: Record) -> tuple[dict[int, int], dict[int, int]]:
+    """Each player's bet in tickets, CT in the order of first bets and then T; and each player's side."""
+    bets: dict[int, int] = {}
+    sides = {item["user_id"]: item["team"] for item in record["items"]}
+    for side in SIDES:
+        for item in record["items"]:
+            if item["team"] == side:
+                bets[item["user_id"]] = bets.get(item["user_id"], 0) + count_of(item)
+    return bets, sides
+
+
+def leaving_weights(ranges: str, living: dict[int, int], everyone: int) -> dict[int, int]:
+    """How likely each of the living is to leave: complement makes the game fair, inverse is the letter of the seed."""
+    if ranges == "inverse":
+        return {user: everyone // bet for user, bet in living.items()}
+    total = sum(living.values())
+    return {user: total - bet for user, bet in living.items()}
