@@ -3,11 +3,10 @@
 Nothing is half-accepted: `accept` works out everything before it touches the round.
 """
 
-from lottery import fairness
 from lottery.errors import Refused
 from lottery.events import Bet, Buy, Denial, Row
-from lottery.fairness import LogItem
-from lottery.state import Entry, Line, Placed, Player, Receipt, Round
+from lottery.fairness import log_item
+from lottery.state import Entry, Placed, Player, Receipt, Round
 
 TICKETS_MAX = 10**18 - 1
 """Up to here the published decimal number gives the exact ticket (fairness.winning_number)."""
@@ -154,35 +153,32 @@ def accept(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> R
 
     Raises struct.error or OverflowError for a number that does not fit the log; then nothing has changed.
     """
-    entries, lines = _enter(state, bet, priced)
-    placed = len(state.bets) + 1
-    start = len(state.entries)
-    state.bets.append(
-        Placed(placed, bet.user_id, bet.team, bet.now, bet.client_seed, start, start + len(entries), state.log, bet.token, ())
-    )
-    state.bet_tokens[bet.token] = placed
+    entries, logs = _enter(state, bet, priced)
+    number, start = len(state.bets) + 1, len(state.entries)
+    end = start + len(entries)
+    placed = Placed(number, bet.user_id, bet.team, bet.now, bet.client_seed, start, end, state.log, bet.token, ())
+    state.bets.append(placed)
+    state.bet_tokens[bet.token] = number
     state.entries.extend(entries)
     state.firsts.extend([entry.first for entry in entries])
     if state.rules.raffle is None:
         state.rows.update([entry.deposit_id for entry in entries])
-    state.log = lines[-1].log
+    state.log = logs[-1]
     _count(state, bet, entries)
-    return Receipt(placed, bet.user_id, tuple(lines))
+    return Receipt(number, bet.user_id, start + 1, tuple(entries), tuple(logs))
 
 
-def _enter(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> tuple[list[Entry], list[Line]]:
+def _enter(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> tuple[list[Entry], list[bytes]]:
     log, first, number, placed = state.log, state.tickets, len(state.entries), len(state.bets) + 1
     user_id, team, now, seed = bet.user_id, bet.team, bet.now, bet.client_seed.encode()
-    entries, lines = [], []
-    for item_id, deposit_id, price, count in priced:
+    entries, logs = [], []
+    for item_id, deposit_id, price, tickets in priced:
         number += 1
-        log = fairness.log_item(
-            log, LogItem(number, placed, user_id, item_id, deposit_id, price, first, count, team, now, seed)
-        )
-        entries.append(Entry(placed, user_id, item_id, deposit_id, price, first, count))
-        lines.append(Line(number, deposit_id, first, count, log))
-        first += count
-    return entries, lines
+        log = log_item(log, number, placed, user_id, item_id, deposit_id, price, first, tickets, team, now, seed)
+        entries.append(Entry(placed, user_id, item_id, deposit_id, price, first, tickets))
+        logs.append(log)
+        first += tickets
+    return entries, logs
 
 
 def _count(state: Round, bet: Bet, entries: list[Entry]) -> None:
@@ -202,12 +198,13 @@ def _count(state: Round, bet: Bet, entries: list[Entry]) -> None:
 
 def receipt_again(state: Round, placed: Placed) -> Receipt:
     """The receipt of an accepted bet once more, worked out from the pot: the same bytes as the first time."""
-    log, lines = placed.log_before, []
+    log, logs = placed.log_before, []
     seed = placed.client_seed.encode()
-    for number, entry in enumerate(state.entries[placed.start : placed.end], placed.start + 1):
-        log = fairness.log_item(log, LogItem(number, *entry, placed.team, placed.time_ms, seed))
-        lines.append(Line(number, entry.deposit_id, entry.first, entry.tickets, log))
-    return Receipt(placed.number, placed.user_id, tuple(lines))
+    entries = tuple(state.entries[placed.start : placed.end])
+    for number, entry in enumerate(entries, placed.start + 1):
+        log = log_item(log, number, *entry, placed.team, placed.time_ms, seed)
+        logs.append(log)
+    return Receipt(placed.number, placed.user_id, placed.start + 1, entries, tuple(logs))
 
 
 def intent_of(state: Round, placed: Placed) -> tuple[object, ...]:

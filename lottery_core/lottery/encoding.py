@@ -53,26 +53,30 @@ def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
     return hmac.digest(key, b"".join(parts), "sha256")
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_FLOAT_MARKS = (".", "e+", "e-")
+
+
 def canonical_json(value: Any) -> bytes:
     """UTF-8, keys sorted, no blanks, integers only. Raises ValueError for a float, TypeError for what JSON has no word for.
 
     >>> canonical_json({"b": 1, "a": None})
     b'{"a":null,"b":1}'
     """
-    _refuse_floats(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text = _ENCODER.encode(value)
+    if any(mark in text for mark in _FLOAT_MARKS):
+        _refuse_floats(value)
+    return text.encode()
 
 
 def _refuse_floats(value: Any) -> None:
-    kind = type(value)
-    if kind is float:
+    """Called only when the text could hold a number with a fraction or an exponent: a dot may also stand in a name."""
+    if isinstance(value, float):
         raise ValueError(f"canonical JSON has integers only, not {value!r}")
-    if kind is dict:
-        for key, inner in value.items():
-            if type(key) is not str:
-                raise TypeError(f"keys are texts, not {key!r}")
+    if isinstance(value, dict):
+        for inner in value.values():
             _refuse_floats(inner)
-    elif kind is list or kind is tuple:
+    elif isinstance(value, list | tuple):
         for inner in value:
             _refuse_floats(inner)
 

@@ -6,15 +6,14 @@ JSON forms are in docs/record-format.md, section 6; `to_json` and `from_json` co
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from lottery import encoding, rooms
 from lottery.errors import LotteryError
 from lottery.rooms import Room
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One item in custody, as its owner offers it, with the facts at this moment. `price` in cents, None when it has none."""
 
     deposit_id: int
@@ -27,8 +26,7 @@ class Row:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """An item of the house: a guarantee, or one of the small items it gives as change. `price` in cents."""
 
     deposit_id: int
@@ -214,7 +212,9 @@ def _value_to_json(value: Any) -> Any:
         return value.hex()
     if isinstance(value, Room):
         return value.rules
-    if isinstance(value, Row | Piece | Denial):
+    if isinstance(value, Row | Piece):
+        return value._asdict()
+    if isinstance(value, Denial):
         return {each.name: getattr(value, each.name) for each in fields(value)}
     if isinstance(value, tuple):
         return [_value_to_json(inner) for inner in value]

@@ -6,7 +6,7 @@ the only place where randomness is born is outside this package.
 
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from lottery import encoding
@@ -106,26 +106,25 @@ _pack = _ITEM.pack
 _ITEM_TAG = TAG("lot1.item")
 
 
-class LogItem(NamedTuple):
-    """One accepted item as the log hashes it."""
-
-    number: int
-    bet: int
-    user_id: int
-    item_id: int
-    deposit_id: int
-    price: int
-    first_ticket: int
-    ticket_count: int
-    team: int
-    time_ms: int
-    client_seed: bytes
-
-
-def log_item(log: bytes, item: LogItem) -> bytes:
+def log_item(
+    log: bytes,
+    number: int,
+    bet: int,
+    user_id: int,
+    item_id: int,
+    deposit_id: int,
+    price: int,
+    first: int,
+    tickets: int,
+    team: int,
+    time_ms: int,
+    client_seed: bytes,
+) -> bytes:
     """Li from L(i-1). Raises struct.error for a number that does not fit its field."""
-    seed = item.client_seed
-    return hashlib.sha256(_pack(_ITEM_TAG, log, *item[:10], len(seed)) + seed).digest()
+    packed = _pack(
+        _ITEM_TAG, log, number, bet, user_id, item_id, deposit_id, price, first, tickets, team, time_ms, len(client_seed)
+    )
+    return hashlib.sha256(packed + client_seed).digest()
 
 
 def log_manual(log: bytes, number: int, digits: str, time_ms: int, operators: tuple[int, int], evidence: str) -> bytes:
@@ -267,12 +266,3 @@ def check_secret(room: str, number: int, commitment: bytes, salt: bytes, secret:
         raise Refused("commitment")
     if not chain_links(room, link[1], secret, number - link[0]):
         raise Refused("chain")
-
-
-def receipt_logs(log: bytes, items: Sequence[LogItem]) -> list[bytes]:
-    """The running log values after each item: what a bettor keeps as his receipt."""
-    values = []
-    for item in items:
-        log = log_item(log, item)
-        values.append(log)
-    return values

@@ -70,44 +70,140 @@ def collect(target: int, others: Iterable[Item], own: Iterable[Item], stock: Seq
     """
     if target <= 0:
         return NOTHING
-    opponents = sorted((item for item in others if item.price > 0), key=preference)
+    opponents = sorted([item for item in others if item.price > 0], key=preference)
     house = _House(stock, change_max)
-    found = _reach(target, opponents, house)
+    first = _Pool(target, opponents)
+    found = first.reach(house)
     if found is not None:
         return found
-    everything = sorted([*opponents, *(item for item in own if item.price > 0)], key=preference)
-    if len(everything) > len(opponents):
-        found = _reach(target, everything, house)
-        if found is not None:
-            return found
-    best = _below(target, opponents)
-    if len(everything) > len(opponents):
-        more = _below(target, everything)
-        best = more if more.net > best.net else best
-    return best
+    own_items = [item for item in own if item.price > 0]
+    if not own_items:
+        return first.below()
+    second = _Pool(target, sorted(opponents + own_items, key=preference))
+    found = second.reach(house)
+    if found is not None:
+        return found
+    best, more = first.below(), second.below()
+    return more if more.net > best.net else best
 
 
-def _reach(target: int, pool: Sequence[Item], house: "_House") -> Rake | None:
-    """Exactly the target out of one pool, without change or with it; None when this cannot be found."""
-    if not pool:
+class _House:
+    """The small items that the house gives as change, and the sums they make."""
+
+    def __init__(self, stock: Sequence[Item], change_max: int) -> None:
+        self.change_max = change_max
+        usable = sorted(stock, key=lambda item: item.deposit_id)[:STOCK_MAX]
+        self.items = [item for item in usable if 0 < item.price <= change_max]
+
+    @cached_property
+    def rows(self) -> list[int]:
+        return sums_of(self.items, self.change_max)
+
+
+class _Pool:
+    """Rows that may be taken, in order of preference, with the greedy spine: each row that fits what is left of the target.
+
+    A try keeps the first so many of the spine and makes up the rest of the target exactly from the other rows.
+    """
+
+    def __init__(self, target: int, items: Sequence[Item]) -> None:
+        self.target = target
+        self.items = items
+        self.spine = _spine(target, items)
+        self.base = self._base()
+        self._base_found: tuple[list[Item], list[int]] | None = None
+
+    def _base(self) -> int:
+        """The least part of the spine whose rest is small enough for a set of sums; all of it when no rest is."""
+        rest = self.target
+        for kept, item in enumerate(self.spine):
+            if rest < BASE_BITS:
+                return kept
+            rest -= item.price
+        return len(self.spine)
+
+    def _tries(self) -> list[int]:
+        """Nearly all of the spine first, where the rest is small and the sums are quick; the base last."""
+        last = len(self.spine)
+        tries = list(range(last, max(last - TRIES, self.base - 1), -1))
+        return tries if self.base in tries else [*tries, self.base]
+
+    def _rest(self, keep: int) -> int:
+        return self.target - sum([item.price for item in self.spine[:keep]])
+
+    def _others(self, keep: int, price_max: int) -> list[Item]:
+        """Rows outside the kept spine that could be part of a sum; no more than a set of sums can take."""
+        without = {item.deposit_id for item in self.spine[:keep]}
+        return [item for item in self.items if item.price <= price_max and item.deposit_id not in without][:ROWS_MAX]
+
+    def reach(self, house: _House) -> Rake | None:
+        """Exactly the target, without change or with it; None when no try finds it."""
+        if not self.items:
+            return None
+        tries = self._tries()
+        for keep in tries:
+            found = self._exact(keep)
+            if found is not None:
+                return found
+        if not house.items:
+            return None
+        for keep in tries:
+            found = self._with_change(keep, house)
+            if found is not None:
+                return found
         return None
-    spine = _spine(target, pool)
-    tries = _tries(target, spine)
-    for keep in tries:
-        found = _exact(target, spine[:keep], pool)
-        if found is not None:
-            return found
-    if not house.items:
+
+    def _exact(self, keep: int) -> Rake | None:
+        rest = self._rest(keep)
+        if not rest:
+            return self._taking(keep, [], [], self.target)
+        if rest >= BASE_BITS:
+            return None
+        items = self._others(keep, rest)
+        rows = _sums_until(items, rest)
+        if rows[-1] >> rest & 1:
+            return self._taking(keep, walk_back(rows, items, rest), [], self.target)
+        if keep == self.base:
+            self._base_found = items, rows
         return None
-    for keep in tries:
-        found = _with_change(target, spine[:keep], pool, house)
-        if found is not None:
-            return found
-    return None
+
+    def _with_change(self, keep: int, house: _House) -> Rake | None:
+        rest = self._rest(keep)
+        if rest >= BASE_BITS:
+            return self._one_with_change(keep, rest, house)
+        items = self._others(keep, rest + house.change_max)
+        rows = sums_of(items, rest + house.change_max)
+        both = (rows[-1] >> rest) & house.rows[-1]
+        if not both:
+            return None
+        change = (both & -both).bit_length() - 1
+        handed = walk_back(house.rows, house.items, change)
+        return self._taking(keep, walk_back(rows, items, rest + change), handed, self.target)
+
+    def _one_with_change(self, keep: int, rest: int, house: _House) -> Rake | None:
+        """A rest too large for sets of sums: no row fits it, so one that is a little dearer is all that can help."""
+        sums = house.rows[-1]
+        dearer = [item for item in self.items if rest < item.price <= rest + house.change_max]
+        fitting = [item for item in dearer if sums >> (item.price - rest) & 1]
+        if not fitting:
+            return None
+        best = min(fitting, key=lambda item: item.price)
+        handed = walk_back(house.rows, house.items, best.price - rest)
+        return self._taking(keep, [best], handed, self.target)
+
+    def below(self) -> Rake:
+        """The greatest sum under the target that the base try finds; to be asked after `reach` found nothing."""
+        rest = self._rest(self.base)
+        items, rows = self._base_found or ([], [1])
+        best = rows[-1].bit_length() - 1
+        return self._taking(self.base, walk_back(rows, items, best), [], self.target - rest + best)
+
+    def _taking(self, keep: int, found: Sequence[Item], change: Sequence[Item], net: int) -> Rake:
+        taken = [item.deposit_id for item in self.spine[:keep]] + [item.deposit_id for item in found]
+        return Rake(tuple(taken), tuple([item.deposit_id for item in change]), net)
 
 
 def _spine(target: int, pool: Iterable[Item]) -> list[Item]:
-    """Greedy: each item, in order of preference, that fits what is left of the target."""
     kept = []
     for item in pool:
         if item.price <= target:
@@ -118,71 +214,15 @@ def _spine(target: int, pool: Iterable[Item]) -> list[Item]:
     return kept
 
 
-def _tries(target: int, spine: Sequence[Item]) -> list[int]:
-    """How much of the spine to keep, try by try: nearly all of it first, the base (the least with a small rest) last."""
-    base = _base(target, spine)
-    last = len(spine)
-    tries = list(range(last, max(last - TRIES, base - 1), -1))
-    return tries if base in tries else [*tries, base]
-
-
-def _base(target: int, spine: Sequence[Item]) -> int:
-    rest = target
-    for kept, item in enumerate(spine):
-        if rest < BASE_BITS:
-            return kept
-        rest -= item.price
-    return len(spine)
-
-
-def _candidates(pool: Sequence[Item], kept: Sequence[Item], price_max: int) -> list[Item]:
-    without = {item.deposit_id for item in kept}
-    fitting = [item for item in pool if item.price <= price_max and item.deposit_id not in without]
-    return fitting[:ROWS_MAX]
-
-
-def _exact(target: int, kept: Sequence[Item], pool: Sequence[Item]) -> Rake | None:
-    rest = target - sum(item.price for item in kept)
-    if not rest:
-        return Rake(tuple(item.deposit_id for item in kept), (), target)
-    items = _candidates(pool, kept, rest)
-    rows = [1]
-    goal, mask = 1 << rest, (2 << rest) - 1
-    sums = 1
+def _sums_until(items: Sequence[Item], goal: int) -> list[int]:
+    """As `sums_of` with the goal as limit, but it ends with the row where the goal appears."""
+    mask, sums, rows = (2 << goal) - 1, 1, [1]
     for item in items:
         sums |= (sums << item.price) & mask
         rows.append(sums)
-        if sums & goal:
-            return _taking(kept, walk_back(rows, items, rest), (), target)
-    return None
-
-
-def _with_change(target: int, kept: Sequence[Item], pool: Sequence[Item], house: "_House") -> Rake | None:
-    rest = target - sum(item.price for item in kept)
-    items = _candidates(pool, kept, rest + house.change_max)
-    rows = sums_of(items, rest + house.change_max)
-    both = (rows[-1] >> rest) & house.rows[-1]
-    if not both:
-        return None
-    change = (both & -both).bit_length() - 1
-    handed = walk_back(house.rows, house.items, change)
-    return _taking(kept, walk_back(rows, items, rest + change), handed, target)
-
-
-def _below(target: int, pool: Sequence[Item]) -> Rake:
-    """The greatest sum not above the target that the base try finds."""
-    spine = _spine(target, pool)
-    kept = spine[: _base(target, spine)]
-    rest = target - sum(item.price for item in kept)
-    items = _candidates(pool, kept, rest)
-    rows = sums_of(items, rest)
-    best = rows[-1].bit_length() - 1
-    return _taking(kept, walk_back(rows, items, best), (), target - rest + best)
-
-
-def _taking(kept: Sequence[Item], found: Sequence[Item], change: Sequence[Item], net: int) -> Rake:
-    taken = (*(item.deposit_id for item in kept), *(item.deposit_id for item in found))
-    return Rake(taken, tuple(item.deposit_id for item in change), net)
+        if sums >> goal:
+            break
+    return rows
 
 
 def sums_of(items: Sequence[Item], limit: int) -> list[int]:
@@ -206,16 +246,3 @@ def walk_back(rows: Sequence[int], items: Sequence[Item], value: int) -> list[It
             value -= items[index].price
     chosen.reverse()
     return chosen
-
-
-class _House:
-    """The small items that the house gives as change, and the sums they make."""
-
-    def __init__(self, stock: Sequence[Item], change_max: int) -> None:
-        self.change_max = change_max
-        usable = sorted(stock, key=lambda item: item.deposit_id)[:STOCK_MAX]
-        self.items = [item for item in usable if 0 < item.price <= change_max]
-
-    @cached_property
-    def rows(self) -> list[int]:
-        return sums_of(self.items, self.change_max)

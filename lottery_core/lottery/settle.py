@@ -17,7 +17,7 @@ CT, T = 1, 2
 
 
 class Share(NamedTuple):
-    """What one winner gets, before guarantees: his claim in cents, what meets it, and `base`, his part of the collected rake."""
+    """What one winner gets, before guarantees: his claim in cents, what meets it, his part (`base`) of the rake."""
 
     user_id: int
     claim: int

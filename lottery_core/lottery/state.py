@@ -104,22 +104,17 @@ class TimerStarted(NamedTuple):
     deadline_ms: int
 
 
-class Line(NamedTuple):
-    """One line of a receipt: the item's place in the log, its tickets [first, first + tickets), the log value after it."""
-
-    number: int
-    deposit_id: int
-    first: int
-    tickets: int
-    log: bytes
-
-
 class Receipt(NamedTuple):
-    """What a bettor gets back: with it he can show later that his bet was accepted exactly so. Lock its rows to the round."""
+    """What a bettor gets back: his items as they stand in the pot, and the log value after each; `number` is the first's place.
+
+    With it he can show later that his bet was accepted exactly so. Its rows are now locked to the round.
+    """
 
     bet: int
     user_id: int
-    lines: tuple[Line, ...]
+    number: int
+    entries: tuple[Entry, ...]
+    logs: tuple[bytes, ...]
 
 
 class Debit(NamedTuple):
@@ -263,7 +258,9 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, Room):
         return value.rules
-    if isinstance(value, Player | Piece):
+    if isinstance(value, Piece):
+        return value._asdict()
+    if isinstance(value, Player):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, dict):
         return [[_plain(key), _plain(inner)] for key, inner in value.items()]
