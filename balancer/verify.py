@@ -87,6 +87,15 @@ def _use(connection: Connection, token_hash: str, steam_id: str, now: datetime) 
     return verdict, str(connection.scalar(of_token))
 
 
+def remember_nonce(connection: Connection, nonce: str, now: datetime) -> bool:
+    """Whether this nonce was never seen before; it has been now.
+
+    The row is asked back, as PostgreSQL's driver does not count the rows of an INSERT that may do nothing.
+    """
+    row = repository.insert(connection, models.nonces).values(nonce=nonce, seen_at=now).on_conflict_do_nothing()
+    return connection.execute(row.returning(models.nonces.c.nonce)).first() is not None
+
+
 def new_secret() -> str:
     """A session id or a sign-in state: 256 random bits."""
     return secrets.token_urlsafe(32)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from aiohttp import ClientSession, web
 
-from balancer import api, openid, pages, repository, schemas, verify
+from balancer import api, openid, pages, schemas, verify
 from balancer.context import Context
 from balancer.trades import Caller
 from shared.domain.ids import SteamId
@@ -147,7 +147,7 @@ async def _vouched(ctx: Context, request: web.Request, state: str) -> SteamId:
     pairs = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
     provider = provider_of(ctx.settings)
     claim = openid.check(provider, pairs, return_to(ctx.settings, state), ctx.clock.now())
-    if not await ctx.db.run(repository.remember_nonce, claim.nonce, ctx.clock.now()):
+    if not await ctx.db.run(verify.remember_nonce, claim.nonce, ctx.clock.now()):
         raise openid.SignInRefused(reason="nonce_seen")
     await openid.confirm(request.app[HTTP], provider, claim)
     return claim.steam_id

@@ -164,6 +164,11 @@ class Service:
         trade: dict[str, Any] = body["trades"][0]
         return trade
 
+    async def move_clock(self, seconds: float) -> None:
+        """Let the balancer's wall clock jump; Redis' time stays, and it is measured at once."""
+        self.ctx.clock.offset_s += seconds
+        await asyncio.to_thread(wire.measure_time, self.ctx.redis, self.ctx.clock, self.ctx.server_clock)
+
     async def rows(self) -> dict[str, int]:
         """How many rows each table has."""
         return await self.ctx.db.look(

@@ -224,7 +224,7 @@ async def test_an_inventory_is_believed_for_a_minute(service: Service) -> None:
     await service.call("POST", "/inventory", body)
     await service.call("POST", "/inventory", body)
     assert service.bots.reads == 1
-    service.ctx.clock.offset_s += 61
+    await service.move_clock(61)
     await service.call("POST", "/inventory", body)
     assert service.bots.reads == 2
 
@@ -328,7 +328,7 @@ async def test_alive_and_ready(service: Service) -> None:
 
 
 async def test_not_ready_without_bots(service: Service) -> None:
-    service.ctx.clock.offset_s += timedelta(minutes=5).total_seconds()
+    await service.move_clock(timedelta(minutes=5).total_seconds())
     async with asyncio.timeout(10):
         while (await service.client.get("/readyz")).status == 200:
             await asyncio.sleep(0.05)

@@ -54,9 +54,9 @@ async def test_the_sites_check_answers_once(service: Service) -> None:
 
 async def test_an_expired_token(service: Service) -> None:
     trade = await service.deposit("1")
-    service.ctx.clock.offset_s += 1799
+    await service.move_clock(1799)
     other = await service.deposit("2")
-    service.ctx.clock.offset_s += 2
+    await service.move_clock(2)
     assert await check(service, trade["token"]) == {"ok": False, "reason": "expired"}
     assert (await check(service, other["token"]))["ok"]
 
@@ -71,7 +71,7 @@ async def test_a_wrong_player_learns_nothing_and_uses_nothing_up(service: Servic
     assert await check(service, trade["token"], OTHER) == {"ok": False, "reason": "unknown"}
     assert (await check(service, trade["token"]))["ok"]
     assert await check(service, trade["token"], OTHER) == {"ok": False, "reason": "unknown"}
-    service.ctx.clock.offset_s += 1801
+    await service.move_clock(1801)
     assert await check(service, trade["token"], OTHER) == {"ok": False, "reason": "unknown"}
 
 
@@ -128,7 +128,7 @@ async def test_the_wrong_player_at_the_page(service: Service) -> None:
 
 async def test_an_expired_token_at_the_page(service: Service) -> None:
     trade = await service.deposit("1")
-    service.ctx.clock.offset_s += 1801
+    await service.move_clock(1801)
     await sign_in(service)
     _, text = await press(service, trade["token"])
     assert "too old" in text
@@ -154,7 +154,7 @@ async def test_a_form_without_a_session_is_refused(service: Service) -> None:
 async def test_a_session_ends(service: Service) -> None:
     await sign_in(service)
     assert "Signed in as" in await show(service, "x" * 22)
-    service.ctx.clock.offset_s += service.ctx.settings.openid.session_s + 1
+    await service.move_clock(service.ctx.settings.openid.session_s + 1)
     assert "Sign in through Steam" in await show(service, "x" * 22)
 
 
