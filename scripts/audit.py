@@ -130,7 +130,7 @@ def custody(books: Books, record: dict[str, Any]) -> Iterator[Difference]:
             yield Difference("missing", f"{what} ({name}) is not in its inventory")
         elif asset["market_hash_name"] != name:
             yield Difference("swapped", f"{what} is {asset['market_hash_name']}, not {name}")
-        elif row["settled_at"] is not None and asset["context_id"] != "2":
+        elif row["settled_at"] is not None and str(asset["context_id"]) != "2":
             yield Difference("protected", f"{what} is settled here, but still protected at Steam")
     for place, rows in claimed.items():
         if len(rows) > 1:

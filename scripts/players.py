@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -36,19 +36,40 @@ class Round:
 
 
 def plan(seed: int, player: int) -> list[Round]:
-    """The rounds of one player, the same for the same seed: first some deposits, then everything mixed."""
+    """The rounds of one player, the same for the same seed: deposits, withdrawals and other ends, mixed."""
     chance = random.Random(f"{seed}:{player}")  # noqa: S311 - a script of play, no secret
 
     def one(direction: str, end: str, count: int = 1) -> Round:
         return Round(direction, end, count, chance.randint(1, 3), round(chance.uniform(0.1, 0.8), 2))
 
+    def small(round_: Round) -> Round:
+        return replace(round_, items=min(round_.items, 2))
+
     deposits = [one("deposit", "accepted", 2) for _ in range(DEPOSITS_PER_PLAYER // 2)]
     deposits += [one("deposit", "accepted")] * (DEPOSITS_PER_PLAYER % 2)
-    withdrawals = [one("withdraw", "accepted") for _ in range(WITHDRAWALS_PER_PLAYER)]
+    withdrawals = [small(one("withdraw", "accepted")) for _ in range(WITHDRAWALS_PER_PLAYER)]
     others = [one("withdraw" if end == "failed" or chance.random() < 0.4 else "deposit", end) for end in OTHER_ENDS]
-    rest = deposits[3:] + withdrawals + others
+    rest = deposits + withdrawals + others
     chance.shuffle(rest)
-    return deposits[:3] + rest
+    return _in_a_possible_order(rest)
+
+
+def _in_a_possible_order(rounds: list[Round]) -> list[Round]:
+    """The same rounds, a withdrawal put off until enough was deposited before; if it never is, it is left out."""
+    ordered: list[Round] = []
+    waiting: list[Round] = []
+    stock = 0
+    for round_ in rounds:
+        waiting.append(round_)
+        for other in list(waiting):
+            moved = other.count * other.items
+            if other.direction == "withdraw" and moved > stock:
+                continue
+            waiting.remove(other)
+            ordered.append(other)
+            if other.end == "accepted":
+                stock += moved if other.direction == "deposit" else -moved
+    return ordered
 
 
 @dataclass
@@ -152,7 +173,7 @@ class Player:
                 picked = self._chance.sample(ids, min(wanted, len(ids)))
                 return [picked[start :: round_.count] for start in range(round_.count) if picked[start :: round_.count]]
             await asyncio.sleep(POLL_S)
-        raise Refused("nothing_to_trade", False)
+        raise Refused(f"nothing_to_trade: {self.user_id} wants {wanted} for {round_}", False)
 
     async def _withdrawable(self) -> list[str]:
         rows = (await self._site.call("GET", f"/deposits?user_id={self.user_id}&status=active"))["deposits"]

