@@ -162,14 +162,23 @@ def conserve_value(record: Record) -> str:
     for each in outcome["payouts"]:
         met = sum(price[row] for row in each["rows"]) + sum(stock[row] for row in each["change"]) + each["credit"]
         require(met == each["claim"], f"user {each['user_id']} is owed {each['claim']} and gets {met}")
-    credits = sum(each["credit"] for each in outcome["payouts"])
-    change = sum(stock[row] for each in outcome["payouts"] for row in each["change"])
-    prize_only = record["rules"]["mode"] in ("giveaway", "raffle") and outcome["void"] is None
-    house = sum(price[row] for row in outcome["house"]) - credits - change
     claims = sum(each["claim"] for each in outcome["payouts"])
-    kept = record["bank"] if prize_only else house
+    kept = money_kept(record) if record["rules"]["mode"] == "raffle" else rows_kept(record, price, stock)
     require(claims + kept == record["bank"], f"{record['bank']} came in, {claims} and {kept} went out")
     return f"{record['bank']} = {claims} to players + {kept} to the house"
+
+
+def rows_kept(record: Record, price: dict[int, int], stock: dict[int, int]) -> int:
+    """What the house keeps: its rows of the pot, less the change and the credit that it gave."""
+    outcome = record["outcome"]
+    given = sum(each["credit"] + sum(stock[row] for row in each["change"]) for each in outcome["payouts"])
+    return sum(price[row] for row in outcome["house"]) - given
+
+
+def money_kept(record: Record) -> int:
+    """In a raffle there are no rows: the house keeps the money that it does not pay back, and never owes more."""
+    credits = sum(each["credit"] for each in record["outcome"]["payouts"])
+    return int(record["bank"]) - credits
 
 
 def referral(record: Record) -> str:

@@ -152,11 +152,25 @@ def with_change(pool: list[Row], target: int, stock: list[Row], change_max: int)
     for kept in tries(pool, target):
         rest = target - worth(kept)
         rows = fitting(pool, kept, rest + change_max)
+        if rest >= BASE_REST:
+            take = one_dear_row(rows, rest, small, house)
+            if take is not None:
+                return Take(kept + take.rows, take.back)
+            continue
         reached = add_up(rows, rest + change_max)
         both = reached[-1] >> rest & house[-1]
         if both:
             back = lowest_bit(both)
             return Take(kept + walk_back(rows, reached, rest + back), walk_back(small, house, back))
+    return None
+
+
+def one_dear_row(rows: list[Row], rest: int, small: list[Row], house: list[int]) -> Take | None:
+    """A rest too large for a set of sums, which no row fits: the cheapest row above it for which there is change."""
+    for row in sorted(rows, key=lambda row: int(row["price"])):
+        back = row["price"] - rest
+        if back > 0 and house[-1] >> back & 1:
+            return Take([row], walk_back(small, house, back))
     return None
 
 

@@ -171,7 +171,9 @@ def play(seed: str, room: Room, end: str = "") -> Json:
     if end == "game":
         first.do(Start)
         first.one_bet(7001)
-        return first.void()
+        if first.state.phase is Phase.GAME:
+            return first.void()
+        first = Play(seed, room)
     game = at_a_recorded_beacon(seed, room, first)
     if game.state.phase is Phase.VOID:
         return game.opened_void()
