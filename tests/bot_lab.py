@@ -66,7 +66,9 @@ class SteamAccount:
         return [row for row in rows if row["owner"] == self.steam_id and row["context_id"] == context_id]
 
     def assets(self, count: int = 1) -> list[Asset]:
-        return [Asset(730, "2", row["asset_id"]) for row in self.items()[:count]]
+        free = [Asset(730, "2", row["asset_id"]) for row in self.items() if row["tradable"]]
+        assert len(free) >= count
+        return free[:count]
 
     def give_items(self, *names: str, **more: Any) -> list[dict[str, Any]]:
         body = {"items": [{"market_hash_name": name, **more} for name in names]}

@@ -1,0 +1,217 @@
+"""`fleet bots` and `fleet keys`: credentials in every shape, clear words about bad ones, nothing half done."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import steampy.guard
+from bot_lab import SteamWorld, ask
+from click.testing import CliRunner, Result
+
+from bot_worker.credentials import default_device_id, guard_code
+from scripts.fleet import main
+from shared import settings as settings_module
+from shared.clock import Clock
+from shared.domain.ids import STEAM_ID_BASE, SteamId, TradeUrl
+from shared.errors import VaultError
+
+SECRET = base64.b64encode(b"s" * 20).decode()
+IDENTITY = base64.b64encode(b"i" * 20).decode()
+
+
+class Host:
+    """A host with a settings file of its own and the `fleet` command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "fleet.toml"
+        self.config.write_text(
+            f'[group]\nvault_file = "{folder}/vault"\nvault_key_file = "{folder}/vault.key"\nstatus_dir = "{folder}/run"\n'
+            f'[balancer]\nmaster_key_file = "{folder}/keys/master.key"\n'
+        )
+
+    def __call__(self, *arguments: str, typed: str | None = None) -> Result:
+        return CliRunner().invoke(main, ["--config", str(self.config), *arguments], input=typed)
+
+    def file(self, name: str, content: Any) -> str:
+        path = self.folder / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return str(path)
+
+    def rows(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = json.loads(self("bots", "list", "--json").stdout)
+        return rows
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+SECRETS = {"shared_secret": SECRET, "identity_secret": IDENTITY}
+SHAPES = {
+    "desktop": {**SECRETS, "account_name": "botone", "device_id": "android:x", "Session": {"SteamID": 76561198000000001}},
+    "desktop_text_id": {**SECRETS, "account_name": "botone", "Session": {"SteamID": "76561198000000001"}},
+    "no_session": {**SECRETS, "account_name": "botone", "steamid": "76561198000000001", "Session": None},
+    "steamguard_cli": {**SECRETS, "account_name": "botone", "steam_id": 76561198000000001, "device_id": "android:x"},
+    "steampy": {**SECRETS, "steamid": "76561198000000001"},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_of_mafile_is_imported(host: Host, shape: str) -> None:
+    passwords = host.file("passwords.csv", "account_name,password\nbotone,secret-word\n")
+    path = host.file("botone.maFile", SHAPES[shape])
+    done = host("bots", "import", path, "--color", "red", "--first", "3", "--passwords", passwords)
+    assert done.exit_code == 0, done.output
+    assert host.rows() == [
+        {"bot": "red-3", "account_name": "botone", "steam_id": "76561198000000001", "keys": False, "session": False}
+    ]
+    assert "secret-word" not in done.output
+
+
+def test_a_password_is_asked_for(host: Host) -> None:
+    path = host.file("botone.maFile", SHAPES["desktop"])
+    done = host("bots", "import", path, "--color", "red", typed="typed-word\n")
+    assert done.exit_code == 0
+    assert "typed-word" not in done.output
+    assert [row["bot"] for row in host.rows()] == ["red-1"]
+
+
+BAD_MAFILES = {
+    "not JSON": ("encrypted", "not JSON"),
+    "a list": ([], "not a maFile"),
+    "no id": ({**SECRETS, "account_name": "botone"}, "no Steam id"),
+    "bad id": ({**SECRETS, "account_name": "botone", "steamid": "12"}, "SteamID64"),
+    "no secret": ({"account_name": "botone", "steamid": "76561198000000001"}, "shared_secret is empty"),
+    "bad secret": ({**SHAPES["desktop"], "identity_secret": "%%%"}, "identity_secret is not base64"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MAFILES)
+def test_a_bad_mafile_is_named_and_nothing_is_imported(host: Host, name: str) -> None:
+    content, said = BAD_MAFILES[name]
+    good = host.file("botone.maFile", SHAPES["desktop"])
+    bad = host.file("other.maFile", content)
+    passwords = host.file("passwords.csv", "account_name,password\nbotone,x\nother,y\n")
+    done = host("bots", "import", good, bad, "--color", "red", "--passwords", passwords)
+    assert done.exit_code == 1
+    assert "other.maFile" in done.output
+    assert said in done.output
+    assert not (host.folder / "vault").exists()
+
+
+def test_one_account_is_one_bot(host: Host) -> None:
+    path = host.file("botone.maFile", SHAPES["desktop"])
+    done = host("bots", "import", path, path, "--color", "red", typed="x\nx\n")
+    assert "76561198000000001 comes twice" in done.output
+    assert host("bots", "import", path, "--color", "red", typed="x\n").exit_code == 0
+    assert host("bots", "import", path, "--color", "red", typed="newer\n").exit_code == 0  # the same bot again
+    assert "comes twice" in host("bots", "import", path, "--color", "blue", typed="x\n").output
+
+
+HEADER = "bot,account_name,password,steam_id,shared_secret,identity_secret"
+ROW = f"red-1,botone,word,76561198000000001,{SECRET},{IDENTITY}"
+
+
+def test_a_csv_names_its_bots(host: Host) -> None:
+    other = ROW.replace("red-1", "blue-12").replace("botone", "bottwo").replace("0001", "0002")
+    done = host("bots", "import", host.file("bots.csv", f"{HEADER}\n{ROW}\n{other}\n"))
+    assert done.exit_code == 0, done.output
+    assert [row["bot"] for row in host.rows()] == ["blue-12", "red-1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ROW, "line 1: the header must name"),
+        (f"{HEADER},colour\n{ROW},x", "unknown column colour"),
+        (f"{HEADER}\n{ROW},x", "line 2: expected 6 values"),
+        (f"{HEADER}\nred-1,botone", "line 2: expected 6 values"),
+        (f"{HEADER}\n{ROW.replace('red-1', 'red')}", "line 2: not a bot name"),
+        (f"{HEADER}\n{ROW.replace('76561198000000001', 'x')}", "line 2: not a SteamID64"),
+        (f"{HEADER}\n{ROW.replace('word', '')}", "line 2: password is empty"),
+        (f"{HEADER}\n{ROW}\n{ROW}", "red-1 comes twice"),
+        ("", "line 1"),
+    ],
+)
+def test_a_bad_csv_is_told_by_line(host: Host, text: str, said: str) -> None:
+    done = host("bots", "import", host.file("bots.csv", text))
+    assert done.exit_code == 1
+    assert said in done.output
+    assert not (host.folder / "vault").exists()
+
+
+def test_a_list_shows_no_secrets(host: Host) -> None:
+    host("bots", "import", host.file("bots.csv", f"{HEADER}\n{ROW}\n"))
+    shown = host("bots", "list").output
+    assert "red-1" in shown and "76561198000000001" in shown
+    assert "word" not in shown and SECRET not in shown
+
+
+def test_keys_go_from_the_balancer_to_the_host(host: Host) -> None:
+    assert "fleet keys new" in host("keys", "issue", "red", "1", "--out", str(host.folder / "k.json")).output
+    assert host("keys", "new").exit_code == 0
+    assert "not overwritten" in host("keys", "new").output
+    out = host.folder / "k.json"
+    assert host("keys", "issue", "red", "2", "--out", str(out)).exit_code == 0
+    assert out.stat().st_mode & 0o077 == 0
+    assert [row["bot"] for row in json.loads(out.read_text())] == [f"red-{number}" for number in range(11, 21)]
+    assert host("bots", "keys", str(out)).exit_code == 0
+    assert [(row["bot"], row["keys"]) for row in host.rows()][:2] == [("red-11", True), ("red-12", True)]
+    assert "is not what" in host("bots", "keys", host.file("bad.json", [{"bot": "red-1"}])).output
+
+
+def test_the_sandboxs_mafiles_are_imported(host: Host, world: SteamWorld) -> None:
+    me = world.account("bot", items=0)
+    files = ask(f"{world.control}/control/mafiles?kind=bot")["mafiles"]
+    found = next(each for each in files if str(each["Session"]["SteamID"]) == me.steam_id)
+    path = host.file(f"{me.steam_id}.maFile", found)
+    assert host("bots", "import", path, "--color", "red", typed="x\n").exit_code == 0
+    assert host.rows()[0]["steam_id"] == me.steam_id
+
+
+# --- Guard codes and ids, held against the libraries ---------------------------------------------
+
+
+def test_guard_codes_are_the_libraries_codes(host: Host) -> None:
+    chance = random.Random(7)
+    for _ in range(200):
+        secret, at_s = base64.b64encode(chance.randbytes(20)).decode(), chance.randrange(2**33)
+        assert guard_code(secret, at_s) == steampy.guard.generate_one_time_code(secret, at_s)
+    host("bots", "import", host.file("bots.csv", f"{HEADER}\n{ROW}\n"))
+    now_s = Clock().now_ms() // 1000
+    assert host("bots", "code", "red-1").output[:5] in {guard_code(SECRET, now_s), guard_code(SECRET, now_s + 30)}
+    assert host("bots", "code", "red-2").exit_code == 1
+    with pytest.raises(VaultError):
+        guard_code("%", 0)
+
+
+def test_device_ids_are_steampys() -> None:
+    for steam_id in ("76561198000000001", "76561199999999999"):
+        assert default_device_id(steam_id) == steampy.guard.generate_device_id(steam_id)
+
+
+def test_steam_ids_and_trade_urls_are_the_libraries(host: Host) -> None:
+    from steam.steamid import SteamID
+
+    chance = random.Random(11)
+    for account_id in [1, 2**32 - 1, *(chance.randrange(1, 2**32) for _ in range(500))]:
+        theirs, ours = SteamID(account_id), SteamId.from_account_id(account_id)
+        assert (int(theirs), str(theirs.as_64)) == (int(ours), str(ours))
+        assert theirs.is_valid() and theirs.id == ours.account_id
+        url = str(TradeUrl(ours, "AbCd_-9z"))
+        assert TradeUrl.parse(url).partner == ours
+        assert f"partner={theirs.as_32}&" in url
+    for value in (STEAM_ID_BASE, STEAM_ID_BASE - 1, STEAM_ID_BASE + 2**32, 0, 103582791429521408):
+        with pytest.raises(ValueError):
+            SteamId(value)
+
+
+def test_settings_read_the_vault_places(host: Host) -> None:
+    assert settings_module.load(host.config).group.vault_file == host.folder / "vault"

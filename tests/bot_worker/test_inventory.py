@@ -1,0 +1,125 @@
+"""Reading what a player could trade."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from bot_lab import Lab, SteamAccount, SteamWorld
+
+from bot_worker.steam import inventories
+from shared.domain.items import HeldAsset
+from shared.messages import InventoryOrder, Report
+
+
+def read(lab: Lab, player: SteamAccount, trade_token: str | None = None) -> Report:
+    (report,) = lab.do(lab.order("inventory", InventoryOrder(player.steam_id, trade_token), trade_id=None))
+    assert report.data["steam_id"] == player.steam_id
+    return report
+
+
+@pytest.mark.parametrize("with_token", [True, False])
+def test_every_asset_is_told_with_what_it_is(lab: Lab, player: SteamAccount, with_token: bool) -> None:
+    player.give_items("AK-47 | Redline (Field-Tested)")
+    report = read(lab, player, player.trade_token if with_token else None)
+    assert report.kind == "inventory_read"
+    assert report.data["hold_days"] == (0 if with_token else None)
+    told = {each.asset.asset_id: each for each in map(HeldAsset.from_json, report.data["assets"])}
+    rows = {row["asset_id"]: row for row in player.items()}
+    young = set(rows) - set(told)
+    assert young == set() or not with_token
+    for asset_id, each in told.items():
+        row = rows[asset_id]
+        assert each.market_hash_name == row["market_hash_name"]
+        assert each.tradable == bool(row["tradable"])
+        assert (each.wear is not None) == (row["wear"] is not None)
+        assert each.icon_url.startswith("https://")
+        assert len(each.color) == 6 and len(each.name_color) == 6
+        assert each.inspect_link is None or "%" not in each.inspect_link.replace("%20", "")
+
+
+def test_a_hold_is_told(lab: Lab, player: SteamAccount) -> None:
+    player.change(hold_days=15)
+    assert read(lab, player, player.trade_token).data["hold_days"] == 15
+
+
+def test_a_bot_that_would_be_held_itself_says_so(lab: Lab, player: SteamAccount) -> None:
+    lab.me.change(hold_days=3)
+    assert read(lab, player, player.trade_token).data["hold_days"] == 0
+    assert (lab.bot.health.state, lab.bot.health.reason) == ("unhealthy", "own_hold")
+
+
+@pytest.mark.parametrize("with_token", [True, False])
+def test_a_private_inventory_is_told(lab: Lab, player: SteamAccount, with_token: bool) -> None:
+    player.change(private=True)
+    report = read(lab, player, player.trade_token if with_token else None)
+    assert (report.kind, report.data["code"]) == ("inventory_failed", "inventory_private")
+
+
+def test_a_wrong_trade_url_is_told(lab: Lab, player: SteamAccount) -> None:
+    report = read(lab, player, "AAAAAAAA")
+    assert (report.kind, report.data["code"]) == ("inventory_failed", "trade_url_wrong")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "html"}, {"kind": "null", "status": 429}, {"kind": "status", "status": 502}, {"kind": "null", "status": 400}],
+)
+def test_trouble_is_not_the_players_fault(lab: Lab, player: SteamAccount, fault: dict[str, Any]) -> None:
+    lab.me.fault("partnerinventory", times=4, **fault)
+    report = read(lab, player, player.trade_token)
+    assert (report.kind, report.data["code"]) == ("inventory_failed", "inventory_unavailable")
+
+
+def test_a_short_trouble_is_read_over(lab: Lab, player: SteamAccount) -> None:
+    lab.me.fault("partnerinventory", "html", times=2)
+    assert read(lab, player, player.trade_token).kind == "inventory_read"
+
+
+def test_all_pages_are_read(lab: Lab, world: SteamWorld) -> None:
+    world.change_rules(partner_page_size=4)
+    try:
+        player = world.account("player", items=11)
+        assert len(read(lab, player, player.trade_token).data["assets"]) == 11
+    finally:
+        world.change_rules(partner_page_size=2000)
+
+
+def test_inspect_links_are_ready_to_use() -> None:
+    def link(template: str, properties: list[dict[str, Any]]) -> str | None:
+        page = {
+            "assets": [{"appid": 730, "contextid": "2", "assetid": "77", "classid": "1", "instanceid": "0", "amount": "1"}],
+            "descriptions": [{"classid": "1", "instanceid": "0", "actions": [{"link": template, "name": "Inspect"}]}],
+            "asset_properties": [{"appid": 730, "contextid": "2", "assetid": "77", "asset_properties": properties}],
+        }
+        (held,) = inventories.parse(page, "76561198000000002")
+        return held.inspect_link
+
+    classic = "steam://rungame/730/76561202255233023/+csgo_econ_action_preview%20S%owner_steamid%A%assetid%D123"
+    assert link(classic, []) == ("steam://rungame/730/76561202255233023/+csgo_econ_action_preview%20S76561198000000002A77D123")
+    newer = "steam://run/730//+csgo_econ_action_preview%20%propid:6%"
+    assert link(newer, [{"propertyid": 6, "string_value": "ABCD"}]) == "steam://run/730//+csgo_econ_action_preview%20ABCD"
+    assert link(newer, []) is None
+    assert link("steam://other", []) is None
+
+
+def test_wear_pattern_and_name_tag_stay_steams_own_text() -> None:
+    properties = [
+        {"propertyid": 1, "int_value": "661", "name": "Pattern Template"},
+        {"propertyid": 2, "float_value": "0.23100000619888306", "name": "Wear Rating"},
+        {"propertyid": 5, "string_value": "Мой"},
+    ]
+    page = {
+        "assets": [{"appid": 730, "contextid": "16", "assetid": "77", "classid": "1", "instanceid": "0", "amount": "1"}],
+        "descriptions": [{"classid": "1", "instanceid": "0", "market_hash_name": "AK", "tradable": 1}],
+        "asset_properties": [{"assetid": "77", "asset_properties": properties}],
+    }
+    (held,) = inventories.parse(page, "76561198000000002")
+    assert (held.wear, held.pattern, held.name_tag) == ("0.23100000619888306", "661", "Мой")
+    assert not held.tradable  # whatever the flag says in context 16
+    assert held.fingerprint == "AK|0.23100000619888306|661|Мой"
+
+
+def test_empty_maps_that_steam_writes_as_lists_are_empty() -> None:
+    empty: dict[str, Any] = {"success": True, "rgInventory": [], "rgDescriptions": [], "rgAssetProperties": [], "more": False}
+    assert inventories.parse_legacy(empty, "76561198000000002", "2") == []

@@ -1,0 +1,216 @@
+"""One worker per bot: leases, heartbeats, and a worker that has to let go."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from bot_lab import MASTER, Lab, SteamAccount, SteamWorld, bot_settings, fill_vault, kinds
+from support import wait_until
+
+from bot_worker.lease import Claim, Lease
+from bot_worker.worker import Worker, new_run
+from shared import wire
+from shared.errors import VaultError
+from shared.messages import Heartbeat, WatchOrder
+
+
+class Running:
+    """A worker in a thread of this process."""
+
+    def __init__(self, worker: Worker, stop: threading.Event) -> None:
+        self.worker = worker
+        self.stop = stop
+        self.status: int | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        self.status = self.worker.run()
+
+    def end(self) -> int | None:
+        self.stop.set()
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        return self.status
+
+
+@pytest.fixture
+def start(world: SteamWorld, redis_url: str, tmp_path: Path) -> Iterator[Callable[[], Running]]:
+    settings = bot_settings(redis_url, world.steam, tmp_path)
+    fill_vault(settings, world.vault_account(world.account("bot", items=2), "red-1"))
+    started: list[Running] = []
+
+    def begin() -> Running:
+        stop = threading.Event()
+        started.append(Running(Worker(settings, "red-1", new_run("red-1"), stop), stop))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.end()
+
+
+def beat(client: redis.Redis) -> Heartbeat | None:
+    sealed = client.hget(wire.HEARTBEATS, "red-1")
+    return wire.open_heartbeat("red-1", sealed, MASTER.bot("red-1")) if sealed else None
+
+
+def online(client: redis.Redis, worker: Running) -> Heartbeat:
+    def says_online() -> Heartbeat | None:
+        said = beat(client)
+        return said if said and said.state == "online" and said.run == worker.worker.bot.lease.run else None
+
+    return wait_until(says_online)
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with wire.connect(redis_url) as connected:
+        yield connected
+
+
+def test_a_heartbeat_says_how_a_bot_is(start: Callable[[], Running], client: redis.Redis) -> None:
+    said = online(client, start())
+    assert (said.items, said.offers, said.orders_done, said.reason) == (2, None, 0, None)
+    assert said.steam_calls > 5 and said.latency_ms is not None
+    assert wait_until(lambda: beat(client).at_ms > said.at_ms)
+
+
+def test_a_second_worker_waits_and_takes_over(start: Callable[[], Running], client: redis.Redis) -> None:
+    first = start()
+    online(client, first)
+    second = start()
+    assert wait_until(lambda: second.worker.bot.health.state == "waiting")
+    assert beat(client).run == first.worker.bot.lease.run
+    assert first.end() == 0
+    assert online(client, second).run == second.worker.bot.lease.run
+    assert client.get(wire.lease_key("red-1")) == second.worker.bot.lease.run.encode()
+
+
+def test_a_stopped_worker_leaves_nothing_behind(start: Callable[[], Running], client: redis.Redis) -> None:
+    worker = start()
+    online(client, worker)
+    assert worker.end() == 0
+    assert client.exists(wire.lease_key("red-1"), "rq:worker:red-1") == 0
+    assert client.smembers("rq:workers") == set()
+    assert beat(client).state == "stopping"
+
+
+def test_a_lost_lease_stops_a_worker(start: Callable[[], Running], client: redis.Redis) -> None:
+    worker = start()
+    online(client, worker)
+    client.set(wire.lease_key("red-1"), "another run")
+    assert wait_until(lambda: worker.status == 3)
+    assert client.get(wire.lease_key("red-1")) == b"another run"
+
+
+def test_a_lapsed_lease_that_nobody_took_is_taken_again(start: Callable[[], Running], client: redis.Redis) -> None:
+    worker = start()
+    online(client, worker)
+    client.delete(wire.lease_key("red-1"))
+    assert wait_until(lambda: client.get(wire.lease_key("red-1")) == worker.worker.bot.lease.run.encode())
+
+
+def test_a_worker_outlives_a_restart_of_redis(start: Callable[[], Running], client: redis.Redis, redis_server: object) -> None:
+    worker = start()
+    online(client, worker)
+    redis_server.kill()
+    redis_server.restart()
+    lab_order = Lab.order(_NoLab(), "watch", WatchOrder([], 1), trade_id=None)
+    wire.enqueue(client, [(lab_order, MASTER.bot("red-1"))], "2026-11-21T00:00:00.000000Z")
+    assert wait_until(lambda: worker.worker.bot.health.orders_done == 1)
+    assert wait_until(lambda: client.get(wire.lease_key("red-1")) == worker.worker.bot.lease.run.encode())
+
+
+class _NoLab:
+    name = "red-1"
+
+
+def test_a_bot_without_keys_does_not_start(world: SteamWorld, redis_url: str, tmp_path: Path) -> None:
+    from bot_worker.vault import Vault
+
+    settings = bot_settings(redis_url, world.steam, tmp_path)
+    Vault.open(settings.group, create=True).put([world.vault_account(world.account("bot", items=0), "red-1")])
+    with pytest.raises(VaultError, match="no keys"):
+        Worker(settings, "red-1", "run", threading.Event())
+
+
+def test_a_wrong_password_is_unhealthy_with_a_reason(
+    world: SteamWorld, redis_url: str, tmp_path: Path, client: redis.Redis
+) -> None:
+    from dataclasses import replace
+
+    settings = bot_settings(redis_url, world.steam, tmp_path)
+    account = world.vault_account(world.account("bot", items=0), "red-1")
+    fill_vault(settings, replace(account, password="wrong"))
+    stop = threading.Event()
+    running = Running(Worker(settings, "red-1", new_run("red-1"), stop), stop)
+
+    def unhealthy() -> Heartbeat | None:
+        said = beat(client)
+        return said if said and said.state == "unhealthy" else None
+
+    said = wait_until(unhealthy)
+    assert (said.reason, said.action) == ("wrong_password", "check the password in the vault")
+    assert running.end() == 0
+
+
+# --- the script itself ---------------------------------------------------------------------------
+
+
+def test_the_last_check_says_what_speaks_against_sending(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets(), attempt=2)
+    lease, run = lab.bot.lease, lab.bot.memory.redis_run
+    other = Lease(lab.redis, lab.name, "another run", 5)
+
+    def claim(by: Lease = lease, server: str = run) -> Claim:
+        return by.claim(order, server, "sealed")
+
+    assert not other.take() and not other.release()
+    assert claim(other) is Claim.LEASE
+    assert claim(server="f" * 40) is Claim.CHANGED
+    lab.redis.set(wire.attempted_key(order.trade_id), 2)
+    lab.redis.set(wire.recall_key(order.trade_id), 2)
+    assert claim() is Claim.ATTEMPTED  # whatever else is true: it may have been sent
+    assert lease.may_be_begun(order, run)
+    lab.redis.set(wire.attempted_key(order.trade_id), 1)
+    assert not lease.may_be_begun(order, run)
+    assert lease.may_be_begun(order, "f" * 40)
+    assert claim() is Claim.RECALLED
+    lab.redis.set(wire.recall_key(order.trade_id), 1)
+    assert lab.redis.xlen(wire.REPORTS) == 0
+    assert claim() is Claim.GO
+    assert lab.redis.xlen(wire.REPORTS) == 1
+    assert lab.redis.get(wire.attempted_key(order.trade_id)) == b"2"
+    assert lab.redis.ttl(wire.attempted_key(order.trade_id)) > 7 * 86400
+    assert claim() is Claim.ATTEMPTED
+    lab.redis.delete(wire.REPORTS)
+
+
+def test_reports_wait_for_a_redis_that_is_away(
+    lab: Lab, player: SteamAccount, redis_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, waits = lab.bot.session.send_offer, []
+
+    def send_and_lose_redis(*arguments: object) -> object:
+        sent = send(*arguments)
+        redis_server.kill()
+        return sent
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        if len(waits) == 3:
+            redis_server.restart()
+        return False
+
+    monkeypatch.setattr(lab.bot.session, "send_offer", send_and_lose_redis)
+    monkeypatch.setattr(lab.bot.reporter, "_sleep", wait)
+    lab.enqueue(lab.send_order(player, [], player.assets()))
+    lab.rq.work_one(1)
+    assert waits == [0.1, 0.2, 0.4]
+    assert kinds(lab.reports())[-1] == "offer_active"

@@ -1,0 +1,256 @@
+"""Signing in, staying signed in, and calling Steam politely and secretly."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bot_lab import FAST, Lab, SteamAccount, SteamWorld, ask, bot_settings
+
+from bot_worker.steam import sign_in, transport
+from bot_worker.steam.pace import Pace
+from bot_worker.steam.session import SteamSession
+from bot_worker.vault import SavedSession
+from shared import log, wire
+from shared.clock import Clock
+from shared.errors import SteamRefused, SteamThrottled, SteamUnavailable
+from shared.settings import PaceSettings, Settings
+
+
+class Opened:
+    """A session without a worker around it; ``slept`` are the waits that it asked for."""
+
+    def __init__(self, world: SteamWorld, settings: Settings, me: SteamAccount, saved: SavedSession | None = None) -> None:
+        self.me = me
+        self.saves: list[SavedSession] = []
+        self.slept: list[float] = []
+        pace = Pace(None, "here", settings.pace, Clock(), self.slept.append)
+        self.session = SteamSession(
+            world.vault_account(me, "red-1"), saved or SavedSession(), settings, pace, self.saves.append, self.slept.append
+        )
+
+
+@pytest.fixture
+def opened(world: SteamWorld, tmp_path: Path) -> Callable[..., Opened]:
+    def make(me: SteamAccount | None = None, saved: SavedSession | None = None, **sections: Any) -> Opened:
+        settings = bot_settings("redis://unused", world.steam, tmp_path, **sections)
+        return Opened(world, settings, me or world.account("bot", items=1), saved)
+
+    return make
+
+
+def test_the_first_sign_in_takes_password_and_code_and_acknowledges(opened: Callable[..., Opened]) -> None:
+    it = opened()
+    it.session.sign_in()
+    assert it.saves[-1].refresh_token and it.saves[-1].acknowledged
+    assert it.me.requests()["acknowledge"] == 1
+    assert len(it.session.own_inventory()) == 1
+
+
+def test_the_second_sign_in_needs_the_refresh_token_only(opened: Callable[..., Opened]) -> None:
+    first = opened()
+    first.session.sign_in()
+    again = opened(first.me, first.saves[-1])
+    again.session.sign_in()
+    assert again.session.observer.calls["BeginAuthSessionViaCredentials"] == 0
+    assert again.session.observer.calls["acknowledge"] == 0
+    assert len(again.session.own_inventory()) == 1
+
+
+def test_a_revoked_refresh_token_leads_back_to_the_password(opened: Callable[..., Opened]) -> None:
+    again = opened(saved=SavedSession("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3NjU2MSJ9.bad", True))
+    again.session.sign_in()
+    assert again.session.observer.calls["BeginAuthSessionViaCredentials"] >= 1
+    assert again.saves[0].refresh_token is None
+    assert again.saves[-1].refresh_token
+
+
+def test_a_refused_code_is_tried_once_more_with_the_next(opened: Callable[..., Opened]) -> None:
+    it = opened()
+    ask(f"{it.me.control}/control/faults", "POST", {"route": "PollAuthSessionStatus", "kind": "eresult", "code": 9})
+    with pytest.raises(sign_in.WrongCode):
+        # The sleep is not real here, so the second code is the used first one.
+        it.session.sign_in()
+    assert it.session.observer.calls["BeginAuthSessionViaCredentials"] == 2
+    assert 0 < max(it.slept) <= 31
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "code"),
+    [
+        ({"kind": "eresult", "code": 5}, SteamRefused, "wrong_password"),
+        ({"kind": "eresult", "code": 84}, SteamThrottled, "steam_throttled"),
+        ({"kind": "eresult", "code": 87}, SteamThrottled, "steam_throttled"),
+        ({"kind": "eresult", "code": 20}, SteamUnavailable, "steam_unavailable"),
+        ({"kind": "html"}, SteamUnavailable, "steam_unavailable"),
+        ({"kind": "cut"}, SteamUnavailable, "steam_unavailable"),
+    ],
+    ids=str,
+)
+def test_why_steam_says_no_is_told(
+    opened: Callable[..., Opened], fault: dict[str, Any], kind: type[Exception], code: str
+) -> None:
+    it = opened()
+    ask(f"{it.me.control}/control/faults", "POST", {"route": "BeginAuthSessionViaCredentials", **fault})
+    with pytest.raises(kind) as caught:
+        it.session.sign_in()
+    assert caught.value.error_code == code
+    assert it.session.observer.calls["BeginAuthSessionViaCredentials"] == 1
+
+
+def test_a_wrong_password_is_told(opened: Callable[..., Opened]) -> None:
+    it = opened()
+    it.session._account = replace(it.session._account, password="wrong")
+    with pytest.raises(SteamRefused) as caught:
+        it.session.sign_in()
+    assert caught.value.error_code == "wrong_password"
+
+
+def test_a_token_that_ends_soon_is_renewed_before_it_does(opened: Callable[..., Opened], world: SteamWorld) -> None:
+    it = opened()
+    it.session.sign_in()
+    it.session.own_inventory()
+    assert it.session.observer.calls["finalizelogin"] == 1
+    tokens = it.session._tokens
+    now_s = Clock().now_ms() // 1000
+    it.session._tokens = replace(tokens, issued=now_s - 80_000, expires=now_s + 3000)
+    it.session.own_inventory()
+    assert it.session.observer.calls["finalizelogin"] == 2
+    assert it.session.observer.calls["BeginAuthSessionViaCredentials"] == 1
+    it.session.own_inventory()
+    assert it.session.observer.calls["finalizelogin"] == 2
+
+
+def test_all_pages_of_offers_and_inventory_are_read(lab: Lab, world: SteamWorld, player: SteamAccount) -> None:
+    for asset in player.assets(4):
+        lab.do(lab.send_order(player, [], [asset]))
+    world.change_rules(offers_page_size=1)
+    try:
+        assert len(lab.bot.session.sent_offers(1)) == 4
+    finally:
+        world.change_rules(offers_page_size=100)
+
+
+def test_an_alarming_confirmation_is_noticed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        lab.bot.session, "_confirmation_call", lambda *_, **__: {"success": True, "conf": [{"type": 9, "id": "1"}]}
+    )
+    assert lab.bot.session.confirm("1") is False
+    assert lab.bot.session.alarms == {9}
+
+
+def test_steam_sees_a_browser(lab: Lab) -> None:
+    headers = lab.bot.session._client._session.headers
+    assert "Mozilla/5.0" in headers["User-Agent"]
+    assert "br" in headers["Accept-Encoding"] and headers["Accept-Language"]
+
+
+def test_no_secret_is_logged_even_at_debug(
+    opened: Callable[..., Opened], world: SteamWorld, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root, level = logging.getLogger(), logging.getLogger().level
+    handlers = root.handlers[:]
+    try:
+        log.set_up("debug", "json")
+        transport.quiet_libraries()
+        it = opened()
+        it.session.sign_in()
+        it.session.own_inventory()
+        it.me.fault("GetTradeOffers", "null", status=429)
+        with pytest.raises(SteamThrottled):
+            it.session.sent_offers(1)
+        logging.getLogger("test").debug("the log works")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    said = capfd.readouterr()
+    text = said.err + said.out
+    assert "steam_throttled" in text and "the log works" in text
+    account = world.credentials(it.me)
+    tokens = it.session._tokens
+    for secret in (account["password"], account["shared_secret"], tokens.access_token, tokens.refresh_token):
+        assert secret not in text
+    assert "access_token" not in text and "eyJ" not in text
+
+
+def test_call_names_hold_no_ids() -> None:
+    names = {
+        "https://api.steampowered.com/IEconService/GetTradeOffers/v1?access_token=x": "GetTradeOffers",
+        "https://steamcommunity.com/tradeoffer/new/send": "send",
+        "https://steamcommunity.com/tradeoffer/7012345678/cancel": "cancel",
+        "https://steamcommunity.com/inventory/76561198000000001/730/2?l=english": "inventory",
+        "https://steamcommunity.com/mobileconf/getlist?k=secret": "getlist",
+        "https://steamcommunity.com/profiles/76561198000000001": "page",
+        "https://steamcommunity.com": "page",
+    }
+    assert {url: transport.call_name(url) for url in names} == names
+
+
+# --- pace ----------------------------------------------------------------------------------------
+
+
+def pace_settings(**more: float) -> PaceSettings:
+    return PaceSettings(**{**FAST, **more})
+
+
+def make_pace(redis_url: str | None, slept: list[float], **more: float) -> Pace:
+    client = wire.connect(redis_url) if redis_url else None
+    return Pace(client, "203.0.113.7", pace_settings(**more), Clock(), slept.append)
+
+
+def test_calls_of_one_bot_are_spaced(redis_url: str) -> None:
+    slept: list[float] = []
+    pace = make_pace(None, slept, send_s=3.0)
+    for _ in range(3):
+        pace.wait("send")
+    pace.wait("confirm")
+    assert slept == [pytest.approx(3.0, abs=0.1), pytest.approx(6.0, abs=0.1)]
+
+
+def test_workers_of_one_address_share_its_pace(redis_url: str) -> None:
+    slept: list[float] = []
+    workers = [make_pace(redis_url, slept, inventory_s=2.0) for _ in range(3)]
+    for worker in workers:
+        worker.wait("inventory")
+    assert slept == [pytest.approx(2.0, abs=0.2), pytest.approx(4.0, abs=0.2)]
+
+
+def test_a_throttle_pauses_the_whole_address_longer_each_time(redis_url: str) -> None:
+    slept: list[float] = []
+    first, second = (make_pace(redis_url, slept, read_s=0.1, retry_s=1.0) for _ in range(2))
+    assert [first.throttled() for _ in range(2)] == [5.0, 60.0]
+    with pytest.raises(SteamThrottled) as caught:
+        second.wait("read")
+    assert 55 < caught.value.retry_after_s <= 60
+    assert slept == []
+    assert [first.throttled() for _ in range(4)] == [300.0, 900.0, 900.0, 900.0]
+
+
+def test_a_sign_in_throttle_holds_sign_ins_only(redis_url: str) -> None:
+    slept: list[float] = []
+    first, second = (make_pace(redis_url, slept, read_s=0.1, sign_in_s=15.0, retry_s=1.0) for _ in range(2))
+    assert first.sign_in_throttled() == 1500.0
+    second.wait("read")
+    assert slept == []
+    second.wait("sign_in")
+    assert slept == [pytest.approx(1500.0, abs=1)]
+
+
+def test_reads_are_repeated_while_steam_cannot_answer() -> None:
+    slept: list[float] = []
+    pace, calls = make_pace(None, slept, retry_s=1.0), []
+
+    def read() -> str:
+        calls.append(1)
+        if len(calls) < 3:
+            raise SteamUnavailable()
+        return "done"
+
+    assert pace.repeat_reads(read) == "done"
+    assert [round(wait) for wait in slept] == [1, 2]
+    with pytest.raises(SteamRefused):
+        pace.repeat_reads(lambda: (_ for _ in ()).throw(SteamRefused()))

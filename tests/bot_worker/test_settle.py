@@ -1,0 +1,219 @@
+"""Whose is what: matching assets that change their ids, and looking whether a trade is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bot_lab import Lab, SteamAccount, SteamWorld, kinds
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot_worker.matching import match_assets
+from shared.domain.items import Asset, HeldAsset
+from shared.messages import Report, SettleCheck, SettleOrder, WantedAsset
+
+
+def held(asset_id: str, name: str = "AK", wear: str | None = None, context_id: str = "2") -> HeldAsset:
+    return HeldAsset(Asset(730, context_id, asset_id), "1", "0", 1, name, True, wear=wear)
+
+
+def wanted(deposit_id: str, asset_id: str, name: str = "AK", wear: str | None = None) -> WantedAsset:
+    return WantedAsset(deposit_id, Asset(730, "2", asset_id), name, f"{name}|{wear}||" if wear else None)
+
+
+def found(*arguments: Any, known: Any = (), receipts: Any = None) -> dict[str, tuple[str, str]]:
+    matches = match_assets(*arguments, known, receipts or {})
+    return {deposit_id: (match.held.asset.asset_id, match.matched) for deposit_id, match in matches.items()}
+
+
+# --- pure ----------------------------------------------------------------------------------------
+
+
+def test_an_id_counts_before_all_else() -> None:
+    assert found([wanted("d1", "5", wear="0.1")], [held("5", wear="0.9"), held("6", wear="0.1")]) == {"d1": ("5", "id")}
+
+
+def test_a_receipt_counts_before_a_fingerprint() -> None:
+    receipts = {"5": Asset(730, "16", "7")}
+    rows = [held("6", wear="0.1"), held("7", wear="0.1")]
+    assert found([wanted("d1", "5", wear="0.1")], rows, receipts=receipts) == {"d1": ("7", "receipt")}
+
+
+def test_a_changed_id_is_found_by_its_fingerprint() -> None:
+    rows = [held("6", wear="0.2"), held("7", wear="0.1"), held("8", name="AWP", wear="0.1")]
+    assert found([wanted("d1", "5", wear="0.1")], rows) == {"d1": ("7", "fingerprint")}
+
+
+def test_the_name_is_the_last_resort_and_is_marked() -> None:
+    assert found([wanted("d1", "5")], [held("6", name="AWP"), held("7")]) == {"d1": ("7", "name")}
+    assert found([wanted("d1", "5", wear="0.1")], [held("7")]) == {"d1": ("7", "name")}  # Steam left the wear out
+
+
+def test_another_copy_is_not_taken_for_it() -> None:
+    assert found([wanted("d1", "5", wear="0.1")], [held("7", wear="0.2")]) == {}
+    assert found([wanted("d1", "5")], [held("7", name="AWP")]) == {}
+
+
+def test_what_belongs_to_another_row_is_never_taken() -> None:
+    rows = [held("5"), held("6"), held("7")]
+    assert found([wanted("d1", "4")], rows, known=["5", "6", "7"]) == {}
+    assert found([wanted("d1", "5")], rows, known=["5", "6"]) == {"d1": ("7", "name")}
+
+
+def test_identical_copies_are_shared_out_in_any_order_but_once() -> None:
+    both = [wanted("d1", "1"), wanted("d2", "2")]
+    assert found(both, [held("11"), held("12")]) == {"d1": ("11", "name"), "d2": ("12", "name")}
+    assert len(found(both, [held("11")])) == 1
+
+
+def test_a_guess_never_takes_what_another_item_knows_surely() -> None:
+    items = [wanted("guess", "1"), wanted("sure", "7")]
+    assert found(items, [held("7")]) == {"sure": ("7", "id")}
+    items = [wanted("guess", "1"), wanted("finger", "2", wear="0.1")]
+    assert found(items, [held("9", wear="0.1")]) == {"finger": ("9", "fingerprint")}
+
+
+ids = st.integers(1, 12).map(str)
+wears = st.sampled_from([None, "0.1", "0.2"])
+
+
+@given(
+    st.lists(st.tuples(ids, wears), max_size=6),
+    st.lists(st.tuples(ids, wears), unique_by=lambda row: row[0], max_size=8),
+    st.sets(ids),
+)
+def test_no_asset_is_matched_twice_or_taken_from_others(
+    want: list[tuple[str, str | None]], have: list[tuple[str, str | None]], known: set[str]
+) -> None:
+    items = [wanted(f"d{number}", asset_id, wear=wear) for number, (asset_id, wear) in enumerate(want)]
+    rows = [held(asset_id, wear=wear) for asset_id, wear in have]
+    matches = found(items, rows, known=known)
+    taken = [asset_id for asset_id, _ in matches.values()]
+    assert len(taken) == len(set(taken))
+    assert not set(taken) & known
+    for item in items:
+        how = matches.get(item.deposit_id, ("", ""))[1]
+        assert how in ("", "id", "fingerprint", "name")
+        if how == "id":
+            assert matches[item.deposit_id][0] == item.asset.asset_id
+
+
+# --- against the sandbox -------------------------------------------------------------------------
+
+
+def deposited(lab: Lab, player: SteamAccount, count: int = 1) -> tuple[Report, list[WantedAsset]]:
+    """An accepted deposit, and its items as the balancer would ask for them."""
+    order = lab.send_order(player, [], player.assets(count))
+    offer_id = lab.do(order)[-1].data["offer_id"]
+    player.act(offer_id, "accept")
+    (accepted,) = lab.do(lab.watch_order(lab.watched(order, offer_id)))
+    rows = {row["asset_id"]: row for row in lab.me.items(16)}
+    items = []
+    for number, moved in enumerate(accepted.data["moved"]):
+        row = rows[moved["new_asset_id"]]
+        wear = None if row["wear"] is None else str(row["wear"])
+        fingerprint = f"{row['market_hash_name']}|{wear or ''}|{row['pattern'] if row['pattern'] is not None else ''}|"
+        asset = Asset(730, "16", moved["new_asset_id"])
+        items.append(WantedAsset(f"d{number}", asset, row["market_hash_name"], fingerprint if wear else None))
+    return accepted, items
+
+
+def settle_order(lab: Lab, *checks: SettleCheck, known: tuple[str, ...] = ()) -> Any:
+    return lab.order("settle", SettleOrder(list(checks), list(known)), trade_id=None)
+
+
+def check(accepted: Report, items: list[WantedAsset], *, exchange: bool = True) -> SettleCheck:
+    return SettleCheck(accepted.trade_id or "", 1, accepted.data["exchange_id"] if exchange else None, items)
+
+
+@pytest.mark.parametrize("ids_change", [False, True])
+def test_a_trade_is_settled_when_its_items_are_seen_free(
+    lab: Lab, world: SteamWorld, player: SteamAccount, ids_change: bool
+) -> None:
+    world.change_rules(settle_changes_ids=ids_change)
+    try:
+        accepted, items = deposited(lab, player, 2)
+        (early,) = lab.do(settle_order(lab, check(accepted, items)))
+        assert (early.kind, early.data["reason"]) == ("not_settled", "still_protected")
+        assert early.data["settles_at"] == accepted.data["settles_at"]
+        world.pass_time(7 * 86400 + 60)
+        (report,) = lab.do(settle_order(lab, check(accepted, items)))
+    finally:
+        world.change_rules(settle_changes_ids=False)
+    assert (report.kind, report.trade_id) == ("settled", accepted.trade_id)
+    assert [each["deposit_id"] for each in report.data["assets"]] == ["d0", "d1"]
+    assert {each["context_id"] for each in report.data["assets"]} == {"2"}
+    in_place = {row["asset_id"] for row in lab.me.items(2)}
+    assert {each["asset_id"] for each in report.data["assets"]} <= in_place
+    assert {each["matched"] for each in report.data["assets"]} <= ({"fingerprint", "name"} if ids_change else {"id"})
+
+
+def test_a_reversed_exchange_is_told(lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted, items = deposited(lab, player)
+    exchange = lab.bot.session.exchange
+    monkeypatch.setattr(lab.bot.session, "exchange", lambda number: replace(exchange(number), status=12))
+    (report,) = lab.do(settle_order(lab, check(accepted, items)))
+    assert (report.kind, report.data["exchange_id"]) == ("exchange_reversed", accepted.data["exchange_id"])
+
+
+def test_items_are_looked_for_without_an_exchange(lab: Lab) -> None:
+    asset, other, _ = lab.me.assets(3)
+    rows = {row["asset_id"]: row["market_hash_name"] for row in lab.me.items()}
+    items = [
+        WantedAsset("d1", asset, rows[asset.asset_id], None),
+        WantedAsset("d2", Asset(730, "2", "1"), "No such thing", None),
+    ]
+    seen, gone = lab.do(settle_order(lab, SettleCheck("tr_1", 2, None, items), known=(other.asset_id,)))
+    assert (seen.kind, seen.attempt) == ("items_seen", 2)
+    assert seen.data["assets"] == [{"deposit_id": "d1", "asset_id": asset.asset_id, "context_id": "2", "matched": "id"}]
+    assert (gone.kind, gone.data) == ("items_gone", {"deposit_ids": ["d2"]})
+    assert lab.bot.health.items == 3
+
+
+def test_a_withdrawal_is_settled_by_its_exchange_alone(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, lab.me.assets(), [])
+    offer_id = lab.do(order)[-1].data["offer_id"]
+    player.act(offer_id, "accept")
+    (accepted,) = lab.do(lab.watch_order(lab.watched(order, offer_id)))
+    before = lab.me.requests().get("GetInventoryItemsWithDescriptions", 0)
+    for items in ([], [WantedAsset("d1", order.payload.give[0], "AK", None)]):
+        assert kinds(lab.do(settle_order(lab, check(accepted, items)))) == ["settled"]
+    assert lab.me.requests().get("GetInventoryItemsWithDescriptions", 0) == before
+
+
+@pytest.mark.parametrize("fault", [{"kind": "html"}, {"kind": "eresult", "code": 2}, {"kind": "null", "status": 500}])
+def test_an_unreadable_inventory_is_never_truth(lab: Lab, fault: dict[str, Any]) -> None:
+    lab.me.fault("GetInventoryItemsWithDescriptions", times=5, **fault)
+    items = [WantedAsset("d1", lab.me.assets()[0], "AK", None)]
+    (report,) = lab.do(settle_order(lab, SettleCheck("tr_1", 1, None, items)))
+    assert (report.kind, report.data["retryable"]) == ("order_failed", True)
+
+
+def test_an_inventory_that_is_suddenly_empty_is_looked_at_again_later(
+    make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make_lab(trades={"absent_after_s": 60.0})
+    now = [1000.0]
+    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
+    monkeypatch.setattr(lab.bot.session, "own_inventory", list)
+    order = settle_order(lab, SettleCheck("tr_1", 1, None, [wanted("d1", "5")]), known=("1", "2", "3"))
+    for moment in (1000.0, 1010.0, 1059.0):
+        now[0] = moment
+        (report,) = lab.do(order)
+        assert (report.kind, report.data["reason"]) == ("order_failed", "inventory_not_believed")
+    now[0] = 1061.0
+    assert kinds(lab.do(order)) == ["items_gone"]
+
+
+def test_one_inventory_read_serves_many_checks(lab: Lab, player: SteamAccount) -> None:
+    first, items = deposited(lab, player)
+    second, more = deposited(lab, player)
+    more = [WantedAsset("other", each.asset, each.market_hash_name, each.fingerprint) for each in more]
+    before = lab.me.requests()
+    reports = lab.do(settle_order(lab, check(first, items), check(second, more)))
+    after = lab.me.requests()
+    assert kinds(reports) == ["not_settled", "not_settled"]
+    assert sum(after.values()) - sum(before.values()) == 3  # the history, and two contexts
