@@ -215,7 +215,7 @@ def _check_drand(name: str, entropy: bytes, proof: Mapping[str, str]) -> None:
         raise ValueError(f"a proof of drand {name} has {', '.join(sorted(keys))}")
     signature = encoding.unhex(proof["signature"], NETWORKS[name].signature_bytes)
     if name == "default":
-        encoding.unhex(proof["previous"], None)
+        encoding.unhex(proof["previous"], NETWORKS[name].signature_bytes)
     if hashlib.sha256(signature).digest() != entropy:
         raise ValueError("the entropy is not the hash of the signature")
 

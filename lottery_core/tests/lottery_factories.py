@@ -104,10 +104,10 @@ def place(state: Round, user: int, prices: Sequence[int | None], now: int | None
 def beacon(source_round: int, network: str, salt: str = "") -> tuple[bytes, dict[str, str]]:
     """Entropy and proof with the shape of a beacon; the signature is made up, which the core cannot tell and does not judge."""
     length = fairness.NETWORKS[network].signature_bytes
-    signature = (digest(f"{network} {source_round} {salt}") * 3)[:length]
+    signature = b"\x8b" + (digest(f"{network} {source_round} {salt}") * 3)[: length - 1]
     proof = {"signature": signature.hex()}
     if network == "default":
-        proof["previous"] = digest(f"before {source_round}").hex()
+        proof["previous"] = (b"\x8b" + digest(f"before {source_round}") * 3)[:96].hex()
     return hashlib.sha256(signature).digest(), proof
 
 
