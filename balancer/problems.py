@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -79,7 +80,7 @@ PLAYER_MESSAGES = {
     "foreign_trade_url": "This trade URL belongs to another Steam account. Copy the one of the account you are signed in with.",
     "too_many_offers": "You have too many open trade offers with us. Answer or decline them in Steam and try again.",
     "inventory_full": "You have as many items here as one player may have. Withdraw some first.",
-    "item_not_accepted": "At least one of these items cannot be deposited.",
+    "item_not_accepted": "At least one of these items is not accepted.",
 }
 
 # aiohttp's own refusals, in our words.
@@ -135,8 +136,15 @@ def describe(error: errors.FleetError) -> tuple[int, dict[str, Any]]:
     retry_after_s = error.retry_after_s if error.retry_after_s is not None else row.retry_after_s
     if retry_after_s is not None:
         body["retry_after_s"] = retry_after_s
-    body.update((name, value) for name, value in error.data.items() if name not in _OWN_FIELDS)
+    body.update((f"its_{name}" if name in _OWN_FIELDS else name, _shown(name, value)) for name, value in error.data.items())
     return row.status, body
+
+
+def _shown(name: str, value: object) -> object:
+    """Times are RFC 3339 here as everywhere; the core has them in unix seconds."""
+    if name.endswith("_at") and type(value) is int:
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value
 
 
 def internal() -> dict[str, Any]:

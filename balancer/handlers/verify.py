@@ -58,7 +58,8 @@ def address_of(request: web.Request) -> str:
     """Whom a wrong try counts against: the peer, or, behind a proxy on this machine, whom that proxy names last."""
     peer = request.remote or "unknown"
     if peer in ("127.0.0.1", "::1"):
-        return request.headers.get("X-Forwarded-For", peer).rsplit(",", 1)[-1].strip()[:64] or peer
+        named = ",".join(request.headers.getall("X-Forwarded-For", [])).rsplit(",", 1)[-1].strip()
+        return named[:64] or peer
     return peer
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ def config(tmp_path: Path, redis_url: str) -> Path:
     path = tmp_path / "fleet.toml"
     path.write_text(
         f'[redis]\nurl = "{redis_url}"\n[database]\nurl = "sqlite:///{tmp_path}/fleet.db"\n'
-        f'[balancer]\nmaster_key_file = "{tmp_path}/master.key"\nprices_file = "{tmp_path}/prices.json"\n'
+        f'[log]\nlevel = "debug"\n[balancer]\nmaster_key_file = "{tmp_path}/master.key"\n'
+        f'prices_file = "{tmp_path}/prices.json"\n'
     )
     return path
 
@@ -83,29 +86,50 @@ def status_of(url: str) -> int:
         return error.code
 
 
-def test_the_balancer_starts_says_where_and_ends_on_sigterm(config: Path) -> None:
+@contextmanager
+def balancer(config: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The service as a process of its own, and its address."""
     command = [sys.executable, "-m", "scripts.fleet", "--config", str(config), "balancer", "--port", "0", "--ready-json"]
-    log = config.parent / "balancer.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=output, cwd=Path(__file__).parents[2], env=dict(os.environ)
-        )
+    with (config.parent / "balancer.log").open("wb") as output:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, cwd=Path(__file__).parents[2])
     try:
         assert process.stdout is not None
-        url = json.loads(process.stdout.readline())["balancer"]
+        yield process, json.loads(process.stdout.readline())["balancer"]
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def test_an_open_request_is_answered_before_the_end(config: Path) -> None:
+    key = json.loads(fleet(config, "clients", "add", "site", "--json").stdout)["api_key"]
+    with balancer(config) as (process, url):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            request = (
+                f"GET /events?wait=1 HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\nExpect: 100-continue\r\n\r\n"
+            )
+            connection.sendall(request.encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")  # it is in hand now
+            process.send_signal(signal.SIGTERM)
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"events":[],"next":0}')
+        wait_until(lambda: process.poll() is not None, 15)
+        assert process.returncode == 0
+
+
+def test_the_balancer_starts_says_where_and_ends_on_sigterm(config: Path) -> None:
+    with balancer(config) as (process, url):
         assert status_of(f"{url}/healthz") == 200
         assert status_of(f"{url}/readyz") == 503
         assert status_of(f"{url}/verify/{'secret' * 3}abcd") == 200
         assert status_of(f"{url}/verify/{'secret' * 3}abcd/x") == 404
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: process.poll() is not None, 15)
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
     assert process.returncode == 0
-    assert b"secretsecret" not in log.read_bytes()
+    log = (config.parent / "balancer.log").read_bytes()
+    assert b"/verify/{token}" in log and b"secretsecret" not in log
 
 
 def test_a_missing_key_file_ends_the_balancer_with_a_sentence(config: Path) -> None:

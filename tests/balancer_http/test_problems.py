@@ -95,8 +95,13 @@ def test_a_players_own_trouble_comes_with_a_sentence_for_him() -> None:
 
 def test_data_of_an_error_cannot_replace_the_members() -> None:
     body = body_of(problems.respond(errors.Conflict(code="item_locked", status=200, type="x", locked_by="round-1")))
-    assert (body["status"], body["locked_by"]) == (409, "round-1")
+    assert (body["status"], body["its_status"], body["locked_by"]) == (409, 200, "round-1")
     assert body["type"] == "urn:trade-fleet:problem:item_locked"
+
+
+def test_times_are_told_as_everywhere() -> None:
+    body = body_of(problems.respond(errors.Conflict(code="item_unsettled", settles_at=1_800_000_000)))
+    assert body["settles_at"] == "2027-01-15T08:00:00Z"
 
 
 def test_retry_after_is_rounded_up_to_whole_seconds() -> None:
