@@ -82,7 +82,7 @@ def _raise(connection: Connection, before: datetime, now: datetime) -> list[str]
 
 def _first(connection: Connection, alarm: str, now: datetime) -> bool:
     row = repository.insert(connection, alarms).values(alarm=alarm, raised_at=now).on_conflict_do_nothing()
-    return bool(connection.execute(row).rowcount)
+    return connection.execute(row.returning(alarms.c.alarm)).first() is not None
 
 
 def _alarm(row: Any, now: datetime) -> dict[str, Any]:

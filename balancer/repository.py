@@ -148,8 +148,9 @@ def _why_not(connection: Connection, token_hash: str, steam_id: str, now: dateti
 
 def remember_nonce(connection: Connection, nonce: str, now: datetime) -> bool:
     """Whether this nonce was never seen before; it has been now."""
+    # An INSERT's rowcount is not known on PostgreSQL; what it returns is.
     statement = insert(connection, nonces).values(nonce=nonce, seen_at=now).on_conflict_do_nothing()
-    return bool(connection.execute(statement).rowcount)
+    return connection.execute(statement.returning(nonces.c.nonce)).first() is not None
 
 
 def put_session(connection: Connection, id_hash: str, steam_id: str, expires_at: datetime, now: datetime) -> None:

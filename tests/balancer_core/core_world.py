@@ -115,7 +115,7 @@ class World:
     # --- reports ----------------------------------------------------------------------------------
 
     def report(
-        self, trade_id: str | None, kind: str, bot: str | None = None, attempt: int | None = None, **data: Any
+        self, trade_id: str | None, kind: str, /, bot: str | None = None, attempt: int | None = None, **data: Any
     ) -> Report:
         trade = None if trade_id is None else self.trade(trade_id)
         return Report(
@@ -130,7 +130,7 @@ class World:
             data=data,
         )
 
-    async def tell(self, trade_id: str, kind: str, **more: Any) -> bool:
+    async def tell(self, trade_id: str, kind: str, /, **more: Any) -> bool:
         """A bot reports this, and it is applied."""
         report = self.report(trade_id, kind, **more)
         return await self.ctx.db.run(reports.apply, report, self.ctx.clock.now(), journal.Rules.of(self.ctx.settings))

@@ -1,0 +1,245 @@
+"""Units of work: one transaction each, in order, with nothing lost between writers."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+
+from balancer import db, models
+from balancer.db import Database
+from shared.settings import load
+
+NOW = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(load(overrides={"database": {"url": database_url}}).database)
+    yield made
+    made.close()
+
+
+def add_bot(connection: Connection, bot_id: int = 1) -> None:
+    connection.execute(
+        models.bots.insert().values(color="red", bot_id=bot_id, steam_id=2**62 + bot_id, created_at=NOW, touched=NOW)
+    )
+
+
+def add_one(connection: Connection) -> None:
+    """Read, then write what was read plus one: what loses updates when two do it at once."""
+    query = select(models.bots.c.slots_held).with_for_update()
+    held = connection.scalar(query)
+    connection.execute(update(models.bots).values(slots_held=held + 1))  # type: ignore[operator]
+
+
+def held(connection: Connection) -> Any:
+    return connection.scalar(select(models.bots.c.slots_held))
+
+
+async def test_run_commits_and_look_sees_it(database: Database) -> None:
+    await database.run(add_bot)
+    assert await database.look(held) == 0
+
+
+async def test_what_raises_writes_nothing(database: Database) -> None:
+    def fail(connection: Connection) -> None:
+        add_bot(connection)
+        raise LookupError("no")
+
+    with pytest.raises(LookupError):
+        await database.run(fail)
+    assert await database.look(held) is None
+
+
+async def test_ten_writers_lose_no_update(database: Database) -> None:
+    await database.run(add_bot)
+    await asyncio.gather(*(database.run(add_one) for _ in range(200)))
+    assert await database.look(held) == 200
+
+
+async def test_ten_threads_of_their_own_lose_no_update(database: Database) -> None:
+    await database.run(add_bot)
+
+    def many() -> None:
+        for _ in range(20):
+            with database.transaction() as connection:
+                add_one(connection)
+
+    threads = [threading.Thread(target=many) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    await asyncio.gather(*(database.run(add_one) for _ in range(50)))
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+    assert await database.look(held) == 250
+
+
+async def test_a_unit_that_fails_takes_nobody_with_it(database: Database) -> None:
+    await database.run(add_bot)
+
+    def fail(connection: Connection) -> None:
+        add_one(connection)
+        connection.execute(text("INSERT INTO bots (color) VALUES (NULL)"))
+
+    results = await asyncio.gather(
+        *(database.run(fail if number % 5 == 0 else add_one) for number in range(40)), return_exceptions=True
+    )
+    assert sum(isinstance(result, IntegrityError) for result in results) == 8
+    assert await database.look(held) == 32
+
+
+@SQLITE
+async def test_units_that_wait_share_a_commit(database: Database) -> None:
+    commits = 0
+
+    def count(_connection: Connection) -> None:
+        nonlocal commits
+        commits += 1
+
+    db.event.listen(database.engine, "commit", count)
+    started, release = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        add_bot(connection)
+        started.set()
+        release.wait(10)
+
+    first = asyncio.create_task(database.run(hold))
+    await asyncio.to_thread(started.wait, 10)
+    others = [asyncio.create_task(database.run(add_one)) for _ in range(30)]
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(first, *others)
+    assert await database.look(held) == 30
+    assert commits == 2
+
+
+@SQLITE
+async def test_a_batch_that_cannot_commit_fails_for_everyone_in_it(database: Database) -> None:
+    def refuse(_connection: Connection) -> None:
+        raise sqlite3.OperationalError("disk full")
+
+    db.event.listen(database.engine, "commit", refuse)
+    with pytest.raises(sqlite3.OperationalError):
+        await database.run(add_bot)
+    db.event.remove(database.engine, "commit", refuse)
+    assert await database.look(held) is None
+    await database.run(add_bot)
+
+
+@SQLITE
+async def test_sqlite_is_set_up_for_writers_at_once(database: Database) -> None:
+    def pragmas(connection: Connection) -> list[Any]:
+        names = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
+        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+
+    assert await database.look(pragmas) == ["wal", 2, db.BUSY_TIMEOUT_MS, 1]
+
+
+@POSTGRES
+async def test_a_deadlock_is_tried_again(database: Database) -> None:
+    await database.run(add_bot, 1)
+    await database.run(add_bot, 2)
+    both = threading.Barrier(2)
+    tries: list[int] = []
+
+    def crosswise(connection: Connection, first: int, second: int) -> None:
+        tries.append(first)
+        for bot_id in (first, second):
+            connection.execute(
+                update(models.bots).where(models.bots.c.bot_id == bot_id).values(slots_held=models.bots.c.slots_held + 1)
+            )
+            if len(tries) <= 2 and bot_id == first:
+                both.wait(10)
+
+    await asyncio.gather(database.run(crosswise, 1, 2), database.run(crosswise, 2, 1))
+    assert len(tries) == 3
+    found = await database.look(lambda connection: list(connection.scalars(select(models.bots.c.slots_held))))
+    assert found == [2, 2]
+
+
+@POSTGRES
+async def test_other_errors_are_not_tried_again(database: Database) -> None:
+    tries = 0
+
+    def fail(connection: Connection) -> None:
+        nonlocal tries
+        tries += 1
+        connection.exec_driver_sql("SELECT 1/0")
+
+    with pytest.raises(DBAPIError):
+        await database.run(fail)
+    assert tries == 1
+
+
+# --- columns ---------------------------------------------------------------------------------------------------------
+
+
+async def test_times_come_back_aware_and_in_utc(database: Database) -> None:
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=5)))
+
+    def write(connection: Connection) -> None:
+        connection.execute(models.nonces.insert().values(nonce="n", seen_at=elsewhere))
+
+    await database.run(write)
+    found = await database.look(lambda connection: connection.scalar(select(models.nonces.c.seen_at)))
+    assert found == NOW
+    assert found is not None
+    assert found.utcoffset() == timedelta(0)
+
+
+async def test_naive_times_are_refused(database: Database) -> None:
+    def write(connection: Connection) -> None:
+        connection.execute(models.nonces.insert().values(nonce="n", seen_at=NOW.replace(tzinfo=None)))
+
+    with pytest.raises(StatementError):
+        await database.run(write)
+    assert await database.look(lambda connection: connection.scalar(select(models.nonces.c.nonce))) is None
+
+
+async def test_steam_ids_keep_every_digit(database: Database) -> None:
+    await database.run(add_bot)
+    assert await database.look(lambda connection: connection.scalar(select(models.bots.c.steam_id))) == 2**62 + 1
+
+
+@pytest.mark.parametrize("statement", ["UPDATE bots SET mode = 'asleep'", "UPDATE bots SET slots_held = -1"])
+async def test_checks_hold(database: Database, statement: str) -> None:
+    await database.run(add_bot)
+    with pytest.raises(IntegrityError):
+        await database.run(lambda connection: connection.execute(text(statement)))
+
+
+async def test_the_house_is_a_user_from_the_start(database: Database) -> None:
+    rows = await database.look(lambda connection: list(connection.execute(select(models.users))))
+    assert [(row.user_id, row.steam_id) for row in rows] == [(models.HOUSE, None)]
+
+
+async def test_rows_of_several_tables_go_in_together_or_not_at_all(database: Database) -> None:
+    rows: list[tuple[Any, db.Rows]] = [
+        (models.nonces, [{"nonce": "ä'%s\"\n", "seen_at": NOW}, {"nonce": "b", "seen_at": NOW}]),
+        (models.sessions, []),
+        (models.users, [{"user_id": "u", "steam_id": 2**62, "created_at": NOW}]),
+    ]
+    await database.run(db.insert_rows, rows)
+    assert await database.look(lambda c: sorted(c.scalars(select(models.nonces.c.nonce)))) == ["b", "ä'%s\"\n"]
+    with pytest.raises(IntegrityError):
+        await database.run(db.insert_rows, [(models.nonces, [{"nonce": "c", "seen_at": NOW}]), rows[2]])
+    assert await database.look(lambda c: c.scalar(select(models.nonces.c.nonce).where(models.nonces.c.nonce == "c"))) is None
+
+
+async def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
+    made = Database(load(overrides={"database": {"url": f"sqlite:///{tmp_path}/new/fleet.db"}}).database)
+    with made.transaction() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    made.close()

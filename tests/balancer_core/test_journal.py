@@ -1,0 +1,289 @@
+"""Every status with every event, whole: what moves, what is no news, what is written down as ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from balancer_core.core_world import World
+from balancer_core.test_at_once import assert_counters_add_up
+from sqlalchemy import update
+
+from balancer import aftermath, journal, models
+from balancer.aftermath import Held
+from shared.domain.status import (
+    DEPOSIT_END,
+    DEPOSIT_TABLE,
+    ENDED_UNMOVED,
+    LIVE,
+    TRADE_TABLE,
+    DepositEvent,
+    DepositStatus,
+    Direction,
+    TradeEvent,
+    TradeStatus,
+    Verdict,
+    decide,
+)
+
+E, S, D = TradeEvent, TradeStatus, DepositStatus
+RULES = journal.Rules(attempts_max=3, retry_after_s=30)
+
+
+def facts(world: World, trade_id: str) -> dict[str, Any]:
+    """Data that fit every event."""
+    moved = [
+        {
+            "asset_id": str(row.asset_id),
+            "context_id": "2",
+            "new_asset_id": str(row.asset_id + 10**6),
+            "new_context_id": "16",
+        }
+        for row in world.items_of(trade_id)
+    ]
+    return {
+        "offer_id": "77",
+        "exchange_id": "x1",
+        "settles_at": 2_000_000_000,
+        "moved": moved,
+        "assets": world.seen(trade_id),
+        "code": "partner_hold",
+        "reason": "why",
+    }
+
+
+async def record(world: World, trade_id: str, event: TradeEvent, **more: Any) -> journal.Recorded:
+    facts_now = facts(world, trade_id)
+    with world.ctx.db.transaction() as connection:
+        trade = journal.read_trade(connection, trade_id)
+        return journal.record(connection, trade, event, facts_now, "bot:red-1", world.ctx.clock.now(), RULES, **more)
+
+
+async def brought_to(world: World, status: TradeStatus, direction: Direction) -> str:
+    """A trade in this status, brought there by events alone."""
+    way = {
+        S.QUEUED: [],
+        S.SENDING: [E.PICKED_UP],
+        S.IN_DOUBT: [E.ANSWER_LOST],
+        S.CONFIRMING: [E.CONFIRMATION_NEEDED],
+        S.SENT: [E.OFFER_ACTIVE],
+        S.HELD: [E.OFFER_HELD],
+        S.ACCEPTED: [E.OFFER_ACCEPTED],
+        S.SETTLED: [E.OFFER_ACCEPTED, E.SETTLED],
+        S.DECLINED: [E.OFFER_DECLINED],
+        S.COUNTERED: [E.OFFER_COUNTERED],
+        S.EXPIRED: [E.OFFER_EXPIRED],
+        S.CANCELED: [E.OFFER_CANCELED],
+        S.FAILED: [E.REFUSED],
+        S.REVERSED: [E.OFFER_ACCEPTED, E.EXCHANGE_REVERSED],
+    }[status]
+    if direction is Direction.DEPOSIT:
+        [trade_id] = await world.deposit(1)
+    else:
+        [trade_id] = await world.withdraw(await world.held(1))
+    for event in way:
+        await record(world, trade_id, event)
+    assert world.trade(trade_id).status == status
+    return trade_id
+
+
+def expected(status: TradeStatus, event: TradeEvent) -> tuple[Verdict, TradeStatus]:
+    verdict, to = decide(status, event)
+    if (status, event) == (S.QUEUED, E.TRY_LATER):
+        return Verdict.MOVES, S.QUEUED
+    return verdict, to
+
+
+@pytest.mark.parametrize("direction", [Direction.DEPOSIT, Direction.WITHDRAW])
+@pytest.mark.parametrize("status", list(S))
+async def test_every_event_in_every_status(world: World, status: TradeStatus, direction: Direction) -> None:
+    for number, event in enumerate(E):
+        world.change(models.trades.update().values(partner=number))  # its limit of open offers is not the subject
+        trade_id = await brought_to(world, status, direction)
+        before, rows_before = world.trade(trade_id), [tuple(row) for row in world.deposits_of(trade_id)]
+        events_before = world.count("events")
+        verdict, to = expected(status, event)
+        recorded = await record(world, trade_id, event)
+        after = world.trade(trade_id)
+        assert (recorded.verdict, recorded.before, recorded.after) == (verdict, status, to), event
+        assert after.status == to, event
+        if verdict is Verdict.MOVES:
+            assert [row.kind for row in world.events()[events_before:]] == [event.value]
+            assert after.touched >= before.touched
+        else:
+            assert [tuple(row) for row in world.deposits_of(trade_id)] == rows_before, event
+            kinds = [row.kind for row in world.events()[events_before:]]
+            assert kinds == (["report_ignored"] if verdict is Verdict.IGNORED else []), (event, kinds)
+    await assert_counters_add_up(world)
+
+
+@pytest.mark.parametrize("event", list(E))
+async def test_the_same_event_twice_changes_things_once(world: World, event: TradeEvent) -> None:
+    if event is E.SETTLED:
+        trade_id = await brought_to(world, S.ACCEPTED, Direction.DEPOSIT)
+    else:
+        trade_id = await brought_to(world, S.IN_DOUBT if event is E.OFFER_ABSENT else S.QUEUED, Direction.DEPOSIT)
+    attempt = world.trade(trade_id).attempt
+    first = await record(world, trade_id, event, attempt=attempt)
+    assert first.verdict is Verdict.MOVES
+    rows, trade = [tuple(row) for row in world.deposits_of(trade_id)], tuple(world.trade(trade_id))
+    counters = [tuple(row) for row in world.rows(models.bots.select())]
+    second = await record(world, trade_id, event, attempt=attempt)
+    assert second.verdict is not Verdict.MOVES
+    assert [tuple(row) for row in world.deposits_of(trade_id)] == rows
+    assert tuple(world.trade(trade_id)) == trade
+    assert [tuple(row) for row in world.rows(models.bots.select())] == counters
+
+
+# --- attempts ----------------------------------------------------------------------------------------------
+
+
+async def test_try_later_asks_again_with_the_next_attempt_after_a_wait(world: World) -> None:
+    trade_id = await brought_to(world, S.SENDING, Direction.DEPOSIT)
+    await world.tell(trade_id, "try_later", code="steam_throttled", reason="slow down", retry_after_s=90)
+    trade = world.trade(trade_id)
+    assert (trade.status, trade.attempt, trade.order_issued_at) == ("queued", 2, None)
+    assert 85 < (trade.next_try_at - world.ctx.clock.now()).total_seconds() <= 90
+
+
+async def test_the_last_attempt_told_later_fails_with_what_it_was_told(world: World) -> None:
+    trade_id = await brought_to(world, S.SENDING, Direction.DEPOSIT)
+    world.change(update(models.trades).values(attempt=3))
+    await world.tell(trade_id, "try_later", code="steam_throttled", reason="slow down")
+    trade = world.trade(trade_id)
+    assert (trade.status, trade.failure_code, trade.failure_reason) == ("failed", "steam_throttled", "slow down")
+    assert world.statuses(trade_id) == ("failed", {"deposit_failure"})
+    assert [row.kind for row in world.events()][-2:] == ["try_later", "order_dropped"]
+    await assert_counters_add_up(world)
+
+
+async def test_dropped_order_of_a_canceled_trade_cancels_it(world: World) -> None:
+    trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
+    world.change(update(models.trades).values(cancel_requested_at=world.ctx.clock.now()))
+    await world.tell(trade_id, "order_dropped", reason="recalled")
+    assert world.statuses(trade_id) == ("canceled", {"deposit_failure"})
+
+
+async def test_absent_offer_of_a_canceled_trade_cancels_it(world: World) -> None:
+    trade_id = await brought_to(world, S.IN_DOUBT, Direction.DEPOSIT)
+    world.change(update(models.trades).values(cancel_requested_at=world.ctx.clock.now()))
+    await world.tell(trade_id, "offer_absent", reason="not found twice")
+    assert world.statuses(trade_id) == ("canceled", {"deposit_failure"})
+    assert [row.kind for row in world.events()][-2:] == ["offer_absent", "order_dropped"]
+
+
+async def test_dropped_order_fails_when_attempts_are_used_up(world: World) -> None:
+    trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
+    world.change(update(models.trades).values(attempt=3))
+    await world.tell(trade_id, "order_dropped", reason="expired")
+    assert world.trade(trade_id).failure_code == "order_expired"
+    assert world.statuses(trade_id) == ("failed", {"deposit_failure"})
+
+
+@pytest.mark.parametrize("event", [event for event in E if event not in journal.ADOPTED])
+async def test_bad_news_of_an_older_attempt_is_ignored(world: World, event: TradeEvent) -> None:
+    trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
+    world.change(update(models.trades).values(attempt=2))
+    recorded = await record(world, trade_id, event, attempt=1)
+    assert recorded.verdict is Verdict.IGNORED
+    assert world.statuses(trade_id) == ("queued", {"deposit_pending"})
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [(E.OFFER_ACCEPTED, "accepted"), (E.OFFER_ACTIVE, "sent"), (E.OFFER_HELD, "held"), (E.EXCHANGE_REVERSED, "reversed")],
+)
+async def test_an_offer_of_an_older_attempt_is_adopted(world: World, event: TradeEvent, status: str) -> None:
+    trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
+    world.change(update(models.trades).values(attempt=2))
+    await record(world, trade_id, event, attempt=1)
+    assert world.trade(trade_id).status == status
+
+
+async def test_an_attempt_that_was_never_made_is_ignored(world: World) -> None:
+    trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
+    assert (await record(world, trade_id, E.OFFER_ACCEPTED, attempt=2)).verdict is Verdict.IGNORED
+
+
+async def test_live_offer_under_another_id_is_adopted(world: World) -> None:
+    trade_id = await brought_to(world, S.SENT, Direction.DEPOSIT)
+    await world.tell(trade_id, "offer_active", offer_id="78", state=2)
+    assert world.trade(trade_id).offer_id == "78"
+    assert world.events("offer_adopted")
+
+
+# --- comparing and setting -----------------------------------------------------------------------------------
+
+
+async def test_a_stale_row_does_not_overrule_what_happened_since(world: World) -> None:
+    trade_id = await brought_to(world, S.SENT, Direction.DEPOSIT)
+    with world.ctx.db.transaction() as connection:
+        stale = journal.read_trade(connection, trade_id)
+    await world.accept(trade_id)
+    with world.ctx.db.transaction() as connection:
+        now = world.ctx.clock.now()
+        recorded = journal.record(connection, stale, E.OFFER_DECLINED, {"offer_id": "77"}, "bot:red-1", now, RULES)
+    assert (recorded.verdict, recorded.before) == (Verdict.IGNORED, S.ACCEPTED)
+    assert world.statuses(trade_id) == ("accepted", {"active"})
+    await assert_counters_add_up(world)
+
+
+async def test_two_connections_with_the_same_row_move_it_once(world: World) -> None:
+    trade_id = await brought_to(world, S.SENT, Direction.DEPOSIT)
+    with world.ctx.db.transaction() as connection:
+        stale = journal.read_trade(connection, trade_id)
+    verdicts = []
+    for _ in range(2):
+        with world.ctx.db.transaction() as connection:
+            now = world.ctx.clock.now()
+            moved = journal.record(connection, stale, E.OFFER_EXPIRED, {"offer_id": "77"}, "bot:red-1", now, RULES)
+            verdicts.append(moved.verdict)
+    assert verdicts == [Verdict.MOVES, Verdict.NO_NEWS]
+    await assert_counters_add_up(world)
+
+
+# --- deposits, as a table ------------------------------------------------------------------------------------
+
+
+def held(status: DepositStatus) -> list[Held]:
+    return [Held("dep_1", status, 11, "2", None)]
+
+
+@pytest.mark.parametrize("status", list(D))
+@pytest.mark.parametrize("to", [S.ACCEPTED, *ENDED_UNMOVED])
+def test_deposits_follow_their_table_when_a_deposit_ends(status: DepositStatus, to: TradeStatus) -> None:
+    after = aftermath.of_move(Direction.DEPOSIT, to, held(status), {}, None)  # type: ignore[arg-type]
+    wanted = DEPOSIT_TABLE.get((status, DEPOSIT_END[to]))
+    assert [move.after for move in after.moves] == ([] if wanted is None else [wanted])
+    assert after.reserved == -len(after.moves)
+
+
+@pytest.mark.parametrize("status", list(D))
+@pytest.mark.parametrize("trade", [*ENDED_UNMOVED, S.REVERSED, S.ACCEPTED, S.SENT])
+def test_only_awaited_rows_of_withdrawals_come_back_when_seen(status: DepositStatus, trade: TradeStatus) -> None:
+    seen = [{"deposit_id": "dep_1", "asset_id": "12", "context_id": "2", "matched": "id"}]
+    after = aftermath.of_seen(Direction.WITHDRAW, trade, 1, held(status), seen)
+    over = trade in (*ENDED_UNMOVED, S.REVERSED)
+    wanted = DEPOSIT_TABLE.get((status, DepositEvent.ITEMS_SEEN)) if over else None
+    assert [move.after for move in after.moves] == ([] if wanted is None else [wanted])
+    assert all(move.values["asset_id"] == 12 for move in after.moves)
+    assert not aftermath.of_seen(Direction.DEPOSIT, trade, 1, held(status), seen).moves
+
+
+@pytest.mark.parametrize("status", list(D))
+@pytest.mark.parametrize("trade", list(S))
+def test_gone_items_end_reversed_deposits_only(status: DepositStatus, trade: TradeStatus) -> None:
+    after = aftermath.of_gone(Direction.DEPOSIT, trade, 1, held(status), ["dep_1"])
+    wanted = DEPOSIT_TABLE.get((status, DepositEvent.REVERSAL_SEEN)) if trade is S.REVERSED else None
+    assert [move.after for move in after.moves] == ([] if wanted is None else [wanted])
+
+
+def test_no_live_status_has_an_aftermath() -> None:
+    for direction in (Direction.DEPOSIT, Direction.WITHDRAW):
+        for to in LIVE:
+            after = aftermath.of_move(direction, to, held(D.DEPOSIT_PENDING), {}, None)  # type: ignore[arg-type]
+            assert after == aftermath.Aftermath()
+
+
+def test_every_move_of_the_trade_table_is_reached_by_some_status() -> None:
+    assert {event for _, event in TRADE_TABLE} == set(E)

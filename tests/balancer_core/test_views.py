@@ -1,0 +1,260 @@
+"""What the services show, and the named queries of the HTTP side."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from balancer_core.core_world import MASTER, World, bot_account, player
+
+from balancer import custody, repository, trades
+from balancer.waiters import Waiters
+from shared import wire
+from shared.errors import Conflict, NoBotAvailable, NotFound
+from shared.messages import Heartbeat
+
+# --- trades ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_trade_is_shown_whole(world: World) -> None:
+    [trade_id] = await world.deposit(2)
+    [view] = await trades.show(world.ctx, [trade_id])
+    row = world.trade(trade_id)
+    assert (view.trade_id, view.direction, view.status, view.user_id) == (trade_id, "deposit", "queued", "user-1")
+    assert view.steam_id == str(int(player(1)))
+    assert view.bot.steam_id == str(int(bot_account(f"{row.color}-{row.bot_id}")))
+    assert view.token == MASTER.verify_token(trade_id)
+    assert view.expires_at - view.created_at == world.ctx.settings.trades.offer_timeout_s
+    assert [item.deposit_status for item in view.items] == ["deposit_pending"] * 2
+    assert view.failure is None
+    assert view.items[0].new_asset_id is None
+
+
+async def test_accepted_trade_shows_new_ids_and_when_it_settles(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    await world.accept(trade_id)
+    [view] = await trades.show(world.ctx, [trade_id])
+    assert int(view.items[0].new_asset_id or 0) == int(view.items[0].asset_id) + 1_000_000
+    assert view.items[0].matched == "receipt"
+    assert view.settles_at == int(world.trade(trade_id).settles_at.timestamp())
+
+
+async def test_token_is_shown_only_while_it_may_be_checked(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    [ended] = await world.deposit(1)
+    await world.tell(ended, "offer_declined", offer_id="1", state=7)
+    shown = await trades.show(world.ctx, [trade_id, ended])
+    assert [view.token is None for view in shown] == [False, True]
+    world.later(world.ctx.settings.trades.token_lifetime_s + 1)
+    assert (await trades.show(world.ctx, [trade_id]))[0].token is None
+
+
+async def test_failure_says_whether_it_may_be_tried_again(world: World) -> None:
+    [refused] = await world.deposit(1)
+    await world.tell(refused, "refused", code="partner_hold", reason="15", player_message="Turn on the authenticator.")
+    [dropped] = await world.deposit(1)
+    for _ in range(3):
+        await world.tell(dropped, "order_dropped", reason="expired")
+    first, second = await trades.show(world.ctx, [refused, dropped])
+    assert first.failure is not None
+    assert (first.failure.code, first.failure.retryable) == ("partner_hold", False)
+    assert first.failure.player_message == "Turn on the authenticator."
+    assert second.failure is not None
+    assert (second.failure.code, second.failure.retryable) == ("order_expired", True)
+
+
+async def test_trades_are_found_by_offer_user_and_status_in_pages(world: World) -> None:
+    ids = sorted([trade_id for _ in range(3) for trade_id in await world.deposit(1)])
+    await world.deposit(1, who=2)
+    await world.tell(ids[0], "offer_active", offer_id="901", state=2)
+    assert [view.trade_id for view in await trades.find(world.ctx, offer_ids=["901", "902"])] == [ids[0]]
+    mine = await trades.find(world.ctx, user_id="user-1")
+    assert [view.trade_id for view in mine] == ids
+    assert [view.trade_id for view in await trades.find(world.ctx, user_id="user-1", after=ids[0], limit=1)] == [ids[1]]
+    assert len(await trades.find(world.ctx, user_id="user-1", status="queued")) == 2
+    assert await trades.show(world.ctx, ["trd_unknown"]) == []
+    assert [view.trade_id for view in await trades.show(world.ctx, [ids[2], ids[0]])] == [ids[2], ids[0]]
+
+
+async def test_deposits_are_listed_in_pages(world: World) -> None:
+    held = await world.held(3)
+    await world.deposit(1, who=2)
+    listed = await custody.list_deposits(world.ctx, user_id="user-1", status="active")
+    assert [row.deposit_id for row in listed] == sorted(held)
+    assert listed[0].market_hash_name.startswith("P250")
+    assert listed[0].color == "b0c3d9"
+    assert listed[0].bot in ("red-1", "red-2")
+    assert listed[0].settled_at is not None
+    rest = await custody.list_deposits(world.ctx, after=listed[0].deposit_id, limit=2)
+    assert len(rest) == 2
+
+
+# --- the fleet ---------------------------------------------------------------------------------------------------
+
+
+async def test_bots_register_themselves_by_their_heartbeats(world: World) -> None:
+    await world.online("blue-7", items=12, reason=None)
+    names = [bot.name for bot in world.ctx.fleet.bots()]
+    assert names == ["blue-7", "red-1", "red-2"]
+    assert [bot.name for bot in world.ctx.fleet.online()] == names
+    assert world.bot("blue-7").steam_id == int(bot_account("blue-7"))
+
+
+async def test_forged_heartbeats_register_nobody(world: World) -> None:
+    beat = Heartbeat("green-1", "run", 1, "host", "1", "online", world.ctx.server_clock.now_ms())
+    wire.put_heartbeat(world.ctx.redis, beat, MASTER.bot("red-1"))
+    world.ctx.redis.hset(wire.HEARTBEATS, "no bot", "AAAA")
+    await world.ctx.fleet.refresh()
+    assert [bot.name for bot in world.ctx.fleet.bots()] == ["red-1", "red-2"]
+
+
+async def test_silent_bot_is_offline_and_one_with_another_account_unhealthy(world: World) -> None:
+    world.later(60)
+    beat = Heartbeat("red-2", "run", 1, "host", str(int(bot_account("red-1"))), "online", world.ctx.server_clock.now_ms())
+    wire.put_heartbeat(world.ctx.redis, beat, MASTER.bot("red-2"))
+    await world.ctx.fleet.refresh()
+    assert [bot.state for bot in world.ctx.fleet.bots()] == ["offline", "unhealthy"]
+    assert all(bot.action for bot in world.ctx.fleet.bots())
+    with pytest.raises(NoBotAvailable):
+        world.ctx.fleet.pick_reader("1")
+
+
+async def test_modes_are_kept_and_unknown_bots_refused(world: World) -> None:
+    view = await world.ctx.fleet.set_mode("red", 1, "paused")
+    assert view.mode == "paused"
+    await world.ctx.fleet.refresh()
+    assert [bot.mode for bot in world.ctx.fleet.bots()] == ["paused", "active"]
+    assert world.ctx.fleet.pick_reader("1").name == "red-2"
+    with pytest.raises(NotFound):
+        await world.ctx.fleet.set_mode("red", 99, "paused")
+    with pytest.raises(ValueError, match="asleep"):
+        await world.ctx.fleet.set_mode("red", 1, "asleep")
+
+
+async def test_readers_are_spread_and_one_player_stays_with_one(world: World) -> None:
+    picked = {world.ctx.fleet.pick_reader(str(number)).name for number in range(50)}
+    assert picked == {"red-1", "red-2"}
+    assert len({world.ctx.fleet.pick_reader("7").name for _ in range(5)}) == 1
+
+
+async def test_items_that_no_row_knows_take_room_too(world: World) -> None:
+    full = world.ctx.settings.limits.bot_items_max
+    await world.online("red-1", items=full)
+    [trade_id] = await world.deposit(1)
+    assert world.trade(trade_id).bot_id == 2
+
+
+# --- clients, tokens, nonces, sessions -------------------------------------------------------------------------------
+
+
+async def test_client_with_two_keys_and_their_end(world: World) -> None:
+    now = world.ctx.clock.now()
+    run = world.ctx.db.run
+
+    async def find(key_hash: str) -> Any:
+        return await world.ctx.db.look(repository.find_client_by_key_hash, key_hash)
+
+    def create(connection: Any) -> repository.Client:
+        return repository.create_client(connection, "site", ["trade", "read"], "hash-1", now=now)
+
+    made = await run(create)
+    assert made.scopes == {"trade", "read"}
+    with pytest.raises(Conflict):
+        await run(create)
+    await run(lambda c: repository.add_client_key(c, "site", "hash-2", now=now))
+    with pytest.raises(Conflict):
+        await run(lambda c: repository.add_client_key(c, "site", "hash-3", now=now))
+    assert await find("hash-1") == await find("hash-2") == made
+    assert await run(lambda c: repository.revoke_client_key(c, "hash-1", now=now))
+    assert not await run(lambda c: repository.revoke_client_key(c, "hash-1", now=now))
+    assert await find("hash-1") is None
+    assert [client.name for client in await world.ctx.db.look(repository.list_clients)] == ["site"]
+    assert await run(lambda c: repository.revoke_client(c, "site", now=now))
+    assert await find("hash-2") is None
+    with pytest.raises(NotFound):
+        await run(lambda c: repository.add_client_key(c, "site", "hash-4", now=now))
+
+
+async def test_token_is_consumed_once_by_the_right_player_only(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    token_hash = MASTER.token_hash(MASTER.verify_token(trade_id))
+    mine, other, now = str(int(player(1))), str(int(player(2))), world.ctx.clock.now()
+
+    async def use(token: str, steam_id: str, at: Any = now) -> str:
+        return str(await world.ctx.db.run(repository.use_token, token, steam_id, at))
+
+    async def peek(at: Any = now) -> str:
+        return str(await world.ctx.db.look(repository.peek_token, token_hash, mine, at))
+
+    late = now + timedelta(seconds=world.ctx.settings.trades.token_lifetime_s + 1)
+    assert await use("nothing", mine) == "unknown"
+    assert await use(token_hash, other) == "foreign"
+    assert [await peek(), await peek(late)] == ["ok", "expired"]
+    assert await use(token_hash, mine, late) == "expired"
+    verdicts = await asyncio.gather(*(use(token_hash, mine) for _ in range(10)))
+    assert sorted(verdicts) == ["ok"] + ["used"] * 9
+    assert await peek() == "used"
+
+
+async def test_nonces_and_sessions(world: World) -> None:
+    now, run, look = world.ctx.clock.now(), world.ctx.db.run, world.ctx.db.look
+    remembered = await asyncio.gather(*(run(repository.remember_nonce, "n", now) for _ in range(5)))
+    assert sorted(remembered) == [False] * 4 + [True]
+    await run(repository.put_session, "s", str(int(player(1))), now + timedelta(seconds=60), now)
+    assert await look(repository.get_session, "s", now) == str(int(player(1)))
+    assert await look(repository.get_session, "s", now + timedelta(seconds=61)) is None
+    await run(repository.delete_session, "s")
+    assert await look(repository.get_session, "s", now) is None
+
+
+async def test_item_values_and_descriptions(world: World) -> None:
+    await world.deposit(1)
+    now, run, look = world.ctx.clock.now(), world.ctx.db.run, world.ctx.db.look
+    name = "P250 | Sand Dune (Field-Tested)"
+    assert await look(repository.item_values, [name, "x"]) == {}
+    assert await run(repository.upsert_values, {name: 250, "AK-47 | Redline": 1200}, "test", now) == 2
+    await run(repository.upsert_values, {name: 260}, "test", now)
+    await run(repository.upsert_descriptions, [{"market_hash_name": name, "color": "ffffff"}])
+    assert await look(repository.item_values, [name, "AK-47 | Redline"]) == {name: 260, "AK-47 | Redline": 1200}
+    [row] = await custody.list_deposits(world.ctx)
+    assert row.color == "ffffff"
+
+
+# --- waiting -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_wait_ends_with_any_of_its_trades_and_only_with_those() -> None:
+    waiters = Waiters()
+    waiting = asyncio.create_task(waiters.wait(["a", "b"], 10))
+    await asyncio.sleep(0)
+    waiters.notify(["c"])
+    assert not await waiters.wait(["a"], 0)
+    waiters.notify(["b"])
+    assert await waiting
+
+
+async def test_a_change_between_look_and_wait_is_not_missed() -> None:
+    waiters = Waiters()
+    with waiters.expect(["a"]) as expectation:
+        waiters.notify(["a"])
+        assert await expectation.wait(0)
+        assert not await expectation.wait(0)
+
+
+async def test_waits_leave_nothing_behind() -> None:
+    waiters = Waiters()
+    assert not await waiters.wait(["a"], 0)
+    with pytest.raises(TimeoutError):
+        await waiters.wait_inventory("7", 0)
+    assert (waiters._trades, waiters._inventories) == ({}, {})
+
+
+async def test_inventory_results_go_to_all_who_wait() -> None:
+    waiters = Waiters()
+    both = [asyncio.create_task(waiters.wait_inventory("7", 10)) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiters.notify_inventory("8", "no")
+    waiters.notify_inventory("7", "yes")
+    assert await asyncio.gather(*both) == ["yes", "yes"]
