@@ -24,6 +24,12 @@ REMEMBERED_MAX = 20_000
 _log = log.get(__name__)
 
 
+def time_is_sure(server_clock: ServerClock) -> bool:
+    """Whether expiry times and Guard codes can be trusted on this host (DOUBT_MAX_MS, OFF_MAX_MS)."""
+    offset_ms = server_clock.offset_ms
+    return offset_ms is not None and server_clock.doubt_ms <= DOUBT_MAX_MS and abs(offset_ms) <= OFF_MAX_MS
+
+
 @dataclass(slots=True)
 class Health:
     """What the heartbeat says. Written by the worker's thread, read by the heartbeat's."""
@@ -37,6 +43,16 @@ class Health:
 
     def is_now(self, state: str, reason: str | None = None, action: str | None = None) -> None:
         self.state, self.reason, self.action = state, reason, action
+
+    def trouble(self, reason: str, action: str) -> None:
+        """The bot works on, but should get nothing new until somebody has looked."""
+        if self.state == "online":
+            self.is_now("unhealthy", reason, action)
+
+    def over(self, reason: str) -> None:
+        """That trouble has passed."""
+        if self.state == "unhealthy" and self.reason == reason:
+            self.is_now("online")
 
 
 class Remembered:
@@ -66,6 +82,7 @@ class Memory:
     attempted: Remembered = field(default_factory=Remembered)  # (trade id, attempt) whose send was begun
     offers: Remembered = field(default_factory=Remembered)  # ids of offers that this run made or told of
     absent: Remembered = field(default_factory=Remembered)  # (trade id, attempt) → when it was first not found
+    strange: Remembered = field(default_factory=Remembered)  # live offers that no watched trade knows → when first seen
     suspicious: Remembered = field(default_factory=Remembered)  # readings of the own inventory that look too empty
     redis_run: str = ""
     doubt_before_ms: int = 0  # a send issued before may have been begun by a worker whose marker Redis forgot
@@ -93,11 +110,6 @@ class Bot:
         """Wait, or until the worker shall stop; true then."""
         return self.stop.wait(seconds)
 
-    def time_is_sure(self) -> bool:
-        """Whether expiry times can be trusted on this host (DOUBT_MAX_MS, OFF_MAX_MS)."""
-        offset_ms = self.server_clock.offset_ms
-        return offset_ms is not None and self.server_clock.doubt_ms <= DOUBT_MAX_MS and abs(offset_ms) <= OFF_MAX_MS
-
     def renew_session(self) -> None:
         """Steam says that we are not signed in: sign in again.
 
@@ -105,7 +117,7 @@ class Bot:
             SteamError: it did not work; the worker signs in anew before the next order.
         """
         try:
-            self.session.renew()
+            self.session.sign_in()
         except SteamError as error:
             _log.warning("session_lost", reason=error.error_code, result=error.result)
             self.session_lost(error)

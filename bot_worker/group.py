@@ -92,7 +92,8 @@ class Group:
         lock = self._lock()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGCHLD, self._on_child)
+        # Nothing to do but to wake up; `_look` finds out who died.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         warm_up(self._settings)
         gc.collect()
@@ -126,9 +127,6 @@ class Group:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
-
-    def _on_child(self, _number: int, _frame: FrameType | None) -> None:
-        """Nothing to do but wake up: `_look` finds out who died."""
 
     def _pause(self, seconds: float) -> None:
         """Wait, or until a signal comes."""

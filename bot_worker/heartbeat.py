@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 
-from bot_worker.bot import Health
+from bot_worker.bot import Health, time_is_sure
 from bot_worker.lean import WORKER_TTL_S
 from bot_worker.lease import Lease
 from bot_worker.steam.transport import Observer
@@ -114,6 +114,10 @@ class Beats:
         if self._measured_at is None or now - self._measured_at >= MEASURE_EVERY_S:
             wire.measure_time(self._client, self._clock, self._server_clock)
             self._measured_at = now
+            if time_is_sure(self._server_clock):
+                self._health.over("clock_unsure")
+            else:
+                self._health.trouble("clock_unsure", "set the clock of this host; no offers are sent until then")
         pipe: Any = self._client.pipeline(transaction=False)
         wire.put_heartbeat(pipe, self._heartbeat(), self._keys)
         pipe.expire(f"rq:worker:{self._keys.bot}", WORKER_TTL_S)

@@ -26,7 +26,9 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
             return
         hold_days = hold.theirs_days
         if hold.ours_days:
-            bot.health.is_now("unhealthy", "own_hold", "this account's own authenticator is too new; wait until it may trade")
+            bot.health.trouble("own_hold", "this account may not trade without a hold yet; wait, then restart its worker")
+        else:
+            bot.health.over("own_hold")
     try:
         assets = bot.session.partner_inventory(payload.steam_id, payload.trade_token)
     except SteamRefused as error:

@@ -54,6 +54,9 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
         else:
             _attempt(bot, order, tell)
     bot.health.orders_done += 1
+    if bot.session.alarms:
+        kinds = ", ".join(str(kind) for kind in sorted(bot.session.alarms))
+        bot.health.trouble("strange_confirmation", f"a confirmation of type {kinds} waits: has somebody taken this account?")
 
 
 def refuse(bot: Bot, reason: str) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot_worker import look
-from bot_worker.bot import Bot
+from bot_worker.bot import Bot, time_is_sure
 from bot_worker.lease import Claim, LeaseLost
 from bot_worker.reporting import Tell
 from bot_worker.steam.shapes import Sent
@@ -77,7 +77,7 @@ def _ready(bot: Bot, order: Order, tell: Tell) -> bool:
     """Everything that takes time, before the last check. False: reported why not now."""
     if bot.server_clock.now_ms() >= order.expires_at_ms:
         return True  # the claim says what became of it, without troubling Steam
-    if not bot.time_is_sure():
+    if not time_is_sure(bot.server_clock):
         _nothing_done(bot, order, tell, {"code": "clock_unsure", "reason": "this host's clock is off or unknown"})
         return False
     try:

@@ -18,8 +18,8 @@ from shared.messages import Order, Report, WatchedTrade, WatchOrder
 E, S = TradeEvent, TradeStatus
 # Steam back-dates changes (node-steam-tradeoffer-manager looks back 30 min).
 BACK_DATED_S = 1800
-# An offer made while the order was on its way is no stranger.
-YOUNG_S = 120
+# A stranger is told when it is still there after this: the balancer may not know yet of an offer that was just made.
+STRANGE_AFTER_S = 120.0
 
 _log = log.get(__name__)
 
@@ -69,12 +69,14 @@ def _cancel_spare(bot: Bot, spare: Sequence[Offer]) -> None:
 def _strangers(bot: Bot, order: Order, payload: WatchOrder, shown: Sequence[Offer], tell: Tell) -> list[Report]:
     """Live sent offers that no watched trade knows, each told once: somebody else may be using this account."""
     known = {trade.offer_id for trade in payload.trades}
+    now = bot.clock.monotonic()
     found = []
     for offer in shown:
-        young = offer.created * 1000 > order.issued_at_ms - YOUNG_S * 1000
-        if offer.state not in answers.LIVE_STATES or not offer.whole or young:
+        if offer.state not in answers.LIVE_STATES or not offer.whole:
             continue
         if offer.offer_id in known or offer.offer_id in bot.memory.offers:
+            continue
+        if now - bot.memory.strange.add(offer.offer_id, now) < STRANGE_AFTER_S:
             continue
         bot.memory.offers.add(offer.offer_id)
         data = {"offer_id": offer.offer_id, "state": offer.state, "partner": offer.partner}

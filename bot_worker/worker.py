@@ -19,6 +19,7 @@ from bot_worker.heartbeat import Beats
 from bot_worker.lean import OrderWorker, put_back, put_right
 from bot_worker.lease import Lease, LeaseLost
 from bot_worker.reporting import Reporter
+from bot_worker.steam.connection import Connection
 from bot_worker.steam.pace import Pace
 from bot_worker.steam.session import SteamSession
 from bot_worker.steam.transport import quiet_libraries
@@ -81,7 +82,7 @@ class Worker:
         clock = Clock(settings.clock.offset_s)
         server_clock = ServerClock(clock)
         pace = Pace(self._client, socket.gethostname(), settings.pace, clock, stop.wait)
-        session = SteamSession(
+        connection = Connection(
             account,
             vault.session(name),
             settings,
@@ -89,6 +90,7 @@ class Worker:
             save=lambda saved: vault.save_session(name, saved),
             sleep=stop.wait,
         )
+        session = SteamSession(connection)
         self.bot = Bot(
             name=name,
             settings=settings,

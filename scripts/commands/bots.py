@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
-def cli() -> None:
-    """The vault of this host: import, list, Guard codes."""
+cli = click.Group(help="The vault of this host: import, list, Guard codes.")
 
 
 def _vault(app: App, *, create: bool = False) -> Vault:

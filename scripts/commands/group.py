@@ -10,10 +10,7 @@ import click
 
 from scripts.fleet import App
 
-
-@click.group()
-def cli() -> None:
-    """Ten bots of a color on this host: start, status."""
+cli = click.Group(help="Ten bots of a color on this host: start, status.")
 
 
 @cli.command()

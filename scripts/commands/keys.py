@@ -9,10 +9,7 @@ import click
 
 from scripts.fleet import App
 
-
-@click.group()
-def cli() -> None:
-    """The master key, and the keys that a host needs for its bots."""
+cli = click.Group(help="The master key, and the keys that a host needs for its bots.")
 
 
 @cli.command()

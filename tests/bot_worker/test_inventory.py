@@ -44,9 +44,13 @@ def test_a_hold_is_told(lab: Lab, player: SteamAccount) -> None:
 
 
 def test_a_bot_that_would_be_held_itself_says_so(lab: Lab, player: SteamAccount) -> None:
+    lab.bot.health.is_now("online")
     lab.me.change(hold_days=3)
     assert read(lab, player, player.trade_token).data["hold_days"] == 0
     assert (lab.bot.health.state, lab.bot.health.reason) == ("unhealthy", "own_hold")
+    lab.me.change(hold_days=0)
+    read(lab, player, player.trade_token)
+    assert lab.bot.health.state == "online"
 
 
 @pytest.mark.parametrize("with_token", [True, False])

@@ -12,6 +12,7 @@ import pytest
 from bot_lab import FAST, Lab, SteamAccount, SteamWorld, ask, bot_settings
 
 from bot_worker.steam import sign_in, transport
+from bot_worker.steam.connection import Connection
 from bot_worker.steam.pace import Pace
 from bot_worker.steam.session import SteamSession
 from bot_worker.vault import SavedSession
@@ -29,9 +30,10 @@ class Opened:
         self.saves: list[SavedSession] = []
         self.slept: list[float] = []
         pace = Pace(None, "here", settings.pace, Clock(), self.slept.append)
-        self.session = SteamSession(
+        self.connection = Connection(
             world.vault_account(me, "red-1"), saved or SavedSession(), settings, pace, self.saves.append, self.slept.append
         )
+        self.session = SteamSession(self.connection)
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_why_steam_says_no_is_told(
 
 def test_a_wrong_password_is_told(opened: Callable[..., Opened]) -> None:
     it = opened()
-    it.session._account = replace(it.session._account, password="wrong")
+    it.connection.account = replace(it.connection.account, password="wrong")
     with pytest.raises(SteamRefused) as caught:
         it.session.sign_in()
     assert caught.value.error_code == "wrong_password"
@@ -115,9 +117,9 @@ def test_a_token_that_ends_soon_is_renewed_before_it_does(opened: Callable[..., 
     it.session.sign_in()
     it.session.own_inventory()
     assert it.session.observer.calls["finalizelogin"] == 1
-    tokens = it.session._tokens
+    tokens = it.connection.tokens
     now_s = Clock().now_ms() // 1000
-    it.session._tokens = replace(tokens, issued=now_s - 80_000, expires=now_s + 3000)
+    it.connection.tokens = replace(tokens, issued=now_s - 80_000, expires=now_s + 3000)
     it.session.own_inventory()
     assert it.session.observer.calls["finalizelogin"] == 2
     assert it.session.observer.calls["BeginAuthSessionViaCredentials"] == 1
@@ -135,16 +137,24 @@ def test_all_pages_of_offers_and_inventory_are_read(lab: Lab, world: SteamWorld,
         world.change_rules(offers_page_size=100)
 
 
-def test_an_alarming_confirmation_is_noticed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        lab.bot.session, "_confirmation_call", lambda *_, **__: {"success": True, "conf": [{"type": 9, "id": "1"}]}
-    )
-    assert lab.bot.session.confirm("1") is False
-    assert lab.bot.session.alarms == {9}
+def test_an_alarming_confirmation_is_never_allowed_and_told(
+    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def call(path: str, *_: Any, **__: Any) -> dict[str, Any]:
+        calls.append(path)
+        return {"success": True, "conf": [{"type": 9, "id": "1", "creator_id": "1"}]}
+
+    monkeypatch.setattr(lab.bot.session, "_confirmation_call", call)
+    lab.bot.health.is_now("online")
+    lab.do(lab.send_order(player, lab.me.assets(), []))
+    assert set(calls) == {"getlist"}
+    assert (lab.bot.health.state, lab.bot.health.reason) == ("unhealthy", "strange_confirmation")
 
 
 def test_steam_sees_a_browser(lab: Lab) -> None:
-    headers = lab.bot.session._client._session.headers
+    headers = lab.bot.session.connection.client._session.headers
     assert "Mozilla/5.0" in headers["User-Agent"]
     assert "br" in headers["Accept-Encoding"] and headers["Accept-Language"]
 
@@ -171,7 +181,7 @@ def test_no_secret_is_logged_even_at_debug(
     text = said.err + said.out
     assert "steam_throttled" in text and "the log works" in text
     account = world.credentials(it.me)
-    tokens = it.session._tokens
+    tokens = it.connection.tokens
     for secret in (account["password"], account["shared_secret"], tokens.access_token, tokens.refresh_token):
         assert secret not in text
     assert "access_token" not in text and "eyJ" not in text

@@ -1,0 +1,199 @@
+"""One signed-in account: its cookies and tokens, and how its calls are made.
+
+Every call has a timeout, every failure is one of our errors, and reads are repeated while Steam cannot answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import requests
+from steampy.exceptions import InvalidCredentials
+
+from bot_worker.credentials import guard_code
+from bot_worker.steam import answers, sign_in, transport
+from bot_worker.steam.pace import Pace
+from bot_worker.steam.sign_in import Tokens
+from bot_worker.vault import Account, SavedSession
+from shared import log
+from shared.clock import Clock
+from shared.errors import FleetError, NotSignedIn, SteamRefused, SteamThrottled, SteamUnavailable
+from shared.settings import Settings
+
+T = TypeVar("T")
+
+COMMUNITY_URL = "https://steamcommunity.com"
+
+_log = log.get(__name__)
+
+
+class Connection:
+    """An account's way to Steam. Not for several threads at once.
+
+    ``save`` keeps what must outlive the worker; ``sleep`` waits that many seconds or until the worker shall stop.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        saved: SavedSession,
+        settings: Settings,
+        pace: Pace,
+        save: Callable[[SavedSession], None],
+        sleep: Callable[[float], Any],
+    ) -> None:
+        self.observer = transport.Observer()
+        self.account = account
+        self.pace = pace
+        self.tokens: Tokens | None = None
+        self._saved = saved
+        self._settings = settings
+        self._save = save
+        self._sleep = sleep
+        # steampy and Steam use the real time, whatever offset a test gives this process.
+        self._clock = Clock()
+        self.client = self._new_client()
+
+    def _new_client(self) -> Any:
+        account = self.account
+        client = sign_in.new_client(
+            account.account_name, account.password, account.steam_id, account.shared_secret, account.identity_secret
+        )
+        transport.prepare(client._session, self._settings.steam, self.observer, self._clock)
+        return client
+
+    def now_s(self) -> int:
+        """The real time in unix seconds."""
+        return self._clock.now_ms() // 1000
+
+    def sign_in(self) -> None:
+        """Sign in: with the saved refresh token, else with the password. Twice in a row is harmless.
+
+        Raises:
+            SteamRefused: an operator must act. SteamThrottled, SteamUnavailable: later.
+        """
+        if not self._renewed():
+            self.tokens = self._with_password()
+            self._remember(refresh_token=self.tokens.refresh_token)
+        if not self._saved.acknowledged:
+            self._acknowledge_trade_protection()
+            self._remember(acknowledged=True)
+
+    def keep_fresh(self) -> None:
+        """Renew the session when its access token ends soon. No call at all otherwise."""
+        tokens = self.tokens
+        if tokens is None:
+            self.sign_in()
+            return
+        lifetime_s = tokens.expires - tokens.issued
+        margin_s = min(self._settings.steam.access_token_margin_s, lifetime_s / 2)
+        if tokens.expires and tokens.expires - self.now_s() < margin_s:
+            self.sign_in()
+
+    def _renewed(self) -> bool:
+        token = self._saved.refresh_token
+        if not token:
+            return False
+        try:
+            self.tokens = sign_in.renew(self.client, self.account.steam_id, token)
+        except NotSignedIn:
+            _log.warning("refresh_token_refused")
+            self._remember(refresh_token=None)
+            return False
+        if self.tokens.refresh_token != token:
+            self._remember(refresh_token=self.tokens.refresh_token)
+        return True
+
+    def _with_password(self) -> Tokens:
+        self.pace.wait("sign_in")
+        try:
+            return self._with_code()
+        except sign_in.WrongCode:
+            # One code is good for one sign-in: wait for the next, try once, never more.
+            self._sleep(31 - self.now_s() % 30)
+            return self._with_code()
+
+    def _with_code(self) -> Tokens:
+        self.client = self._new_client()
+        try:
+            return sign_in.with_password(
+                self.client, self.account.steam_id, guard_code(self.account.shared_secret, self.now_s())
+            )
+        except SteamThrottled as error:
+            error.retry_after_s = error.retry_after_s or self.pace.sign_in_throttled()
+            raise
+
+    def _remember(self, **changed: Any) -> None:
+        current = {"refresh_token": self._saved.refresh_token, "acknowledged": self._saved.acknowledged}
+        self._saved = SavedSession(**{**current, **changed})
+        self._save(self._saved)
+
+    def _acknowledge_trade_protection(self) -> None:
+        """Until this is done once, Steam refuses an account's confirmations (since July 2025; steampy#448)."""
+        response = self.guarded(
+            lambda: self.client._session.post(
+                f"{COMMUNITY_URL}/trade/new/acknowledge",
+                data={"sessionid": self.client._get_session_id(), "message": 1},
+                headers={"Referer": f"{COMMUNITY_URL}/profiles/{self.account.steam_id}/tradeoffers/"},
+            )
+        )
+        if response.status_code != 200:
+            transport.read_json(response)
+
+    def api(self, method: str, **query: Any) -> dict[str, Any]:
+        """One GET of IEconService with the access token; with a key Steam shows no CS2 offers (steampy#382)."""
+
+        def call() -> requests.Response:
+            self.pace.wait("read")
+            query["access_token"] = self.client._access_token
+            response: requests.Response = self.client.api_call("GET", "IEconService", method, "v1", query)
+            if response.status_code == 403:
+                raise NotSignedIn()
+            result = transport.result_of(response)
+            if response.status_code == 200 and result not in (None, 1):
+                raise answers.read_failure(result or 0)
+            return response
+
+        data = self.read(call)
+        if not isinstance(data, dict) or not isinstance(data.get("response"), dict):
+            raise SteamUnavailable("Steam left the answer out")
+        answer: dict[str, Any] = data["response"]
+        return answer
+
+    def community(self, url: str, query: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+        """One GET of a player's inventory."""
+
+        def call() -> requests.Response:
+            self.pace.wait("inventory")
+            response: requests.Response = self.client._session.get(url, params=query, headers=headers)
+            if response.status_code == 403:
+                raise SteamRefused("the inventory is private", code="inventory_private")
+            return response
+
+        data = self.read(call)
+        if not isinstance(data, dict):
+            raise SteamUnavailable("Steam answered no inventory")
+        return data
+
+    def read(self, call: Callable[[], requests.Response]) -> Any:
+        """Make a call that only reads, repeated while Steam cannot answer; its JSON."""
+        self.keep_fresh()
+        try:
+            return self.pace.repeat_reads(lambda: transport.read_json(self.guarded(call)))
+        except SteamThrottled as error:
+            if self.observer.last_status == 429:
+                error.retry_after_s = self.pace.throttled(error.retry_after_s)
+            raise
+
+    def guarded(self, call: Callable[[], T]) -> T:
+        """Make a call; what requests and steampy raise becomes one of our errors."""
+        try:
+            return call()
+        except FleetError:
+            raise
+        except InvalidCredentials as error:
+            # steampy's name for the Web API's page about a bad key; ours is the access token.
+            raise NotSignedIn() from error
+        except (requests.RequestException, ValueError) as error:
+            raise SteamUnavailable("no answer from Steam") from error
