@@ -71,7 +71,8 @@ class FakeFleet:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._beat, self._answer)]
 
     def __enter__(self) -> FakeFleet:
-        self.beat_once(wire.connect(self._url))
+        with wire.connect(self._url) as client:
+            self.beat_once(client)
         for thread in self._threads:
             thread.start()
         return self

@@ -75,7 +75,7 @@ def deposit_rows(running: Site, options: Options, database: str, floor: float, g
     found = interleaved(options.rounds, {"ours": ours, "raw": raw})
     after = running.rows_written(running.ours), running.rows_written(running.raw)
     requests = options.rounds * options.deposits
-    rows = [_per_request(old, new, requests) for old, new in zip(before, after, strict=True)]
+    rows = [per_request(old, new, requests) for old, new in zip(before, after, strict=True)]
     note = f"{CONNECTIONS} connections, {ITEMS} items, inventories known beforehand; {written}; rows per deposit {rows[0]}"
     if rows[1] != rows[0]:
         note += f", raw {rows[1]}"
@@ -84,7 +84,7 @@ def deposit_rows(running: Site, options: Options, database: str, floor: float, g
     yield _p99(name, found, "≤ 3x")
 
 
-def _per_request(before: dict[str, int], after: dict[str, int], requests: int) -> str:
+def per_request(before: dict[str, int], after: dict[str, int], requests: int) -> str:
     grown = {name: (after[name] - before[name]) / requests for name in after}
     # Users are made beforehand by the bench itself.
     return ", ".join(f"{name} {count:g}" for name, count in grown.items() if count and name != "users")

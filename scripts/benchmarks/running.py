@@ -62,6 +62,9 @@ class Caller:
         self._keys = itertools.count(1)
         self._used: set[str] = set()
 
+    def close(self) -> None:
+        self._connection.close()
+
     def post(self, path: str, body: Any) -> Any:
         """The answer's JSON.
 

@@ -59,7 +59,8 @@ def enqueuing(options: Options, say: Say) -> Iterator[Row]:
                 name = "Redis round trips to enqueue an order" if count == 1 else f"the same for {count} orders at once"
                 yield Row(name, "trips", float(trips), floor=Floor.most(1), goal="1")
             client.close()
-        yield _enqueue_rate(options, wire.connect(server.url), keys, clock)
+        with wire.connect(server.url) as client:
+            yield _enqueue_rate(options, client, keys, clock)
 
 
 def _enqueue_rate(options: Options, client: object, keys: BotKeys, clock: Clock) -> Row:
