@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import redis
 
-from bot_worker import worker
+from bot_worker import memory, worker
 from bot_worker.lean import put_right
 from bot_worker.lease import Lease
 from bot_worker.steam.sign_in import new_client
@@ -95,6 +95,7 @@ class Group:
         # Nothing to do but to wake up; `_look` finds out who died.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        memory.share_one_arena()
         warm_up(self._settings)
         gc.collect()
         gc.freeze()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import socket
 import threading
@@ -13,7 +12,7 @@ from types import FrameType
 import redis
 import structlog
 
-from bot_worker import orders
+from bot_worker import memory, orders
 from bot_worker.bot import Bot, Health
 from bot_worker.heartbeat import Beats
 from bot_worker.lean import OrderWorker, put_back, put_right
@@ -190,9 +189,13 @@ class Worker:
 
     def _work_queue(self, worker: OrderWorker) -> None:
         """Carry out orders until told to stop or until the session is lost."""
+        untidy = True
         while not self._stop.is_set() and not self.bot.needs_sign_in:
             try:
-                worker.work_one()
+                worked = worker.work_one()
+                if untidy and not worked:
+                    memory.tidy()
+                untidy = worked
             except LeaseLost:
                 _log.error("lease_lost")
                 self.beats.holding, self.beats.lost = False, True
@@ -230,8 +233,6 @@ class Worker:
             health.is_now("online")
             self.beats.nudge()
             _log.info("online", items=health.items)
-            # What signing in left behind is large and lives for seconds only.
-            gc.collect()
             return True
         return False
 
