@@ -283,7 +283,7 @@ def record_deposits(
     connection: Connection, trade: Row[Any], kind: str, data: Mapping[str, Any], who: str, now: datetime
 ) -> int:
     """Apply ``items_seen`` or ``items_gone`` to the deposits of a trade that is over. How many changed; a second call: none."""
-    held = _held(connection, trade.trade_id, lock=True)
+    held = _held(connection, trade.trade_id)
     direction, status = Direction(trade.direction), S(trade.status)
     if kind == "items_seen":
         after = aftermath.of_seen(direction, status, trade.items_awaited, held, data.get("assets") or ())
@@ -298,8 +298,8 @@ def record_deposits(
 # --- carrying out --------------------------------------------------------------------------------------
 
 
-def _held(connection: Connection, trade_id: str, *, lock: bool = False) -> list[Held]:
-    """The deposits of a trade, each under the asset id that the trade knows it by until it is over."""
+def _held(connection: Connection, trade_id: str) -> list[Held]:
+    """The deposits of a trade, locked, each under the asset id that the trade knows it by until it is over."""
     query = (
         select(
             deposits.c.deposit_id,
@@ -311,9 +311,8 @@ def _held(connection: Connection, trade_id: str, *, lock: bool = False) -> list[
         .join(trade_items, trade_items.c.deposit_id == deposits.c.deposit_id)
         .where(trade_items.c.trade_id == trade_id)
         .order_by(deposits.c.deposit_id)
+        .with_for_update(of=deposits)
     )
-    if lock:
-        query = query.with_for_update(of=deposits)
     found = connection.execute(query)
     return [Held(row.deposit_id, D(row.status), row.asset_id, row.context_id, row.frozen_by) for row in found]
 

@@ -50,11 +50,10 @@ def _bind_user(connection: Connection, user_id: str, steam_id: int, now: datetim
     query = _LOCK_USER if db.is_postgres(connection) else _FIND_USER
     found = [(row.user_id, row.steam_id) for row in connection.execute(query, pair)]
     if not found:
-        connection.execute(
-            repository.insert(connection, users)
-            .values(**pair, created_at=now)
-            .on_conflict_do_nothing(index_elements=[users.c.user_id])
-        )
+        new = repository.insert(connection, users).values(**pair, created_at=now)
+        new = new.on_conflict_do_nothing(index_elements=[users.c.user_id]).returning(users.c.user_id)
+        if connection.execute(new).first() is not None:
+            return
         found = [(row.user_id, row.steam_id) for row in connection.execute(query, pair)]
     if found != [(user_id, steam_id)]:
         raise Conflict("this user or this Steam account is bound to another one", code="user_mismatch")

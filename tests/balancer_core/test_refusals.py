@@ -18,7 +18,7 @@ Make = Callable[..., Awaitable[World]]
 TABLES = ("trades", "deposits", "trade_items", "tokens", "events", "idempotency")
 
 
-async def refused(world: World, kind: type[FleetError], code: str, asked: Awaitable[Any]) -> FleetError:
+async def assert_refused(world: World, kind: type[FleetError], code: str, asked: Awaitable[Any]) -> FleetError:
     """That it was refused so, and that no row and no counter changed."""
 
     def standing() -> list[Any]:
@@ -36,19 +36,19 @@ async def refused(world: World, kind: type[FleetError], code: str, asked: Awaita
 async def test_user_of_another_account(world: World) -> None:
     await world.deposit(1, who=1)
     wish = DepositWish("user-1", TradeUrl(player(2), "abcdefgh"), world.assets(1))
-    await refused(world, Conflict, "user_mismatch", world.deposit(wish=wish))
+    await assert_refused(world, Conflict, "user_mismatch", world.deposit(wish=wish))
 
 
 async def test_account_of_another_user(world: World) -> None:
     await world.deposit(1, who=1)
     wish = DepositWish("user-2", TradeUrl(player(1), "abcdefgh"), world.assets(1))
-    await refused(world, Conflict, "user_mismatch", world.deposit(wish=wish))
+    await assert_refused(world, Conflict, "user_mismatch", world.deposit(wish=wish))
 
 
 async def test_inventory_full_counts_what_is_on_the_way(make: Make) -> None:
     world = await make(limits={"inventory_limit": 3})
     await world.deposit(2)
-    error = await refused(world, NotAccepted, "inventory_full", world.deposit(2))
+    error = await assert_refused(world, NotAccepted, "inventory_full", world.deposit(2))
     assert error.data["have"] == 2
     assert len(await world.deposit(1)) == 1
 
@@ -59,14 +59,14 @@ async def test_inventory_limit_counts_house_issued_items(make: Make) -> None:
     [row] = [row for row in world.rows(models.deposits.select()) if row.deposit_id == deposit_id]
     ticket = {"deposit_id": "dep_ticket", "item_id": row.item_id, "user_id": "user-1", "status": "active", "value_cents": 1}
     world.change(models.deposits.insert().values(**ticket, created_at=row.created_at, touched=row.touched))
-    await refused(world, NotAccepted, "inventory_full", world.deposit(1))
+    await assert_refused(world, NotAccepted, "inventory_full", world.deposit(1))
 
 
 async def test_too_many_open_offers(make: Make) -> None:
     world = await make(limits={"offers_per_partner_max": 2})
     await world.deposit(1)
     await world.deposit(1)
-    error = await refused(world, PlayerMustAct, "too_many_offers", world.deposit(1))
+    error = await assert_refused(world, PlayerMustAct, "too_many_offers", world.deposit(1))
     assert error.player_message
 
 
@@ -74,7 +74,7 @@ async def test_asset_that_is_in_a_trade(world: World) -> None:
     wanted = world.assets(2)
     await world.deposit(wish=world.wish(wanted=wanted))
     again = [world.assets(1)[0], wanted[1]]
-    await refused(world, Conflict, "asset_in_trade", world.deposit(wish=world.wish(wanted=again)))
+    await assert_refused(world, Conflict, "asset_in_trade", world.deposit(wish=world.wish(wanted=again)))
 
 
 async def test_asset_of_a_failed_deposit_may_be_asked_for_again(world: World) -> None:
@@ -88,29 +88,29 @@ async def test_asset_of_a_failed_deposit_may_be_asked_for_again(world: World) ->
 
 async def test_no_bot_when_none_is_online(make: Make) -> None:
     world = await make(bots=())
-    error = await refused(world, NoBotAvailable, "no_bot_available", world.deposit(1))
+    error = await assert_refused(world, NoBotAvailable, "no_bot_available", world.deposit(1))
     assert error.reason == "none_online"
     assert error.retry_after_s
 
 
 async def test_no_bot_of_that_color(world: World) -> None:
-    await refused(world, NoBotAvailable, "no_bot_available", world.deposit(wish=world.wish(1, color="blue")))
+    await assert_refused(world, NoBotAvailable, "no_bot_available", world.deposit(wish=world.wish(1, color="blue")))
 
 
 async def test_no_room_for_all_items(make: Make) -> None:
     world = await make(limits={"bot_items_max": 3})
-    await refused(world, NoBotAvailable, "no_bot_available", world.deposit(7))
+    await assert_refused(world, NoBotAvailable, "no_bot_available", world.deposit(7))
     assert len(await world.deposit(6)) == 2
 
 
 async def test_paused_and_draining_bots_take_no_deposits(world: World) -> None:
     await world.ctx.fleet.set_mode("red", 1, "paused")
     await world.ctx.fleet.set_mode("red", 2, "draining")
-    await refused(world, NoBotAvailable, "no_bot_available", world.deposit(1))
+    await assert_refused(world, NoBotAvailable, "no_bot_available", world.deposit(1))
 
 
 async def test_message_that_does_not_fit_is_never_cut(world: World) -> None:
-    error = await refused(world, NotAccepted, "message_too_long", world.deposit(wish=world.wish(1, message="x" * 120)))
+    error = await assert_refused(world, NotAccepted, "message_too_long", world.deposit(wish=world.wish(1, message="x" * 120)))
     room = error.data["room"]
     assert isinstance(room, int)
     [trade_id] = await world.deposit(wish=world.wish(1, message="x" * room))
@@ -121,14 +121,14 @@ async def test_message_that_does_not_fit_is_never_cut(world: World) -> None:
 
 async def test_key_with_another_body(world: World) -> None:
     await world.deposit(1, key="k", body="one")
-    await refused(world, RequestReused, "idempotency_mismatch", world.deposit(1, key="k", body="two"))
+    await assert_refused(world, RequestReused, "idempotency_mismatch", world.deposit(1, key="k", body="two"))
 
 
 async def test_a_refusal_is_not_kept_under_its_key(make: Make) -> None:
     world = await make(limits={"offers_per_partner_max": 1})
     [first] = await world.deposit(1)
     wish = world.wish(1)
-    await refused(world, PlayerMustAct, "too_many_offers", world.deposit(key="k", wish=wish))
+    await assert_refused(world, PlayerMustAct, "too_many_offers", world.deposit(key="k", wish=wish))
     await world.tell(first, "offer_declined", offer_id="1", state=7)
     assert len(await world.deposit(key="k", wish=wish)) == 1
 
@@ -138,33 +138,33 @@ async def test_a_refusal_is_not_kept_under_its_key(make: Make) -> None:
 
 async def test_unknown_deposit(world: World) -> None:
     await world.held(1)
-    await refused(world, NotFound, "not_found", world.withdraw(["dep_unknown"]))
+    await assert_refused(world, NotFound, "not_found", world.withdraw(["dep_unknown"]))
 
 
 async def test_deposit_of_another_user(world: World) -> None:
     deposit_ids = await world.held(1, who=1)
     await world.deposit(1, who=2)
-    await refused(world, Forbidden, "not_owner", world.withdraw(deposit_ids, who=2))
+    await assert_refused(world, Forbidden, "not_owner", world.withdraw(deposit_ids, who=2))
 
 
 async def test_locked_deposit(world: World) -> None:
     deposit_ids = await world.held(2)
     world.change(update(models.deposits).where(models.deposits.c.deposit_id == deposit_ids[1]).values(locked_by="round-1"))
-    error = await refused(world, Conflict, "item_locked", world.withdraw(deposit_ids))
+    error = await assert_refused(world, Conflict, "item_locked", world.withdraw(deposit_ids))
     assert error.data["deposit_id"] == deposit_ids[1]
 
 
 async def test_frozen_deposit(world: World) -> None:
     deposit_ids = await world.held(1)
     world.change(update(models.deposits).values(frozen_by="operator"))
-    await refused(world, Conflict, "item_frozen", world.withdraw(deposit_ids))
+    await assert_refused(world, Conflict, "item_frozen", world.withdraw(deposit_ids))
 
 
 async def test_unsettled_deposit_says_when(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
     [row] = world.deposits_of(trade_id)
-    error = await refused(world, Conflict, "item_unsettled", world.withdraw([row.deposit_id]))
+    error = await assert_refused(world, Conflict, "item_unsettled", world.withdraw([row.deposit_id]))
     margin = world.ctx.settings.trades.settle_margin_s
     assert error.data["settles_at"] == int(row.settles_at.timestamp() + margin)
 
@@ -172,7 +172,7 @@ async def test_unsettled_deposit_says_when(world: World) -> None:
 async def test_deposit_that_is_being_withdrawn(world: World) -> None:
     deposit_ids = await world.held(1)
     await world.withdraw(deposit_ids)
-    await refused(world, Conflict, "asset_in_trade", world.withdraw(deposit_ids))
+    await assert_refused(world, Conflict, "asset_in_trade", world.withdraw(deposit_ids))
 
 
 async def test_house_issued_item(world: World) -> None:
@@ -180,7 +180,7 @@ async def test_house_issued_item(world: World) -> None:
     [row] = world.rows(models.deposits.select())
     ticket = {"deposit_id": "dep_ticket", "item_id": row.item_id, "user_id": "user-1", "status": "active", "value_cents": 1}
     world.change(models.deposits.insert().values(**ticket, created_at=row.created_at, touched=row.touched))
-    error = await refused(world, NotAccepted, "item_not_accepted", world.withdraw(["dep_ticket"]))
+    error = await assert_refused(world, NotAccepted, "item_not_accepted", world.withdraw(["dep_ticket"]))
     assert error.reason == "house_issued"
 
 
@@ -191,7 +191,7 @@ async def test_house_issued_item(world: World) -> None:
 async def test_bot_that_gives_nothing_now(world: World, values: dict[str, Any], reason: str) -> None:
     deposit_ids = await world.held(1)
     world.change(update(models.bots).values(**values))
-    error = await refused(world, NoBotAvailable, "no_bot_available", world.withdraw(deposit_ids))
+    error = await assert_refused(world, NoBotAvailable, "no_bot_available", world.withdraw(deposit_ids))
     assert error.reason == reason
 
 
@@ -199,7 +199,7 @@ async def test_withdrawal_from_an_offline_bot(world: World) -> None:
     deposit_ids = await world.held(1)
     world.later(60)
     await world.ctx.fleet.refresh()
-    error = await refused(world, NoBotAvailable, "no_bot_available", world.withdraw(deposit_ids))
+    error = await assert_refused(world, NoBotAvailable, "no_bot_available", world.withdraw(deposit_ids))
     assert error.reason == "bot_offline"
 
 
@@ -226,7 +226,7 @@ async def test_one_bad_row_of_a_split_withdrawal_reserves_none(make: Make) -> No
     world = await make(limits={"bot_items_max": 2})
     deposit_ids = await world.held(4)
     world.change(update(models.bots).where(models.bots.c.bot_id == 2).values(mode="paused"))
-    await refused(world, NoBotAvailable, "no_bot_available", world.withdraw(deposit_ids))
+    await assert_refused(world, NoBotAvailable, "no_bot_available", world.withdraw(deposit_ids))
     assert {row.status for row in world.rows(models.deposits.select())} == {"active"}
 
 
@@ -241,6 +241,6 @@ async def test_large_deposit_is_made_of_several_trades(make: Make) -> None:
 async def test_withdraw_wish_of_a_stranger_binds_nobody(world: World) -> None:
     await world.held(1)
     wish = WithdrawWish("user-9", TradeUrl(player(1), "abcdefgh"), ["dep_x"])
-    await refused(world, Conflict, "user_mismatch", trades.withdraw(world.ctx, SITE, "k9", "b", wish))
+    await assert_refused(world, Conflict, "user_mismatch", trades.withdraw(world.ctx, SITE, "k9", "b", wish))
     assert await trades.user_of(world.ctx, "user-9") is None
     assert await trades.user_of(world.ctx, "user-1") == str(int(player(1)))
