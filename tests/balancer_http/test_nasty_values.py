@@ -1,0 +1,103 @@
+"""Every field of every request with values that break careless code: always a documented answer, never a 500."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from balancer_http.harness import OTHER_URL, PLAYER, TRADE_URL, Service
+
+from balancer.handlers import docs
+from balancer.routes import ROUTES
+
+NASTY: list[Any] = [
+    None,
+    True,
+    -1,
+    2**64,
+    1.5,
+    1e308,
+    "",
+    " ",
+    "\0",
+    "\n",
+    "’; DROP TABLE trades; --",
+    "٣" * 17,
+    "9" * 17,
+    "x" * 10_000,
+    [],
+    [[]],
+    [None],
+    ["1"] * 3000,
+    {},
+    {"asset_id": {}},
+    OTHER_URL,
+    TRADE_URL + "&partner=1",
+]
+
+BODIES: dict[str, dict[str, Any]] = {
+    "/deposit": {
+        "user_id": "player-1",
+        "steam_id": PLAYER,
+        "trade_url": TRADE_URL,
+        "asset_ids": ["404"],
+        "color": "red",
+        "message": "hello",
+    },
+    "/withdraw": {
+        "user_id": "player-1",
+        "steam_id": PLAYER,
+        "trade_url": TRADE_URL,
+        "deposit_ids": ["dep_404"],
+        "message": "hello",
+    },
+    "/trade": {"trade_ids": ["trd_404"], "offer_ids": ["404"]},
+    "/inventory": {"steam_id": PLAYER, "trade_url": TRADE_URL},
+    "/verify": {"token": "x" * 22, "steam_id": PLAYER},
+}
+
+DOCUMENT = docs.build(ROUTES)
+
+
+def documented(path: str, method: str) -> set[int]:
+    return {int(status) for status in DOCUMENT["paths"][path][method]["responses"]} - {500}
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_bodies(service: Service, path: str) -> None:
+    before = await service.rows()
+    seen = set()
+    for name in BODIES[path]:
+        for value in NASTY:
+            response = await service.call("POST", f"{path}", {**BODIES[path], name: value})
+            assert response.status in documented(path, "post"), (name, value, await response.text())
+            seen.add(response.status)
+    assert 400 in seen
+    assert await service.rows() == before
+
+
+GETS = [path for path, methods in DOCUMENT["paths"].items() if "get" in methods and not path.startswith(("/docs", "/verify"))]
+
+
+@pytest.mark.parametrize("path", GETS)
+async def test_addresses(service: Service, path: str) -> None:
+    texts = [str(value) for value in NASTY if isinstance(value, str | int | float) and len(str(value)) < 5000]
+    names = [one["name"] for one in DOCUMENT["paths"][path]["get"].get("parameters", []) if one["in"] == "query"]
+    addresses = [f"{path}?{name}={quote(text)}".format(trade_id="trd_1") for name in names for text in texts]
+    addresses += [path.format(trade_id=quote(text, safe="")) for text in texts if "{trade_id}" in path and text]
+    before = await service.rows()
+    for address in [*addresses, path.format(trade_id="trd_1")]:
+        response = await service.call("GET", address)
+        assert response.status in documented(path, "get"), (address, await response.text())
+    assert await service.rows() == before
+
+
+@pytest.mark.parametrize("text", [value for value in NASTY if isinstance(value, str) and value and len(value) < 5000])
+async def test_tokens_in_addresses(service: Service, text: str) -> None:
+    token = quote(text, safe="")
+    page = await service.client.get(f"/verify/{token}")
+    assert page.status == 200
+    leaving = await service.client.get(f"/verify/{token}/sign-in", allow_redirects=False)
+    assert leaving.status == 302
+    assert leaving.headers["Location"].startswith("https://steamcommunity.com/openid/login?")
