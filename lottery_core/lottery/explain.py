@@ -47,7 +47,7 @@ def beginning(record: Record) -> Iterator[str]:
     yield f"This is round {record['id']} of “{record['room']}” ({NAMES[record['mode']]}, rules “{rules['name']}”)."
     yield (
         f"Before the first bet the house showed the hash {short(record['hash'])}. It fixed a secret that nobody could change "
-        f"afterwards, and the secret leads in {record['id'] - record['chain']['round']} steps to a value published earlier."
+        f"afterwards; {many(record['id'] - record['chain']['round'], 'step')} lead from it to a value published earlier."
     )
     for prize in record["outcome"]["guarantees"]:
         yield f"The house added item {prize['item_id']} worth {money(prize['price'])} as a prize; it has no tickets."

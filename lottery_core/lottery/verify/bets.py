@@ -30,6 +30,7 @@ def count_of(item: Record) -> int:
 
 def check_tickets(record: Record, report: Report) -> int:
     """Ranges from 0 without gap or overlap, as many tickets as the room gives for the item; the answer is their number."""
+    report.rule("tickets: rule", paid_in_full, record)
     tickets = 0
     for index, item in enumerate(record["items"]):
         count = due_tickets(item, record["rules"])
@@ -43,14 +44,22 @@ def check_tickets(record: Record, report: Report) -> int:
 
 
 def due_tickets(item: Record, rules: Record) -> int:
-    """One per cent, one per item, or as many as were paid for. Raises: Lie for a fraction of a raffle ticket."""
+    """One per cent, one per item, or as many as were paid for."""
     if rules["tickets"] == "cent":
         return int(item["price"])
     if rules["tickets"] == "item":
         return 1
-    price = rules["raffle"]["ticket_price"]
-    require(price > 0 and item["price"] % price == 0, f"{item['price']} buys no whole number of tickets at {price}")
-    return int(item["price"] // price)
+    return int(item["price"] // rules["raffle"]["ticket_price"])
+
+
+def paid_in_full(record: Record) -> str:
+    """In a raffle each purchase pays for whole tickets. Raises: Lie."""
+    rules = record["rules"]
+    if rules["raffle"] is not None:
+        price = rules["raffle"]["ticket_price"]
+        require(price > 0, "raffle tickets that cost nothing")
+        require(all(item["price"] % price == 0 for item in record["items"]), f"a purchase of a fraction of a ticket at {price}")
+    return f"one per {rules['tickets']}" if rules["raffle"] is None else "as many as were bought"
 
 
 def check_players(record: Record, report: Report, tickets: int) -> None:

@@ -172,12 +172,12 @@ def rows_kept(record: Record, price: dict[int, int], stock: dict[int, int]) -> i
     """What the house keeps: its rows of the pot, less the change and the credit that it gave."""
     outcome = record["outcome"]
     given = sum(each["credit"] + sum(stock[row] for row in each["change"]) for each in outcome["payouts"])
-    return sum(price[row] for row in outcome["house"]) - given
+    return sum(price[row] for row in outcome["house"]) - int(given)
 
 
 def money_kept(record: Record) -> int:
     """In a raffle there are no rows: the house keeps the money that it does not pay back, and never owes more."""
-    credits = sum(each["credit"] for each in record["outcome"]["payouts"])
+    credits = sum(int(each["credit"]) for each in record["outcome"]["payouts"])
     return int(record["bank"]) - credits
 
 

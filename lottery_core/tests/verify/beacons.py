@@ -1,4 +1,7 @@
-"""Beacons that drand has published, as its clients' own test suites record them. They prove themselves: their hash is known."""
+"""Beacons that drand has published, as its clients' own test suites record them, and a well-known block of Bitcoin.
+
+They prove themselves: by their signatures, and by the zeros in the block's hash.
+"""
 
 from lottery import drand
 
@@ -30,3 +33,10 @@ DEFAULT_SIGNATURES = {
         "069c8113bd9824135c3bff9b03359476f6b03beec179d4aeff456f4d34bbf702b9af78c3bb44e1892ace8e581bf4afa9",
     ),
 }
+# Block 125552, the worked example of Bitcoin's own documentation.
+BLOCK_HEADER = (
+    "0100000081cd02ab7e569e8bcd9317e2fe99f2de44d49ab2b8851ba4a308000000000000"
+    "e320b6c2fffc8d750423db8b1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a42a14695"
+)
+BLOCK_HASH = "00000000000000001e8d6829a8a21adc5d38d0a473b144b6765798e61f98bd1d"
+BLOCK_TIME_S = 1305998791

@@ -37,15 +37,15 @@ class Play:
         self.secret, salt = self.choose.randbytes(32), self.choose.randbytes(32)
         published = self.secret
         for _ in range(back):
-            published = fairness.chain_step("lane", published)
+            published = fairness.chain_step(room.name, published)
         self.state: Round = rounds.create(
             Create(
                 now=self.now,
                 token="create",
                 rules=room,
-                room="lane",
+                room=room.name,
                 round=self.number,
-                hash=fairness.commit("lane", self.number, salt, self.secret),
+                hash=fairness.commit(room.name, self.number, salt, self.secret),
                 salt=salt,
                 prev_seal=bytes(32) if self.number == 1 else self.choose.randbytes(32),
                 chain=(self.number - back, published),
@@ -116,8 +116,7 @@ class Play:
         if kind == "manual:direct":
             self.type_numbers(direct=True)
         elif kind == "block:bitcoin":
-            header = bytearray(self.choose.randbytes(80))
-            header[68:72] = (close.source_round + 600).to_bytes(4, "little")
+            header = bytes.fromhex(beacons.BLOCK_HEADER)
             entropy = hashlib.sha256(hashlib.sha256(header).digest()).digest()
             proof = {"header": header.hex()}
             assert self.do(Entropy, source_round=close.source_round, entropy=entropy, proof=proof)
@@ -157,10 +156,13 @@ def beacon(network: str, number: int) -> dict[str, str]:
     return {"signature": signature, "previous": previous}
 
 
-def close_before(network: str, number: int, margin_s: int) -> int:
-    """A time (ms) of a close that waits for this round."""
-    chain = CHAINS[network]
-    return (drand.time_of(chain, number) - chain.period_s - margin_s) * 1000 + 999
+def recorded_close(seed: str, room: Room) -> int:
+    """A time (ms) of a close that waits for a recorded beacon, or for the block."""
+    network = room.entropy.rpartition(":")[2]
+    if network == "bitcoin":
+        return (beacons.BLOCK_TIME_S - room.entropy_margin_s - 1) * 1000
+    chain, number = CHAINS[network], Random(seed).choice(RECORDED[network])
+    return (drand.time_of(chain, number) - chain.period_s - room.entropy_margin_s) * 1000 + 999
 
 
 def play(seed: str, room: Room, end: str = "") -> Json:
@@ -191,11 +193,9 @@ def at_a_recorded_beacon(seed: str, room: Room, trial: Play) -> Play:
     """The game up to its close, moved in time so that the close waits for a beacon that we have."""
     trial.bet_until_closed()
     trial.type_numbers(direct=False)
-    network = room.entropy.rpartition(":")[2]
-    if trial.state.close is None or network not in RECORDED:
+    if trial.state.close is None or room.entropy in ("none", "manual:direct"):
         return trial
-    number = Random(seed).choice(RECORDED[network])
-    shift = close_before(network, number, room.entropy_margin_s) - trial.state.close.close_ms
+    shift = recorded_close(seed, room) - trial.state.close.close_ms
     game = Play(seed, room, ANY_TIME_MS + shift)
     game.bet_until_closed()
     game.type_numbers(direct=False)

@@ -1,0 +1,67 @@
+"""The committed example records, and ways to spoil them."""
+
+import copy
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lottery import verify
+from lottery.encoding import canonical_json
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+PAIRING = any(importlib.util.find_spec(package) for package in ("pyblst", "py_ecc"))
+Place = tuple[str | int, ...]
+
+
+def text(name: str) -> bytes:
+    return (FOLDER / f"{name}.json").read_bytes()
+
+
+def load(name: str) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(text(name))
+    return record
+
+
+def failed_check(record: object) -> str:
+    """The name of the check at which the verifier stopped, "" when all of them hold."""
+    report = verify.verify(canonical_json(record))
+    return "" if report.good else report.checks[-1].name
+
+
+def refused(data: bytes) -> bool:
+    """True when this is a lie, or no record at all."""
+    try:
+        return not verify.verify(data).good
+    except verify.Unreadable:
+        return True
+
+
+def leaves(value: Any, where: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Every value that is no object and no list with something in it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    pairs = list(inner)
+    if not pairs:
+        yield where, value
+    for key, each in pairs:
+        yield from leaves(each, (*where, key))
+
+
+def get(record: Any, where: Place) -> Any:
+    for key in where:
+        record = record[key]
+    return record
+
+
+def changed(record: Any, where: Place, value: Any) -> Any:
+    """A copy of the record with one value replaced."""
+    spoiled = copy.deepcopy(record)
+    get(spoiled, where[:-1])[where[-1]] = value
+    return spoiled
+
+
+def provable(where: Place) -> bool:
+    """All of a record, but the signature before a chained beacon's: only the pairing covers it."""
+    return PAIRING or where != ("proof", "previous")

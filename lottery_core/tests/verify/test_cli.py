@@ -1,0 +1,145 @@
+"""The command line: exit codes, output for people and for programs, standard input, a fresh installation."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import records
+
+from lottery import cli
+
+CORE = Path(__file__).resolve().parents[2]
+GOOD = str(records.FOLDER / "classic-unlimited.json")
+
+
+@pytest.fixture
+def lying(tmp_path: Path) -> str:
+    file = tmp_path / "lie.json"
+    file.write_bytes(records.text("classic-unlimited").replace(b'"closed_by":"time"', b'"closed_by":"bank"'))
+    return str(file)
+
+
+def test_a_good_record_ends_with_0_and_names_what_is_open(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", GOOD]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "Everything that this record can prove holds."
+    assert sum(line.startswith("ok ") for line in lines) > 40
+    assert sum("not proven here" in line for line in lines) >= 5
+    assert not any(line.startswith("LIE") for line in lines)
+
+
+def test_the_first_lie_ends_with_1(lying: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", lying]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2] == "LIE  reason of the close: the bank was not full then"
+    assert "lies" in lines[-1]
+    assert not any("not proven" in line for line in lines)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"not json", b"\x00\xff"])
+def test_what_is_no_record_ends_with_2(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "record.json"
+    file.write_bytes(content)
+    for command in ("verify", "explain"):
+        assert cli.main([command, str(file)]) == 2
+        assert capsys.readouterr().err.startswith("lottery: ")
+
+
+def test_a_missing_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", str(tmp_path / "nothing.json"), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert "No such file" in captured.err
+    assert json.loads(captured.out)["good"] is False
+
+
+def test_json_is_for_programs(lying: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", GOOD, "--json"]) == 0
+    good = json.loads(capsys.readouterr().out)
+    assert good["good"] is True
+    assert all(check["holds"] for check in good["checks"])
+    assert good["not_proven"]
+    assert cli.main(["verify", lying, "--json"]) == 1
+    bad = json.loads(capsys.readouterr().out)
+    assert bad["good"] is False
+    assert [check["check"] for check in bad["checks"] if not check["holds"]] == ["reason of the close"]
+
+
+def test_a_record_may_come_on_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(records.text("raffle"))))
+    assert cli.main(["verify", "-"]) == 0
+    assert "Everything" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", records.NAMES)
+def test_every_example_has_a_story(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", str(records.FOLDER / f"{name}.json")]) == 0
+    told, record = capsys.readouterr().out, records.load(name)
+    assert f"round {record['id']} of “{record['room']}”" in told
+    assert "checks of this record hold" in told
+    for winner in record["outcome"]["winners"]:
+        assert f"User {winner['user_id']} " in told
+    assert ("The round is void" in told) == (record["outcome"]["void"] is not None)
+
+
+def test_the_story_of_a_lie_says_so(lying: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", lying]) == 1
+    assert "BUT THIS IS NOT TRUE" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_terminal_without_unicode_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert cli.main(["explain", GOOD]) == 0
+    sys.stdout.flush()
+    assert b"\\u201c" in raw.getvalue()
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    assert stop.value.code == 0
+    told = capsys.readouterr().out
+    assert all(command in told for command in ("verify", "explain"))
+
+
+def test_no_command_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([])
+    assert stop.value.code == 2
+    assert "usage: lottery" in capsys.readouterr().err
+
+
+def test_checking_a_record_loads_nothing_of_the_engine() -> None:
+    program = (
+        "import sys; from lottery.cli import main; code = main(['verify', sys.argv[1]]); "
+        "engine = ('lottery.rounds', 'lottery.rake', 'lottery.rooms', 'lottery.simulate'); "
+        "print(code, [name for name in engine if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, GOOD], cwd=CORE, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "0 []"
+
+
+def test_the_module_is_the_program() -> None:
+    ran = subprocess.run([sys.executable, "-m", "lottery", "verify", GOOD], cwd=CORE, capture_output=True, check=False)
+    assert ran.returncode == 0
+    assert b"Everything" in ran.stdout
+
+
+@pytest.mark.slow
+def test_a_fresh_installation_verifies(tmp_path: Path) -> None:
+    source = tmp_path / "core"
+    shutil.copytree(CORE, source, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__", ".*"))
+    fresh = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, env=fresh)
+    programs = tmp_path / "venv" / "bin"
+    subprocess.run([programs / "pip", "install", "--quiet", source], check=True, env=fresh, capture_output=True)
+    ran = subprocess.run(
+        [programs / "lottery", "verify", GOOD], capture_output=True, text=True, check=False, env=fresh, cwd=tmp_path
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.endswith("holds.\n")
