@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, select
+from sqlalchemy import Connection, Row, and_, bindparam, select
 
 from balancer.models import bots, deposits, trade_items, trades
 from shared.domain.status import ENDED_UNMOVED, FINAL, TradeStatus
@@ -72,10 +72,24 @@ class TradeView:
 
 Found = tuple[list[Row[Any]], list[Row[Any]]]
 
+_TRADES = select(trades, bots.c.steam_id.label("bot_steam_id")).join(
+    bots, and_(bots.c.color == trades.c.color, bots.c.bot_id == trades.c.bot_id)
+)
+_ITEMS = (
+    select(trade_items, deposits.c.status.label("deposit_status"))
+    .outerjoin(deposits, deposits.c.deposit_id == trade_items.c.deposit_id)
+    .order_by(trade_items.c.deposit_id)
+)
+# One trade is what is asked for most: statements that are built once and need no list in them cost half.
+_ONE = _TRADES.where(trades.c.trade_id == bindparam("trade_id"))
+_ITEMS_OF_ONE = _ITEMS.where(trade_items.c.trade_id == bindparam("trade_id"))
+
 
 def by_ids(connection: Connection, ids: Sequence[str]) -> Found:
     """The rows of these trades and of their items."""
-    return _with_items(connection, _trades().where(trades.c.trade_id.in_(ids)))
+    if len(ids) == 1:
+        return _with_items(connection, list(connection.execute(_ONE, {"trade_id": ids[0]})))
+    return _with_items(connection, list(connection.execute(_TRADES.where(trades.c.trade_id.in_(ids)))))
 
 
 def matching(
@@ -87,7 +101,7 @@ def matching(
     limit: int,
 ) -> Found:
     """The rows of up to ``limit`` trades that fit everything given, ordered by id from the one behind ``after`` on."""
-    query = _trades().order_by(trades.c.trade_id).limit(limit)
+    query = _TRADES.order_by(trades.c.trade_id).limit(limit)
     if offer_ids is not None:
         query = query.where(trades.c.offer_id.in_(offer_ids))
     if user_id is not None:
@@ -96,26 +110,16 @@ def matching(
         query = query.where(trades.c.status == status)
     if after is not None:
         query = query.where(trades.c.trade_id > after)
-    return _with_items(connection, query)
+    return _with_items(connection, list(connection.execute(query)))
 
 
-def _trades() -> Select[Any]:
-    return select(trades, bots.c.steam_id.label("bot_steam_id")).join(
-        bots, and_(bots.c.color == trades.c.color, bots.c.bot_id == trades.c.bot_id)
-    )
-
-
-def _with_items(connection: Connection, query: Select[Any]) -> Found:
-    found = list(connection.execute(query))
+def _with_items(connection: Connection, found: list[Row[Any]]) -> Found:
     if not found:
         return [], []
-    its_items = connection.execute(
-        select(trade_items, deposits.c.status.label("deposit_status"))
-        .outerjoin(deposits, deposits.c.deposit_id == trade_items.c.deposit_id)
-        .where(trade_items.c.trade_id.in_([row.trade_id for row in found]))
-        .order_by(trade_items.c.deposit_id)
-    )
-    return found, list(its_items)
+    if len(found) == 1:
+        return found, list(connection.execute(_ITEMS_OF_ONE, {"trade_id": found[0].trade_id}))
+    ids = [row.trade_id for row in found]
+    return found, list(connection.execute(_ITEMS.where(trade_items.c.trade_id.in_(ids))))
 
 
 def views(found: Found, master: MasterKey, settings: Settings, now: datetime) -> list[TradeView]:
