@@ -46,8 +46,8 @@ DOCS_HEADERS = {
 # The browser files that we ship, by the name under which they are asked for.
 FILES = {
     "docs.js": (STATIC / "docs.js", "text/javascript"),
-    "swagger-ui-bundle.js": (STATIC / "swagger-ui" / "swagger-ui-bundle.js", "text/javascript"),
-    "swagger-ui.css": (STATIC / "swagger-ui" / "swagger-ui.css", "text/css"),
+    "swagger-ui-bundle.js": (STATIC / "swagger_ui" / "swagger-ui-bundle.js", "text/javascript"),
+    "swagger-ui.css": (STATIC / "swagger_ui" / "swagger-ui.css", "text/css"),
 }
 
 

@@ -51,6 +51,7 @@ class FakeBots:
     failures: dict[str, str] = field(default_factory=dict)
     hold_days: int | None = 0
     sends: str = "offer_active"  # or "" for a bot that never answers
+    silent: bool = False
     reads: int = 0
     orders: list[Order] = field(default_factory=list)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -78,7 +79,8 @@ class FakeBots:
         """Answer orders until canceled."""
         async with redis.asyncio.Redis.from_url(self.url, socket_timeout=None) as client:
             while True:
-                await self.beat(client)
+                if not self.silent:
+                    await self.beat(client)
                 found = await client.blpop([f"rq:queue:{bot}" for bot in BOTS], timeout=0.5)
                 if found is not None:
                     await self._answer(client, found[0].decode().removeprefix("rq:queue:"), found[1].decode())

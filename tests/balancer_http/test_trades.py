@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from balancer_http.harness import OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, 
 from sqlalchemy import update
 
 from balancer import models, schemas
+from shared import wire
 
 
 async def settled(service: Service, *asset_ids: str) -> list[str]:
@@ -328,7 +328,8 @@ async def test_alive_and_ready(service: Service) -> None:
 
 
 async def test_not_ready_without_bots(service: Service) -> None:
-    await service.move_clock(timedelta(minutes=5).total_seconds())
+    service.bots.silent = True
+    await asyncio.to_thread(service.ctx.redis.delete, wire.HEARTBEATS)
     async with asyncio.timeout(10):
         while (await service.client.get("/readyz")).status == 200:
             await asyncio.sleep(0.05)

@@ -1,0 +1,1 @@
+"""Files for browsers; a package so that they are installed along."""
