@@ -1,7 +1,7 @@
 """The supervisor of one group: ten bots on this host, a process each.
 
 It imports everything, freezes the heap and forks before any thread exists, so the ten share most of their memory. It never
-signs in anywhere and holds no secrets. A worker that dies is cleaned up after in Redis and started again at once, ever more
+signs in anywhere and opens no secret. A worker that dies is cleaned up after in Redis and started again at once, ever more
 slowly if it keeps dying. The kernel tells the workers when the supervisor is gone.
 """
 
@@ -78,7 +78,7 @@ class Group:
             raise VaultError(
                 f"the vault {vault.path} holds none of {names[0]} … {names[-1]}; import them with `fleet bots import`"
             )
-        without_keys = [name for name in bots if vault.keys(name) is None]
+        without_keys = [name for name in bots if not vault.has_keys(name)]
         if without_keys:
             raise VaultError(f"no keys for {', '.join(without_keys)}; make them with `fleet keys issue`, add `fleet bots keys`")
         return bots

@@ -100,6 +100,9 @@ class Vault:
     def has_account(self, bot: str) -> bool:
         return "password" in self._read().get(bot, {})
 
+    def has_keys(self, bot: str) -> bool:
+        return _KEYS_FIELD in self._read().get(bot, {})
+
     def keys(self, bot: str) -> BotKeys | None:
         """The wire keys of one bot, if `fleet bots keys` has put them here.
 

@@ -223,6 +223,8 @@ class Worker:
                 self.bot.session.sign_in()
                 self._count_items()
             except SteamError as error:
+                if self._stop.is_set():
+                    return False
                 pause_s = error.retry_after_s or wait_s
                 _log.error("sign_in_failed", reason=error.error_code, result=error.result, again_s=pause_s)
                 health.is_now("unhealthy", error.error_code, error.reason or "wait; it is tried again")

@@ -21,6 +21,7 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 - offer_accepted: ``offer_id``, ``exchange_id``, ``settles_at`` (unix s or null), ``moved``: list of
   ``{"asset_id", "context_id", "new_asset_id", "new_context_id"}``
 - refused, try_later: ``code`` (style table), ``reason``, ``result`` (EResult or null), ``player_message``, ``retry_after_s``
+- exchange_reversed, exchange_failed: ``exchange_id``, ``exchange_status`` (Steam's number); ``offer_id`` when seen in a watch
 - answer_lost: ``reason``; order_dropped: ``reason`` "recalled" or "expired"
 - settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched"}``, matched one of
   ``id``, ``receipt``, ``fingerprint``, ``name``
@@ -28,6 +29,8 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 - inventory_read: ``steam_id``, ``assets`` (`HeldAsset` JSON), ``hold_days`` (int or null); inventory_failed: ``steam_id``,
   ``code``, ``reason``
 - order_refused: ``reason``; nothing of the refused text is repeated
+- order_failed: ``kind`` of the order, ``reason`` (an error's code, expired, offer_not_found, other_offer, internal, …),
+  ``retryable``; nothing else was reported of this order
 - offer_unknown: ``offer_id``, ``state``, ``partner``: a sent offer that no watched trade knows
 """
 

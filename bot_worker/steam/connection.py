@@ -111,7 +111,8 @@ class Connection:
             return self._with_code()
         except sign_in.WrongCode:
             # One code is good for one sign-in: wait for the next, try once, never more.
-            self._sleep(31 - self.now_s() % 30)
+            if self._sleep(31 - self.now_s() % 30):
+                raise
             return self._with_code()
 
     def _with_code(self) -> Tokens:

@@ -82,10 +82,12 @@ class Pace:
 
         Raises:
             SteamThrottled: that would take too long; ``retry_after_s`` says how long.
+            SteamUnavailable: told to stop while waiting for a sign-in.
         """
         wait_s = self._wait_per_bot(kind) if kind in PER_BOT else self._wait_per_address(kind)
-        if wait_s > 0:
-            self._sleep(wait_s)
+        # Other calls belong to an order in hand, which is finished; a sign-in out of turn could lock the address out.
+        if wait_s > 0 and self._sleep(wait_s) and kind == "sign_in":
+            raise SteamUnavailable("told to stop")
 
     def _wait_per_bot(self, kind: str) -> float:
         now = self._clock.monotonic()

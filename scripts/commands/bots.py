@@ -130,7 +130,7 @@ def _row(vault: Vault, bot: str) -> dict[str, object]:
         "bot": bot,
         "account_name": account.account_name if account else None,
         "steam_id": account.steam_id if account else None,
-        "keys": vault.keys(bot) is not None,
+        "keys": vault.has_keys(bot),
         "session": vault.session(bot).refresh_token is not None,
     }
 

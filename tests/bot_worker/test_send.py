@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 from bot_lab import Counting, Lab, SteamAccount, kinds
@@ -289,3 +290,59 @@ def test_without_the_lease_nothing_is_sent(lab: Lab, player: SteamAccount) -> No
     assert lab.reports() == []
     assert offers_of(lab, order) == []
     assert lab.redis.llen(f"rq:queue:{lab.name}") == 1  # for whoever has the lease now
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as one process can tell."""
+
+
+BOUNDARIES = [
+    ("bot.session", "ready_to_send"),
+    ("bot.lease", "claim"),
+    ("bot.session", "send_offer"),
+    ("bot.reporter", "append"),
+    ("bot.session", "confirm"),
+    ("rq", "_done"),
+]
+
+
+@pytest.mark.parametrize("withdrawal", [False, True])
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("owner", "name"), BOUNDARIES)
+def test_a_death_at_any_step_makes_no_second_offer_and_leaves_no_lie(
+    lab: Lab, player: SteamAccount, owner: str, name: str, moment: str, withdrawal: bool
+) -> None:
+    order = lab.send_order(player, lab.me.assets() if withdrawal else [], [] if withdrawal else player.assets())
+    victim = attrgetter(owner)(lab)
+    original = getattr(victim, name)
+
+    def die(*arguments: object, **more: object) -> object:
+        if moment == "after":
+            original(*arguments, **more)
+        raise Killed
+
+    setattr(victim, name, die)
+    lab.enqueue(order)
+    if name == "confirm" and not withdrawal:
+        assert lab.rq.work_one(1)  # a deposit is not confirmed
+    else:
+        with pytest.raises(Killed):
+            lab.rq.work_one(1)
+    told_before = kinds(lab.reports())
+    existed = len(offers_of(lab, order))
+    lab.die()
+    lab.start()  # delivers again what was in hand
+    lab.rq.work_one(1)
+    told = kinds(lab.reports())
+    offers = offers_of(lab, order)
+    assert len(offers) <= 1
+    assert len(offers) >= existed
+    assert "order_dropped" not in told and "refused" not in told and "try_later" not in told
+    if existed or "picked_up" in told_before:
+        assert set(told) <= {"answer_lost"}
+    else:
+        assert "offer_active" in told
+    # Whatever was lost, the next look finds what there is.
+    trade = lab.watched(order, None, "in_doubt")
+    seen = kinds(lab.do(lab.watch_order(trade)))
+    assert seen[-1:] == (["offer_active"] if offers else [])
