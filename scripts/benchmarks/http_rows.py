@@ -36,7 +36,7 @@ def on_sqlite(options: Options, say: Say) -> Iterator[Row]:
     with _folder() as folder:
         urls = f"sqlite:///{folder / 'ours.db'}", f"sqlite:///{folder / 'raw.db'}"
         with site(*urls, say) as running:
-            yield from deposit_rows(running, options, "SQLite", 0.2, "≥ 0.25", "WAL, synchronous=FULL")
+            yield from deposit_rows(running, options, "SQLite", 0.25, "≥ 0.25", "WAL, synchronous=FULL")
 
 
 @contextmanager

@@ -22,7 +22,7 @@ BOTS = 2
 # Players answer after this long on average, spread by half; in looks at the offers (watch_s = 1) that is four.
 ANSWER_S = 4.0
 # Longer than a phase takes, so that looks for settlement fall between the phases.
-PROTECTION_S = 40
+PROTECTION_S = 30
 PHASE_MAX_S = 90.0
 POLL_S = 0.25
 # Reading inventories and asking for holds is paid per request of the site, not per trade.
