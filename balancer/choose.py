@@ -14,7 +14,7 @@ Nothing here is binding: the guarded UPDATE in the transaction is (`balancer.res
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -127,11 +127,29 @@ class Rooms:
             self._push(room)
 
 
-def choose_deposit(rooms: Rooms, user_holdings: Mapping[str, int], n_items: int, color: str | None) -> list[Part] | Refusal:
+def choose_deposit(
+    rooms: Rooms,
+    user_holdings: Mapping[str, int],
+    n_items: int,
+    color: str | None,
+    barred: Collection[str] = (),
+) -> list[Part] | Refusal:
     """How many items go to which bots, or why none can take them. Leaves ``rooms`` as it stands.
 
-    ``user_holdings`` says how many of the user's items each bot holds.
+    ``user_holdings`` says how many of the user's items each bot holds; ``barred`` are the few bots that this user's items
+    may not go to, as they have too many offers open with him.
     """
+    aside = [room for name in barred if (room := rooms.get(name)) is not None]
+    for room in aside:
+        rooms.drop(room.name)
+    try:
+        return _choose(rooms, user_holdings, n_items, color)
+    finally:
+        for room in aside:
+            rooms.put(room)
+
+
+def _choose(rooms: Rooms, user_holdings: Mapping[str, int], n_items: int, color: str | None) -> list[Part] | Refusal:
     favourite = _favourite(rooms, user_holdings, n_items, color)
     if favourite is not None:
         return [(favourite, n_items)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -138,14 +138,21 @@ class Fleet:
             raise NoBotAvailable(reason=choose.Refusal.NONE_ONLINE, retry_after_s=RETRY_AFTER_S)
         return candidates[zlib.crc32(steam_id.encode()) % len(candidates)]
 
-    def choose(self, holdings: Mapping[str, int], n_items: int, color: str | None) -> list[choose.Part] | choose.Refusal:
+    def choose(
+        self, holdings: Mapping[str, int], n_items: int, color: str | None, barred: Collection[str] = ()
+    ) -> list[choose.Part] | choose.Refusal:
         """`choose_deposit` over the snapshot; what it gives counts as taken. From any thread."""
         with self._choosing:
-            parts = choose.choose_deposit(self._rooms, holdings, n_items, color)
+            parts = choose.choose_deposit(self._rooms, holdings, n_items, color, barred)
             if not isinstance(parts, choose.Refusal):
                 for name, n in parts:
                     self._rooms.take(name, n)
             return parts
+
+    def has_room(self, n_items: int, color: str | None) -> bool:
+        """Whether some bots could take this many items, whoever's they are. From any thread."""
+        with self._choosing:
+            return not isinstance(choose.choose_deposit(self._rooms, {}, n_items, color), choose.Refusal)
 
     def correct(self, rows: list[Row[Any]]) -> None:
         """These rows of bots were just read from the database: believe them. From any thread."""

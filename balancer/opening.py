@@ -12,13 +12,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, text
 
 from balancer import db, journal, orders, repository, reserve
+from balancer.choose import Part
 from balancer.context import Context
 from balancer.journal import Opened
 from balancer.models import deposits, idempotency, items, users
 from balancer.wishes import DepositWish, Request, Wanted, WithdrawWish
 from shared.domain.ids import BotName, TradeUrl
 from shared.domain.status import DEPOSIT_FINAL, IN_CUSTODY, LIVE, DepositStatus, Direction, TradeStatus
-from shared.errors import Conflict, Forbidden, NotAccepted, NotFound, PlayerMustAct
+from shared.errors import Conflict, Forbidden, NoBotAvailable, NotAccepted, NotFound, PlayerMustAct
 from shared.messages import Order
 from shared.settings import Settings
 
@@ -29,12 +30,14 @@ _LIVE = ", ".join(f"'{status.value}'" for status in LIVE)
 
 _LOCK_USER = text("SELECT user_id, steam_id FROM users WHERE user_id = :user_id OR steam_id = :steam_id FOR NO KEY UPDATE")
 _FIND_USER = text("SELECT user_id, steam_id FROM users WHERE user_id = :user_id OR steam_id = :steam_id")
-# What the user has in custody or on the way, per bot, and in a last row the live trades of the partner.
+# What the user has in custody or on the way, and the partner's open offers, both per bot. Steam counts an offer from the
+# moment it is made, but not while it holds it.
 _HOLDINGS = text(
     f"""
-    SELECT color, bot_id, count(*) AS n FROM deposits
+    SELECT 'items' AS what, color, bot_id, count(*) AS n FROM deposits
     WHERE user_id = :user_id AND status IN ({_CUSTODY}) GROUP BY color, bot_id
-    UNION ALL SELECT '', -1, count(*) FROM trades WHERE partner = :steam_id AND status IN ({_LIVE})
+    UNION ALL SELECT 'offers', color, bot_id, count(*) FROM trades
+    WHERE partner = :steam_id AND status IN ({_LIVE}) AND status <> 'held' GROUP BY color, bot_id
     """  # noqa: S608
 )
 
@@ -61,34 +64,35 @@ def _bind_user(connection: Connection, user_id: str, steam_id: int, now: datetim
 
 @dataclass(slots=True)
 class Holdings:
-    """Items per bot, all items (house-issued ones too), and live trades of one user."""
+    """Items per bot, all items (house-issued ones too), and open offers per bot, of one user."""
 
     by_bot: dict[str, int] = field(default_factory=dict)
     items: int = 0
-    live_trades: int = 0
+    offers: dict[str, int] = field(default_factory=dict)
+
+    def barred(self, n_trades: int, most: int) -> list[str]:
+        """Bots that cannot open this many more offers to this user: Steam's limit is one bot's towards one partner."""
+        return [bot for bot, n in self.offers.items() if n + n_trades > most]
 
 
 def _holdings(connection: Connection, user_id: str, steam_id: int) -> Holdings:
     found = Holdings()
-    for color, bot_id, n in connection.execute(_HOLDINGS, {"user_id": user_id, "steam_id": steam_id}):
-        if bot_id == -1:
-            found.live_trades = n
-        else:
-            found.items += n
-            if color is not None:
-                found.by_bot[f"{color}-{bot_id}"] = n
+    for what, color, bot_id, n in connection.execute(_HOLDINGS, {"user_id": user_id, "steam_id": steam_id}):
+        if what == "offers":
+            found.offers[f"{color}-{bot_id}"] = n
+            continue
+        found.items += n
+        if color is not None:
+            found.by_bot[f"{color}-{bot_id}"] = n
     return found
 
 
-def _check_offers(ctx: Context, holdings: Holdings, n_trades: int) -> None:
-    most = ctx.settings.limits.offers_per_partner_max
-    if holdings.live_trades + n_trades > most:
-        raise PlayerMustAct(
-            f"a player may have {most} open offers",
-            code="too_many_offers",
-            open=holdings.live_trades,
-            player_message="You have too many open trade offers. Accept or decline them first.",
-        )
+def _too_many_offers(most: int) -> PlayerMustAct:
+    return PlayerMustAct(
+        f"a bot may have {most} open offers to one player",
+        code="too_many_offers",
+        player_message="You have too many open trade offers. Accept or decline them first.",
+    )
 
 
 @dataclass(slots=True)
@@ -162,9 +166,8 @@ def deposit(connection: Connection, ctx: Context, request: Request, wish: Deposi
     limit = ctx.settings.limits.inventory_limit
     if holdings.items + len(wish.wanted) > limit:
         raise NotAccepted(f"a player may have {limit} items here", code="inventory_full", have=holdings.items, limit=limit)
-    _check_offers(ctx, holdings, ctx.fleet.limits.trades(len(wish.wanted)))
     _know_items(connection, ctx, wish.wanted)
-    parts = reserve.for_deposit(connection, ctx.fleet, holdings.by_bot, len(wish.wanted), wish.color)
+    parts = _reserve(connection, ctx, holdings, len(wish.wanted), wish.color)
     making = Making(ctx, request, Direction.DEPOSIT, wish.user_id, wish.trade_url, wish.message)
     left = iter(wish.wanted)
     for name, share in parts:
@@ -172,8 +175,18 @@ def deposit(connection: Connection, ctx: Context, request: Request, wish: Deposi
             trade_id = making.begin(BotName.parse(name))
             for _ in range(n_items):
                 _take_in(making, trade_id, BotName.parse(name), next(left))
-    _check_offers(ctx, holdings, len(making.opened.trades))
     return making.finish(connection)
+
+
+def _reserve(connection: Connection, ctx: Context, holdings: Holdings, n_items: int, color: str | None) -> list[Part]:
+    most = ctx.settings.limits.offers_per_partner_max
+    barred = holdings.barred(ctx.fleet.limits.trades(n_items), most)
+    try:
+        return reserve.for_deposit(connection, ctx.fleet, holdings.by_bot, n_items, color, barred)
+    except NoBotAvailable:
+        if barred and ctx.fleet.has_room(n_items, color):
+            raise _too_many_offers(most) from None
+        raise
 
 
 def _chunks(n_items: int, most: int) -> list[int]:
@@ -258,8 +271,9 @@ def withdraw(connection: Connection, ctx: Context, request: Request, wish: Withd
     for row in rows.values():
         by_bot.setdefault(BotName(row.color, row.bot_id), []).append(row)
     limits = ctx.fleet.limits
-    n_trades = sum(limits.trades(len(held)) for held in by_bot.values())
-    _check_offers(ctx, _holdings(connection, wish.user_id, partner), n_trades)
+    most, offers = ctx.settings.limits.offers_per_partner_max, _holdings(connection, wish.user_id, partner).offers
+    if any(offers.get(str(bot), 0) + limits.trades(len(held)) > most for bot, held in by_bot.items()):
+        raise _too_many_offers(most)
     making = Making(ctx, request, Direction.WITHDRAW, wish.user_id, wish.trade_url, wish.message)
     if not journal.reserve_deposits(connection, list(rows), request.now):
         raise Conflict("an item was taken by another request", code="asset_in_trade")

@@ -65,14 +65,25 @@ class Outbox:
 
     def _start(self, name: str, work: Any, ctx: Context) -> None:
         if name not in self._tasks:
-            task = asyncio.get_running_loop().create_task(work(ctx))
-            self._tasks[name] = task
-            task.add_done_callback(lambda _done: self._tasks.pop(name))
+            self._tasks[name] = asyncio.get_running_loop().create_task(self._until_empty(name, work, ctx))
+
+    async def _until_empty(self, name: str, work: Any, ctx: Context) -> None:
+        # Taken off the list in the same step in which the work found nothing more: who comes later starts it anew.
+        try:
+            await work(ctx)
+        finally:
+            del self._tasks[name]
 
     async def _flush(self, ctx: Context) -> None:
         while self._orders:
             batch, self._orders = self._orders[:BATCH_MAX], self._orders[BATCH_MAX:]
-            taken = await asyncio.to_thread(_enqueue, ctx, [order for order, _ in batch])
+            try:
+                taken = await asyncio.to_thread(_enqueue, ctx, [order for order, _ in batch])
+            except Exception as error:  # whoever gave these orders is told, and the next ones have their turn
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
             for order, done in batch:
                 if not done.done():
                     done.set_result(taken)

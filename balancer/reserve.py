@@ -7,7 +7,7 @@ only after the database itself was asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, select, text, update
@@ -35,16 +35,21 @@ _SAID = {
 
 
 def for_deposit(
-    connection: Connection, fleet: Fleet, holdings: Mapping[str, int], n_items: int, color: str | None
+    connection: Connection,
+    fleet: Fleet,
+    holdings: Mapping[str, int],
+    n_items: int,
+    color: str | None,
+    barred: Collection[str] = (),
 ) -> list[Part]:
-    """Reserve slots and open offers for ``n_items``: which bots take how many.
+    """Reserve slots and open offers for ``n_items``: which bots, other than those barred, take how many.
 
     Raises:
         NoBotAvailable: the bots that are online and active have no room for all of them, by the database's own word.
     """
     asked = False
     while True:
-        parts = fleet.choose(holdings, n_items, color)
+        parts = fleet.choose(holdings, n_items, color, barred)
         if isinstance(parts, Refusal):
             if asked:
                 raise NoBotAvailable(_SAID[parts], reason=parts.value, retry_after_s=RETRY_AFTER_S)

@@ -55,7 +55,8 @@ async def test_open_offers_are_never_over_the_limit(make: Make) -> None:
     assert [world.counters(name) for name in names] == [(0, 10, 5)] * 3
 
 
-async def test_one_players_requests_at_once_keep_his_limit(world: World) -> None:
+async def test_one_players_requests_at_once_keep_his_limit(make: Make) -> None:
+    world = await make(bots=("red-1",))
     results = await asyncio.gather(*(world.deposit(1) for _ in range(12)), return_exceptions=True)
     refused = [result for result in results if not isinstance(result, list)]
     assert len(results) - len(refused) == world.ctx.settings.limits.offers_per_partner_max

@@ -88,6 +88,15 @@ def test_the_bot_that_holds_most_of_the_users_items_is_preferred() -> None:
     assert choose_deposit(made, {"red-2": 7}, 3, "blue") is Refusal.NONE_ONLINE
 
 
+@given(rooms_of, st.integers(1, 40), st.sets(st.integers(1, 12), max_size=4))
+def test_barred_bots_get_nothing_and_come_back(rooms: list[Room], n_items: int, numbers: set[int]) -> None:
+    barred = {room.name for number, room in enumerate(rooms, 1) if number in numbers}
+    made = snapshot(rooms)
+    chosen = choose_deposit(made, dict.fromkeys(barred, 9), n_items, None, barred)
+    assert chosen == choose_deposit(snapshot([room for room in rooms if room.name not in barred]), {}, n_items, None)
+    assert sorted(made.names()) == sorted(room.name for room in rooms)
+
+
 def test_taking_counts_until_the_row_says_otherwise() -> None:
     made = snapshot([Room("red-1", "red", 0, 0), Room("red-2", "red", 0, 0)])
     made.take("red-1", 5)

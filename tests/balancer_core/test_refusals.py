@@ -63,11 +63,21 @@ async def test_inventory_limit_counts_house_issued_items(make: Make) -> None:
 
 
 async def test_too_many_open_offers(make: Make) -> None:
-    world = await make(limits={"offers_per_partner_max": 2})
+    world = await make(bots=("red-1",), limits={"offers_per_partner_max": 2})
     await world.deposit(1)
     await world.deposit(1)
     error = await assert_refused(world, PlayerMustAct, "too_many_offers", world.deposit(1))
     assert error.player_message
+
+
+async def test_offers_are_counted_for_each_bot_and_held_ones_not(make: Make) -> None:
+    world = await make(limits={"offers_per_partner_max": 1})
+    [first], [second] = await world.deposit(1), await world.deposit(1)
+    assert {world.trade(first).bot_id, world.trade(second).bot_id} == {1, 2}
+    await assert_refused(world, PlayerMustAct, "too_many_offers", world.deposit(1))
+    await world.tell(second, "offer_held", offer_id="77", state=11)
+    [third] = await world.deposit(1)
+    assert world.trade(third).bot_id == world.trade(second).bot_id
 
 
 async def test_asset_that_is_in_a_trade(world: World) -> None:
@@ -125,7 +135,7 @@ async def test_key_with_another_body(world: World) -> None:
 
 
 async def test_a_refusal_is_not_kept_under_its_key(make: Make) -> None:
-    world = await make(limits={"offers_per_partner_max": 1})
+    world = await make(bots=("red-1",), limits={"offers_per_partner_max": 1})
     [first] = await world.deposit(1)
     wish = world.wish(1)
     await assert_refused(world, PlayerMustAct, "too_many_offers", world.deposit(key="k", wish=wish))

@@ -1,0 +1,65 @@
+"""Giving orders: batched, written down afterwards, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from balancer_core.core_world import World
+
+from balancer import orders
+from shared.messages import InventoryOrder, Order
+
+
+def an_order(world: World, bot: str = "red-1") -> Order:
+    return orders.build(world.ctx, "inventory", bot, InventoryOrder("1", None))
+
+
+async def test_orders_given_at_any_moment_all_go_out(world: World) -> None:
+    async def give(turns: int) -> bool:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await world.ctx.outbox.give(world.ctx, [an_order(world)])
+
+    for number in range(40):  # the next comes in each of the steps in which the one before comes to its end
+        given = asyncio.gather(*(give(turns) for turns in range(number)))
+        assert await asyncio.wait_for(given, 20) == [True] * number
+    assert len(world.orders("red-1")) == sum(range(40))
+
+
+async def test_one_comes_just_when_the_one_before_is_done(world: World) -> None:
+    outbox = world.ctx.outbox
+    for _ in range(50):
+        first = asyncio.ensure_future(outbox.give(world.ctx, [an_order(world)]))
+        first.add_done_callback(lambda _done: None)
+        await first
+        assert await asyncio.wait_for(outbox.give(world.ctx, [an_order(world)]), 10)
+
+
+async def test_orders_that_come_together_share_a_round_trip(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    enqueue = orders._enqueue
+
+    def counted(ctx: Any, batch: Any) -> bool:
+        sizes.append(len(batch))
+        return enqueue(ctx, batch)
+
+    monkeypatch.setattr(orders, "_enqueue", counted)
+    await asyncio.gather(*(world.ctx.outbox.give(world.ctx, [an_order(world)]) for _ in range(30)))
+    assert sizes == [30]
+
+
+async def test_an_order_that_cannot_be_built_into_a_job_fails_its_giver_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_ctx: Any, _batch: Any) -> bool:
+        raise ValueError("cannot be sealed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(orders, "_enqueue", broken)
+        with pytest.raises(ValueError, match="sealed"):
+            await asyncio.wait_for(world.ctx.outbox.give(world.ctx, [an_order(world)]), 10)
+        await asyncio.sleep(0)
+    await world.ctx.outbox.drain()
+    assert await world.ctx.outbox.give(world.ctx, [an_order(world)])
