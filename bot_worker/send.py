@@ -85,7 +85,7 @@ def _ready(bot: Bot, order: Order, tell: Tell) -> bool:
     except SteamError as error:
         if not isinstance(error, SteamThrottled | SteamUnavailable):
             bot.session_lost(error)
-        _nothing_done(bot, order, tell, failure(error))
+        _nothing_done(bot, order, tell, failure(bot, error))
         return False
     return True
 
@@ -129,10 +129,10 @@ def _post(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> None:
         tell(E.ANSWER_LOST, reason=error.reason or error.error_code)
     except SteamRefused as error:
         _log.info("refused", code=error.error_code, result=error.result)
-        tell(E.REFUSED, **failure(error))
+        tell(E.REFUSED, **failure(bot, error))
     except SteamError as error:
         _log.info("try_later", code=error.error_code, result=error.result)
-        tell(E.TRY_LATER, **failure(error))
+        tell(E.TRY_LATER, **failure(bot, error))
         if isinstance(error, NotSignedIn):
             _renew_after(bot)
     else:
@@ -176,12 +176,13 @@ def _renew_after(bot: Bot) -> None:
         _log.warning("renewal_failed", reason=error.error_code)
 
 
-def failure(error: SteamError) -> dict[str, Any]:
-    """A failure as the reports ``refused`` and ``try_later`` carry it."""
+def failure(bot: Bot, error: SteamError) -> dict[str, Any]:
+    """A failure as the reports ``refused`` and ``try_later`` carry it; waits are times the pace that is set."""
+    wait_s = error.retry_after_s
     return {
         "code": error.error_code,
         "reason": error.reason or error.detail,
         "result": error.result,
         "player_message": error.player_message,
-        "retry_after_s": error.retry_after_s,
+        "retry_after_s": wait_s * bot.settings.pace.retry_s if wait_s is not None else None,
     }

@@ -39,6 +39,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "confirm_list_s": 0.0,
         "read_s": 0.0,
         "inventory_s": 0.0,
+        "retry_s": 0.05,
     },
     "trades": {
         "watch_s": 1.0,
@@ -133,7 +134,10 @@ class Part:
                 self.process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        return self.process.wait()
+        status = self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return status
 
     def tail(self) -> str:
         """The last lines of its log, for an error message."""
@@ -332,6 +336,9 @@ class Stack:
         if not self.api_key:
             answer = self.fleet("clients", "add", "demo", "--scope", "trade", "--scope", "read", "--scope", "operate", "--json")
             self.api_key = json.loads(answer)["api_key"]
+            key_file = self.wish.directory / "api-key"
+            key_file.touch(mode=0o600)
+            key_file.write_text(self.api_key + "\n")
         return part
 
     def start_group(self, text: str) -> Part:

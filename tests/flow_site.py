@@ -15,6 +15,8 @@ from support import wait_until
 from scripts import audit
 from scripts.stack import Stack, get_json, send_json
 
+numbers = itertools.count(1)
+
 
 @dataclass
 class Player:
@@ -37,7 +39,6 @@ class Website:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._numbers = itertools.count(1)
 
     def call(self, method: str, path: str, body: Any = None, *, key: str | None = None, api_key: str | None = None) -> Answer:
         request = urllib.request.Request(self.stack.balancer_url + path, method=method)
@@ -46,12 +47,13 @@ class Website:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         if method == "POST":
-            request.add_header("Idempotency-Key", key or f"test-{os.getpid()}-{next(self._numbers)}")
+            request.add_header("Idempotency-Key", key or f"test-{os.getpid()}-{next(numbers)}")
         try:
             with urllib.request.urlopen(request, timeout=40) as reply:
                 return Answer(reply.status, json.load(reply), dict(reply.headers))
         except urllib.error.HTTPError as error:
-            return Answer(error.code, json.load(error), dict(error.headers))
+            with error:
+                return Answer(error.code, json.load(error), dict(error.headers))
 
     def player(self, items: int | list[str] = 12, **account: Any) -> Player:
         """A new player; ``account`` are fields of the sandbox's account such as ``habit``."""

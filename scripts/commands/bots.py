@@ -149,4 +149,5 @@ def code(app: App, bot: str) -> None:
         text = guard_code(_vault(app).account(bot).shared_secret, now_s)
     except VaultError as error:
         raise click.ClickException(error.detail) from None
-    click.echo(f"{text}   good for {30 - now_s % 30} more seconds")
+    click.echo(text)
+    click.echo(f"good for {30 - now_s % 30} more seconds", err=True)
