@@ -30,7 +30,7 @@ def verify(text: bytes) -> Report:
 
 
 def verify_record(value: object) -> Report:
-    """The same for a record that is already parsed from JSON, where the spelling of the text is not in question."""
+    """The same for a record that is parsed from JSON already, where the spelling of the text is not in question."""
     record, report = read(value), Report()
     try:
         for step in STORY:

@@ -1,15 +1,19 @@
 """The game: each bet in the chained log, a ticket for each cent, and the limits of the room."""
 
 import struct
-from itertools import groupby
+from collections import Counter
+from operator import itemgetter
 from typing import Any
 
 from lottery.encoding import TAG, U32, U64, S, sha256
-from lottery.verify.report import Report, require
+from lottery.verify.report import Lie, Report, require
 from lottery.verify.shape import Record
 
 # U32 i, U64 bet, user, item, deposit, price, first ticket, ticket count, U8 team, U64 time: all big-endian, without gaps.
 ITEM_LAYOUT = struct.Struct(">IQQQQQQQBQ")
+BEFORE_RANGE = itemgetter("bet", "user_id", "item_id", "deposit_id", "price")
+AFTER_RANGE = itemgetter("count", "team", "time_ms")
+ITEM_TAG = TAG("lot1.item")
 OPERATORS = 2
 DIGITS_MAX = 1000
 
@@ -23,17 +27,11 @@ def check(record: Record, report: Report) -> None:
     check_log(record, report)
 
 
-def count_of(item: Record) -> int:
-    """How many tickets an item has; the last one is inclusive."""
-    return 0 if item["tickets_start"] is None else item["tickets_end"] - item["tickets_start"] + 1
-
-
 def check_tickets(record: Record, report: Report) -> int:
     """Ranges from 0 without gap or overlap, as many tickets as the room gives for the item; the answer is their number."""
     report.rule("tickets: rule", paid_in_full, record)
     tickets = 0
-    for index, item in enumerate(record["items"]):
-        count = due_tickets(item, record["rules"])
+    for index, (item, count) in enumerate(zip(record["items"], due_counts(record), strict=True)):
         due = (tickets, tickets + count - 1) if count else (None, None)
         if (item["tickets_start"], item["tickets_end"]) != due:
             report.same(f"tickets of item {index}", (item["tickets_start"], item["tickets_end"]), due)
@@ -43,13 +41,14 @@ def check_tickets(record: Record, report: Report) -> int:
     return tickets
 
 
-def due_tickets(item: Record, rules: Record) -> int:
-    """One per cent, one per item, or as many as were paid for."""
-    if rules["tickets"] == "cent":
-        return int(item["price"])
-    if rules["tickets"] == "item":
-        return 1
-    return int(item["price"] // rules["raffle"]["ticket_price"])
+def due_counts(record: Record) -> list[int]:
+    """Tickets for each item: one per cent, one per item, or as many as were paid for."""
+    kind, prices = record["rules"]["tickets"], [item["price"] for item in record["items"]]
+    if kind == "cent":
+        return prices
+    if kind == "item":
+        return [1 for _ in prices]
+    return [price // record["rules"]["raffle"]["ticket_price"] for price in prices]
 
 
 def paid_in_full(record: Record) -> str:
@@ -64,9 +63,7 @@ def paid_in_full(record: Record) -> str:
 
 def check_players(record: Record, report: Report, tickets: int) -> None:
     """Everybody who bet, in the order of first bets, with his chance and whether he won."""
-    own: dict[int, int] = {}
-    for item in record["items"]:
-        own[item["user_id"]] = own.get(item["user_id"], 0) + count_of(item)
+    own = _totals(record["items"], "user_id", "count")
     winners = {winner["user_id"] for winner in record["outcome"]["winners"]}
     found = [{"user_id": user, "chance": f"{count}/{tickets}", "is_winner": user in winners} for user, count in own.items()]
     report.same("players and their chances", record["players"], found, f"{len(found)} players")
@@ -74,49 +71,50 @@ def check_players(record: Record, report: Report, tickets: int) -> None:
 
 def orderly(record: Record) -> str:
     """Bets are numbered from 1; all rows of one are of one user, one team and one moment; time does not run back."""
-    moment, number = record["time_start"] or 0, 0
-    require(not record["items"] or record["time_start"] is not None, "there are bets, but the game never began")
-    for bet, rows in groupby(record["items"], key=lambda item: item["bet"]):
-        first, *others = rows
-        number += 1
-        require(bet == number, f"bet {bet} stands where bet {number} is due")
-        for name in ("user_id", "team", "time_ms", "client_seed"):
-            require(all(row[name] == first[name] for row in others), f"bet {bet} has more than one {name}")
-        require(first["time_ms"] >= moment, f"bet {bet} is older than the one before it")
-        moment = first["time_ms"]
+    items, number, moment, head = record["items"], 0, record["time_start"] or 0, None
+    require(not items or record["time_start"] is not None, "there are bets, but the game never began")
+    for item in items:
+        user, time_ms = item["user_id"], item["time_ms"]
+        of_bet = (user, time_ms, item["team"], item["client_seed"])
+        if item["bet"] != number:
+            number, head = number + 1, of_bet
+            require(time_ms >= moment, "a bet is older than the one before it")
+            moment = time_ms
+        if item["bet"] != number or of_bet != head:
+            raise Lie(f"bet {number} is out of order, or has more than one user, moment, team or client seed")
     require(record["close"]["close_ms"] >= moment, "the close is older than the last bet")
-    deposits = [item["deposit_id"] for item in record["items"]]
-    require(len(set(deposits)) == len(deposits), "a deposit was bet twice")
-    return f"{number} bets, {len(deposits)} items"
+    require(len({item["deposit_id"] for item in items}) == len(items), "a deposit was bet twice")
+    return f"{number} bets, {len(items)} items"
 
 
 def within_limits(record: Record) -> str:
     """Nothing stands in the pot that the room's limits had to refuse."""
     rules, items = record["rules"], record["items"]
-    users, bets = _grouped(items, "user_id"), _grouped(items, "bet")
     require(_at_most(len(items), rules["item_limit_max"]), "more items than the pot holds")
-    for user, rows in users.items():
-        require(_at_most(len(rows), rules["bet_item_limit_max"]), f"user {user} has more items than a player may")
-        require(_at_most(_worth(rows), rules["bet_value_max"]), f"user {user} bet more than a player may")
-    for bet, rows in bets.items():
-        require(_worth(rows) >= (rules["bet_value_min"] or 0), f"bet {bet} is below the least bet")
-        require(any(count_of(row) for row in rows), f"bet {bet} has no ticket")
+    most = max(Counter([item["user_id"] for item in items]).values(), default=0)
+    require(_at_most(most, rules["bet_item_limit_max"]), "more items of one player than he may bet")
+    most = max(_totals(items, "user_id", "price").values(), default=0)
+    require(_at_most(most, rules["bet_value_max"]), "one player bet more than he may")
+    least = min(_totals(items, "bet", "price").values(), default=None)
+    require(least is None or least >= (rules["bet_value_min"] or 0), "a bet is below the least bet")
+    require(all(_totals(items, "bet", "count").values()), "a bet has no ticket")
     allowed = rules["allowed_items"]
     require(allowed is None or all(item["item_id"] in allowed for item in items), "an item that the room does not allow")
-    _check_teams(users, rules)
+    _check_teams(record)
     _check_raffle(items, rules)
     return "kept"
 
 
-def _check_teams(users: dict[int, list[Record]], rules: Record) -> None:
+def _check_teams(record: Record) -> None:
     """In team games each player is in one of two teams, and no team is over its limit; elsewhere there are no teams."""
-    sides = {user: {row["team"] for row in rows} for user, rows in users.items()}
-    if rules["mode"] != "teams":
-        require(all(side == {0} for side in sides.values()), "a team in a room without teams")
+    members = {(item["user_id"], item["team"]) for item in record["items"]}
+    sides = [team for _, team in members]
+    if record["rules"]["mode"] != "teams":
+        require(not any(sides), "a team in a room without teams")
         return
-    require(all(len(side) == 1 and 0 not in side for side in sides.values()), "a player without a team, or in two")
+    require(0 not in sides and len({user for user, _ in members}) == len(members), "a player without a team, or in two")
     for team in (1, 2):
-        require(sum(side == {team} for side in sides.values()) <= rules["team_limit"], f"team {team} is too large")
+        require(sides.count(team) <= record["rules"]["team_limit"], f"team {team} is too large")
 
 
 def _check_raffle(items: list[Record], rules: Record) -> None:
@@ -128,7 +126,7 @@ def _check_raffle(items: list[Record], rules: Record) -> None:
     require(all(item["item_id"] == raffle["template"] for item in items), "a purchase of another template")
     full, tickets = raffle["price"] + raffle["commission"], raffle["tickets"]
     require(tickets > 0 and raffle["ticket_price"] == -(-full // tickets), "the ticket price does not follow from the template")
-    require(sum(map(count_of, items)) <= tickets, "more tickets were sold than there are")
+    require(sum(item["count"] for item in items) <= tickets, "more tickets were sold than there are")
 
 
 def well_typed(record: Record) -> str:
@@ -150,11 +148,10 @@ def well_typed(record: Record) -> str:
 
 def check_log(record: Record, report: Report) -> None:
     """Chain every item, and in mixed mode every typed number, to the last value of the log."""
-    value = record["log"]["start"]
-    tickets = 0
+    value, tickets = record["log"]["start"], 0
     for index, item in enumerate(record["items"], 1):
         value = item_entry(value, index, item, tickets)
-        tickets += count_of(item)
+        tickets += item["count"]
     if record["rules"]["entropy"] != "manual:direct":
         value = typed_log(value, record["manual"])
     report.same(f"log over {len(record['items'])} items", record["log"]["end"], value)
@@ -162,19 +159,8 @@ def check_log(record: Record, report: Report) -> None:
 
 def item_entry(value: bytes, index: int, item: Record, first_ticket: int) -> bytes:
     """The log's next value after one item; this is also the receipt of who bet it."""
-    numbers = ITEM_LAYOUT.pack(
-        index,
-        item["bet"],
-        item["user_id"],
-        item["item_id"],
-        item["deposit_id"],
-        item["price"],
-        first_ticket,
-        count_of(item),
-        item["team"],
-        item["time_ms"],
-    )
-    return sha256(TAG("lot1.item"), value, numbers, S(item["client_seed"]))
+    numbers = ITEM_LAYOUT.pack(index, *BEFORE_RANGE(item), first_ticket, *AFTER_RANGE(item))
+    return sha256(ITEM_TAG, value, numbers, S(item["client_seed"]))
 
 
 def typed_log(value: bytes, typed: list[Record]) -> bytes:
@@ -185,15 +171,12 @@ def typed_log(value: bytes, typed: list[Record]) -> bytes:
     return value
 
 
-def _grouped(rows: list[Record], name: str) -> dict[int, list[Record]]:
-    found: dict[int, list[Record]] = {}
-    for row in rows:
-        found.setdefault(row[name], []).append(row)
+def _totals(items: list[Record], whose: str, what: str) -> dict[int, int]:
+    """Cents or tickets by user or by bet, in the order of the log."""
+    found: dict[int, int] = {}
+    for item in items:
+        found[item[whose]] = found.get(item[whose], 0) + item[what]
     return found
-
-
-def _worth(rows: list[Record]) -> int:
-    return sum(row["price"] for row in rows)
 
 
 def _at_most(value: int, limit: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from lottery import drand
 from lottery.encoding import TAG, U8, U32, U64, S, sha256
-from lottery.verify.bets import count_of
 from lottery.verify.promise import ENTROPIES
 from lottery.verify.report import Lie, Report, require
 from lottery.verify.shape import Record
@@ -61,7 +60,7 @@ def reason(record: Record) -> str:
     elif closed_by == "bank":
         require(bank_limit is not None and record["bank"] >= bank_limit and close_ms == last_bet, "the bank was not full then")
     elif closed_by == "sold_out":
-        sold = rules["raffle"] is not None and sum(map(count_of, items)) == rules["raffle"]["tickets"]
+        sold = rules["raffle"] is not None and sum(item["count"] for item in items) == rules["raffle"]["tickets"]
         require(sold and close_ms == last_bet, "the raffle was not sold out then")
     elif closed_by == "time":
         require(close_ms == record["outcome"]["deadline"], "the close is not at the deadline")

@@ -37,11 +37,6 @@ def said(found: Record) -> str:
     return ", ".join(parts)
 
 
-def dearest_first(rows: list[Record]) -> list[Record]:
-    """The order in which rows are handed out: dearer first, then the lower deposit."""
-    return sorted(rows, key=lambda row: (-row["price"], row["deposit_id"]))
-
-
 def refunds(record: Record) -> tuple[list[Record], list[int]]:
     """Void: everybody gets back what he bet; raffle tickets are paid back as credit."""
     found = []
@@ -57,8 +52,10 @@ def classic(record: Record) -> tuple[list[Record], list[int]]:
     """The winner takes all but the rake: his own rows, the others', and the change."""
     outcome = record["outcome"]
     user, taken = outcome["winners"][0]["user_id"], outcome["rake"] or {"taken": [], "change": [], "net": 0}
-    left = dearest_first([item for item in record["items"] if item["deposit_id"] not in taken["taken"]])
-    rows = sorted(left, key=lambda row: row["user_id"] != user)
+    gone = set(taken["taken"])
+    left = [item for item in record["items"] if item["deposit_id"] not in gone]
+    own, others = [row for row in left if row["user_id"] == user], [row for row in left if row["user_id"] != user]
+    rows = rake.dearest_first(own) + rake.dearest_first(others)
     found = payout(user, record["bank"] - taken["net"], rows)
     found["change"] = list(taken["change"])
     return [found], list(taken["taken"])
@@ -117,8 +114,8 @@ def teams(record: Record) -> tuple[list[Record], list[int]]:
 def hand_out(record: Record, claims: list[int]) -> tuple[list[Record], list[int]]:
     """Own rows first, then the dearest row to the largest open claim; what fits nobody is the house's, the rest is credit."""
     winners, taken = record["outcome"]["winners"], (record["outcome"]["rake"] or {"taken": []})["taken"]
-    open_claims, given = list(claims), [list[Record]() for _ in winners]
-    left = dearest_first([item for item in record["items"] if item["deposit_id"] not in taken])
+    open_claims, given, gone = list(claims), [list[Record]() for _ in winners], set(taken)
+    left = rake.dearest_first([item for item in record["items"] if item["deposit_id"] not in gone])
     for index, winner in enumerate(winners):
         for row in [row for row in left if row["user_id"] == winner["user_id"]]:
             if row["price"] <= open_claims[index]:

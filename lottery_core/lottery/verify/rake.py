@@ -3,9 +3,9 @@
 Sums of prices are sets written as one integer: bit s is set when some of the rows add up to s. `sums | sums << price` adds one.
 """
 
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from lottery.verify.bets import count_of
 from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
 
@@ -45,10 +45,10 @@ def due_list(record: Record) -> list[Record]:
     if mode == "teams":
         sides = {item["user_id"]: item["team"] for item in record["items"]}
         alive = sides[winners[0]["user_id"]]
-        team = sum(count_of(item) for item in record["items"] if item["team"] == alive)
+        team = sum(item["count"] for item in record["items"] if item["team"] == alive)
         return [one_due(table, None, team, total, record["bank"])]
     bases = parts(record) if mode == "pot" else [record["bank"]]
-    owned = [sum(count_of(item) for item in record["items"] if item["user_id"] == each["user_id"]) for each in winners]
+    owned = [sum(item["count"] for item in record["items"] if item["user_id"] == each["user_id"]) for each in winners]
     return [
         one_due(table, winner["user_id"], own, total, base) for winner, own, base in zip(winners, owned, bases, strict=True)
     ]
@@ -117,17 +117,25 @@ def choose(record: Record, target: int) -> Take:
 
 def preferred(items: list[Record], priority: list[int]) -> list[Row]:
     """Rows of value: priority items first, then the dearer, then the lower deposit."""
-    valuable = [item for item in items if item["price"] > 0]
-    return sorted(valuable, key=lambda row: (row["item_id"] not in priority, -row["price"], row["deposit_id"]))
+    first = set(priority)
+    rows = dearest_first([item for item in items if item["price"] > 0])
+    return [row for row in rows if row["item_id"] in first] + [row for row in rows if row["item_id"] not in first]
+
+
+def dearest_first(rows: list[Row]) -> list[Row]:
+    """Dearer first, then the lower deposit: sorting keeps what was sorted before among equals."""
+    return sorted(sorted(rows, key=itemgetter("deposit_id")), key=itemgetter("price"), reverse=True)
 
 
 def tries(pool: list[Row], target: int) -> list[list[Row]]:
     """The beginnings of the greedy spine that are kept, longest first; the base try is always among them, and the last one."""
     spine: list[Row] = []
+    rest, base = target, 0
     for row in pool:
-        if row["price"] <= target - worth(spine):
+        if row["price"] <= rest:
             spine.append(row)
-    base = next((count for count in range(len(spine)) if target - worth(spine[:count]) < BASE_REST), len(spine))
+            base += rest >= BASE_REST
+            rest -= row["price"]
     lengths = list(range(len(spine), base - 1, -1))[:SPINE_TRIES]
     if base not in lengths:
         lengths.append(base)

@@ -37,7 +37,7 @@ ITEM = fields(
     tickets_start=nullable(u64),
     tickets_end=nullable(u64),
     bet=u64,
-    team=one_of(0, 1, 2),
+    team=number(2),
     time_ms=u64,
     client_seed=text,
 )
@@ -142,9 +142,15 @@ RECORD = fields(
 
 
 def read(value: Any) -> Record:
-    """A record with bytes in the place of hex. Raises: Unreadable, naming the field."""
+    """A record with bytes in the place of hex, and each item's number of tickets as its `count`.
+
+    Raises: Unreadable, naming the field.
+    """
     try:
         record: Record = RECORD(value)
     except Unreadable as error:
         raise Unreadable(f"record{error}") from error
+    for item in record["items"]:
+        start, end = item["tickets_start"], item["tickets_end"]
+        item["count"] = 0 if start is None or end is None else end - start + 1
     return record

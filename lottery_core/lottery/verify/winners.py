@@ -3,7 +3,6 @@
 from math import lcm
 
 from lottery.verify import chance
-from lottery.verify.bets import count_of
 from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
 
@@ -34,7 +33,7 @@ def draws(record: Record) -> list[Record]:
     found: list[Record] = []
     for index, share in enumerate(shares_of(record)):
         left = still_in(record, found)
-        if not any(map(count_of, left)):
+        if not any(item["count"] for item in left):
             break
         ticket, user = one_draw(record, left, index)
         found.append({"user_id": user, "ticket": ticket, "share": share})
@@ -58,7 +57,7 @@ def typed_once(record: Record) -> str:
     kind, typed = record["rules"]["entropy"], record["manual"]
     if not kind.startswith("manual:") or record["outcome"]["void"] is not None:
         return "none"
-    drawable = len({item["user_id"] for item in record["items"] if count_of(item)})
+    drawable = len({item["user_id"] for item in record["items"] if item["count"]})
     due = min(len(shares_of(record)), drawable)
     require(len(typed) == due, f"{len(typed)} numbers were typed for {due} draws")
     won: list[Record] = []
@@ -71,7 +70,7 @@ def typed_once(record: Record) -> str:
 
 def one_draw(record: Record, left: list[Record], index: int) -> tuple[int, int]:
     """Ticket and owner of one draw among the items of those who have not won."""
-    kind, key, count = record["rules"]["entropy"], chance.final(record), sum(map(count_of, left))
+    kind, key, count = record["rules"]["entropy"], chance.final(record), sum(item["count"] for item in left)
     assert key is not None
     if not kind.startswith("manual:"):
         return owner_of_place(left, chance.uniform(key, count, "winner", index))
@@ -86,7 +85,7 @@ def one_draw(record: Record, left: list[Record], index: int) -> tuple[int, int]:
 def owner_of_place(left: list[Record], place: int) -> tuple[int, int]:
     """Walk over the tickets that are left, in order, to the one at `place`; the answer is its number and its owner."""
     for item in left:
-        count = count_of(item)
+        count = item["count"]
         if place < count:
             return item["tickets_start"] + place, item["user_id"]
         place -= count
@@ -96,7 +95,7 @@ def owner_of_place(left: list[Record], place: int) -> tuple[int, int]:
 def owner_of_ticket(left: list[Record], ticket: int) -> int | None:
     """Whose ticket this is, or None."""
     for item in left:
-        if count_of(item) and item["tickets_start"] <= ticket <= item["tickets_end"]:
+        if item["count"] and item["tickets_start"] <= ticket <= item["tickets_end"]:
             return int(item["user_id"])
     return None
 
@@ -132,7 +131,7 @@ def seats(record: Record) -> tuple[dict[int, int], dict[int, int]]:
     for side in SIDES:
         for item in record["items"]:
             if item["team"] == side:
-                bets[item["user_id"]] = bets.get(item["user_id"], 0) + count_of(item)
+                bets[item["user_id"]] = bets.get(item["user_id"], 0) + item["count"]
     return bets, sides
 
 

@@ -78,6 +78,7 @@ def logged(row: list[Any], first: int, moment: int) -> dict[str, Any]:
         "item_id": item,
         "deposit_id": deposit,
         "price": price,
+        "count": price,
         "tickets_start": first if price else None,
         "tickets_end": first + price - 1 if price else None,
         "team": team,
