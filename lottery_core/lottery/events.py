@@ -242,23 +242,44 @@ def _as_is(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(f"a whole number, not {value!r}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"a text, not {value!r}")
+    return value
+
+
 def _hash(value: str) -> bytes:
     return encoding.unhex(value)
 
 
 def _chain(value: Mapping[str, Any]) -> tuple[int, bytes]:
-    return value["round"], encoding.unhex(value["value"])
+    return _whole(value["round"]), encoding.unhex(value["value"])
 
 
 def _rows(values: list[Mapping[str, Any]]) -> tuple[Row, ...]:
-    return tuple(Row(**{key: _as_is(value) for key, value in row.items()}) for row in values)
+    return tuple(Row(**{key: _ROW_READERS.get(key, _as_is)(value) for key, value in row.items()}) for row in values)
 
 
 def _pieces(values: list[Mapping[str, Any]]) -> tuple[Piece, ...]:
-    return tuple(Piece(**{key: _as_is(value) for key, value in piece.items()}) for piece in values)
+    return tuple(Piece(**{key: _whole(value) for key, value in piece.items()}) for piece in values)
 
 
+_WHOLE = ("now", "round", "user_id", "team", "quantity", "balance", "operator1", "operator2", "source_round")
+_TEXT = ("token", "room", "client_seed", "digits", "evidence", "reason")
+_ROW_READERS: Mapping[str, Any] = {
+    **dict.fromkeys(("deposit_id", "item_id", "user_id"), _whole),
+    **dict.fromkeys(("status", "name"), _text),
+    "price": lambda value: None if value is None else _whole(value),
+}
 _READERS: Mapping[str, Any] = {
+    **dict.fromkeys(_WHOLE, _whole),
+    **dict.fromkeys(_TEXT, _text),
     "hash": _hash,
     "salt": _hash,
     "prev_seal": _hash,
@@ -270,7 +291,7 @@ _READERS: Mapping[str, Any] = {
     "stock": _pieces,
     "guarantees": _pieces,
     "gate": lambda value: None if value is None else Denial(**value),
-    "moved": tuple,
-    "inviters": lambda value: {int(user): tuple(chain) for user, chain in value.items()},
-    "carry": lambda value: {int(user): cents for user, cents in value.items()},
+    "moved": lambda value: tuple(_whole(row) for row in value),
+    "inviters": lambda value: {int(user): tuple(_whole(each) for each in chain) for user, chain in value.items()},
+    "carry": lambda value: {int(user): _whole(cents) for user, cents in value.items()},
 }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lottery import encoding
-from lottery.encoding import LP, TAG, U8, U32, U64, S
+from lottery.encoding import HASH_BYTES, LP, TAG, U8, U32, U64, S
 from lottery.errors import LotteryError, Refused
 
 NONE, DRAND, BLOCK, MANUAL_MIXED, MANUAL_DIRECT = range(5)
@@ -89,7 +89,12 @@ def chain_links(room: str, earlier: bytes, later: bytes, steps: int) -> bool:
 
 
 def commit(room: str, number: int, salt: bytes, secret: bytes) -> bytes:
-    """What is shown before the first bet of round `number`; every field has a fixed place, so there is one opening only."""
+    """What is shown before the first bet of round `number`; every field has a fixed place, so there is one opening only.
+
+    Raises ValueError unless salt and secret have 32 bytes each: else bytes could move between them under the same hash.
+    """
+    if len(salt) != HASH_BYTES or len(secret) != HASH_BYTES:
+        raise ValueError(f"salt and secret have {HASH_BYTES} bytes each, not {len(salt)} and {len(secret)}")
     return encoding.sha256(TAG("lot1.commit"), S(room), U64(number), salt, secret)
 
 
@@ -262,7 +267,7 @@ def check_secret(room: str, number: int, commitment: bytes, salt: bytes, secret:
 
     `link` is an earlier value of the chain: (its round, the value); the anchor is round 0.
     """
-    if commit(room, number, salt, secret) != commitment:
+    if len(secret) != HASH_BYTES or commit(room, number, salt, secret) != commitment:
         raise Refused("commitment")
     if not chain_links(room, link[1], secret, number - link[0]):
         raise Refused("chain")

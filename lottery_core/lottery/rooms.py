@@ -91,7 +91,7 @@ class Room:
         return self.time_enable and self.player_limit is None
 
 
-def load(name: str, **changes: Any) -> Room:
+def load(name: str, /, **changes: Any) -> Room:
     """One of the rooms that come with the package, by file name; `changes` replace single parameters.
 
     Raises RoomError when there is no such room or a parameter is wrong.
@@ -181,14 +181,14 @@ def _check_numbers(room: Room) -> None:
     for field in ("time_enable", "unsettled", "rake_carry"):
         if type(getattr(room, field)) is not bool:
             raise RoomError(field, f"true or false, not {getattr(room, field)!r}")
+    for field in ("item_limit_max", "bet_item_limit_max", "global_pot_limit"):
+        if getattr(room, field) == 0:
+            raise RoomError(field, "0 would refuse every bet; leave it out for no limit")
     if room.bet_value_min is not None and room.bet_value_max is not None and room.bet_value_min > room.bet_value_max:
         raise RoomError("bet_value_min", f"{room.bet_value_min} is above bet_value_max {room.bet_value_max}")
     total, own = room.item_limit_max, room.bet_item_limit_max
     if total is not None and own is not None and own > total:
         raise RoomError("bet_item_limit_max", f"{own} is above item_limit_max {total}")
-    for field in ("item_limit_max", "bet_item_limit_max", "global_pot_limit"):
-        if getattr(room, field) == 0:
-            raise RoomError(field, "0 would refuse every bet; leave it out for no limit")
 
 
 def _whole(field: str, value: Any, least: int, optional: bool = False) -> None:

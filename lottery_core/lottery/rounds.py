@@ -13,6 +13,7 @@ from typing import Any
 
 from lottery import bets, draw, fairness, record, settle
 from lottery.draw import Draw
+from lottery.encoding import HASH_BYTES, ZERO_HASH
 from lottery.errors import LotteryError, Refused
 from lottery.events import NAMES, Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Settled, Start, Tick, Void
 from lottery.fairness import MANUAL_DIRECT, MANUAL_MIXED, NONE
@@ -34,7 +35,7 @@ from lottery.state import (
     Typed,
 )
 
-ZERO_SEAL = bytes(32)
+ZERO_SEAL = ZERO_HASH
 OPEN_AFTER_MS = 1_000
 DIGITS_MAX = 100
 
@@ -46,6 +47,8 @@ def create(event: Create, previous: Round | None = None) -> Round:
     """
     if event.round < 1:
         raise Refused("round", at_least=1)
+    if {len(value) for value in (event.hash, event.salt, event.prev_seal, event.chain[1])} != {HASH_BYTES}:
+        raise Refused("length", bytes=HASH_BYTES)
     if event.chain[0] >= event.round:
         raise Refused("chain", before=event.round)
     if event.round == 1 and event.prev_seal != ZERO_SEAL:
@@ -304,8 +307,6 @@ def _open(state: Round, event: Open) -> Effects:
 
 
 def _check_secret(state: Round, secret: bytes) -> None:
-    if len(secret) != len(ZERO_SEAL):
-        raise Refused("commitment")
     fairness.check_secret(state.room, state.number, state.commitment, state.salt, secret, state.chain)
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lottery import fairness, rooms, rounds
-from lottery.events import Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick
+from lottery import events, fairness, rooms, rounds
+from lottery.errors import Refused
+from lottery.events import Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick, Void
 from lottery.rooms import Room
 from lottery.settle import moving_rows
-from lottery.state import Effects, Phase, Round
+from lottery.state import Effects, Phase, Round, snapshot
 
 T0 = 1_692_806_300_000
 HOUSE = 900_000
@@ -203,7 +204,7 @@ POT_CENTS = 500_000
 
 def pot(seed: str = "pot", entropy: str = "manual:mixed:quicknet", players: int = 30, **changes: Any) -> tuple[Lane, Round]:
     chance = Random(seed)
-    lane = Lane(rooms.load("global-pot", global_pot_limit=POT_CENTS, entropy=entropy, **changes), seed)
+    lane = Lane(rooms.load("global-pot", global_pot_limit=POT_CENTS, entropy=entropy, bet_item_limit_max=None, **changes), seed)
     state = lane.started()
     while state.phase is Phase.GAME:
         user = 1000 + chance.randrange(players)
@@ -243,4 +244,4 @@ def apply_all(state: Round, events: Iterable[Event]) -> None:
         rounds.apply(state, event)
 
 
-__all__ = ["Buy", "Piece", "Room", "Row"]
+__all__ = ["Buy", "Create", "Piece", "Refused", "Room", "Row", "Void", "events", "snapshot"]
