@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import re
 import statistics
-from typing import Any
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Group
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from scripts.players import Tally
+from shared import wire
+
+if TYPE_CHECKING:
+    from scripts.stack import Stack
+
+REDRAW_S = 0.5
+KEPT_AT_TRADES = 300
 
 STATUS_ORDER = (
     "queued",
@@ -33,7 +45,7 @@ def bots_table(bots: list[dict[str, Any]], queues: dict[str, int]) -> Table:
     """One line per bot: state, items held and reserved, open offers, orders waiting."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (("bot", "left"), ("state", "left"), ("held", "right"), ("coming", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify)
     table.add_column("offers", justify="right")
     table.add_column("queue", justify="right")
     for bot in bots:
@@ -67,6 +79,53 @@ def picture(bots: list[dict[str, Any]], queues: dict[str, int], tally: Tally, pl
         style="bold cyan",
     )
     return Group(head, Text(), grid)
+
+
+class Screen:
+    """Redraws the live view a few times a second, and keeps the picture of when half the players' work was done."""
+
+    def __init__(self, stack: Stack, tally: Tally, *, live: bool) -> None:
+        self._stack = stack
+        self._tally = tally
+        self._redis = wire.connect(stack.redis_url)
+        self._live = Live(console=Console(), auto_refresh=False) if live else None
+        self._started = time.monotonic()
+        self._drawn = 0.0
+        self.kept: Group | None = None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._live:
+            self._live.stop()
+        self._redis.close()
+
+    def beat(self) -> None:
+        """Redraw, if the last time is long enough ago."""
+        elapsed = time.monotonic() - self._started
+        if elapsed - self._drawn < REDRAW_S:
+            return
+        self._drawn = elapsed
+        queues = {name: int(self._redis.llen(f"rq:queue:{name}")) for name in self._stack.wish.bot_names()}
+        now = picture(self._stack.bots(), queues, self._tally, self._stack.wish.players, elapsed)
+        if len(self._tally.statuses) <= KEPT_AT_TRADES or self.kept is None:
+            self.kept = now
+        if self._live:
+            self._live.update(now, refresh=True)
+
+
+def draw(path: Path, kept: Group | None, lines: list[str]) -> None:
+    """Write what the terminal showed, half way and at the end, as an SVG file."""
+    console = Console(record=True, width=100, file=io.StringIO())
+    if kept is not None:
+        console.print(kept)
+    console.print("\n".join(lines), highlight=False, markup=False)
+    svg = console.export_svg(title="scripts/demo")
+    # Without the fonts that rich would fetch from elsewhere; the reader's own monospace will do.
+    path.write_text(re.sub(r"@font-face \{[^}]*\}", "", svg), encoding="utf-8")
 
 
 def percentile(values: list[float], share: float) -> float | None:

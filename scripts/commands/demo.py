@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import platform
 import signal
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from scripts.demo_view import Screen
     from scripts.players import Tally
     from scripts.stack import Stack
 
@@ -34,9 +34,14 @@ DISTRIBUTIONS = ("steam-trade-fleet", "aiohttp", "steampy", "rq", "redis", "SQLA
 @click.option("--keep", is_flag=True, help="Leave everything running at the end and say what to try next.")
 @click.option("--sabotage", is_flag=True, help="Take one item away behind the fleet's back; the audit must name it.")
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings and logs here.")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the terminal into this SVG file.")
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
-def cli(seed: int, as_json: bool, keep: bool, sabotage: bool, directory: Path | None, log_level: str) -> None:
+def cli(
+    seed: int, as_json: bool, keep: bool, sabotage: bool, directory: Path | None, picture: Path | None, log_level: str
+) -> None:
     """Let twenty players deposit and withdraw through ten bots against a simulated Steam, then audit every item."""
+    from scripts.demo_view import Screen, draw, summary_lines
+    from scripts.players import Tally
     from scripts.stack import Stack, StackError, Wish, interruptible
 
     say = (lambda _text: None) if as_json else click.echo
@@ -51,8 +56,12 @@ def cli(seed: int, as_json: bool, keep: bool, sabotage: bool, directory: Path | 
         )
         try:
             with Stack(wish, say=say) as stack:
-                result = run(stack, seed, live=not as_json and sys.stdout.isatty(), sabotage=sabotage)
+                tally = Tally()
+                screen = Screen(stack, tally, live=not as_json and sys.stdout.isatty())
+                result = run(stack, tally, seed, screen, sabotage=sabotage)
                 show(result, stack, as_json=as_json, keep=keep)
+                if picture:
+                    draw(picture, screen.kept, summary_lines(result))
                 while keep:
                     signal.pause()
         except StackError as error:
@@ -64,46 +73,21 @@ def cli(seed: int, as_json: bool, keep: bool, sabotage: bool, directory: Path | 
     raise SystemExit(1 if result["differences"] or result["unfinished"] else 0)
 
 
-def run(stack: Stack, seed: int, *, live: bool, sabotage: bool) -> dict[str, Any]:
+def run(stack: Stack, tally: Tally, seed: int, screen: Screen, *, sabotage: bool) -> dict[str, Any]:
     """Play, close the books, audit; the numbers of it all."""
-    from scripts.players import Tally
+    from scripts import players
     from scripts.stack import get_json
 
-    tally = Tally()
     started = time.monotonic()
     requests_before = get_json(f"{stack.control_url}/control/requests")["counts"]
-    _play(stack, seed, tally, live=live)
+    with screen:
+        asyncio.run(players.play(stack, seed, tally, screen.beat))
     seconds = time.monotonic() - started
     if sabotage:
         _take_one_item(stack)
     counts = get_json(f"{stack.control_url}/control/requests")["counts"]
     calls = {route: count - requests_before.get(route, 0) for route, count in counts.items()}
     return _result(stack, tally, calls, seconds, seed)
-
-
-def _play(stack: Stack, seed: int, tally: Tally, *, live: bool) -> None:
-    from rich.console import Console
-    from rich.live import Live
-
-    from scripts import players
-    from scripts.demo_view import picture
-    from shared import wire
-
-    client = wire.connect(stack.redis_url)
-    started = time.monotonic()
-    shown = [0.0]
-    with Live(console=Console(), auto_refresh=False) if live else contextlib.nullcontext() as screen:
-
-        def beat() -> None:
-            elapsed = time.monotonic() - started
-            if screen is not None and elapsed - shown[0] >= 0.5:
-                shown[0] = elapsed
-                bots = stack.bots()
-                queues = {str(name): client.llen(f"rq:queue:{name}") for name in stack.wish.bot_names()}
-                screen.update(picture(bots, queues, tally, stack.wish.players, elapsed), refresh=True)
-
-        asyncio.run(players.play(stack, seed, tally, beat))
-    client.close()
 
 
 def _take_one_item(stack: Stack) -> None:
