@@ -164,7 +164,7 @@ async def test_a_deadlock_is_tried_again(database: Database) -> None:
                 both.wait(10)
 
     await asyncio.gather(database.run(crosswise, 1, 2), database.run(crosswise, 2, 1))
-    assert len(tries) == 3
+    assert len(tries) >= 3  # a second deadlock of the two is possible, and tried again as well
     found = await database.look(lambda connection: list(connection.scalars(select(models.bots.c.slots_held))))
     assert found == [2, 2]
 
