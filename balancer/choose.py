@@ -14,7 +14,7 @@ Nothing here is binding: the guarded UPDATE in the transaction is (`balancer.res
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -94,11 +94,12 @@ class Rooms:
         room = self._rooms[name]
         self.put(replace(room, used=room.used + n_items, offers=room.offers + self.limits.trades(n_items)))
 
-    def tops(self, color: str | None) -> list[Room]:
+    def tops(self, color: str | None) -> Iterator[Room]:
         """The bot with the most free slots for each number of open offers, fewest open offers first."""
         heaps = self._heaps.get(color or _ANY, {})
-        found = (self._top(heaps[offers], offers) for offers in sorted(heaps) if offers < self.limits.offers_max)
-        return [room for room in found if room is not None]
+        for offers in range(self.limits.offers_max):
+            if (heap := heaps.get(offers)) and (room := self._top(heap, offers)) is not None:
+                yield room
 
     def any_of(self, color: str | None) -> bool:
         """Whether there is any bot at all (of this color)."""
@@ -174,8 +175,7 @@ def _split(rooms: Rooms, n_items: int, color: str | None) -> list[Part] | Refusa
     left = n_items
     try:
         while left:
-            tops = rooms.tops(color)
-            best = max(tops, key=lambda room: room.capacity(rooms.limits), default=None)
+            best = max(rooms.tops(color), key=lambda room: room.capacity(rooms.limits), default=None)
             if best is None or not best.capacity(rooms.limits):
                 return _why(rooms, set_aside, color)
             share = min(left, best.capacity(rooms.limits))
@@ -192,4 +192,4 @@ def _split(rooms: Rooms, n_items: int, color: str | None) -> list[Part] | Refusa
 def _why(rooms: Rooms, set_aside: list[Room], color: str | None) -> Refusal:
     if not set_aside and not rooms.any_of(color):
         return Refusal.NONE_ONLINE
-    return Refusal.SLOTS_FULL if set_aside or rooms.tops(color) else Refusal.OFFERS_FULL
+    return Refusal.SLOTS_FULL if set_aside or any(rooms.tops(color)) else Refusal.OFFERS_FULL
