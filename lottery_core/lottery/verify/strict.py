@@ -5,6 +5,7 @@ say the same. The readers below are combined in `shape.py` into the description 
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,9 @@ from lottery import encoding
 Reader = Callable[[Any], Any]
 NAMES_SHOWN = 5
 LONGEST = 2_000_000
+OPENINGS_SAFE, DEPTH_MAX = 1000, 10
+STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+OPENING, NO_BRACKETS = b"[{", bytes(set(range(256)) - set(b"[]{}"))
 
 
 class Unreadable(ValueError):
@@ -22,6 +26,8 @@ class Unreadable(ValueError):
 def parse(text: bytes) -> Any:
     """Canonical JSON to plain values; one line end after it is allowed. Raises: Unreadable."""
     body = text.removesuffix(b"\n")
+    if body.count(b"[") + body.count(b"{") > OPENINGS_SAFE and _depth(body) > DEPTH_MAX:
+        raise Unreadable("not strict JSON: nested too deep")
     try:
         value = json.loads(
             body.decode("utf-8"), object_pairs_hook=_no_key_twice, parse_float=_no_float, parse_constant=_no_float
@@ -32,6 +38,15 @@ def parse(text: bytes) -> Any:
     if canonical != body:
         raise Unreadable("not canonical JSON: keys must be sorted, without blanks, each character in its one spelling")
     return value
+
+
+def _depth(body: bytes) -> int:
+    """How deep brackets are nested. The parser must not find out: where packages raise Python's limit, it would crash."""
+    deepest = level = 0
+    for bracket in STRINGS.sub(b"", body).translate(None, NO_BRACKETS):
+        level += 1 if bracket in OPENING else -1
+        deepest = max(deepest, level)
+    return deepest
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

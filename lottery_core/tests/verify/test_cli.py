@@ -104,7 +104,16 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     assert stop.value.code == 0
     told = capsys.readouterr().out
-    assert all(command in told for command in ("verify", "explain"))
+    assert all(command in told for command in ("verify", "explain", "simulate", "replay"))
+
+
+def test_commands_of_other_modules_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["simulate", "classic-unlimited", "--rounds", "3", "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
+    events = tmp_path / "events.json"
+    events.write_text("[]")
+    assert cli.main(["replay", str(events)]) == 2
+    assert "replay" in capsys.readouterr().err
 
 
 def test_no_command_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -141,7 +141,8 @@ def test_the_line_end_alone_may_be_missing() -> None:
         (b'{"a": 1}', "canonical"),
         (b'{"a":"\\u0041"}', "canonical"),
         (b'{"a":"\\ud800"}', "JSON"),
-        (b"[" * 100_000, "JSON"),
+        (b"[" * 100_000, "too deep"),
+        (b'{"a":' * 2_000 + b"0" + b"}" * 2_000, "too deep"),
         (b"[" + b"9" * 5000 + b"]", "JSON"),
         (b"[-0]", "canonical"),
         (b"[]", "object"),
@@ -152,6 +153,12 @@ def test_the_line_end_alone_may_be_missing() -> None:
 def test_what_is_no_record_is_not_even_checked(text: bytes, why: str) -> None:
     with pytest.raises(verify.Unreadable, match=why):
         verify.verify(text)
+
+
+def test_many_items_are_not_deep_and_strings_do_not_count() -> None:
+    for text in (b"[" + b"[]," * 2_000 + b"[]]", b'["' + b"[" * 5_000 + b'\\""]'):
+        with pytest.raises(verify.Unreadable, match="must be an object"):
+            verify.verify(text)
 
 
 def test_a_wrong_field_is_named() -> None:
