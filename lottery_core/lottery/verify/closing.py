@@ -76,19 +76,30 @@ def reason(record: Record) -> str:
 
 
 def enough(record: Record) -> str:
-    """A round with too few players or no ticket is void; one that had enough only by an operator. Raises: Lie."""
-    players = len({item["user_id"] for item in record["items"]})
+    """A playable round is void only by an operator before its end, or for want of a beacon. Raises: Lie."""
+    players, closed_by = len({item["user_id"] for item in record["items"]}), record["outcome"]["closed_by"]
     playable = players >= record["rules"]["min_players"] and record["close"]["tickets"] > 0
-    if record["outcome"]["void"] is not None and not voided_before_close(record):
-        require(playable, "a round without enough players was closed")
-        require(record["rules"]["entropy"] in BEACONS, "void after the close is for want of a beacon, and none was awaited")
-    elif record["outcome"]["closed_by"] == "void":
-        require(voided_before_close(record), "voided before its close, yet it has a source of entropy")
+    void = record["outcome"]["void"] is not None
+    if not voided_before_close(record):
+        require(playable, "a round without enough players was not void")
+        require(not void or closed_by != "void", "voided before its close, yet it has a source of entropy")
+        require(not void or record["rules"]["entropy"] in BEACONS, "void after the close, though no beacon was awaited")
     elif playable:
-        require(not voided_before_close(record), "void for too few players, but there were enough")
-    else:
-        require(voided_before_close(record), "a round without enough players was not void")
-    return f"{players} players" + (", void" if record["outcome"]["void"] is not None else "")
+        require(closed_by == "void", "void for too few players, but there were enough")
+        require(not over(record), "void after its end: the game was closed by then")
+    return f"{players} players" + (", void" if void else "")
+
+
+def over(record: Record) -> bool:
+    """The game had ended when it was voided, by time or full; typed numbers and a raffle's expiry come after that."""
+    rules, items = record["rules"], record["items"]
+    if rules["entropy"].startswith("manual:mixed"):
+        return False
+    if rules["raffle"] is not None:
+        return bool(sum(item["count"] for item in items) == rules["raffle"]["tickets"])
+    end, bank_limit = record["outcome"]["deadline"], rules["global_pot_limit"]
+    late = end is not None and record["close"]["close_ms"] >= end
+    return bool(late or len(items) == rules["item_limit_max"] or (bank_limit is not None and record["bank"] >= bank_limit))
 
 
 def named_source(record: Record) -> str:

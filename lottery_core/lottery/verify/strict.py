@@ -32,7 +32,7 @@ def parse(text: bytes) -> Any:
         value = json.loads(
             body.decode("utf-8"), object_pairs_hook=_no_key_twice, parse_float=_no_float, parse_constant=_no_float
         )
-        canonical = encoding.canonical_json(value)
+        canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not strict JSON: {error}") from error
     if canonical != body:

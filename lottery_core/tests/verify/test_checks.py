@@ -38,6 +38,14 @@ def change_of_prize(record: Record, _: Any) -> None:
     rows[0], rows[1] = rows[1], rows[0]
 
 
+def abort(record: Record, _: Any) -> None:
+    """The result displeases: the operator says that there was none, as if he had voided the game at its very end."""
+    record["outcome"]["void"], record["outcome"]["closed_by"] = "technical error", "void"
+    record["close"]["source"], record["outcome"]["winners"] = "void", []
+    for player in record["players"]:
+        player["is_winner"] = False
+
+
 CLASSIC, LIMITED, TEAMS, POT, DIRECT = (
     "classic-unlimited",
     "classic-limited",
@@ -173,6 +181,11 @@ LIES: list[tuple[str, Callable[[Record, Any], None], Any, str]] = [
     (CLASSIC, put("outcome", "void"), "it displeased", "proof"),
     (LIMITED, put("outcome", "void"), "it displeased", "enough players"),
     ("void-no-beacon", put("outcome", "void"), None, "proof: parts"),
+    ("void-no-beacon", put("outcome", "closed_by"), "void", "enough players"),
+    ("void-too-few-players", put("close", "source"), "", "enough players"),
+    (CLASSIC, abort, None, "enough players"),
+    (LIMITED, abort, None, "enough players"),
+    ("raffle", abort, None, "enough players"),
 ]
 
 
