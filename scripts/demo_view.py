@@ -45,7 +45,7 @@ def bots_table(bots: list[dict[str, Any]], queues: dict[str, int]) -> Table:
     """One line per bot: state, items held and reserved, open offers, orders waiting."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (("bot", "left"), ("state", "left"), ("held", "right"), ("coming", "right")):
-        table.add_column(name, justify=justify)
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
     table.add_column("offers", justify="right")
     table.add_column("queue", justify="right")
     for bot in bots:

@@ -71,6 +71,7 @@ class Wish:
     redis_url: str = ""
     database_url: str = ""
     port: int = 0
+    control_port: int = 0
     log_level: str = "info"
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     sandbox_args: list[str] = field(default_factory=list)
@@ -266,6 +267,7 @@ class Stack:
             *(sys.executable, "-P", "-m", "sandbox"),
             *("--bots", ",".join(wish.bot_names()), "--players", str(wish.players), "--seed", str(wish.seed)),
             *("--protection-s", str(wish.protection_s), "--offer-lifetime-s", str(wish.offer_lifetime_s)),
+            *("--control-port", str(wish.control_port)),
             *wish.sandbox_args,
         )
         ready = self._ready_line(part)

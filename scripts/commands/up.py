@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--bots", default=10, show_default=True, type=click.IntRange(1, 10), help="Bots in each group.")
 @click.option("--players", default=20, show_default=True, type=click.IntRange(0, 1000), help="Steam accounts to play with.")
 @click.option("--port", default=0, help="The balancer's port; 0 takes a free one.")
+@click.option("--control-port", default=0, help="The port of the sandbox's control API and pages; 0 takes a free one.")
 @click.option("--seed", default=1, show_default=True, help="Accounts and items are made from it.")
 @click.option("--protection", default=20, show_default=True, help="Seconds for which Steam protects a trade (7 days in truth).")
 @click.option(
@@ -35,6 +36,7 @@ def cli(
     bots: int,
     players: int,
     port: int,
+    control_port: int,
     seed: int,
     protection: int,
     directory: Path | None,
@@ -55,6 +57,7 @@ def cli(
             redis_url=redis_url,
             database_url=database_url,
             port=port,
+            control_port=control_port,
             log_level=log_level,
         )
         try:
