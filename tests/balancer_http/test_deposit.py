@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from balancer_http.harness import GOOD, OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held, items_of
+from balancer_http.harness import BOTS, GOOD, OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held, items_of
 
 from balancer import schemas
 
@@ -229,7 +229,8 @@ async def test_a_user_is_bound_to_his_steam_account(service: Service) -> None:
 
 
 async def test_too_many_open_offers_with_one_player(service: Service) -> None:
-    for number in range(1, service.ctx.settings.limits.offers_per_partner_max + 1):
+    """Steam's limit is one bot's towards one partner, so another bot takes the next until all are full."""
+    for number in range(1, len(BOTS) * service.ctx.settings.limits.offers_per_partner_max + 1):
         await service.deposit(str(number))
     response = await service.call("POST", "/deposit", service.deposit_body("20"))
     problem = await response.json()
