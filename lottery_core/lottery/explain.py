@@ -28,17 +28,17 @@ CLOSED = {
 
 
 def story(text: bytes) -> tuple[list[str], bool]:
-    """Sentences about a record, and whether all it claims holds. Raises: verify.Unreadable."""
+    """Sentences about a record, and whether all it claims holds: a lie has no story. Raises: verify.Unreadable."""
     value = parse(text)
-    record, report = read(value), verify.verify_record(value)
-    lines = [*beginning(record), *bets(record), *closing(record), *drawing(record), *paying(record)]
-    if report.good:
-        lines.append(f"All {len(report.checks)} checks of this record hold.")
-        lines += [f"The record does not prove {each}." for each in report.not_proven]
-    else:
+    report = verify.verify_record(value)
+    if not report.good:
         wrong = report.checks[-1]
-        lines.append(f"BUT THIS IS NOT TRUE. The check “{wrong.name}” failed: {wrong.value}.")
-    return lines, report.good
+        return [f"This record lies, so there is no story to tell. The check “{wrong.name}” failed: {wrong.value}."], False
+    record = read(value)
+    lines = [*beginning(record), *bets(record), *closing(record), *drawing(record), *paying(record)]
+    lines.append(f"All {len(report.checks)} checks of this record hold.")
+    lines += [f"The record does not prove {each}." for each in report.not_proven]
+    return lines, True
 
 
 def beginning(record: Record) -> Iterator[str]:
@@ -47,7 +47,7 @@ def beginning(record: Record) -> Iterator[str]:
     yield f"This is round {record['id']} of “{record['room']}” ({NAMES[record['mode']]}, rules “{rules['name']}”)."
     yield (
         f"Before the first bet the house showed the hash {short(record['hash'])}. It fixed a secret that nobody could change "
-        f"afterwards; {many(record['id'] - record['chain']['round'], 'step')} lead from it to a value published earlier."
+        f"afterwards; hashing it leads in {many(record['id'] - record['chain']['round'], 'step')} to a value published earlier."
     )
     for prize in record["outcome"]["guarantees"]:
         yield f"The house added item {prize['item_id']} worth {money(prize['price'])} as a prize; it has no tickets."
