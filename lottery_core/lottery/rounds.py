@@ -99,7 +99,7 @@ def apply(state: Round, event: Event) -> Effects:
         return repeated
     handler = TABLE.get((state.phase, type(event)))
     if handler is None:
-        raise Refused("phase", phase=state.phase.value, events=accepted_events(state.phase))
+        raise _out_of_phase(state, event)
     if event.now < state.now:
         raise Refused("time_backwards", at_least=state.now)
     effects = handler(state, event)
@@ -107,6 +107,13 @@ def apply(state: Round, event: Event) -> Effects:
     if event.token and not isinstance(event, Bet | Buy):
         state.answers[event.token] = (event.intent(), effects)
     return effects
+
+
+def _out_of_phase(state: Round, event: Event) -> Refused:
+    """Who comes for the last raffle ticket a moment too late is told so, not that the phase is wrong."""
+    if isinstance(event, Buy) and state.closed_by == "sold_out":
+        return Refused("capacity", capacity=0)
+    return Refused("phase", phase=state.phase.value, events=accepted_events(state.phase))
 
 
 def accepted_events(phase: Phase) -> list[str]:

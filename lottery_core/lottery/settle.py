@@ -197,9 +197,8 @@ def _classic(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> 
         (each for each in state.entries if each.deposit_id not in gone),
         key=lambda each: (each.user_id != user_id, -each.price, each.deposit_id),
     )
-    share = Share(
-        user_id, state.bank - taken.net, [each.deposit_id for each in kept], tuple(sorted(taken.change)), 0, taken.net
-    )
+    rows, change = [each.deposit_id for each in kept], tuple(sorted(taken.change))
+    share = Share(user_id, state.bank - taken.net, rows, change, base=taken.net)
     return Settlement([share], list(taken.taken), entry)
 
 

@@ -303,3 +303,56 @@ def test_codes_are_the_seeds_and_three_is_reserved() -> None:
     assert set(CODES) == set(Phase)
     assert set(CODES.values()) == {0, 1, 2, 4, 5}
     assert (CODES[Phase.WARMUP], CODES[Phase.GAME], CODES[Phase.FINALIZED], CODES[Phase.SEALED]) == (0, 1, 4, 5)
+
+
+# ---- carry: earlier rests, only where the room says so
+
+
+def drawn_classic(**changes: Any) -> Round:
+    lane = make.Lane(rooms.load("classic-unlimited", rake=((100, 10),), **changes), "carry")
+    state = lane.started()
+    for user in (1, 2):
+        make.place(state, user, [500, 100, 100, 50])
+    make.close_by_time(state)
+    make.draw(lane, state)
+    return state
+
+
+def test_carry_is_collected_on_top_within_half_of_the_opponents_stake() -> None:
+    state = drawn_classic(rake_carry=True)
+    user = state.winners[0].user_id
+    rounds.apply(state, events.Finalize(state.now, make.token(), carry={user: 100, 3 - user: 10_000}))
+    assert state.outcome is not None
+    rake = state.outcome["rake"]
+    assert (rake["due"], rake["carry"], rake["net"], rake["shortfall"]) == (150, 100, 250, 0)
+    state = drawn_classic(rake_carry=True)
+    rounds.apply(state, events.Finalize(state.now, make.token(), carry={user: 10_000}))
+    assert state.outcome is not None
+    assert state.outcome["rake"]["net"] <= 750 // 2
+
+
+def test_carry_is_off_by_default() -> None:
+    state = drawn_classic()
+    assert refused(state, events.Finalize(state.now, make.token(), carry={1: 100})).code == "carry"
+
+
+@pytest.mark.parametrize(
+    "stock",
+    [make.stock([1] * 257), (make.Piece(1, 1, 5),), (make.Piece(99, 1, 5), make.Piece(99, 1, 5)), (make.Piece(99, 1, -5),)],
+)
+def test_stock_that_cannot_be_offered(stock: tuple[events.Piece, ...]) -> None:
+    state = drawn_classic()
+    assert refused(state, events.Finalize(state.now, make.token(), stock)).code == "stock"
+
+
+def test_priority_items_go_first_among_equally_exact_sets() -> None:
+    lane = make.Lane(rooms.load("classic-unlimited", rake=((100, 10),), priority_items=(77,)), "priority")
+    state = lane.started()
+    for user in (1, 2):
+        make.place(state, user, [700, 100])
+        make.place(state, user, [100], item=77)
+        make.place(state, user, [100])
+    make.finish(lane, state)
+    assert state.outcome is not None
+    (first, *_) = state.outcome["rake"]["taken"]
+    assert next(entry.item_id for entry in state.entries if entry.deposit_id == first) == 77
