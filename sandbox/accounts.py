@@ -11,7 +11,7 @@ from sandbox import guard
 from sandbox.errors import NotFound
 
 STEAM_ID_BASE = 76561197960265728
-HABITS = ("accept", "decline", "ignore", "counter", "manual")
+HABITS = ("accept", "decline", "ignore", "counter", "manual", "take_back")
 TOKEN_SIGNS = string.ascii_letters + string.digits + "_-"
 
 FIRST = ("quiet", "lucky", "north", "amber", "pixel", "tiny", "sharp", "mellow", "rusty", "solar", "velvet", "brave")
@@ -20,7 +20,10 @@ SECOND = ("fox", "otter", "hawk", "comet", "badger", "lynx", "marten", "heron", 
 
 @dataclass(slots=True)
 class Account:
-    """One account; secrets are base64 as in a maFile, `delay_s` is how long its person thinks."""
+    """One account; secrets are base64 as in a maFile, `delay_s` is how long its person thinks.
+
+    With the habit "take_back" the person accepts, and `take_back_s` later reverses everything still protected.
+    """
 
     steam_id: int
     kind: str
@@ -33,6 +36,7 @@ class Account:
     trade_token: str
     habit: str = "manual"
     delay_s: float = 0.0
+    take_back_s: float = 3600.0
     hold_days: int = 0
     private: bool = False
     banned: bool = False
@@ -40,6 +44,8 @@ class Account:
     acknowledged: bool = False
     created: int = 0
     level: int = 10
+    trade_locked_until: int = 0
+    """Who reversed may not trade before this time, in simulated unix seconds."""
     friends: set[int] = field(default_factory=set)
     limits: dict[str, int] = field(default_factory=dict)
     tokens_valid_from: float = 0.0

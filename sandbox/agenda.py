@@ -6,6 +6,8 @@ EXPIRE = "expire"
 SETTLE = "settle"
 RELEASE = "release"
 ACT = "act"
+REVERSE = "reverse"
+TAKE_BACK = "take back"
 
 
 class Agenda:
@@ -16,7 +18,7 @@ class Agenda:
         self._count = 0
 
     def add(self, at: float, what: str, which: int) -> None:
-        """Note an event: `what` is one of this module's names, `which` an offer id or a trade id."""
+        """Note an event: `what` is one of this module's names, `which` an offer id, a trade id or a SteamID64."""
         self._count += 1
         heapq.heappush(self._heap, (at, self._count, what, which))
 

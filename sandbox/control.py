@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from sandbox import pages, people, record_views, timeline, trading, wire
+from sandbox import pages, people, record_views, reversals, timeline, trading, wire
 from sandbox.accounts import HABITS, Account
 from sandbox.errors import BadRequest, NotFound, Refused
 from sandbox.steam_api.messages import whole
@@ -147,6 +147,8 @@ CHANGES: dict[str, tuple[type, ...]] = {
     "name": (str,),
     "habit": (str,),
     "delay_s": (int, float),
+    "take_back_s": (int, float),
+    "trade_locked_until": (int,),
     "hold_days": (int,),
     "private": (bool,),
     "banned": (bool,),
@@ -167,7 +169,7 @@ async def change_account(request: web.Request) -> web.Response:
         fits = isinstance(value, CHANGES.get(name, ())) and (isinstance(value, bool) == (CHANGES[name] == (bool,)))
         if not fits:
             raise BadRequest(f"{name} cannot be changed to that; these can: {', '.join(CHANGES)}")
-    for name, most in (("delay_s", LATEST), ("hold_days", 365)):
+    for name, most in (("delay_s", LATEST), ("take_back_s", LATEST), ("trade_locked_until", LATEST), ("hold_days", 365)):
         _within(name, body.get(name, 0), most)
     if body.get("habit", "manual") not in HABITS:
         raise BadRequest(f"habit is one of {', '.join(HABITS)}")
@@ -183,6 +185,22 @@ async def change_account(request: web.Request) -> web.Response:
     for name, value in body.items():
         setattr(account, name, value)
     return web.json_response(record_views.account(account))
+
+
+@routes.post(r"/control/accounts/{steam_id:\d+}/reverse")
+async def reverse(request: web.Request) -> web.Response:
+    """`{"at": unix?}`: take back everything protected, now or at a later simulated time (202)."""
+    steam, account, body = request.app[STEAM], _account(request), await _body(request)
+    now = steam.clock.now()
+    at = body.pop("at", now)
+    if body or isinstance(at, bool) or not isinstance(at, int | float) or not int(now) <= at <= LATEST:
+        raise BadRequest("send nothing, or at, a unix time that is not over")
+    if at > now:
+        reversals.plan(steam.world, account, at)
+        return web.json_response({"steam_id": str(account.steam_id), "at": at, "exchanges": [], "rollbacks": []}, status=202)
+    done = reversals.reverse(steam.world, account, now)
+    nothing = reversals.Reversal(account.steam_id, int(now), (), ())
+    return web.json_response(record_views.reversal(done or nothing))
 
 
 def _within(name: str, value: float, most: float) -> None:

@@ -37,10 +37,10 @@ class Move:
 
 @dataclass(slots=True)
 class Exchange:
-    """Steam's trade; times are unix seconds, 0 where there is none."""
+    """Steam's trade; times are unix seconds, 0 where there is none; only a rollback has no offer."""
 
     tradeid: int
-    offer_id: int
+    offer_id: int | None
     sender: int
     recipient: int
     status: Status
@@ -50,9 +50,20 @@ class Exchange:
     time_escrow_end: int = 0
     ids_visible_at: float = 0.0
     moves: list[Move] = field(default_factory=list)
+    settled: bool = False
+    rollback_of: int | None = None
+    rolled_back_by: int | None = None
+    reversed_by: int | None = None
+    """The account that reversed, in both the original and the rollback."""
 
     def concerns(self, steam_id: int) -> bool:
         return steam_id in (self.sender, self.recipient)
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether either side can still reverse it."""
+        delivered = self.status in (Status.COMPLETE, Status.COMMITTED)
+        return delivered and self.time_settlement > 0 and not self.settled
 
     def shows_ids(self, now: float) -> bool:
         return self.status not in (Status.COMPLETE, Status.COMMITTED) or now >= self.ids_visible_at
@@ -68,11 +79,9 @@ def begin(world: World, offer: Offer, now: float) -> Exchange:
     moves = [Move(ref, offer.sender, offer.recipient) for ref in offer.give]
     moves += [Move(ref, offer.recipient, offer.sender) for ref in offer.receive]
     exchange = Exchange(tradeid, offer.offer_id, offer.sender, offer.recipient, Status.INIT, int(now), int(now), moves=moves)
-    world.exchanges[tradeid] = exchange
-    for steam_id in (offer.sender, offer.recipient):
-        world.exchanges_of.setdefault(steam_id, []).append(exchange)
+    world.add_exchange(exchange)
     offer.tradeid = tradeid
-    hold_s = 86400 * max((world.accounts.get(move.giver).hold_days for move in moves), default=0)
+    hold_s = 86400 * max((world.hold_days(world.accounts.get(move.giver), now) for move in moves), default=0)
     if hold_s:
         _hold(world, exchange, offer, int(now) + hold_s, now)
     else:
@@ -110,7 +119,11 @@ def deliver(world: World, exchange: Exchange, now: float) -> None:
     exchange.status = Status.COMMITTED if world.settings.exchanges_stay_committed else Status.COMPLETE
     exchange.time_mod = int(now)
     exchange.ids_visible_at = now + world.settings.exchange_ids_delay_s
-    world.offers.set_state(world.offers.by_id[exchange.offer_id], State.ACCEPTED, now)
+    world.offers.set_state(_offer(world, exchange), State.ACCEPTED, now)
+
+
+def _offer(world: World, exchange: Exchange) -> Offer:
+    return world.offers.by_id[exchange.offer_id or 0]
 
 
 def _lay(world: World, item: Item, move: Move, context_id: int, now: float) -> None:
@@ -122,8 +135,12 @@ def _lay(world: World, item: Item, move: Move, context_id: int, now: float) -> N
 
 
 def settle(world: World, tradeid: int, now: float) -> None:
-    """Protection ends: items still where this exchange laid them go to context 2."""
-    for move in world.exchanges[tradeid].moves:
+    """Protection ends unless it was reversed: items still where this exchange laid them go to context 2."""
+    exchange = world.exchanges[tradeid]
+    if not exchange.is_protected:
+        return
+    exchange.settled = True
+    for move in exchange.moves:
         item = world.items.by_uid.get(move.ref.item_uid)
         if item is None or item.context_id != PROTECTED_CONTEXT or item.asset_id != move.new_asset_id:
             continue
@@ -139,4 +156,4 @@ def call_off(world: World, exchange: Exchange, state: State, now: float) -> None
         world.items.move(item, move.giver, move.ref.context_id, world.items.new_asset_id())
         move.rollback_context_id, move.rollback_asset_id = item.context_id, item.asset_id
     exchange.status, exchange.time_mod = Status.ESCROW_ROLLBACK, int(now)
-    world.offers.set_state(world.offers.by_id[exchange.offer_id], state, now)
+    world.offers.set_state(_offer(world, exchange), state, now)

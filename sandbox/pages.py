@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from sandbox import people
+from sandbox import people, reversals
 from sandbox.accounts import HABITS, Account
 from sandbox.errors import BadRequest, NotFound, Refused
 from sandbox.items import CS2, PROTECTED_CONTEXT, Item
@@ -93,6 +93,7 @@ async def play(request: web.Request) -> web.Response:
         "<h2>Inventory</h2>",
         _items(world.items.at((player.steam_id, CS2, 2))),
         "<h2>Trade-protected</h2>",
+        _reverse_form(player),
         _items(world.items.at((player.steam_id, CS2, PROTECTED_CONTEXT))),
     ]
     return _document(f"{player.name} · sandbox Steam", "".join(parts))
@@ -110,6 +111,13 @@ def _habit_form(player: Account) -> str:
         f'<label>After so many seconds<input name="delay_s" type="number" min="0" step="0.1" '
         f'value="{player.delay_s:g}"></label>'
         "<button>Save</button></form>"
+    )
+
+
+def _reverse_form(player: Account) -> str:
+    return (
+        f'<form class="row" method="post" action="/play/{player.steam_id}/reverse">'
+        '<button class="no">Reverse all protected trades</button></form>'
     )
 
 
@@ -186,6 +194,13 @@ async def set_habit(request: web.Request) -> web.Response:
         raise BadRequest("habit and delay_s do not fit")
     player.habit, player.delay_s = habit, float(delay)
     return _back(player, "Saved.")
+
+
+@routes.post(r"/play/{steam_id:\d+}/reverse")
+async def reverse_all(request: web.Request) -> web.Response:
+    steam, player = _steam(request), _player(request)
+    done = reversals.reverse(steam.world, player, steam.clock.now())
+    return _back(player, f"Reversed {len(done.exchanges)} trades." if done else "There is nothing to reverse.")
 
 
 def _back(player: Account, note: str) -> web.Response:

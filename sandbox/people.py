@@ -2,7 +2,7 @@
 
 import logging
 
-from sandbox import trading
+from sandbox import agenda, trading
 from sandbox.accounts import Account
 from sandbox.errors import Refused
 from sandbox.items import CS2
@@ -13,18 +13,24 @@ from sandbox.world import World
 log = logging.getLogger(__name__)
 
 ACTIONS = ("accept", "decline", "counter")
+BY_HABIT = {"accept": "accept", "decline": "decline", "counter": "counter", "take_back": "accept"}
 
 
 def notice(world: World, offer_id: int, now: float) -> None:
     """A player's thinking time is over: act by habit. Only offers that are still active are looked at."""
     offer = world.offers.by_id[offer_id]
     person = world.accounts.get(offer.recipient)
-    if offer.state != State.ACTIVE or person.habit not in ACTIONS:
+    action = BY_HABIT.get(person.habit)
+    if offer.state != State.ACTIVE or action is None:
         return
     try:
-        act(world, person, offer, person.habit, now)
+        act(world, person, offer, action, now)
     except Refused as refused:
-        log.info("player %s could not %s offer %s: %s", person.steam_id, person.habit, offer_id, refused)
+        log.info("player %s could not %s offer %s: %s", person.steam_id, action, offer_id, refused)
+        return
+    if person.habit == "take_back":
+        delivered = max(now, offer.escrow_end)
+        world.agenda.add(delivered + person.take_back_s, agenda.TAKE_BACK, person.steam_id)
 
 
 def act(world: World, person: Account, offer: Offer, action: str, now: float) -> None:

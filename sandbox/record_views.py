@@ -9,6 +9,7 @@ from sandbox.catalogue import WEARS, Kind
 from sandbox.exchanges import Exchange
 from sandbox.items import Item
 from sandbox.offers import AssetRef, Offer
+from sandbox.reversals import Reversal
 from sandbox.settings import CHANGEABLE
 from sandbox.world import World
 
@@ -24,11 +25,13 @@ def account(who: Account) -> dict[str, Any]:
         "trade_url": who.trade_url,
         "habit": who.habit,
         "delay_s": who.delay_s,
+        "take_back_s": who.take_back_s,
         "hold_days": who.hold_days,
         "private": who.private,
         "banned": who.banned,
         "device_locked": who.device_locked,
         "acknowledged": who.acknowledged,
+        "trade_locked_until": who.trade_locked_until or None,
         "friends": [str(steam_id) for steam_id in sorted(who.friends)],
         "limits": who.limits,
     }
@@ -141,11 +144,15 @@ def _ref(ref: AssetRef) -> dict[str, Any]:
 def exchange(entry: Exchange, now: float) -> dict[str, Any]:
     return {
         "tradeid": str(entry.tradeid),
-        "offer_id": str(entry.offer_id),
+        "offer_id": str(entry.offer_id) if entry.offer_id else None,
         "status": int(entry.status_at(now)),
         "time_init": entry.time_init,
         "time_settlement": entry.time_settlement or None,
         "time_escrow_end": entry.time_escrow_end or None,
+        "settled": entry.settled,
+        "rollback_of": _id(entry.rollback_of),
+        "rolled_back_by": _id(entry.rolled_back_by),
+        "reversed_by": _id(entry.reversed_by),
         "moves": [
             {
                 "item_uid": move.ref.item_uid,
@@ -161,6 +168,19 @@ def exchange(entry: Exchange, now: float) -> dict[str, Any]:
     }
 
 
+def reversal(entry: Reversal) -> dict[str, Any]:
+    return {
+        "steam_id": str(entry.steam_id),
+        "at": entry.at,
+        "exchanges": [str(tradeid) for tradeid in entry.exchanges],
+        "rollbacks": [str(tradeid) for tradeid in entry.rollbacks],
+    }
+
+
+def _id(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
 def _origins(world: World, _: float) -> list[dict[str, Any]]:
     return [
         {"item_uid": uid, "owner": str(owner), "market_hash_name": name} for uid, (owner, name) in world.items.origins.items()
@@ -171,6 +191,7 @@ PARTS: dict[str, Callable[[World, float], Any]] = {
     "assets": lambda world, _: [asset(item) for item in world.items],
     "offers": lambda world, _: [offer(entry) for entry in world.offers],
     "exchanges": lambda world, now: [exchange(entry, now) for entry in world.exchanges.values()],
+    "reversals": lambda world, _: [reversal(entry) for entry in world.reversals],
     "origins": _origins,
     "removed": lambda world, _: list(world.items.removed),
 }

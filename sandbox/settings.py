@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+ROLLBACK_TRADE_ON = ("rollback", "original", "both")
 CHANGEABLE = frozenset(
     {
         "access_token_s",
@@ -17,6 +18,9 @@ CHANGEABLE = frozenset(
         "partner_page_size",
         "protection_s",
         "refresh_token_s",
+        "reversal_lock_s",
+        "reversal_marks_offer",
+        "rollback_trade_on",
         "require_acknowledge",
         "settle_changes_ids",
         "tradable_in_16",
@@ -57,6 +61,12 @@ class SandboxSettings:
     confirmation_delay_s: float = 0
     settle_changes_ids: bool = False
     tradable_in_16: bool = False
+    reversal_lock_s: int = 2_592_000
+    """Who reversed cannot trade for so long (30 days on Steam)."""
+    reversal_marks_offer: bool = False
+    """After a reversal the offer says 12; else it stays 3."""
+    rollback_trade_on: str = "rollback"
+    """Which exchange names the other as `rollback_trade`: the new `rollback`, the `original`, or `both`."""
     require_acknowledge: bool = True
 
     codes_used_once: bool = True
@@ -77,5 +87,7 @@ class SandboxSettings:
         for low, high in (self.items_per_player, self.items_per_bot):
             if not 0 <= low <= high:
                 raise ValueError("a range of items is (min, max) with 0 <= min <= max")
+        if self.rollback_trade_on not in ROLLBACK_TRADE_ON:
+            raise ValueError(f"rollback_trade_on is one of {', '.join(ROLLBACK_TRADE_ON)}")
         if self.protection_s < 0 or self.offer_lifetime_s <= 0:
             raise ValueError("protection_s must be >= 0 and offer_lifetime_s > 0")

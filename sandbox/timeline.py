@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sandbox import agenda, exchanges, people, trading
+from sandbox import agenda, exchanges, people, reversals, trading
 from sandbox.world import World
 
 DOES: dict[str, Callable[[World, int, float], None]] = {
@@ -10,6 +10,8 @@ DOES: dict[str, Callable[[World, int, float], None]] = {
     agenda.SETTLE: exchanges.settle,
     agenda.RELEASE: exchanges.release,
     agenda.ACT: people.notice,
+    agenda.REVERSE: reversals.carry_out,
+    agenda.TAKE_BACK: reversals.take_back,
 }
 
 

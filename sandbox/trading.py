@@ -42,7 +42,7 @@ def send(world: World, sender: Account, proposal: Proposal, now: float) -> Offer
     Raises: Refused with 8 malformed, 11 nothing to counter, 15 may not trade with that account, 24 locked device,
     25 limits, 26 items.
     """
-    recipient = _check_parties(world, sender, proposal)
+    recipient = _check_parties(world, sender, proposal, now)
     _check_shape(world, proposal)
     countered = _countered(world, sender, proposal)
     give = [_offered(world, sender.steam_id, wanted) for wanted in proposal.give]
@@ -74,13 +74,14 @@ def send(world: World, sender: Account, proposal: Proposal, now: float) -> Offer
     return offer
 
 
-def _check_parties(world: World, sender: Account, proposal: Proposal) -> Account:
-    if sender.device_locked:
+def _check_parties(world: World, sender: Account, proposal: Proposal, now: float) -> Account:
+    if _is_locked(world, sender, now):
         raise Refused(INSUFFICIENT_PRIVILEGE)
     recipient = world.accounts.by_id.get(proposal.recipient)
     if recipient is None or recipient is sender:
         raise Refused(ACCESS_DENIED)
-    if sender.banned or recipient.banned:
+    banned = world.is_banned(sender, now) or world.is_banned(recipient, now)
+    if banned or now < recipient.trade_locked_until:
         raise Refused(ACCESS_DENIED)
     friends = recipient.steam_id in sender.friends
     countering = proposal.countered is not None
@@ -89,6 +90,11 @@ def _check_parties(world: World, sender: Account, proposal: Proposal) -> Account
     if recipient.private and proposal.receive:
         raise Refused(ACCESS_DENIED)
     return recipient
+
+
+def _is_locked(world: World, account: Account, now: float) -> bool:
+    """Whether an account is kept from trading for some days: a new device, or a reversal of its own."""
+    return world.is_device_locked(account, now) or now < account.trade_locked_until
 
 
 def _check_shape(world: World, proposal: Proposal) -> None:
@@ -162,9 +168,10 @@ def accept(world: World, account: Account, offer_id: int, now: float) -> tuple[i
     if offer.state != State.ACTIVE:
         raise Refused(ALREADY_REDEEMED if offer.state in (State.ACCEPTED, State.IN_ESCROW) else INVALID_STATE)
     sender = world.accounts.get(offer.sender)
-    if account.device_locked:
+    if _is_locked(world, account, now):
         raise Refused(INSUFFICIENT_PRIVILEGE)
-    if account.banned or sender.banned:
+    banned = world.is_banned(account, now) or world.is_banned(sender, now)
+    if banned or now < sender.trade_locked_until:
         raise Refused(ACCESS_DENIED)
     _check_items(world, offer, now)
     _check_room(world, offer)
@@ -229,6 +236,8 @@ def confirm(world: World, account: Account, confirmation: Confirmation, allow: b
     if not allow:
         world.offers.set_state(offer, State.CANCELED_BY_SECOND_FACTOR, now)
         return True
+    if now < account.trade_locked_until:
+        return False
     try:
         _check_items(world, offer, now)
         if confirmation.accepting:

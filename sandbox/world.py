@@ -5,6 +5,7 @@ The rules live beside it: `trading` (what an account may do), `exchanges` (how i
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,16 @@ from sandbox.settings import CHANGEABLE, SandboxSettings
 
 if TYPE_CHECKING:
     from sandbox.exchanges import Exchange
+    from sandbox.reversals import Reversal
 
 KINDS = ("bot", "player")
+
+Affliction = Callable[[str, Account, float], int]
+"""Asked with "hold", "device_lock" or "trade_ban": the days or the number 1 if trouble says so, else 0."""
+
+
+def healthy(_kind: str, _account: Account, _now: float) -> int:
+    return 0
 
 
 class World:
@@ -34,7 +43,9 @@ class World:
         self.offers = OfferBook()
         self.exchanges: dict[int, Exchange] = {}
         self.exchanges_of: dict[int, list[Exchange]] = {}
+        self.reversals: list[Reversal] = []
         self.agenda = Agenda()
+        self.afflicted: Affliction = healthy
         self._next_offer = 7_000_000_000 + self.chance.randrange(10**6)
         self._next_trade = 6_100_000_000_000_000_000 + self.chance.randrange(10**12)
         self._next_confirmation = 15_500_000_000 + self.chance.randrange(10**6)
@@ -74,6 +85,11 @@ class World:
             made.append(self.items.create(kind, account.steam_id, now, tradable=not bound, name_tag=tag))
         return made
 
+    def add_exchange(self, exchange: "Exchange") -> None:
+        self.exchanges[exchange.tradeid] = exchange
+        for steam_id in (exchange.sender, exchange.recipient):
+            self.exchanges_of.setdefault(steam_id, []).append(exchange)
+
     def change_settings(self, changes: dict[str, Any]) -> None:
         """Change rules while the world runs. Raises: BadRequest for a name or type that does not fit."""
         types = {field.name: type(getattr(self.settings, field.name)) for field in fields(self.settings)}
@@ -96,6 +112,18 @@ class World:
             "inventory": self.settings.inventory_max,
         }
         return account.limits.get(name, common[name])
+
+    def hold_days(self, account: Account, now: float) -> int:
+        """For how many days Steam holds what this account gives."""
+        return max(account.hold_days, self.afflicted("hold", account, now))
+
+    def is_device_locked(self, account: Account, now: float) -> bool:
+        """Whether the account signed in from a new device and may not trade for now."""
+        return account.device_locked or self.afflicted("device_lock", account, now) > 0
+
+    def is_banned(self, account: Account, now: float) -> bool:
+        """Whether the account has a trade ban."""
+        return account.banned or self.afflicted("trade_ban", account, now) > 0
 
     def next_offer_id(self) -> int:
         self._next_offer += self.chance.randrange(1, 400)

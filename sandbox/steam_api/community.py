@@ -2,6 +2,7 @@
 
 import html
 import json
+import time
 
 from sandbox.accounts import STEAM_ID_BASE, Account
 from sandbox.offers import Offer, State
@@ -12,6 +13,7 @@ DEVICE_LOCK = (
     "You have logged in from a new device. In order to protect the items in your inventory, "
     "you will be unable to trade from this device for 7 days."
 )
+UNAVAILABLE = "{name} is not available to trade. More information will be shown to {name} if they invite you to trade."
 SIGN_IN = f"https://{COMMUNITY}/login/home/?goto="
 
 
@@ -77,16 +79,29 @@ def new_offer(call: Call) -> Answer:
     if account is None:
         return redirect(SIGN_IN)
     partner = call.world.accounts.by_id.get(call.number("partner") + STEAM_ID_BASE)
-    if account.device_locked:
-        return _error(call, account, DEVICE_LOCK)
+    if (lock := _lock(call, account)) is not None:
+        return _error(call, account, lock)
     if partner is None or partner is account:
         return _error(call, account, "This Trade URL is no longer valid for sending a trade offer.")
     friends = partner.steam_id in account.friends
     if not friends and call.value("token") != partner.trade_token:
         return _error(call, account, "This Trade URL is no longer valid for sending a trade offer.")
-    if partner.banned or account.banned:
+    if call.world.is_banned(partner, call.now) or call.world.is_banned(account, call.now):
         return _error(call, account, f"You cannot trade with {partner.name} because they have a trade ban.")
-    return _page(call, account, _trade_script(account, partner, account.hold_days, partner.hold_days))
+    if call.now < partner.trade_locked_until:
+        return _error(call, account, UNAVAILABLE.format(name=partner.name))
+    my_days, their_days = (call.world.hold_days(who, call.now) for who in (account, partner))
+    return _page(call, account, _trade_script(account, partner, my_days, their_days))
+
+
+def _lock(call: Call, account: Account) -> str | None:
+    """Why this account may not trade at all for some days."""
+    if call.world.is_device_locked(account, call.now):
+        return DEVICE_LOCK
+    if call.now < account.trade_locked_until:
+        when = time.strftime("%b %d, %Y", time.gmtime(account.trade_locked_until))
+        return f"You have recently reversed a trade. You will be unable to trade until {when}."
+    return None
 
 
 def _error(call: Call, account: Account, text: str) -> Answer:
@@ -110,20 +125,20 @@ def offer(call: Call) -> Answer:
     account = session.signed_in(call)
     if account is None:
         return redirect(SIGN_IN)
-    if account.device_locked:
-        return _error(call, account, DEVICE_LOCK)
+    if (lock := _lock(call, account)) is not None:
+        return _error(call, account, lock)
     found = call.world.offers.by_id.get(int(call.args["offer"]))
     if found is None or not found.concerns(account.steam_id):
         return _error(call, account, "The trade offer does not exist, or the trade offer belongs to another user.")
     if found.state not in (State.ACTIVE, State.NEEDS_CONFIRMATION):
         return _error(call, account, "The trade offer is no longer valid.")
     partner = call.world.accounts.get(found.partner_of(account.steam_id))
-    my_days, their_days = (_days(found, account), _days(found, partner))
+    my_days, their_days = (_days(call, found, who) for who in (account, partner))
     return _page(call, account, _trade_script(account, partner, my_days, their_days))
 
 
-def _days(found: Offer, giver: Account) -> int:
-    return giver.hold_days if found.given_by(giver.steam_id) else 0
+def _days(call: Call, found: Offer, giver: Account) -> int:
+    return call.world.hold_days(giver, call.now) if found.given_by(giver.steam_id) else 0
 
 
 def receipt(call: Call) -> Answer:

@@ -133,7 +133,8 @@ def get_status(call: Call) -> Answer:
     exchange = call.world.exchanges.get(call.number("tradeid"))
     if reader[0] is None or exchange is None or not exchange.concerns(reader[0].steam_id):
         return response({}, ACCESS_DENIED)
-    content: dict[str, Any] = {"trades": [views.exchange(exchange, reader[0].steam_id, call.now)]}
+    viewer, rules = reader[0].steam_id, call.world.settings
+    content: dict[str, Any] = {"trades": [views.exchange(exchange, viewer, call.now, rules)]}
     if call.flag("get_descriptions"):
         content["descriptions"] = views.descriptions(call.world, [move.ref for move in exchange.moves])
     return response(content)
@@ -157,7 +158,7 @@ def get_history(call: Call) -> Answer:
         page.reverse()
     content: dict[str, Any] = {"more": len(wanted) > size}
     if page:
-        content["trades"] = [views.exchange(exchange, viewer, call.now) for exchange in page]
+        content["trades"] = [views.exchange(exchange, viewer, call.now, call.world.settings) for exchange in page]
     if call.flag("include_total"):
         content["total_trades"] = len(everything)
     if call.flag("get_descriptions") and page:
@@ -193,7 +194,7 @@ def get_holds(call: Call) -> Answer:
     friends = target.steam_id in account.friends
     if not friends and call.value("trade_offer_access_token") != target.trade_token:
         return response({}, ACCESS_DENIED)
-    mine, theirs = account.hold_days, target.hold_days
+    mine, theirs = call.world.hold_days(account, call.now), call.world.hold_days(target, call.now)
     holds = {"my_escrow": mine, "their_escrow": theirs, "both_escrow": max(mine, theirs)}
     return response({name: _hold(call, days) for name, days in holds.items()})
 

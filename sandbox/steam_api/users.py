@@ -72,7 +72,7 @@ def bans(call: Call) -> Answer:
             "NumberOfVACBans": 0,
             "DaysSinceLastBan": 0,
             "NumberOfGameBans": 0,
-            "EconomyBan": "banned" if account.banned else "none",
+            "EconomyBan": "banned" if call.world.is_banned(account, call.now) else "none",
         }
         for account in _asked(call)
     ]

@@ -9,6 +9,7 @@ from sandbox.catalogue import WEARS, Kind
 from sandbox.exchanges import Exchange, Move
 from sandbox.items import CS2, PROTECTED_CONTEXT, Item
 from sandbox.offers import AssetRef, Offer
+from sandbox.settings import SandboxSettings
 from sandbox.world import World
 
 INSPECT = {"link": "steam://run/730//+csgo_econ_action_preview%20%propid:6%", "name": "Inspect in Game..."}
@@ -186,7 +187,7 @@ def _offer_asset(world: World, ref: AssetRef, owner: int) -> dict[str, Any]:
     }
 
 
-def exchange(exchange: Exchange, viewer: int, now: float) -> dict[str, Any]:
+def exchange(exchange: Exchange, viewer: int, now: float, settings: SandboxSettings) -> dict[str, Any]:
     """A trade as one side sees it; the partner's id has 64 bits here, new ids are missing until they are known."""
     partner = exchange.recipient if viewer == exchange.sender else exchange.sender
     content: dict[str, Any] = {
@@ -200,6 +201,8 @@ def exchange(exchange: Exchange, viewer: int, now: float) -> dict[str, Any]:
         content["time_escrow_end"] = str(exchange.time_escrow_end)
     if exchange.time_settlement:
         content["time_settlement"] = exchange.time_settlement
+    if other := _rollback_trade(exchange, settings):
+        content["rollback_trade"] = str(other)
     for name, moves in (
         ("assets_received", [m for m in exchange.moves if m.taker == viewer]),
         ("assets_given", [m for m in exchange.moves if m.giver == viewer]),
@@ -207,6 +210,13 @@ def exchange(exchange: Exchange, viewer: int, now: float) -> dict[str, Any]:
         if moves:
             content[name] = [_trade_asset(move, exchange.shows_ids(now)) for move in moves]
     return content
+
+
+def _rollback_trade(exchange: Exchange, settings: SandboxSettings) -> int | None:
+    """Which end of a reversal names the other; public sources disagree, so it is a setting."""
+    if exchange.rollback_of is not None:
+        return exchange.rollback_of if settings.rollback_trade_on in ("rollback", "both") else None
+    return exchange.rolled_back_by if settings.rollback_trade_on in ("original", "both") else None
 
 
 def _trade_asset(move: Move, shows_ids: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from sandbox import people, timeline, trading
+from sandbox import people, reversals, timeline, trading
 from sandbox.errors import Refused
 from sandbox.offers import LIVE, State
 from sandbox.settings import SandboxSettings
@@ -26,7 +26,7 @@ PICK = st.integers(min_value=0, max_value=10**6)
 
 
 class Trading(RuleBasedStateMachine):
-    """Random sends, answers, confirmations, removals and jumps of the clock."""
+    """Random sends, answers, confirmations, removals, reversals and jumps of the clock."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,9 +85,17 @@ class Trading(RuleBasedStateMachine):
     def hold(self, who, days):
         self.people[who % 4].hold_days = days
 
-    @rule(who=PICK, pick=PICK)
-    def sabotage(self, who, pick):
-        found = self.world.items.at((self.people[who % 4].steam_id, 730, 2))
+    @rule(who=PICK)
+    def reverse(self, who):
+        account = self.people[who % 4]
+        protected = [e for e in self.world.exchanges_of.get(account.steam_id, []) if e.is_protected]
+        done = reversals.reverse(self.world, account, self.now)
+        assert (done is not None) == bool(protected)
+        account.trade_locked_until = 0
+
+    @rule(who=PICK, pick=PICK, protected=st.booleans())
+    def sabotage(self, who, pick, protected):
+        found = self.world.items.at((self.people[who % 4].steam_id, 730, 16 if protected else 2))
         if len(found) > 1:
             item = found[pick % len(found)]
             self.world.items.remove(item.place, item.asset_id)
@@ -118,6 +126,24 @@ class Trading(RuleBasedStateMachine):
                     owner[move.ref.item_uid] = move.taker
         for item in self.world.items:
             assert owner[item.item_uid] == item.owner
+
+    @invariant()
+    def what_was_reversed_is_back_and_linked(self):
+        world = self.world
+        for exchange in world.exchanges.values():
+            assert (exchange.status == 12) == (exchange.rolled_back_by is not None)
+            if exchange.rolled_back_by is not None:
+                back = world.exchanges[exchange.rolled_back_by]
+                assert (back.rollback_of, back.status) == (exchange.tradeid, 3)
+                assert [(m.ref.item_uid, m.giver, m.taker) for m in back.moves] == [
+                    (m.ref.item_uid, m.taker, m.giver) for m in exchange.moves if m.new_asset_id in self.taken_back(back)
+                ]
+        undone = [tradeid for entry in world.reversals for tradeid in entry.exchanges]
+        assert len(undone) == len(set(undone)) == sum(e.status == 12 for e in world.exchanges.values())
+
+    @staticmethod
+    def taken_back(rollback):
+        return {move.ref.asset_id for move in rollback.moves}
 
     @invariant()
     def the_indexes_agree_with_the_offers(self):
