@@ -33,6 +33,7 @@ def test_pot_of_79_refuses_three_and_says_one() -> None:
         make.place(state, index, [100] * (10 if index < 7 else 9))
     refusal = refused(state, make.bet(state, 9, [100] * 3))
     assert (refusal.code, refusal.accepts) == ("capacity", {"capacity": 1})
+    assert refused(state, make.bet(state, 9, [100] * 2)).accepts == {"capacity": 1}
     effects = make.place(state, 9, [100])
     assert isinstance(effects[-1], Closed)
     assert state.closed_by == "items"

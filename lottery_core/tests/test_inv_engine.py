@@ -35,12 +35,14 @@ class Sequences(RuleBasedStateMachine):
         self.accepted: list[Any] = []
         self.timers = 0
 
-    @initialize(kind=st.sampled_from(sorted(ROOMS)))
-    def create(self, kind: str) -> None:
+    @initialize(kind=st.sampled_from(sorted(ROOMS)), start=st.sampled_from([True, True, True, False]))
+    def create(self, kind: str, start: bool) -> None:
         self.lane = make.Lane(ROOMS[kind], kind)
         event = self.lane.create_event()
         self.state = rounds.create(event)
         self.accepted.append(event)
+        if start:
+            self.tell(Start(self.state.now, make.token()))
 
     @property
     def room(self) -> Room:
@@ -80,13 +82,19 @@ class Sequences(RuleBasedStateMachine):
         prices=st.lists(st.one_of(st.none(), st.integers(0, 300)), max_size=4),
         delay=st.integers(-2, 9000),
         team=st.sampled_from([0, 0, 1, 2]),
-        item=st.sampled_from([2, 2, 1, 11]),
+        item=st.sampled_from([2, 2, 2, 1, 11]),
         facts=st.sampled_from([{}, {}, {}, {"settled": False}, {"status": "withdraw_pending"}, {"name": "Souvenir M4A1"}]),
     )
     def bet(self, user: int, prices: list[int | None], delay: int, team: int, item: int, facts: dict[str, Any]) -> None:
         if self.room.team_limit and not team:
             team = 1 + user % 2
         self.tell(make.bet(self.state, user, prices, max(0, self.state.now + delay), team=team, item=item, **facts))
+
+    @rule(amounts=st.lists(st.tuples(st.integers(1, 5), st.lists(st.integers(5, 90), min_size=1, max_size=3)), max_size=6))
+    def many_bets(self, amounts: list[tuple[int, list[int]]]) -> None:
+        for user, prices in amounts:
+            team = 1 + user % 2 if self.room.team_limit else 0
+            self.tell(make.bet(self.state, user, prices, self.state.now + 1, team=team, item=2))
 
     @rule(delay=st.sampled_from([0, 1, 20_000, 90_000_000]))
     def tick(self, delay: int) -> None:
