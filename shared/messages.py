@@ -10,6 +10,9 @@ send       `SendOrder`       makes the offer, confirms it if items are given: pi
 confirm    `OfferOrder`      confirms a pending offer by its id: offer_active, or nothing new
 cancel     `OfferOrder`      asks Steam to cancel, then looks: whatever the offer's state is now
 watch      `WatchOrder`      one look at the sent offers: one report per trade that it can say something about
+find       `WatchOrder`      a full look, history included, for trades in doubt: exactly one report per trade: the state of its
+                             offer as it is now, or find_inconclusive, or offer_absent
+decline    `DeclineOrder`    one look at received offers; none is ever accepted but a gift: offer_declined_by_us, gift_accepted
 inventory  `InventoryOrder`  reads a player's inventory and, with a trade URL, the hold: inventory_read or inventory_failed
 settle     `SettleOrder`     looks at exchanges and at the bot's own inventory: settled, exchange_reversed, not_settled,
                              items_seen, items_gone
@@ -21,7 +24,11 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 - offer_accepted: ``offer_id``, ``exchange_id``, ``settles_at`` (unix s or null), ``moved``: list of
   ``{"asset_id", "context_id", "new_asset_id", "new_context_id"}``
 - refused, try_later: ``code`` (style table), ``reason``, ``result`` (EResult or null), ``player_message``, ``retry_after_s``
-- exchange_reversed, exchange_failed: ``exchange_id``, ``exchange_status`` (Steam's number); ``offer_id`` when seen in a watch
+- exchange_reversed, exchange_failed: ``exchange_id``, ``exchange_status`` (Steam's number); ``offer_id`` when seen in a watch;
+  ``rollback`` of a reversed one, when asked by a settle: null until Steam shows it, else ``{"exchange_id", "moved"}``
+- offer_absent: ``reason``; find_inconclusive: ``reason`` (first_look, half_filled, items_moved, items_not_in_place,
+  inventory_private, exchange_not_done, offer_unclear, steam_maintenance, or an error's code): ask again later
+- offer_canceled may carry ``reason`` not_confirmed: the bot gave the offer up, as its phone could not confirm it
 - answer_lost: ``reason``; order_dropped: ``reason`` "recalled" or "expired"
 - settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched"}``, matched one of
   ``id``, ``receipt``, ``fingerprint``, ``name``
@@ -31,7 +38,10 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 - order_refused: ``reason``; nothing of the refused text is repeated
 - order_failed: ``kind`` of the order, ``reason`` (an error's code, expired, offer_not_found, other_offer, internal, …),
   ``retryable``; nothing else was reported of this order
-- offer_unknown: ``offer_id``, ``state``, ``partner``: a sent offer that no watched trade knows
+- offer_unknown, offer_unknown_canceled: ``offer_id``, ``state``, ``partner``: a sent offer that no watched trade knows, and
+  that the bot canceled it
+- offer_declined_by_us: ``offer_id``, ``partner``, ``counter_of`` (id of our offer that it answers, or null)
+- gift_accepted: ``offer_id``, ``exchange_id``, ``partner``, ``moved`` (as in offer_accepted); told again after a restart
 """
 
 from __future__ import annotations
@@ -43,7 +53,7 @@ from typing import Any, Self
 from shared.domain.items import Asset
 from shared.domain.status import TradeEvent
 
-ORDER_KINDS = frozenset({"send", "confirm", "cancel", "watch", "inventory", "settle"})
+ORDER_KINDS = frozenset({"send", "confirm", "cancel", "watch", "find", "decline", "inventory", "settle"})
 
 OTHER_REPORTS = frozenset(
     {
@@ -55,6 +65,10 @@ OTHER_REPORTS = frozenset(
         "order_refused",
         "order_failed",
         "offer_unknown",
+        "offer_unknown_canceled",
+        "offer_declined_by_us",
+        "gift_accepted",
+        "find_inconclusive",
         "steam_call",
     }
 )
@@ -99,7 +113,10 @@ class OfferOrder:
 
 @dataclass(frozen=True, slots=True)
 class WatchedTrade:
-    """What a watch must know to recognise a trade's offers: by token, partner and assets, not by id alone."""
+    """What a look must know to recognise a trade's offers: by token, partner and assets, not by id alone.
+
+    ``trade_token`` is the partner's; a ``find`` reads the partner's inventory with it, as freshly traded items show only so.
+    """
 
     trade_id: str
     attempt: int
@@ -109,6 +126,7 @@ class WatchedTrade:
     status: str
     give: list[Asset]
     take: list[Asset]
+    trade_token: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -125,6 +143,17 @@ class WatchOrder:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         return cls([WatchedTrade.from_json(row) for row in data["trades"]], data["since"])
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineOrder:
+    """Decline what others offer to the bot; with ``keep_gifts`` offers that ask nothing of us are accepted instead."""
+
+    keep_gifts: bool
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +187,15 @@ class SettleCheck:
     """One trade to look at.
 
     With an ``exchange_id`` the exchange must still be good and every asset in context 2: settled, exchange_reversed or
-    not_settled. Without one only the assets are looked for: items_seen and items_gone.
+    not_settled. Without one only the assets are looked for: items_seen and items_gone. With ``reversal`` the exchange is known
+    to be reversed: the assets are looked for with the help of Steam's record of what went back.
     """
 
     trade_id: str
     attempt: int
     exchange_id: str | None
     assets: list[WantedAsset]
+    reversal: bool = False
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -183,13 +214,15 @@ class SettleOrder:
         return cls([SettleCheck.from_json(row) for row in data["checks"]], data["known"])
 
 
-Payload = SendOrder | OfferOrder | WatchOrder | InventoryOrder | SettleOrder
+Payload = SendOrder | OfferOrder | WatchOrder | DeclineOrder | InventoryOrder | SettleOrder
 
-PAYLOADS: dict[str, type[SendOrder] | type[OfferOrder] | type[WatchOrder] | type[InventoryOrder] | type[SettleOrder]] = {
+PAYLOADS: dict[str, type[Payload]] = {
     "send": SendOrder,
     "confirm": OfferOrder,
     "cancel": OfferOrder,
     "watch": WatchOrder,
+    "find": WatchOrder,
+    "decline": DeclineOrder,
     "inventory": InventoryOrder,
     "settle": SettleOrder,
 }
@@ -263,7 +296,8 @@ class Heartbeat:
 
     ``state``: starting, waiting (another worker holds the lease), signing_in, online, unhealthy, stopping. ``items`` is the
     number of CS2 assets seen in the bot's inventory (both contexts) when it was last read, ``offers`` its live sent offers at
-    the last look; both null until known. ``reason`` and ``action`` say what is wrong and what an operator should do.
+    the last look; both null until known. ``reason`` and ``action`` say what is wrong and what an operator should do; a bot that
+    is online with the reason steam_maintenance works on, but sends nothing. ``throttled`` counts Steam's "too many calls".
     """
 
     bot: str
@@ -280,6 +314,7 @@ class Heartbeat:
     latency_ms: float | None = None
     reason: str | None = None
     action: str | None = None
+    throttled: int = 0
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""
