@@ -29,7 +29,7 @@ def purchase(state: Round, buy: Buy) -> Receipt:
     terms = state.rules.raffle
     if terms is None:
         raise Refused("mode", mode=state.rules.mode)
-    _check_deadline(state, buy.now)
+    check_deadline(state, buy.now)
     _check_gate(buy.gate)
     _check_seed(buy.client_seed)
     if buy.quantity < 1:
@@ -53,7 +53,7 @@ def check(state: Round, bet: Bet) -> None:
     rules = state.rules
     if rules.raffle is not None:
         raise Refused("mode", mode=rules.mode)
-    _check_deadline(state, bet.now)
+    check_deadline(state, bet.now)
     _check_gate(bet.gate)
     _check_seed(bet.client_seed)
     if not bet.rows:
@@ -67,7 +67,8 @@ def check(state: Round, bet: Bet) -> None:
     _check_limits(state, bet)
 
 
-def _check_deadline(state: Round, now: int) -> None:
+def check_deadline(state: Round, now: int) -> None:
+    """Raises Refused("deadline") at and after the deadline."""
     if state.deadline is not None and now >= state.deadline:
         raise Refused("deadline", before=state.deadline)
 

@@ -390,8 +390,10 @@ def _settled(state: Round, event: Settled) -> Effects:
 
 
 def _void(state: Round, event: Void) -> Effects:
+    """By an operator, before the end only: once the clock has run out a tick closes the round, however late it comes."""
     if not event.reason:
         raise Refused("reason")
+    bets.check_deadline(state, event.now)
     return _void_open_round(state, event.now, event.reason)
 
 

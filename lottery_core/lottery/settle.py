@@ -235,7 +235,7 @@ def _rake_json(dues: list[dict[str, Any]], carry: int, taken: Rake, net: int, st
     return {
         "dues": dues,
         "due": total,
-        "carry": max(0, net - total) if carry else 0,
+        "carry": carry,
         "taken": list(taken.taken),
         "change": sorted(taken.change),
         "net": net,

@@ -329,7 +329,9 @@ def test_carry_is_collected_on_top_within_half_of_the_opponents_stake() -> None:
     state = drawn_classic(rake_carry=True)
     rounds.apply(state, events.Finalize(state.now, make.token(), carry={user: 10_000}))
     assert state.outcome is not None
-    assert state.outcome["rake"]["net"] <= 750 // 2
+    rake = state.outcome["rake"]
+    assert (rake["carry"], rake["due"] + rake["carry"]) == (225, 750 // 2)
+    assert rake["net"] <= 750 // 2
 
 
 def test_carry_is_off_by_default() -> None:

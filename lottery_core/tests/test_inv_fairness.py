@@ -234,6 +234,17 @@ def test_inv_15_after_the_close_there_is_no_way_back() -> None:
     assert (state.phase, state.void_reason) == (Phase.VOID, "no beacon for 24 hours")
 
 
+def test_inv_15_an_operator_cannot_call_off_a_round_whose_clock_has_run_out() -> None:
+    """He could hold back the tick, look at the beacon, and void what he does not like."""
+    state = make.Lane(rooms.load("classic-unlimited")).started()
+    make.place(state, 1, [300])
+    make.place(state, 2, [200])
+    assert state.deadline is not None
+    assert refused_unchanged(state, Void(state.deadline, make.token(), "regret")) == "deadline"
+    make.close_by_time(state)
+    assert state.phase is Phase.CLOSED
+
+
 def test_inv_15_mode_none_cannot_be_voided_after_the_close() -> None:
     lane = make.Lane(rooms.load("classic-unlimited", entropy="none"))
     state = closed(lane)

@@ -136,10 +136,18 @@ def test_inv_24_nothing_without_collected_rake() -> None:
 
 
 def test_inv_24_base_is_what_was_collected_not_what_was_due() -> None:
-    state, _ = played([(1, [20_000]), (2, [20_000])], [])
-    assert state.outcome is not None
-    assert state.outcome["rake"]["due"] > state.outcome["rake"]["net"] == 0
-    assert state.outcome["referral"] == []
+    lane = make.Lane(rooms.load("classic-unlimited"))
+    for small, base in ((0, 0), (300, 300)):
+        state = lane.started()
+        make.place(state, 1, [20_000])
+        make.place(state, 2, [20_000])
+        if small:
+            make.place(state, 3, [small])
+        make.finish(lane, state, inviters={user: (9, 8) for user in (1, 2, 3)})
+        assert state.outcome is not None
+        assert state.outcome["rake"]["due"] > state.outcome["rake"]["net"] == base
+        paid = [{"user_id": state.winners[0].user_id, "base": 300, "inviters": [9, 8], "credits": [60, 12]}]
+        assert state.outcome["referral"] == (paid if base else [])
 
 
 @given(st.lists(st.tuples(st.integers(1, 12), st.integers(0, 12)), max_size=30))

@@ -74,10 +74,12 @@ def declared(record: Record) -> str:
     deposits = [deposit for deposit, _ in rake["stock"]]
     classic = rules["mode"] == "classic"
     require(rake["carry"] == 0 or (rules["rake_carry"] and classic), "rests of earlier rounds are not collected in this room")
-    if classic:
+    if rake["carry"]:
         winner = record["outcome"]["winners"][0]["user_id"]
         others = sum(item["price"] for item in record["items"] if item["user_id"] != winner)
-        require(2 * rake["carry"] <= others, "more than half of what the others staked is collected for earlier rounds")
+        require(
+            2 * (rake["due"] + rake["carry"]) <= others, "with earlier rests, more than half of the others' stakes is asked for"
+        )
     require(deposits == sorted(set(deposits)), "the stock is not in ascending order of deposits")
     taken = {item["deposit_id"] for item in record["items"]} | {each["deposit_id"] for each in record["outcome"]["guarantees"]}
     require(not taken & set(deposits), "a row of the stock is in the pot as well")

@@ -27,6 +27,15 @@ def test_five_hundred_rounds_agree(part: int) -> None:
     assert not any(found), list(filter(None, found))
 
 
+@pytest.mark.parametrize(
+    "seed", ["slow 1 8818", "slow 5 1016", "slow 5 5689", "slow 7 1867", "c3780", "d4305", "f12760", "f36412"]
+)
+def test_rests_of_earlier_rounds_that_could_not_be_met_in_full_agree(seed: str) -> None:
+    rake = plays.random_record(seed)["outcome"]["rake"]
+    assert 0 < rake["net"] < rake["due"] + rake["carry"]
+    assert disagreement(seed) == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(10))
 def test_a_hundred_thousand_rounds_agree(part: int) -> None:
