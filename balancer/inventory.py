@@ -90,7 +90,7 @@ class Inventories:
             SteamUnavailable: no bot could read it in time.
             SteamThrottled: Steam wants fewer reads.
         """
-        key = (steam_id, hashlib.sha256(trade_token.encode()).hexdigest() if trade_token else "")
+        key = _key(steam_id, trade_token)
         cached = self._cached.get(key)
         if cached is not None and self.clock.now_ms() < cached.good_until_ms:
             return cached.inventory
@@ -100,6 +100,11 @@ class Inventories:
             self._reading[key] = reading
             reading.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(reading)
+
+    def known(self, steam_id: SteamId, trade_token: str | None) -> bool:
+        """Whether `read` would answer without troubling a bot."""
+        cached = self._cached.get(_key(steam_id, trade_token))
+        return cached is not None and self.clock.now_ms() < cached.good_until_ms
 
     def forget(self, steam_id: SteamId) -> None:
         """Believe nothing older about this player."""
@@ -189,6 +194,10 @@ class Inventories:
         held: Iterable[HeldAsset] = (HeldAsset.from_json(row) for row in report.data["assets"])
         assets = {one.asset: one for one in held}
         return PlayerInventory(steam_id, assets, report.data.get("hold_days"), self.clock.now())
+
+
+def _key(steam_id: SteamId, trade_token: str | None) -> Key:
+    return steam_id, hashlib.sha256(trade_token.encode()).hexdigest() if trade_token else ""
 
 
 def failure(data: dict[str, Any]) -> FleetError:

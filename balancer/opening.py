@@ -23,7 +23,15 @@ from shared.errors import Conflict, Forbidden, NoBotAvailable, NotAccepted, NotF
 from shared.messages import Order
 from shared.settings import Settings
 
-Made = tuple[list[str], list[Order]]
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a transaction made: the trades' ids, the rows as they were written, the orders to give after the commit."""
+
+    trade_ids: list[str]
+    opened: Opened
+    orders: list[Order]
+
 
 _CUSTODY = ", ".join(f"'{status.value}'" for status in IN_CUSTODY)
 _LIVE = ", ".join(f"'{status.value}'" for status in LIVE)
@@ -146,7 +154,7 @@ class Making:
         trade_ids = [trade["trade_id"] for trade in self.opened.trades]
         key_row = (idempotency, [self.request.row(trade_ids)])
         journal.open_trades(connection, self.opened, [key_row], self.request.who, self.request.now)
-        return trade_ids, [self._order(trade) for trade in self.opened.trades]
+        return Made(trade_ids, self.opened, [self._order(trade) for trade in self.opened.trades])
 
     def _order(self, trade: dict[str, Any]) -> Order:
         mine = [row for row in self.opened.trade_items if row["trade_id"] == trade["trade_id"]]

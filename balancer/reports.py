@@ -198,7 +198,9 @@ class Reader:
             logger.error("report makes no sense", action="report", bot=bot, trade_id=report.trade_id, reason=repr(error))
             await self._ctx.db.run(_unusable, report, self._ctx.clock.now())
             return _Done(entry_id)
-        return _Done(entry_id, trade_id=report.trade_id if changed else None)
+        # That a worker has begun is no news to anybody who waits: there is no offer yet.
+        told = changed and report.kind != TradeEvent.PICKED_UP
+        return _Done(entry_id, trade_id=report.trade_id if told else None)
 
     def _worth_applying(self, report: Report) -> bool:
         """Not figures, and not the same failure of the same bot again and again."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, select
 
+from balancer.journal import Opened
 from balancer.models import bots, deposits, trade_items, trades
-from shared.domain.status import ENDED_UNMOVED, FINAL, TradeStatus
+from shared.domain.status import ENDED_UNMOVED, FINAL, DepositStatus, Direction, TradeStatus
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
@@ -128,6 +129,49 @@ def views(found: Found, master: MasterKey, settings: Settings, now: datetime) ->
     for row in found[1]:
         grouped.setdefault(row.trade_id, []).append(_item(row))
     return [_view(row, grouped.get(row.trade_id, []), master, settings, now) for row in found[0]]
+
+
+def of_new(opened: Opened, bot_steam_ids: Mapping[str, str], master: MasterKey) -> list[TradeView]:
+    """New trades as they were just written, without asking the database again; nothing has happened to them yet."""
+    pending = {Direction.DEPOSIT: DepositStatus.DEPOSIT_PENDING}
+    grouped: dict[str, list[TradeItemView]] = {}
+    directions = {row["trade_id"]: row["direction"] for row in opened.trades}
+    for row in sorted(opened.trade_items, key=lambda row: str(row["deposit_id"])):
+        status = pending.get(directions[row["trade_id"]], DepositStatus.WITHDRAW_PENDING)
+        item = TradeItemView(
+            deposit_id=row["deposit_id"],
+            deposit_status=status.value,
+            market_hash_name=row["market_hash_name"],
+            value_cents=row["value_cents"],
+            asset_id=str(row["asset_id"]),
+            new_asset_id=None,
+            matched=None,
+        )
+        grouped.setdefault(row["trade_id"], []).append(item)
+    return [_new(row, grouped.get(row["trade_id"], []), bot_steam_ids, master) for row in opened.trades]
+
+
+def _new(
+    row: Mapping[str, Any], its_items: list[TradeItemView], bot_steam_ids: Mapping[str, str], master: MasterKey
+) -> TradeView:
+    return TradeView(
+        trade_id=row["trade_id"],
+        direction=row["direction"],
+        status=row["status"],
+        user_id=row["user_id"],
+        steam_id=str(row["partner"]),
+        bot=BotRef(row["color"], row["bot_id"], bot_steam_ids[f"{row['color']}-{row['bot_id']}"]),
+        offer_id=None,
+        token=master.verify_token(row["trade_id"]),
+        expires_at=_unix(row["expires_at"]),
+        created_at=_unix(row["created_at"]),
+        touched=_unix(row["touched"]),
+        attempt=row["attempt"],
+        failure=None,
+        settles_at=None,
+        cancel_requested=False,
+        items=its_items,
+    )
 
 
 def _item(row: Row[Any]) -> TradeItemView:

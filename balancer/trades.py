@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +22,7 @@ from balancer.show_trades import BotRef as BotRef
 from balancer.show_trades import Failure as Failure
 from balancer.show_trades import TradeItemView as TradeItemView
 from balancer.show_trades import TradeView as TradeView
+from balancer.waiters import Expectation
 from balancer.wishes import Caller as Caller
 from balancer.wishes import DepositWish as DepositWish
 from balancer.wishes import Request
@@ -29,6 +31,32 @@ from balancer.wishes import WithdrawWish as WithdrawWish
 from shared.domain.status import LIVE, TradeEvent, TradeStatus
 from shared.errors import Conflict, FleetError, NotAccepted, NotFound, RequestReused, TooLate
 from shared.settings import MESSAGE_MAX, TOKEN_CHARS
+
+
+class Fresh:
+    """What the request that makes trades knows of them before anybody else.
+
+    ``views`` are the trades as they were written (``None`` if an earlier request with the same key made them), and
+    ``expectation`` was opened before their orders went out, so no change of them can be missed.
+    """
+
+    def __init__(self) -> None:
+        self.views: list[TradeView] | None = None
+        self.expectation: Expectation | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._open.close()
+
+    def made(self, ctx: Context, new: opening.Made) -> None:
+        """Called between the commit and the orders."""
+        bots = {f"{row['color']}-{row['bot_id']}" for row in new.opened.trades}
+        known = {name: str(bot.steam_id) for name in bots if (bot := ctx.fleet.get(name))}
+        self.views = show_trades.of_new(new.opened, known, ctx.master) if known.keys() == bots else None
+        self.expectation = self._open.enter_context(ctx.waiters.expect(new.trade_ids))
 
 
 async def find_repeat(ctx: Context, caller: Caller, key: str, body_hash: str) -> list[str] | None:
@@ -40,7 +68,9 @@ async def find_repeat(ctx: Context, caller: Caller, key: str, body_hash: str) ->
     return await ctx.db.look(_repeat, caller, key, body_hash)
 
 
-async def deposit(ctx: Context, caller: Caller, key: str, body_hash: str, wish: DepositWish) -> list[str]:
+async def deposit(
+    ctx: Context, caller: Caller, key: str, body_hash: str, wish: DepositWish, fresh: Fresh | None = None
+) -> list[str]:
     """Make the trades that bring these items in, and order the bots to send their offers. Returns the trade ids.
 
     The same key and body again, also at the same time, gives the same ids and makes nothing.
@@ -51,12 +81,14 @@ async def deposit(ctx: Context, caller: Caller, key: str, body_hash: str, wish: 
     """
     _check_message(ctx, wish.message)
     request = Request(caller, key, body_hash, ctx.clock.now())
-    made = await _once(ctx, request, opening.deposit, wish)
+    made = await _once(ctx, request, opening.deposit, wish, fresh)
     ctx.known_items.update(repository.item_id_of(wanted.held.market_hash_name) for wanted in wish.wanted)
     return made
 
 
-async def withdraw(ctx: Context, caller: Caller, key: str, body_hash: str, wish: WithdrawWish) -> list[str]:
+async def withdraw(
+    ctx: Context, caller: Caller, key: str, body_hash: str, wish: WithdrawWish, fresh: Fresh | None = None
+) -> list[str]:
     """Reserve these rows, all or none, and order the bots that hold them to offer them. Returns the trade ids.
 
     Raises:
@@ -65,7 +97,7 @@ async def withdraw(ctx: Context, caller: Caller, key: str, body_hash: str, wish:
         Conflict (user_mismatch, asset_in_trade, item_locked, item_unsettled with ``settles_at``, item_frozen).
     """
     _check_message(ctx, wish.message)
-    return await _once(ctx, Request(caller, key, body_hash, ctx.clock.now()), opening.withdraw, wish)
+    return await _once(ctx, Request(caller, key, body_hash, ctx.clock.now()), opening.withdraw, wish, fresh)
 
 
 async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:
@@ -114,14 +146,14 @@ async def user_of(ctx: Context, user_id: str) -> str | None:
 # --- once per key -------------------------------------------------------------------------------------
 
 
-async def _once(ctx: Context, request: Request, make: Callable[..., opening.Made], wish: Any) -> list[str]:
+async def _once(ctx: Context, request: Request, make: Callable[..., opening.Made], wish: Any, fresh: Fresh | None) -> list[str]:
     """Make the trades and give their orders, unless a request with this key has: then its trades.
 
     The key's row is written last, with the trades it made; of two requests at once the second fails on it, or on anything
     else that the first has taken by then. So whatever goes wrong, the key is looked up before the error counts.
     """
     try:
-        trade_ids, given = await ctx.db.run(make, ctx, request, wish)
+        made = await ctx.db.run(make, ctx, request, wish)
     except (FleetError, IntegrityError) as error:
         made_before = await find_repeat(ctx, request.caller, request.key, request.body_hash)
         if made_before is not None:
@@ -129,8 +161,10 @@ async def _once(ctx: Context, request: Request, make: Callable[..., opening.Made
         if isinstance(error, IntegrityError):
             raise _taken(error) from error
         raise
-    await ctx.outbox.give(ctx, given)
-    return trade_ids
+    if fresh is not None:
+        fresh.made(ctx, made)
+    await ctx.outbox.give(ctx, made.orders)
+    return made.trade_ids
 
 
 def _taken(error: IntegrityError) -> FleetError:

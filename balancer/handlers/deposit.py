@@ -10,7 +10,16 @@ from balancer.handlers import requests
 from balancer.trades import Caller
 from shared.domain.ids import TradeUrl
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset
-from shared.errors import Conflict, NoBotAvailable, NotAccepted, PlayerMustAct, RequestReused, SteamThrottled, SteamUnavailable
+from shared.errors import (
+    Conflict,
+    FleetError,
+    NoBotAvailable,
+    NotAccepted,
+    PlayerMustAct,
+    RequestReused,
+    SteamThrottled,
+    SteamUnavailable,
+)
 
 
 @api.operation(
@@ -45,13 +54,28 @@ async def create(
     """
     steam_id = requests.steam_id_of(body.steam_id)
     url = requests.trade_url_of(body.trade_url, steam_id)
-    made = await trades.find_repeat(ctx, caller, key.key, key.body_hash)
-    if made is None:
-        wanted = await _wanted(ctx, url, _assets(body))
-        wish = trades.DepositWish(body.user_id, url, wanted, body.color, body.message)
-        made = await trades.deposit(ctx, caller, key.key, key.body_hash, wish)
-        ctx.inventories.watch(made, steam_id)
-    return await requests.answer_with_offers(ctx, made, query.wait)
+    with trades.Fresh() as fresh:
+        made = await _repeated(ctx, caller, key, url)
+        if made is None:
+            try:
+                wanted = await _wanted(ctx, url, _assets(body))
+            except FleetError:
+                # What an earlier request with this key brought in is not there to bring in again.
+                made = await trades.find_repeat(ctx, caller, key.key, key.body_hash)
+                if made is None:
+                    raise
+            else:
+                wish = trades.DepositWish(body.user_id, url, wanted, body.color, body.message)
+                made = await trades.deposit(ctx, caller, key.key, key.body_hash, wish, fresh)
+                ctx.inventories.watch(made, steam_id)
+        return await requests.answer_with_offers(ctx, made, query.wait, fresh)
+
+
+async def _repeated(ctx: Context, caller: Caller, key: api.IdempotencyKey, url: TradeUrl) -> list[str] | None:
+    """What this key made before, if looking that up spares a bot a read; else the transaction finds it out."""
+    if ctx.inventories.known(url.partner, url.trade_token):
+        return None
+    return await trades.find_repeat(ctx, caller, key.key, key.body_hash)
 
 
 def _assets(body: schemas.DepositBody) -> list[Asset]:

@@ -43,14 +43,18 @@ def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
     return url
 
 
-async def answer_with_offers(ctx: Context, trade_ids: list[str], wait_s: float) -> web.Response:
+async def answer_with_offers(ctx: Context, trade_ids: list[str], wait_s: float, fresh: trades.Fresh) -> web.Response:
     """The trades as they are: 201 when every offer is there or over, 202 when ``wait_s`` ran out before."""
     until = ctx.clock.monotonic() + min(wait_s, ctx.settings.balancer.wait_max_s)
-    with ctx.waiters.expect(trade_ids) as expectation:
+    with ctx.waiters.expect(trade_ids) as late:
+        # Trades of this very request are known as they were written, and every change since then is expected.
+        views, expectation = fresh.views, fresh.expectation or late
         while True:
-            views = await trades.show(ctx, trade_ids)
+            if views is None:
+                views = await trades.show(ctx, trade_ids)
             complete = not any(view.status in NOT_THERE_YET for view in views)
             left_s = until - ctx.clock.monotonic()
             if complete or left_s <= 0:
                 return api.answer(dump.trades(views, ctx.settings), 201 if complete else 202)
             await expectation.wait(left_s)
+            views = None

@@ -40,13 +40,12 @@ async def create(
     """
     steam_id = requests.steam_id_of(body.steam_id)
     url = requests.trade_url_of(body.trade_url, steam_id)
-    made = await trades.find_repeat(ctx, caller, key.key, key.body_hash)
-    if made is None:
-        _check(ctx, body.deposit_ids)
-        wish = trades.WithdrawWish(body.user_id, url, body.deposit_ids, body.message)
-        made = await trades.withdraw(ctx, caller, key.key, key.body_hash, wish)
+    _check(ctx, body.deposit_ids)
+    wish = trades.WithdrawWish(body.user_id, url, body.deposit_ids, body.message)
+    with trades.Fresh() as fresh:
+        made = await trades.withdraw(ctx, caller, key.key, key.body_hash, wish, fresh)
         ctx.inventories.watch(made, steam_id)
-    return await requests.answer_with_offers(ctx, made, query.wait)
+        return await requests.answer_with_offers(ctx, made, query.wait, fresh)
 
 
 def _check(ctx: Context, deposit_ids: list[str]) -> None:
