@@ -319,13 +319,14 @@ async def list_faults(request: web.Request) -> web.Response:
 
 @routes.post("/control/faults")
 async def add_fault(request: web.Request) -> web.Response:
-    fault = request.app[STEAM].faults.add(await _body(request))
+    steam = request.app[STEAM]
+    fault = steam.faults.add(await _body(request), steam.clock.now())
     return web.json_response(fault.view(), status=201)
 
 
 @routes.delete("/control/faults")
 async def clear_faults(request: web.Request) -> web.Response:
-    request.app[STEAM].faults.open.clear()
+    request.app[STEAM].faults.heal()
     return web.Response(status=204)
 
 

@@ -1,105 +1,211 @@
-"""Trouble on demand: the next calls of an account on a route get a bad answer, before or after the deed."""
+"""Trouble on demand: which orders are open, whom and when they strike, how often they did."""
 
-from dataclasses import asdict, dataclass
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.errors import BadRequest, Refused
-from sandbox.steam_api.messages import Answer, as_json, html, null, response, str_error, whole
+from sandbox import fault_orders
+from sandbox.accounts import Account
+from sandbox.errors import NotFound, Refused
+from sandbox.fault_orders import CONDITION, KINDS
+from sandbox.steam_api.messages import Answer, as_json, html, null, response, str_error
 
-KINDS = (
-    "bad_codes",
-    "cut",
-    "eresult",
-    "html",
-    "needauth",
-    "no_conf",
-    "null",
-    "status",
-    "str_error",
-    "success_false",
-    "timeout",
-)
+USED_MAX = 500
 EDGE_PAGE = "<!DOCTYPE html><html><head><title>Steam Community :: Error</title></head><body>Sorry!</body></html>"
 BAD_CODES = "It looks like your Steam Guard Mobile Authenticator is providing incorrect Steam Guard codes."
+TIMEOUT, THROTTLED = 16, 84
 
 
 @dataclass
 class Fault:
-    """One order for trouble: `account` None means everybody, `times` counts down, `status` 0 the kind's own."""
+    """One order for trouble: None means everybody, every route, or no limit; `status` 0 is the kind's own."""
 
     fault_id: int
-    account: int | None
-    route: str
     kind: str
-    code: int = 16
+    account: int | None = None
+    who: str | None = None
+    routes: frozenset[str] | None = None
+    method: str | None = None
+    times: int | None = 1
+    probability: float = 1.0
+    seed: int | str | None = None
+    at: float | None = None
+    until: float | None = None
+    for_s: float | None = None
+    every_s: float | None = None
+    delay_s: float = 0.0
+    jitter_s: float = 0.0
+    retry_after_s: int | None = None
+    after: bool = False
+    code: int | None = None
     status: int = 0
     text: str | None = None
-    after: bool = False
-    times: int = 1
+    age_s: float = 60.0
+    calls: int = 60
+    days: int = 15
+    forwarded: bool = False
+    late_s: float = 15.0
+    per_s: float = 60.0
+    shape: str | None = None
+    state: int = 42
+    subject: int | None = None
+    profile: str | None = None
+    hits: int = 0
+    seen: dict[Any, Any] = field(default_factory=dict)
+    """What the kind remembers: calls counted per address, offers already shown."""
+    throws: Counter[Any] = field(default_factory=Counter)
+
+    def is_on(self, now: float) -> bool:
+        """Whether the sandbox's clock stands inside its time, which may come again and again."""
+        if self.at is not None and now < self.at:
+            return False
+        if self.every_s is not None and self.at is not None and self.for_s is not None:
+            return (now - self.at) % self.every_s < self.for_s
+        return self.until is None or now < self.until
+
+    def is_over(self, now: float) -> bool:
+        return self.until is not None and now >= self.until
+
+    def concerns(self, account: Account | None) -> bool:
+        if self.account is not None and (account is None or account.steam_id != self.account):
+            return False
+        return self.who is None or (account is not None and account.kind == self.who)
+
+    def fits(self, account: Account | None, route: str, method: str) -> bool:
+        return (self.routes is None or route in self.routes) and self.method in (None, method) and self.concerns(account)
+
+    def chance(self, *key: Any) -> float:
+        """A number from 0 to 1 that depends on nothing but the seed and the key."""
+        text = "/".join(map(str, (self.seed, *key)))
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56
+
+    def throw(self, *key: Any) -> float:
+        """The next number of a row that belongs to the key, so that one account's luck is not another one's."""
+        self.throws[key] += 1
+        return self.chance(*key, self.throws[key])
+
+    def strikes(self, *key: Any) -> bool:
+        """One throw of the dice for a call."""
+        return self.probability >= 1 or self.throw(*key) < self.probability
+
+    def has_struck(self, subject: int) -> bool:
+        """Whether an account, offer, exchange or confirmation is among the share that is struck."""
+        meant = self.subject in (None, subject)
+        return meant and (self.probability >= 1 or self.chance("share", subject) < self.probability)
 
     def answer(self) -> Answer:
-        """The bad answer in the shape that Steam gives it."""
-        status = self.status
-        if self.kind == "str_error":
-            return str_error(Refused(self.code, self.text), status or 200)
-        if self.kind == "html":
-            return html(EDGE_PAGE, status or 200)
-        if self.kind == "null":
-            return null(status or 401)
-        if self.kind == "status":
-            return html(EDGE_PAGE, status or 500)
-        if self.kind == "eresult":
-            return response({}, self.code)
-        if self.kind in ("timeout", "cut"):
-            return Answer(trouble="hang" if self.kind == "timeout" else "cut")
-        contents: dict[str, dict[str, Any]] = {
-            "needauth": {"success": False, "needauth": True, "message": "", "detail": ""},
-            "no_conf": {"success": True},
-            "bad_codes": {"success": False, "message": "Invalid authenticator", "detail": BAD_CODES},
-            "success_false": {"success": False, "message": self.text or "There was a problem. Please try again later."},
-        }
-        return as_json(contents[self.kind], status or 200)
+        """The bad answer in the shape that Steam gives it, for the kinds that answer instead of Steam."""
+        return ANSWERS[self.kind](self)
 
     def view(self) -> dict[str, Any]:
-        return asdict(self) | {"account": str(self.account) if self.account is not None else None}
+        routes = None if self.routes is None else ",".join(sorted(self.routes))
+        shown = {name: getattr(self, name) for name in ("fault_id", "kind", *fault_orders.FIELDS) if hasattr(self, name)}
+        shown |= {"code": _result(self), "route": routes or "*"}
+        shown |= {name: None if shown[name] is None else str(shown[name]) for name in ("account", "subject")}
+        return shown | {"profile": self.profile, "hits": self.hits}
+
+
+def _contents(fault: Fault) -> Answer:
+    contents: dict[str, dict[str, Any]] = {
+        "needauth": {"success": False, "needauth": True, "message": "", "detail": ""},
+        "no_conf": {"success": True},
+        "bad_codes": {"success": False, "message": "Invalid authenticator", "detail": BAD_CODES},
+        "success_false": {"success": False, "message": fault.text or "There was a problem. Please try again later."},
+    }
+    return as_json(contents[fault.kind], fault.status or 200)
+
+
+def _result(fault: Fault) -> int:
+    if fault.code is not None:
+        return fault.code
+    return THROTTLED if fault.kind == "sign_in_refused" else TIMEOUT
+
+
+ANSWERS: dict[str, Callable[[Fault], Answer]] = {
+    "bad_codes": _contents,
+    "cut": lambda _: Answer(trouble="cut"),
+    "eresult": lambda fault: response({}, _result(fault)),
+    "html": lambda fault: html(EDGE_PAGE, fault.status or 200),
+    "needauth": _contents,
+    "no_conf": _contents,
+    "null": lambda fault: null(fault.status or 401),
+    "sign_in_refused": lambda f: response({"interval": 5, "extended_error_message": ""}, _result(f)),
+    "status": lambda fault: html(EDGE_PAGE, fault.status or 500),
+    "str_error": lambda fault: str_error(Refused(_result(fault), fault.text), fault.status or 200),
+    "success_false": _contents,
+    "timeout": lambda _: Answer(trouble="hang"),
+}
 
 
 class Faults:
-    """The orders still open, oldest first."""
+    """The orders still open, oldest first, and the last ones that are over."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 1, routes: frozenset[str] = frozenset()) -> None:
         self.open: list[Fault] = []
+        self.used: deque[Fault] = deque(maxlen=USED_MAX)
+        self.when_healed: list[Callable[[], None]] = []
+        self._seed = seed
+        self._routes = routes
         self._count = 0
 
-    def add(self, order: dict[str, Any]) -> Fault:
-        """Take an order from the control API. Raises: BadRequest."""
-        known = set(Fault.__dataclass_fields__) - {"fault_id"}
-        if unknown := set(order) - known:
-            raise BadRequest(f"unknown fields: {', '.join(sorted(unknown))}")
-        if order.get("kind") not in KINDS or not isinstance(order.get("route"), str):
-            raise BadRequest(f"route is a route's name, kind one of {', '.join(KINDS)}")
-        for name in ("code", "status", "times"):
-            if not isinstance(order.get(name, 0), int):
-                raise BadRequest(f"{name} is a whole number")
-        if order.get("times", 1) < 1 or not isinstance(order.get("after", False), bool):
-            raise BadRequest("times is at least 1, after is true or false")
-        if not isinstance(order.get("text"), str | None):
-            raise BadRequest("text is a sentence or null")
-        account = order.get("account")
-        if account is not None and whole(str(account)) is None:
-            raise BadRequest("account is a SteamID64 or null")
+    def add(self, order: dict[str, Any], now: float, profile: str | None = None, place: int = 0) -> Fault:
+        """Take an order; `place` is its place in a profile, which decides its luck. Raises: BadRequest."""
+        fault = self.read(order, now)
         self._count += 1
-        values = order | {"account": int(account) if account is not None else None}
-        fault = Fault(fault_id=self._count, **values)
+        fault.fault_id, fault.profile = self._count, profile
+        if fault.seed is None:
+            fault.seed = f"{self._seed}/{profile}/{place}" if profile else f"{self._seed}/{fault.fault_id}"
         self.open.append(fault)
         return fault
 
-    def take(self, account: int | None, route: str) -> Fault | None:
-        """The first order that fits this call; it is used up after its number of times."""
+    def read(self, order: dict[str, Any], now: float) -> Fault:
+        """A fault that is not open yet. Raises: BadRequest."""
+        return Fault(0, **fault_orders.read(order, self._routes, now))
+
+    def remove(self, fault_id: int) -> None:
+        """Raises: NotFound."""
         for fault in self.open:
-            if fault.route in (route, "*") and fault.account in (None, account):
-                fault.times -= 1
-                if fault.times <= 0:
-                    self.open.remove(fault)
-                return fault
-        return None
+            if fault.fault_id == fault_id:
+                return self._close(fault)
+        raise NotFound(f"no open fault {fault_id}")
+
+    def heal(self, profile_only: bool = False) -> None:
+        """End all trouble at once, with all it left behind; `profile_only` spares the orders given by hand."""
+        self.open = [fault for fault in self.open if profile_only and fault.profile is None]
+        self.used.clear()
+        for tell in self.when_healed:
+            tell()
+
+    def fitting(self, account: Account | None, route: str, method: str, now: float) -> list[Fault]:
+        """Open orders about calls that are meant for this one."""
+        for fault in [fault for fault in self.open if fault.is_over(now)]:
+            self._close(fault)
+        fit = (fault for fault in self.open if KINDS[fault.kind].does != CONDITION and fault.is_on(now))
+        return [fault for fault in fit if fault.fits(account, route, method)]
+
+    def hit(self, fault: Fault) -> None:
+        """It did strike; it is used up after its number of times."""
+        fault.hits += 1
+        if fault.times is not None:
+            fault.times -= 1
+            if fault.times <= 0:
+                self._close(fault)
+
+    def affliction(self, kind: str, account: Account, now: float) -> int:
+        """Days of a `hold`, or 1, if an open order puts this account into that condition; else 0."""
+        found = list(self._conditions(kind, account, now))
+        for fault in found:
+            fault.hits += 1
+        return max((fault.days if kind == "hold" else 1 for fault in found), default=0)
+
+    def _conditions(self, kind: str, account: Account, now: float) -> Iterator[Fault]:
+        for fault in self.open:
+            if fault.kind == kind and fault.is_on(now) and fault.concerns(account) and fault.has_struck(account.steam_id):
+                yield fault
+
+    def _close(self, fault: Fault) -> None:
+        if fault in self.open:
+            self.open.remove(fault)
+            self.used.append(fault)

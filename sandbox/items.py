@@ -1,14 +1,17 @@
 """Physical items, and the inventories they lie in; an item keeps its `item_uid` for ever and changes its asset id."""
 
 import random
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.catalogue import WEARS, Kind
 from sandbox.errors import NotFound
 
 CS2 = 730
 PROTECTED_CONTEXT = 16
+CHANGES_MAX = 20_000
+"""So many of the last changes are remembered, to show an inventory as it was."""
 YOUNG_S = 40 * 86400
 """Items the world begins with count as owned for this long, so that everybody sees them."""
 
@@ -51,6 +54,15 @@ class Item:
         return 302_028_390 if self.tradable else 302_028_391
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One item came to a place (`before` is None) or left it (`after` is None), or both."""
+
+    at: float
+    before: Item | None
+    after: Item | None
+
+
 class Inventories:
     """Every item of the world, indexed by place; new asset ids only ever grow."""
 
@@ -59,6 +71,9 @@ class Inventories:
         self._next_asset = 40_000_000_000 + chance.randrange(10**9)
         self._next_uid = 1
         self._places: dict[Place, dict[int, Item]] = {}
+        self._changes: deque[Change] = deque(maxlen=CHANGES_MAX)
+        self.now = 0.0
+        """The time of what happens next; whoever lets time pass keeps it right."""
         self.by_uid: dict[int, Item] = {}
         self.origins: dict[int, tuple[int, str]] = {}
         self.removed: list[int] = []
@@ -90,6 +105,7 @@ class Inventories:
         self.by_uid[uid] = item
         self.origins[uid] = (owner, kind.market_hash_name)
         self._put(item)
+        self._changes.append(Change(now, None, replace(item)))
         return item
 
     def find(self, place: Place, asset_id: int) -> Item | None:
@@ -99,27 +115,43 @@ class Inventories:
         """Newest first, as Steam lists them."""
         return list(reversed(self._places.get(place, {}).values()))
 
+    def at_time(self, place: Place, then: float) -> list[Item]:
+        """The inventory as it was, newest first; changes made long ago are no longer known and count as older."""
+        found = dict(self._places.get(place, {}))
+        for change in reversed(self._changes):
+            if change.at <= then:
+                continue
+            if change.after is not None and change.after.place == place:
+                found.pop(change.after.asset_id, None)
+            if change.before is not None and change.before.place == place:
+                found[change.before.asset_id] = change.before
+        return sorted(found.values(), key=lambda item: -item.asset_id)
+
     def count(self, owner: int, app_id: int) -> int:
         """How many items of a game lie with an owner, the protected ones included."""
         return sum(len(self._places.get((owner, app_id, context), ())) for context in (2, 6, PROTECTED_CONTEXT))
 
     def take_out(self, item: Item) -> None:
         """Into escrow: no inventory shows the item until it is moved on."""
+        self._changes.append(Change(self.now, replace(item), None))
         self._places[item.place].pop(item.asset_id, None)
         item.in_escrow = True
 
     def move(self, item: Item, owner: int, context_id: int, asset_id: int) -> None:
         """Lay an item at its new place under its new asset id."""
-        if not item.in_escrow:
+        before = None if item.in_escrow else replace(item)
+        if before is not None:
             self._places[item.place].pop(item.asset_id, None)
         item.owner, item.context_id, item.asset_id, item.in_escrow = owner, context_id, asset_id, False
         self._put(item)
+        self._changes.append(Change(self.now, before, replace(item)))
 
     def remove(self, place: Place, asset_id: int) -> Item:
         """Take an item out of the world. Raises: NotFound."""
         item = self.find(place, asset_id)
         if item is None:
             raise NotFound(f"no asset {asset_id} at {place}")
+        self._changes.append(Change(self.now, replace(item), None))
         del self._places[place][asset_id]
         del self.by_uid[item.item_uid]
         self.removed.append(item.item_uid)

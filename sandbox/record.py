@@ -30,6 +30,7 @@ class Requests:
                 "account": str(steam_id) if steam_id is not None else None,
                 "status": answer.trouble or answer.status,
                 "time": call.now,
+                "faults": call.struck,
             }
         )
 

@@ -35,6 +35,8 @@ class RunningSandbox:
         self.control_url = ""
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        self._healed = asyncio.Event()
+        self.steam.faults.when_healed.append(self._let_go)
         self._cleanups: list[Callable[[], Awaitable[None]]] = []
         self._timer: asyncio.Handle | None = None
         self._next_at: float | None = None
@@ -52,6 +54,7 @@ class RunningSandbox:
     async def stop(self) -> None:
         """Close everything in reverse order; hanging answers are cut."""
         self._stopping.set()
+        self._healed.set()
         if self._timer is not None:
             self._timer.cancel()
         while self._cleanups:
@@ -96,21 +99,50 @@ class RunningSandbox:
         form, query = await wire.form_values(request), wire.query_values(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         host = headers.get("host", "").partition(":")[0].lower()
-        answer = self.steam.answer(self.steam.call(request.method, host, request.path, query, form, headers))
+        answer = self.steam.answer(
+            self.steam.call(request.method, host, request.path, query, form, headers, request.remote or "")
+        )
         if self.settings.access_log:
             log.info("%s %s%s %s", request.method, host, request.path, answer.trouble or answer.status)
         first = self.world.agenda.next_at()
         if first is not None and (self._next_at is None or first < self._next_at):
             self.nudge()
+        if answer.delay_s:
+            await self._keep_back(answer.delay_s)
+        if answer.trouble in ("truncate", "cut_middle"):
+            return await self._half(request, answer)
         if answer.trouble:
             await self._trouble(request, answer)
         return wire.to_response(answer)
 
+    async def _keep_back(self, seconds: float) -> None:
+        """Wait, but not beyond the end of all trouble."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._healed.wait(), seconds)
+
+    def _let_go(self) -> None:
+        """Trouble is over: answers kept back go out, those that would never come are cut off."""
+        self._healed.set()
+        self._healed = asyncio.Event()
+
+    async def _half(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+        """Half of an answer and then the end of the connection, with its whole length promised or none."""
+        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        response.headers["Content-Type"] = answer.content_type
+        if answer.trouble == "truncate":
+            response.content_length = len(answer.body)
+        else:
+            response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(answer.body[: len(answer.body) // 2])
+        if request.transport is not None:
+            request.transport.close()
+        return response
+
     async def _trouble(self, request: web.BaseRequest, answer: Answer) -> None:
         """An answer that never arrives: kept waiting until the client gives up, or a connection cut at once."""
         if answer.trouble == "hang":
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), HANG_S)
+            await self._keep_back(HANG_S)
         if request.transport is not None:
             request.transport.abort()
 

@@ -19,4 +19,6 @@ def advance(world: World, now: float) -> None:
     """Do everything that is due, in order and each at its own time, so a jump ahead is a fast film and not a cut."""
     while (event := world.agenda.pop_due(now)) is not None:
         at, what, which = event
+        world.items.now = at
         DOES[what](world, which, at)
+    world.items.now = now

@@ -41,6 +41,9 @@ class Tokens:
         self._public = self._key.public_key()
         self._read: OrderedDict[str, Claims] = OrderedDict()
         self.revoked: set[str] = set()
+        self.dead: set[str] = set()
+        self.dead_cookies: set[str] = set()
+        """Ids of tokens that a fault killed: altogether, or only as cookies; `revive` undoes it."""
 
     def refresh(self, steam_id: int, platform: str, real_now: float) -> str:
         """A refresh token for `web`, `mobile` or `client`."""
@@ -57,7 +60,12 @@ class Tokens:
         if claims is None or not claims.issued <= real_now + 60 or claims.expires <= real_now:
             return None
         parent = claims.issuer.removeprefix("r:")
-        return None if claims.token_id in self.revoked or parent in self.revoked else claims
+        gone = claims.token_id in self.revoked or parent in self.revoked or claims.token_id in self.dead
+        return None if gone else claims
+
+    def revive(self) -> None:
+        self.dead.clear()
+        self.dead_cookies.clear()
 
     def _issue(self, steam_id: int, issuer: str, audience: list[str], real_now: float, lifetime_s: int) -> str:
         issued = int(real_now)

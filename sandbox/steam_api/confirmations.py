@@ -42,7 +42,7 @@ def get_list(call: Call) -> Answer:
     account = _owner(call, *LIST_TAGS)
     if isinstance(account, Answer):
         return account
-    waiting = call.world.offers.confirmations_of(account.steam_id, call.now)
+    waiting = [c for c in call.world.offers.confirmations_of(account.steam_id, call.now) if _is_shown(call, c)]
     return as_json({"success": True, "conf": [_entry(call, account, confirmation) for confirmation in waiting]})
 
 
@@ -72,7 +72,11 @@ def _entry(call: Call, account: Account, confirmation: Confirmation) -> dict[str
 
 def _visible(call: Call, account: Account, confirmation_id: str) -> Confirmation | None:
     found = call.world.offers.confirmations.get(messages.whole(confirmation_id) or 0)
-    return found if found and found.owner == account.steam_id and found.visible_at <= call.now else None
+    return found if found and found.owner == account.steam_id and _is_shown(call, found) else None
+
+
+def _is_shown(call: Call, confirmation: Confirmation) -> bool:
+    return confirmation.visible_at <= call.now and confirmation.confirmation_id not in call.hidden_confirmations
 
 
 def details(call: Call) -> Answer:

@@ -25,7 +25,7 @@ def community(call: Call) -> Answer:
     app_id, context_id = int(call.args["app"]), int(call.args["context"])
     if viewer is not owner and (owner.private or context_id == PROTECTED_CONTEXT):
         return null(403)
-    items = call.world.items.at((owner.steam_id, app_id, context_id))
+    items = call.items_at((owner.steam_id, app_id, context_id))
     total = len(items)
     if viewer is not owner:
         items = _without_young(call, items)
@@ -48,7 +48,9 @@ def _without_young(call: Call, items: Sequence[Item]) -> list[Item]:
 
 def _page(items: Sequence[Item], start_assetid: int, count: int) -> tuple[list[Item], bool]:
     """The items after the asset that ended the page before, and whether more follow."""
-    rest = [item for item in items if item.asset_id < start_assetid] if start_assetid else list(items)
+    place = next((n for n, item in enumerate(items, 1) if item.asset_id == start_assetid), None)
+    older = [item for item in items if item.asset_id < start_assetid] if start_assetid else list(items)
+    rest = older if place is None else list(items[place:])
     return rest[:count], len(rest) > count
 
 
@@ -62,7 +64,7 @@ def own(call: Call) -> Answer:
     count = call.number("count", 100)
     if not 1 <= count <= call.world.settings.inventory_count_max:
         return response({}, INVALID_PARAM)
-    items = call.world.items.at((account.steam_id, call.number("appid", CS2), call.number("contextid", 2)))
+    items = call.items_at((account.steam_id, call.number("appid", CS2), call.number("contextid", 2)))
     total = len(items)
     if call.flag("for_trade_offer_verification"):
         items = [item for item in items if is_free(item)]
@@ -92,7 +94,7 @@ def partner(call: Call) -> Answer:
     if call.number("contextid") == PROTECTED_CONTEXT:
         return as_json({"success": False, "error": "Invalid context."})
     place = owner.steam_id, call.number("appid"), call.number("contextid")
-    items = [item for item in call.world.items.at(place) if is_free(item)]
+    items = [item for item in call.items_at(place) if is_free(item)]
     return as_json(_old_shape(call, items, owner, call.world.settings.partner_page_size))
 
 
@@ -103,7 +105,7 @@ def legacy(call: Call) -> Answer:
     app_id, context_id = int(call.args["app"]), int(call.args["context"])
     if owner is None or (viewer is not owner and (owner.private or context_id == PROTECTED_CONTEXT)):
         return as_json({"success": False, "Error": "This profile is private."})
-    items = call.world.items.at((owner.steam_id, app_id, context_id))
+    items = call.items_at((owner.steam_id, app_id, context_id))
     if viewer is not owner:
         items = _without_young(call, items)
     if call.flag("trading"):

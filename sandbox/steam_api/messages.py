@@ -10,6 +10,7 @@ from sandbox.errors import Refused
 
 if TYPE_CHECKING:
     from sandbox.accounts import Account
+    from sandbox.items import Item, Place
     from sandbox.steam_api.steam import Steam
     from sandbox.world import World
 
@@ -39,10 +40,24 @@ class Call:
     args: dict[str, str] = field(default_factory=dict)
     known_as: "Account | None" = None
     """The account this request was found to come from, for faults and the record."""
+    address: str = ""
+    """Where the connection comes from."""
+    struck: list[str] = field(default_factory=list)
+    """The kinds of trouble that struck this request."""
+    hidden_confirmations: set[int] = field(default_factory=set)
+    inventory_is_empty: bool = False
+    inventory_age_s: float = 0.0
 
     @property
     def world(self) -> "World":
         return self.steam.world
+
+    def items_at(self, place: "Place") -> "list[Item]":
+        """An inventory as this request sees it: the true one, an old one, or none of it."""
+        if self.inventory_is_empty:
+            return []
+        items = self.world.items
+        return items.at_time(place, self.now - self.inventory_age_s) if self.inventory_age_s else items.at(place)
 
     def value(self, name: str, default: str = "") -> str:
         """A form field or, failing that, a query parameter; the first one when repeated."""
@@ -70,7 +85,9 @@ class Call:
 
 @dataclass
 class Answer:
-    """What goes back; `trouble` is "hang" or "cut" for an answer that never arrives."""
+    """What goes back; `trouble` is "hang" or "cut" for an answer that never arrives, "truncate" or "cut_middle" for half
+    an answer; `delay_s` is how long it is kept back.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -78,6 +95,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cookies: list[str] = field(default_factory=list)
     trouble: str = ""
+    delay_s: float = 0.0
 
 
 def whole(text: str) -> int | None:

@@ -3,7 +3,7 @@
 import re
 
 from sandbox.accounts import Account
-from sandbox.steam_api.messages import COMMUNITY, STORE, Call
+from sandbox.steam_api.messages import COMMUNITY, LOGIN, STORE, Call
 from sandbox.tokens import Claims
 
 COOKIE_AUDIENCES = {
@@ -31,6 +31,8 @@ def signed_in(call: Call) -> Account | None:
     steam_id, _, token = call.cookie("steamLoginSecure").partition("||")
     found = valid_claims(call, token) if token else None
     if found is None or str(found[0].steam_id) != steam_id or found[1].is_refresh:
+        return None
+    if found[1].token_id in call.steam.tokens.dead_cookies:
         return None
     wanted = COOKIE_AUDIENCES.get(call.host)
     if wanted not in found[1].audience and "mobile" not in found[1].audience:
@@ -69,11 +71,19 @@ def identify(call: Call) -> None:
     """Find out who asks, before a handler runs, from whatever the request carries."""
     if call.host in COOKIE_AUDIENCES:
         signed_in(call)
+        if call.known_as is None and call.value("steamID"):
+            call.known_as = call.world.accounts.by_id.get(call.number("steamID"))
+    elif call.host == LOGIN:
+        token = call.value("nonce") or call.cookie("steamRefresh_steam").partition("||")[2]
+        found = valid_claims(call, token) if token else None
+        call.known_as = found[0] if found else None
     elif call.value("access_token"):
         token_account(call)
     elif call.value("key"):
         key_account(call)
     elif call.value("account_name"):
         call.known_as = call.world.accounts.by_account_name.get(call.value("account_name"))
+    elif begun := call.steam.desk.sessions.get(call.number("client_id")):
+        call.known_as = begun.account
     elif call.method == "POST":
         call.known_as = call.world.accounts.by_id.get(call.number("steamid"))

@@ -9,7 +9,7 @@ from sandbox import timeline
 from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.record import Requests
-from sandbox.steam_api import community, confirmations, econ, inventory, offers, openid, session, signin, users
+from sandbox.steam_api import community, confirmations, econ, inventory, offers, openid, session, signin, trouble, users
 from sandbox.steam_api.messages import API, COMMUNITY, LOGIN, STORE, Answer, Call, Values, html
 from sandbox.tokens import Tokens
 from sandbox.world import World
@@ -86,6 +86,10 @@ API_METHODS: Final[dict[tuple[str, str, str], Handler]] = {
     **users.API_METHODS,
 }
 API_PATH = re.compile(r"/(I[A-Za-z0-9]+)/([A-Za-z0-9]+)/v0*(\d+)")
+ROUTE_NAMES: Final = frozenset(
+    {name for table in ROUTES.values() for name, *_ in table} | {name for *_, name in API_METHODS} | {"unknown"}
+)
+"""What orders for trouble and the record of requests call a path or a method."""
 VERSIONS = {"GetPlayerSummaries": ("1", "2")}
 
 NOT_FOUND = "<html><head><title>Not Found</title></head><body><h1>Not Found</h1></body></html>"
@@ -100,27 +104,25 @@ class Steam:
         self.clock = clock
         self.desk = signin.Desk()
         self.tokens = Tokens(world)
-        self.faults = Faults()
+        self.faults = Faults(world.settings.seed, ROUTE_NAMES)
+        self.faults.when_healed.append(self.tokens.revive)
+        world.afflicted = self.faults.affliction
         self.requests = Requests()
         self.openid = openid.OpenId(f"https://{COMMUNITY}", secrets.token_bytes(32))
 
-    def call(self, method: str, host: str, path: str, query: Values, form: Values, headers: dict[str, str]) -> Call:
+    def call(
+        self, method: str, host: str, path: str, query: Values, form: Values, headers: dict[str, str], address: str = ""
+    ) -> Call:
         """Wrap a request; header names in lower case."""
-        return Call(self, method, host, path, query, form, headers, self.clock.now(), self.clock.real())
+        now, real_now = self.clock.now(), self.clock.real()
+        return Call(self, method, host, path, query, form, headers, now, real_now, address=address)
 
     def answer(self, call: Call) -> Answer:
-        """Let the world catch up, find the handler, and put a fault in the way if one is waiting."""
+        """Let the world catch up, find the handler, and let trouble have its say."""
         timeline.advance(self.world, call.now)
         handler = _find(call)
         session.identify(call)
-        fault = self.faults.take(call.known_as.steam_id if call.known_as else None, call.route)
-        if fault is None:
-            answer = handler(call)
-        elif fault.after:
-            handler(call)
-            answer = fault.answer()
-        else:
-            answer = fault.answer()
+        answer = trouble.answer(call, handler)
         self.requests.note(call, answer)
         return answer
 

@@ -53,6 +53,16 @@ class Trading(RuleBasedStateMachine):
         proposal = Proposal(recipient.steam_id, give, receive, "", recipient.trade_token)
         self.tried(trading.send, self.world, sender, proposal, self.now)
 
+    @rule(who=PICK, other=st.integers(1, 3), takes=PICK)
+    def ask_and_get(self, who, other, takes):
+        """A whole deposit at once, so that protected exchanges are common."""
+        sender, recipient = self.people[who % 4], self.people[(who + other) % 4]
+        proposal = Proposal(recipient.steam_id, [], self.items(recipient, takes, 1), "", recipient.trade_token)
+        known = set(self.world.offers.by_id)
+        self.tried(trading.send, self.world, sender, proposal, self.now)
+        for offer_id in set(self.world.offers.by_id) - known:
+            self.tried(people.act, self.world, recipient, self.world.offers.by_id[offer_id], "accept", self.now)
+
     def some_offer(self, pick):
         return list(self.world.offers)[pick % len(self.world.offers.by_id)]
 
@@ -85,13 +95,26 @@ class Trading(RuleBasedStateMachine):
     def hold(self, who, days):
         self.people[who % 4].hold_days = days
 
-    @rule(who=PICK)
-    def reverse(self, who):
-        account = self.people[who % 4]
-        protected = [e for e in self.world.exchanges_of.get(account.steam_id, []) if e.is_protected]
+    def protected(self):
+        return [exchange for exchange in self.world.exchanges.values() if exchange.is_protected]
+
+    @precondition(lambda self: self.protected())
+    @rule(pick=PICK, by_sender=st.booleans(), forgiven=st.booleans())
+    def reverse(self, pick, by_sender, forgiven):
+        chosen = self.protected()[pick % len(self.protected())]
+        account = self.world.accounts.get(chosen.sender if by_sender else chosen.recipient)
         done = reversals.reverse(self.world, account, self.now)
-        assert (done is not None) == bool(protected)
-        account.trade_locked_until = 0
+        assert done is not None
+        assert chosen.tradeid in done.exchanges
+        assert not any(exchange.concerns(account.steam_id) for exchange in self.protected())
+        if forgiven:
+            account.trade_locked_until = 0
+
+    @rule(who=PICK)
+    def reverse_nothing(self, who):
+        account = self.people[who % 4]
+        if not any(exchange.concerns(account.steam_id) for exchange in self.protected()):
+            assert reversals.reverse(self.world, account, self.now) is None
 
     @rule(who=PICK, pick=PICK, protected=st.booleans())
     def sabotage(self, who, pick, protected):
@@ -180,7 +203,7 @@ def test_items_are_conserved_whatever_happens(changes_ids, monkeypatch):
     monkeypatch.setattr("sandbox.world.Catalogue", _shared_catalogue())
     monkeypatch.setitem(globals(), "SMALL", replace(SMALL, settle_changes_ids=changes_ids))
     limits = settings(
-        max_examples=40, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=80, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(Trading, settings=limits)
 
