@@ -7,7 +7,7 @@ and one OR.
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 TRIES = 7
 BASE_BITS = 1 << 16
@@ -23,6 +23,16 @@ class Item(NamedTuple):
     deposit_id: int
     price: int
     rank: int = 1
+
+
+class Priced(Protocol):
+    """Anything with a row and a price: an `Item`, or a piece of the house as the events carry it."""
+
+    @property
+    def deposit_id(self) -> int: ...
+
+    @property
+    def price(self) -> int: ...
 
 
 class Rake(NamedTuple):
@@ -63,7 +73,7 @@ def preference(item: Item) -> tuple[int, int, int]:
     return (item.rank, -item.price, item.deposit_id)
 
 
-def collect(target: int, others: Iterable[Item], own: Iterable[Item], stock: Sequence[Item], change_max: int) -> Rake:
+def collect(target: int, others: Iterable[Item], own: Iterable[Item], stock: Sequence[Priced], change_max: int) -> Rake:
     """The rake for a target in cents: exact, exact with change, else the best below; the winner's own items only if they help.
 
     `others` and `own` are the rows of the pot by whose they are. Never over the target. At most 256 pieces of `stock` count.
@@ -90,10 +100,15 @@ def collect(target: int, others: Iterable[Item], own: Iterable[Item], stock: Seq
 class _House:
     """The small items that the house gives as change, and the sums they make."""
 
-    def __init__(self, stock: Sequence[Item], change_max: int) -> None:
+    def __init__(self, stock: Sequence[Priced], change_max: int) -> None:
         self.change_max = change_max
-        usable = sorted(stock, key=lambda item: item.deposit_id)[:STOCK_MAX]
-        self.items = [item for item in usable if 0 < item.price <= change_max]
+        self._stock = stock
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """In ascending deposit ids; worked out only when a pot cannot make the due by itself."""
+        usable = sorted(self._stock, key=lambda piece: piece.deposit_id)[:STOCK_MAX]
+        return [Item(piece.deposit_id, piece.price) for piece in usable if 0 < piece.price <= self.change_max]
 
     @cached_property
     def rows(self) -> list[int]:

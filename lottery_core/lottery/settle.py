@@ -175,7 +175,7 @@ def _offered(state: Round, event: Finalize) -> list[Piece]:
     ids = {piece.deposit_id for piece in stock}
     if len(stock) > rake.STOCK_MAX:
         raise Refused("stock", at_most=rake.STOCK_MAX)
-    bound = ids & (state.rows | {piece.deposit_id for piece in state.guarantees})
+    bound = {row for row in ids if row in state.rows} | ids & {piece.deposit_id for piece in state.guarantees}
     if len(ids) != len(stock) or bound:
         raise Refused("stock", not_free=sorted(bound))
     if any(piece.price < 0 for piece in stock):
@@ -209,8 +209,7 @@ def _classic_rake(state: Round, user_id: int, stock: Sequence[Piece], balance: i
     line = _due(table, user_id, winner.tickets, state.tickets, state.bank)
     carry = rake.carried(balance, line["due"], state.bank - winner.value)
     change_max = state.rules.rake_change_max if stock else 0
-    house = [Item(piece.deposit_id, piece.price) for piece in stock]
-    taken = rake.collect(line["due"] + carry, *_split(state, {user_id}), house, change_max)
+    taken = rake.collect(line["due"] + carry, *_split(state, {user_id}), stock, change_max)
     return taken, _rake_json([line], carry, taken, taken.net, stock)
 
 

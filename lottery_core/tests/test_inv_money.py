@@ -143,7 +143,7 @@ def test_inv_24_base_is_what_was_collected_not_what_was_due() -> None:
         make.place(state, 2, [20_000])
         if small:
             make.place(state, 3, [small])
-        make.finish(lane, state, inviters={user: (9, 8) for user in (1, 2, 3)})
+        make.finish(lane, state, inviters=dict.fromkeys((1, 2, 3), (9, 8)))
         assert state.outcome is not None
         assert state.outcome["rake"]["due"] > state.outcome["rake"]["net"] == base
         paid = [{"user_id": state.winners[0].user_id, "base": 300, "inviters": [9, 8], "credits": [60, 12]}]
