@@ -157,7 +157,7 @@ def accept(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> R
     entries, logs = _enter(state, bet, priced)
     number, start = len(state.bets) + 1, len(state.entries)
     end = start + len(entries)
-    placed = Placed(number, bet.user_id, bet.team, bet.now, bet.client_seed, start, end, state.log, bet.token, ())
+    placed = Placed(number, bet.user_id, bet.team, bet.now, bet.client_seed, start, end, state.log, ())
     state.bets.append(placed)
     state.bet_tokens[bet.token] = number
     state.entries.extend(entries)

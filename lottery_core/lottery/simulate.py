@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
-from lottery import draw, encoding, fairness, rake, rooms, rounds
+from lottery import draw, encoding, fairness, rooms, rounds
 from lottery.encoding import TAG, S
 from lottery.errors import LotteryError, Refused
 from lottery.events import Bet, Buy, Create, Entropy, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick
@@ -329,8 +329,8 @@ def add(report: Report, state: Round) -> None:
 
 def _add_to_bracket(report: Report, state: Round, taken: dict[str, Any]) -> None:
     for line in taken["dues"]:
-        rate = rake.percent([(each.upper, each.percent) for each in report.brackets], line["tickets"], state.tickets)
-        bracket = next(each for each in report.brackets if each.percent == rate)
+        reached = [each for each in report.brackets if 100 * line["tickets"] < each.upper * state.tickets]
+        bracket = reached[0] if reached else report.brackets[-1]
         bracket.rounds += 1
         bracket.bank += line["base"]
         bracket.due += line["due"]

@@ -66,7 +66,6 @@ class Placed(NamedTuple):
     start: int
     end: int
     log_before: bytes
-    token: str
     after: tuple["Effect", ...]
 
 
