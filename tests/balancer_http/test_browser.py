@@ -15,8 +15,6 @@ from sandbox.settings import SandboxSettings
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = "/usr/bin/chromium"
-
 
 class Seen:
     """What the browser asked for and complained about."""
@@ -38,9 +36,9 @@ class Seen:
 
 
 @pytest.fixture
-async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+async def page(request: pytest.FixtureRequest, chromium: str) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         context = await browser.new_context(java_script_enabled=getattr(request, "param", True))
         yield await context.new_page()
         await browser.close()
