@@ -8,8 +8,11 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from sandbox import server
+from sandbox import profiles, server
+from sandbox.errors import BadRequest
+from sandbox.faults import Faults
 from sandbox.settings import SandboxSettings
+from sandbox.steam_api.steam import ROUTE_NAMES
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     try:
         settings = settings_of(options)
-    except ValueError as error:
+        if settings.faults is not None:
+            profiles.check(Faults(settings.seed, ROUTE_NAMES), profiles.find(settings.faults), 0.0)
+    except (ValueError, BadRequest) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 2
     asyncio.run(_serve(settings))
@@ -65,6 +70,7 @@ def settings_of(options: argparse.Namespace) -> SandboxSettings:
         protection_s=options.protection_s,
         offer_lifetime_s=options.offer_lifetime_s,
         access_log=options.access_log,
+        faults=options.faults,
     )
 
 
@@ -90,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--player-delay-s", type=float, default=default.player_delay_s, help="how long they think")
     parser.add_argument("--protection-s", type=int, default=default.protection_s, help="trade protection (%(default)s)")
     parser.add_argument("--offer-lifetime-s", type=int, default=default.offer_lifetime_s, help="(%(default)s)")
+    parser.add_argument(
+        "--faults", metavar="FILE|NAME", help=f"trouble to begin with: {', '.join(profiles.names())}, or a file"
+    )
     parser.add_argument("--access-log", action="store_true", help="log requests (paths only)")
     return parser
 

@@ -1,19 +1,18 @@
 """The control API: move the clock, make accounts and items, cause trouble, act as a player, read what happened."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from sandbox import pages, people, record_views, reversals, timeline, trading, wire
+from sandbox import control_faults, pages, people, record_views, reversals, timeline, trading, wire
 from sandbox.accounts import HABITS, Account
 from sandbox.errors import BadRequest, NotFound, Refused
 from sandbox.steam_api.messages import whole
 from sandbox.steam_api.openid import OpenId
 from sandbox.steam_api.steam import Steam
-from sandbox.wire import NUDGE, PROVIDER, STEAM
+from sandbox.wire import NUDGE, PROVIDER, STEAM, json_object
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -30,6 +29,7 @@ def application(steam: Steam, nudge: Callable[[], None]) -> web.Application:
     app = web.Application(middlewares=[_guarded])
     app[STEAM], app[NUDGE], app[PROVIDER] = steam, nudge, {}
     app.add_routes(routes)
+    app.add_routes(control_faults.routes)
     app.add_routes(pages.routes)
     return app
 
@@ -63,16 +63,6 @@ def _say(text: str, status: int) -> web.Response:
     return web.json_response({"error": text}, status=status)
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        content = json.loads(await request.text() or "{}")
-    except ValueError:
-        raise BadRequest("the body is not JSON") from None
-    if not isinstance(content, dict):
-        raise BadRequest("the body is an object")
-    return content
-
-
 def _account(request: web.Request) -> Account:
     return request.app[STEAM].world.accounts.get(int(request.match_info["steam_id"]))
 
@@ -89,7 +79,7 @@ def _clock(steam: Steam) -> web.Response:
 @routes.post("/control/clock")
 async def move_clock(request: web.Request) -> web.Response:
     """`{"advance_s": n}` or `{"now": unix}`; what becomes due happens before the answer."""
-    steam, body = request.app[STEAM], await _body(request)
+    steam, body = request.app[STEAM], await json_object(request)
     ((name, value),) = body.items() if len(body) == 1 else [("", None)]
     if name not in ("advance_s", "now") or isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequest("send advance_s or now, a number")
@@ -109,7 +99,7 @@ async def read_settings(request: web.Request) -> web.Response:
 @routes.patch("/control/settings")
 async def change_settings(request: web.Request) -> web.Response:
     """Change rules of the running world, such as `exchange_ids_delay_s` or `settle_changes_ids`."""
-    request.app[STEAM].world.change_settings(await _body(request))
+    request.app[STEAM].world.change_settings(await json_object(request))
     return web.json_response(record_views.settings(request.app[STEAM].world))
 
 
@@ -123,7 +113,7 @@ async def list_accounts(request: web.Request) -> web.Response:
 @routes.post("/control/accounts")
 async def add_account(request: web.Request) -> web.Response:
     """`{kind, name?, items?: number or names, habit?, delay_s?}`."""
-    steam, body = request.app[STEAM], await _body(request)
+    steam, body = request.app[STEAM], await json_object(request)
     if unknown := set(body) - {"kind", "name", "items", "habit", "delay_s"}:
         raise BadRequest(f"unknown fields: {', '.join(sorted(unknown))}")
     items, name, delay_s = body.get("items", 0), body.get("name"), body.get("delay_s", 0.0)
@@ -164,7 +154,7 @@ CHANGES: dict[str, tuple[type, ...]] = {
 @routes.patch(r"/control/accounts/{steam_id:\d+}")
 async def change_account(request: web.Request) -> web.Response:
     """Change an account; `new_trade_token` and `revoke_tokens` (sign out everywhere) are things to do."""
-    steam, account, body = request.app[STEAM], _account(request), await _body(request)
+    steam, account, body = request.app[STEAM], _account(request), await json_object(request)
     for name, value in body.items():
         fits = isinstance(value, CHANGES.get(name, ())) and (isinstance(value, bool) == (CHANGES[name] == (bool,)))
         if not fits:
@@ -190,7 +180,7 @@ async def change_account(request: web.Request) -> web.Response:
 @routes.post(r"/control/accounts/{steam_id:\d+}/reverse")
 async def reverse(request: web.Request) -> web.Response:
     """`{"at": unix?}`: take back everything protected, now or at a later simulated time (202)."""
-    steam, account, body = request.app[STEAM], _account(request), await _body(request)
+    steam, account, body = request.app[STEAM], _account(request), await json_object(request)
     now = steam.clock.now()
     at = body.pop("at", now)
     if body or isinstance(at, bool) or not isinstance(at, int | float) or not int(now) <= at <= LATEST:
@@ -227,7 +217,7 @@ def _befriend(steam: Steam, account: Account, friends: set[int]) -> None:
 @routes.post(r"/control/accounts/{steam_id:\d+}/items")
 async def add_items(request: web.Request) -> web.Response:
     """`{"items": [{market_hash_name, tradable?, app_id?, name_tag?}]}` or `{"count": n}`."""
-    steam, account, body = request.app[STEAM], _account(request), await _body(request)
+    steam, account, body = request.app[STEAM], _account(request), await json_object(request)
     if isinstance(body.get("count"), int):
         _within("count", body["count"], ITEMS_MAX)
         made = steam.world.add_random_items(account, body["count"], steam.clock.now())
@@ -312,24 +302,6 @@ async def forget_requests(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-@routes.get("/control/faults")
-async def list_faults(request: web.Request) -> web.Response:
-    return web.json_response({"faults": [fault.view() for fault in request.app[STEAM].faults.open]})
-
-
-@routes.post("/control/faults")
-async def add_fault(request: web.Request) -> web.Response:
-    steam = request.app[STEAM]
-    fault = steam.faults.add(await _body(request), steam.clock.now())
-    return web.json_response(fault.view(), status=201)
-
-
-@routes.delete("/control/faults")
-async def clear_faults(request: web.Request) -> web.Response:
-    request.app[STEAM].faults.heal()
-    return web.Response(status=204)
-
-
 @routes.get(r"/control/people/{steam_id:\d+}/offers")
 async def offers_of(request: web.Request) -> web.Response:
     steam, account = request.app[STEAM], _account(request)
@@ -340,7 +312,7 @@ async def offers_of(request: web.Request) -> web.Response:
 @routes.post(r"/control/people/{steam_id:\d+}/offers/{offer_id:\d+}")
 async def act_by_hand(request: web.Request) -> web.Response:
     """`{"action": "accept" | "decline" | "counter"}`; 409 with Steam's number when Steam would refuse."""
-    steam, account, body = request.app[STEAM], _account(request), await _body(request)
+    steam, account, body = request.app[STEAM], _account(request), await json_object(request)
     offer = steam.world.offers.by_id.get(int(request.match_info["offer_id"]))
     if offer is None or not offer.concerns(account.steam_id):
         raise NotFound(f"{account.name} knows no such offer")

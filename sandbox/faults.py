@@ -145,6 +145,8 @@ class Faults:
     def __init__(self, seed: int = 1, routes: frozenset[str] = frozenset()) -> None:
         self.open: list[Fault] = []
         self.used: deque[Fault] = deque(maxlen=USED_MAX)
+        self.profile: str | None = None
+        self.about = ""
         self.when_healed: list[Callable[[], None]] = []
         self._seed = seed
         self._routes = routes
@@ -175,6 +177,7 @@ class Faults:
         """End all trouble at once, with all it left behind; `profile_only` spares the orders given by hand."""
         self.open = [fault for fault in self.open if profile_only and fault.profile is None]
         self.used.clear()
+        self.profile, self.about = None, ""
         for tell in self.when_healed:
             tell()
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from sandbox import control, timeline, wire
+from sandbox import control, profiles, timeline, wire
 from sandbox.clock import Clock
 from sandbox.settings import SandboxSettings
 from sandbox.steam_api.messages import Answer
@@ -31,6 +31,8 @@ class RunningSandbox:
         self.clock = Clock()
         self.world = World(settings, self.clock.now())
         self.steam = Steam(self.world, self.clock)
+        if settings.faults is not None:
+            profiles.apply(self.steam.faults, profiles.find(settings.faults), self.clock.now())
         self.steam_url = ""
         self.control_url = ""
         self._loop = asyncio.get_running_loop()

@@ -80,6 +80,8 @@ class SandboxSettings:
     partner_page_size: int = 2000
     offers_page_size: int = 100
     access_log: bool = False
+    faults: str | None = None
+    """A profile of trouble to begin with: its name, or a file."""
 
     def __post_init__(self) -> None:
         if len(set(self.bots)) != len(self.bots):

@@ -1,9 +1,12 @@
 """Between aiohttp and the handlers: values out of requests, responses out of answers, keys of the application."""
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
+from sandbox.errors import BadRequest
 from sandbox.steam_api.messages import Answer, Values
 from sandbox.steam_api.openid import OpenId
 from sandbox.steam_api.steam import Steam
@@ -22,6 +25,17 @@ async def form_values(request: web.BaseRequest) -> Values:
         return {}
     posted = await request.post()
     return {name: [v for v in posted.getall(name) if isinstance(v, str)] for name in posted}
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """The body of a call of the control API; an empty body is an empty object. Raises: BadRequest."""
+    try:
+        content = json.loads(await request.text() or "{}")
+    except ValueError:
+        raise BadRequest("the body is not JSON") from None
+    if not isinstance(content, dict):
+        raise BadRequest("the body is an object")
+    return content
 
 
 def query_values(request: web.BaseRequest) -> Values:
