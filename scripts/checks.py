@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sysconfig.get_path("scripts"))
 
-# Tests of the whole fleet, and those that are marked slow, are for `scripts/test`.
-NOT_QUICK = {"flow", "data"}
+# What needs servers, workers or the whole fleet, and what is marked slow, is for `scripts/test`.
+NOT_QUICK = {"balancer_core", "balancer_http", "bot_worker", "data", "flow"}
 
 
 def steps() -> dict[str, list[str]]:

@@ -25,6 +25,9 @@ FLOORS = {1000: 0.9, 10_000: 0.85}
 CHOICES = 2000
 ITEMS = 10
 
+# Ten thousand heartbeats take a while to write on a busy machine; none of them shall count as old.
+PATIENT = {"offline_after_s": 600.0}
+
 
 def choosing(options: Options, say: Say) -> Iterator[Row]:
     """Choices per second among many bots, as a share of those among ten."""
@@ -86,7 +89,7 @@ def _fleet(redis_url: str, url: str, size: int) -> tuple[Database, Fleet]:
     """A snapshot of this many bots that are online, with their rows."""
     migrate.upgrade(url)
     limits = {"offers_per_bot_max": 10**6, "bot_items_max": 10**7}
-    loaded = settings.load(None, {"database": {"url": url}, "redis": {"url": redis_url}, "limits": limits})
+    loaded = settings.load(None, {"database": {"url": url}, "redis": {"url": redis_url}, "limits": limits, "group": PATIENT})
     master, client, clock = MasterKey(bytes(32)), wire.connect(redis_url), Clock()
     client.delete(wire.HEARTBEATS)
     FakeFleet(redis_url, master, size, lambda _steam_id: []).beat_once(client)

@@ -78,8 +78,13 @@ def test_two_hundred_and_more_deposits_never_fill_a_bot_over_its_cap(small_fleet
     assert codes == {"made": 10 * SLOTS, "no_bot_available": len(wanted) - 10 * SLOTS}
     refused = next(answer for answer in answers if answer.status >= 400)
     assert refused.status == 503 and int(refused.headers["Retry-After"]) >= 1
-    full = [row["slots_held"] + row["slots_reserved"] for row in small_fleet.bots()]
-    assert full == [SLOTS] * 10
+    used = wait_until(lambda: sum(slots := _slots(small_fleet)) >= 10 * SLOTS and slots, 20, 0.2)
+    assert used == [SLOTS] * 10
+
+
+def _slots(stack: Stack) -> list[int]:
+    """Slots in use per bot, as `GET /bots` shows them: a moment old."""
+    return [row["slots_held"] + row["slots_reserved"] for row in stack.bots()]
 
 
 @pytest.fixture(scope="module")
