@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import redis
 
+from bot_worker.backoff import sign_in_action
 from bot_worker.lease import Lease
 from bot_worker.reporting import Reporter
 from bot_worker.steam.session import SteamSession
 from shared import log
 from shared.clock import Clock, ServerClock
-from shared.errors import SteamError, SteamRefused
+from shared.errors import SteamError
 from shared.sealing import BotKeys
 from shared.settings import Settings
 
@@ -83,6 +84,8 @@ class Memory:
     offers: Remembered = field(default_factory=Remembered)  # ids of offers that this run made or told of
     absent: Remembered = field(default_factory=Remembered)  # (trade id, attempt) → when it was first not found
     strange: Remembered = field(default_factory=Remembered)  # live offers that no watched trade knows → when first seen
+    unconfirmed: Remembered = field(default_factory=Remembered)  # offers that wait for the phone → when first seen
+    gifts: Remembered = field(default_factory=Remembered)  # accepted gifts that were told
     suspicious: Remembered = field(default_factory=Remembered)  # readings of the own inventory that look too empty
     redis_run: str = ""
     doubt_before_ms: int = 0  # a send issued before may have been begun by a worker whose marker Redis forgot
@@ -126,5 +129,4 @@ class Bot:
     def session_lost(self, error: SteamError) -> None:
         """No more orders until the worker has signed in."""
         self.needs_sign_in = True
-        action = error.reason if isinstance(error, SteamRefused) else None
-        self.health.is_now("unhealthy", error.error_code, action or "wait; it is tried again")
+        self.health.is_now("unhealthy", error.error_code, sign_in_action(error))

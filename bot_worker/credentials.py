@@ -11,9 +11,11 @@ import binascii
 import csv
 import hashlib
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyotp.contrib.steam
 
@@ -22,7 +24,7 @@ from shared.domain.ids import BotName, SteamId
 from shared.errors import VaultError
 
 CSV_NEEDED = ("bot", "account_name", "password", "steam_id", "shared_secret", "identity_secret")
-CSV_KNOWN = (*CSV_NEEDED, "device_id")
+CSV_KNOWN = (*CSV_NEEDED, "device_id", "proxy")
 
 
 def guard_code(shared_secret: str, at_s: int) -> str:
@@ -171,7 +173,32 @@ def _account(**values: str) -> Account:
     for name in ("shared_secret", "identity_secret"):
         _secret(values[name], name)
     values["device_id"] = values["device_id"] or default_device_id(values["steam_id"])
+    if values.get("proxy"):
+        check_proxy(values["proxy"])
     return Account(**values)
+
+
+def check_proxy(text: str) -> None:
+    """Whether this is an address that a bot can go out through.
+
+    Raises:
+        VaultError: it is not; the text, which may hold a password, is not repeated.
+    """
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        good = False
+    if not good:
+        raise VaultError("a proxy is written http://host:port or http://user:password@host:port")
+
+
+def egress_of(proxy: str) -> str:
+    """A name for the address that Steam sees: the proxy's, without its password, else this host's."""
+    if not proxy:
+        return socket.gethostname()
+    parts = urlsplit(proxy)
+    return f"{parts.hostname}:{parts.port}"
 
 
 def _secret(value: str, name: str) -> bytes:

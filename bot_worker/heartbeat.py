@@ -14,6 +14,7 @@ import redis
 from bot_worker.bot import Health, time_is_sure
 from bot_worker.lean import WORKER_TTL_S
 from bot_worker.lease import Lease
+from bot_worker.steam import maintenance
 from bot_worker.steam.transport import Observer
 from bot_worker.vault import replace_file
 from shared import log, wire
@@ -125,6 +126,7 @@ class Beats:
 
     def _heartbeat(self) -> Heartbeat:
         health, latency_ms = self._health, self._observer.latency_ms
+        reason, action = self._why()
         return Heartbeat(
             bot=self._keys.bot,
             run=self._lease.run,
@@ -138,22 +140,32 @@ class Beats:
             orders_done=health.orders_done,
             steam_calls=self._observer.total,
             latency_ms=None if latency_ms is None else round(latency_ms, 1),
-            reason=health.reason,
-            action=health.action,
+            reason=reason,
+            action=action,
+            throttled=self._observer.throttled,
         )
+
+    def _why(self) -> tuple[str | None, str | None]:
+        """What is wrong and what to do; Steam's maintenance is told while nothing of our own is."""
+        health = self._health
+        if health.state == "online" and health.reason is None and self._observer.maintenance.on:
+            return maintenance.CODE, "wait; Steam is in maintenance, sends begin again by themselves"
+        return health.reason, health.action
 
     def _status(self) -> dict[str, Any]:
         health = self._health
+        reason, action = self._why()
         return {
             "bot": self._keys.bot,
             "pid": os.getpid(),
             "state": health.state,
-            "reason": health.reason,
-            "action": health.action,
+            "reason": reason,
+            "action": action,
             "steam_id": self._steam_id,
             "items": health.items,
             "offers": health.offers,
             "orders_done": health.orders_done,
             "steam_calls": self._observer.total,
+            "throttled": self._observer.throttled,
             "at_ms": self._clock.now_ms(),
         }

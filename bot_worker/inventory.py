@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
-from shared.errors import SteamError, SteamRefused
+from bot_worker.steam import maintenance
+from shared.errors import SteamError, SteamRefused, SteamUnavailable
 from shared.messages import InventoryOrder, Order
 
 
@@ -17,6 +18,8 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
     payload = order.payload
     if not isinstance(payload, InventoryOrder):
         return
+    if bot.session.maintenance.on:
+        raise SteamUnavailable("Steam is in maintenance", code=maintenance.CODE)
     hold_days: int | None = None
     if payload.trade_token is not None:
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import redis
 import structlog
 
-from bot_worker import inventory, offers, send, settle, watch
+from bot_worker import decline, find, inventory, offers, send, settle, watch
 from bot_worker.bot import Bot
 from bot_worker.lease import LeaseLost
 from bot_worker.reporting import Tell
@@ -26,6 +26,8 @@ HANDLERS: dict[str, Callable[[Bot, Order, Tell], None]] = {
     "confirm": offers.confirm,
     "cancel": offers.cancel,
     "watch": watch.watch,
+    "find": find.find,
+    "decline": decline.decline,
     "inventory": inventory.inventory,
     "settle": settle.settle,
 }

@@ -107,6 +107,6 @@ class Tell:
         order = self._order
         return self.reporter.make(kind, order.order_id, order.trade_id, order.attempt, data)
 
-    def about(self, trade_id: str, attempt: int, kind: str, data: dict[str, Any]) -> Report:
-        """A report about another trade that this order looked at; not appended yet."""
+    def about(self, trade_id: str | None, attempt: int, kind: str, data: dict[str, Any]) -> Report:
+        """A report about another trade that this order looked at, or about none; not appended yet."""
         return self.reporter.make(kind, self._order.order_id, trade_id, attempt, data)

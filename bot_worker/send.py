@@ -18,6 +18,7 @@ from bot_worker import look
 from bot_worker.bot import Bot, time_is_sure
 from bot_worker.lease import Claim, LeaseLost
 from bot_worker.reporting import Tell
+from bot_worker.steam import maintenance
 from bot_worker.steam.shapes import Sent
 from shared import log, wire
 from shared.domain.status import TradeEvent
@@ -77,6 +78,11 @@ def _ready(bot: Bot, order: Order, tell: Tell) -> bool:
     """Everything that takes time, before the last check. False: reported why not now."""
     if bot.server_clock.now_ms() >= order.expires_at_ms:
         return True  # the claim says what became of it, without troubling Steam
+    if bot.session.maintenance.on:
+        again_s = bot.settings.steam.maintenance_hold_s
+        why = {"code": maintenance.CODE, "reason": "Steam is in maintenance", "retry_after_s": again_s}
+        _nothing_done(bot, order, tell, why)
+        return False
     if not time_is_sure(bot.server_clock):
         _nothing_done(bot, order, tell, {"code": "clock_unsure", "reason": "this host's clock is off or unknown"})
         return False

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot_worker import look
+from bot_worker import look, reversal
 from bot_worker.bot import Bot
 from bot_worker.matching import Match, match_assets
 from bot_worker.reporting import Tell
-from bot_worker.steam import answers
+from bot_worker.steam import answers, maintenance
 from bot_worker.steam.answers import ExchangeMeans
+from bot_worker.steam.maintenance import Sign
 from bot_worker.steam.shapes import Exchange
 from shared import log
 from shared.domain.items import CONTEXT_NORMAL, Asset, HeldAsset
@@ -24,6 +25,7 @@ from shared.messages import Order, Report, SettleCheck, SettleOrder, WantedAsset
 E = TradeEvent
 # Fewer assets than this say nothing about trouble.
 BULK = 4
+READING = "own inventory"
 
 _log = log.get(__name__)
 
@@ -31,28 +33,55 @@ _log = log.get(__name__)
 def settle(bot: Bot, order: Order, tell: Tell) -> None:
     """Report about every check: settled, not_settled, exchange_reversed, or items_seen and items_gone. Twice is harmless.
 
+    Of a reversed exchange the first word is exchange_reversed; a check that says ``reversal`` then asks where the items are.
+
     Raises:
         SteamError: exchanges or the inventory could not be read, or the reading is not to be believed; nothing was reported.
     """
     payload = order.payload
     if not isinstance(payload, SettleOrder):
         return
-    wanted_exchanges = [check.exchange_id for check in payload.checks if check.exchange_id]
-    exchanges = look.find_exchanges(bot, wanted_exchanges)
+    _no_maintenance(bot)
+    exchanges = look.find_exchanges(bot, [check.exchange_id for check in payload.checks if check.exchange_id])
+    rollbacks = _rollbacks(bot, exchanges)
     looking = [check for check in payload.checks if _needs_inventory(check, exchanges)]
     held = _own(bot, looking, payload.known) if looking else []
-    matches = _match_all(looking, held, payload.known, exchanges)
+    plain = [check for check in looking if not check.reversal]
+    matches = _match_all(plain, held, payload.known, exchanges)
     reports: list[Report] = []
     for check in payload.checks:
-        if check.exchange_id is None:
+        exchange, rollback = exchanges.get(check.exchange_id or ""), rollbacks.get(check.exchange_id or "")
+        if check.reversal:
+            found = reversal.find_items(check.assets, exchange, rollback, held, payload.known)
+            reports += _items(check, found, tell)
+        elif check.exchange_id is None:
             reports += _items(check, matches, tell)
         else:
-            reports.append(_exchange(check, exchanges.get(check.exchange_id), matches, tell))
+            reports.append(_exchange(check, exchange, rollback, matches, tell))
+    _no_maintenance(bot)
     bot.reporter.append(reports)
 
 
+def _no_maintenance(bot: Bot) -> None:
+    """What Steam shows in maintenance is no truth about items.
+
+    Raises:
+        SteamUnavailable: it is on.
+    """
+    if bot.session.maintenance.on:
+        raise SteamUnavailable("Steam is in maintenance", code=maintenance.CODE)
+
+
+def _rollbacks(bot: Bot, exchanges: dict[str, Exchange]) -> dict[str, Exchange]:
+    """The exchanges that took others of these back: one reading of the history for all of them."""
+    reversed_ones = [each for each in exchanges.values() if _means(each) is ExchangeMeans.REVERSED]
+    if not reversed_ones:
+        return {}
+    return reversal.rollbacks_of(reversed_ones, bot.session.exchanges(min(each.started for each in reversed_ones)))
+
+
 def _needs_inventory(check: SettleCheck, exchanges: dict[str, Exchange]) -> bool:
-    if check.exchange_id is None:
+    if check.exchange_id is None or check.reversal:
         return bool(check.assets)
     exchange = exchanges.get(check.exchange_id)
     return _means(exchange) is ExchangeMeans.DONE and bool(_ours(check, exchange))
@@ -73,9 +102,13 @@ def _means(exchange: Exchange | None) -> ExchangeMeans:
 def _own(bot: Bot, checks: Sequence[SettleCheck], known: Sequence[str]) -> list[HeldAsset]:
     held = bot.session.own_inventory()
     bot.health.items = len(held)
-    expected = len(known) + sum(len(check.assets) for check in checks)
+    # What a reversal took away is rightly missing.
+    expected = len(known) + sum(len(check.assets) for check in checks if not check.reversal)
     if expected < BULK or len(held) * 2 >= expected:
+        bot.session.maintenance.saw(READING, Sign.GOOD)
         return held
+    bot.session.maintenance.saw(READING, Sign.EMPTY)
+    _no_maintenance(bot)
     now = bot.clock.monotonic()
     reading = ("inventory", frozenset(each.asset.asset_id for each in held))
     first_read = bot.memory.suspicious.add(reading, now)
@@ -108,14 +141,17 @@ def _items(check: SettleCheck, matches: dict[str, Match], tell: Tell) -> list[Re
     return reports
 
 
-def _exchange(check: SettleCheck, exchange: Exchange | None, matches: dict[str, Match], tell: Tell) -> Report:
+def _exchange(
+    check: SettleCheck, exchange: Exchange | None, rollback: Exchange | None, matches: dict[str, Match], tell: Tell
+) -> Report:
     def report(kind: str, **data: object) -> Report:
         return tell.about(check.trade_id, check.attempt, kind, {"exchange_id": check.exchange_id, **data})
 
     settles_at = exchange.settles_at if exchange else None
     match _means(exchange):
         case ExchangeMeans.REVERSED:
-            return report(E.EXCHANGE_REVERSED, exchange_status=exchange.status if exchange else None)
+            status = exchange.status if exchange else None
+            return report(E.EXCHANGE_REVERSED, exchange_status=status, rollback=reversal.rollback_json(rollback))
         case ExchangeMeans.FAILED:
             return report(E.EXCHANGE_FAILED, exchange_status=exchange.status if exchange else None)
         case ExchangeMeans.WAIT | ExchangeMeans.HELD:

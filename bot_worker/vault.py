@@ -29,7 +29,10 @@ _SESSION_FIELD = "session"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What it takes to sign one bot in. The secrets are base64, as maFiles hold them."""
+    """What it takes to sign one bot in. The secrets are base64, as maFiles hold them.
+
+    ``proxy`` is the address (``http://user:password@host:port``) through which this bot reaches Steam; empty: directly.
+    """
 
     bot: str
     account_name: str
@@ -38,6 +41,7 @@ class Account:
     shared_secret: str = field(repr=False)
     identity_secret: str = field(repr=False)
     device_id: str
+    proxy: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,10 @@ class Vault:
             VaultError: it is not in the vault, or its entry does not open.
         """
         entry = self._entry(bot)
-        names = [each.name for each in fields(Account) if each.name != "bot"]
-        missing = [name for name in names if name not in entry]
-        if missing:
+        needed = {each.name for each in fields(Account) if each.name not in ("bot", "proxy")}
+        if not needed <= entry.keys():
             raise VaultError(f"the vault has no credentials of {bot}; import them with `fleet bots import`")
+        names = needed | ({"proxy"} & entry.keys())
         return Account(bot, **{name: self._unseal(bot, name, entry[name]).decode() for name in names})
 
     def has_account(self, bot: str) -> bool:

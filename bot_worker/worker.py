@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 import uuid
 from pathlib import Path
@@ -13,7 +12,9 @@ import redis
 import structlog
 
 from bot_worker import memory, orders
+from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.bot import Bot, Health
+from bot_worker.credentials import egress_of
 from bot_worker.heartbeat import Beats
 from bot_worker.lean import OrderWorker, put_back, put_right
 from bot_worker.lease import Lease, LeaseLost
@@ -30,8 +31,6 @@ from shared.settings import Settings
 
 # Another server may run on another clock; hosts and servers are at most 30 s off each (Bot.time_is_sure).
 SERVER_CHANGED_MARGIN_MS = 60_000
-SIGN_IN_AGAIN_S = 30.0
-SIGN_IN_AGAIN_MAX_S = 3600.0
 REDIS_AGAIN_S = 1.0
 
 _log = log.get(__name__)
@@ -80,7 +79,7 @@ class Worker:
         self._queue_client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
         clock = Clock(settings.clock.offset_s)
         server_clock = ServerClock(clock)
-        pace = Pace(self._client, socket.gethostname(), settings.pace, clock, stop.wait)
+        pace = Pace(self._client, egress_of(account.proxy), settings.pace, clock, stop.wait)
         connection = Connection(
             account,
             vault.session(name),
@@ -214,8 +213,8 @@ class Worker:
             _log.warning("redis_away", error=type(error).__name__)
 
     def sign_in(self) -> bool:
-        """Sign in, waiting longer each time Steam refuses. False: told to stop."""
-        health, wait_s = self.bot.health, SIGN_IN_AGAIN_S * self._settings.pace.retry_s
+        """Sign in; after a failure, wait as long as its cause calls for. False: told to stop."""
+        health, failures = self.bot.health, 0
         while not self._stop.is_set():
             if health.state != "unhealthy":
                 health.is_now("signing_in")
@@ -225,11 +224,12 @@ class Worker:
             except SteamError as error:
                 if self._stop.is_set():
                     return False
-                pause_s = error.retry_after_s or wait_s
+                failures += 1
+                pause_s = sign_in_pause(error, failures, self._settings.pace.retry_s)
                 _log.error("sign_in_failed", reason=error.error_code, result=error.result, again_s=pause_s)
-                health.is_now("unhealthy", error.error_code, error.reason or "wait; it is tried again")
+                health.is_now("unhealthy", error.error_code, sign_in_action(error))
+                self.beats.nudge()
                 self._stop.wait(pause_s)
-                wait_s = min(2 * wait_s, SIGN_IN_AGAIN_MAX_S)
                 continue
             self.bot.needs_sign_in = False
             health.is_now("online")

@@ -91,6 +91,8 @@ class TradeSettings(_Section):
     attempts_max: Annotated[int, Field(ge=1, le=20)]
     retry_after_s: Seconds
     absent_after_s: Seconds
+    confirm_give_up_s: Some
+    unknown_offer_cancel_s: Some
     offer_timeout_s: Some
     watch_s: Some
     settle_margin_s: Seconds
@@ -117,6 +119,7 @@ class GroupSettings(_Section):
     restart_min_s: Some
     restart_max_s: Some
     stop_s: Some
+    decline_strangers: bool
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> GroupSettings:
@@ -132,6 +135,7 @@ class SteamSettings(_Section):
     language: Literal["english"]
     user_agent: str
     access_token_margin_s: Seconds
+    maintenance_hold_s: Some
 
 
 class PaceSettings(_Section):

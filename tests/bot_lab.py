@@ -21,7 +21,7 @@ from shared import settings as settings_module
 from shared import wire
 from shared.clock import Clock
 from shared.domain.items import Asset
-from shared.messages import Order, Payload, Report, SendOrder, WatchedTrade, WatchOrder
+from shared.messages import DeclineOrder, Heartbeat, Order, Payload, Report, SendOrder, WatchedTrade, WatchOrder
 from shared.sealing import BotKeys, MasterKey
 from shared.settings import Settings
 
@@ -203,11 +203,32 @@ class Lab:
         sent = order.payload
         assert isinstance(sent, SendOrder)
         return WatchedTrade(
-            order.trade_id or "", order.attempt, sent.token, sent.partner, offer_id, status, sent.give, sent.take
+            order.trade_id or "",
+            order.attempt,
+            sent.token,
+            sent.partner,
+            offer_id,
+            status,
+            sent.give,
+            sent.take,
+            sent.trade_token,
         )
 
     def watch_order(self, *trades: WatchedTrade, **more: Any) -> Order:
         return self.order("watch", WatchOrder(list(trades), Clock().now_ms() // 1000 - 60), **more)
+
+    def find_order(self, *trades: WatchedTrade, **more: Any) -> Order:
+        return self.order("find", WatchOrder(list(trades), Clock().now_ms() // 1000 - 60), trade_id=None, **more)
+
+    def heartbeat(self) -> Heartbeat:
+        """What the worker says of itself now."""
+        self.worker.beats.holding = True
+        self.worker.beats.beat()
+        sealed: Any = self.redis.hget(wire.HEARTBEATS, self.name)
+        return wire.open_heartbeat(self.name, sealed, self.keys)
+
+    def decline_order(self, *, keep_gifts: bool = False) -> Order:
+        return self.order("decline", DeclineOrder(keep_gifts), trade_id=None)
 
     def enqueue(self, *orders: Order) -> None:
         wire.enqueue(self.redis, [(order, self.keys) for order in orders], "2026-11-21T00:00:00.000000Z")

@@ -16,7 +16,7 @@ from shared.errors import AnswerLost, SteamError, SteamRefused, SteamThrottled, 
 
 E = TradeEvent
 
-ACTIVE, ACCEPTED, NEEDS_CONFIRMATION, HELD, REVERTED = 2, 3, 9, 11, 12
+ACTIVE, ACCEPTED, COUNTERED, CANCELED, DECLINED, NEEDS_CONFIRMATION, HELD, REVERTED = 2, 3, 4, 6, 7, 9, 11, 12
 LIVE_STATES = frozenset({ACTIVE, NEEDS_CONFIRMATION, HELD})
 
 # 3 is missing: what an accepted offer means is said by its exchange. 1 (Invalid) says nothing.

@@ -13,6 +13,7 @@ from steampy.exceptions import InvalidCredentials
 
 from bot_worker.credentials import guard_code
 from bot_worker.steam import answers, sign_in, transport
+from bot_worker.steam.maintenance import Maintenance
 from bot_worker.steam.pace import Pace
 from bot_worker.steam.sign_in import Tokens
 from bot_worker.vault import Account, SavedSession
@@ -43,7 +44,8 @@ class Connection:
         save: Callable[[SavedSession], None],
         sleep: Callable[[float], Any],
     ) -> None:
-        self.observer = transport.Observer()
+        self.maintenance = Maintenance(Clock(settings.clock.offset_s), settings.steam.maintenance_hold_s)
+        self.observer = transport.Observer(self.maintenance)
         self.account = account
         self.pace = pace
         self.tokens: Tokens | None = None
@@ -60,7 +62,7 @@ class Connection:
         client = sign_in.new_client(
             account.account_name, account.password, account.steam_id, account.shared_secret, account.identity_secret
         )
-        transport.prepare(client._session, self._settings.steam, self.observer, self._clock)
+        transport.prepare(client._session, self._settings.steam, self.observer, self._clock, account.proxy)
         return client
 
     def now_s(self) -> int:
@@ -184,8 +186,12 @@ class Connection:
             return self.pace.repeat_reads(lambda: transport.read_json(self.guarded(call)))
         except SteamThrottled as error:
             if self.observer.last_status == 429:
-                error.retry_after_s = self.pace.throttled(error.retry_after_s)
+                error.retry_after_s = self.throttled()
             raise
+
+    def throttled(self) -> float:
+        """The last answer was a 429: hold the address for as long as Steam asks, or longer each time. Returns seconds."""
+        return self.pace.throttled(self.observer.last_retry_after_s)
 
     def guarded(self, call: Callable[[], T]) -> T:
         """Make a call; what requests and steampy raise becomes one of our errors."""

@@ -24,8 +24,9 @@ PER_BOT = frozenset({"send", "confirm"})
 PER_ADDRESS = frozenset({"sign_in", "confirm_list", "read", "inventory"})
 EVERYTHING = "everything"
 WAIT_MAX_MS = 30_000  # rather tell the balancer "later" than block a bot's queue for longer
-SIGN_IN_WAIT_MAX_MS = 30 * 60_000
+SIGN_IN_WAIT_MAX_MS = 300_000  # ten workers take their turns within it; a longer hold is shown as what it is
 READ_TRIES = 3
+RETRY_AFTER_MAX_S = 30.0  # a read whose repetition Steam wants later than this is given up
 # Times PaceSettings.retry_s: after one 429 Steam is often wrong (ASF repeats), after several it means it.
 PAUSES_AFTER_429 = (5.0, 60.0, 300.0, 900.0)
 CALM_AFTER_S = 300.0
@@ -131,13 +132,21 @@ class Pace:
             self._pause(keys=[wire.pace_key(self._address, kind)], args=[int(pause_s * 1000)])
 
     def repeat_reads(self, read: Callable[[], T]) -> T:
-        """Call something that only reads, again after a growing wait while Steam cannot answer."""
+        """Call something that only reads; while Steam cannot answer, again after a growing wait or the one it asks for."""
         retry_s = self._settings.retry_s
+        growing = tenacity.wait_exponential(multiplier=retry_s, max=60 * retry_s) + tenacity.wait_random(0, retry_s / 4)
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(READ_TRIES),
-            wait=tenacity.wait_exponential(multiplier=retry_s, max=60 * retry_s) + tenacity.wait_random(0, retry_s / 4),
-            retry=tenacity.retry_if_exception_type(SteamUnavailable),
+            wait=lambda state: max(growing(state), _asked_s(state.outcome.exception() if state.outcome else None)),
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, SteamUnavailable) and _asked_s(error) <= RETRY_AFTER_MAX_S
+            ),
             sleep=self._sleep,
             reraise=True,
         )
         return retrying(read)
+
+
+def _asked_s(error: BaseException | None) -> float:
+    """The wait that Steam asked for with this failure."""
+    return (error.retry_after_s or 0.0) if isinstance(error, SteamUnavailable) else 0.0

@@ -16,6 +16,7 @@ from steampy.models import PredefinedOptions
 
 from bot_worker.steam import answers, inventories, transport
 from bot_worker.steam.connection import COMMUNITY_URL, Connection
+from bot_worker.steam.maintenance import Sign
 from bot_worker.steam.shapes import Exchange, Hold, Offer, Sent
 from shared.domain.ids import SteamId, TradeUrl
 from shared.domain.items import CONTEXT_NORMAL, CONTEXT_PROTECTED, CS2_APP_ID, Asset, HeldAsset
@@ -23,8 +24,11 @@ from shared.errors import AnswerLost, NotSignedIn, SteamError, SteamRefused, Ste
 
 PAGE_ITEMS = 2000  # more is answered with 400 since 2025 (steampy#445)
 PAGES_MAX = 50
+DOWN_RESULT = 20
+# Steam lists only live offers when the cutoff is later than any change.
+FAR_FUTURE = 4_102_444_800
 HISTORY_PAGE = 100
-HISTORY_PAGES_BY_ID = 3
+HISTORY_PAGES_BY_ID = 10
 TRADE_CONFIRMATION = 2
 # Phone number change, account recovery, a new API key: nobody of ours asks for these.
 ALARMING_CONFIRMATIONS = frozenset({5, 6, 9})
@@ -36,6 +40,7 @@ class SteamSession:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.observer = connection.observer
+        self.maintenance = connection.maintenance
         self.steam_id = connection.account.steam_id
         self.alarms: set[int] = set()
 
@@ -83,19 +88,22 @@ class SteamSession:
             if answer.get("strError"):
                 error = answers.send_failure(str(answer["strError"]))
                 if isinstance(error, SteamThrottled):
-                    error.retry_after_s = error.retry_after_s or self.connection.pace.throttled()
+                    self.observer.throttled += 1
+                    error.retry_after_s = error.retry_after_s or self.connection.throttled()
+                self.maintenance.saw("send", Sign.DOWN if error.result == DOWN_RESULT else Sign.GOOD)
                 raise error
             if answer.get("tradeofferid"):
+                self.maintenance.saw("send", Sign.GOOD)
                 return Sent(str(answer["tradeofferid"]), bool(answer.get("needs_mobile_confirmation")))
         raise self._unreadable_send()
 
     def _unreadable_send(self) -> SteamError:
         """What an answer without JSON means, told from the status alone."""
         status = self.observer.last_status
-        if status in (401, 403):
+        if status in (401, 403) or self.observer.last_signed_out:
             return NotSignedIn()
         if status == 429:
-            return SteamThrottled(retry_after_s=self.connection.pace.throttled())
+            return SteamThrottled(retry_after_s=self.connection.throttled())
         return AnswerLost("no readable answer to a send", reason=f"http_{status}" if status else "no_answer")
 
     def confirm(self, offer_id: str) -> bool:
@@ -146,7 +154,9 @@ class SteamSession:
         if not isinstance(answer, dict):
             raise SteamUnavailable("Steam answered no confirmation data")
         if answer.get("needauth"):
+            self.maintenance.saw(path, Sign.SIGNED_OUT)
             raise NotSignedIn()
+        self.maintenance.saw(path, Sign.GOOD)
         return answer
 
     def cancel(self, offer_id: str) -> None:
@@ -155,31 +165,67 @@ class SteamSession:
         Raises:
             NotSignedIn: nothing was done.
         """
-        url = f"{COMMUNITY_URL}/tradeoffer/{offer_id}/cancel"
-        data = {"sessionid": self.connection.client._get_session_id()}
-        response = self.connection.guarded(lambda: self.connection.client._session.post(url, data=data))
-        if response.status_code in (401, 403):
+        self._change_offer(offer_id, "cancel")
+
+    def decline(self, offer_id: str) -> None:
+        """Decline an offer to us. Whatever Steam answers: look at the offer afterwards.
+
+        Raises:
+            NotSignedIn: nothing was done.
+        """
+        self._change_offer(offer_id, "decline")
+
+    def accept_gift(self, offer: Offer) -> None:
+        """Accept an offer that asks nothing of us. Whatever Steam answers: look at the offer afterwards.
+
+        Raises:
+            ValueError: it asks something of us. NotSignedIn: nothing was done.
+        """
+        if offer.give or not offer.whole:
+            raise ValueError("an offer that asks something of us is never accepted")
+        self._change_offer(
+            offer.offer_id, "accept", serverid="1", tradeofferid=offer.offer_id, partner=offer.partner, captcha=""
+        )
+
+    def _change_offer(self, offer_id: str, what: str, **form: str) -> None:
+        self.connection.keep_fresh()
+        client = self.connection.client
+        url = f"{COMMUNITY_URL}/tradeoffer/{offer_id}"
+        data = {"sessionid": client._get_session_id(), **form}
+        headers = {"Referer": f"{url}/"}
+        response = self.connection.guarded(lambda: client._session.post(f"{url}/{what}", data=data, headers=headers))
+        if response.status_code in (401, 403) or self.observer.last_signed_out:
             raise NotSignedIn()
         if response.status_code == 429:
-            raise SteamThrottled(retry_after_s=self.connection.pace.throttled())
+            raise SteamThrottled(retry_after_s=self.connection.throttled())
 
     # --- what only reads ------------------------------------------------------------------------
 
     def sent_offers(self, since: int) -> list[Offer]:
         """All live sent offers and all that changed since then (unix s), whole or not."""
+        return self._offers("sent", active_only=1, historical_only=0, time_historical_cutoff=max(1, since))
+
+    def ended_sent_offers(self, since: int) -> list[Offer]:
+        """All sent offers that have ended and changed since then (unix s): Steam's other list."""
+        return self._offers("sent", active_only=0, historical_only=1, time_historical_cutoff=max(1, since))
+
+    def received_offers(self, since: int | None) -> list[Offer]:
+        """All live offers to us; with ``since`` (unix s) also those that changed since then."""
+        cutoff = FAR_FUTURE if since is None else max(1, since)
+        return self._offers("received", active_only=1, historical_only=0, time_historical_cutoff=cutoff)
+
+    def _offers(self, side: str, **which: int) -> list[Offer]:
         query = {
-            "get_sent_offers": 1,
-            "get_received_offers": 0,
+            "get_sent_offers": int(side == "sent"),
+            "get_received_offers": int(side == "received"),
             "get_descriptions": 0,
-            "active_only": 1,
-            "historical_only": 0,
-            "time_historical_cutoff": max(1, since),
+            **which,
         }
         found: list[Offer] = []
         cursor = 0
         for _ in range(PAGES_MAX):
             page = self.connection.api("GetTradeOffers", **query, cursor=cursor)
-            found.extend(Offer.parse(row) for row in page.get("trade_offers_sent") or [])
+            found.extend(Offer.parse(row) for row in page.get(f"trade_offers_{side}") or [])
             cursor = int(page.get("next_cursor") or 0)
             if not cursor:
                 return found

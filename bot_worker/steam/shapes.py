@@ -19,7 +19,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One sent offer. ``whole`` is false for the half-filled ones that Steam shows at times; decide nothing by those."""
+    """One offer, sent or received; ``give`` is what we give.
+
+    ``whole`` is false for the half-filled ones that Steam shows at times; decide nothing by those.
+    """
 
     offer_id: str
     partner: str

@@ -30,6 +30,8 @@ GUARD_CODE = 3
 class WrongCode(SteamUnavailable):
     """Steam did not take the Guard code; the next one may do."""
 
+    code = "wrong_code"
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:

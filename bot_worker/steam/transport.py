@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,6 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from bot_worker.steam.maintenance import Maintenance, sign_of
 from shared.clock import Clock
 from shared.errors import NotSignedIn, SteamThrottled, SteamUnavailable
 from shared.settings import SteamSettings
@@ -26,10 +29,16 @@ _NAMED = {
     "settoken",
     "send",
     "cancel",
+    "accept",
+    "decline",
     "partnerinventory",
     "acknowledge",
 }
 _LATENCY_WEIGHT = 0.2
+_THROTTLES = frozenset({84, 87})
+# Where Steam leads a session that has died, and what its pages say to one.
+_SIGN_IN_PATH, _SIGNED_OUT_MARK = "/login/", b"g_steamID = false"
+_MARK_WITHIN = 65_536
 
 
 def quiet_libraries() -> None:
@@ -51,21 +60,31 @@ def call_name(url: str) -> str:
 class Observer:
     """What the calls of one session were, and what the last one said. Read by the heartbeat's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, maintenance: Maintenance) -> None:
+        self.maintenance = maintenance
         self.calls: Counter[str] = Counter()
         self.total = 0
+        self.throttled = 0
         self.latency_ms: float | None = None
         self.last_status: int | None = None
         self.last_result: int | None = None
+        self.last_retry_after_s: float | None = None
+        self.last_signed_out = False
 
     def begin(self, url: str) -> None:
         self.calls[call_name(url)] += 1
         self.total += 1
-        self.last_status = self.last_result = None
+        self.last_status = self.last_result = self.last_retry_after_s = None
+        self.last_signed_out = False
 
-    def end(self, response: requests.Response, took_ms: float) -> None:
-        self.last_status = response.status_code
-        self.last_result = result_of(response)
+    def end(self, url: str, response: requests.Response, took_ms: float) -> None:
+        status, result = response.status_code, result_of(response)
+        self.last_status, self.last_result = status, result
+        self.last_retry_after_s = retry_after_s(response)
+        self.last_signed_out = is_signed_out_page(url, response)
+        if status == 429 or result in _THROTTLES:
+            self.throttled += 1
+        self.maintenance.saw(call_name(url), sign_of(call_name(url), status, result, page=is_page(response)))
         before = took_ms if self.latency_ms is None else self.latency_ms
         self.latency_ms = before + _LATENCY_WEIGHT * (took_ms - before)
 
@@ -73,11 +92,12 @@ class Observer:
 class SteamAdapter(HTTPAdapter):
     """Sends to Steam, or to ``base_url`` with Steam's host in the ``Host`` header."""
 
-    def __init__(self, settings: SteamSettings, observer: Observer, clock: Clock) -> None:
+    def __init__(self, settings: SteamSettings, observer: Observer, clock: Clock, proxy: str = "") -> None:
         self._base = urlsplit(settings.base_url) if settings.base_url else None
         self._timeout = (settings.connect_timeout_s, settings.read_timeout_s)
         self._observer = observer
         self._clock = clock
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         super().__init__(pool_connections=4, pool_maxsize=4)
 
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
@@ -91,17 +111,19 @@ class SteamAdapter(HTTPAdapter):
         if self._base:
             wire.headers["Host"] = want.netloc
             wire.url = urlunsplit((self._base.scheme, self._base.netloc, want.path or "/", want.query, ""))
-            options["proxies"] = {}  # a proxy of the environment leads to Steam, not to our base_url
+        if self._base or self._proxies:
+            # Only the bot's own: a proxy of the environment leads to Steam, not to our base_url, and not from its address.
+            options["proxies"] = self._proxies
         self._observer.begin(url)
         before = self._clock.monotonic()
         response = super().send(wire, **options)
-        self._observer.end(response, (self._clock.monotonic() - before) * 1000)
+        self._observer.end(url, response, (self._clock.monotonic() - before) * 1000)
         # The session stores cookies and follows redirects by these.
         response.url, response.request = url, request
         return response
 
 
-def prepare(session: requests.Session, settings: SteamSettings, observer: Observer, clock: Clock) -> None:
+def prepare(session: requests.Session, settings: SteamSettings, observer: Observer, clock: Clock, proxy: str = "") -> None:
     """Make a session look like a browser (steamcommunity.com turns others away) and send through our adapter."""
     session.headers.update(
         {
@@ -110,7 +132,7 @@ def prepare(session: requests.Session, settings: SteamSettings, observer: Observ
             "Accept-Encoding": "gzip, deflate, br",
         }
     )
-    adapter = SteamAdapter(settings, observer, clock)
+    adapter = SteamAdapter(settings, observer, clock, proxy)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
 
@@ -119,6 +141,35 @@ def result_of(response: requests.Response) -> int | None:
     """The EResult in the header, if there is one."""
     text = response.headers.get("x-eresult", "")
     return int(text) if text.isdigit() else None
+
+
+def is_page(response: requests.Response) -> bool:
+    """Whether the answer is a page for people."""
+    return response.headers.get("Content-Type", "").lower().startswith("text/html")
+
+
+def is_signed_out_page(url: str, response: requests.Response) -> bool:
+    """Whether Steam answered with its sign-in page, or with a page for strangers: the session has died silently."""
+    if not is_page(response):
+        return False
+    return urlsplit(url).path.startswith(_SIGN_IN_PATH) or _SIGNED_OUT_MARK in response.content[:_MARK_WITHIN]
+
+
+def retry_after_s(response: requests.Response) -> float | None:
+    """How long Steam asks to wait, in either of the header's two forms."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+        now = parsedate_to_datetime(response.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return max(0.0, (_aware(until) - _aware(now)).total_seconds())
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def never_connected(error: requests.RequestException) -> bool:
@@ -133,17 +184,17 @@ def read_json(response: requests.Response) -> Any:
     """The JSON of an answer to a call that only reads.
 
     Raises:
-        NotSignedIn: 401, or 403 from the Web API.
+        NotSignedIn: 401, 403 from the Web API, or the page that a dead session gets.
         SteamThrottled: 429.
         SteamUnavailable: any other error status, or a page where JSON was expected (edge or maintenance page).
     """
     if response.status_code == 429:
-        after = response.headers.get("Retry-After", "")
-        raise SteamThrottled(retry_after_s=float(after) if after.isdigit() else None)
-    if response.status_code == 401:
+        raise SteamThrottled(retry_after_s=retry_after_s(response))
+    if response.status_code == 401 or is_signed_out_page(response.url, response):
         raise NotSignedIn()
     if response.status_code != 200:
-        raise SteamUnavailable(f"Steam answered HTTP {response.status_code}", result=result_of(response))
+        told = f"Steam answered HTTP {response.status_code}"
+        raise SteamUnavailable(told, result=result_of(response), retry_after_s=retry_after_s(response))
     try:
         return response.json()
     except ValueError as error:

@@ -1,0 +1,105 @@
+"""Offers that others make to a bot: none is ever accepted but a gift, which asks nothing of us.
+
+A counter offer to one of ours is such an offer too; Steam does not say what it answers, so it is told from the partner and the
+moment at which our offer was countered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot_worker.bot import Bot
+from bot_worker.reporting import Tell
+from bot_worker.steam import answers
+from bot_worker.steam.answers import ExchangeMeans
+from bot_worker.steam.shapes import Offer
+from shared import log
+from shared.messages import DeclineOrder, Order
+
+# Steam writes both changes of a counter within a moment of each other.
+COUNTERED_WITHIN_S = 60
+# Gifts that a run before this one accepted are told again, as nobody knows whether it came to telling them.
+GIFTS_LOOK_BACK_S = 24 * 3600
+BACK_DATED_S = 1800
+
+_log = log.get(__name__)
+
+
+def decline(bot: Bot, order: Order, tell: Tell) -> None:
+    """Look at the offers to us once: decline them, accept gifts if they are wanted. Called twice, there is nothing left to do.
+
+    Raises:
+        SteamError: not all of it was done; what was done is reported.
+    """
+    payload = order.payload
+    if not isinstance(payload, DeclineOrder):
+        return
+    received = bot.session.received_offers(_gifts_since(bot) if payload.keep_gifts else None)
+    live = [offer for offer in received if offer.state == answers.ACTIVE and offer.whole]
+    gifts = [offer for offer in live if payload.keep_gifts and not offer.give]
+    others = [offer for offer in live if offer not in gifts]
+    countered = _countered(bot, others)
+    for offer in others:
+        answered = counter_of(offer, countered)
+        if answered is not None or bot.settings.group.decline_strangers:
+            _decline(bot, offer, answered, tell)
+    for offer in gifts:
+        bot.session.accept_gift(offer)
+    if payload.keep_gifts:
+        accepted = [offer for offer in received if offer.state == answers.ACCEPTED]
+        _tell_gifts(bot, [*accepted, *(found for each in gifts if (found := bot.session.offer(each.offer_id)))], tell)
+
+
+def _gifts_since(bot: Bot) -> int:
+    now_s = bot.clock.now_ms() // 1000
+    back_s = BACK_DATED_S if "looked" in bot.memory.gifts else GIFTS_LOOK_BACK_S
+    return now_s - back_s
+
+
+def _countered(bot: Bot, others: Sequence[Offer]) -> list[Offer]:
+    """Our offers that were countered lately; asked only when somebody offers something."""
+    if not others:
+        return []
+    since = min(offer.created for offer in others) - BACK_DATED_S
+    return [offer for offer in bot.session.sent_offers(since) if offer.state == answers.COUNTERED]
+
+
+def counter_of(offer: Offer, countered: Sequence[Offer]) -> str | None:
+    """The id of our offer that this one answers: the same partner, countered at the moment at which this one was made."""
+    apart = {
+        each.offer_id: abs(each.updated - offer.created)
+        for each in countered
+        if each.partner == offer.partner and abs(each.updated - offer.created) <= COUNTERED_WITHIN_S
+    }
+    return min(apart, key=lambda offer_id: (apart[offer_id], offer_id), default=None)
+
+
+def _decline(bot: Bot, offer: Offer, answered: str | None, tell: Tell) -> None:
+    """What Steam shows afterwards counts; an offer that is still there is declined again by the next look."""
+    bot.session.decline(offer.offer_id)
+    after = bot.session.offer(offer.offer_id)
+    if after is not None and after.state == answers.DECLINED:
+        _log.info("offer_declined", offer_id=offer.offer_id, counter_of=answered)
+        data = {"offer_id": offer.offer_id, "partner": offer.partner, "counter_of": answered}
+        bot.reporter.append([tell.about(None, 0, "offer_declined_by_us", data)])
+
+
+def _tell_gifts(bot: Bot, accepted: Sequence[Offer], tell: Tell) -> None:
+    """Report gifts that were accepted, each once in this run, when Steam knows the new ids."""
+    bot.memory.gifts.add("looked")
+    for offer in accepted:
+        if offer.give or not offer.exchange_id or offer.exchange_id in bot.memory.gifts:
+            continue
+        exchange = bot.session.exchange(offer.exchange_id)
+        if exchange is None:
+            continue
+        if answers.exchange_means(exchange.status, complete=exchange.complete) is not ExchangeMeans.DONE:
+            continue
+        data = {
+            "offer_id": offer.offer_id,
+            "exchange_id": exchange.exchange_id,
+            "partner": offer.partner,
+            "moved": exchange.moved_json(),
+        }
+        bot.reporter.append([tell.about(None, 0, "gift_accepted", data)])
+        bot.memory.gifts.add(offer.exchange_id)
