@@ -128,9 +128,8 @@ def _offer(world: World, exchange: Exchange) -> Offer:
 
 def _lay(world: World, item: Item, move: Move, context_id: int, now: float) -> None:
     protected = context_id == PROTECTED_CONTEXT
-    item.protected_until = int(now) + world.settings.protection_s if protected else 0
-    item.acquired = now
-    world.items.move(item, move.taker, context_id, world.items.new_asset_id())
+    until = int(now) + world.settings.protection_s if protected else 0
+    world.items.move(item, move.taker, context_id, world.items.new_asset_id(), now, until)
     move.new_context_id, move.new_asset_id = context_id, item.asset_id
 
 
@@ -145,7 +144,6 @@ def settle(world: World, tradeid: int, now: float) -> None:
         if item is None or item.context_id != PROTECTED_CONTEXT or item.asset_id != move.new_asset_id:
             continue
         asset_id = world.items.new_asset_id() if world.settings.settle_changes_ids else item.asset_id
-        item.protected_until = 0
         world.items.move(item, item.owner, item.kind.context_id, asset_id)
 
 

@@ -137,12 +137,16 @@ class Inventories:
         self._places[item.place].pop(item.asset_id, None)
         item.in_escrow = True
 
-    def move(self, item: Item, owner: int, context_id: int, asset_id: int) -> None:
-        """Lay an item at its new place under its new asset id."""
+    def move(
+        self, item: Item, owner: int, context_id: int, asset_id: int, acquired: float | None = None, protected_until: int = 0
+    ) -> None:
+        """Lay an item at its new place under its new asset id; `acquired` is told when it has come to a new owner."""
         before = None if item.in_escrow else replace(item)
         if before is not None:
             self._places[item.place].pop(item.asset_id, None)
         item.owner, item.context_id, item.asset_id, item.in_escrow = owner, context_id, asset_id, False
+        item.protected_until = protected_until
+        item.acquired = item.acquired if acquired is None else acquired
         self._put(item)
         self._changes.append(Change(self.now, before, replace(item)))
 

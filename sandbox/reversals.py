@@ -76,8 +76,7 @@ def _bring_back(world: World, move: Move, now: float) -> Move | None:
     if here != (move.taker, PROTECTED_CONTEXT, move.new_asset_id) or item.in_escrow:
         raise AssertionError(f"protected item {item.item_uid} has moved on to {here}")
     back = Move(AssetRef.of(item), giver=move.taker, taker=move.giver)
-    item.protected_until, item.acquired = 0, now
-    world.items.move(item, move.giver, item.kind.context_id, world.items.new_asset_id())
+    world.items.move(item, move.giver, item.kind.context_id, world.items.new_asset_id(), now)
     back.new_context_id, back.new_asset_id = item.context_id, item.asset_id
     return back
 

@@ -127,7 +127,57 @@ class Bench:
         return self.control("POST", f"/control/people/{steam_id}/offers/{offer_id}", {"action": action}, status)
 
     def fault(self, route: str, kind: str, **more: Any) -> None:
-        self.control("POST", "/control/faults", {"route": route, "kind": kind, **more}, 201)
+        self.order({"route": route, "kind": kind, **more})
+
+    def order(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Order trouble; the fault as the control API shows it."""
+        return self.control("POST", "/control/faults", order, 201)
+
+    def heal(self) -> None:
+        self.control("DELETE", "/control/profile", None, 204)
+        assert self.control("GET", "/control/faults?all=1") == {"faults": []}
+
+    def struck(self) -> list[str]:
+        """The kinds of trouble that struck the latest requests, newest last."""
+        return [kind for entry in self.control("GET", "/control/requests")["recent"] for kind in entry["faults"]]
+
+    def offers(self) -> list[dict[str, Any]]:
+        return self.control("GET", "/control/record?part=offers")["offers"]
+
+    def exchanges(self) -> list[dict[str, Any]]:
+        return self.control("GET", "/control/record?part=exchanges")["exchanges"]
+
+    def give(self, client: SteamClient, player: dict[str, Any]) -> dict[str, Any]:
+        """An offer that gives the player one item; the answer of the send."""
+        return self.withdraw(client, player, self.stock(client.steam_guard["steamid"])[:1])
+
+    def ask(self, client: SteamClient, player: dict[str, Any]) -> str:
+        """The id of an offer that asks the player for an item."""
+        return self.deposit(client, player, self.stock(player["steam_id"])[:1])["tradeofferid"]
+
+    def accepted(self, client: SteamClient, player: dict[str, Any]) -> tuple[str, str]:
+        """A deposit that was accepted: the ids of the offer and of the exchange."""
+        offer_id = self.ask(client, player)
+        self.act(player["steam_id"], offer_id, "accept")
+        return offer_id, self.offer(offer_id)["tradeid"]
+
+    def seen(self, client: SteamClient, offer_id: str) -> dict[str, Any]:
+        """An offer as a poll of its sender shows it."""
+        found = self.api(client, "GetTradeOffers", get_sent_offers=1, active_only=1, time_historical_cutoff=1)
+        return next(offer for offer in found["trade_offers_sent"] if offer["tradeofferid"] == offer_id)
+
+    def inventories(self, client: SteamClient, player: dict[str, Any]) -> tuple[list[int], list[int]]:
+        """How much four endpoints show, three of the player's and the client's own by token, and the totals of two."""
+        session, who = client._session, player["steam_id"]
+        new = session.get(f"{COMMUNITY}/inventory/{who}/730/2?count=100").json()
+        old = session.get(f"{COMMUNITY}/profiles/{who}/inventory/json/730/2").json()
+        query = {"sessionid": client._get_session_id(), "partner": who, "appid": 730, "contextid": 2}
+        page = f"{COMMUNITY}/tradeoffer/new/partnerinventory/"
+        partner = session.get(page, params=query, headers={"Referer": f"{COMMUNITY}/tradeoffer/new/"}).json()
+        mine = {"steamid": client.steam_guard["steamid"], "appid": 730, "contextid": 2}
+        own = self.api(client, "GetInventoryItemsWithDescriptions", **mine)
+        counts = [len(new.get("assets", [])), len(old["rgInventory"]), len(partner["rgInventory"]), len(own.get("assets", []))]
+        return counts, [new["total_inventory_count"], own["total_inventory_count"]]
 
     @staticmethod
     def acknowledge(client: SteamClient) -> requests.Response:
