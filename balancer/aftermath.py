@@ -10,7 +10,8 @@ deposit     ended unmoved        deposit_failure or counter; reserved slots are 
 deposit     settled              settled, with the present asset id and context; frozen if that is not certain
 deposit     reversed             frozen, and awaited: each becomes reversed when it is seen gone, and its slot free then
 withdraw    accepted             withdrawn; held slots are free
-withdraw    ended unmoved        stay withdraw_pending, and awaited: active when seen, frozen when seen gone
+withdraw    ended unmoved        stay withdraw_pending, and awaited: active when seen, frozen when seen gone; active at once if
+                                 no order was ever given, and if a reversal froze them: what became of them, its look says
 withdraw    reversed             awaited: active and frozen when seen back, and its slot held again
 =========== ==================== =====================================================================================
 """
@@ -39,6 +40,7 @@ FROZEN_REVERSAL = "reversal"
 FROZEN_GONE = "items_gone"
 FROZEN_RECEIPT = "receipt_missing"
 FROZEN_UNMATCHED = "unmatched"
+FROZEN_EXCHANGE = "exchange_failed"
 # What a later sight of the item itself puts right; a reversal is for an operator.
 _THAWED_BY_SIGHT = frozenset({FROZEN_GONE, FROZEN_RECEIPT})
 _MATCHED = frozenset({"id", "receipt", "fingerprint", "name"})
@@ -84,8 +86,19 @@ class Aftermath:
     awaited: int | None = None
 
 
-def of_move(direction: Direction, to: TradeStatus, held: Sequence[Held], data: Mapping[str, Any], now: datetime) -> Aftermath:
-    """What follows when a trade becomes ``to``; counters of open offers are the journal's own."""
+def of_move(
+    direction: Direction,
+    to: TradeStatus,
+    held: Sequence[Held],
+    data: Mapping[str, Any],
+    now: datetime,
+    *,
+    given: bool = True,
+) -> Aftermath:
+    """What follows when a trade becomes ``to``; counters of open offers are the journal's own.
+
+    ``given`` says that an order of the trade may be out.
+    """
     if to is S.ACCEPTED:
         return _accepted(direction, held, data)
     if to is S.SETTLED:
@@ -93,7 +106,7 @@ def of_move(direction: Direction, to: TradeStatus, held: Sequence[Held], data: M
     if to is S.REVERSED:
         return _reversed(direction, held)
     if to in ENDED_UNMOVED:
-        return _ended(direction, to, held)
+        return _returned(held, given=given) if direction is Direction.WITHDRAW else _ended(to, held)
     return Aftermath()
 
 
@@ -135,9 +148,20 @@ def _taken_in(receipt: Mapping[str, Any] | None, data: Mapping[str, Any]) -> dic
     }
 
 
-def _ended(direction: Direction, to: TradeStatus, held: Sequence[Held]) -> Aftermath:
-    if direction is Direction.WITHDRAW:
-        return Aftermath(awaited=sum(row.status is D.WITHDRAW_PENDING for row in held))
+def _returned(held: Sequence[Held], *, given: bool) -> Aftermath:
+    """Rows of a withdrawal that moved nothing."""
+    after = Aftermath(awaited=0)
+    for row in held:
+        if row.status is not D.WITHDRAW_PENDING:
+            continue
+        if given and row.frozen_by != FROZEN_REVERSAL:
+            after.awaited = (after.awaited or 0) + 1
+        else:
+            after.moves.append(DepositMove(row.deposit_id, row.status, DEPOSIT_TABLE[row.status, F.ITEMS_SEEN]))
+    return after
+
+
+def _ended(to: TradeStatus, held: Sequence[Held]) -> Aftermath:
     after = Aftermath()
     for row in held:
         status = DEPOSIT_TABLE.get((row.status, DEPOSIT_END[to]))
@@ -151,7 +175,7 @@ def _settled(held: Sequence[Held], data: Mapping[str, Any], now: datetime) -> Af
     seen = {str(row["deposit_id"]): row for row in data.get("assets") or ()}
     after = Aftermath()
     for row in held:
-        if row.status is D.ACTIVE:
+        if row.status in (D.ACTIVE, D.WITHDRAW_PENDING):
             values = {"settled_at": now, **_sighted(row, seen.get(row.deposit_id))}
             after.moves.append(DepositMove(row.deposit_id, row.status, row.status, values))
     return after
@@ -171,7 +195,8 @@ def _reversed(direction: Direction, held: Sequence[Held]) -> Aftermath:
     if direction is Direction.WITHDRAW:
         return Aftermath(awaited=sum(row.status in (D.WITHDRAWN, D.WITHDRAW_PENDING) for row in held))
     moves = [DepositMove(row.deposit_id, row.status, row.status, {"frozen_by": FROZEN_REVERSAL}) for row in held]
-    return Aftermath(moves=moves, awaited=sum((row.status, F.REVERSAL_SEEN) in DEPOSIT_TABLE for row in held))
+    awaited = sum(row.status is D.WITHDRAW_PENDING or (row.status, F.REVERSAL_SEEN) in DEPOSIT_TABLE for row in held)
+    return Aftermath(moves=moves, awaited=awaited)
 
 
 # --- what a look for the items found -----------------------------------------------------------------

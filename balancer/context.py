@@ -11,6 +11,7 @@ import redis
 from balancer.db import Database
 from balancer.fleet import Fleet
 from balancer.orders import Outbox
+from balancer.switches import Switches
 from balancer.waiters import Waiters
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import record_id
@@ -35,6 +36,7 @@ class Context:
     # Items that are known to stand in the table, so that a deposit does not write them again. They are never removed.
     known_items: set[str] = field(default_factory=set)
     outbox: Outbox = field(default_factory=Outbox)
+    switches: Switches = field(default_factory=Switches)
 
     def new_id(self, prefix: str) -> str:
         """A fresh record id, as in ``trd_01j…``."""

@@ -33,6 +33,7 @@ logger = log.get(__name__)
 ONLINE = "online"
 OFFLINE = "offline"
 RETRY_AFTER_S = 5.0
+MAINTENANCE = "steam_maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,12 @@ class Fleet:
     def bots(self) -> list[BotView]:
         """Every known bot, ordered by color and number."""
         return sorted(self._bots.values(), key=lambda bot: (bot.color, bot.bot_id))
+
+    @property
+    def maintenance(self) -> bool:
+        """Whether most bots that were heard of lately say that Steam is in its maintenance."""
+        heard = [bot for bot in self._bots.values() if bot.state != OFFLINE]
+        return 2 * sum(bot.reason == MAINTENANCE for bot in heard) > len(heard)
 
     def get(self, name: str) -> BotView | None:
         return self._bots.get(name)

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, bindparam, select, update
 
-from balancer import aftermath, db
+from balancer import aftermath, alarms, db
 from balancer.aftermath import Aftermath, Held
 from balancer.models import bots, deposits, events, tokens, trade_items, trades
 from shared.clock import from_unix
@@ -47,6 +47,9 @@ ASKED_AGAIN = frozenset({E.ORDER_DROPPED, E.TRY_LATER, E.OFFER_ABSENT})
 # What of a report's data is worth keeping in an event.
 _KEPT = ("offer_id", "exchange_id", "state", "code", "reason", "result", "settles_at", "retry_after_s")
 
+# A misfit on a trade that is not in doubt is searched for so often; then it is an operator's.
+MISFITS_MAX = 3
+
 REPORT_IGNORED = "report_ignored"
 OFFER_ADOPTED = "offer_adopted"
 ORDER_EXPIRED = "order_expired"
@@ -58,10 +61,11 @@ class Rules:
 
     attempts_max: int
     retry_after_s: float
+    find_s: float = 30.0
 
     @classmethod
     def of(cls, settings: Settings) -> Rules:
-        return cls(settings.trades.attempts_max, settings.trades.retry_after_s)
+        return cls(settings.trades.attempts_max, settings.trades.retry_after_s, settings.trades.find_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Opened:
     deposits: db.Rows = field(default_factory=list)
     trade_items: db.Rows = field(default_factory=list)
     tokens: db.Rows = field(default_factory=list)
+    choices: dict[str, dict[str, Any]] = field(default_factory=dict)  # why this bot, by trade; for the event only
 
 
 def open_trades(connection: Connection, opened: Opened, more: list[tuple[Table, db.Rows]], who: str, now: datetime) -> None:
@@ -98,17 +103,18 @@ def open_trades(connection: Connection, opened: Opened, more: list[tuple[Table, 
         sqlalchemy.exc.IntegrityError: an asset is in a live deposit already.
     """
     mine = [(trades, opened.trades), (deposits, opened.deposits), (trade_items, opened.trade_items), (tokens, opened.tokens)]
-    told = [_opening_event(row, opened.trade_items, who, now) for row in opened.trades]
+    why = opened.choices
+    told = [_opening_event(row, opened.trade_items, why.get(row["trade_id"]), who, now) for row in opened.trades]
     db.insert_rows(connection, [*more, *mine, (events, told)])
 
 
-def reserve_deposits(connection: Connection, deposit_ids: list[str], now: datetime) -> bool:
+def reserve_deposits(connection: Connection, deposit_ids: list[str], now: datetime, *, settled: bool = True) -> bool:
     """Bind these rows to a withdrawal: all of them are withdraw_pending now, or (False) the transaction must be given up."""
     free = (
         deposits.c.status == D.ACTIVE.value,
         deposits.c.locked_by.is_(None),
         deposits.c.frozen_by.is_(None),
-        deposits.c.settled_at.is_not(None),
+        *([deposits.c.settled_at.is_not(None)] if settled else []),
     )
     reserved = connection.execute(
         update(deposits)
@@ -118,10 +124,16 @@ def reserve_deposits(connection: Connection, deposit_ids: list[str], now: dateti
     return reserved.rowcount == len(deposit_ids)
 
 
-def _opening_event(trade: dict[str, Any], items: db.Rows, who: str, now: datetime) -> dict[str, Any]:
+def _opening_event(
+    trade: dict[str, Any], items: db.Rows, choice: dict[str, Any] | None, who: str, now: datetime
+) -> dict[str, Any]:
     to = D.DEPOSIT_PENDING if trade["direction"] == Direction.DEPOSIT else D.WITHDRAW_PENDING
     moved = [{"deposit_id": item["deposit_id"], "to": to.value} for item in items if item["trade_id"] == trade["trade_id"]]
-    data = {"to": trade["status"], "direction": trade["direction"], "deposits": moved}
+    data: dict[str, Any] = {"to": trade["status"], "direction": trade["direction"], "deposits": moved}
+    if choice is not None:
+        data["choice"] = choice
+    if trade["waits_for"] is not None:
+        data["waits_for"] = trade["waits_for"]
     return event_row(
         "trade_created", data, who, now, trade["trade_id"], trade["user_id"], f"{trade['color']}-{trade['bot_id']}"
     )
@@ -150,6 +162,8 @@ def record(
         verdict, to = _decide(trade, event, attempt, rules)
         if verdict is not Verdict.MOVES:
             _note(connection, trade, event, verdict, data, who, now)
+            if verdict is Verdict.IGNORED and attempt in (None, trade.attempt):
+                _misfit(connection, trade, event, who, now, rules)
             return Recorded(trade.trade_id, verdict, before, before)
         if _move(connection, trade, event, to, data, who, now, rules):
             if to is S.QUEUED and event in ASKED_AGAIN:
@@ -202,7 +216,8 @@ def _move(
         return False
     after = Aftermath()
     if to not in LIVE:
-        after = aftermath.of_move(Direction(trade.direction), to, _held(connection, trade.trade_id), data, now)
+        held, given = _held(connection, trade.trade_id), trade.waits_for is None
+        after = aftermath.of_move(Direction(trade.direction), to, held, data, now, given=given)
         after.offers = -1 if trade.status in LIVE else 0
         _carry_out(connection, trade, after, now)
     told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
@@ -229,6 +244,12 @@ def _trade_values(
     values: dict[str, Any] = {name: str(data[name]) for name in ("offer_id", "exchange_id") if data.get(name)}
     if data.get("settles_at") is not None:
         values["settles_at"] = from_unix(data["settles_at"])
+    if to is S.IN_DOUBT:
+        values |= {"find_at": now, "find_tries": 0}
+    elif trade.status == S.IN_DOUBT:
+        values |= {"find_at": None, "find_tries": 0}
+    if to is not S.QUEUED and trade.waits_for is not None:
+        values |= {"waits_for": None}
     if event in ASKED_AGAIN and to is S.QUEUED:
         wait_s = data.get("retry_after_s") or rules.retry_after_s if event is E.TRY_LATER else 0
         values |= {
@@ -274,6 +295,44 @@ def _note(
             update(trades).where(trades.c.trade_id == trade.trade_id).values(offer_id=str(data["offer_id"]), touched=now)
         )
         _tell(connection, OFFER_ADOPTED, trade, {"status": trade.status, **_shown(data)}, Aftermath(), who, now)
+    elif event is E.OFFER_ACCEPTED and trade.exchange_id is None and data.get("exchange_id"):
+        _learn_exchange(connection, trade, data, who, now)
+
+
+def _learn_exchange(connection: Connection, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> None:
+    """The exchange of an accepted trade becomes known after the fact; without it nothing would ever settle."""
+    values: dict[str, Any] = {"exchange_id": str(data["exchange_id"]), "touched": now}
+    if data.get("settles_at") is not None:
+        values["settles_at"] = from_unix(data["settles_at"])
+    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
+    _tell(connection, "exchange_known", trade, {"status": trade.status, **_shown(data)}, Aftermath(), who, now)
+
+
+def _misfit(connection: Connection, trade: Row[Any], event: TradeEvent, who: str, now: datetime, rules: Rules) -> None:
+    """What does not fit leads to a search; if it goes on not fitting, or an exchange failed after it was good, to an operator.
+
+    A trade in doubt is searched for as it is; that an offer is absent is what the end of most trades looks like.
+    """
+    if event is E.EXCHANGE_FAILED and trade.status in (S.ACCEPTED, S.SETTLED):
+        _freeze(connection, trade, aftermath.FROZEN_EXCHANGE, now)
+        alarms.of_trade(connection, alarms.EXCHANGE_FAILED, trade, {"exchange_id": trade.exchange_id}, who, now)
+    elif trade.status != S.IN_DOUBT and event is not E.OFFER_ABSENT:
+        if trade.find_tries >= MISFITS_MAX:
+            alarms.of_trade(connection, alarms.MISFIT, trade, {"report": event.value}, who, now)
+        elif trade.find_at is None:
+            find_at = now + timedelta(seconds=rules.find_s if trade.find_tries else 0)
+            connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(find_at=find_at))
+
+
+def _freeze(connection: Connection, trade: Row[Any], why: str, now: datetime) -> None:
+    """Nothing more is done with what this deposit brought until an operator has looked."""
+    ids = select(trade_items.c.deposit_id).where(trade_items.c.trade_id == trade.trade_id)
+    active = deposits.c.status.in_([D.ACTIVE.value, D.WITHDRAW_PENDING.value])
+    connection.execute(
+        update(deposits)
+        .where(deposits.c.deposit_id.in_(ids), active, deposits.c.frozen_by.is_(None))
+        .values(frozen_by=why, touched=now)
+    )
 
 
 # --- what a look for the items found -------------------------------------------------------------------

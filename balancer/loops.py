@@ -15,6 +15,7 @@ from typing import Any
 
 import redis
 
+from balancer import switches
 from balancer.context import Context
 from balancer.reports import Reader
 from balancer.sweep import Sweep
@@ -59,7 +60,7 @@ class Loops:
         return [
             Loop("reports", self.reader.round, 0.0),
             Loop("changes", self.reader.listen_round, 0.0),
-            Loop("fleet", self._ctx.fleet.refresh, settings.balancer.heartbeat_read_s),
+            Loop("fleet", self._look_at_fleet, settings.balancer.heartbeat_read_s),
             Loop("watching", self.watcher.round, settings.trades.watch_s, led=True),
             Loop("sweep", self.sweep.round, settings.trades.sweep_s, led=True),
             Loop("clock", self._measure, MEASURE_S),
@@ -122,6 +123,13 @@ class Loops:
     def _take_lead(self, key: str, ttl_ms: int) -> bool:
         client: Any = self._ctx.redis
         return bool(client.set(key, self._me, nx=True, px=ttl_ms) or client.eval(_KEEP, 1, key, self._me, ttl_ms))
+
+    async def _look_at_fleet(self) -> None:
+        """The bots, and what an operator has stopped; the one is read although the other fails."""
+        try:
+            await self._ctx.fleet.refresh()
+        finally:
+            await switches.refresh(self._ctx)
 
     async def _measure(self) -> None:
         ctx = self._ctx

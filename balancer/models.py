@@ -96,6 +96,8 @@ users = Table(
     Column("user_id", Text, primary_key=True),
     Column("steam_id", BigInteger, unique=True),  # null for the house only
     Column("created_at", UtcDateTime, nullable=False),
+    Column("blocked_by", Text),  # the trade that was reversed: no new trades until an operator says so
+    Column("blocked_at", UtcDateTime),
 )
 
 items = Table(
@@ -212,6 +214,9 @@ trades = Table(
     Column("order_expires_at", UtcDateTime),
     Column("next_try_at", UtcDateTime),  # set: no order before then
     Column("cancel_asked_at", UtcDateTime),  # when a bot was last asked to cancel the offer
+    Column("find_at", UtcDateTime),  # set: from then on a bot is to search Steam for this trade's offers
+    Column("find_tries", Integer, nullable=False, server_default="0"),
+    Column("waits_for", Text),  # approval or settlement: no order was given yet, nor will one be before
     Column("message", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -223,6 +228,8 @@ trades = Table(
     Index("ix_trades_live_partner", "partner", **_partial(f"status IN ({_LIVE})")),
     Index("ix_trades_settling", "settles_at", **_partial(f"status = '{TradeStatus.ACCEPTED.value}'")),
     Index("ix_trades_items_awaited", "touched", **_partial("items_awaited > 0")),
+    Index("ix_trades_find", "find_at", **_partial("find_at IS NOT NULL")),
+    Index("ix_trades_waits", "next_try_at", **_partial("waits_for IS NOT NULL")),
     Index("ix_trades_offer_id", "offer_id", **_partial("offer_id IS NOT NULL")),
     Index("ix_trades_user_id", "user_id", "trade_id"),
 )
@@ -320,6 +327,15 @@ sessions = Table(
     Column("steam_id", BigInteger, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("switch", Text, primary_key=True),  # what is paused; a row that is not there pauses nothing
+    Column("paused_at", UtcDateTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 alarms = Table(

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, text
 
-from balancer import db, journal, orders, repository, reserve
+from balancer import db, journal, orders, repository, reserve, switches, waiting
 from balancer.choose import Part
 from balancer.context import Context
 from balancer.journal import Opened
@@ -33,11 +33,14 @@ class Made:
     orders: list[Order]
 
 
+Waits = tuple[waiting.WaitsFor, datetime | None]
+
 _CUSTODY = ", ".join(f"'{status.value}'" for status in IN_CUSTODY)
 _LIVE = ", ".join(f"'{status.value}'" for status in LIVE)
 
-_LOCK_USER = text("SELECT user_id, steam_id FROM users WHERE user_id = :user_id OR steam_id = :steam_id FOR NO KEY UPDATE")
-_FIND_USER = text("SELECT user_id, steam_id FROM users WHERE user_id = :user_id OR steam_id = :steam_id")
+_FIND = "SELECT user_id, steam_id, blocked_by FROM users WHERE user_id = :user_id OR steam_id = :steam_id"
+_LOCK_USER = text(_FIND + " FOR NO KEY UPDATE")
+_FIND_USER = text(_FIND)
 # What the user has in custody or on the way, and the partner's open offers, both per bot. Steam counts an offer from the
 # moment it is made, but not while it holds it.
 _HOLDINGS = text(
@@ -54,20 +57,26 @@ def _bind_user(connection: Connection, user_id: str, steam_id: int, now: datetim
     """Bind user and Steam account to each other at first use, and make other requests of this user wait.
 
     Raises:
-        Conflict: one of them is bound to another.
+        Conflict: one of them is bound to another, or ``partner_blocked`` since a reversal.
         IntegrityError: another request bound one of them just now.
     """
     pair = {"user_id": user_id, "steam_id": steam_id}
     query = _LOCK_USER if db.is_postgres(connection) else _FIND_USER
-    found = [(row.user_id, row.steam_id) for row in connection.execute(query, pair)]
-    if not found:
+    rows = list(connection.execute(query, pair))
+    if not rows:
         new = repository.insert(connection, users).values(**pair, created_at=now)
         new = new.on_conflict_do_nothing(index_elements=[users.c.user_id]).returning(users.c.user_id)
         if connection.execute(new).first() is not None:
             return
-        found = [(row.user_id, row.steam_id) for row in connection.execute(query, pair)]
-    if found != [(user_id, steam_id)]:
+        rows = list(connection.execute(query, pair))
+    if [(row.user_id, row.steam_id) for row in rows] != [(user_id, steam_id)]:
         raise Conflict("this user or this Steam account is bound to another one", code="user_mismatch")
+    if rows[0].blocked_by is not None:
+        raise Conflict(
+            "a trade with this player was reversed; an operator has to look first",
+            code="partner_blocked",
+            trade_id=rows[0].blocked_by,
+        )
 
 
 @dataclass(slots=True)
@@ -116,8 +125,8 @@ class Making:
     opened: Opened = field(default_factory=Opened)
     orders: list[Order] = field(default_factory=list)
 
-    def begin(self, bot: BotName) -> str:
-        """Another trade with this bot; returns its id."""
+    def begin(self, bot: BotName, choice: dict[str, Any], waits: Waits | None = None) -> str:
+        """Another trade with this bot, and why with this one; returns its id."""
         ctx, now, times = self.ctx, self.request.now, self.ctx.settings.trades
         trade_id = ctx.new_id("trd")
         self.opened.trades.append(
@@ -133,6 +142,8 @@ class Making:
                 "attempt": 1,
                 "expires_at": now + timedelta(seconds=times.offer_timeout_s),
                 "items_awaited": 0,
+                "waits_for": waits[0].value if waits else None,
+                "next_try_at": waits[1] if waits else None,
                 "message": self.message,
                 "client_id": self.request.caller.client_id,
                 "created_at": now,
@@ -147,6 +158,7 @@ class Making:
                 "expires_at": now + timedelta(seconds=times.token_lifetime_s),
             }
         )
+        self.opened.choices[trade_id] = choice
         return trade_id
 
     def finish(self, connection: Connection) -> Made:
@@ -154,7 +166,7 @@ class Making:
         trade_ids = [trade["trade_id"] for trade in self.opened.trades]
         key_row = (idempotency, [self.request.row(trade_ids)])
         journal.open_trades(connection, self.opened, [key_row], self.request.who, self.request.now)
-        return Made(trade_ids, self.opened, [self._order(trade) for trade in self.opened.trades])
+        return Made(trade_ids, self.opened, [self._order(trade) for trade in self.opened.trades if trade["waits_for"] is None])
 
     def _order(self, trade: dict[str, Any]) -> Order:
         mine = [row for row in self.opened.trade_items if row["trade_id"] == trade["trade_id"]]
@@ -168,6 +180,7 @@ class Making:
 
 
 def deposit(connection: Connection, ctx: Context, request: Request, wish: DepositWish) -> Made:
+    switches.check(ctx, switches.DEPOSITS)
     partner = int(wish.trade_url.partner)
     _bind_user(connection, wish.user_id, partner, request.now)
     holdings = _holdings(connection, wish.user_id, partner)
@@ -180,10 +193,17 @@ def deposit(connection: Connection, ctx: Context, request: Request, wish: Deposi
     left = iter(wish.wanted)
     for name, share in parts:
         for n_items in _chunks(share, ctx.fleet.limits.trade_items_max):
-            trade_id = making.begin(BotName.parse(name))
+            trade_id = making.begin(BotName.parse(name), _why(holdings, name, share, len(parts)))
             for _ in range(n_items):
                 _take_in(making, trade_id, BotName.parse(name), next(left))
     return making.finish(connection)
+
+
+def _why(holdings: Holdings, bot: str, share: int, n_bots: int) -> dict[str, Any]:
+    """Why this bot, as the story of a trade tells it; `balancer.choose` has the rules."""
+    why = "split" if n_bots > 1 else "holds_most" if bot in holdings.by_bot else "most_room"
+    offers = holdings.offers.get(bot, 0)
+    return {"why": why, "items": share, "bots": n_bots, "holds": holdings.by_bot.get(bot, 0), "offers_to_player": offers}
 
 
 def _reserve(connection: Connection, ctx: Context, holdings: Holdings, n_items: int, color: str | None) -> list[Part]:
@@ -270,11 +290,12 @@ def _take_in(making: Making, trade_id: str, bot: BotName, wanted: Wanted) -> Non
 
 def withdraw(connection: Connection, ctx: Context, request: Request, wish: WithdrawWish) -> Made:
     """Reserve the rows and make a trade per bot that holds them, or several where one offer cannot hold them all."""
+    switches.check(ctx, switches.WITHDRAWALS)
     partner = int(wish.trade_url.partner)
     _bind_user(connection, wish.user_id, partner, request.now)
     rows = _rows_to_give(connection, wish.deposit_ids)
     for deposit_id in wish.deposit_ids:
-        _check_row(rows.get(deposit_id), wish.user_id, ctx.settings)
+        _check_row(rows.get(deposit_id), wish.user_id, ctx.settings, when_settled=wish.when_settled)
     by_bot: dict[BotName, list[Row[Any]]] = {}
     for row in rows.values():
         by_bot.setdefault(BotName(row.color, row.bot_id), []).append(row)
@@ -283,14 +304,25 @@ def withdraw(connection: Connection, ctx: Context, request: Request, wish: Withd
     if any(offers.get(str(bot), 0) + limits.trades(len(held)) > most for bot, held in by_bot.items()):
         raise _too_many_offers(most)
     making = Making(ctx, request, Direction.WITHDRAW, wish.user_id, wish.trade_url, wish.message)
-    if not journal.reserve_deposits(connection, list(rows), request.now):
+    total_cents = sum(row.value_cents for row in rows.values())
+    if not journal.reserve_deposits(connection, list(rows), request.now, settled=not wish.when_settled):
         raise Conflict("an item was taken by another request", code="asset_in_trade")
     for bot, held in sorted(by_bot.items()):
         reserve.for_withdrawal(connection, ctx.fleet, bot, limits.trades(len(held)), request.now)
         for start in range(0, len(held), limits.trade_items_max):
-            trade_id = making.begin(bot)
-            making.opened.trade_items += [_give_out(trade_id, row) for row in held[start : start + limits.trade_items_max]]
+            part = held[start : start + limits.trade_items_max]
+            waits = _waits(ctx.settings, part, total_cents, request.now)
+            trade_id = making.begin(bot, {"why": "holds_items", "items": len(part), "bots": len(by_bot)}, waits)
+            making.opened.trade_items += [_give_out(trade_id, row) for row in part]
     return making.finish(connection)
+
+
+def _waits(settings: Settings, rows: list[Row[Any]], total_cents: int, now: datetime) -> Waits | None:
+    """What this part of a withdrawal waits for. Whether it needs an approval is decided by the whole request's worth."""
+    if 0 < settings.limits.approval_above_cents < total_cents:
+        return waiting.WaitsFor.APPROVAL, None
+    settled = waiting.until(rows, settings.trades, now)
+    return None if settled is None else (waiting.WaitsFor.SETTLEMENT, settled)
 
 
 def _rows_to_give(connection: Connection, deposit_ids: list[str]) -> dict[str, Row[Any]]:
@@ -304,7 +336,7 @@ def _rows_to_give(connection: Connection, deposit_ids: list[str]) -> dict[str, R
     return {row.deposit_id: row for row in connection.execute(query)}
 
 
-def _check_row(row: Row[Any] | None, user_id: str, settings: Settings) -> None:
+def _check_row(row: Row[Any] | None, user_id: str, settings: Settings, *, when_settled: bool = False) -> None:
     """Whether this row may be given to this user now.
 
     Raises:
@@ -323,7 +355,7 @@ def _check_row(row: Row[Any] | None, user_id: str, settings: Settings) -> None:
         raise Conflict("the item is in a trade already", code="asset_in_trade", **about)
     if row.locked_by is not None:
         raise Conflict("the item is in a game", code="item_locked", **about)
-    if row.settled_at is None:
+    if row.settled_at is None and not when_settled:
         raise Conflict(
             "Steam may still reverse the trade that brought this item", code="item_unsettled", **about, **_when(row, settings)
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, or_, select, update
 
-from balancer import journal, repository
+from balancer import alarms, journal
 from balancer.context import Context
-from balancer.models import alarms, deposits, idempotency, nonces, sessions, tokens, trade_items, trades
+from balancer.models import alarms as raised_before
+from balancer.models import deposits, idempotency, nonces, sessions, tokens, trade_items, trades
 from shared import log
 from shared.domain.status import DEPOSIT_FINAL, DEPOSIT_PENDING, LIVE, TradeStatus
 
@@ -18,6 +19,7 @@ logger = log.get(__name__)
 WHO = "sweep"
 BATCH_MAX = 1000
 ALARM = "pending_too_long"
+WAITS_SETTLEMENT = "settlement"
 
 
 async def purge(ctx: Context) -> int:
@@ -68,21 +70,35 @@ async def raise_alarms(ctx: Context) -> int:
     raised: list[str] = await ctx.db.run(_raise, before, now)
     if raised:
         logger.error("deposits pending for too long", action="alarm", deposits=len(raised), first=raised[0])
-    return len(raised)
+    long_ago = now - timedelta(seconds=ctx.settings.trades.protection_look_s)
+    return len(raised) + await ctx.db.run(_raise_nameless, long_ago, now)
+
+
+def _raise_nameless(connection: Connection, before: datetime, now: datetime) -> int:
+    """Accepted trades whose exchange nobody knows: they can neither settle nor be seen reversed. A bot searches once more."""
+    told = exists().where(raised_before.c.alarm == alarms.NO_EXCHANGE + ":" + trades.c.trade_id)
+    nameless = (trades.c.status == TradeStatus.ACCEPTED.value, trades.c.exchange_id.is_(None), trades.c.touched < before)
+    found = list(connection.execute(select(trades).where(*nameless, ~told).limit(BATCH_MAX)))
+    for trade in found:
+        alarms.of_trade(connection, alarms.NO_EXCHANGE, trade, {"offer_id": trade.offer_id}, WHO, now)
+        connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(find_at=now))
+    return len(found)
 
 
 def _raise(connection: Connection, before: datetime, now: datetime) -> list[str]:
-    told = exists().where(alarms.c.alarm == ALARM + ":" + deposits.c.deposit_id)
+    told = exists().where(raised_before.c.alarm == ALARM + ":" + deposits.c.deposit_id)
     pending = [status.value for status in DEPOSIT_PENDING]
-    query = select(deposits).where(deposits.c.status.in_(pending), deposits.c.touched < before, ~told).limit(BATCH_MAX)
-    found = [row for row in connection.execute(query) if _first(connection, f"{ALARM}:{row.deposit_id}", now)]
+    # A withdrawal that waits for a settlement is pending for a good reason.
+    waits = exists().where(
+        trade_items.c.deposit_id == deposits.c.deposit_id,
+        trades.c.trade_id == trade_items.c.trade_id,
+        trades.c.waits_for == WAITS_SETTLEMENT,
+    )
+    query = select(deposits).where(deposits.c.status.in_(pending), deposits.c.touched < before, ~told, ~waits)
+    query = query.limit(BATCH_MAX)
+    found = [row for row in connection.execute(query) if alarms.first(connection, f"{ALARM}:{row.deposit_id}", now)]
     journal.append(connection, [_alarm(row, now) for row in found])
     return [row.deposit_id for row in found]
-
-
-def _first(connection: Connection, alarm: str, now: datetime) -> bool:
-    row = repository.insert(connection, alarms).values(alarm=alarm, raised_at=now).on_conflict_do_nothing()
-    return connection.execute(row.returning(alarms.c.alarm)).first() is not None
 
 
 def _alarm(row: Any, now: datetime) -> dict[str, Any]:

@@ -21,12 +21,12 @@ import redis
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
-from balancer import journal
+from balancer import gifts, journal, reversal
 from balancer.context import Context
 from balancer.models import trades
 from shared import log, wire
 from shared.clock import from_unix
-from shared.domain.status import TradeEvent, TradeStatus
+from shared.domain.status import TradeEvent, TradeStatus, Verdict
 from shared.messages import Report
 from shared.sealing import SealBroken
 
@@ -42,7 +42,16 @@ SAME_FAILURE_S = 300.0
 _TRADE_EVENTS = frozenset(event.value for event in TradeEvent)
 _SIGHTINGS = frozenset({"items_seen", "items_gone"})
 _INVENTORIES = frozenset({"inventory_read", "inventory_failed"})
-_TOLD = frozenset({"order_refused", "order_failed", "offer_unknown"})
+_TOLD = frozenset(
+    {
+        "order_refused",
+        "order_failed",
+        "offer_unknown",
+        "offer_unknown_canceled",
+        "offer_declined_by_us",
+        "find_inconclusive",
+    }
+)
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
@@ -301,18 +310,30 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
         row = journal.event_row(report.kind, shown, who, now, report.trade_id, None, report.bot)
         journal.append(connection, [row])
         return False
+    if report.kind == "gift_accepted":
+        gifts.book(connection, report.bot, report.data, who, now)
+        return False
     trade = connection.execute(select(trades).where(trades.c.trade_id == report.trade_id).with_for_update()).first()
     if trade is None or f"{trade.color}-{trade.bot_id}" != report.bot:
         raise ValueError("about a trade that this bot does not have")
     if report.kind in _SIGHTINGS:
-        return journal.record_deposits(connection, trade, report.kind, report.data, who, now) > 0
+        return _sighted(connection, trade, report, who, now)
     if report.kind == "not_settled":
         return _not_settled(connection, report)
     if report.kind not in _TRADE_EVENTS:
         raise ValueError("not about a trade")
     before = trade.status
     recorded = journal.record(connection, trade, TradeEvent(report.kind), report.data, who, now, rules, attempt=report.attempt)
+    if recorded.verdict is Verdict.MOVES and recorded.after is TradeStatus.REVERSED:
+        reversal.begin(connection, trade.trade_id, now, rules)
     return recorded.after != TradeStatus(before) or report.kind == TradeEvent.TRY_LATER
+
+
+def _sighted(connection: Connection, trade: Any, report: Report, who: str, now: Any) -> bool:
+    changed = journal.record_deposits(connection, trade, report.kind, report.data, who, now)
+    if changed and trade.status == TradeStatus.REVERSED:
+        reversal.tell(connection, trade.trade_id, now)
+    return changed > 0
 
 
 def _not_settled(connection: Connection, report: Report) -> bool:

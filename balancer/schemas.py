@@ -114,6 +114,7 @@ class WithdrawBody(Body):
     trade_url: TradeUrlText
     deposit_ids: list[RecordId] = Field(min_length=1, max_length=ITEMS_MAX)
     message: Message = ""
+    when_settled: bool = Field(default=False, description="Take unsettled items too; the offer is made when they have settled")
 
 
 class TradesBody(Body):
@@ -245,6 +246,9 @@ class Trade(BaseModel):
     failure: Failure | None
     settles_at: MaybeTime
     cancel_requested: bool
+    waits_for: Literal["approval", "settlement"] | None = Field(description="No order is given before that")
+    approval_needed: bool
+    next_try_at: MaybeTime = Field(description="When a trade that waits is looked at again")
     currency: str
     items: list[TradeItem]
 

@@ -28,14 +28,25 @@ Checks = dict[str, list[SettleCheck]]
 
 
 async def settle(ctx: Context) -> int:
-    """Ask about accepted trades whose settlement time and margin have passed. Returns how many were asked about."""
+    """Ask about accepted trades: seldom while Steam's protection runs, for a reversal, and when it should have ended.
+
+    Returns how many were asked about. A bot that is to look at one protected exchange looks at all it has, once.
+    """
+    if ctx.fleet.maintenance:
+        return 0
     times, now = ctx.settings.trades, ctx.clock.now()
-    due = and_(
-        trades.c.status == S.ACCEPTED.value,
-        trades.c.exchange_id.is_not(None),
+    accepted = and_(trades.c.status == S.ACCEPTED.value, trades.c.exchange_id.is_not(None))
+    ended = and_(
+        accepted,
         func.coalesce(trades.c.settles_at, trades.c.touched) <= now - timedelta(seconds=times.settle_margin_s),
         _not_asked_since(now - timedelta(seconds=times.settle_again_s)),
     )
+    look = timedelta(seconds=times.protection_look_s)
+    protected = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - look)
+    # What was asked about or accepted a moment ago need not be looked at again because of its neighbours.
+    together = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - look / 2)
+    looking = select(trades.c.color, trades.c.bot_id).where(protected)
+    due = or_(ended, and_(together, tuple_(trades.c.color, trades.c.bot_id).in_(looking)))
     checks, known = await ctx.db.run(_take, due, _online(ctx), now, True)
     return await _ask(ctx, checks, known, times.settle_again_s)
 
@@ -45,6 +56,8 @@ async def look_for_items(ctx: Context) -> int:
 
     Soon and often after an end that moved nothing; a reversal takes its time, so it is looked at as seldom as settlements.
     """
+    if ctx.fleet.maintenance:
+        return 0
     times, now = ctx.settings.trades, ctx.clock.now()
     soon, later = timedelta(seconds=times.items_look_s), timedelta(seconds=times.settle_again_s)
     reversed_trade = trades.c.status == S.REVERSED.value
@@ -83,10 +96,17 @@ def _take(
     wanted = _wanted(connection, found, exchanges)
     checks: Checks = {}
     for row in found:
-        check = SettleCheck(row.trade_id, row.attempt, row.exchange_id if exchanges else None, wanted.get(row.trade_id, []))
+        check = _check(row, wanted.get(row.trade_id, []), exchanges)
         checks.setdefault(f"{row.color}-{row.bot_id}", []).append(check)
     looked_for = {asset.deposit_id for found_assets in wanted.values() for asset in found_assets}
     return checks, {bot: _known(connection, bot, looked_for) for bot in checks}
+
+
+def _check(trade: Row[Any], wanted: list[WantedAsset], exchanges: bool) -> SettleCheck:
+    """A reversed exchange is named too, as Steam's record of it says under which ids the items went back."""
+    back = not exchanges and trade.status == S.REVERSED
+    exchange_id = trade.exchange_id if exchanges or back else None
+    return SettleCheck(trade.trade_id, trade.attempt, exchange_id, wanted, reversal=back)
 
 
 def _wanted(connection: Connection, found: Sequence[Row[Any]], exchanges: bool) -> dict[str, list[WantedAsset]]:
@@ -110,7 +130,7 @@ def _wanted(connection: Connection, found: Sequence[Row[Any]], exchanges: bool) 
     )
     wanted: dict[str, list[WantedAsset]] = {}
     for row in connection.execute(query):
-        if exchanges and row.status != D.ACTIVE:
+        if exchanges and row.status not in (D.ACTIVE, D.WITHDRAW_PENDING):
             continue
         asset = Asset(row.app_id or CS2_APP_ID, str(row.context_id), str(row.asset_id))
         one = WantedAsset(row.deposit_id, asset, row.market_hash_name, row.fingerprint)

@@ -69,6 +69,8 @@ class TradeView:
     settles_at: int | None
     cancel_requested: bool
     items: list[TradeItemView]
+    waits_for: str | None = None
+    next_try_at: int | None = None
 
 
 Found = tuple[list[Row[Any]], list[Row[Any]]]
@@ -171,6 +173,8 @@ def _new(
         settles_at=None,
         cancel_requested=False,
         items=its_items,
+        waits_for=row["waits_for"],
+        next_try_at=None if row["next_try_at"] is None else _unix(row["next_try_at"]),
     )
 
 
@@ -187,7 +191,9 @@ def _item(row: Row[Any]) -> TradeItemView:
 
 
 def _view(row: Row[Any], its_items: list[TradeItemView], master: MasterKey, settings: Settings, now: datetime) -> TradeView:
-    token_lives = now < row.created_at + timedelta(seconds=settings.trades.token_lifetime_s) and row.status not in FINAL
+    # A withdrawal that waited has its times from when it was let go on.
+    begun = row.expires_at - timedelta(seconds=settings.trades.offer_timeout_s)
+    token_lives = now < begun + timedelta(seconds=settings.trades.token_lifetime_s) and row.status not in FINAL
     return TradeView(
         trade_id=row.trade_id,
         direction=row.direction,
@@ -205,6 +211,8 @@ def _view(row: Row[Any], its_items: list[TradeItemView], master: MasterKey, sett
         settles_at=None if row.settles_at is None else _unix(row.settles_at),
         cancel_requested=row.cancel_requested_at is not None,
         items=its_items,
+        waits_for=row.waits_for,
+        next_try_at=None if row.next_try_at is None else _unix(row.next_try_at),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 
-from balancer import journal, orders, purge, settling
+from balancer import finding, gifts, journal, orders, purge, settling, waiting
 from balancer.context import Context
 from balancer.models import trades
 from shared import log
@@ -42,6 +42,7 @@ class Sweep:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._purged_s: float | None = None
+        self._declined_s: float | None = None
 
     async def round(self) -> None:
         """One pass.
@@ -60,8 +61,10 @@ class Sweep:
 
     def _due(self) -> list[Callable[[Context], Awaitable[int]]]:
         work: list[Callable[[Context], Awaitable[int]]] = [
+            waiting.release,
             give_orders,
             doubt_silent,
+            finding.find_offers,
             time_out_offers,
             ask_cancels,
             settling.settle,
@@ -71,6 +74,9 @@ class Sweep:
         if self._purged_s is None or now_s - self._purged_s >= PURGE_EVERY_S:
             self._purged_s = now_s
             work += [purge.purge, purge.raise_alarms]
+        if self._declined_s is None or now_s - self._declined_s >= self._ctx.settings.trades.decline_s:
+            self._declined_s = now_s
+            work.append(gifts.decline_offers)
         return work
 
 
@@ -79,6 +85,8 @@ class Sweep:
 
 async def give_orders(ctx: Context) -> int:
     """Give the send orders of trades that wait for one: those to be tried again by now, those whose order never went out."""
+    if ctx.fleet.maintenance:
+        return 0
     found, moved = await ctx.db.run(_take_waiting, ctx.clock.now())
     return await _give(ctx, [orders.send_again(ctx, trade, moved[trade.trade_id]) for trade in found])
 
@@ -90,7 +98,8 @@ def _take_waiting(connection: Connection, now: datetime) -> tuple[list[Row[Any]]
         trades.c.next_try_at.is_(None),
         trades.c.touched < now - timedelta(seconds=GIVING_S),
     )
-    found = _locked(connection, and_(trades.c.status == S.QUEUED.value, or_(trades.c.next_try_at <= now, never_given)))
+    due = and_(trades.c.waits_for.is_(None), or_(trades.c.next_try_at <= now, never_given))
+    found = _locked(connection, and_(trades.c.status == S.QUEUED.value, due))
     _set(connection, found, next_try_at=None, touched=now)
     return found, orders.moved_of(connection, found) if found else {}
 
@@ -133,7 +142,7 @@ async def time_out_offers(ctx: Context) -> int:
 
 def _wish_timed_out(connection: Connection, now: datetime, rules: journal.Rules) -> list[str]:
     late = and_(trades.c.status.in_(_MAY_TIME_OUT), trades.c.expires_at < now, trades.c.cancel_requested_at.is_(None))
-    found = _locked(connection, late)
+    found = _locked(connection, and_(late, trades.c.waits_for.is_(None)))
     _set(connection, found, cancel_requested_at=now, touched=now)
     for trade in found:
         data = {"status": trade.status, "reason": "offer_timeout"}

@@ -77,7 +77,7 @@ async def deposit(
 
     Raises:
         RequestReused, NotAccepted (inventory_full, message_too_long), PlayerMustAct (too_many_offers),
-        Conflict (user_mismatch, asset_in_trade), NoBotAvailable.
+        Conflict (user_mismatch, partner_blocked, asset_in_trade), NoBotAvailable, FleetPaused, SteamUnavailable.
     """
     _check_message(ctx, wish.message)
     request = Request(caller, key, body_hash, ctx.clock.now())
@@ -93,8 +93,8 @@ async def withdraw(
 
     Raises:
         RequestReused, NotFound, Forbidden (not_owner), NotAccepted (item_not_accepted, message_too_long),
-        PlayerMustAct (too_many_offers), NoBotAvailable,
-        Conflict (user_mismatch, asset_in_trade, item_locked, item_unsettled with ``settles_at``, item_frozen).
+        PlayerMustAct (too_many_offers), NoBotAvailable, FleetPaused, SteamUnavailable,
+        Conflict (user_mismatch, partner_blocked, asset_in_trade, item_locked, item_unsettled with ``settles_at``, item_frozen).
     """
     _check_message(ctx, wish.message)
     return await _once(ctx, Request(caller, key, body_hash, ctx.clock.now()), opening.withdraw, wish, fresh)
@@ -217,7 +217,8 @@ def _wish_canceled(
         bot = f"{trade.color}-{trade.bot_id}"
         told = journal.event_row("cancel_requested", {"status": trade.status}, who, now, trade_id, trade.user_id, bot)
         journal.append(connection, [told])
-        if trade.status == TradeStatus.QUEUED and trade.next_try_at is not None:
+        waits = trade.next_try_at is not None or trade.waits_for is not None
+        if trade.status == TradeStatus.QUEUED and waits:
             trade = journal.read_trade(connection, trade_id)
             journal.record(connection, trade, TradeEvent.ORDER_DROPPED, {"reason": "recalled"}, who, now, rules)
         trade = journal.read_trade(connection, trade_id)

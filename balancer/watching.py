@@ -73,7 +73,7 @@ class Watcher:
         return [bool(answer) for answer in pipe.execute()]
 
     def _order(self, bot: str, rows: Sequence[Row[Any]], moved: dict[str, orders.Moved]) -> Order:
-        watched = [_watched_trade(self._ctx, row, moved[row.trade_id]) for row in rows]
+        watched = [watched_trade(self._ctx, row, moved[row.trade_id]) for row in rows]
         since = int(min(row.created_at for row in rows).timestamp())
         return orders.build(self._ctx, "watch", bot, WatchOrder(watched, since), lifetime_s=YOUNG_S)
 
@@ -91,7 +91,8 @@ def _watched(connection: Connection, now: datetime) -> tuple[list[Row[Any]], dic
     return found, orders.moved_of(connection, found) if found else {}
 
 
-def _watched_trade(ctx: Context, trade: Row[Any], moved: orders.Moved) -> WatchedTrade:
+def watched_trade(ctx: Context, trade: Row[Any], moved: orders.Moved, *, with_trade_token: bool = False) -> WatchedTrade:
+    """What a bot must know to recognise this trade's offers; with the partner's token only where it is needed."""
     return WatchedTrade(
         trade_id=trade.trade_id,
         attempt=trade.attempt,
@@ -101,4 +102,5 @@ def _watched_trade(ctx: Context, trade: Row[Any], moved: orders.Moved) -> Watche
         status=trade.status,
         give=moved.give,
         take=moved.take,
+        trade_token=orders.open_trade_token(ctx, trade.trade_id, trade.trade_url_sealed) if with_trade_token else None,
     )

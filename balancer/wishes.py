@@ -42,6 +42,7 @@ class WithdrawWish:
     trade_url: TradeUrl
     deposit_ids: list[str]
     message: str = ""
+    when_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

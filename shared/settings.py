@@ -56,6 +56,9 @@ class BalancerSettings(_Section):
     reports_batch: Count
     heartbeat_read_s: Some
     events_page: Annotated[int, Field(ge=1, le=5000)]
+    request_max_s: Annotated[float, Field(ge=46, le=3600)]
+    bad_keys_max: Count
+    bad_keys_forget_s: Some
 
     @model_validator(mode="after")
     def _room_for_message(self) -> BalancerSettings:
@@ -80,6 +83,7 @@ class LimitSettings(_Section):
     bot_items_max: Count
     trade_items_max: Annotated[int, Field(ge=1, le=255)]
     request_items_max: Annotated[int, Field(ge=1, le=2000)]
+    approval_above_cents: Annotated[int, Field(ge=0)]
 
 
 class TradeSettings(_Section):
@@ -93,10 +97,14 @@ class TradeSettings(_Section):
     absent_after_s: Seconds
     confirm_give_up_s: Some
     unknown_offer_cancel_s: Some
+    find_s: Some
+    find_max_s: Some
     offer_timeout_s: Some
     watch_s: Some
     settle_margin_s: Seconds
     settle_again_s: Some
+    protection_look_s: Some
+    decline_s: Some
     items_look_s: Some
     purge_after_s: Some
     sweep_s: Some

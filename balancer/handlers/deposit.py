@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, inventory, policy, schemas, trades
+from balancer import api, inventory, policy, schemas, switches, trades
 from balancer.context import Context
 from balancer.handlers import requests
 from balancer.trades import Caller
@@ -13,6 +13,7 @@ from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset
 from shared.errors import (
     Conflict,
     FleetError,
+    FleetPaused,
     NoBotAvailable,
     NotAccepted,
     PlayerMustAct,
@@ -39,7 +40,10 @@ from shared.errors import (
         (PlayerMustAct, "too_many_offers"),
         (Conflict, "asset_in_trade"),
         (Conflict, "user_mismatch"),
+        (Conflict, "partner_blocked"),
         (NoBotAvailable, "no_bot_available"),
+        (FleetPaused, "fleet_paused"),
+        (SteamUnavailable, "steam_maintenance"),
         (SteamUnavailable, "inventory_unavailable"),
         (SteamThrottled, "steam_throttled"),
     ),
@@ -58,6 +62,7 @@ async def create(
         made = await _repeated(ctx, caller, key, url)
         if made is None:
             try:
+                switches.check(ctx, switches.DEPOSITS)
                 wanted = await _wanted(ctx, url, _assets(body))
             except FleetError:
                 # What an earlier request with this key brought in is not there to bring in again.

@@ -55,6 +55,9 @@ def trade(view: TradeView, settings: Settings) -> dict[str, Any]:
         },
         "settles_at": _maybe(view.settles_at),
         "cancel_requested": view.cancel_requested,
+        "waits_for": view.waits_for,
+        "approval_needed": view.waits_for == "approval",
+        "next_try_at": _maybe(view.next_try_at),
         "currency": settings.balancer.currency,
         "items": [
             {

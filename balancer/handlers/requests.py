@@ -52,9 +52,11 @@ async def answer_with_offers(ctx: Context, trade_ids: list[str], wait_s: float, 
         while True:
             if views is None:
                 views = await trades.show(ctx, trade_ids)
-            complete = not any(view.status in NOT_THERE_YET for view in views)
+            missing = [view for view in views if view.status in NOT_THERE_YET]
+            # Nobody waits on the line for an approval or a settlement.
+            complete = not any(view.waits_for is None for view in missing)
             left_s = until - ctx.clock.monotonic()
             if complete or left_s <= 0:
-                return api.answer(dump.trades(views, ctx.settings), 201 if complete else 202)
+                return api.answer(dump.trades(views, ctx.settings), 202 if missing else 201)
             await expectation.wait(left_s)
             views = None

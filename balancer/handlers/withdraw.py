@@ -8,7 +8,17 @@ from balancer import api, policy, schemas, trades
 from balancer.context import Context
 from balancer.handlers import requests
 from balancer.trades import Caller
-from shared.errors import Conflict, Forbidden, NoBotAvailable, NotAccepted, NotFound, PlayerMustAct, RequestReused
+from shared.errors import (
+    Conflict,
+    FleetPaused,
+    Forbidden,
+    NoBotAvailable,
+    NotAccepted,
+    NotFound,
+    PlayerMustAct,
+    RequestReused,
+    SteamUnavailable,
+)
 
 
 @api.operation(
@@ -23,11 +33,14 @@ from shared.errors import Conflict, Forbidden, NoBotAvailable, NotAccepted, NotF
         (Forbidden, "not_owner"),
         (PlayerMustAct, "too_many_offers"),
         (Conflict, "user_mismatch"),
+        (Conflict, "partner_blocked"),
         (Conflict, "asset_in_trade"),
         (Conflict, "item_locked"),
         (Conflict, "item_unsettled"),
         (Conflict, "item_frozen"),
         (NoBotAvailable, "no_bot_available"),
+        (FleetPaused, "fleet_paused"),
+        (SteamUnavailable, "steam_maintenance"),
     ),
 )
 async def create(
@@ -36,12 +49,13 @@ async def create(
     """Give items back to a player.
 
     The bots that hold these deposits make one offer each. All rows are reserved together or none; afterwards each trade ends by
-    itself. 201 when every offer exists, else 202 after `wait` seconds.
+    itself. 201 when every offer exists, else 202 after `wait` seconds; at once if a trade waits for an approval or, with
+    `when_settled`, for its items to settle.
     """
     steam_id = requests.steam_id_of(body.steam_id)
     url = requests.trade_url_of(body.trade_url, steam_id)
     _check(ctx, body.deposit_ids)
-    wish = trades.WithdrawWish(body.user_id, url, body.deposit_ids, body.message)
+    wish = trades.WithdrawWish(body.user_id, url, body.deposit_ids, body.message, body.when_settled)
     with trades.Fresh() as fresh:
         made = await trades.withdraw(ctx, caller, key.key, key.body_hash, wish, fresh)
         ctx.inventories.watch(made, steam_id)

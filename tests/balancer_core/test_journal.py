@@ -110,6 +110,10 @@ async def test_every_event_in_every_status(world: World, status: TradeStatus, di
         if verdict is Verdict.MOVES:
             assert [row.kind for row in world.events()[events_before:]] == [event.value]
             assert after.touched >= before.touched
+        elif event is E.EXCHANGE_FAILED and status in (S.ACCEPTED, S.SETTLED):
+            assert [row.kind for row in world.events()[events_before:]] == ["report_ignored", "alarm"]
+            frozen = "exchange_failed" if direction is Direction.DEPOSIT else None
+            assert {row.frozen_by for row in world.deposits_of(trade_id)} == {frozen}
         else:
             assert [tuple(row) for row in world.deposits_of(trade_id)] == rows_before, event
             kinds = [row.kind for row in world.events()[events_before:]]

@@ -1,0 +1,52 @@
+"""Alarms: what only an operator can put right, told once each, in the feed and in the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from balancer import db, repository
+from balancer.models import alarms, events
+from shared import log
+
+logger = log.get(__name__)
+
+EXCHANGE_FAILED = "exchange_failed_after_acceptance"
+NO_EXCHANGE = "accepted_without_exchange"
+MISFIT = "report_keeps_misfitting"
+
+# What an operator should do, in the words of the event.
+ACTION = {
+    EXCHANGE_FAILED: "Steam says that this exchange failed after it was good; the items are frozen: compare both inventories",
+    NO_EXCHANGE: "the offer was accepted, but Steam never named the exchange; the items stay unsettled: look at the offer",
+    MISFIT: "a bot reports what cannot be from this trade's status: look at its story and at the offer on Steam",
+}
+
+
+def first(connection: Connection, alarm: str, now: datetime) -> bool:
+    """Whether this alarm was never raised before; it has been now."""
+    row = repository.insert(connection, alarms).values(alarm=alarm, raised_at=now).on_conflict_do_nothing()
+    return connection.execute(row.returning(alarms.c.alarm)).first() is not None
+
+
+def of_trade(connection: Connection, alarm: str, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> bool:
+    """Raise this alarm about a trade, once. Whether it was new."""
+    if not first(connection, f"{alarm}:{trade.trade_id}", now):
+        return False
+    told = {"alarm": alarm, "status": trade.status, "action": ACTION[alarm], **data}
+    row = {
+        "at": now,
+        "kind": "alarm",
+        "trade_id": trade.trade_id,
+        "user_id": trade.user_id,
+        "bot": f"{trade.color}-{trade.bot_id}",
+        "who": who,
+        "data": json.dumps(told, separators=(",", ":")),
+    }
+    db.insert_rows(connection, [(events, [row])])
+    logger.error("alarm", action=alarm, trade_id=trade.trade_id, status=trade.status)
+    return True

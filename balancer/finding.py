@@ -1,0 +1,77 @@
+"""Searches: which trades a bot shall look for at Steam, and when.
+
+A trade in doubt is searched for until a bot has said what became of its offer; so is one of which something was reported that
+does not fit, once per such report. The wait doubles after the third search. Nothing else makes an offer be sent again: only a
+bot's ``offer_absent`` does, which moves the trade from doubt to the queue (`balancer.journal`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, tuple_, update
+
+from balancer import orders
+from balancer.context import Context
+from balancer.models import trades
+from balancer.watching import watched_trade
+from shared.domain.status import TradeStatus
+from shared.messages import Order, WatchOrder
+
+BATCH_MAX = 500
+# Searches at the first pace; Steam needs two looks a minute apart before an absent offer is believed.
+EAGER = 3
+# Trades in one order: each may need an inventory of its own.
+TRADES_MAX = 20
+
+
+async def find_offers(ctx: Context) -> int:
+    """Ask the bots that are online for the trades that are due. Returns how many were asked about."""
+    online = sorted((bot.color, bot.bot_id) for bot in ctx.fleet.online())
+    if not online or ctx.fleet.maintenance:
+        return 0
+    times = ctx.settings.trades
+    found, moved = await ctx.db.run(_take, online, ctx.clock.now(), times.find_s, times.find_max_s)
+    by_bot: dict[str, list[Row[Any]]] = {}
+    for trade in found:
+        by_bot.setdefault(f"{trade.color}-{trade.bot_id}", []).append(trade)
+    given = [
+        _order(ctx, bot, rows[start : start + TRADES_MAX], moved)
+        for bot, rows in by_bot.items()
+        for start in range(0, len(rows), TRADES_MAX)
+    ]
+    if given and not await ctx.outbox.give(ctx, given):
+        return 0
+    return len(found)
+
+
+def _take(
+    connection: Connection, online: list[tuple[str, int]], now: datetime, find_s: float, find_max_s: float
+) -> tuple[list[Row[Any]], dict[str, orders.Moved]]:
+    """Write down that these are asked about. A trade in doubt is due again; another one only when something misfits again."""
+    there = tuple_(trades.c.color, trades.c.bot_id).in_(online)
+    query = select(trades).where(trades.c.find_at <= now, there).order_by(trades.c.trade_id).limit(BATCH_MAX)
+    found = list(connection.execute(query.with_for_update()))
+    for trade in found:
+        again = now + timedelta(seconds=wait_s(trade.find_tries, find_s, find_max_s))
+        find_at = again if trade.status == TradeStatus.IN_DOUBT else None
+        connection.execute(
+            update(trades)
+            .where(trades.c.trade_id == trade.trade_id)
+            .values(find_at=find_at, find_tries=trades.c.find_tries + 1)
+        )
+    return found, orders.moved_of(connection, found) if found else {}
+
+
+def wait_s(tries: int, find_s: float, find_max_s: float) -> float:
+    """Until the next search after this many: the same for the first three, then doubled each time up to the maximum."""
+    doubled: float = find_s * 2.0 ** min(max(0, tries + 1 - EAGER), 20)
+    return max(find_s, min(find_max_s, doubled))
+
+
+def _order(ctx: Context, bot: str, rows: Sequence[Row[Any]], moved: dict[str, orders.Moved]) -> Order:
+    watched = [watched_trade(ctx, row, moved[row.trade_id], with_trade_token=True) for row in rows]
+    since = int(min(row.created_at for row in rows).timestamp())
+    return orders.build(ctx, "find", bot, WatchOrder(watched, since), lifetime_s=ctx.settings.trades.find_s)
