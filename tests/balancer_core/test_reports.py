@@ -40,6 +40,7 @@ async def test_reports_are_applied_in_order_and_acknowledged(world: World, reade
     send(world, *told)
     assert await reader.round() == 2
     assert world.trade(trade_id).status == "sent"
+    await reader.flush()
     assert pending(world) == 0
 
 
@@ -74,6 +75,7 @@ async def test_garbage_and_forgeries_are_acknowledged_and_stop_nothing(world: Wo
     send(world, world.report(trade_id, "picked_up"))
     assert await reader.round() == 6
     assert world.trade(trade_id).status == "sending"
+    await reader.flush()
     assert pending(world) == 0
     assert len(world.events("report_unusable")) == 1
 
@@ -116,6 +118,7 @@ async def test_a_new_balancer_takes_over_what_a_dead_one_left(world: World, read
     assert pending(world) == 1
     assert await reader.round() == 1
     assert world.trade(trade_id).status == "sending"
+    await reader.flush()
     assert pending(world) == 0
 
 
@@ -124,6 +127,7 @@ async def test_stream_is_trimmed_only_up_to_what_was_acknowledged(world: World, 
     for _ in range(3):
         send(world, world.report(trade_id, "picked_up"))
     await reader.round()
+    await reader.flush()
     client: Any = world.ctx.redis
     send(world, world.report(trade_id, "offer_active", offer_id="77", state=2))
     client.xreadgroup(wire.REPORT_GROUP, "slow", {wire.REPORTS: ">"})
@@ -131,6 +135,7 @@ async def test_stream_is_trimmed_only_up_to_what_was_acknowledged(world: World, 
     reader.trim()
     assert client.xlen(wire.REPORTS) == 2
     assert await reader.round() == 1
+    await reader.flush()
     reader.trim()
     assert client.xlen(wire.REPORTS) == 2
 
@@ -160,13 +165,15 @@ async def test_other_balancers_hear_of_changes_and_inventories(world: World, rea
     other = Reader(world.ctx, "other")
     await other.listen_round()
     assert await other.listen_round() == 0
-    send(world, world.report(trade_id, "picked_up"))
+    send(world, world.report(trade_id, "offer_active", offer_id="77", state=2))
     await reader.round()
+    await reader.flush()
     with world.ctx.waiters.expect([trade_id]) as expectation:
         while not await expectation.wait(0):
             await other.listen_round()
     send(world, world.report(None, "inventory_failed", bot="red-1", steam_id="7656", code="inventory_private"))
     await reader.round()
+    await reader.flush()
     waiting = world.ctx.waiters.expect_inventory("7656")
     while not waiting.done():
         await other.listen_round()
