@@ -48,10 +48,9 @@ def test_a_new_device_locks_an_account_for_seven_days(bench, bot, player):
     bench.order(order)
 
     assert bench.give(bot, player)["strError"].endswith("(24)")
+    other = bench.client("red-2")
+    bench.withdraw(other, bench.accounts("bot")[0], bench.stock(other.steam_guard["steamid"])[:1], confirm=True)
     with pytest.raises(SevenDaysHoldException):
-        other = bench.client("red-2")
-        mine = bench.accounts("bot")[0]
-        bench.withdraw(other, mine, bench.stock(other.steam_guard["steamid"])[:1], confirm=True)
         bot.accept_trade_offer(bench.offers()[0]["offer_id"])
     assert "You have logged in from a new device" in bot._session.get(player["trade_url"]).text
     bench.advance(7 * 86400)

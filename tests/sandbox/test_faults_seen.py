@@ -120,12 +120,12 @@ def test_an_unknown_state_is_shown_for_an_offer_that_is_well(bench, bot, player,
 
 def test_a_state_that_steampy_does_not_know_stops_its_accept(bench, bot):
     other = bench.client("red-2")
-    mine = bench.accounts("bot")[0]
-    offer_id = bench.withdraw(other, mine, bench.stock(other.steam_guard["steamid"])[:1], confirm=True) and bench.offers()[0]
+    bench.withdraw(other, bench.accounts("bot")[0], bench.stock(other.steam_guard["steamid"])[:1], confirm=True)
+    (offer,) = bench.offers()
     bench.fault("GetTradeOffer", "odd_state", state=12)
 
     with pytest.raises(ValueError, match="12"):
-        bot.accept_trade_offer(offer_id["offer_id"])
+        bot.accept_trade_offer(offer["offer_id"])
 
     assert bench.offers()[0]["state"] == 2
 
@@ -143,8 +143,8 @@ def test_a_glitched_offer_is_half_filled(bench, bot, player, shape):
         "no_partner": "accountid_other" not in glitched,
         "half_assets": any("assetid" not in asset for asset in glitched.get("items_to_receive", [])),
     }
-    assert [name for name, gone in lost.items() if gone] == ([shape] if shape else [n for n, g in lost.items() if g])
     assert sum(lost.values()) == 1
+    assert shape is None or lost[shape]
     assert bench.seen(bot, offer_id) == whole
 
 
@@ -168,6 +168,7 @@ def test_one_exchange_stays_at_2_and_another_one_does_not(bench, bot, player):
 def test_a_stuck_exchange_still_shows_its_reversal(bench, bot, player):
     _, tradeid = bench.accepted(bot, player)
     bench.order({"kind": "stuck_status"})
+    assert bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]["status"] == 2
     bench.control("POST", f"/control/accounts/{player['steam_id']}/reverse", {}, 200)
 
     assert bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]["status"] == 12
