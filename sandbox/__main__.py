@@ -67,6 +67,7 @@ def settings_of(options: argparse.Namespace) -> SandboxSettings:
         items_per_bot=_range(options.items_per_bot),
         player_habit=options.player_habit,
         player_delay_s=options.player_delay_s,
+        take_back_s=options.take_back_s,
         protection_s=options.protection_s,
         offer_lifetime_s=options.offer_lifetime_s,
         access_log=options.access_log,
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--items-per-bot", default="0", help="a number or a range (%(default)s)")
     parser.add_argument("--player-habit", default=default.player_habit, help="what players do (%(default)s)")
     parser.add_argument("--player-delay-s", type=float, default=default.player_delay_s, help="how long they think")
+    parser.add_argument("--take-back-s", type=float, default=default.take_back_s, help="take_back reverses after (%(default)s)")
     parser.add_argument("--protection-s", type=int, default=default.protection_s, help="trade protection (%(default)s)")
     parser.add_argument("--offer-lifetime-s", type=int, default=default.offer_lifetime_s, help="(%(default)s)")
     parser.add_argument(

@@ -112,17 +112,22 @@ async def list_accounts(request: web.Request) -> web.Response:
 
 @routes.post("/control/accounts")
 async def add_account(request: web.Request) -> web.Response:
-    """`{kind, name?, items?: number or names, habit?, delay_s?}`."""
+    """`{kind, name?, items?: number or names, habit?, delay_s?, take_back_s?}`."""
     steam, body = request.app[STEAM], await json_object(request)
-    if unknown := set(body) - {"kind", "name", "items", "habit", "delay_s"}:
+    if unknown := set(body) - {"kind", "name", "items", "habit", "delay_s", "take_back_s"}:
         raise BadRequest(f"unknown fields: {', '.join(sorted(unknown))}")
     items, name, delay_s = body.get("items", 0), body.get("name"), body.get("delay_s", 0.0)
+    take_back_s = body.get("take_back_s", steam.world.settings.take_back_s)
+    if isinstance(take_back_s, bool) or not isinstance(take_back_s, int | float):
+        raise BadRequest("take_back_s is a number")
+    _within("take_back_s", take_back_s, LATEST)
     if not isinstance(items, int | list) or not isinstance(delay_s, int | float) or not isinstance(name, str | None):
         raise BadRequest("items is a number or a list of names, delay_s a number, name a string")
     _within("delay_s", delay_s, LATEST)
     _within("items", items if isinstance(items, int) else len(items), ITEMS_MAX)
     now, count = steam.clock.now(), items if isinstance(items, int) else 0
     account = steam.world.add_account(body.get("kind", "player"), now, name, count, body.get("habit"), delay_s)
+    account.take_back_s = take_back_s
     if isinstance(items, list):
         _create(steam, account, [{"market_hash_name": entry} for entry in items])
     return web.json_response(record_views.account(account), status=201)

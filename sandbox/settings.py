@@ -44,6 +44,8 @@ class SandboxSettings:
     items_per_bot: tuple[int, int] = (0, 0)
     player_habit: str = "accept"
     player_delay_s: float = 1.0
+    take_back_s: float = 3600.0
+    """With the habit take_back: how long after accepting a player reverses."""
 
     protection_s: int = 604_800
     offer_lifetime_s: int = 1_209_600

@@ -70,6 +70,7 @@ class World:
             raise BadRequest(f"kind is one of {KINDS}, habit one of {HABITS}")
         account = self.accounts.add(kind, name, now)
         account.habit, account.delay_s, account.acknowledged = habit, delay_s, kind == "player"
+        account.take_back_s = self.settings.take_back_s
         self.add_random_items(account, items, now)
         return account
 

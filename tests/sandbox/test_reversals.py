@@ -320,6 +320,16 @@ def test_the_habit_works_over_the_control_api(bench, bot, player):
     assert len(bench.control("GET", "/control/record?part=reversals")["reversals"]) == 1
 
 
+def test_players_may_be_made_with_the_habit(make_bench):
+    bench = make_bench(player_habit="take_back", take_back_s=90.0)
+    made = bench.control("POST", "/control/accounts", {"kind": "player", "take_back_s": 5}, 201)
+
+    assert {(p["habit"], p["take_back_s"]) for p in bench.accounts("player")} == {("take_back", 90.0), ("take_back", 5)}
+    assert made["take_back_s"] == 5
+    for wrong in (-1, "1", True):
+        bench.control("POST", "/control/accounts", {"kind": "player", "take_back_s": wrong}, 400)
+
+
 def test_a_person_reverses_by_hand_on_the_page(bench, player, delivered):
     url = f"{bench.running.control_url}/play/{player['steam_id']}"
     session = bench._control
