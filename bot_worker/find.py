@@ -2,16 +2,18 @@
 
 A trade is sent again only after ``offer_absent``, so absence is proven, never assumed: two full looks at the sent offers
 ``absent_after_s`` apart in which nothing was half-filled, no exchange that moved the assets, and every asset still in the
-inventory it would have left. Nothing that Steam shows during maintenance counts. Whatever is not certain is told as
-``find_inconclusive``, and the balancer asks again.
+inventory it would have left. Nothing that Steam shows during maintenance counts, when lists may be empty; so the offers are
+looked at once more after the inventories, which then were not. Whatever is not certain is told as ``find_inconclusive``, and
+the balancer asks again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from bot_worker import seeing
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.seeing import Seen
@@ -117,7 +119,7 @@ def _lost(bot: Bot, lost: Sequence[WatchedTrade], shown: Sequence[Offer], since:
         return [_unclear(tell, trade, maintenance.CODE) for trade in lost]
     looked = {trade.trade_id: _count_look(bot, trade) for trade in lost}
     due = [trade for trade in lost if looked[trade.trade_id].apart]
-    proven = {**looked, **_gather(bot, due, since)} if due else looked
+    proven = {**looked, **_confirmed(bot, _gather(bot, due, since), due, since)} if due else looked
     reports = []
     for trade in lost:
         reason = maintenance.CODE if bot.session.maintenance.on else judge(proven[trade.trade_id])
@@ -158,6 +160,15 @@ def _gather(bot: Bot, due: Sequence[WatchedTrade], since: int) -> dict[str, Proo
             trouble=read if isinstance(read, str) else None,
         )
     return proofs
+
+
+def _confirmed(bot: Bot, proofs: dict[str, Proof], due: Sequence[WatchedTrade], since: int) -> dict[str, Proof]:
+    """The proofs after one more look at the offers."""
+    shown = _full_look(bot, since)
+    if not all(offer.whole for offer in shown):
+        return {trade_id: replace(proof, trouble="half_filled") for trade_id, proof in proofs.items()}
+    seen = {trade.trade_id for trade in due if seeing.recognise(trade, shown)}
+    return {key: replace(proof, trouble="offer_unclear") if key in seen else proof for key, proof in proofs.items()}
 
 
 def _ids(assets: Iterable[Asset]) -> set[str]:

@@ -104,7 +104,7 @@ def _own(bot: Bot, checks: Sequence[SettleCheck], known: Sequence[str]) -> list[
     bot.health.items = len(held)
     # What a reversal took away is rightly missing.
     expected = len(known) + sum(len(check.assets) for check in checks if not check.reversal)
-    if expected < BULK or len(held) * 2 >= expected:
+    if not expected or (held and (expected < BULK or len(held) * 2 >= expected)):
         bot.session.maintenance.saw(READING, Sign.GOOD)
         return held
     bot.session.maintenance.saw(READING, Sign.EMPTY)

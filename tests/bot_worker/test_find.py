@@ -1,0 +1,215 @@
+"""Offers in doubt: adopted in whatever state they are, or proven to be absent, and never called absent on a guess."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bot_lab import Lab, SteamAccount, SteamWorld, kinds
+
+from bot_worker.find import Proof, judge
+from shared.domain.items import Asset
+from shared.messages import Report, WatchedTrade
+
+
+def lost(lab: Lab, player: SteamAccount, *, made: bool, give: bool = False) -> WatchedTrade:
+    """A trade whose answer was lost, after or before Steam made the offer."""
+    order = lab.send_order(player, lab.me.assets() if give else [], [] if give else player.assets())
+    lab.me.fault("send", "cut", after=made)
+    assert kinds(lab.do(order)) == ["picked_up", "answer_lost"]
+    assert len(lab.me.offers()) == made
+    return lab.watched(order, None, "in_doubt")
+
+
+def why(reports: list[Report]) -> str:
+    (report,) = reports
+    assert report.kind == "find_inconclusive"
+    reason: str = report.data["reason"]
+    return reason
+
+
+# --- pure ----------------------------------------------------------------------------------------
+
+
+def test_absence_takes_every_single_proof() -> None:
+    values: list[tuple[Any, ...]] = [(1, 2), (False, True), (True, False, None), (True, False, None), (True, False, None)]
+    proven = []
+    for looks, apart, moved, ours, theirs in itertools.product(*values):
+        for trouble in (None, "inventory_private"):
+            proof = Proof(looks, apart, moved, ours, theirs, trouble)
+            if judge(proof) is None:
+                proven.append(proof)
+    assert proven == [Proof(2, True, False, True, True, None)]
+
+
+# --- adopted -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "event", "state"),
+    [
+        (None, "offer_active", 2),
+        ("decline", "offer_declined", 7),
+        ("counter", "offer_countered", 4),
+        ("accept", "offer_accepted", 3),
+    ],
+)
+def test_an_offer_is_adopted_in_whatever_state_it_is(
+    lab: Lab, player: SteamAccount, action: str | None, event: str, state: int
+) -> None:
+    trade = lost(lab, player, made=True)
+    (offer,) = lab.me.offers()
+    if action:
+        player.act(offer["offer_id"], action)
+    (report,) = lab.do(lab.find_order(trade))
+    assert (report.kind, report.trade_id, report.data["state"]) == (event, trade.trade_id, state)
+    assert report.data["offer_id"] == offer["offer_id"]
+
+
+def test_a_found_withdrawal_is_confirmed_at_once(lab: Lab, player: SteamAccount) -> None:
+    trade = lost(lab, player, made=True, give=True)
+    assert kinds(lab.do(lab.find_order(trade))) == ["confirmation_needed", "offer_active"]
+    assert [offer["state"] for offer in lab.me.offers()] == [2]
+
+
+def test_a_find_tells_what_a_watch_would_keep_to_itself(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    trade = lab.watched(order, lab.do(order)[-1].data["offer_id"], "sent")
+    assert lab.do(lab.watch_order(trade)) == []
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_active"]
+
+
+def test_of_two_live_offers_one_is_left(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.do(order, replace(order, attempt=2, order_id="or_again"))
+    assert [offer["state"] for offer in lab.me.offers()] == [2, 2]
+    (report,) = lab.do(lab.find_order(lab.watched(order, None, "in_doubt")))
+    assert report.kind == "offer_active"
+    live = [offer["offer_id"] for offer in lab.me.offers() if offer["state"] == 2]
+    assert live == [report.data["offer_id"]]
+
+
+def test_an_accepted_offer_whose_exchange_is_under_way_is_asked_about_again(lab: Lab, player: SteamAccount) -> None:
+    trade = lost(lab, player, made=True)
+    (offer,) = lab.me.offers()
+    player.act(offer["offer_id"], "accept")
+    lab.me.fault("GetTradeStatus", "late_ids", late_s=3600)
+    assert why(lab.do(lab.find_order(trade))) == "exchange_not_done"
+    lab.world.clear_faults()
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_accepted"]
+
+
+# --- absent --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("give", [False, True])
+def test_an_absent_offer_takes_two_looks_and_all_items_in_place(lab: Lab, player: SteamAccount, give: bool) -> None:
+    trade = lost(lab, player, made=False, give=give)
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    (report,) = lab.do(lab.find_order(trade))
+    assert (report.kind, report.trade_id, report.attempt) == ("offer_absent", trade.trade_id, 1)
+    assert lab.me.offers() == []
+
+
+def test_the_two_looks_are_far_apart(
+    make_lab: Callable[..., Lab], player: SteamAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make_lab(trades={"absent_after_s": 60.0})
+    trade = lost(lab, player, made=False)
+    now = [1000.0]
+    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
+    for now[0] in (1000.0, 1030.0, 1059.0):
+        assert why(lab.do(lab.find_order(trade))) == "first_look"
+    now[0] = 1060.0
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
+
+
+def test_a_look_at_half_an_offer_does_not_count(lab: Lab, player: SteamAccount) -> None:
+    trade = lost(lab, player, made=True)
+    for shape in ("no_items", "no_partner", "half_assets"):
+        lab.me.fault("GetTradeOffers", "glitched", shape=shape, times=4)
+        assert why(lab.do(lab.find_order(trade))) == "half_filled"
+        assert why(lab.do(lab.find_order(trade))) == "half_filled"
+        lab.world.clear_faults()
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_active"]
+
+
+def test_an_offer_half_filled_in_the_last_look_is_not_absent(lab: Lab, player: SteamAccount) -> None:
+    """The list is empty twice, as in maintenance, and the third look shows half of the offer."""
+    trade = lost(lab, player, made=True)
+    lab.me.fault("GetTradeOffers", "maintenance", shape="empty", times=2)
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    lab.me.fault("GetTradeOffers", "maintenance", shape="empty", times=2)
+    lab.me.fault("GetTradeOffers", "glitched", shape="no_items", times=2)
+    assert why(lab.do(lab.find_order(trade))) == "half_filled"
+
+
+def test_a_list_that_is_empty_by_mistake_never_makes_an_offer_absent(lab: Lab, player: SteamAccount) -> None:
+    trade = lost(lab, player, made=True)
+    for expected in ("first_look", "offer_unclear"):
+        lab.me.fault("GetTradeOffers", "maintenance", shape="empty", times=2)
+        assert why(lab.do(lab.find_order(trade))) == expected
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_active"]
+
+
+@pytest.mark.parametrize("shape", ["502", "503", "20", "empty"])
+def test_nothing_is_absent_while_steam_is_in_maintenance(lab: Lab, player: SteamAccount, shape: str) -> None:
+    trade = lost(lab, player, made=True)
+    lab.me.fault("*", "maintenance", shape=shape)
+    told = [kinds(lab.do(lab.find_order(trade))) for _ in range(4)]
+    assert {kind for each in told for kind in each} <= {"find_inconclusive", "order_failed"}
+    assert all(told)
+
+
+def test_nothing_is_absent_while_our_item_is_not_in_place(lab: Lab, player: SteamAccount) -> None:
+    gone = replace(lost(lab, player, made=False, give=True), give=[Asset(730, "2", "1")])
+    assert why(lab.do(lab.find_order(gone))) == "first_look"
+    assert why(lab.do(lab.find_order(gone))) == "items_not_in_place"
+
+
+def test_nothing_is_absent_while_the_partners_item_is_not_in_place(lab: Lab, world: SteamWorld, player: SteamAccount) -> None:
+    trade = lost(lab, player, made=False)
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    lab.me.fault("partnerinventory", "empty_inventory")
+    assert why(lab.do(lab.find_order(trade))) == "items_not_in_place"
+    player.change(private=True)
+    assert why(lab.do(lab.find_order(trade))) == "inventory_private"
+    player.change(private=False)
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
+
+
+def test_items_that_an_exchange_moved_are_not_sent_again(lab: Lab, player: SteamAccount) -> None:
+    """The list of offers is empty both times, the history shows that the offer was accepted all the same."""
+    trade = lost(lab, player, made=True)
+    (offer,) = lab.me.offers()
+    player.act(offer["offer_id"], "accept")
+    lab.me.fault("GetTradeOffers", "maintenance", shape="empty", times=2)
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    lab.me.fault("GetTradeOffers", "maintenance", shape="empty", times=4)
+    assert why(lab.do(lab.find_order(trade))) == "items_moved"
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_accepted"]
+
+
+def test_a_restarted_worker_begins_its_looks_anew(lab: Lab, player: SteamAccount) -> None:
+    trade = lost(lab, player, made=False)
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    lab.die()
+    lab.start()
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
+
+
+def test_each_trade_of_a_find_gets_one_report(lab: Lab, world: SteamWorld, player: SteamAccount) -> None:
+    other = world.account("player", items=1)
+    made, absent = lost(lab, player, made=True), None
+    order = lab.send_order(other, [], other.assets())
+    lab.me.fault("send", "cut")
+    lab.do(order)
+    absent = lab.watched(order, None, "in_doubt")
+    first = lab.do(lab.find_order(made, absent))
+    assert sorted(kinds(first)) == ["find_inconclusive", "offer_active"]
+    second = {report.trade_id: report.kind for report in lab.do(lab.find_order(made, absent))}
+    assert second == {made.trade_id: "offer_active", absent.trade_id: "offer_absent"}
