@@ -10,6 +10,7 @@ import redis
 
 from balancer.db import Database
 from balancer.fleet import Fleet
+from balancer.looks import Looks
 from balancer.orders import Outbox
 from balancer.switches import Switches
 from balancer.waiters import Waiters
@@ -36,6 +37,7 @@ class Context:
     # Items that are known to stand in the table, so that a deposit does not write them again. They are never removed.
     known_items: set[str] = field(default_factory=set)
     outbox: Outbox = field(default_factory=Outbox)
+    looks: Looks = field(default_factory=Looks)
     switches: Switches = field(default_factory=Switches)
 
     def new_id(self, prefix: str) -> str:

@@ -79,6 +79,7 @@ class Inventories:
     _cached: OrderedDict[Key, _Cached] = field(default_factory=OrderedDict)
     _reading: dict[Key, asyncio.Task[PlayerInventory]] = field(default_factory=dict)
     _asked: dict[str, asyncio.Future[Report]] = field(default_factory=dict)
+    _keys: dict[SteamId, set[Key]] = field(default_factory=dict)  # those above, by player
     _watched: OrderedDict[str, SteamId] = field(default_factory=OrderedDict)
 
     async def read(self, steam_id: SteamId, trade_token: str | None) -> PlayerInventory:
@@ -98,6 +99,7 @@ class Inventories:
         if reading is None:
             reading = asyncio.create_task(self._read(key, trade_token))
             self._reading[key] = reading
+            self._keys.setdefault(steam_id, set()).add(key)
             reading.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(reading)
 
@@ -108,10 +110,9 @@ class Inventories:
 
     def forget(self, steam_id: SteamId) -> None:
         """Believe nothing older about this player."""
-        for key in [key for key in self._cached if key[0] == steam_id]:
-            del self._cached[key]
-        for key in [key for key in self._reading if key[0] == steam_id]:
-            del self._reading[key]
+        for key in self._keys.pop(steam_id, ()):
+            self._cached.pop(key, None)
+            self._reading.pop(key, None)
 
     def watch(self, trade_ids: Iterable[str], steam_id: SteamId) -> None:
         """Items of this player were put in these trades: forget him now, and whenever one of them changes."""
@@ -144,12 +145,23 @@ class Inventories:
         if current:
             del self._reading[key]
         if done.cancelled() or done.exception() is not None or not current:
+            self._unlist(key)
             return
         good_ms = int(self.settings.trades.inventory_cache_s * 1000)
         self._cached[key] = _Cached(done.result(), self.clock.now_ms() + good_ms)
         self._cached.move_to_end(key)
         while len(self._cached) > CACHED_MAX:
-            self._cached.popitem(last=False)
+            oldest, _ = self._cached.popitem(last=False)
+            self._unlist(oldest)
+
+    def _unlist(self, key: Key) -> None:
+        """Nothing is known or being read under this key any more."""
+        if key in self._cached or key in self._reading:
+            return
+        mine = self._keys.get(key[0], set())
+        mine.discard(key)
+        if not mine:
+            self._keys.pop(key[0], None)
 
     async def _read(self, key: Key, trade_token: str | None) -> PlayerInventory:
         steam_id = key[0]

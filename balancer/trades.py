@@ -119,7 +119,11 @@ async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:
 
 async def show(ctx: Context, ids: list[str]) -> list[TradeView]:
     """These trades, in this order; unknown ids are left out."""
-    found = await ctx.db.look(show_trades.by_ids, ids)
+    if len(ids) == 1:
+        one = await ctx.looks.trade(ctx.db, ids[0])
+        found: show_trades.Found = ([one[0]], one[1]) if one else ([], [])
+    else:
+        found = await ctx.db.look(show_trades.by_ids, ids)
     views = {view.trade_id: view for view in show_trades.views(found, ctx.master, ctx.settings, ctx.clock.now())}
     return [views[trade_id] for trade_id in dict.fromkeys(ids) if trade_id in views]
 
