@@ -6,6 +6,7 @@ models ``path``, ``query`` and ``body``. What does not fit is refused with `Inva
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import inspect
@@ -19,9 +20,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from balancer import auth, schemas
+from balancer import addresses, auth, schemas
 from balancer.context import Context
-from shared.errors import BadKey, FleetError, Forbidden, InvalidRequest
+from shared.errors import BadKey, FleetError, Forbidden, InvalidRequest, RateLimited
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
 JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
@@ -71,7 +72,11 @@ def operation(
 
         @functools.wraps(handler)
         async def handle(request: web.Request) -> web.StreamResponse:
-            return await _call(found, request)
+            try:
+                async with asyncio.timeout(request.app[CONTEXT].settings.balancer.request_max_s):
+                    return await _call(found, request)
+            except TimeoutError:
+                raise web.HTTPGatewayTimeout from None
 
         handle.operation = found  # type: ignore[attr-defined]
         return handle
@@ -108,7 +113,8 @@ async def _call(found: Operation, request: web.Request) -> web.StreamResponse:
     values: dict[str, Any] = {}
     caller = None
     if found.scope is not None:
-        caller = await auth.caller_of(ctx, request.app[auth.KEYS], request.headers.get("Authorization"), found.scope)
+        header, address = request.headers.get("Authorization"), addresses.of(request)
+        caller = await auth.caller_of(ctx, request.app[auth.KEYS], header, found.scope, address)
     takes = found.takes
     if "path" in takes:
         values["path"] = _strings(found.models["path"], dict(request.match_info), "path")
@@ -202,7 +208,7 @@ def wrapper_errors(found: Operation) -> tuple[tuple[type[FleetError], str], ...]
     """The (class, code) that every call of this shape may end in."""
     rows: list[tuple[type[FleetError], str]] = [(InvalidRequest, "invalid_request")]
     if found.scope:
-        rows += [(BadKey, "bad_key"), (Forbidden, "scope_missing")]
+        rows += [(BadKey, "bad_key"), (Forbidden, "scope_missing"), (RateLimited, "too_many_tries")]
     if "key" in found.takes:
         rows.append((InvalidRequest, "idempotency_key_missing"))
     return tuple(rows)

@@ -1,11 +1,15 @@
 """Who calls, and may they: API keys, kept as keyed hashes, with scopes.
 
 ``read`` looks, ``trade`` moves items, ``operate`` pauses bots. A key that was good is believed for a few seconds without asking
-the database again, so a revoked one works for that long at most; a bad key is asked about every time.
+the database again, so a revoked one works for that long at most. Bad keys are counted, for each address and for each key: after
+some of them the answer is 429 without a look at the database. A key that was good in this process is always looked at, so that
+a site is not locked out by somebody else behind the same address.
 """
 
 from __future__ import annotations
 
+import hmac
+import math
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -15,13 +19,14 @@ from aiohttp import web
 from balancer import repository
 from balancer.context import Context
 from balancer.trades import Caller
-from shared.errors import BadKey, Forbidden
+from shared.errors import BadKey, Forbidden, RateLimited
 
 SCOPES = ("trade", "read", "operate")
 PREFIX = "fk_"
 KEY_MAX_CHARS = 100
 BELIEVED_S = 3.0
 BELIEVED_MAX = 1000
+COUNTED_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,33 @@ class Keys:
 
     def __init__(self) -> None:
         self._believed: OrderedDict[str, _Believed] = OrderedDict()
+        self._bad: OrderedDict[str, tuple[int, float]] = OrderedDict()  # how many bad keys, and when the last
+
+    def check(self, key_hash: str, address: str, now: float, most: int, forget_s: float) -> None:
+        """Whether this key may be tried from this address.
+
+        Raises:
+            RateLimited: ``too_many_tries``.
+        """
+        if key_hash in self._believed:
+            return
+        for subject in (f"address {address}", f"key {key_hash}"):
+            count, last = self._bad.get(subject, (0, now))
+            left_s = last + forget_s - now
+            if count >= most and left_s > 0:
+                raise RateLimited("Too many wrong API keys.", code="too_many_tries", retry_after_s=math.ceil(left_s))
+            if left_s <= 0:
+                self._bad.pop(subject, None)
+
+    def bad(self, key_hash: str, address: str, now: float) -> None:
+        """Count one bad key."""
+        self._believed.pop(key_hash, None)
+        for subject in (f"address {address}", f"key {key_hash}"):
+            count, _ = self._bad.get(subject, (0, now))
+            self._bad[subject] = (count + 1, now)
+            self._bad.move_to_end(subject)
+        while len(self._bad) > COUNTED_MAX:
+            self._bad.popitem(last=False)
 
     def get(self, key_hash: str, now: float) -> Caller | None:
         """The caller, if the key was good less than ``BELIEVED_S`` ago."""
@@ -56,10 +88,11 @@ def new_key() -> str:
     return PREFIX + secrets.token_urlsafe(30)
 
 
-async def caller_of(ctx: Context, keys: Keys, header: str | None, scope: str) -> Caller:
-    """The client whose key stands in the Authorization header.
+async def caller_of(ctx: Context, keys: Keys, header: str | None, scope: str, address: str) -> Caller:
+    """The client whose key stands in the Authorization header of a request from ``address``.
 
     Raises:
+        RateLimited: too many bad keys.
         BadKey: no header, not a key, or one that is unknown or revoked.
         Forbidden: ``scope_missing``.
     """
@@ -70,8 +103,11 @@ async def caller_of(ctx: Context, keys: Keys, header: str | None, scope: str) ->
     now = ctx.clock.monotonic()
     caller = keys.get(key_hash, now)
     if caller is None:
+        limits = ctx.settings.balancer
+        keys.check(key_hash, address, now, limits.bad_keys_max, limits.bad_keys_forget_s)
         client = await ctx.db.look(repository.find_client_by_key_hash, key_hash)
-        if client is None:
+        if client is None or not hmac.compare_digest(client.key_hash, key_hash):
+            keys.bad(key_hash, address, now)
             raise BadKey()
         caller = Caller(client.client_id, client.name, client.scopes)
         keys.put(key_hash, caller, now)

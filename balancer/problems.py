@@ -95,12 +95,14 @@ HTTP_CODES = {
     414: "uri_too_long",
     415: "json_only",
     417: "expectation_failed",
+    504: "request_timeout",
 }
 HTTP_DETAILS = {
     404: "There is nothing at this address; /openapi.json lists what there is.",
     405: "This address does not know this method.",
     413: "The body is larger than this service takes.",
     415: "The body must be JSON, with Content-Type: application/json.",
+    504: "This took too long and was given up; the same request may be repeated with the same Idempotency-Key.",
 }
 
 _OWN_FIELDS = frozenset({"type", "title", "status", "detail", "code", "retryable", "actor"})
@@ -174,7 +176,8 @@ def respond_http(error: web.HTTPException) -> web.Response:
     status = error.status
     code = HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal")
     detail = HTTP_DETAILS.get(status) or HTTPStatus(status).description or HTTPStatus(status).phrase
-    response = _response(status, _body(code, status, detail, "site" if status < 500 else "operator"))
+    actor = "site" if status < 500 else "operator"
+    response = _response(status, _body(code, status, detail, actor, retryable=status == 504))
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response

@@ -36,6 +36,7 @@ class Client:
     client_id: str
     name: str
     scopes: frozenset[str]
+    key_hash: str = ""  # of the key by which it was found
 
 
 def create_client(connection: Connection, name: str, scopes: Iterable[str], key_hash: str, *, now: datetime) -> Client:
@@ -82,11 +83,11 @@ def _live_client(connection: Connection, name: str) -> str:
 def find_client_by_key_hash(connection: Connection, key_hash: str) -> Client | None:
     """The client whose live key this is; ``None`` if the key or the client is unknown or revoked."""
     row = connection.execute(
-        select(clients.c.client_id, clients.c.name, clients.c.scopes)
+        select(clients.c.client_id, clients.c.name, clients.c.scopes, client_keys.c.key_hash)
         .join(client_keys, client_keys.c.client_id == clients.c.client_id)
         .where(client_keys.c.key_hash == key_hash, client_keys.c.revoked_at.is_(None), clients.c.revoked_at.is_(None))
     ).first()
-    return None if row is None else Client(row.client_id, row.name, frozenset(row.scopes.split()))
+    return None if row is None else Client(row.client_id, row.name, frozenset(row.scopes.split()), row.key_hash)
 
 
 def list_clients(connection: Connection) -> list[Client]:

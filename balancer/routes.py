@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer.handlers import bots, deposit, deposits, docs, events, health, inventory, trade, verify, withdraw
+from balancer.handlers import (
+    approvals,
+    bots,
+    deposit,
+    deposits,
+    docs,
+    events,
+    health,
+    inventory,
+    operate,
+    trade,
+    verify,
+    withdraw,
+)
 
 ROUTES: list[web.RouteDef] = [
     web.post("/deposit", deposit.create),
@@ -13,6 +26,12 @@ ROUTES: list[web.RouteDef] = [
     web.get("/trade", trade.find, allow_head=False),
     web.post("/trade", trade.look),
     web.post("/trade/{trade_id}/cancel", trade.cancel),
+    web.get("/trade/{trade_id}/story", trade.story, allow_head=False),
+    web.get("/approvals", approvals.find, allow_head=False),
+    web.post("/approvals/{trade_id}/{decision}", approvals.decide),
+    web.get("/switches", operate.show_switches, allow_head=False),
+    web.post("/switches", operate.turn_switch),
+    web.post("/users/{user_id}/unblock", operate.unblock),
     web.post("/inventory", inventory.show),
     web.get("/deposits", deposits.find, allow_head=False),
     web.get("/bots", bots.find, allow_head=False),

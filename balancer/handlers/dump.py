@@ -10,6 +10,8 @@ from balancer.custody import DepositView
 from balancer.feed import EventView
 from balancer.fleet import BotView
 from balancer.inventory import PlayerInventory
+from balancer.story import Step
+from balancer.switches import Pause
 from balancer.trades import TradeView
 from shared.domain.items import HeldAsset
 from shared.settings import Settings
@@ -22,6 +24,24 @@ def time_of(unix_s: int) -> str:
 
 def _maybe(unix_s: int | None) -> str | None:
     return None if unix_s is None else time_of(unix_s)
+
+
+def step(step: Step) -> dict[str, Any]:
+    """A `schemas.Step`."""
+    return {
+        "number": step.number,
+        "at": time_of(step.at),
+        "who": step.who,
+        "kind": step.kind,
+        "text": step.text,
+        "data": step.data,
+    }
+
+
+def pause(pause: Pause) -> dict[str, Any]:
+    """A `schemas.Pause`."""
+    at = time_of(int(pause.paused_at.timestamp()))
+    return {"switch": pause.switch, "paused_at": at, "who": pause.who, "reason": pause.reason}
 
 
 def trade(view: TradeView, settings: Settings) -> dict[str, Any]:

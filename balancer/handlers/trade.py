@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer import api, schemas, trades
+from balancer import story as stories
 from balancer.context import Context
 from balancer.handlers import dump
 from balancer.trades import Caller, TradeView
@@ -61,6 +62,19 @@ async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> l
         found = await trades.find(ctx, offer_ids=offer_ids, limit=schemas.LOOKUP_MAX)
         views = [*views, *(view for view in found if view.trade_id not in shown)]
     return views
+
+
+@api.operation(scope="read", answers={200: schemas.Story}, errors=((NotFound, "not_found"),))
+async def story(ctx: Context, path: schemas.TradePath) -> web.Response:
+    """One trade's whole story.
+
+    The choice of the bot and why, each order, what was reported, and what it led to, in the order in which it was written down.
+    """
+    found = await trades.show(ctx, [path.trade_id])
+    if not found:
+        raise NotFound("There is no trade with this id.")
+    steps = await ctx.db.look(stories.of_trade, path.trade_id)
+    return api.answer({"trade": dump.trade(found[0], ctx.settings), "story": [dump.step(step) for step in steps]})
 
 
 @api.operation(scope="trade", answers={200: schemas.Trade}, errors=((NotFound, "not_found"), (TooLate, "too_late")))

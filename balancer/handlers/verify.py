@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from aiohttp import ClientSession, web
 
-from balancer import api, openid, pages, schemas, verify
+from balancer import addresses, api, openid, pages, schemas, verify
 from balancer.context import Context
 from balancer.trades import Caller
 from shared.domain.ids import SteamId
@@ -52,15 +52,6 @@ def provider_of(settings: Settings) -> openid.Provider:
 def return_to(settings: Settings, state: str) -> str:
     """Where Steam sends the browser back to; the state stands in it, so Steam's signature covers it."""
     return f"{settings.balancer.site_url.rstrip('/')}/verify/signed-in?state={state}"
-
-
-def address_of(request: web.Request) -> str:
-    """Whom a wrong try counts against: the peer, or, behind a proxy on this machine, whom that proxy names last."""
-    peer = request.remote or "unknown"
-    if peer in ("127.0.0.1", "::1"):
-        named = ",".join(request.headers.getall("X-Forwarded-For", [])).rsplit(",", 1)[-1].strip()
-        return named[:64] or peer
-    return peer
 
 
 def _sign_in_link(settings: Settings, token: str) -> str:
@@ -117,7 +108,7 @@ async def sign_in(request: web.Request) -> web.Response:
 async def signed_in(request: web.Request) -> web.Response:
     """Back from Steam: checked in full, then a session is opened."""
     ctx = request.app[api.CONTEXT]
-    address = address_of(request)
+    address = addresses.of(request)
     now = ctx.clock.monotonic()
     state, _, token = request.cookies.get(STATE_COOKIE, "").partition(".")
     try:
@@ -187,7 +178,7 @@ async def _form(request: web.Request) -> web.Response:
     if not verify.csrf_is_right(session_id, csrf):
         return _refused(403, "This form is not ours.", "Start again from the link in the trade offer.")
     try:
-        answer = await _checked(request, ctx, address_of(request), token, steam_id)
+        answer = await _checked(request, ctx, addresses.of(request), token, steam_id)
     except RateLimited as error:
         return _trouble(error)
     if answer.ok:

@@ -10,7 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 from balancer_http.harness import OTHER, PLAYER, Service
 from multidict import CIMultiDict
 
-from balancer import schemas, verify
+from balancer import addresses, schemas, verify
 from balancer.handlers import verify as pages
 from shared.domain.ids import SteamId
 
@@ -178,8 +178,8 @@ async def test_wrong_tries_slow_down_the_address_and_not_the_token(service: Serv
 def test_behind_a_proxy_of_this_machine_its_last_word_counts(named: list[str], counted: str) -> None:
     headers = CIMultiDict([("X-Forwarded-For", one) for one in named])
     request = make_mocked_request("GET", "/verify/x", headers=headers).clone(remote="127.0.0.1")
-    assert pages.address_of(request) == counted
-    assert pages.address_of(request.clone(remote="8.8.8.8")) == "8.8.8.8"
+    assert addresses.of(request) == counted
+    assert addresses.of(request.clone(remote="8.8.8.8")) == "8.8.8.8"
 
 
 async def test_a_site_is_slowed_down_per_player(service: Service) -> None:

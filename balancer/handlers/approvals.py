@@ -1,0 +1,35 @@
+"""`/approvals`: withdrawals that wait for a second operator."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer import api, schemas, trades, waiting
+from balancer.context import Context
+from balancer.handlers import dump
+from balancer.trades import Caller
+from shared.errors import Forbidden, NotFound, TooLate
+
+
+@api.operation(scope="operate", answers={200: schemas.Trades})
+async def find(ctx: Context) -> web.Response:
+    """Withdrawals that wait for an approval, oldest first."""
+    ids = await waiting.list_approvals(ctx)
+    return api.answer(dump.trades(await trades.show(ctx, ids), ctx.settings))
+
+
+@api.operation(
+    scope="operate",
+    answers={200: schemas.Trade},
+    errors=((NotFound, "not_found"), (Forbidden, "own_request"), (TooLate, "too_late")),
+)
+async def decide(ctx: Context, caller: Caller, path: schemas.ApprovalPath) -> web.Response:
+    """Approve or reject a withdrawal.
+
+    The client that asked for it cannot. An approved one goes to its bot within seconds, or when its items have settled; a
+    rejected one is canceled and its items are free at once.
+    """
+    approve = path.decision == "approve"
+    await waiting.decide(ctx, path.trade_id, caller.client_id, f"client:{caller.name}", approve=approve)
+    [view] = await trades.show(ctx, [path.trade_id])
+    return api.answer(dump.trade(view, ctx.settings))
