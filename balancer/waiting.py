@@ -6,6 +6,7 @@ Their rows are reserved and their offers counted from the request on, but no ord
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -159,42 +160,38 @@ async def decide(ctx: Context, trade_id: str, client_id: str | None, who: str, *
         Forbidden: ``own_request``, the client that asked for it decides about it.
         TooLate: it does not wait for an approval (any more).
     """
-    rules = journal.Rules.of(ctx.settings)
-    work = _approve if approve else _reject
-    await ctx.db.run(work, trade_id, client_id, who, ctx.settings.trades, rules, ctx.clock.now())
+    rules, now = journal.Rules.of(ctx.settings), ctx.clock.now()
+    work = functools.partial(decide_in, approve=approve)
+    await ctx.db.run(work, trade_id, client_id, who, ctx.settings.trades, rules, now)
     ctx.waiters.notify([trade_id])
 
 
-def _approve(
+def decide_in(
     connection: Connection,
     trade_id: str,
     client_id: str | None,
     who: str,
     times: TradeSettings,
-    _rules: journal.Rules,
-    now: datetime,
-) -> None:
-    trade = _undecided(connection, trade_id, client_id)
-    rows = _rows(connection, trade_id)
-    wait = until(rows, times, now)
-    # What has settled is released by the sweep too, which looks once more whether it may go.
-    values = {"waits_for": WaitsFor.SETTLEMENT.value, "next_try_at": wait or now, "touched": now}
-    connection.execute(update(trades).where(trades.c.trade_id == trade_id).values(values))
-    _append(connection, "withdrawal_approved", trade, {"settles_at": int(wait.timestamp()) if wait else None}, who, now)
-
-
-def _reject(
-    connection: Connection,
-    trade_id: str,
-    client_id: str | None,
-    who: str,
-    _times: TradeSettings,
     rules: journal.Rules,
     now: datetime,
+    *,
+    approve: bool,
 ) -> None:
+    """`decide` inside a transaction. Without a client it is an operator at the command line."""
     trade = _undecided(connection, trade_id, client_id)
-    _append(connection, "withdrawal_rejected", trade, {}, who, now)
-    reversal.recall(connection, trade, "rejected", who, now, rules)
+    if approve:
+        _approve(connection, trade, who, times, now)
+    else:
+        _append(connection, "withdrawal_rejected", trade, {}, who, now)
+        reversal.recall(connection, trade, "rejected", who, now, rules)
+
+
+def _approve(connection: Connection, trade: Row[Any], who: str, times: TradeSettings, now: datetime) -> None:
+    """What has settled is released by the sweep too, which looks once more whether it may go."""
+    wait = until(_rows(connection, trade.trade_id), times, now)
+    values = {"waits_for": WaitsFor.SETTLEMENT.value, "next_try_at": wait or now, "touched": now}
+    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
+    _append(connection, "withdrawal_approved", trade, {"settles_at": int(wait.timestamp()) if wait else None}, who, now)
 
 
 def _undecided(connection: Connection, trade_id: str, client_id: str | None) -> Row[Any]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "audit": "Compare what the database says with what Steam says.",
+    "approvals": "Withdrawals that wait for a second operator.",
+    "backup": "Write a whole copy of the database while it is in use.",
     "balancer": "Run the HTTP service.",
     "bots": "The vault of this host: import, list, Guard codes.",
     "clients": "API keys of the websites that call the balancer.",
@@ -20,7 +22,10 @@ COMMANDS = {
     "demo": "Players, ten bots and a simulated Steam, from nothing to the audit.",
     "group": "Ten bots of a color on this host: start, status, stop.",
     "keys": "The master key, and the keys that a host needs for its bots.",
+    "restore": "Put a backup in the database's place; open trades are searched for.",
     "sandbox": "Run a simulated Steam.",
+    "switches": "Stop new deposits or withdrawals, and let them go on.",
+    "trades": "The story of one trade; let a blocked player trade again.",
     "up": "Run all parts on this machine until Ctrl-C.",
 }
 

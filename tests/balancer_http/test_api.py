@@ -20,7 +20,9 @@ SCOPED = [
 
 
 def path_of(pattern: str) -> str:
-    return pattern.format(trade_id="trd_1", color="red", bot_id="1", action="pause", token="t", file="f")
+    return pattern.format(
+        trade_id="trd_1", color="red", bot_id="1", action="pause", token="t", file="f", user_id="u", decision="approve"
+    )
 
 
 @pytest.mark.parametrize(("method", "pattern", "scope"), SCOPED)

@@ -1,0 +1,82 @@
+"""`fleet trades`: one trade's whole story, and letting a blocked player trade again."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scripts.commands.clients import JSON, _opened
+from scripts.fleet import App
+
+if TYPE_CHECKING:
+    from balancer.show_trades import TradeView
+    from balancer.story import Step
+
+cli = click.Group(help="The story of one trade; let a blocked player trade again.")
+
+
+@cli.command()
+@click.argument("trade_id")
+@JSON
+@click.pass_obj
+def show(app: App, trade_id: str, as_json: bool) -> None:
+    """Tell TRADE_ID's story: choice, orders, reports, Steam's results. Shows no secrets."""
+    from balancer import show_trades, story
+    from shared.clock import Clock
+
+    settings = app.settings()
+    with _opened(app) as (connection, master):
+        views = show_trades.views(show_trades.by_ids(connection, [trade_id]), master, settings, Clock().now())
+        steps = story.of_trade(connection, trade_id)
+    if not views:
+        raise click.ClickException(f"there is no trade {trade_id}")
+    if as_json:
+        click.echo(json.dumps({"trade": _plain(views[0]), "story": [asdict(step) for step in steps]}))
+    else:
+        _tell(views[0], steps)
+
+
+def _plain(view: TradeView) -> dict[str, Any]:
+    """The trade without its token: whoever reads the terminal is not the player."""
+    plain = asdict(view)
+    del plain["token"]
+    return plain
+
+
+def _tell(view: TradeView, steps: list[Step]) -> None:
+    bot = f"{view.bot.color}-{view.bot.bot_id}"
+    click.echo(f"{view.trade_id}: {view.direction} of {len(view.items)} items, {bot} and {view.steam_id} ({view.user_id})")
+    waits = f", waits for its {view.waits_for}" if view.waits_for else ""
+    failure = f", {view.failure.code} {view.failure.reason or ''}".rstrip() if view.failure else ""
+    click.echo(f"{view.status}{waits}{failure}; attempt {view.attempt}, offer {view.offer_id or 'none yet'}")
+    for step in steps:
+        at = datetime.fromtimestamp(step.at, UTC)
+        click.echo(f"{at:%Y-%m-%d %H:%M:%S}  {step.who:16} {step.text}")
+    for item in view.items:
+        after = f" → {item.new_asset_id} ({item.matched})" if item.new_asset_id else ""
+        click.echo(f"  {item.asset_id}{after}  {item.market_hash_name}  {item.deposit_status or 'removed'}")
+
+
+@cli.command()
+@click.argument("steam_id")
+@click.pass_obj
+def unblock(app: App, steam_id: str) -> None:
+    """Let the player with STEAM_ID trade again, whose trade was reversed."""
+    from balancer import reversal
+    from shared.clock import Clock
+    from shared.domain.ids import SteamId
+
+    try:
+        account = SteamId(steam_id)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    with _opened(app) as (connection, _):
+        user_id = reversal.unblock(connection, None, int(account), f"cli:{getpass.getuser()}", Clock().now())
+    if user_id is None:
+        raise click.ClickException("no player with this Steam id is blocked")
+    click.echo(f"{user_id} may trade again")

@@ -1,0 +1,161 @@
+"""Kill switches, approvals, blocked users, stories, bad keys and slow requests, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from balancer_http.harness import PLAYER, TRADE_URL, Service
+from sqlalchemy import update
+
+from balancer import api, auth, models
+from shared.errors import RateLimited
+from shared.settings import Settings
+
+
+def with_settings(service: Service, section: str, **values: Any) -> None:
+    """Change settings of the running balancer."""
+    settings: Settings = service.ctx.settings
+    changed = getattr(settings, section).model_copy(update=values)
+    service.ctx.settings = settings.model_copy(update={section: changed})
+
+
+async def settled(service: Service, *asset_ids: str) -> list[str]:
+    """Deposits that may be given back."""
+    trade = await service.accepted(await service.deposit(*asset_ids))
+    ids = [item["deposit_id"] for item in trade["items"]]
+    now = service.ctx.clock.now()
+    change = update(models.deposits).where(models.deposits.c.deposit_id.in_(ids)).values(settled_at=now)
+    await service.ctx.db.run(lambda connection: connection.execute(change).rowcount)
+    return ids
+
+
+def body(ids: list[str], **more: Any) -> dict[str, Any]:
+    return {"user_id": "player-1", "steam_id": PLAYER, "trade_url": TRADE_URL, "deposit_ids": ids, **more}
+
+
+async def json_of(response: Any) -> Any:
+    return response.status, await response.json()
+
+
+async def test_a_switch_stops_new_trades_until_it_is_turned_back(service: Service) -> None:
+    switch = {"switch": "deposits", "paused": True, "reason": "looking at prices"}
+    status, answer = await json_of(await service.call("POST", "/switches", switch))
+    assert (status, answer["paused"][0]["who"], answer["steam_maintenance"]) == (200, "client:site", False)
+    before = await service.rows()
+    response = await service.call("POST", "/deposit", service.deposit_body("1"))
+    status, problem = await json_of(response)
+    assert (status, problem["code"], problem["actor"], problem["retryable"]) == (503, "fleet_paused", "operator", True)
+    assert response.headers["Retry-After"] and problem["reason"] == "looking at prices"
+    assert await service.rows() == before
+    assert (await json_of(await service.call("GET", "/switches")))[1]["paused"][0]["switch"] == "deposits"
+    await service.call("POST", "/switches", {"switch": "deposits", "paused": False})
+    assert (await service.deposit("1"))["status"] == "sent"
+
+
+async def test_operators_calls_need_the_scope(service: Service) -> None:
+    await service.add_client("plain", "trade", "read")
+    before = await service.rows()
+    for method, path, data in (
+        ("POST", "/switches", {"switch": "deposits", "paused": True}),
+        ("GET", "/approvals", None),
+        ("POST", "/approvals/trd_1/approve", None),
+        ("POST", "/users/player-1/unblock", None),
+    ):
+        status, problem = await json_of(await service.call(method, path, data, client="plain"))
+        assert (status, problem["code"]) == (403, "scope_missing"), path
+    assert await service.rows() == before
+
+
+async def test_a_dear_withdrawal_needs_another_client_and_shows_it(service: Service) -> None:
+    with_settings(service, "limits", approval_above_cents=1000)
+    await service.add_client("boss", "operate", "read")
+    ids = await settled(service, "1")
+    status, answer = await json_of(await service.call("POST", "/withdraw?wait=20", body(ids)))
+    [trade] = answer["trades"]
+    assert (status, trade["status"], trade["approval_needed"], trade["waits_for"]) == (202, "queued", True, "approval")
+    listed = await json_of(await service.call("GET", "/approvals", client="boss"))
+    assert [one["trade_id"] for one in listed[1]["trades"]] == [trade["trade_id"]]
+    path = f"/approvals/{trade['trade_id']}"
+    status, problem = await json_of(await service.call("POST", f"{path}/approve"))
+    assert (status, problem["code"]) == (403, "own_request")
+    status, approved = await json_of(await service.call("POST", f"{path}/approve", client="boss"))
+    assert (status, approved["approval_needed"]) == (200, False)
+    assert (await service.until(trade["trade_id"], "sent"))["offer_id"]
+    status, problem = await json_of(await service.call("POST", f"{path}/reject", client="boss"))
+    assert (status, problem["code"]) == (409, "too_late")
+    story = (await json_of(await service.call("GET", f"/trade/{trade['trade_id']}/story")))[1]["story"]
+    kinds = [step["kind"] for step in story]
+    assert kinds[:3] == ["trade_created", "withdrawal_approved", "withdrawal_released"]
+    assert story[1]["who"] == "client:boss" and "waits for its approval" in story[0]["text"]
+
+
+async def test_withdraw_when_settled_waits_and_can_be_canceled(service: Service) -> None:
+    trade = await service.accepted(await service.deposit("1"))
+    ids = [item["deposit_id"] for item in trade["items"]]
+    status, problem = await json_of(await service.call("POST", "/withdraw", body(ids)))
+    assert (status, problem["code"]) == (409, "item_unsettled") and "settles_at" in problem
+    status, answer = await json_of(await service.call("POST", "/withdraw", body(ids, when_settled=True)))
+    [waits] = answer["trades"]
+    assert (status, waits["waits_for"], waits["next_try_at"] is not None) == (202, "settlement", True)
+    status, canceled = await json_of(await service.call("POST", f"/trade/{waits['trade_id']}/cancel"))
+    assert (status, canceled["status"], canceled["items"][0]["deposit_status"]) == (200, "canceled", "active")
+    assert not [order for order in service.bots.orders if order.trade_id == waits["trade_id"]]
+
+
+async def test_a_blocked_player_is_told_and_unblocked(service: Service) -> None:
+    trade = await service.accepted(await service.deposit("1"))
+    await service.report("exchange_reversed", trade, {"exchange_id": "5001", "exchange_status": 12})
+    await service.until(trade["trade_id"], "reversed")
+    before = await service.rows()
+    status, problem = await json_of(await service.call("POST", "/deposit", service.deposit_body("2")))
+    assert (status, problem["code"], problem["actor"]) == (409, "partner_blocked", "operator")
+    assert await service.rows() == before
+    status, answer = await json_of(await service.call("POST", "/users/player-1/unblock"))
+    assert (status, answer) == (200, {"user_id": "player-1", "blocked": False})
+    status, problem = await json_of(await service.call("POST", "/users/player-1/unblock"))
+    assert (status, problem["code"]) == (404, "not_found")
+    assert (await service.deposit("2"))["status"] == "sent"
+
+
+async def test_story_of_a_trade_that_does_not_exist(service: Service) -> None:
+    status, problem = await json_of(await service.call("GET", "/trade/trd_none/story"))
+    assert (status, problem["code"]) == (404, "not_found")
+
+
+async def test_bad_keys_lock_their_address_out_but_not_a_site_that_is_known(service: Service) -> None:
+    assert (await service.call("GET", "/bots")).status == 200
+    most = service.ctx.settings.balancer.bad_keys_max
+    answers = [
+        await service.call("GET", "/bots", headers={"Authorization": f"Bearer fk_{number}"}) for number in range(most + 1)
+    ]
+    assert [answer.status for answer in answers] == [401] * most + [429]
+    problem = await answers[-1].json()
+    assert (problem["code"], problem["retryable"]) == ("too_many_tries", True)
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert (await service.call("GET", "/bots")).status == 200
+    elsewhere = {"Authorization": "Bearer fk_x", "X-Forwarded-For": "9.9.9.9"}
+    assert (await service.call("GET", "/bots", headers=elsewhere)).status == 401
+
+
+def test_a_bad_key_is_locked_out_wherever_it_comes_from_and_forgotten_in_time() -> None:
+    keys = auth.Keys()
+    for number in range(3):
+        keys.check("hash", f"10.0.0.{number}", 0.0, 3, 60)
+        keys.bad("hash", f"10.0.0.{number}", 0.0)
+    with pytest.raises(RateLimited) as refused:
+        keys.check("hash", "10.0.0.9", 1.0, 3, 60)
+    assert refused.value.retry_after_s == 59
+    keys.check("hash", "10.0.0.9", 61.0, 3, 60)
+    keys.check("other", "10.0.0.9", 1.0, 3, 60)
+
+
+async def test_a_request_that_takes_too_long_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(_found: Any, _request: Any) -> None:
+        await asyncio.Event().wait()
+
+    with_settings(service, "balancer", request_max_s=0.05)
+    monkeypatch.setattr(api, "_call", slow)
+    status, problem = await json_of(await service.call("GET", "/bots"))
+    assert (status, problem["code"], problem["retryable"]) == (504, "request_timeout", True)

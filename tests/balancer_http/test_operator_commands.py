@@ -1,0 +1,99 @@
+"""`fleet trades`, `approvals`, `switches`, `backup` and `restore`, as typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from balancer_core.core_world import World, make_world
+from balancer_http.test_commands import fleet
+from sqlalchemy import update
+
+from balancer import migrate, models
+from shared import wire
+from shared.sealing import MasterKey
+
+
+@pytest.fixture
+async def world(tmp_path: Path, redis_url: str) -> Any:
+    """A SQLite database with a player's open deposit, and the settings file that names it."""
+    MasterKey.create(tmp_path / "master.key")
+    (tmp_path / "fleet.toml").write_text(
+        f'[redis]\nurl = "{redis_url}"\n[database]\nurl = "sqlite:///{tmp_path}/fleet.db"\n'
+        f'[balancer]\nmaster_key_file = "{tmp_path}/master.key"\n'
+    )
+    migrate.upgrade(f"sqlite:///{tmp_path}/fleet.db")
+    made = await make_world(f"sqlite:///{tmp_path}/fleet.db", redis_url)
+    yield made
+    await made.close()
+
+
+async def test_a_trades_story_is_told_to_people_and_programs(world: World, tmp_path: Path) -> None:
+    [trade_id] = await world.deposit(2)
+    await world.tell(trade_id, "try_later", code="steam_throttled", reason="slow", result=84)
+    await world.accept(trade_id)
+    config = tmp_path / "fleet.toml"
+    told = fleet(config, "trades", "show", trade_id)
+    assert told.exit_code == 0, told.output
+    assert "Order to send, attempt 1" in told.output and "result 84" in told.output and "queued → accepted" in told.output
+    found = json.loads(fleet(config, "trades", "show", trade_id, "--json").stdout)
+    assert [step["kind"] for step in found["story"]] == ["trade_created", "try_later", "offer_accepted"]
+    assert found["story"][0]["data"]["choice"]["why"] == "most_room"
+    assert "token" not in found["trade"]
+    assert fleet(config, "trades", "show", "trd_none").exit_code == 1
+
+
+async def test_a_blocked_player_is_unblocked_by_steam_id(world: World, tmp_path: Path) -> None:
+    [trade_id] = await world.deposit(1)
+    await world.accept(trade_id)
+    await world.tell(trade_id, "exchange_reversed", exchange_id="x", exchange_status=12)
+    config = tmp_path / "fleet.toml"
+    steam_id = str(world.trade(trade_id).partner)
+    assert "user-1" in fleet(config, "trades", "unblock", steam_id).stdout
+    assert fleet(config, "trades", "unblock", steam_id).exit_code == 1
+    assert fleet(config, "trades", "unblock", "nobody").exit_code == 2
+    assert await world.deposit(1)
+
+
+async def test_approvals_are_listed_and_decided(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    assert "nothing waits" in fleet(config, "approvals", "list").stdout
+    first, second = await world.withdraw(await world.held(1)), await world.withdraw(await world.held(1))
+    world.change(update(models.trades).where(models.trades.c.direction == "withdraw").values(waits_for="approval"))
+    rows = json.loads(fleet(config, "approvals", "list", "--json").stdout)["approvals"]
+    assert [(row["trade_id"], row["value_cents"]) for row in rows] == [(first[0], 250), (second[0], 250)]
+    assert first[0] in fleet(config, "approvals", "list").stdout
+    assert fleet(config, "approvals", "approve", first[0]).exit_code == 0
+    assert fleet(config, "approvals", "approve", first[0]).exit_code == 1
+    assert fleet(config, "approvals", "reject", second[0]).exit_code == 0
+    assert (world.trade(first[0]).waits_for, world.trade(second[0]).status) == ("settlement", "canceled")
+
+
+async def test_switches_are_turned_and_shown(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    assert "nothing is paused" in fleet(config, "switches", "list").stdout
+    assert "deposits are paused" in fleet(config, "switches", "pause", "deposits", "--reason", "prices").stdout
+    assert json.loads(fleet(config, "switches", "list", "--json").stdout)["paused"][0]["reason"] == "prices"
+    assert "nothing is paused" in fleet(config, "switches", "resume", "deposits").stdout
+    assert [row.kind for row in world.events()] == ["paused", "resumed"]
+
+
+async def test_backup_and_restore_leave_open_trades_in_doubt(world: World, tmp_path: Path) -> None:
+    config, copy = tmp_path / "fleet.toml", tmp_path / "copy.db"
+    [trade_id] = await world.deposit(1)
+    await world.ctx.outbox.drain()
+    assert fleet(config, "backup", str(copy)).exit_code == 0
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert fleet(config, "backup", str(copy)).exit_code == 1
+    world.ctx.redis.set(wire.leader_key("sweep"), "me")
+    assert fleet(config, "restore", str(copy), "--yes").exit_code == 1
+    world.ctx.redis.delete(wire.leader_key("sweep"))
+    world.ctx.db.engine.dispose()
+    done = fleet(config, "restore", str(copy), "--yes")
+    assert done.exit_code == 0, done.output
+    assert "1 queued" in done.stdout and "paused" in done.stdout
+    assert world.trade(trade_id).status == "in_doubt"
+    assert fleet(config, "restore").exit_code == 2
+    assert fleet(config, "restore", str(tmp_path / "fleet.toml"), "--yes").exit_code == 1
