@@ -75,3 +75,29 @@ def test_several_balancers_may_start_at_once(empty_url: str) -> None:
         thread.join()
     assert errors == []
     assert set(metadata.tables) <= tables(empty_url)
+
+
+def test_a_trade_in_doubt_is_searched_for_after_the_upgrade_and_survives_the_way_back(empty_url: str) -> None:
+    migrate.upgrade(empty_url, "0001")
+    engine = create_engine(empty_url, poolclass=NullPool)
+    day = "'2026-01-01 00:00:00'"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO users (user_id, steam_id, created_at) VALUES ('u', 7, {day})")
+        connection.exec_driver_sql(
+            f"INSERT INTO bots (color, bot_id, steam_id, created_at, touched) VALUES ('red', 1, 8, {day}, {day})"
+        )
+        for trade_id, status in (("t1", "in_doubt"), ("t2", "sent")):
+            connection.exec_driver_sql(
+                "INSERT INTO trades (trade_id, direction, status, user_id, partner, trade_url_sealed, color, bot_id, attempt, "
+                "expires_at, message, client_id, created_at, touched) VALUES "
+                f"('{trade_id}', 'deposit', '{status}', 'u', 7, '', 'red', 1, 1, {day}, '', 'c', {day}, {day})"
+            )
+    migrate.upgrade(empty_url)
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT trade_id, find_at IS NOT NULL, find_tries FROM trades ORDER BY trade_id")
+        assert [(row[0], bool(row[1]), row[2]) for row in rows] == [("t1", True, 0), ("t2", False, 0)]
+    migrate.downgrade(empty_url, "0001")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM trades").scalar() == 2
+        assert "find_at" not in {column["name"] for column in inspect(connection).get_columns("trades")}
+        assert "switches" not in set(inspect(connection).get_table_names())
