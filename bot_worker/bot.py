@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import redis
@@ -15,6 +16,7 @@ from bot_worker.steam.session import SteamSession
 from shared import log
 from shared.clock import Clock, ServerClock
 from shared.errors import SteamError
+from shared.messages import WatchedTrade
 from shared.sealing import BotKeys
 from shared.settings import Settings
 
@@ -87,8 +89,17 @@ class Memory:
     unconfirmed: Remembered = field(default_factory=Remembered)  # offers that wait for the phone → when first seen
     gifts: Remembered = field(default_factory=Remembered)  # accepted gifts that were told
     suspicious: Remembered = field(default_factory=Remembered)  # readings of the own inventory that look too empty
+    watched_trades: frozenset[tuple[str, int]] = frozenset()  # those of the last watch, and
+    looked_at_s: int = 0  # when that was, unix s, and
+    whole_look_at: float = 0.0  # when all changes of their lives were read last, monotonic s
     redis_run: str = ""
     doubt_before_ms: int = 0  # a send issued before may have been begun by a worker whose marker Redis forgot
+
+    def watched(self, trades: Iterable[WatchedTrade], at_s: int, whole_at: float | None) -> None:
+        """A look at these trades' offers came off, at this time; ``whole_at`` if all changes of their lives were read."""
+        self.watched_trades = frozenset((trade.trade_id, trade.attempt) for trade in trades)
+        self.looked_at_s = at_s
+        self.whole_look_at = self.whole_look_at if whole_at is None else whole_at
 
 
 @dataclass(slots=True)

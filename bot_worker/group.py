@@ -292,7 +292,7 @@ def read_status(folder: Path, group: str, now_ms: int, offline_after_s: float) -
         except (FileNotFoundError, ValueError):
             said = {"state": "unknown", "at_ms": None}
         row.update({name: said.get(name) for name in ("state", "reason", "action", "items", "offers", "orders_done")})
-        row["steam_calls"] = said.get("steam_calls")
+        row.update({name: said.get(name) for name in ("steam_calls", "throttled")})
         row["age_s"] = None if said.get("at_ms") is None else round((now_ms - said["at_ms"]) / 1000, 1)
         if status["state"] == "stopped" or row["pid"] is None:
             row["state"], row["pid"] = "stopped", None

@@ -18,6 +18,8 @@ from shared.messages import Order, WatchedTrade, WatchOrder
 E, S = TradeEvent, TradeStatus
 # Steam back-dates changes (node-steam-tradeoffer-manager looks back 30 min).
 BACK_DATED_S = 1800
+# A trade in hold lives for two weeks: all that changed since it began is read this often, else what is new since the last look.
+WHOLE_EVERY_S = 600.0
 
 _log = log.get(__name__)
 
@@ -31,7 +33,10 @@ def watch(bot: Bot, order: Order, tell: Tell) -> None:
     payload = order.payload
     if not isinstance(payload, WatchOrder):
         return
-    shown = bot.session.sent_offers(payload.since - BACK_DATED_S)
+    begun_s, begun = bot.clock.now_ms() // 1000, bot.clock.monotonic()
+    since, whole = _cutoff(bot, payload, begun)
+    shown = bot.session.sent_offers(since)
+    bot.memory.watched(payload.trades, begun_s, begun if whole else None)
     bot.health.offers = sum(offer.state in answers.LIVE_STATES for offer in shown)
     seen = look_through(bot, payload.trades, shown)
     told = [tell.about(trade.trade_id, trade.attempt, one.event, one.data) for trade, one in seen if one.event is not None]
@@ -40,6 +45,15 @@ def watch(bot: Bot, order: Order, tell: Tell) -> None:
     known = {trade.offer_id for trade in payload.trades if trade.offer_id}
     known |= {offer.offer_id for trade in payload.trades for offer in seeing.recognise(trade, shown)}
     strangers.tell_and_cancel(bot, shown, known, tell)
+
+
+def _cutoff(bot: Bot, payload: WatchOrder, now: float) -> tuple[int, bool]:
+    """Since when changed offers are read, and whether that is the whole life of these trades."""
+    memory = bot.memory
+    known = memory.watched_trades.issuperset((trade.trade_id, trade.attempt) for trade in payload.trades)
+    if known and now - memory.whole_look_at < WHOLE_EVERY_S:
+        return max(payload.since, memory.looked_at_s) - BACK_DATED_S, False
+    return payload.since - BACK_DATED_S, True
 
 
 def look_through(bot: Bot, trades: Sequence[WatchedTrade], shown: Sequence[Offer]) -> list[tuple[WatchedTrade, Seen]]:

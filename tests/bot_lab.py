@@ -21,7 +21,7 @@ from shared import settings as settings_module
 from shared import wire
 from shared.clock import Clock
 from shared.domain.items import Asset
-from shared.messages import DeclineOrder, Heartbeat, Order, Payload, Report, SendOrder, WatchedTrade, WatchOrder
+from shared.messages import DeclineOrder, Heartbeat, OfferOrder, Order, Payload, Report, SendOrder, WatchedTrade, WatchOrder
 from shared.sealing import BotKeys, MasterKey
 from shared.settings import Settings
 
@@ -133,7 +133,7 @@ def bot_settings(redis_url: str, steam_url: str, folder: Path, **more: dict[str,
             "heartbeat_s": 0.2,
             "lease_s": 2.0,
         },
-        "pace": FAST,
+        "pace": dict(FAST),
         "trades": {"absent_after_s": 0.0},
     }
     for section, changes in more.items():
@@ -226,6 +226,10 @@ class Lab:
         self.worker.beats.beat()
         sealed: Any = self.redis.hget(wire.HEARTBEATS, self.name)
         return wire.open_heartbeat(self.name, sealed, self.keys)
+
+    def offer_order(self, kind: str, trade: WatchedTrade) -> Order:
+        payload = OfferOrder(trade.token, trade.partner, trade.offer_id, trade.give, trade.take)
+        return self.order(kind, payload, trade_id=trade.trade_id, attempt=trade.attempt)
 
     def decline_order(self, *, keep_gifts: bool = False) -> Order:
         return self.order("decline", DeclineOrder(keep_gifts), trade_id=None)

@@ -118,7 +118,7 @@ class Connection:
             return self._with_code()
 
     def _with_code(self) -> Tokens:
-        self.client = self._new_client()
+        self.client, self.tokens = self._new_client(), None
         try:
             return sign_in.with_password(
                 self.client, self.account.steam_id, guard_code(self.account.shared_secret, self.now_s())

@@ -121,10 +121,14 @@ def list_(app: App, as_json: bool) -> None:
         return
     for row in rows:
         marks = ["keys" if row["keys"] else "no keys", "signed in before" if row["session"] else "no session yet"]
+        if row["proxy"]:
+            marks.append(f"through {row['proxy']}")
         click.echo(f"{row['bot']:12} {row['account_name'] or '-':24} {row['steam_id'] or '-':18} {', '.join(marks)}")
 
 
 def _row(vault: Vault, bot: str) -> dict[str, object]:
+    from bot_worker.credentials import egress_of
+
     account = vault.account(bot) if vault.has_account(bot) else None
     return {
         "bot": bot,
@@ -132,7 +136,31 @@ def _row(vault: Vault, bot: str) -> dict[str, object]:
         "steam_id": account.steam_id if account else None,
         "keys": vault.has_keys(bot),
         "session": vault.session(bot).refresh_token is not None,
+        "proxy": egress_of(account.proxy) if account and account.proxy else None,
     }
+
+
+@cli.command()
+@click.argument("bot")
+@click.option("--clear", is_flag=True, help="Let the bot go out directly again.")
+@click.pass_obj
+def proxy(app: App, bot: str, clear: bool) -> None:
+    """Let BOT reach Steam through a proxy, whose address is asked for (it may hold a password). Restart the bot then."""
+    from dataclasses import replace
+
+    from bot_worker.credentials import check_proxy, egress_of
+    from shared.errors import VaultError
+
+    vault = _vault(app)
+    try:
+        account = vault.account(bot)
+        address = "" if clear else str(click.prompt("Proxy (http://user:password@host:port)", hide_input=True))
+        if address:
+            check_proxy(address)
+        vault.put([replace(account, proxy=address)])
+    except VaultError as error:
+        raise click.ClickException(error.detail) from None
+    click.echo(f"{bot} goes out {'through ' + egress_of(address) if address else 'directly'}, from its next start on")
 
 
 @cli.command()

@@ -70,9 +70,43 @@ def test_every_shape_of_mafile_is_imported(host: Host, shape: str) -> None:
     done = host("bots", "import", path, "--color", "red", "--first", "3", "--passwords", passwords)
     assert done.exit_code == 0, done.output
     assert host.rows() == [
-        {"bot": "red-3", "account_name": "botone", "steam_id": "76561198000000001", "keys": False, "session": False}
+        {
+            "bot": "red-3",
+            "account_name": "botone",
+            "steam_id": "76561198000000001",
+            "keys": False,
+            "session": False,
+            "proxy": None,
+        }
     ]
     assert "secret-word" not in done.output
+
+
+def test_a_proxy_is_asked_for_and_its_password_never_shown(host: Host) -> None:
+    passwords = host.file("passwords.csv", "account_name,password\nbotone,secret-word\n")
+    path = host.file("botone.maFile", SHAPES["desktop"])
+    assert host("bots", "import", path, "--color", "red", "--passwords", passwords).exit_code == 0
+    set_up = host("bots", "proxy", "red-1", typed="http://user:hidden@203.0.113.9:8080\n")
+    assert set_up.exit_code == 0, set_up.output
+    assert host.rows()[0]["proxy"] == "203.0.113.9:8080"
+    assert "through 203.0.113.9:8080" in host("bots", "list").output
+    wrong = host("bots", "proxy", "red-1", typed="user:hidden@203.0.113.9\n")
+    assert wrong.exit_code != 0
+    for done in (set_up, wrong, host("bots", "list"), host("bots", "list", "--json")):
+        assert "hidden" not in done.output
+    assert host("bots", "proxy", "red-1", "--clear").exit_code == 0
+    assert host.rows()[0]["proxy"] is None
+    assert host("bots", "proxy", "red-9", "--clear").exit_code != 0
+
+
+def test_a_csv_may_name_a_proxy_per_bot(host: Host) -> None:
+    header = "bot,account_name,password,steam_id,shared_secret,identity_secret,proxy\n"
+    line = f"red-1,one,secret-word,76561198000000001,{SECRET},{IDENTITY},"
+    assert host("bots", "import", host.file("bots.csv", f"{header}{line}http://203.0.113.9:8080\n")).exit_code == 0
+    assert host.rows()[0]["proxy"] == "203.0.113.9:8080"
+    wrong = host("bots", "import", host.file("wrong.csv", f"{header}{line}nonsense\n"))
+    assert wrong.exit_code != 0
+    assert "line 2" in wrong.output
 
 
 def test_a_password_is_asked_for(host: Host) -> None:

@@ -202,6 +202,46 @@ def test_a_restarted_worker_begins_its_looks_anew(lab: Lab, player: SteamAccount
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
 
 
+class Killed(BaseException):
+    """SIGKILL, as far as one process can tell."""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [("session", "sent_offers"), ("reporter", "append"), ("session", "cancel"), ("session", "confirm")],
+)
+def test_a_death_in_the_middle_of_a_find_leaves_one_offer_and_the_next_one_finds_it(
+    lab: Lab, player: SteamAccount, owner: str, name: str, moment: str
+) -> None:
+    """Two offers of one withdrawal, neither confirmed: one is adopted and confirmed, the other one canceled."""
+    order = lab.send_order(player, lab.me.assets(), [])
+    lab.me.fault("ajaxop", "success_false", times=50)
+    lab.do(order, replace(order, attempt=2, order_id="or_again"))
+    lab.world.clear_faults()
+    assert [offer["state"] for offer in lab.me.offers()] == [9, 9]
+    trade = replace(lab.watched(order, None, "in_doubt"), attempt=2)
+    victim = getattr(lab.bot, owner)
+    original = getattr(victim, name)
+
+    def die(*arguments: Any, **more: Any) -> Any:
+        if moment == "after":
+            original(*arguments, **more)
+        raise Killed
+
+    setattr(victim, name, die)
+    lab.enqueue(lab.find_order(trade))
+    with pytest.raises(Killed):
+        lab.rq.work_one(1)
+    lab.die()
+    lab.start()
+    assert lab.rq.work_one(1)  # it was put back
+    told = kinds(lab.reports())
+    assert set(told) <= {"confirmation_needed", "offer_active"}
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_active"]
+    assert sorted(offer["state"] for offer in lab.me.offers()) == [2, 6]
+
+
 def test_each_trade_of_a_find_gets_one_report(lab: Lab, world: SteamWorld, player: SteamAccount) -> None:
     other = world.account("player", items=1)
     made, absent = lost(lab, player, made=True), None

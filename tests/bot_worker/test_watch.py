@@ -13,7 +13,7 @@ from bot_worker.steam.shapes import Exchange, Moved, Offer
 from shared import wire
 from shared.domain.items import Asset
 from shared.domain.status import TradeEvent
-from shared.messages import OfferOrder, WatchedTrade
+from shared.messages import OfferOrder, WatchedTrade, WatchOrder
 
 GIVE, TAKE = Asset(730, "2", "11"), Asset(730, "2", "22")
 TRADE = WatchedTrade("tr_1", 1, "secret-token", "76561198000000002", "100", "sent", [GIVE], [TAKE])
@@ -232,6 +232,32 @@ def test_a_strange_live_offer_is_told_once(lab: Lab, player: SteamAccount, monke
     assert report.kind == "offer_unknown"
     assert report.data == {"offer_id": trade.offer_id, "state": 2, "partner": player.steam_id}
     assert lab.do(lab.watch_order()) == []
+
+
+def test_only_what_changed_is_read_again_while_the_same_trades_are_watched(
+    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trade in hold lives for two weeks; its whole time is read at first, for new trades, and every ten minutes."""
+    trade, other = (sent(lab, player, [], [asset]) for asset in player.assets(2))
+    since, now, asked = 1_000_000, [5000.0], []
+    read = lab.bot.session.sent_offers
+    monkeypatch.setattr(lab.bot.session, "sent_offers", lambda cutoff: asked.append(cutoff) or read(cutoff))
+    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
+
+    def look(*trades: WatchedTrade) -> bool:
+        """Whether a watch of these trades read their whole time."""
+        assert lab.do(lab.order("watch", WatchOrder(list(trades), since))) == []
+        return bool(asked.pop() == since - 1800)
+
+    assert [look(trade), look(trade), look()] == [True, False, False]
+    assert [look(trade, other), look(other)] == [True, False]
+    now[0] += 599
+    assert look(other) is False
+    now[0] += 2
+    assert [look(other), look(other)] == [True, False]
+    lab.me.fault("GetTradeOffers", "html", times=3)
+    assert kinds(lab.do(lab.order("watch", WatchOrder([trade], since)))) == ["order_failed"]
+    assert look(trade) is True  # the look that failed does not count
 
 
 def test_trouble_at_steam_reports_nothing_of_trades(lab: Lab, player: SteamAccount) -> None:
