@@ -40,6 +40,7 @@ class World:
         self.catalogue = Catalogue(settings.seed)
         self.accounts = Accounts(self.chance)
         self.items = Inventories(self.chance)
+        self.items.now = now
         self.offers = OfferBook()
         self.exchanges: dict[int, Exchange] = {}
         self.exchanges_of: dict[int, list[Exchange]] = {}

@@ -34,6 +34,7 @@ class Trading(RuleBasedStateMachine):
         self.world = World(SMALL, self.now)
         self.people = list(self.world.accounts)
         self.created = len(self.world.items.by_uid)
+        self.snapshots = []
 
     def tried(self, action, *args):
         try:
@@ -88,8 +89,16 @@ class Trading(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 3600, 86400, 8 * 86400, 15 * 86400]))
     def wait(self, seconds):
+        self.snapshots.append((self.now, self.look(self.world.items.at)))
         self.now += seconds
         timeline.advance(self.world, self.now)
+        for then, seen in self.snapshots[-3:]:
+            assert self.look(lambda place, then=then: self.world.items.at_time(place, then)) == seen
+
+    def look(self, read):
+        """Every inventory as `read` shows it."""
+        places = [(account.steam_id, 730, context) for account in self.people for context in (2, 16)]
+        return {place: {(i.item_uid, i.asset_id, i.protected_until, i.acquired) for i in read(place)} for place in places}
 
     @rule(who=PICK, days=st.sampled_from([0, 0, 3]))
     def hold(self, who, days):
