@@ -49,6 +49,26 @@ def test_an_inventory_is_paged_by_the_last_asset(bench, bot, player):
     assert len(set(seen)) == 6
 
 
+def test_pages_do_not_overlap_when_old_ids_came_back_to_the_front(bench, bot, player):
+    """A settled item keeps its id and lies in front of newer ones, so order and ids do not agree."""
+    me = bot.steam_guard["steamid"]
+    offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:2])["tradeofferid"]
+    bench.act(player["steam_id"], offer, "accept")
+    bench.control("POST", f"/control/accounts/{me}/items", {"count": 3}, 201)
+    bench.advance(604_801)
+
+    seen, query = [], {}
+    for _ in range(6):
+        page = inventory(bot._session, me, count=2, **query).json()
+        seen += [asset["assetid"] for asset in page["assets"]]
+        if not page.get("more_items"):
+            break
+        query = {"start_assetid": page["last_assetid"]}
+
+    assert len(seen) == len(set(seen)) == page["total_inventory_count"] == 9
+    assert seen != sorted(seen, key=int, reverse=True)
+
+
 def test_an_empty_inventory_has_no_lists(bench, bot):
     someone = bench.control("POST", "/control/accounts", {"kind": "player"}, 201)
 
