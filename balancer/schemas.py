@@ -182,27 +182,6 @@ class TradePath(Query):
     trade_id: RecordId
 
 
-class ApprovalPath(Query):
-    """What is decided about one withdrawal."""
-
-    trade_id: RecordId
-    decision: Literal["approve", "reject"]
-
-
-class UserPath(Query):
-    """One user of the site."""
-
-    user_id: UserId
-
-
-class SwitchBody(Body):
-    """Stop new deposits or withdrawals, or let them go on."""
-
-    switch: Literal["deposits", "withdrawals"]
-    paused: bool
-    reason: Annotated[str, Field(max_length=200, pattern=r"^[^\u0000-\u001f\u007f]*$")] = ""
-
-
 class TokenPath(Query):
     """The secret token of an offer."""
 
@@ -278,47 +257,6 @@ class Trades(BaseModel):
     """Trades, in the order asked for."""
 
     trades: list[Trade]
-
-
-class Step(BaseModel):
-    """One thing that happened to a trade, in words and as data."""
-
-    number: int
-    at: Time
-    who: str
-    kind: str
-    text: str
-    data: dict[str, Any]
-
-
-class Story(BaseModel):
-    """A trade from its request to where it stands now."""
-
-    trade: Trade
-    story: list[Step]
-
-
-class Pause(BaseModel):
-    """One kind of new trades that an operator has stopped."""
-
-    switch: str
-    paused_at: Time
-    who: str
-    reason: str
-
-
-class Switches(BaseModel):
-    """Everything that is stopped; `steam_maintenance` stops all new trades by itself."""
-
-    paused: list[Pause]
-    steam_maintenance: bool
-
-
-class User(BaseModel):
-    """A user that trades again."""
-
-    user_id: str
-    blocked: bool
 
 
 class TradePage(Trades):

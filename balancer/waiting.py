@@ -24,8 +24,6 @@ from shared.settings import TradeSettings
 
 WHO = "sweep"
 BATCH_MAX = 200
-# A row that is withdraw_pending and not settled is looked at again this soon.
-AGAIN_S = 60.0
 
 
 class WaitsFor(StrEnum):
@@ -83,7 +81,7 @@ def _try_release(
         reversal.recall(connection, trade, why_not, WHO, now, rules)
         return True
     if any(row.settled_at is None for row in rows) or not _bot_gives(connection, trade, online):
-        _postpone(connection, trade, until(rows, times, now) or now, now)
+        _postpone(connection, trade, now + timedelta(seconds=times.items_look_s))
         return False
     let_go(connection, trade, rows, times, WHO, now)
     return True
@@ -113,8 +111,8 @@ def _bot_gives(connection: Connection, trade: Row[Any], online: set[tuple[str, i
     return (bot.color, bot.bot_id) in online and bot.mode != BotMode.PAUSED and bot.frozen_by is None
 
 
-def _postpone(connection: Connection, trade: Row[Any], wanted: datetime, now: datetime) -> None:
-    again = max(wanted, now + timedelta(seconds=AGAIN_S))
+def _postpone(connection: Connection, trade: Row[Any], again: datetime) -> None:
+    """A bot has yet to see the items settled, or is away just now."""
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(next_try_at=again))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, schemas, trades, waiting
+from balancer import api, schemas, schemas_operator, trades, waiting
 from balancer.context import Context
 from balancer.handlers import dump
 from balancer.trades import Caller
@@ -23,7 +23,7 @@ async def find(ctx: Context) -> web.Response:
     answers={200: schemas.Trade},
     errors=((NotFound, "not_found"), (Forbidden, "own_request"), (TooLate, "too_late")),
 )
-async def decide(ctx: Context, caller: Caller, path: schemas.ApprovalPath) -> web.Response:
+async def decide(ctx: Context, caller: Caller, path: schemas_operator.ApprovalPath) -> web.Response:
     """Approve or reject a withdrawal.
 
     The client that asked for it cannot. An approved one goes to its bot within seconds, or when its items have settled; a

@@ -27,7 +27,7 @@ def _maybe(unix_s: int | None) -> str | None:
 
 
 def step(step: Step) -> dict[str, Any]:
-    """A `schemas.Step`."""
+    """A `schemas_operator.Step`."""
     return {
         "number": step.number,
         "at": time_of(step.at),
@@ -39,7 +39,7 @@ def step(step: Step) -> dict[str, Any]:
 
 
 def pause(pause: Pause) -> dict[str, Any]:
-    """A `schemas.Pause`."""
+    """A `schemas_operator.Pause`."""
     at = time_of(int(pause.paused_at.timestamp()))
     return {"switch": pause.switch, "paused_at": at, "who": pause.who, "reason": pause.reason}
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, reversal, schemas, switches
+from balancer import api, reversal, schemas_operator, switches
 from balancer.context import Context
 from balancer.handlers import dump
 from balancer.trades import Caller
 from shared.errors import NotFound
 
 
-@api.operation(scope="read", answers={200: schemas.Switches})
+@api.operation(scope="read", answers={200: schemas_operator.Switches})
 async def show_switches(ctx: Context) -> web.Response:
     """What is stopped, by an operator or by Steam's maintenance."""
     return _answer(ctx, await ctx.db.look(switches.read))
 
 
-@api.operation(scope="operate", answers={200: schemas.Switches})
-async def turn_switch(ctx: Context, caller: Caller, body: schemas.SwitchBody) -> web.Response:
+@api.operation(scope="operate", answers={200: schemas_operator.Switches})
+async def turn_switch(ctx: Context, caller: Caller, body: schemas_operator.SwitchBody) -> web.Response:
     """Stop new deposits or new withdrawals in every balancer, or let them go on.
 
     New requests are told 503 `fleet_paused`; what is under way goes on. Saying it twice changes nothing.
@@ -31,8 +31,8 @@ def _answer(ctx: Context, pauses: list[switches.Pause]) -> web.Response:
     return api.answer({"paused": [dump.pause(pause) for pause in pauses], "steam_maintenance": ctx.fleet.maintenance})
 
 
-@api.operation(scope="operate", answers={200: schemas.User}, errors=((NotFound, "not_found"),))
-async def unblock(ctx: Context, caller: Caller, path: schemas.UserPath) -> web.Response:
+@api.operation(scope="operate", answers={200: schemas_operator.User}, errors=((NotFound, "not_found"),))
+async def unblock(ctx: Context, caller: Caller, path: schemas_operator.UserPath) -> web.Response:
     """Let a user trade again whose trade was reversed."""
     who = f"client:{caller.name}"
     if await ctx.db.run(reversal.unblock, path.user_id, None, who, ctx.clock.now()) is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, schemas, trades
+from balancer import api, schemas, schemas_operator, trades
 from balancer import story as stories
 from balancer.context import Context
 from balancer.handlers import dump
@@ -64,7 +64,7 @@ async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> l
     return views
 
 
-@api.operation(scope="read", answers={200: schemas.Story}, errors=((NotFound, "not_found"),))
+@api.operation(scope="read", answers={200: schemas_operator.Story}, errors=((NotFound, "not_found"),))
 async def story(ctx: Context, path: schemas.TradePath) -> web.Response:
     """One trade's whole story.
 

@@ -76,7 +76,7 @@ async def test_a_withdrawal_waits_for_the_settlement_and_goes_out_with_the_new_i
     ]
     assert {asset.deposit_id for asset in check.assets} == set(ids)
     await world.settle(deposit)
-    await online_later(world, waiting.AGAIN_S + 1)
+    await online_later(world, world.ctx.settings.trades.items_look_s + 1)
     assert await waiting.release(world.ctx) == 1
     assert await sweep.give_orders(world.ctx) == 1
     [order] = sends(world)
