@@ -85,6 +85,7 @@ class Memory:
     attempted: Remembered = field(default_factory=Remembered)  # (trade id, attempt) whose send was begun
     offers: Remembered = field(default_factory=Remembered)  # ids of offers that this run made or told of
     absent: Remembered = field(default_factory=Remembered)  # (trade id, attempt) → when it was first not found
+    live: dict[str, int] = field(default_factory=dict)  # offers that were live when last seen → when that was, unix s
     strange: Remembered = field(default_factory=Remembered)  # live offers that no watched trade knows → when first seen
     unconfirmed: Remembered = field(default_factory=Remembered)  # offers that wait for the phone → when first seen
     gifts: Remembered = field(default_factory=Remembered)  # accepted gifts that were told

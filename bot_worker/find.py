@@ -1,10 +1,10 @@
 """Finding out what became of offers in doubt: adopt what there is, or prove that there is nothing.
 
 A trade is sent again only after ``offer_absent``, so absence is proven, never assumed: two full looks at the sent offers
-``absent_after_s`` apart in which nothing was half-filled, no exchange that moved the assets, and every asset still in the
-inventory it would have left. Nothing that Steam shows during maintenance counts, when lists may be empty; so the offers are
-looked at once more after the inventories, which then were not. Whatever is not certain is told as ``find_inconclusive``, and
-the balancer asks again.
+``absent_after_s`` apart in which nothing was half-filled and no offer left out that is known to be live, no exchange that moved
+the assets, and every asset still in the inventory it would have left. Nothing that Steam shows during maintenance counts, when
+lists may be empty; so the offers are looked at once more after the inventories, which then were not. Whatever is not certain is
+told as ``find_inconclusive``, and the balancer asks again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot_worker import seeing
+from bot_worker import look, seeing
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.seeing import Seen
@@ -92,7 +92,9 @@ def _full_look(bot: Bot, since: int) -> list[Offer]:
         before = found.get(offer.offer_id)
         if before is None or not before.whole or (offer.whole and offer.updated >= before.updated):
             found[offer.offer_id] = offer
-    return list(found.values())
+    shown = list(found.values())
+    look.remember_live(bot, shown, bot.clock.now_ms() // 1000)
+    return shown
 
 
 def _as_it_is(tell: Tell, trade: WatchedTrade, one: Seen) -> Report:
@@ -113,8 +115,9 @@ def _lost(bot: Bot, lost: Sequence[WatchedTrade], shown: Sequence[Offer], since:
     """Reports about trades of which Steam showed no offer."""
     if not lost:
         return []
-    if not all(offer.whole for offer in shown):
-        return [_unclear(tell, trade, "half_filled") for trade in lost]  # this look does not count
+    trouble = _trouble(bot, shown, since)
+    if trouble is not None:
+        return [_unclear(tell, trade, trouble) for trade in lost]  # this look does not count
     if bot.session.maintenance.on:
         return [_unclear(tell, trade, maintenance.CODE) for trade in lost]
     looked = {trade.trade_id: _count_look(bot, trade) for trade in lost}
@@ -129,6 +132,13 @@ def _lost(bot: Bot, lost: Sequence[WatchedTrade], shown: Sequence[Offer], since:
             _log.warning("absence_not_proven", trade_id=trade.trade_id, reason=reason)
             reports.append(_unclear(tell, trade, reason))
     return reports
+
+
+def _trouble(bot: Bot, shown: Sequence[Offer], since: int) -> str | None:
+    """Why what Steam showed proves no absence: an offer is half-filled, or one that is known to be live is left out."""
+    if not all(offer.whole for offer in shown):
+        return "half_filled"
+    return "list_incomplete" if look.leaves_out(bot, shown, since) else None
 
 
 def _count_look(bot: Bot, trade: WatchedTrade) -> Proof:
@@ -165,8 +175,9 @@ def _gather(bot: Bot, due: Sequence[WatchedTrade], since: int) -> dict[str, Proo
 def _confirmed(bot: Bot, proofs: dict[str, Proof], due: Sequence[WatchedTrade], since: int) -> dict[str, Proof]:
     """The proofs after one more look at the offers."""
     shown = _full_look(bot, since)
-    if not all(offer.whole for offer in shown):
-        return {trade_id: replace(proof, trouble="half_filled") for trade_id, proof in proofs.items()}
+    trouble = _trouble(bot, shown, since)
+    if trouble is not None:
+        return {trade_id: replace(proof, trouble=trouble) for trade_id, proof in proofs.items()}
     seen = {trade.trade_id for trade in due if seeing.recognise(trade, shown)}
     return {key: replace(proof, trouble="offer_unclear") if key in seen else proof for key, proof in proofs.items()}
 

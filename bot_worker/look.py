@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot_worker import seeing
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.steam import answers
-from bot_worker.steam.shapes import Exchange
+from bot_worker.steam.shapes import Exchange, Offer
 from shared import log, wire
 from shared.domain.status import TradeEvent
 from shared.errors import NotSignedIn, SteamUnavailable
@@ -75,6 +77,32 @@ def look_and_tell(bot: Bot, trade: WatchedTrade, tell: Tell) -> bool:
     if seen.event is not None:
         tell(seen.event, **seen.data)
     return True
+
+
+def remember_live(bot: Bot, shown: Sequence[Offer], now_s: int) -> None:
+    """Keep in mind which offers are live: a later list that leaves one of them out is not to be believed."""
+    for offer in shown:
+        if offer.state in answers.LIVE_STATES:
+            bot.memory.live[offer.offer_id] = now_s
+        else:
+            bot.memory.live.pop(offer.offer_id, None)
+
+
+def leaves_out(bot: Bot, shown: Sequence[Offer], since: int) -> bool:
+    """Whether Steam's lists of what is live or has changed since then leave out an offer that must stand there.
+
+    One that Steam does not know by its id either is forgotten, and so is one that has ended.
+    """
+    there = {offer.offer_id for offer in shown}
+    missing = [offer_id for offer_id, at_s in bot.memory.live.items() if at_s >= since and offer_id not in there]
+    wrong = False
+    for offer_id in missing:
+        offer = bot.session.offer(offer_id)
+        if offer is None or offer.state not in answers.LIVE_STATES:
+            del bot.memory.live[offer_id]
+        else:
+            wrong = True
+    return wrong
 
 
 def find_exchanges(bot: Bot, wanted: list[str]) -> dict[str, Exchange]:

@@ -148,6 +148,7 @@ def _post(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> None:
 def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) -> None:
     """The offer exists: its id is reported before anything else, and the recall is looked up in the same round trip."""
     bot.memory.offers.add(sent.offer_id)
+    bot.memory.live[sent.offer_id] = bot.clock.now_ms() // 1000
     if not sent.needs_confirmation:
         tell(E.OFFER_ACTIVE, offer_id=sent.offer_id, state=ACTIVE)
         return

@@ -36,6 +36,7 @@ def watch(bot: Bot, order: Order, tell: Tell) -> None:
     begun_s, begun = bot.clock.now_ms() // 1000, bot.clock.monotonic()
     since, whole = _cutoff(bot, payload, begun)
     shown = bot.session.sent_offers(since)
+    look.remember_live(bot, shown, begun_s)
     bot.memory.watched(payload.trades, begun_s, begun if whole else None)
     bot.health.offers = sum(offer.state in answers.LIVE_STATES for offer in shown)
     seen = look_through(bot, payload.trades, shown)

@@ -26,8 +26,8 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 - refused, try_later: ``code`` (style table), ``reason``, ``result`` (EResult or null), ``player_message``, ``retry_after_s``
 - exchange_reversed, exchange_failed: ``exchange_id``, ``exchange_status`` (Steam's number); ``offer_id`` when seen in a watch;
   ``rollback`` of a reversed one, when asked by a settle: null until Steam shows it, else ``{"exchange_id", "moved"}``
-- offer_absent: ``reason``; find_inconclusive: ``reason`` (first_look, half_filled, items_moved, items_not_in_place,
-  inventory_private, exchange_not_done, offer_unclear, steam_maintenance, or an error's code): ask again later
+- offer_absent: ``reason``; find_inconclusive: ``reason`` (first_look, half_filled, list_incomplete, items_moved,
+  items_not_in_place, inventory_private, exchange_not_done, offer_unclear, steam_maintenance, or an error's code): ask again
 - offer_canceled may carry ``reason`` not_confirmed: the bot gave the offer up, as its phone could not confirm it
 - answer_lost: ``reason``; order_dropped: ``reason`` "recalled" or "expired"
 - settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched"}``, matched one of

@@ -155,6 +155,18 @@ def test_a_list_that_is_empty_by_mistake_never_makes_an_offer_absent(lab: Lab, p
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_active"]
 
 
+def test_a_list_without_an_offer_that_is_known_to_be_live_proves_nothing(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    known = lab.watched(order, lab.do(order)[-1].data["offer_id"], "sent")
+    trade = lab.watched(lab.send_order(player, [], player.assets()), None, "in_doubt")
+    lab.me.fault("GetTradeOffers", "maintenance", shape="empty", times=4)
+    assert [why(lab.do(lab.find_order(trade))) for _ in range(2)] == ["list_incomplete", "list_incomplete"]
+    player.act(known.offer_id or "", "decline")  # it has ended: a list may leave it out
+    lab.me.fault("GetTradeOffers", "maintenance", shape="empty", times=2)
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
+
+
 @pytest.mark.parametrize("shape", ["502", "503", "20", "empty"])
 def test_nothing_is_absent_while_steam_is_in_maintenance(lab: Lab, player: SteamAccount, shape: str) -> None:
     trade = lost(lab, player, made=True)
