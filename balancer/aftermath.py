@@ -195,8 +195,7 @@ def _reversed(direction: Direction, held: Sequence[Held]) -> Aftermath:
     if direction is Direction.WITHDRAW:
         return Aftermath(awaited=sum(row.status in (D.WITHDRAWN, D.WITHDRAW_PENDING) for row in held))
     moves = [DepositMove(row.deposit_id, row.status, row.status, {"frozen_by": FROZEN_REVERSAL}) for row in held]
-    awaited = sum(row.status is D.WITHDRAW_PENDING or (row.status, F.REVERSAL_SEEN) in DEPOSIT_TABLE for row in held)
-    return Aftermath(moves=moves, awaited=awaited)
+    return Aftermath(moves=moves, awaited=sum(map(_may_go_back, held)))
 
 
 # --- what a look for the items found -----------------------------------------------------------------
@@ -238,7 +237,15 @@ def of_gone(direction: Direction, status: TradeStatus, awaited: int, held: Seque
         elif direction is Direction.WITHDRAW and status in ENDED_UNMOVED and _to_freeze(row):
             after.moves.append(DepositMove(row.deposit_id, row.status, row.status, {"frozen_by": FROZEN_GONE}))
     after.awaited = max(0, awaited - len(after.moves))
+    if direction is Direction.DEPOSIT and status is S.REVERSED:
+        # What was given out before it could go back is not waited for.
+        after.awaited = sum(_may_go_back(row) for row in held) - len(after.moves)
     return after
+
+
+def _may_go_back(row: Held) -> bool:
+    """Whether a reversed deposit's row may still become ``reversed``, maybe after a withdrawal of it has ended."""
+    return row.status is D.WITHDRAW_PENDING or (row.status, F.REVERSAL_SEEN) in DEPOSIT_TABLE
 
 
 def _to_freeze(row: Held) -> bool:

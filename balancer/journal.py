@@ -348,10 +348,11 @@ def record_deposits(
         after = aftermath.of_seen(direction, status, trade.items_awaited, held, data.get("assets") or ())
     else:
         after = aftermath.of_gone(direction, status, trade.items_awaited, held, data.get("deposit_ids") or ())
-    if after.moves:
+    fewer = after.awaited is not None and after.awaited != trade.items_awaited
+    if after.moves or fewer:
         _carry_out(connection, trade, after, now)
         _tell(connection, kind, trade, {"status": trade.status}, after, who, now)
-    return len(after.moves)
+    return max(len(after.moves), int(fewer))
 
 
 # --- carrying out --------------------------------------------------------------------------------------

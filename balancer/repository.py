@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -36,7 +36,7 @@ class Client:
     client_id: str
     name: str
     scopes: frozenset[str]
-    key_hash: str = ""  # of the key by which it was found
+    key_hash: str = field(default="", compare=False, repr=False)  # of the key by which it was found
 
 
 def create_client(connection: Connection, name: str, scopes: Iterable[str], key_hash: str, *, now: datetime) -> Client:

@@ -110,7 +110,7 @@ def tell(connection: Connection, trade_id: str, now: datetime) -> None:
 def _holder(direction: str, status: str | None) -> str:
     """Who has the item, by what was seen."""
     if direction == Direction.DEPOSIT:
-        return "player" if status == D.REVERSED else "unknown"
+        return "player" if status in (D.REVERSED, D.WITHDRAWN) else "unknown"
     return "bot" if status == D.ACTIVE else "unknown"
 
 

@@ -120,8 +120,11 @@ async def test_a_withdrawal_that_was_accepted_first_keeps_what_it_gave(world: Wo
     await world.tell(deposit, "exchange_reversed", exchange_id="x", exchange_status=12)
     await world.accept(withdrawal)
     assert world.statuses(withdrawal) == ("accepted", {"withdrawn"})
-    await world.tell(deposit, "items_gone", deposit_ids=deposit_ids)
+    for _ in range(2):
+        await world.tell(deposit, "items_gone", deposit_ids=deposit_ids)
     assert world.statuses(deposit) == ("reversed", {"withdrawn"})
+    assert world.trade(deposit).items_awaited == 0
+    assert [json.loads(row.data)["complete"] for row in world.events("reversal")] == [True]
     await assert_counters_add_up(world)
 
 
