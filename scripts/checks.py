@@ -17,11 +17,12 @@ NOT_QUICK = {"balancer_core", "balancer_http", "bot_worker", "data", "flow"}
 
 def steps() -> dict[str, list[str]]:
     quick = [str(folder.relative_to(ROOT)) for folder in test_folders() if folder.name not in NOT_QUICK]
-    marks = "not slow and not e2e"
+    marks = "not slow and not long and not e2e"
     return {
         "format": [str(TOOLS / "ruff"), "format", "--check", "."],
         "lint": [str(TOOLS / "ruff"), "check", "."],
         "types": [sys.executable, "-m", "mypy"],
+        "lottery": [sys.executable, "-m", "mypy", "--strict", "lottery_core/lottery"],
         "imports": [str(TOOLS / "lint-imports"), "--no-logo"],
         "tests": [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-m", marks, *quick],
     }

@@ -221,7 +221,7 @@ def test_inv_23_payouts_sum_to_the_pot(rule: str, seed: int) -> None:
 # ---- statistics on top
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_winners_of_a_hundred_thousand_sealed_rounds_fit_their_tickets() -> None:
     """χ² with 9 degrees of freedom; 33.7 is passed by chance once in ten thousand runs, and the seeds are fixed."""
     amounts = [1, 2, 3, 5, 8, 13, 21, 34, 55, 58]

@@ -36,7 +36,7 @@ def test_rests_of_earlier_rounds_that_could_not_be_met_in_full_agree(seed: str) 
     assert disagreement(seed) == ""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(10))
 def test_a_hundred_thousand_rounds_agree(part: int) -> None:
     found = [disagreement(f"slow {part} {number}") for number in range(10_000)]

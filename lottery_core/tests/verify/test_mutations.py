@@ -47,7 +47,7 @@ def test_no_field_can_be_changed(name: str) -> None:
         assert records.refused(spoiled) or not records.provable(where), (where, other)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", records.NAMES)
 def test_no_field_can_be_changed_to_anything(name: str) -> None:
     record = records.load(name)
@@ -101,7 +101,7 @@ def test_no_byte_can_be_changed(name: str) -> None:
     assert all(records.refused(spoiled) for spoiled in flips(records.text(name), every, len(name)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", records.NAMES)
 def test_no_bit_can_be_flipped(name: str) -> None:
     text = records.text(name)
