@@ -7,9 +7,7 @@ import click
 from scripts.fleet import App
 
 
-@click.group()
-def cli() -> None:
-    """Show and check settings."""
+cli = click.Group("config", help="Show and check settings.")
 
 
 @cli.command()
