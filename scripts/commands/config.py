@@ -6,7 +6,6 @@ import click
 
 from scripts.fleet import App
 
-
 cli = click.Group("config", help="Show and check settings.")
 
 
