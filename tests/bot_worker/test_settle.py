@@ -106,18 +106,16 @@ def test_no_asset_is_matched_twice_or_taken_from_others(
 
 def deposited(lab: Lab, player: SteamAccount, count: int = 1) -> tuple[Report, list[WantedAsset]]:
     """An accepted deposit, and its items as the balancer would ask for them."""
+    theirs = {each.asset.asset_id: each for each in lab.bot.session.partner_inventory(player.steam_id, player.trade_token)}
     order = lab.send_order(player, [], player.assets(count))
     offer_id = lab.do(order)[-1].data["offer_id"]
     player.act(offer_id, "accept")
     (accepted,) = lab.do(lab.watch_order(lab.watched(order, offer_id)))
-    rows = {row["asset_id"]: row for row in lab.me.items(16)}
     items = []
     for number, moved in enumerate(accepted.data["moved"]):
-        row = rows[moved["new_asset_id"]]
-        wear = None if row["wear"] is None else str(row["wear"])
-        fingerprint = f"{row['market_hash_name']}|{wear or ''}|{row['pattern'] if row['pattern'] is not None else ''}|"
+        before = theirs[moved["asset_id"]]
         asset = Asset(730, "16", moved["new_asset_id"])
-        items.append(WantedAsset(f"d{number}", asset, row["market_hash_name"], fingerprint if wear else None))
+        items.append(WantedAsset(f"d{number}", asset, before.market_hash_name, before.fingerprint))
     return accepted, items
 
 
