@@ -8,6 +8,8 @@ from bot_worker.steam import maintenance
 from shared.errors import SteamError, SteamRefused, SteamUnavailable
 from shared.messages import InventoryOrder, Order
 
+TOLD = frozenset({"inventory_private", "trade_url_wrong", maintenance.CODE})
+
 
 def inventory(bot: Bot, order: Order, tell: Tell) -> None:
     """Report ``inventory_read`` with every asset, or ``inventory_failed`` with the reason. Called twice, it reads twice.
@@ -46,9 +48,8 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
 
 
 def failed(order: Order, tell: Tell, error: SteamError) -> None:
-    """Report that an inventory was not read: ``inventory_private``, ``trade_url_wrong`` or ``inventory_unavailable``."""
+    """Report that an inventory was not read; what is not in `TOLD` is ``inventory_unavailable``."""
     payload = order.payload
     steam_id = payload.steam_id if isinstance(payload, InventoryOrder) else None
-    known = error.error_code in ("inventory_private", "trade_url_wrong")
-    code = error.error_code if known else "inventory_unavailable"
+    code = error.error_code if error.error_code in TOLD else "inventory_unavailable"
     tell("inventory_failed", steam_id=steam_id, code=code, reason=error.detail)

@@ -17,7 +17,7 @@ from bot_worker.lease import LeaseLost
 from bot_worker.reporting import Tell
 from shared import log, wire
 from shared.domain.status import TradeEvent
-from shared.errors import NotSignedIn, OrderRefused, SteamError, SteamUnavailable
+from shared.errors import NotSignedIn, OrderRefused, SteamError
 from shared.messages import Order
 from shared.sealing import SealBroken
 
@@ -104,7 +104,7 @@ def _attempt(bot: Bot, order: Order, tell: Tell) -> None:
             bot.session_lost(error)
         _log.warning("order_failed", reason=error.error_code, result=error.result)
         if order.kind == "inventory":
-            inventory.failed(order, tell, SteamUnavailable())
+            inventory.failed(order, tell, error)
         else:
             _failed(tell, order, error.error_code, retryable=error.retryable)
     except (LeaseLost, redis.RedisError):

@@ -247,7 +247,8 @@ class Lab:
     def reports(self) -> list[Report]:
         """What was reported since the last look."""
         found = []
-        for entry_id, fields in self.redis.xrange(wire.REPORTS, min=f"({self._read}" if self._read != "0" else "-"):
+        entries: Any = self.redis.xrange(wire.REPORTS, min=f"({self._read}" if self._read != "0" else "-")
+        for entry_id, fields in entries:
             self._read = entry_id.decode()
             found.append(wire.open_report(self.name, fields[b"sealed"], self.keys))
         return found

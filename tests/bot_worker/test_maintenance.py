@@ -176,7 +176,7 @@ def test_recovery_waits(lab: Lab, player: SteamAccount) -> None:
     (told,) = lab.do(lab.order("settle", SettleOrder([check], [])))
     assert (told.kind, told.data["reason"], told.data["retryable"]) == ("order_failed", "steam_maintenance", True)
     (told,) = lab.do(lab.order("inventory", InventoryOrder(player.steam_id, player.trade_token)))
-    assert (told.kind, told.data["code"]) == ("inventory_failed", "inventory_unavailable")
+    assert (told.kind, told.data["code"]) == ("inventory_failed", "steam_maintenance")
     assert sum(lab.me.requests().values()) == before
 
 
