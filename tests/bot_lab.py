@@ -66,8 +66,9 @@ class SteamAccount:
         return [row for row in rows if row["owner"] == self.steam_id and row["context_id"] == context_id]
 
     def assets(self, count: int = 1) -> list[Asset]:
-        free = [Asset(730, "2", row["asset_id"]) for row in self.items() if row["tradable"]]
-        assert len(free) >= count
+        """That many that can be traded; where chance has made too few of them, more are made."""
+        while len(free := [Asset(730, "2", row["asset_id"]) for row in self.items() if row["tradable"]]) < count:
+            ask(f"{self.url}/items", "POST", {"count": 1})
         return free[:count]
 
     def give_items(self, *names: str, **more: Any) -> list[dict[str, Any]]:
