@@ -170,6 +170,10 @@ class Service:
         """Let the balancer's wall clock jump; Redis' time stays, and it is measured at once."""
         self.ctx.clock.offset_s += seconds
         await asyncio.to_thread(wire.measure_time, self.ctx.redis, self.ctx.clock, self.ctx.server_clock)
+        # A look at the fleet between the jump and the measurement finds every heartbeat old; wait for the next one.
+        async with asyncio.timeout(READY_S):
+            while not self.bots.silent and len(self.ctx.fleet.online()) < len(BOTS):
+                await asyncio.sleep(0.02)
 
     async def rows(self) -> dict[str, int]:
         """How many rows each table has."""

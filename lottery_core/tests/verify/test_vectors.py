@@ -169,10 +169,12 @@ CHECKS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(VECTORS.keys() & CHECKS.keys()))
-def test_vector(name: str) -> None:
-    CHECKS[name]()
-    assert name in VECTORS
+if VECTORS:  # they lie beside the project, not in it
+
+    @pytest.mark.parametrize("name", sorted(VECTORS.keys() & CHECKS.keys()))
+    def test_vector(name: str) -> None:
+        CHECKS[name]()
+        assert name in VECTORS
 
 
 def test_every_result_has_equally_many_words_and_the_rest_is_rejected() -> None:
