@@ -156,11 +156,6 @@ class Fleet:
                     self._rooms.take(name, n)
             return parts
 
-    def has_room(self, n_items: int, color: str | None) -> bool:
-        """Whether some bots could take this many items, whoever's they are. From any thread."""
-        with self._choosing:
-            return not isinstance(choose.choose_deposit(self._rooms, {}, n_items, color), choose.Refusal)
-
     def correct(self, rows: list[Row[Any]]) -> None:
         """These rows of bots were just read from the database: believe them. From any thread."""
         with self._choosing:

@@ -103,6 +103,16 @@ class Inventories:
             reading.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(reading)
 
+    async def untradable(self, steam_id: SteamId) -> dict[Asset, HeldAsset]:
+        """What the player holds and may not trade. Steam leaves it out of what a partner may offer, so the public inventory is
+        read; empty if that is private or cannot be read now."""
+        try:
+            public = await self.read(steam_id, None)
+        except FleetError as error:
+            _log.debug("public inventory not read", action="inventory", reason=error.error_code)
+            return {}
+        return {asset: held for asset, held in public.assets.items() if not held.tradable}
+
     def known(self, steam_id: SteamId, trade_token: str | None) -> bool:
         """Whether `read` would answer without troubling a bot."""
         cached = self._cached.get(_key(steam_id, trade_token))

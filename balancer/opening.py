@@ -212,7 +212,8 @@ def _reserve(connection: Connection, ctx: Context, holdings: Holdings, n_items: 
     try:
         return reserve.for_deposit(connection, ctx.fleet, holdings.by_bot, n_items, color, barred)
     except NoBotAvailable:
-        if barred and ctx.fleet.has_room(n_items, color):
+        # Only if a bot that is full towards this player, by the database's word, has room otherwise.
+        if reserve.any_has_room(connection, ctx.fleet, barred, color):
             raise _too_many_offers(most) from None
         raise
 

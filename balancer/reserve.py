@@ -114,6 +114,20 @@ def _ask_database(connection: Connection, fleet: Fleet, color: str | None) -> No
     fleet.correct(list(connection.execute(query)))
 
 
+def any_has_room(connection: Connection, fleet: Fleet, names: Iterable[str], color: str | None) -> bool:
+    """Whether one of these bots (of this color) is online and active and has a free slot and a free offer just now."""
+    for name in names:
+        bot, view = BotName.parse(name), fleet.get(name)
+        if view is None or view.state != "online" or color not in (None, bot.color):
+            continue
+        row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).first()
+        if row is None or row.mode != BotMode.ACTIVE.value:
+            continue
+        if row.slots_held + row.slots_reserved < fleet.limits.items_max and row.open_offers < fleet.limits.offers_max:
+            return True
+    return False
+
+
 def for_withdrawal(connection: Connection, fleet: Fleet, bot: BotName, n_trades: int, now: datetime) -> None:
     """Reserve open offers of the bot that holds the items.
 

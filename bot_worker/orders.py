@@ -49,6 +49,7 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
         return
     tell = Tell(bot.reporter, order)
     with structlog.contextvars.bound_contextvars(action=order.kind, trade_id=order.trade_id):
+        _log.debug("order_opened", order_id=order.order_id, attempt=order.attempt)
         if order.kind == "send":
             _send(bot, order, tell)
         elif bot.server_clock.now_ms() >= order.expires_at_ms:

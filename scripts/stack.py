@@ -21,10 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import redis
+
 from scripts.embedded import EmbeddedRedis
 from scripts.servers import GUARD
 from shared import settings as settings_module
+from shared import wire
 from shared.domain.ids import bots_of_group
+from shared.errors import SettingsError
 from shared.settings import Settings
 
 READY_S = 60.0
@@ -178,6 +182,7 @@ class Stack:
             StackError: a part ended or was not ready in time; its last log lines are in the message.
         """
         self.wish.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._check_wish()
         self._start_redis()
         self._start_sandbox()
         self._write_settings()
@@ -186,6 +191,30 @@ class Stack:
         for text in self.wish.groups:
             self.start_group(text)
         self._wait_for_bots()
+
+    def watch(self) -> None:
+        """Stay until interrupted.
+
+        Raises:
+            StackError: a part ended by itself; its last log lines are in the message.
+        """
+        while True:
+            for part in self.parts:
+                if part.process.poll() is not None:
+                    raise StackError(f"{part.name} ended by itself (status {part.process.returncode}):\n{part.tail()}")
+            time.sleep(0.5)
+
+    def _check_wish(self) -> None:
+        """Say what is wrong with the addresses before anything is started."""
+        given: dict[str, dict[str, Any]] = {}
+        if self.redis_url:
+            given["redis"] = {"url": self.redis_url}
+        if self.database_url:
+            given["database"] = {"url": self.database_url}
+        try:
+            settings_module.load(None, _merge(given, self.wish.overrides))
+        except SettingsError as error:
+            raise StackError(error.detail) from None
 
     def stop(self) -> None:
         """Stop what runs, last started first."""
@@ -254,6 +283,11 @@ class Stack:
 
     def _start_redis(self) -> None:
         if self.redis_url:
+            try:
+                with wire.connect(self.redis_url, timeout_s=3.0) as client:
+                    client.ping()
+            except (redis.RedisError, ValueError) as error:
+                raise StackError(f"no Redis answers at the address that was given: {error}") from None
             return
         self.say("starting an embedded Redis")
         self.redis = EmbeddedRedis(self.wish.directory / "redis").start()
@@ -336,12 +370,27 @@ class Stack:
         part = self.spawn_fleet(name, "balancer", "--ready-json")
         self.balancer_url = self._ready_line(part)["balancer"]
         if not self.api_key:
-            answer = self.fleet("clients", "add", "demo", "--scope", "trade", "--scope", "read", "--scope", "operate", "--json")
-            self.api_key = json.loads(answer)["api_key"]
-            key_file = self.wish.directory / "api-key"
-            key_file.touch(mode=0o600)
-            key_file.write_text(self.api_key + "\n")
+            self.api_key = self._kept_key() or self._new_key()
         return part
+
+    def _kept_key(self) -> str | None:
+        """The key of an earlier start on the same folder and database, if it still opens."""
+        try:
+            api_key = (self.wish.directory / "api-key").read_text().strip()
+            get_json(f"{self.balancer_url}/bots", api_key=api_key)
+        except (OSError, ValueError):
+            return None
+        return api_key
+
+    def _new_key(self) -> str:
+        # A database of your own may know clients of earlier starts; each start that keeps nothing is another one.
+        name = f"local-{int(time.time() * 1000):x}"
+        answer = self.fleet("clients", "add", name, "--scope", "trade", "--scope", "read", "--scope", "operate", "--json")
+        api_key: str = json.loads(answer)["api_key"]
+        key_file = self.wish.directory / "api-key"
+        key_file.touch(mode=0o600)
+        key_file.write_text(api_key + "\n")
+        return api_key
 
     def start_group(self, text: str) -> Part:
         """Start the supervisor of one group, as in ``red:1``."""
@@ -381,11 +430,11 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block once, by `KeyboardInterrupt`, also while parts still start; later ones are ignored.
+    """SIGINT, SIGTERM and SIGHUP end the block once, by `KeyboardInterrupt`, also while parts start; later ones are ignored.
 
     The block's own clean-up then runs undisturbed.
     """
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_number: int, _frame: object) -> None:
         for number in numbers:

@@ -96,5 +96,8 @@ async def _wanted(ctx: Context, url: TradeUrl, assets: list[Asset]) -> list[trad
     policy.check_request(assets, limits.request_items_max)
     found: inventory.PlayerInventory = await ctx.inventories.read(url.partner, url.trade_token)
     policy.check_partner(found.hold_days)
-    taken = policy.accept(assets, found.assets, ctx.prices.value, limits.item_value_min_cents)
+    known = found.assets
+    if any(asset not in known for asset in assets):
+        known = await ctx.inventories.untradable(url.partner) | known
+    taken = policy.accept(assets, known, ctx.prices.value, limits.item_value_min_cents)
     return [trades.Wanted(held, cents) for held, cents in taken]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from balancer import api, schemas
@@ -31,4 +33,6 @@ async def show(ctx: Context, body: schemas.InventoryBody) -> web.Response:
     steam_id = requests.steam_id_of(body.steam_id)
     token = requests.trade_url_of(body.trade_url, steam_id).trade_token if body.trade_url is not None else None
     found = await ctx.inventories.read(steam_id, token)
+    if token is not None:
+        found = replace(found, assets=found.assets | await ctx.inventories.untradable(steam_id))
     return api.answer(dump.inventory(found, ctx.prices.value, ctx.settings))

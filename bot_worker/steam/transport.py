@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from bot_worker.steam.maintenance import Maintenance, sign_of
+from shared import log
 from shared.clock import Clock
 from shared.errors import NotSignedIn, SteamThrottled, SteamUnavailable
 from shared.settings import SteamSettings
@@ -39,6 +40,9 @@ _THROTTLES = frozenset({84, 87})
 # Where Steam leads a session that has died, and what its pages say to one.
 _SIGN_IN_PATH, _SIGNED_OUT_MARK = "/login/", b"g_steamID = false"
 _MARK_WITHIN = 65_536
+
+
+_log = log.get(__name__)
 
 
 def quiet_libraries() -> None:
@@ -87,6 +91,7 @@ class Observer:
         self.maintenance.saw(call_name(url), sign_of(call_name(url), status, result, page=is_page(response)))
         before = took_ms if self.latency_ms is None else self.latency_ms
         self.latency_ms = before + _LATENCY_WEIGHT * (took_ms - before)
+        _log.debug("steam_call", call=call_name(url), status=status, result=result, took_ms=round(took_ms, 1))
 
 
 class SteamAdapter(HTTPAdapter):

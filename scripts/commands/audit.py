@@ -1,4 +1,4 @@
-"""`fleet audit`: the database against the sandbox's own record; exit status 1 when something does not add up."""
+"""`fleet audit`: the database against the sandbox's own record; exit 1 for differences, 2 if it cannot compare."""
 
 from __future__ import annotations
 
@@ -17,14 +17,21 @@ from scripts.fleet import App
 @click.pass_obj
 def cli(app: App, record: str, database: str | None, as_json: bool) -> None:
     """Compare what the database says with what Steam says, item by item, and name each difference."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from scripts import audit
     from scripts.stack import get_json
+    from shared.log import redact_text
 
-    if record.startswith(("http://", "https://")):
-        facts = get_json(f"{record.rstrip('/')}/control/record", timeout_s=60)
-    else:
-        facts = json.loads(Path(record).read_text())
-    books = audit.read_books(database or app.settings().database.url)
+    try:
+        if record.startswith(("http://", "https://")):
+            facts = get_json(f"{record.rstrip('/')}/control/record", timeout_s=60)
+        else:
+            facts = json.loads(Path(record).read_text())
+        books = audit.read_books(database or app.settings().database.url)
+    except (OSError, ValueError, SQLAlchemyError) as error:
+        click.echo(f"cannot compare: {redact_text(str(error).splitlines()[0])}", err=True)
+        raise SystemExit(2) from None
     found, compared = audit.differences(books, facts), audit.summary(books, facts)
     if as_json:
         click.echo(audit.as_json(found, compared))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
@@ -62,8 +61,8 @@ def cli(
                 show(result, stack, as_json=as_json, keep=keep)
                 if picture:
                     draw(picture, screen.kept, summary_lines(result))
-                while keep:
-                    signal.pause()
+                if keep:
+                    stack.watch()
         except StackError as error:
             click.echo(str(error), err=True)
             raise SystemExit(1) from None
@@ -86,7 +85,7 @@ def run(stack: Stack, tally: Tally, seed: int, screen: Screen, *, sabotage: bool
     if sabotage:
         _take_one_item(stack)
     counts = get_json(f"{stack.control_url}/control/requests")["counts"]
-    calls = {route: count - requests_before.get(route, 0) for route, count in counts.items()}
+    calls = {route: made for route, count in counts.items() if (made := count - requests_before.get(route, 0))}
     return _result(stack, tally, calls, seconds, seed)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +15,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--redis", "redis_url", default="", help="Your own Redis instead of an embedded one (redis://…, unix://…).")
-@click.option("--database", "database_url", default="", help="Your own database instead of SQLite (postgresql+psycopg://…).")
+@click.option(
+    "--database",
+    "database_url",
+    default="",
+    help="Your own database instead of SQLite (postgresql+psycopg://…); give --directory too, so that its keys are kept.",
+)
 @click.option("--groups", default=1, show_default=True, type=click.IntRange(1, 10), help="Groups of ten bots of color red.")
 @click.option("--bots", default=10, show_default=True, type=click.IntRange(1, 10), help="Bots in each group.")
 @click.option("--players", default=20, show_default=True, type=click.IntRange(0, 1000), help="Steam accounts to play with.")
-@click.option("--port", default=0, help="The balancer's port; 0 takes a free one.")
-@click.option("--control-port", default=0, help="The port of the sandbox's control API and pages; 0 takes a free one.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The balancer's port; 0 takes a free one.")
+@click.option(
+    "--control-port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="The port of the sandbox's control API and pages; 0 takes a free one.",
+)
 @click.option("--seed", default=1, show_default=True, help="Accounts and items are made from it.")
 @click.option("--protection", default=20, show_default=True, help="Seconds for which Steam protects a trade (7 days in truth).")
 @click.option(
@@ -63,8 +72,7 @@ def cli(
         try:
             with Stack(wish, say=lambda text: click.echo(text, err=True)) as stack:
                 click.echo(json.dumps(_addresses(stack)) if as_json else _table(stack))
-                while True:
-                    signal.pause()
+                stack.watch()
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
         except StackError as error:

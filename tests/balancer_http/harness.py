@@ -115,7 +115,9 @@ class FakeBots:
             steam_id = order.payload.steam_id  # type: ignore[union-attr]
             if code := self.failures.get(steam_id):
                 return "inventory_failed", {"steam_id": steam_id, "code": code, "reason": code}
-            assets = [one.to_json() for one in self.inventories.get(steam_id, [])]
+            # As Steam does: what a partner may offer holds tradable items only, the public inventory all.
+            with_url = order.payload.trade_token is not None  # type: ignore[union-attr]
+            assets = [one.to_json() for one in self.inventories.get(steam_id, []) if one.tradable or not with_url]
             return "inventory_read", {"steam_id": steam_id, "assets": assets, "hold_days": self.hold_days}
         if order.kind == "send" and self.sends:
             return self.sends, {"offer_id": str(7_000_000_000 + next(self._numbers)), "state": 2}
