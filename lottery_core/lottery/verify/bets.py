@@ -1,18 +1,16 @@
 """The game: each bet in the chained log, a ticket for each cent, and the limits of the room."""
 
+import hashlib
 import struct
-from collections import Counter
-from operator import itemgetter
-from typing import Any
+from collections import Counter, defaultdict
 
 from lottery.encoding import TAG, U32, U64, S, sha256
 from lottery.verify.report import Lie, Report, require
 from lottery.verify.shape import Record
 
-# U32 i, U64 bet, user, item, deposit, price, first ticket, ticket count, U8 team, U64 time: all big-endian, without gaps.
-ITEM_LAYOUT = struct.Struct(">IQQQQQQQBQ")
-BEFORE_RANGE = itemgetter("bet", "user_id", "item_id", "deposit_id", "price")
-AFTER_RANGE = itemgetter("count", "team", "time_ms")
+# U32 i, U64 bet, user, item, deposit, price, first ticket, ticket count, U8 team, U64 time, and the length that begins the
+# client seed's S: all big-endian, without gaps.
+ITEM_LAYOUT = struct.Struct(">IQQQQQQQBQI")
 ITEM_TAG = TAG("lot1.item")
 OPERATORS = 2
 DIGITS_MAX = 1000
@@ -32,9 +30,9 @@ def check_tickets(record: Record, report: Report) -> int:
     report.rule("tickets: rule", paid_in_full, record)
     tickets = 0
     for index, (item, count) in enumerate(zip(record["items"], due_counts(record), strict=True)):
-        due = (tickets, tickets + count - 1) if count else (None, None)
-        if (item["tickets_start"], item["tickets_end"]) != due:
-            report.same(f"tickets of item {index}", (item["tickets_start"], item["tickets_end"]), due)
+        start, end = (tickets, tickets + count - 1) if count else (None, None)
+        if item["tickets_start"] != start or item["tickets_end"] != end:
+            report.same(f"tickets of item {index}", (item["tickets_start"], item["tickets_end"]), (start, end))
         tickets += count
     report.same("tickets", (record["close"]["tickets"], record["outcome"]["tickets"]), (tickets, tickets), str(tickets))
     report.same("bank", record["bank"], sum(item["price"] for item in record["items"]))
@@ -90,16 +88,21 @@ def orderly(record: Record) -> str:
 def within_limits(record: Record) -> str:
     """Nothing stands in the pot that the room's limits had to refuse."""
     rules, items = record["rules"], record["items"]
-    require(_at_most(len(items), rules["item_limit_max"]), "more items than the pot holds")
-    most = max(Counter([item["user_id"] for item in items]).values(), default=0)
-    require(_at_most(most, rules["bet_item_limit_max"]), "more items of one player than he may bet")
-    most = max(_totals(items, "user_id", "price").values(), default=0)
-    require(_at_most(most, rules["bet_value_max"]), "one player bet more than he may")
-    least = min(_totals(items, "bet", "price").values(), default=None)
-    require(least is None or least >= (rules["bet_value_min"] or 0), "a bet is below the least bet")
-    require(all(_totals(items, "bet", "count").values()), "a bet has no ticket")
+    full = rules["item_limit_max"]
+    require(full is None or len(items) <= full, "more items than the pot holds")
+    if rules["bet_item_limit_max"] is not None:
+        most = max(Counter([item["user_id"] for item in items]).values(), default=0)
+        require(most <= rules["bet_item_limit_max"], "more items of one player than he may bet")
+    if rules["bet_value_max"] is not None:
+        most = max(_totals(items, "user_id", "price").values(), default=0)
+        require(most <= rules["bet_value_max"], "one player bet more than he may")
+    if rules["bet_value_min"]:
+        least = min(_totals(items, "bet", "price").values(), default=None)
+        require(least is None or least >= rules["bet_value_min"], "a bet is below the least bet")
+    with_tickets = {item["bet"] for item in items if item["count"]}
+    require(with_tickets == {item["bet"] for item in items}, "a bet has no ticket")
     allowed = rules["allowed_items"]
-    require(allowed is None or all(item["item_id"] in allowed for item in items), "an item that the room does not allow")
+    require(allowed is None or {item["item_id"] for item in items} <= set(allowed), "an item that the room does not allow")
     _check_teams(record)
     _check_raffle(items, rules)
     return "kept"
@@ -107,11 +110,11 @@ def within_limits(record: Record) -> str:
 
 def _check_teams(record: Record) -> None:
     """In team games each player is in one of two teams, and no team is over its limit; elsewhere there are no teams."""
+    if record["rules"]["mode"] != "teams":
+        require({item["team"] for item in record["items"]} <= {0}, "a team in a room without teams")
+        return
     members = {(item["user_id"], item["team"]) for item in record["items"]}
     sides = [team for _, team in members]
-    if record["rules"]["mode"] != "teams":
-        require(not any(sides), "a team in a room without teams")
-        return
     require(0 not in sides and len({user for user, _ in members}) == len(members), "a player without a team, or in two")
     for team in (1, 2):
         require(sides.count(team) <= record["rules"]["team_limit"], f"team {team} is too large")
@@ -159,8 +162,21 @@ def check_log(record: Record, report: Report) -> None:
 
 def item_entry(value: bytes, index: int, item: Record, first_ticket: int) -> bytes:
     """The log's next value after one item; this is also the receipt of who bet it."""
-    numbers = ITEM_LAYOUT.pack(index, *BEFORE_RANGE(item), first_ticket, *AFTER_RANGE(item))
-    return sha256(ITEM_TAG, value, numbers, S(item["client_seed"]))
+    seed = item["client_seed"].encode()
+    numbers = ITEM_LAYOUT.pack(
+        index,
+        item["bet"],
+        item["user_id"],
+        item["item_id"],
+        item["deposit_id"],
+        item["price"],
+        first_ticket,
+        item["count"],
+        item["team"],
+        item["time_ms"],
+        len(seed),
+    )
+    return hashlib.sha256(ITEM_TAG + value + numbers + seed).digest()
 
 
 def typed_log(value: bytes, typed: list[Record]) -> bytes:
@@ -173,11 +189,7 @@ def typed_log(value: bytes, typed: list[Record]) -> bytes:
 
 def _totals(items: list[Record], whose: str, what: str) -> dict[int, int]:
     """Cents or tickets by user or by bet, in the order of the log."""
-    found: dict[int, int] = {}
+    found: defaultdict[int, int] = defaultdict(int)
     for item in items:
-        found[item[whose]] = found.get(item[whose], 0) + item[what]
+        found[item[whose]] += item[what]
     return found
-
-
-def _at_most(value: int, limit: Any) -> bool:
-    return limit is None or value <= limit

@@ -54,8 +54,8 @@ def classic(record: Record) -> tuple[list[Record], list[int]]:
     user, taken = outcome["winners"][0]["user_id"], outcome["rake"] or {"taken": [], "change": [], "net": 0}
     gone = set(taken["taken"])
     left = [item for item in record["items"] if item["deposit_id"] not in gone]
-    own, others = [row for row in left if row["user_id"] == user], [row for row in left if row["user_id"] != user]
-    rows = rake.dearest_first(own) + rake.dearest_first(others)
+    left = rake.dearest_first(left)
+    rows = [row for row in left if row["user_id"] == user] + [row for row in left if row["user_id"] != user]
     found = payout(user, record["bank"] - taken["net"], rows)
     found["change"] = list(taken["change"])
     return [found], list(taken["taken"])
@@ -157,7 +157,7 @@ def conserve_value(record: Record) -> str:
     outcome, price = record["outcome"], {item["deposit_id"]: item["price"] for item in record["items"]}
     stock = dict((outcome["rake"] or {"stock": []})["stock"])
     for each in outcome["payouts"]:
-        met = sum(price[row] for row in each["rows"]) + sum(stock[row] for row in each["change"]) + each["credit"]
+        met = sum([price[row] for row in each["rows"]]) + sum([stock[row] for row in each["change"]]) + each["credit"]
         require(met == each["claim"], f"user {each['user_id']} is owed {each['claim']} and gets {met}")
     claims = sum(each["claim"] for each in outcome["payouts"])
     kept = money_kept(record) if record["rules"]["mode"] == "raffle" else rows_kept(record, price, stock)

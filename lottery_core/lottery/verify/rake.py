@@ -119,8 +119,9 @@ def choose(record: Record, target: int) -> Take:
 
 def preferred(items: list[Record], priority: list[int]) -> list[Row]:
     """Rows of value: priority items first, then the dearer, then the lower deposit."""
-    first = set(priority)
-    rows = dearest_first([item for item in items if item["price"] > 0])
+    rows, first = dearest_first([item for item in items if item["price"] > 0]), set(priority)
+    if not first:
+        return rows
     return [row for row in rows if row["item_id"] in first] + [row for row in rows if row["item_id"] not in first]
 
 
@@ -226,7 +227,7 @@ def lowest_bit(bits: int) -> int:
 
 def worth(rows: list[Row]) -> int:
     """What the rows cost together, in cents."""
-    return sum(row["price"] for row in rows)
+    return sum([row["price"] for row in rows])
 
 
 def numbers(rows: list[Row]) -> list[int]:
