@@ -5,10 +5,13 @@ from __future__ import annotations
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.steam import maintenance
+from shared import log
 from shared.errors import SteamError, SteamRefused, SteamUnavailable
 from shared.messages import InventoryOrder, Order
 
-TOLD = frozenset({"inventory_private", "trade_url_wrong", maintenance.CODE})
+_log = log.get(__name__)
+
+TOLD = frozenset({"inventory_private", "partner_banned", "trade_url_wrong", maintenance.CODE})
 
 
 def inventory(bot: Bot, order: Order, tell: Tell) -> None:
@@ -34,6 +37,9 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
             bot.health.trouble("own_hold", "this account may not trade without a hold yet; wait, then restart its worker")
         else:
             bot.health.over("own_hold")
+        if _banned(bot, payload.steam_id):
+            failed(order, tell, SteamRefused(code="partner_banned"))
+            return
     try:
         assets = bot.session.partner_inventory(payload.steam_id, payload.trade_token)
     except SteamRefused as error:
@@ -45,6 +51,15 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
         assets=[held.to_json() for held in assets],
         hold_days=hold_days,
     )
+
+
+def _banned(bot: Bot, steam_id: str) -> bool:
+    """Whether Steam says so. If it does not answer, the offer will be refused: that is told then."""
+    try:
+        return bot.session.may_not_trade(steam_id)
+    except SteamUnavailable as error:
+        _log.debug("bans_not_read", reason=error.error_code)
+        return False
 
 
 def failed(order: Order, tell: Tell, error: SteamError) -> None:

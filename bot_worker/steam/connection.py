@@ -146,11 +146,19 @@ class Connection:
 
     def api(self, method: str, **query: Any) -> dict[str, Any]:
         """One GET of IEconService with the access token; with a key Steam shows no CS2 offers (steampy#382)."""
+        data = self.web_api("IEconService", method, query)
+        if not isinstance(data, dict) or not isinstance(data.get("response"), dict):
+            raise SteamUnavailable("Steam left the answer out")
+        answer: dict[str, Any] = data["response"]
+        return answer
+
+    def web_api(self, interface: str, method: str, query: dict[str, Any]) -> Any:
+        """One GET of the Web API with the access token; the JSON as it came."""
 
         def call() -> requests.Response:
             self.pace.wait("read")
             query["access_token"] = self.client._access_token
-            response: requests.Response = self.client.api_call("GET", "IEconService", method, "v1", query)
+            response: requests.Response = self.client.api_call("GET", interface, method, "v1", query)
             if response.status_code == 403:
                 raise NotSignedIn()
             result = transport.result_of(response)
@@ -158,11 +166,7 @@ class Connection:
                 raise answers.read_failure(result or 0)
             return response
 
-        data = self.read(call)
-        if not isinstance(data, dict) or not isinstance(data.get("response"), dict):
-            raise SteamUnavailable("Steam left the answer out")
-        answer: dict[str, Any] = data["response"]
-        return answer
+        return self.read(call)
 
     def community(self, url: str, query: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
         """One GET of a player's inventory."""

@@ -353,6 +353,12 @@ class SteamSession:
 
         return Hold(theirs_days=days("their_escrow"), ours_days=days("my_escrow"))
 
+    def may_not_trade(self, partner: str) -> bool:
+        """Whether Steam has banned this account from trading (``EconomyBan``; an answer without ``response`` around it)."""
+        data = self.connection.web_api("ISteamUser", "GetPlayerBans", {"steamids": partner})
+        players = data.get("players") if isinstance(data, dict) else None
+        return any(str(row.get("EconomyBan")) == "banned" for row in players or [])
+
 
 def _steampy_asset(asset: Asset) -> Any:
     return SteampyAsset(asset.asset_id, PredefinedOptions(str(asset.app_id), asset.context_id))

@@ -54,7 +54,7 @@ def quiet_libraries() -> None:
 def call_name(url: str) -> str:
     """A short name of what a URL asks for, without ids: ``GetTradeOffers``, ``send``, ``inventory``."""
     parts = [part for part in urlsplit(url).path.split("/") if part]
-    if len(parts) >= 2 and parts[0].startswith("I") and parts[0].endswith("Service"):
+    if len(parts) >= 2 and parts[0].startswith("I") and parts[0].endswith(("Service", "User")):
         return parts[1]
     if parts and parts[0] == "inventory":
         return "inventory"

@@ -27,7 +27,7 @@ PHASE_MAX_S = 90.0
 POLL_S = 0.25
 # Reading inventories and asking for holds is paid per request of the site, not per trade.
 NOT_COUNTED = frozenset({"inventory", "legacy_inventory", "partnerinventory", "tradepage", "GetInventoryItemsWithDescriptions"})
-NOT_COUNTED |= {"GetTradeHoldDurations", "GetUserDetails"}
+NOT_COUNTED |= {"GetTradeHoldDurations", "GetPlayerBans", "GetUserDetails"}
 
 
 @dataclass

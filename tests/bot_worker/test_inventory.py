@@ -43,6 +43,12 @@ def test_a_hold_is_told(lab: Lab, player: SteamAccount) -> None:
     assert read(lab, player, player.trade_token).data["hold_days"] == 15
 
 
+def test_a_ban_is_told_before_any_offer(lab: Lab, player: SteamAccount) -> None:
+    player.change(banned=True)
+    report = read(lab, player, player.trade_token)
+    assert (report.kind, report.data["code"]) == ("inventory_failed", "partner_banned")
+
+
 def test_a_bot_that_would_be_held_itself_says_so(lab: Lab, player: SteamAccount) -> None:
     lab.bot.health.is_now("online")
     lab.me.change(hold_days=3)

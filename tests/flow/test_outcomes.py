@@ -181,6 +181,22 @@ def test_a_player_in_hold_is_told_before_an_offer_is_made(site: Any) -> None:
     assert site.deposits(player) == {}
 
 
+def test_a_banned_player_is_told_before_an_offer_is_made(site: Any) -> None:
+    player = site.player(habit="accept")
+    [wanted, *_] = site.acceptable(player)
+    site.change(player.steam_id, banned=True)
+    body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": [wanted]}
+
+    def refused() -> Any:  # what was read before the ban is believed for a second
+        answer = site.call("POST", "/inventory", {"steam_id": player.steam_id, "trade_url": player.trade_url})
+        return answer.status == 422
+
+    wait_until(refused, 10, 0.2)
+    answer = site.call("POST", "/deposit", body)
+    assert (answer.status, answer.body["code"]) == (422, "partner_banned")
+    assert site.deposits(player) == {}
+
+
 def test_an_offer_that_enters_a_hold_is_shown_as_held(site: Any) -> None:
     player = site.player(habit="manual")
     trade = only_trade(site.deposit(player))
