@@ -18,6 +18,7 @@ from scripts.benchmarks.rows import BenchError, Row, table
 from scripts.players import Refused
 from scripts.servers import EmbeddedError
 from scripts.stack import StackError
+from shared import log
 
 Say = Callable[[str], None]
 Bench = Callable[[Options, Say], Iterator[Row]]
@@ -79,6 +80,7 @@ def machine() -> dict[str, object]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    log.set_up("warning")  # standard output is for the table
     arguments = parser().parse_args(argv)
     options = Options(quick=arguments.quick, durable=arguments.durable)
     about = machine()
