@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from shared.errors import SettingsError
 
@@ -30,6 +30,14 @@ TOKEN_CHARS = 22
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic reads `true` as 1; a port of `true` is a mistake."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("true and false are not allowed here")
+        return value
 
 
 class RedisSettings(_Section):
@@ -162,7 +170,7 @@ class LogSettings(_Section):
 
 
 class ClockSettings(_Section):
-    offset_s: float
+    offset_s: Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Settings(_Section):
@@ -211,16 +219,26 @@ def _from_environment(environ: dict[str, str]) -> dict[str, Any]:
 
 
 def _line_of(text: str, section: str, key: str) -> int | None:
-    """The line in a TOML text on which ``key`` of ``[section]`` stands, counted from 1."""
+    """The line in a TOML text on which ``key`` of ``[section]`` stands (``section`` itself, without a key), counted from 1."""
+    above = True
     inside = False
+    here = rf"[\"']?{re.escape(key)}[\"']?\s*="
+    dotted = rf"{re.escape(section)}\s*\." + rf"\s*{here}" if key else rf"[\"']?{re.escape(section)}[\"']?\s*[=.]"
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[([^\]]+)\]", line):
+            above = False
             inside = header[1].strip() == section
             if inside and not key:
                 return number
-        elif inside and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+        elif (above or inside) and re.match(r"\s*" + (dotted if above else here), line):
             return number
     return None
+
+
+def _variable_of(section: str, key: str) -> str | None:
+    """The environment variable that sets ``key`` of ``section``, or anything in it without a key."""
+    name = f"{ENV_PREFIX}{section}__{key}".upper()
+    return next((each for each in os.environ if each.upper() == name or (not key and each.upper().startswith(name))), None)
 
 
 def _allowed(section: str, key: str) -> str:
@@ -245,8 +263,8 @@ def _explain(error: ValidationError, texts: dict[str, str]) -> str:
                 place = f"{name}, line {line}: {place}"
                 break
         else:
-            if f"{ENV_PREFIX}{section}__{key}".upper() in os.environ:
-                place = f"variable {ENV_PREFIX}{section}__{key}".upper()
+            if variable := _variable_of(section, key):
+                place = f"variable {variable}"
         said = "no such setting" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
         more = _allowed(section, key)
         lines.append(f"{place}: {said}" + (f"; {more}" if more else ""))

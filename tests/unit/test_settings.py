@@ -52,6 +52,29 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.load()
 
 
+def test_a_variable_of_no_section_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET__NOSUCH__KEY", "1")
+    with pytest.raises(SettingsError, match=r"variable FLEET__NOSUCH__KEY: .*no such setting; the sections are"):
+        settings.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\nport = 1\n[balancer]\n", "my.toml, line 2: [port]: no such setting; the sections are"),
+        ("balancer = 1\n", "my.toml, line 1: [balancer]: "),
+        ("\n\nbalancer.port = 70000\n", "my.toml, line 3: [balancer] port: "),
+        ("[balancer]\nport = true\n", "my.toml, line 2: [balancer] port: true and false are not allowed here"),
+        ("[clock]\noffset_s = inf\n", "my.toml, line 2: [clock] offset_s: "),
+        ("[trades]\nsweep_s = nan\n", "my.toml, line 2: [trades] sweep_s: "),
+    ],
+)
+def test_a_mistake_is_found_wherever_toml_lets_it_stand(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.load(written(tmp_path, text))
+    assert said in caught.value.detail
+
+
 def test_broken_toml_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not TOML"):
         settings.load(written(tmp_path, "[balancer\n"))
