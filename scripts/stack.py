@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -245,8 +245,8 @@ class Stack:
             raise StackError(f"fleet {arguments[0]} {arguments[1] if len(arguments) > 1 else ''}: {done.stderr or done.stdout}")
         return done.stdout
 
-    def spawn(self, name: str, *command: str) -> Part:
-        """Start one program with its log in the folder; it ends when this process does."""
+    def spawn(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> Part:
+        """Start one program with its log in the folder; it ends when this process does. ``environment`` adds to ours."""
         log = self.wish.directory / f"{name}.log"
         guard = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(signal.SIGTERM)), "-"]
         with log.open("ab") as output:
@@ -255,16 +255,23 @@ class Stack:
                 stdout=subprocess.PIPE,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,  # Ctrl-C is for us; we stop the parts in order
             )
         part = Part(name, process, log)
         self.parts.append(part)
         return part
 
-    def spawn_fleet(self, name: str, *arguments: str, config: Path | None = None) -> Part:
+    def spawn_fleet(
+        self, name: str, *arguments: str, config: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> Part:
         """Start one ``fleet`` command that goes on running."""
         program = (sys.executable, "-P", "-m", "scripts.fleet", "--config", str(config or self.config))
-        return self.spawn(name, *program, *arguments)
+        return self.spawn(name, *program, *arguments, environment=environment)
+
+    def host_redis_url(self, _group: str) -> str:
+        """Where the host of this group finds Redis."""
+        return self.redis_url
 
     def _ready_line(self, part: Part) -> dict[str, str]:
         """The one JSON line that a part prints when it is ready."""
@@ -312,8 +319,9 @@ class Stack:
         folder = self.wish.directory
         port = self.wish.port or free_port()
         self.database_url = self.database_url or f"sqlite:///{folder / 'fleet.db'}"
-        common = {"redis": {"url": self.redis_url}, "log": {"level": self.wish.log_level, "format": "json"}}
+        common = {"log": {"level": self.wish.log_level, "format": "json"}}
         balancer: dict[str, dict[str, Any]] = {
+            "redis": {"url": self.redis_url},
             "database": {"url": self.database_url},
             "balancer": {
                 "port": port,
@@ -333,6 +341,7 @@ class Stack:
             config.parent.mkdir(mode=0o700, exist_ok=True)
             places = {"vault_file": "vault", "vault_key_file": "vault.key", "status_dir": "run"}
             host: dict[str, dict[str, Any]] = {
+                "redis": {"url": self.host_redis_url(group)},
                 "group": {key: config.parent / name for key, name in places.items()},
                 "steam": {"base_url": self.steam_url},
             }
