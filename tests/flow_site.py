@@ -71,8 +71,27 @@ class Website:
         """Change settings of the sandbox while it runs."""
         send_json("PATCH", f"{self.stack.control_url}/control/settings", values)
 
-    def fault(self, **order: Any) -> None:
-        send_json("POST", f"{self.stack.control_url}/control/faults", order)
+    def fault(self, **order: Any) -> int:
+        """Order trouble at the sandbox; the number of the order."""
+        number: int = send_json("POST", f"{self.stack.control_url}/control/faults", order)["fault_id"]
+        return number
+
+    def fault_hits(self, fault_id: int) -> int:
+        """How often this trouble has struck so far."""
+        rows = get_json(f"{self.stack.control_url}/control/faults?all=1")["faults"]
+        return sum(row["hits"] for row in rows if row["fault_id"] == fault_id)
+
+    def end_fault(self, fault_id: int) -> None:
+        send_json("DELETE", f"{self.stack.control_url}/control/faults/{fault_id}", None)
+
+    def act(self, player: Player, offer_id: str, action: str) -> None:
+        """What the player does with an offer, by hand: ``accept``, ``decline`` or ``counter``."""
+        url = f"{self.stack.control_url}/control/people/{player.steam_id}/offers/{offer_id}"
+        send_json("POST", url, {"action": action})
+
+    def take_back(self, player: Player) -> None:
+        """The player reverses every exchange that is still protected."""
+        send_json("POST", f"{self.stack.control_url}/control/accounts/{player.steam_id}/reverse", {})
 
     def acceptable(self, player: Player) -> list[str]:
         answer = self.call("POST", "/inventory", {"steam_id": player.steam_id, "trade_url": player.trade_url})
@@ -134,3 +153,10 @@ class Website:
         """What the audit finds, without trades that are rightly not finished."""
         found = audit.differences(audit.read_books(self.stack.database_url), self.record())
         return [f"{row.kind}: {row.text}" for row in found if row.kind != "unfinished"]
+
+    def agree(self, timeout_s: float = 30) -> None:
+        """Wait until nothing is under way that would make the books and Steam's record differ; fail with what does."""
+        try:
+            wait_until(lambda: not self.differences(), timeout_s, 0.3)
+        except AssertionError:
+            raise AssertionError("\n".join(self.differences())) from None
