@@ -25,10 +25,22 @@ class Held:
     reached: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
     taken: bool = False
+    dropped: bool = False
 
     def release(self) -> None:
         """Let what was held go on."""
         self.released.set()
+
+    def drop(self) -> None:
+        """What is held never arrives; its connection ends."""
+        self.dropped = True
+        self.released.set()
+
+    def wait(self) -> bool:
+        """Hold here until released; whether it may go on."""
+        self.reached.set()
+        self.released.wait()
+        return not self.dropped
 
 
 class Gate:
@@ -127,9 +139,8 @@ class Gate:
                 hold = self._matching(data)
                 if hold is not None and hold.answer_only:
                     answers.held_by = hold
-                elif hold is not None:
-                    hold.reached.set()
-                    hold.released.wait()
+                elif hold is not None and not hold.wait():
+                    break
                 server.sendall(data)
         except OSError:
             pass  # one side is gone, which is what this gate is for
@@ -140,8 +151,8 @@ class Gate:
             while data := server.recv(CHUNK):
                 if (hold := answers.held_by) is not None:
                     answers.held_by = None
-                    hold.reached.set()
-                    hold.released.wait()
+                    if not hold.wait():
+                        break
                 client.sendall(data)
         except OSError:
             pass  # as above
