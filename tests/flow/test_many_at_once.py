@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +16,6 @@ from scripts.stack import Stack, Wish
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 
 
-def test_fifty_identical_deposits_with_one_key_make_one_trade(site: Any) -> None:
-    player = site.player(habit="accept")
-    body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url}
-    body["asset_ids"] = site.acceptable(player)[:2]
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(
-            pool.map(lambda _number: site.call("POST", "/deposit?wait=10", body, key=f"same-{player.user_id}"), range(50))
-        )
-    assert {answer.status for answer in answers} <= {201, 202}
-    trade_ids = {trade["trade_id"] for answer in answers for trade in answer.body["trades"]}
-    assert len(trade_ids) == 1
-    site.until(trade_ids.pop(), "settled")
-    assert len(site.deposits(player)) == 2
-    assert site.differences() == []
-
-
 def test_the_same_key_with_another_body_is_refused(site: Any) -> None:
     player = site.player(habit="accept")
     body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url}
@@ -42,49 +24,6 @@ def test_the_same_key_with_another_body_is_refused(site: Any) -> None:
     second = site.call("POST", "/deposit", body | {"asset_ids": ids[1:2]}, key=f"reused-{player.user_id}")
     assert first.status == 201
     assert (second.status, second.body["code"]) == (422, "idempotency_mismatch")
-
-
-SLOTS = 20
-
-
-@pytest.fixture(scope="module")
-def small_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Ten bots that hold twenty items each, and players that answer nothing."""
-    wish = Wish(
-        directory=tmp_path_factory.mktemp("small"),
-        players=0,
-        overrides={"limits": {"bot_items_max": SLOTS, "offers_per_bot_max": 30}, "trades": {"inventory_cache_s": 60.0}},
-    )
-    with Stack(wish) as running:
-        yield running
-
-
-def test_two_hundred_and_more_deposits_never_fill_a_bot_over_its_cap(small_fleet: Stack) -> None:
-    site = Website(small_fleet)
-    players = [site.player(items=12, habit="ignore") for _ in range(26)]
-    wanted = [(player, asset_id) for player in players for asset_id in site.acceptable(player)[:9]]
-    assert len(wanted) >= 220
-    # A player may have five offers open with one bot; spread them so that only the slots are scarce.
-    wanted.sort(key=lambda pair: pair[1])
-
-    def ask(pair: Any) -> Any:
-        player, asset_id = pair
-        body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": [asset_id]}
-        return site.call("POST", "/deposit?wait=0", body)
-
-    with ThreadPoolExecutor(40) as pool:
-        answers = list(pool.map(ask, wanted))
-    codes = Counter(answer.body["code"] if answer.status >= 400 else "made" for answer in answers)
-    assert codes == {"made": 10 * SLOTS, "no_bot_available": len(wanted) - 10 * SLOTS}
-    refused = next(answer for answer in answers if answer.status >= 400)
-    assert refused.status == 503 and int(refused.headers["Retry-After"]) >= 1
-    used = wait_until(lambda: sum(slots := _slots(small_fleet)) >= 10 * SLOTS and slots, 20, 0.2)
-    assert used == [SLOTS] * 10
-
-
-def _slots(stack: Stack) -> list[int]:
-    """Slots in use per bot, as `GET /bots` shows them: a moment old."""
-    return [row["slots_held"] + row["slots_reserved"] for row in stack.bots()]
 
 
 @pytest.fixture(scope="module")
