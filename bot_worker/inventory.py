@@ -1,7 +1,8 @@
-"""Reading what a player could trade, and whether Steam would hold it."""
+"""Reading what a player could trade and whether Steam would hold it; or, for an audit, what the bot itself holds."""
 
 from __future__ import annotations
 
+from bot_worker import own
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.steam import maintenance
@@ -17,14 +18,18 @@ TOLD = frozenset({"inventory_private", "partner_banned", "trade_url_wrong", main
 def inventory(bot: Bot, order: Order, tell: Tell) -> None:
     """Report ``inventory_read`` with every asset, or ``inventory_failed`` with the reason. Called twice, it reads twice.
 
+    Of the bot's own inventory ``custody_read`` or ``custody_unread``.
+
     Raises:
         SteamError: Steam cannot answer now.
     """
     payload = order.payload
     if not isinstance(payload, InventoryOrder):
         return
-    if bot.session.maintenance.on:
-        raise SteamUnavailable("Steam is in maintenance", code=maintenance.CODE)
+    if payload.own_rows is not None:
+        own.tell_all(bot, payload.own_rows, tell)
+        return
+    own.no_maintenance(bot)
     hold_days: int | None = None
     if payload.trade_token is not None:
         try:
@@ -65,6 +70,9 @@ def _banned(bot: Bot, steam_id: str) -> bool:
 def failed(order: Order, tell: Tell, error: SteamError) -> None:
     """Report that an inventory was not read; what is not in `TOLD` is ``inventory_unavailable``."""
     payload = order.payload
+    if isinstance(payload, InventoryOrder) and payload.own_rows is not None:
+        own.failed(tell, error)
+        return
     steam_id = payload.steam_id if isinstance(payload, InventoryOrder) else None
     code = error.error_code if error.error_code in TOLD else "inventory_unavailable"
     tell("inventory_failed", steam_id=steam_id, code=code, reason=error.detail)

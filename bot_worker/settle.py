@@ -1,33 +1,24 @@
 """Looking whether what we hold is ours for good: exchanges still good, assets where they should be.
 
-One inventory read serves all checks of an order. A reading that looks too empty is believed only when it is the same a while
-later: in maintenance Steam shows empty inventories (TF2Autobot `steamMaintenance.ts`).
+One inventory read serves all checks of an order; `bot_worker.own` says when it is believed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot_worker import look, reversal
+from bot_worker import look, own, reversal
 from bot_worker.bot import Bot
 from bot_worker.matching import Match, match_assets
 from bot_worker.reporting import Tell
-from bot_worker.steam import answers, maintenance
+from bot_worker.steam import answers
 from bot_worker.steam.answers import ExchangeMeans
-from bot_worker.steam.maintenance import Sign
 from bot_worker.steam.shapes import Exchange
-from shared import log
 from shared.domain.items import CONTEXT_NORMAL, Asset, HeldAsset
 from shared.domain.status import TradeEvent
-from shared.errors import SteamUnavailable
 from shared.messages import Order, Report, SettleCheck, SettleOrder, WantedAsset
 
 E = TradeEvent
-# Fewer assets than this say nothing about trouble.
-BULK = 4
-READING = "own inventory"
-
-_log = log.get(__name__)
 
 
 def settle(bot: Bot, order: Order, tell: Tell) -> None:
@@ -41,7 +32,7 @@ def settle(bot: Bot, order: Order, tell: Tell) -> None:
     payload = order.payload
     if not isinstance(payload, SettleOrder):
         return
-    _no_maintenance(bot)
+    own.no_maintenance(bot)
     exchanges = look.find_exchanges(bot, [check.exchange_id for check in payload.checks if check.exchange_id])
     rollbacks = _rollbacks(bot, exchanges)
     looking = [check for check in payload.checks if _needs_inventory(check, exchanges)]
@@ -58,18 +49,8 @@ def settle(bot: Bot, order: Order, tell: Tell) -> None:
             reports += _items(check, matches, tell)
         else:
             reports.append(_exchange(check, exchange, rollback, matches, tell))
-    _no_maintenance(bot)
+    own.no_maintenance(bot)
     bot.reporter.append(reports)
-
-
-def _no_maintenance(bot: Bot) -> None:
-    """What Steam shows in maintenance is no truth about items.
-
-    Raises:
-        SteamUnavailable: it is on.
-    """
-    if bot.session.maintenance.on:
-        raise SteamUnavailable("Steam is in maintenance", code=maintenance.CODE)
 
 
 def _rollbacks(bot: Bot, exchanges: dict[str, Exchange]) -> dict[str, Exchange]:
@@ -100,22 +81,8 @@ def _means(exchange: Exchange | None) -> ExchangeMeans:
 
 
 def _own(bot: Bot, checks: Sequence[SettleCheck], known: Sequence[str]) -> list[HeldAsset]:
-    held = bot.session.own_inventory()
-    bot.health.items = len(held)
     # What a reversal took away is rightly missing.
-    expected = len(known) + sum(len(check.assets) for check in checks if not check.reversal)
-    if not expected or (held and (expected < BULK or len(held) * 2 >= expected)):
-        bot.session.maintenance.saw(READING, Sign.GOOD)
-        return held
-    bot.session.maintenance.saw(READING, Sign.EMPTY)
-    _no_maintenance(bot)
-    now = bot.clock.monotonic()
-    reading = ("inventory", frozenset(each.asset.asset_id for each in held))
-    first_read = bot.memory.suspicious.add(reading, now)
-    if first_read == now or now - first_read < bot.settings.trades.absent_after_s:
-        _log.warning("inventory_not_believed", held=len(held), expected=expected)
-        raise SteamUnavailable("the own inventory looks too empty", code="inventory_not_believed")
-    return held
+    return own.read(bot, len(known) + sum(len(check.assets) for check in checks if not check.reversal))
 
 
 def _match_all(

@@ -13,7 +13,8 @@ watch      `WatchOrder`      one look at the sent offers: one report per trade t
 find       `WatchOrder`      a full look, history included, for trades in doubt: exactly one report per trade: the state of its
                              offer as it is now, or find_inconclusive, or offer_absent
 decline    `DeclineOrder`    one look at received offers; none is ever accepted but a gift: offer_declined_by_us, gift_accepted
-inventory  `InventoryOrder`  reads a player's inventory and, with a trade URL, the hold: inventory_read or inventory_failed
+inventory  `InventoryOrder`  reads a player's inventory and, with a trade URL, the hold: inventory_read or inventory_failed.
+                             With ``own_rows`` all of the bot's own: custody_read or custody_unread
 settle     `SettleOrder`     looks at exchanges and at the bot's own inventory: settled, exchange_reversed, not_settled,
                              items_seen, items_gone
 ========== ================= ===========================================================================================
@@ -35,6 +36,8 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 - items_gone: ``deposit_ids``; not_settled: ``settles_at`` (unix s or null), ``reason``
 - inventory_read: ``steam_id``, ``assets`` (`HeldAsset` JSON), ``hold_days`` (int or null); inventory_failed: ``steam_id``,
   ``code``, ``reason``
+- custody_read: ``steam_id`` (the bot's own), ``assets``: list of ``{"asset_id", "context_id", "class_id", "instance_id",
+  "name", "fingerprint"}`` of all that lies in contexts 2 and 16; custody_unread: ``reason`` (an error's code, inventory_half)
 - order_refused: ``reason``; nothing of the refused text is repeated
 - order_failed: ``kind`` of the order, ``reason`` (an error's code, expired, offer_not_found, other_offer, internal, …),
   ``retryable``; nothing else was reported of this order
@@ -62,6 +65,8 @@ OTHER_REPORTS = frozenset(
         "not_settled",
         "inventory_read",
         "inventory_failed",
+        "custody_read",
+        "custody_unread",
         "order_refused",
         "order_failed",
         "offer_unknown",
@@ -158,10 +163,15 @@ class DeclineOrder:
 
 @dataclass(frozen=True, slots=True)
 class InventoryOrder:
-    """Read what ``steam_id`` could trade of CS2. With ``trade_token`` freshly traded items show too, and the hold is read."""
+    """Read what ``steam_id`` could trade of CS2. With ``trade_token`` freshly traded items show too, and the hold is read.
+
+    With ``own_rows`` it is the bot's own inventory that is read, whole, for an audit; the number is how many items should be
+    there, so that a reading that looks too empty is not believed at once.
+    """
 
     steam_id: str
     trade_token: str | None = field(repr=False)
+    own_rows: int | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

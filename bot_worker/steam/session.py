@@ -279,7 +279,8 @@ class SteamSession:
 
     def own_inventory(self) -> list[HeldAsset]:
         """All CS2 assets of the bot, protected ones (context 16) included."""
-        return [*self._own_context(CONTEXT_NORMAL), *self._own_context(CONTEXT_PROTECTED)]
+        # In this order, as protection ends meanwhile: what goes from 16 to 2 is seen twice, not never.
+        return [*self._own_context(CONTEXT_PROTECTED), *self._own_context(CONTEXT_NORMAL)]
 
     def _own_context(self, context_id: str) -> list[HeldAsset]:
         query = {
