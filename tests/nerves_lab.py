@@ -1,0 +1,296 @@
+"""A fleet of real processes behind gates, and hands that kill, stop and cut them: `from nerves_lab import Fleet`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flow_site import Answer, Player, Website
+from gate import Gate
+from support import wait_until
+
+from scripts.stack import Part, Stack, Wish
+from shared import wire
+
+PROTECTION_S = 2
+
+# Everything that waits for a lost worker, order or look, scaled down to seconds.
+SHORT: dict[str, dict[str, Any]] = {
+    "trades": {
+        "watch_s": 0.5,
+        "sweep_s": 0.4,
+        "find_s": 0.5,
+        "find_max_s": 1.0,
+        "absent_after_s": 1.0,
+        "settle_margin_s": 0.5,
+        "settle_again_s": 1.0,
+        "items_look_s": 1.0,
+        "inventory_cache_s": 1.0,
+        "retry_after_s": 1.0,
+        "order_expiry_s": 6.0,
+        "order_in_hand_s": 3.0,
+        "attempts_max": 8,
+    },
+    "group": {"lease_s": 4.0, "heartbeat_s": 0.5, "offline_after_s": 5.0, "restart_min_s": 0.05, "restart_max_s": 0.2},
+    "balancer": {"heartbeat_read_s": 0.3},
+}
+
+
+def short(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """`SHORT` with these sections' values on top."""
+    return {name: SHORT.get(name, {}) | sections.get(name, {}) for name in {**SHORT, **sections}}
+
+
+class GatedStack(Stack):
+    """A `Stack` with gates: hosts reach Steam through ``steam``, Redis through ``hosts``; balancers Redis by ``balancers``."""
+
+    steam: Gate
+    hosts: Gate
+    balancers: Gate
+
+    def __enter__(self) -> GatedStack:
+        self._gates = contextlib.ExitStack()
+        try:
+            super().__enter__()
+        except BaseException:
+            self._gates.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # Whatever a test left held or stopped would keep the parts from ending in order.
+        self.steam.clear()
+        self.hosts.clear()
+        self.balancers.clear()
+        super().__exit__(*error)
+        self._gates.close()
+
+    def _start_redis(self) -> None:
+        super()._start_redis()
+        self.hosts, self.balancers = (self._gates.enter_context(Gate(self.redis_target())) for _ in range(2))
+
+    def redis_target(self) -> tuple[str, int] | str:
+        """Where Redis itself listens."""
+        parts = urlsplit(self.redis_url)
+        return parts.path if parts.scheme == "unix" else (parts.hostname or "", parts.port or 0)
+
+    def _start_sandbox(self) -> None:
+        super()._start_sandbox()
+        parts = urlsplit(self.steam_url)
+        self.steam = self._gates.enter_context(Gate((parts.hostname or "", parts.port or 0)))
+        self.steam_url = f"http://{self.steam.host}:{self.steam.port}"
+
+    def host_redis_url(self, _group: str) -> str:
+        return gate_url(self.hosts)
+
+    def _write_settings(self) -> None:
+        super()._write_settings()
+        change(self.config, self.redis_url, gate_url(self.balancers))
+
+
+def gate_url(gate: Gate) -> str:
+    """The Redis behind a gate."""
+    return f"redis://{gate.host}:{gate.port}/0"
+
+
+def change(config: Path, before: str, after: str) -> None:
+    """Replace a value in a settings file."""
+    text = config.read_text()
+    assert before in text
+    config.write_text(text.replace(before, after))
+
+
+def exists(pid: int) -> bool:
+    """Whether a process runs; one that is only waiting to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Fleet(Website):
+    """The site's side of a gated stack, and what can be done to its processes."""
+
+    stack: GatedStack
+
+    def __init__(self, stack: GatedStack) -> None:
+        super().__init__(stack)
+        self.stopped: set[int] = set()
+        self.stock = STOCK.setdefault(str(stack.wish.directory), [])
+
+    # --- as it should be -----------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """Gates open, nothing held, no process stopped, every part running, every bot online with a fresh heartbeat."""
+        stack = self.stack
+        for pid in list(self.stopped):
+            self.resume(pid)
+        for gate in (stack.steam, stack.hosts, stack.balancers):
+            gate.clear()
+        if stack.redis is not None and not stack.redis.running:
+            stack.redis.start()
+        for group in stack.wish.groups:
+            if self.supervisor(group) is None:
+                stack.start_group(group)
+        self.all_online()
+
+    def all_online(self, timeout_s: float = 60) -> None:
+        """Wait until every bot has a living process, and the balancer has heard from that one that it is online."""
+        wanted = self.stack.wish.bot_names()
+
+        def online() -> bool:
+            if self.call("GET", "/readyz").status != 200:
+                return False
+            rows = {f"{row['color']}-{row['bot_id']}": row for row in self.stack.bots()}
+            return all(rows.get(bot, {}).get("state") == "online" and self.worker(bot) is not None for bot in wanted)
+
+        wait_until(online, timeout_s, 0.1)
+
+    # --- processes -----------------------------------------------------------------------------
+
+    def part(self, group: str) -> Part:
+        """The newest supervisor that was started for ``red:1``."""
+        name = f"group-{group.replace(':', '-')}"
+        return next(part for part in reversed(self.stack.parts) if part.name == name)
+
+    def supervisor(self, group: str) -> Part | None:
+        """That supervisor, if it runs."""
+        part = self.part(group)
+        return part if part.process.poll() is None else None
+
+    def said(self, bot: str) -> dict[str, Any]:
+        """What the worker wrote last into its status file."""
+        color, _, number = bot.partition("-")
+        group = f"{color}:{(int(number) - 1) // 10 + 1}"
+        path = self.stack.host_config(group).parent / "run" / f"{bot}.json"
+        try:
+            said: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError:
+            return {}
+        return said
+
+    def worker(self, bot: str) -> int | None:
+        """The pid of this bot's living worker that said of itself that it is online."""
+        said = self.said(bot)
+        pid = int(said.get("pid", 0))
+        return pid if said.get("state") in ("online", "unhealthy") and pid and exists(pid) else None
+
+    def pid(self, bot: str) -> int:
+        """The same, waited for."""
+        return wait_until(lambda: self.worker(bot), 30) or 0
+
+    def kill(self, bot: str) -> int:
+        """SIGKILL its worker; the pid that it had."""
+        pid = self.pid(bot)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not exists(pid), 10)
+        return pid
+
+    def freeze(self, pid: int) -> int:
+        """SIGSTOP a process until `resume`."""
+        os.kill(pid, signal.SIGSTOP)
+        self.stopped.add(pid)
+        wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", 10)
+        return pid
+
+    def resume(self, pid: int) -> None:
+        self.stopped.discard(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+    # --- Redis ---------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def redis(self) -> Iterator[Any]:
+        """A client of Redis itself, past the gates."""
+        with wire.connect(self.stack.redis_url) as client:
+            yield client
+
+    def count_queued(self, bot: str) -> int:
+        """How many orders wait for this bot."""
+        with self.redis() as client:
+            return int(client.llen(f"rq:queue:{wire.queue_name(bot)}"))
+
+    # --- trades --------------------------------------------------------------------------------
+
+    def take_stock(self) -> tuple[Player, str]:
+        """A player with an item in custody that may be withdrawn, a different item each time."""
+        if not self.stock:
+            player = self.player(STOCK_ITEMS, habit="accept")
+            self.stock.extend((player, deposit_id) for deposit_id in self.settled_deposits(player, STOCK_ITEMS))
+        return self.stock.pop()
+
+    def begin_deposit(self, player: Player, assets: list[str], *, wait: int = 0) -> dict[str, Any]:
+        """Ask for a deposit and do not wait for its offer."""
+        body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
+        return only_trade(self.call("POST", f"/deposit?wait={wait}", body))
+
+    def begin_withdrawal(self, player: Player, deposit_ids: list[str]) -> dict[str, Any]:
+        """Ask for a withdrawal and do not wait for its offer."""
+        return only_trade(self.withdraw(player, deposit_ids, wait=0))
+
+    def story(self, trade_id: str) -> list[str]:
+        """The kinds of the events of one trade, in their order."""
+        answer = self.call("GET", f"/trade/{trade_id}/story")
+        assert answer.status == 200, answer.body
+        return [str(step["kind"]) for step in answer.body["story"]]
+
+    def ends_well(self, trade: dict[str, Any], player: Player, *, timeout_s: float = 60) -> dict[str, Any]:
+        """The trade went through: exactly one offer was ever accepted, none is left open, and the books fit the record."""
+        done = self.until(trade["trade_id"], "accepted", "settled", timeout_s=timeout_s)
+        states = [offer["state"] for offer in self.offers_of(trade["trade_id"], player.steam_id)]
+        assert states.count(ACCEPTED) == 1, states
+        assert not set(states) & LIVE, states
+        self.no_difference()
+        return done
+
+    def no_difference(self) -> None:
+        """Books and record agree. A trade in the middle of its last report is given a moment."""
+        found: list[str] = []
+
+        def agree() -> bool:
+            found[:] = self.differences()
+            return not found
+
+        try:
+            wait_until(agree, 15, 0.3)
+        except AssertionError:
+            raise AssertionError(found) from None
+
+
+# What stands in the requests that a gate may hold.
+SEND, CONFIRM_LIST, CONFIRM = b"POST /tradeoffer/new/send", b"GET /mobileconf/getlist", b"GET /mobileconf/ajaxop"
+CLAIM, REPORT = (b"EVALSHA", b"fleet:attempted:"), b"fleet:reports"
+
+STOCK_ITEMS = 12
+# Settled items by the folder of their stack.
+STOCK: dict[str, list[tuple[Player, str]]] = {}
+
+ACTIVE, ACCEPTED, CANCELED, NEEDS_CONFIRMATION = 2, 3, 6, 9
+LIVE = {ACTIVE, NEEDS_CONFIRMATION, 11}
+
+
+def only_trade(answer: Answer) -> dict[str, Any]:
+    """The one trade that a request made."""
+    assert answer.status in (201, 202), answer.body
+    (trade,) = answer.body["trades"]
+    found: dict[str, Any] = trade
+    return found
+
+
+def wish(folder: Path, *, bots: int = 2, **sections: dict[str, Any]) -> Wish:
+    """A small fleet with short times; ``sections`` change settings of all its parts."""
+    return Wish(
+        directory=folder,
+        bots_per_group=bots,
+        players=0,
+        protection_s=PROTECTION_S,
+        log_level="debug",
+        overrides=short(**sections),
+    )
