@@ -1,13 +1,14 @@
 """Offers that others make to a bot: none is ever accepted but a gift, which asks nothing of us.
 
-A counter offer to one of ours is such an offer too; Steam does not say what it answers, so it is told from the partner and the
-moment at which our offer was countered.
+A counter offer to one of ours is such an offer too, and never a gift: who keeps one item of a deposit back asks nothing of us
+either. Steam does not say what it answers, so it is told from the partner and the moment at which our offer was countered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot_worker import look
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.steam import answers
@@ -36,12 +37,13 @@ def decline(bot: Bot, order: Order, tell: Tell) -> None:
         return
     received = bot.session.received_offers(_gifts_since(bot) if payload.keep_gifts else None)
     live = [offer for offer in received if offer.state == answers.ACTIVE and offer.whole]
-    gifts = [offer for offer in live if payload.keep_gifts and not offer.give]
-    others = [offer for offer in live if offer not in gifts]
-    countered = _countered(bot, others)
-    for offer in others:
+    countered, sure = _countered(bot, live)
+    gifts = []
+    for offer in live:
         answered = counter_of(offer, countered)
-        if answered is not None or bot.settings.group.decline_strangers:
+        if payload.keep_gifts and not offer.give and answered is None:
+            gifts += [offer] if sure else []
+        elif answered is not None or bot.settings.group.decline_strangers:
             _decline(bot, offer, answered, tell)
     for offer in gifts:
         bot.session.accept_gift(offer)
@@ -56,12 +58,14 @@ def _gifts_since(bot: Bot) -> int:
     return now_s - back_s
 
 
-def _countered(bot: Bot, others: Sequence[Offer]) -> list[Offer]:
-    """Our offers that were countered lately; asked only when somebody offers something."""
-    if not others:
-        return []
-    since = min(offer.created for offer in others) - BACK_DATED_S
-    return [offer for offer in bot.session.sent_offers(since) if offer.state == answers.COUNTERED]
+def _countered(bot: Bot, offers: Sequence[Offer]) -> tuple[list[Offer], bool]:
+    """Our offers that were countered lately, and whether none can be missing; asked only when somebody offers something."""
+    if not offers:
+        return [], True
+    since = min(offer.created for offer in offers) - BACK_DATED_S
+    shown = bot.session.sent_offers(since)
+    sure = all(offer.whole for offer in shown) and not look.leaves_out(bot, shown, since)
+    return [offer for offer in shown if offer.state == answers.COUNTERED], sure
 
 
 def counter_of(offer: Offer, countered: Sequence[Offer]) -> str | None:

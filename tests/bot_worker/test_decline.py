@@ -82,6 +82,15 @@ def test_a_counter_offer_is_declined_and_never_accepted(
     assert kinds(lab.do(lab.watch_order(lab.watched(order, offer_id)))) == ["offer_countered"]
 
 
+def test_a_counter_offer_that_only_keeps_an_item_back_is_no_gift(lab: Lab, player: SteamAccount) -> None:
+    offer_id = lab.do(lab.send_order(player, [], player.assets(2)))[-1].data["offer_id"]
+    player.act(offer_id, "counter")
+    (counter,) = states(lab).keys() - {offer_id}
+    (report,) = lab.do(lab.decline_order(keep_gifts=True))
+    assert (report.kind, report.data["counter_of"]) == ("offer_declined_by_us", offer_id)
+    assert states(lab) == {offer_id: 4, counter: 7}
+
+
 @pytest.mark.parametrize("keep_gifts", [False, True])
 def test_who_asks_for_our_items_is_declined(lab: Lab, stranger: Stranger, keep_gifts: bool) -> None:
     plain = stranger.offer(lab.me, [], lab.me.assets())
