@@ -18,6 +18,7 @@ import redis
 from sqlalchemy import Connection, Row, select, update
 
 from balancer import choose, models, repository
+from balancer.beats import Beats, is_sane
 from balancer.db import Database
 from shared import log, wire
 from shared.clock import Clock, ServerClock
@@ -88,7 +89,7 @@ class Fleet:
         self._clock = clock
         self._server_clock = server_clock
         self._master = master
-        self._redis = client
+        self._sealed = Beats(client)
         self._db = db
         self._bots: dict[str, BotView] = {}
         self._beats: dict[str, Heartbeat] = {}
@@ -99,9 +100,9 @@ class Fleet:
 
     async def refresh(self) -> None:
         """Read all heartbeats and all bot rows; a bot that is heard of for the first time gets a row. Repeatable."""
-        self._beats = await asyncio.to_thread(self._read_beats)
         rows = await self._db.look(_all_bots)
         known = {f"{row.color}-{row.bot_id}" for row in rows}
+        self._beats = await asyncio.to_thread(self._read_beats, known)
         if new := [beat for name, beat in sorted(self._beats.items()) if name not in known]:
             rows = await self._db.run(_register, new, self._clock.now())
         await asyncio.to_thread(self._take_over, rows)
@@ -178,18 +179,19 @@ class Fleet:
         else:
             self._rooms.drop(view.name)
 
-    def _read_beats(self) -> dict[str, Heartbeat]:
+    def _read_beats(self, known: set[str]) -> dict[str, Heartbeat]:
         """Every heartbeat that its own bot sealed."""
         beats = {}
-        sealed: dict[Any, Any] = self._redis.hgetall(wire.HEARTBEATS)
-        for field, text in sealed.items():
-            name = field.decode("utf-8", "replace")
+        for name, text in self._sealed.read(known).items():
             try:
-                BotName.parse(name)
-                beats[name] = wire.open_heartbeat(name, text, self._master.bot(name))
-            except ValueError as error:
-                kind = "forged" if isinstance(error, SealBroken) else "no bot"
-                logger.warning("heartbeat refused", action="heartbeat", bot=name[:40], reason=kind)
+                beat = wire.open_heartbeat(name, text, self._master.bot(name))
+            except SealBroken:
+                logger.warning("heartbeat refused", action="heartbeat", bot=name, reason="forged")
+                continue
+            if is_sane(beat):
+                beats[name] = beat
+            else:
+                logger.warning("heartbeat refused", action="heartbeat", bot=name, reason="makes no sense")
         return beats
 
     def _view(self, row: Row[Any]) -> BotView:

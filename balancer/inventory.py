@@ -66,6 +66,12 @@ class _Cached:
     good_until_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    bot: str
+    answer: asyncio.Future[Report]
+
+
 @dataclass
 class Inventories:
     """Reads and remembers players' inventories. ``redis`` is used in threads."""
@@ -78,7 +84,7 @@ class Inventories:
     fleet: Fleet
     _cached: OrderedDict[Key, _Cached] = field(default_factory=OrderedDict)
     _reading: dict[Key, asyncio.Task[PlayerInventory]] = field(default_factory=dict)
-    _asked: dict[str, asyncio.Future[Report]] = field(default_factory=dict)
+    _asked: dict[str, _Asked] = field(default_factory=dict)  # by the order's id
     _keys: dict[SteamId, set[Key]] = field(default_factory=dict)  # those above, by player
     _watched: OrderedDict[str, SteamId] = field(default_factory=OrderedDict)
 
@@ -140,10 +146,14 @@ class Inventories:
                 self.forget(steam_id)
 
     def told(self, report: Report) -> None:
-        """A bot has read an inventory, or could not; reports that nobody here waits for are passed over."""
-        answer = self._asked.get(report.order_id or "")
-        if answer is not None and not answer.done():
-            answer.set_result(report)
+        """A bot has read an inventory, or could not; what nobody here waits for, or another bot says, is passed over."""
+        asked = self._asked.get(report.order_id or "")
+        if asked is None or asked.answer.done():
+            return
+        if asked.bot != report.bot:
+            _log.error("another bot answered", action="inventory", bot=report.bot, asked=asked.bot)
+            return
+        asked.answer.set_result(report)
 
     def close(self) -> None:
         """End every read that is still waiting."""
@@ -189,7 +199,7 @@ class Inventories:
             raise SteamUnavailable("No bot is there to read the player's inventory.", code=UNAVAILABLE) from None
         order = self._order(bot, steam_id, trade_token)
         answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
-        self._asked[order.order_id] = answer
+        self._asked[order.order_id] = _Asked(bot, answer)
         try:
             await asyncio.to_thread(self._enqueue, order)
             return await answer
@@ -213,9 +223,16 @@ class Inventories:
     def _understood(self, steam_id: SteamId, report: Report) -> PlayerInventory:
         if report.kind != "inventory_read":
             raise failure(report.data)
-        held: Iterable[HeldAsset] = (HeldAsset.from_json(row) for row in report.data["assets"])
-        assets = {one.asset: one for one in held}
-        return PlayerInventory(steam_id, assets, report.data.get("hold_days"), self.clock.now())
+        try:
+            held: Iterable[HeldAsset] = [HeldAsset.from_json(row) for row in report.data["assets"]]
+            assets = {one.asset: one for one in held}
+            hold_days = report.data.get("hold_days")
+            if not isinstance(hold_days, int | None):
+                raise TypeError("days are a number")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            _log.error("inventory makes no sense", action="inventory", bot=report.bot, reason=type(error).__name__)
+            raise SteamUnavailable("The player's inventory cannot be read now.", code=UNAVAILABLE) from error
+        return PlayerInventory(steam_id, assets, hold_days, self.clock.now())
 
 
 def _key(steam_id: SteamId, trade_token: str | None) -> Key:

@@ -236,10 +236,10 @@ def open_trade_token(ctx: Context, trade_id: str, sealed: str) -> str:
     return unseal(ctx.master.at_rest, sealed, purpose=f"trade-url:{trade_id}").decode()
 
 
-def recall(ctx: Context, trade_id: str, attempt: int) -> bool:
-    """Tell the worker not to send this attempt any more. Whether Redis took it; the sweep says it again otherwise."""
+def recall(ctx: Context, bot: str, trade_id: str, attempt: int) -> bool:
+    """Tell this bot's worker not to send this attempt any more. Whether Redis took it; the sweep says it again otherwise."""
     try:
-        ctx.redis.set(wire.recall_key(trade_id), attempt, ex=wire.RECALL_TTL_S)
+        ctx.redis.set(wire.recall_key(bot, trade_id), attempt, ex=wire.RECALL_TTL_S)
     except redis.RedisError as error:
         logger.warning("recall not given", action="recall", trade_id=trade_id, reason=type(error).__name__)
         return False

@@ -19,13 +19,14 @@ from typing import Any
 
 import redis
 from sqlalchemy import Connection, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from balancer import gifts, journal, reversal
 from balancer.context import Context
 from balancer.models import trades
 from shared import log, wire
 from shared.clock import from_unix
+from shared.domain.ids import BotName
 from shared.domain.status import TradeEvent, TradeStatus, Verdict
 from shared.messages import Report
 from shared.sealing import SealBroken
@@ -38,6 +39,10 @@ IDLE_MS = 30_000
 TRIM_S = 10.0
 # order_failed comes with every look while Steam is away; once in a while is enough for the feed.
 SAME_FAILURE_S = 300.0
+# How often a report is tried that the database does not take: it may be the database's fault, or the report's.
+TRIES_MAX = 5
+REFUSALS_TOLD_S = 1.0
+BATCH_BYTES_MAX = 64 * 1024 * 1024
 
 _TRADE_EVENTS = frozenset(event.value for event in TradeEvent)
 _SIGHTINGS = frozenset({"items_seen", "items_gone"})
@@ -51,6 +56,12 @@ _TOLD = frozenset(
         "offer_declined_by_us",
         "find_inconclusive",
     }
+)
+
+# What a report itself can cause; anything else may be the database's state of this moment.
+_WRONG = (
+    *(KeyError, IndexError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError),
+    *(IntegrityError, DataError, ProgrammingError),
 )
 
 Entry = tuple[bytes, dict[bytes, bytes]]
@@ -79,6 +90,10 @@ class Reader:
         self._redo = True  # something of ours may be unacknowledged
         self._tidied_s = 0.0
         self._failures: dict[tuple[str, str, str], float] = {}
+        self._tries: dict[bytes, int] = {}
+        self._count = ctx.settings.balancer.reports_batch
+        self._refused = 0
+        self._refused_s = -REFUSALS_TOLD_S
         # Said together with the next read, which follows at once: a round trip less for every batch.
         self._acks: list[bytes] = []
         self._news: list[str] = []
@@ -137,13 +152,17 @@ class Reader:
         if not self._known:
             self._make_group()
             self._take_over(0)
-        count = self._ctx.settings.balancer.reports_batch
-        if self._redo:
-            entries = self._xread("0", count, None)
-            if entries:
-                return entries
-            self._redo = False
-        return self._xread(">", count, BLOCK_MS)
+        try:
+            entries = self._xread("0", self._count, None) if self._redo else []
+            if not entries:
+                self._redo = False
+                entries = self._xread(">", self._count, BLOCK_MS)
+        except (redis.ConnectionError, redis.TimeoutError):
+            self._count = max(1, self._count // 2)  # perhaps it was too much at once
+            raise
+        small = _size(entries) <= BATCH_BYTES_MAX
+        self._count = min(2 * self._count, self._ctx.settings.balancer.reports_batch) if small else 1
+        return entries
 
     def _xread(self, after: str, count: int, block_ms: int | None) -> list[Entry]:
         pipe: Any = self._client.pipeline(transaction=False)
@@ -153,6 +172,7 @@ class Reader:
             answer: Any = pipe.execute()[-1]
         except redis.ResponseError as error:
             self._known = "NOGROUP" not in str(error)  # Redis came back empty: the group is made again
+            self._mend(error)
             raise
         self._said()
         return _entries(answer)
@@ -162,8 +182,16 @@ class Reader:
             self._client.xgroup_create(wire.REPORTS, wire.REPORT_GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
             if "BUSYGROUP" not in str(error):
+                self._mend(error)
                 raise
         self._known = True
+
+    def _mend(self, error: redis.ResponseError) -> None:
+        """Whatever stands in the stream's place and is no stream is removed, or no bot could ever report again."""
+        if "WRONGTYPE" in str(error):
+            logger.error("the stream of reports is something else", action="report")
+            self._client.delete(wire.REPORTS)
+            self._known = False
 
     def _take_over(self, idle_ms: int) -> None:
         """Make entries ours that somebody read and never acknowledged; they are read again as our own."""
@@ -206,12 +234,13 @@ class Reader:
         return [await self._apply(entry_id, fields) for entry_id, fields in entries]
 
     async def _apply(self, entry_id: bytes, fields: dict[bytes, bytes]) -> _Done:
-        bot = fields.get(b"bot", b"").decode("utf-8", "replace")
-        sealed = fields.get(b"sealed", b"").decode("utf-8", "replace")
+        bot = fields.get(b"bot", b"")[:40].decode("utf-8", "replace")
         try:
+            BotName.parse(bot)
+            sealed = fields.get(b"sealed", b"").decode("ascii")
             report = wire.open_report(bot, sealed, self._ctx.master.bot(bot))
-        except SealBroken as error:
-            logger.error("report refused", action="report", bot=bot[:40], reason=str(error))
+        except ValueError as error:
+            self._refuse(bot, str(error) if isinstance(error, SealBroken) else "not a report")
             return _Done(entry_id)
         if report.kind in _INVENTORIES:
             self._inventory(report)
@@ -220,20 +249,42 @@ class Reader:
             return _Done(entry_id)
         try:
             changed = await self._ctx.db.run(apply, report, self._ctx.clock.now(), journal.Rules.of(self._ctx.settings))
-        except (KeyError, ValueError, TypeError, IntegrityError) as error:
+        except Exception as error:
+            if not self._hopeless(entry_id, error):
+                raise
             # It would fail for ever; the trade stays as it is, and the next look at Steam says it again.
-            logger.error("report makes no sense", action="report", bot=bot, trade_id=report.trade_id, reason=repr(error))
+            logger.error("report makes no sense", action="report", bot=bot, trade_id=report.trade_id, reason=repr(error)[:500])
             await self._ctx.db.run(_unusable, report, self._ctx.clock.now())
+            self._tries.pop(entry_id, None)
             return _Done(entry_id)
+        self._tries.pop(entry_id, None)
         # That a worker has begun is no news to anybody who waits: there is no offer yet.
         told = changed and report.kind != TradeEvent.PICKED_UP
         return _Done(entry_id, trade_id=report.trade_id if told else None)
 
+    def _hopeless(self, entry_id: bytes, error: Exception) -> bool:
+        """Whether it is the report that is wrong: whoever has a bot's keys can write anything into it.
+
+        What the database never takes is given up after some tries, or it would stop every report behind it.
+        """
+        if isinstance(error, _WRONG) and not getattr(error, "connection_invalidated", False):
+            return True
+        self._tries[entry_id] = self._tries.get(entry_id, 0) + 1
+        return self._tries[entry_id] >= TRIES_MAX
+
+    def _refuse(self, bot: str, reason: str) -> None:
+        """Log it, but not a million times."""
+        self._refused += 1
+        now_s = self._ctx.clock.monotonic()
+        if now_s - self._refused_s >= REFUSALS_TOLD_S:
+            logger.error("report refused", action="report", bot=bot, reason=reason, times=self._refused)
+            self._refused, self._refused_s = 0, now_s
+
     def _worth_applying(self, report: Report) -> bool:
         """Not figures, and not the same failure of the same bot again and again."""
-        if report.kind != "order_failed":
+        if report.kind not in ("order_failed", "order_refused"):
             return report.kind != "steam_call"
-        key = (report.bot, str(report.data.get("kind")), str(report.data.get("reason")))
+        key = (report.bot, str(report.data.get("kind"))[:40], str(report.data.get("reason"))[:40])
         now_s = self._ctx.clock.monotonic()
         lately = now_s - self._failures.get(key, -SAME_FAILURE_S) < SAME_FAILURE_S
         if not lately:
@@ -278,6 +329,9 @@ class Reader:
 
     async def _pass_on(self, message: bytes) -> None:
         """Whatever stands there only wakes waiters, who look for themselves; an inventory is opened anew."""
+        if len(message) > wire.SEALED_MAX_BYTES:
+            logger.warning("change not understood", action="changes", reason="too large")
+            return
         try:
             said = json.loads(message)
             if said.get("by") == self._name:
@@ -286,7 +340,7 @@ class Reader:
             if "inventory" in said:
                 bot, sealed = said["inventory"]
                 self._inventory(wire.open_report(bot, sealed, self._ctx.master.bot(bot)))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             logger.warning("change not understood", action="changes", reason=type(error).__name__)
 
 
@@ -313,6 +367,16 @@ def _entries(answer: Any) -> list[Entry]:
     return found
 
 
+def _size(entries: Sequence[Entry]) -> int:
+    """Bytes of all fields."""
+    return sum(len(name) + len(value) for _, fields in entries for name, value in fields.items())
+
+
+def _short(value: str | int | None) -> str | int | None:
+    """Of what a bot tells, so much as an event needs."""
+    return value[:500] if isinstance(value, str) else value
+
+
 def _order_of(entry_id: bytes) -> tuple[int, int]:
     first, _, second = entry_id.partition(b"-")
     return int(first), int(second or 0)
@@ -330,7 +394,9 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
     """
     who = f"bot:{report.bot}"
     if report.kind in _TOLD:
-        shown = {name: value for name, value in report.data.items() if isinstance(value, str | int | None)}
+        shown = {
+            name[:40]: _short(value) for name, value in list(report.data.items())[:20] if isinstance(value, str | int | None)
+        }
         row = journal.event_row(report.kind, shown, who, now, report.trade_id, None, report.bot)
         journal.append(connection, [row])
         return False

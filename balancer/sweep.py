@@ -158,7 +158,7 @@ async def ask_cancels(ctx: Context) -> int:
     """Trades that are to be canceled and are not yet: recall the order, and ask the bot once more."""
     found, moved = await ctx.db.run(_take_cancels, ctx.clock.now())
     for trade in found:
-        await asyncio.to_thread(orders.recall, ctx, trade.trade_id, trade.attempt)
+        await asyncio.to_thread(orders.recall, ctx, f"{trade.color}-{trade.bot_id}", trade.trade_id, trade.attempt)
     return await _give(ctx, [orders.cancel(ctx, row, moved[row.trade_id]) for row in found if row.status in _NOT_QUEUED])
 
 

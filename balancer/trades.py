@@ -110,7 +110,7 @@ async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:
     rules = journal.Rules.of(ctx.settings)
     trade, moved = await ctx.db.run(_wish_canceled, trade_id, f"client:{caller.name}", ctx.clock.now(), rules)
     if trade.status in LIVE:
-        await asyncio.to_thread(orders.recall, ctx, trade_id, trade.attempt)
+        await asyncio.to_thread(orders.recall, ctx, f"{trade.color}-{trade.bot_id}", trade_id, trade.attempt)
         if trade.status != TradeStatus.QUEUED:
             await ctx.outbox.give(ctx, [orders.cancel(ctx, trade, moved)])
     ctx.waiters.notify([trade_id])

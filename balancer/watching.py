@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, and_, or_, select
 from balancer import orders
 from balancer.context import Context
 from balancer.models import trades
+from shared import wire
 from shared.domain.status import TradeStatus
 from shared.messages import Order, WatchedTrade, WatchOrder
 
@@ -63,13 +64,13 @@ class Watcher:
         asked = [(bot, self._asked[bot].order_id) for bot in bots if bot in self._asked]
         if not asked:
             return set()
-        there = await asyncio.to_thread(self._exist, [order_id for _, order_id in asked])
+        there = await asyncio.to_thread(self._exist, asked)
         return {bot for (bot, _), exists in zip(asked, there, strict=True) if exists}
 
-    def _exist(self, order_ids: Sequence[str]) -> list[bool]:
+    def _exist(self, asked: Sequence[tuple[str, str]]) -> list[bool]:
         pipe = self._ctx.redis.pipeline(transaction=False)
-        for order_id in order_ids:
-            pipe.exists(f"rq:job:{order_id}")
+        for bot, order_id in asked:
+            pipe.exists(wire.job_key(bot, order_id))
         return [bool(answer) for answer in pipe.execute()]
 
     def _order(self, bot: str, rows: Sequence[Row[Any]], moved: dict[str, orders.Moved]) -> Order:

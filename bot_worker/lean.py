@@ -25,6 +25,7 @@ from shared import log, wire
 DEQUEUE_S = 1  # how long a stop may wait for an idle worker
 WORKER_TTL_S = 420
 FIELD_MAX = 4096
+JOB_ID_MAX = 200
 
 # KEYS: job. ARGV: largest data, largest other field. Answers how large the hash's fields are, or its fields.
 _FETCH = """
@@ -58,6 +59,7 @@ class OrderWorker(SimpleWorker):
             [queue], name=bot, connection=client, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S, log_job_description=False
         )
         self._queue_key = queue.key
+        self._jobs = wire.job_id(bot, "").encode()
         self._in_hand_key = queue.intermediate_queue_key
         self._carry_out = carry_out
         self._refuse = refuse
@@ -76,7 +78,11 @@ class OrderWorker(SimpleWorker):
             redis.RedisError: the job waits in the intermediate list, perhaps carried out already.
             LeaseLost: it is back in the queue, for whoever has the bot now.
         """
-        job_id = self.connection.blmove(self._queue_key, self._in_hand_key, timeout_s)
+        try:
+            job_id = self.connection.blmove(self._queue_key, self._in_hand_key, timeout_s)
+        except redis.ResponseError as error:
+            self._mend(error)
+            return False
         if not isinstance(job_id, bytes):
             return False
         try:
@@ -97,6 +103,8 @@ class OrderWorker(SimpleWorker):
         Raises:
             NotAnOrder: anything about it is not as the balancer writes it.
         """
+        if not self._is_own(job_id):
+            raise NotAnOrder("not_its_job")
         try:
             answer = self._fetch(keys=[b"rq:job:" + job_id], args=[wire.SEALED_MAX_BYTES, FIELD_MAX])
         except redis.ResponseError as error:
@@ -135,8 +143,26 @@ class OrderWorker(SimpleWorker):
     def _done(self, job_id: bytes) -> None:
         pipe: Any = self.connection.pipeline(transaction=True)
         pipe.lrem(self._in_hand_key, 1, job_id)
-        pipe.delete(b"rq:job:" + job_id)
+        if self._is_own(job_id):
+            pipe.delete(b"rq:job:" + job_id)
         pipe.execute()
+
+    def _is_own(self, job_id: bytes) -> bool:
+        """Whether its name says that it is a job of this bot; another's is neither read nor removed."""
+        return job_id.startswith(self._jobs) and len(job_id) <= JOB_ID_MAX
+
+    def _mend(self, error: redis.ResponseError) -> None:
+        """Remove what stands in the queue's place and is no list; orders that it cost are asked for again by the sweep.
+
+        Raises:
+            redis.ResponseError: something else is wrong.
+        """
+        if "WRONGTYPE" not in str(error):
+            raise error
+        _log.error("queue_not_a_list")
+        for key in (self._queue_key, self._in_hand_key):
+            if self.connection.type(key) != b"list":
+                self.connection.delete(key)
 
 
 def _unpack(data: bytes) -> bytes:

@@ -13,10 +13,25 @@ import redis
 from shared import wire
 from shared.messages import Order
 
-# KEYS: lease. ARGV: run, time to live in ms. 1: ours now. 0: another run has it.
+# What nobody of ours wrote (another type, no number) must not stop a bot: a mark that is no number counts as set, since it is
+# safe to look for an offer that is not there.
+_MARK = """
+local function mark(key)
+  local value = redis.pcall('GET', key)
+  if not value then return -1 end
+  return type(value) == 'string' and tonumber(value) or math.huge
+end
+"""
+
+# KEYS: lease. ARGV: run, time to live in ms, longest time to live that a lease may have in ms. 1: ours now. 0: another run has
+# it; a lease that would never end ends after the time to live.
 _TAKE = """
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
+local holder = redis.pcall('GET', KEYS[1])
+if type(holder) == 'string' and holder ~= ARGV[1] then
+  local left = redis.call('PTTL', KEYS[1])
+  if left < 0 or left > tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  return 0
+end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
@@ -27,35 +42,39 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0
 """
 
-# KEYS: lease, recall, attempted, reports. ARGV: run, attempt, expiry in ms, time to live in s, bot, sealed report,
-# run id of the Redis that the worker knows.
-_CLAIM = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lease' end
+# KEYS: lease, recall, attempted. ARGV: run, attempt, expiry in ms, time to live in s, bot, sealed report, run id of the
+# Redis that the worker knows, the stream of reports (no key, as a host may append to it and nothing else).
+_CLAIM = f"""{_MARK}
+if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 'lease' end
 if string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') ~= ARGV[7] then return 'changed' end
 local attempt = tonumber(ARGV[2])
-if tonumber(redis.call('GET', KEYS[3]) or -1) >= attempt then return 'attempted' end
-if tonumber(redis.call('GET', KEYS[2]) or -1) >= attempt then return 'recalled' end
+if mark(KEYS[3]) >= attempt then return 'attempted' end
+if mark(KEYS[2]) >= attempt then return 'recalled' end
 local t = redis.call('TIME')
 if t[1] * 1000 + math.floor(t[2] / 1000) >= tonumber(ARGV[3]) then return 'expired' end
 redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[4])
-redis.call('XADD', KEYS[4], '*', 'bot', ARGV[5], 'sealed', ARGV[6])
+redis.call('XADD', ARGV[8], '*', 'bot', ARGV[5], 'sealed', ARGV[6])
 return 'go'
 """
 
 # KEYS: attempted. ARGV: attempt, run id of the Redis that the worker knows.
-_BEGUN = """
+_BEGUN = f"""{_MARK}
 if string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') ~= ARGV[2] then return 1 end
-if tonumber(redis.call('GET', KEYS[1]) or -1) >= tonumber(ARGV[1]) then return 1 end
+if mark(KEYS[1]) >= tonumber(ARGV[1]) then return 1 end
 return 0
 """
 
 # KEYS: which Redis the bot's last worker worked under. ARGV: nothing. Answers that id, and the id of now, which is kept.
 _REMEMBER_SERVER = """
 local now = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-local before = redis.call('GET', KEYS[1])
+local before = redis.pcall('GET', KEYS[1])
 redis.call('SET', KEYS[1], now)
-return {before or '', now}
+return {type(before) == 'string' and string.sub(before, 1, 80) or '', now}
 """
+
+
+# No lease of ours is longer, unless it is set so.
+LONGEST_MS = 3_600_000
 
 
 class Claim(StrEnum):
@@ -89,7 +108,7 @@ class Lease:
 
     def take(self) -> bool:
         """Take the lease or prolong it. False: another run has it. After a lapse in which nobody took it, it is ours again."""
-        return bool(self._take(keys=[self._key], args=[self.run, self._ms]))
+        return bool(self._take(keys=[self._key], args=[self.run, self._ms, max(self._ms, LONGEST_MS)]))
 
     def release(self) -> bool:
         """Let go of it, if it is ours."""
@@ -99,7 +118,7 @@ class Lease:
         """Mark a trade's attempt as begun and report ``picked_up`` (sealed), if nothing speaks against sending it now."""
         trade_id = order.trade_id or ""
         answer = self._claim(
-            keys=[self._key, wire.recall_key(trade_id), wire.attempted_key(trade_id), wire.REPORTS],
+            keys=[self._key, wire.recall_key(self.bot, trade_id), wire.attempted_key(self.bot, trade_id)],
             args=[
                 self.run,
                 order.attempt,
@@ -108,13 +127,14 @@ class Lease:
                 self.bot,
                 picked_up,
                 redis_run,
+                wire.REPORTS,
             ],
         )
         return Claim(answer.decode())
 
     def may_be_begun(self, order: Order, redis_run: str) -> bool:
         """Whether anybody may have begun to send this attempt. Asked before we say that nothing was done."""
-        return bool(self._begun(keys=[wire.attempted_key(order.trade_id or "")], args=[order.attempt, redis_run]))
+        return bool(self._begun(keys=[wire.attempted_key(self.bot, order.trade_id or "")], args=[order.attempt, redis_run]))
 
     def remember_server(self) -> tuple[str, str]:
         """Which Redis the bot's last worker worked under (empty: unknown), and which this is."""

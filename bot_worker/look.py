@@ -17,18 +17,21 @@ from shared.messages import WatchedTrade
 # Times PaceSettings.retry_s: a confirmation appears 1 to 3 s after the offer.
 CONFIRM_WAITS = (0.0, 2.0, 4.0, 8.0)
 MANY_EXCHANGES = 2
+NUMBER_DIGITS = 18
 
 _log = log.get(__name__)
 
 
 def is_recalled(value: bytes | None, attempt: int) -> bool:
-    """Whether a recall key's value covers this attempt."""
-    return value is not None and value.isdigit() and int(value) >= attempt
+    """Whether a recall key's value covers this attempt; one that is no number, which only an intruder writes, does."""
+    if value is None:
+        return False
+    return not value.isdigit() or len(value) > NUMBER_DIGITS or int(value) >= attempt
 
 
 def recalled(bot: Bot, trade: WatchedTrade) -> bool:
     """Ask Redis whether this attempt shall not go on."""
-    value = bot.redis.get(wire.recall_key(trade.trade_id))
+    value = bot.redis.get(wire.recall_key(bot.name, trade.trade_id))
     return is_recalled(value if isinstance(value, bytes) else None, trade.attempt)
 
 

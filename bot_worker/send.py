@@ -154,7 +154,7 @@ def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) ->
         return
     trade_id = order.trade_id or ""
     report = tell.make(E.CONFIRMATION_NEEDED, {"offer_id": sent.offer_id, "state": NEEDS_CONFIRMATION})
-    recalled = bot.reporter.append([report], also_get=wire.recall_key(trade_id))
+    recalled = bot.reporter.append([report], also_get=wire.recall_key(bot.name, trade_id))
     trade = WatchedTrade(
         trade_id,
         order.attempt,

@@ -78,6 +78,7 @@ OTHER_REPORTS = frozenset(
     }
 )
 
+NUMBER_MAX = 2**53
 REPORT_KINDS = frozenset(event.value for event in TradeEvent) | OTHER_REPORTS
 
 
@@ -297,6 +298,15 @@ class Report:
         report = cls(**json.loads(text))
         if report.kind not in REPORT_KINDS:
             raise ValueError("report of an unknown kind")
+        texts, maybe_texts = (report.bot, report.run), (report.order_id, report.trade_id)
+        numbers = (report.number, report.attempt, report.at_ms)
+        if not (
+            all(isinstance(each, str) for each in texts)
+            and all(each is None or isinstance(each, str) for each in maybe_texts)
+            and all(isinstance(each, int) and abs(each) < NUMBER_MAX for each in numbers)
+            and isinstance(report.data, dict)
+        ):
+            raise TypeError("a field of the report has another type")
         return report
 
 

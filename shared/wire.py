@@ -4,17 +4,21 @@ Redis is a carrier, not a memory: whatever stands here may be lost or forged, so
 decides. Keys, all below the prefix ``fleet:`` except RQ's own:
 
 ===================================== ======================================================================================
-``rq:queue:<bot>``, ``rq:job:<id>``    RQ's queue of one bot and its jobs (JSON, one argument: the sealed order)
+``rq:queue:<bot>``                     RQ's queue of one bot
+``rq:job:<bot>_<order>``              its jobs (JSON, one argument: the sealed order)
 ``fleet:reports``                     stream of ``bot``, ``sealed``; read by the consumer group ``balancers``
-``fleet:heartbeats``                  hash: bot → sealed heartbeat
+``fleet:heartbeat:<bot>``             its last sealed heartbeat
+``fleet:bots``                        set: every bot that ever sent one
 ``fleet:lease:<bot>``                 the run that may use this bot, with a time to live
-``fleet:recall:<trade>``              the highest attempt that must not be sent any more
-``fleet:attempted:<trade>``           the highest attempt that a worker began to send
+``fleet:recall:<bot>:<trade>``        the highest attempt that must not be sent any more
+``fleet:attempted:<bot>:<trade>``     the highest attempt that a worker began to send
 ``fleet:memory:<bot>``                which Redis server the bot's last worker worked under; a restarted one may have forgotten
 ``fleet:changes``                     channel: what one balancer applied, so that whoever waits at another hears of it
 ``fleet:leader:<loop>``               the balancer that does this loop's work, with a time to live
 ``fleet:pace:<address>:<kind>``       when the next call of this kind from this egress address may start
 ===================================== ======================================================================================
+
+What belongs to one bot has its name in the key, so that an access list keeps each host to its own bots (`fleet redis acl`).
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from shared.sealing import BotKeys, SealBroken, seal, unseal
 
 REPORTS = "fleet:reports"
 REPORT_GROUP = "balancers"
-HEARTBEATS = "fleet:heartbeats"
+BOTS = "fleet:bots"
 CHANGES = "fleet:changes"
 ORDER_FUNCTION = "bot_worker.orders.carry_out"
 
@@ -49,12 +53,25 @@ def lease_key(bot: str) -> str:
     return f"fleet:lease:{bot}"
 
 
-def recall_key(trade_id: str) -> str:
-    return f"fleet:recall:{trade_id}"
+def job_id(bot: str, order_id: str) -> str:
+    """The id of an order's job: RQ allows letters, digits, ``_`` and ``-``, and a bot's name holds exactly one ``-``."""
+    return f"{bot}_{order_id}"
 
 
-def attempted_key(trade_id: str) -> str:
-    return f"fleet:attempted:{trade_id}"
+def job_key(bot: str, order_id: str) -> str:
+    return f"rq:job:{job_id(bot, order_id)}"
+
+
+def heartbeat_key(bot: str) -> str:
+    return f"fleet:heartbeat:{bot}"
+
+
+def recall_key(bot: str, trade_id: str) -> str:
+    return f"fleet:recall:{bot}:{trade_id}"
+
+
+def attempted_key(bot: str, trade_id: str) -> str:
+    return f"fleet:attempted:{bot}:{trade_id}"
 
 
 def memory_key(bot: str) -> str:
@@ -106,7 +123,7 @@ def open_order(sealed: str, keys: BotKeys) -> Order:
         raise SealBroken("sealed, but not an order that we know") from error
 
 
-def job_mapping(order_id: str, sealed: str, bot: str, created_at: str) -> dict[str, Any]:
+def job_mapping(sealed: str, bot: str, created_at: str) -> dict[str, Any]:
     """The hash that RQ 3 keeps of a job, as ``Job.to_dict`` writes it; a contract test holds it against RQ itself."""
     data = json.dumps([ORDER_FUNCTION, None, [sealed], {}]).encode()
     return {
@@ -135,11 +152,11 @@ def enqueue(client: Any, orders: Iterable[tuple[Order, BotKeys]], created_at: st
     """Put orders into their bots' queues, all in one round trip. Enqueuing one twice gives two jobs of one id: harmless."""
     pipe = client.pipeline(transaction=True)
     for order, keys in orders:
-        job_key = f"rq:job:{order.order_id}"
-        pipe.hset(job_key, mapping=job_mapping(order.order_id, seal_order(order, keys), order.bot, created_at))
-        pipe.expire(job_key, JOB_TTL_S)
+        key = job_key(order.bot, order.order_id)
+        pipe.hset(key, mapping=job_mapping(seal_order(order, keys), order.bot, created_at))
+        pipe.expire(key, JOB_TTL_S)
         pipe.sadd("rq:queues", f"rq:queue:{queue_name(order.bot)}")
-        pipe.rpush(f"rq:queue:{queue_name(order.bot)}", order.order_id)
+        pipe.rpush(f"rq:queue:{queue_name(order.bot)}", job_id(order.bot, order.order_id))
     pipe.execute()
 
 
@@ -170,7 +187,8 @@ def open_report(bot: str, sealed: str | bytes, keys: BotKeys) -> Report:
 
 def put_heartbeat(pipe: Any, beat: Heartbeat, keys: BotKeys) -> None:
     """Leave a worker's word about itself; the newest replaces the one before."""
-    pipe.hset(HEARTBEATS, beat.bot, seal(keys.report, beat.dumps(), purpose=f"heartbeat:{beat.bot}"))
+    pipe.set(heartbeat_key(beat.bot), seal(keys.report, beat.dumps(), purpose=f"heartbeat:{beat.bot}"))
+    pipe.sadd(BOTS, beat.bot)
 
 
 def open_heartbeat(bot: str, sealed: str | bytes, keys: BotKeys) -> Heartbeat:

@@ -225,7 +225,7 @@ class Lab:
         """What the worker says of itself now."""
         self.worker.beats.holding = True
         self.worker.beats.beat()
-        sealed: Any = self.redis.hget(wire.HEARTBEATS, self.name)
+        sealed: Any = self.redis.get(wire.heartbeat_key(self.name))
         return wire.open_heartbeat(self.name, sealed, self.keys)
 
     def offer_order(self, kind: str, trade: WatchedTrade) -> Order:

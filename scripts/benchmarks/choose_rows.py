@@ -91,7 +91,7 @@ def _fleet(redis_url: str, url: str, size: int) -> tuple[Database, Fleet]:
     limits = {"offers_per_bot_max": 10**6, "bot_items_max": 10**7}
     loaded = settings.load(None, {"database": {"url": url}, "redis": {"url": redis_url}, "limits": limits, "group": PATIENT})
     master, client, clock = MasterKey(bytes(32)), wire.connect(redis_url), Clock()
-    client.delete(wire.HEARTBEATS)
+    client.delete(wire.BOTS)
     FakeFleet(redis_url, master, size, lambda _steam_id: []).beat_once(client)
     database = Database(loaded.database)
     fleet = Fleet(loaded, clock, ServerClock(clock), master, client, database)

@@ -95,4 +95,17 @@ class HeldAsset:
         asset = fields.pop("asset")
         if not isinstance(asset, dict):
             raise ValueError("asset is an object")
-        return cls(asset=Asset.from_json(asset), **fields)  # type: ignore[arg-type]
+        held = cls(asset=Asset.from_json(asset), **fields)  # type: ignore[arg-type]
+        texts = (
+            *(held.class_id, held.instance_id, held.market_hash_name, held.type),
+            *(held.color, held.name_color, held.icon_url, held.icon_url_large),
+        )
+        maybe_texts = (held.wear, held.pattern, held.name_tag, held.inspect_link)
+        if not (
+            all(isinstance(text, str) for text in texts)
+            and all(text is None or isinstance(text, str) for text in maybe_texts)
+            and isinstance(held.amount, int)
+            and isinstance(held.tradable, bool)
+        ):
+            raise ValueError("a field of the asset has another type")
+        return held

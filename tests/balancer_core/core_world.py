@@ -79,7 +79,7 @@ class World:
     def taken(self, bot: str = "red-1") -> list[Order]:
         """The same, taken out of the queue and done with."""
         found = self.orders(bot)
-        self.ctx.redis.delete(f"rq:queue:{bot}", *(f"rq:job:{order.order_id}" for order in found))
+        self.ctx.redis.delete(f"rq:queue:{bot}", *(wire.job_key(bot, order.order_id) for order in found))
         return found
 
     # --- players ----------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ async def test_a_withdrawal_of_an_item_that_goes_back_is_recalled(world: World) 
     await world.tell(deposit, "exchange_reversed", exchange_id="x", exchange_status=12)
     assert world.trade(withdrawal).cancel_requested_at is not None
     assert await sweep.ask_cancels(world.ctx) == 1
-    assert world.ctx.redis.get(wire.recall_key(withdrawal)) == b"1"
+    assert world.ctx.redis.get(wire.recall_key("red-1", withdrawal)) == b"1"
     bot = f"{world.trade(withdrawal).color}-{world.trade(withdrawal).bot_id}"
     assert [order.kind for order in world.orders(bot)] == ["cancel"]
     await world.tell(withdrawal, "offer_canceled", offer_id="78", state=6)

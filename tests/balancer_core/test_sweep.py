@@ -163,7 +163,7 @@ async def test_cancel_recalls_the_order_and_asks_the_bot(world: World) -> None:
     bot = bot_of(world, trade_id)
     view = await trades.cancel(world.ctx, SITE, trade_id)
     assert (view.status, view.cancel_requested) == ("queued", True)
-    assert world.ctx.redis.get(wire.recall_key(trade_id)) == b"1"
+    assert world.ctx.redis.get(wire.recall_key("red-1", trade_id)) == b"1"
     assert [order.kind for order in world.orders(bot)] == ["send"]
     await world.tell(trade_id, "order_dropped", reason="recalled")
     assert (await trades.show(world.ctx, [trade_id]))[0].status == "canceled"
@@ -188,7 +188,7 @@ async def test_cancel_while_redis_is_away_is_asked_by_the_sweep(world: World) ->
     await without_redis(world, lambda: trades.cancel(world.ctx, SITE, trade_id))
     world.later(sweep.CANCEL_AGAIN_S + 1)
     assert await sweep.ask_cancels(world.ctx) == 1
-    assert world.ctx.redis.get(wire.recall_key(trade_id)) == b"1"
+    assert world.ctx.redis.get(wire.recall_key("red-1", trade_id)) == b"1"
 
 
 async def test_cancel_of_a_trade_between_two_attempts_ends_it_at_once(world: World) -> None:

@@ -105,7 +105,8 @@ async def test_bots_register_themselves_by_their_heartbeats(world: World) -> Non
 async def test_forged_heartbeats_register_nobody(world: World) -> None:
     beat = Heartbeat("green-1", "run", 1, "host", "1", "online", world.ctx.server_clock.now_ms())
     wire.put_heartbeat(world.ctx.redis, beat, MASTER.bot("red-1"))
-    world.ctx.redis.hset(wire.HEARTBEATS, "no bot", "AAAA")
+    world.ctx.redis.sadd(wire.BOTS, "no bot", "red-999", "x" * 100_000)
+    world.ctx.redis.set(wire.heartbeat_key("no bot"), "AAAA")
     await world.ctx.fleet.refresh()
     assert [bot.name for bot in world.ctx.fleet.bots()] == ["red-1", "red-2"]
 

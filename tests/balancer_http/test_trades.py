@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from balancer_http.harness import OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held, items_of
+from balancer_http.harness import BOTS, OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held, items_of
 from sqlalchemy import update
 
 from balancer import models, schemas
@@ -329,7 +329,7 @@ async def test_alive_and_ready(service: Service) -> None:
 
 async def test_not_ready_without_bots(service: Service) -> None:
     service.bots.silent = True
-    await asyncio.to_thread(service.ctx.redis.delete, wire.HEARTBEATS)
+    await asyncio.to_thread(service.ctx.redis.delete, *(wire.heartbeat_key(bot) for bot in BOTS))
     async with asyncio.timeout(10):
         while (await service.client.get("/readyz")).status == 200:
             await asyncio.sleep(0.05)

@@ -60,7 +60,7 @@ class Group:
         return process
 
     def beat(self, bot: str) -> Heartbeat | None:
-        sealed = self.redis.hget(wire.HEARTBEATS, bot)
+        sealed = self.redis.get(wire.heartbeat_key(bot))
         return wire.open_heartbeat(bot, sealed, MASTER.bot(bot)) if sealed else None
 
     def state(self, bot: str) -> str | None:

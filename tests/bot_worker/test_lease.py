@@ -56,7 +56,7 @@ def start(world: SteamWorld, redis_url: str, tmp_path: Path) -> Iterator[Callabl
 
 
 def beat(client: redis.Redis) -> Heartbeat | None:
-    sealed = client.hget(wire.HEARTBEATS, "red-1")
+    sealed = client.get(wire.heartbeat_key("red-1"))
     return wire.open_heartbeat("red-1", sealed, MASTER.bot("red-1")) if sealed else None
 
 
@@ -174,20 +174,20 @@ def test_the_last_check_says_what_speaks_against_sending(lab: Lab, player: Steam
     assert not other.take() and not other.release()
     assert claim(other) is Claim.LEASE
     assert claim(server="f" * 40) is Claim.CHANGED
-    lab.redis.set(wire.attempted_key(order.trade_id), 2)
-    lab.redis.set(wire.recall_key(order.trade_id), 2)
+    lab.redis.set(wire.attempted_key(lab.name, order.trade_id), 2)
+    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 2)
     assert claim() is Claim.ATTEMPTED  # whatever else is true: it may have been sent
     assert lease.may_be_begun(order, run)
-    lab.redis.set(wire.attempted_key(order.trade_id), 1)
+    lab.redis.set(wire.attempted_key(lab.name, order.trade_id), 1)
     assert not lease.may_be_begun(order, run)
     assert lease.may_be_begun(order, "f" * 40)
     assert claim() is Claim.RECALLED
-    lab.redis.set(wire.recall_key(order.trade_id), 1)
+    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
     assert lab.redis.xlen(wire.REPORTS) == 0
     assert claim() is Claim.GO
     assert lab.redis.xlen(wire.REPORTS) == 1
-    assert lab.redis.get(wire.attempted_key(order.trade_id)) == b"2"
-    assert lab.redis.ttl(wire.attempted_key(order.trade_id)) > 7 * 86400
+    assert lab.redis.get(wire.attempted_key(lab.name, order.trade_id)) == b"2"
+    assert lab.redis.ttl(wire.attempted_key(lab.name, order.trade_id)) > 7 * 86400
     assert claim() is Claim.ATTEMPTED
     lab.redis.delete(wire.REPORTS)
 

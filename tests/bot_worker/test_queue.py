@@ -24,8 +24,8 @@ from shared.messages import InventoryOrder, WatchOrder
 
 def push(lab: Lab, job_id: str, fields: dict[str, Any]) -> None:
     if fields:
-        lab.redis.hset(f"rq:job:{job_id}", mapping=fields)
-    lab.redis.rpush(f"rq:queue:{lab.name}", job_id)
+        lab.redis.hset(wire.job_key(lab.name, job_id), mapping=fields)
+    lab.redis.rpush(f"rq:queue:{lab.name}", wire.job_id(lab.name, job_id))
 
 
 def packed(call: object) -> bytes:
@@ -83,8 +83,8 @@ def test_what_is_no_order_is_refused_and_removed_and_the_worker_goes_on(lab: Lab
 
 
 def test_a_job_that_is_not_a_hash_is_refused(lab: Lab) -> None:
-    lab.redis.set("rq:job:bad", "text")
-    lab.redis.rpush(f"rq:queue:{lab.name}", "bad")
+    lab.redis.set(wire.job_key(lab.name, "bad"), "text")
+    push(lab, "bad", {})
     assert lab.rq.work_one(1)
     assert kinds(lab.reports()) == ["order_refused"]
 
@@ -128,7 +128,7 @@ def test_orders_are_carried_out_by_a_bots_own_worker_only() -> None:
 
 def test_an_order_enqueued_by_rq_works(lab: Lab) -> None:
     queue = Queue(lab.name, connection=lab.redis, serializer=JSONSerializer)
-    job = queue.enqueue(wire.ORDER_FUNCTION, sealed_watch(lab), result_ttl=0)
+    job = queue.enqueue(wire.ORDER_FUNCTION, sealed_watch(lab), result_ttl=0, job_id=wire.job_id(lab.name, "rq"))
     assert lab.rq.work_one(1)
     assert lab.bot.health.orders_done == 1
     assert not lab.redis.exists(job.key)
@@ -137,8 +137,8 @@ def test_an_order_enqueued_by_rq_works(lab: Lab) -> None:
 def test_our_jobs_are_rqs_jobs(lab: Lab) -> None:
     order = empty_watch(lab)
     lab.enqueue(order)
-    job = Job.fetch(order.order_id, connection=lab.redis, serializer=JSONSerializer)
-    ours = wire.job_mapping(order.order_id, job.args[0], lab.name, "2026-11-21T00:00:00.000000Z")
+    job = Job.fetch(wire.job_id(lab.name, order.order_id), connection=lab.redis, serializer=JSONSerializer)
+    ours = wire.job_mapping(job.args[0], lab.name, "2026-11-21T00:00:00.000000Z")
     assert (job.func_name, len(job.args), job.kwargs) == (wire.ORDER_FUNCTION, 1, {})
     assert (job.origin, job.timeout, job.result_ttl, job.failure_ttl) == (lab.name, 180, 0, 3600)
     theirs = job.to_dict()
@@ -170,7 +170,9 @@ def test_what_a_dead_worker_had_in_hand_comes_first_again(lab: Lab) -> None:
     for _ in range(2):
         lab.redis.lmove(key, f"{key}:intermediate", "LEFT", "RIGHT")
     assert put_right(lab.redis, lab.name) == 2
-    assert [each.decode() for each in lab.redis.lrange(key, 0, -1)] == [each.order_id for each in (first, second, third)]
+    assert [each.decode() for each in lab.redis.lrange(key, 0, -1)] == [
+        wire.job_id(lab.name, each.order_id) for each in (first, second, third)
+    ]
     assert not lab.redis.exists(f"rq:worker:{lab.name}")
     assert put_right(lab.redis, lab.name) == 0
 

@@ -27,7 +27,7 @@ def test_a_deposit_offer_is_active_at_once(lab: Lab, player: SteamAccount) -> No
     assert (active.trade_id, active.attempt, active.order_id) == (order.trade_id, 1, order.order_id)
     assert offer["state"] == 2
     assert [row["asset_id"] for row in offer["receive"]] == [each.asset_id for each in player.assets(2)]
-    assert lab.redis.get(wire.attempted_key(order.trade_id)) == b"1"
+    assert lab.redis.get(wire.attempted_key(lab.name, order.trade_id)) == b"1"
 
 
 def test_a_withdrawal_is_reported_before_it_is_confirmed(lab: Lab, player: SteamAccount) -> None:
@@ -93,7 +93,7 @@ def test_the_next_attempt_is_sent(lab: Lab, player: SteamAccount) -> None:
 
 def test_a_recalled_order_is_dropped(lab: Lab, player: SteamAccount) -> None:
     order = lab.send_order(player, [], player.assets())
-    lab.redis.set(wire.recall_key(order.trade_id), 1)
+    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
     (report,) = lab.do(order)
     assert (report.kind, report.data) == ("order_dropped", {"reason": "recalled"})
     assert offers_of(lab, order) == []
@@ -101,7 +101,7 @@ def test_a_recalled_order_is_dropped(lab: Lab, player: SteamAccount) -> None:
 
 def test_a_recall_of_an_older_attempt_does_not_stop_this_one(lab: Lab, player: SteamAccount) -> None:
     order = lab.send_order(player, [], player.assets(), attempt=2)
-    lab.redis.set(wire.recall_key(order.trade_id), 1)
+    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
     assert kinds(lab.do(order)) == ["picked_up", "offer_active"]
 
 
@@ -114,8 +114,8 @@ def test_an_expired_order_is_dropped(lab: Lab, player: SteamAccount) -> None:
 
 def test_an_expired_order_that_was_attempted_is_in_doubt(lab: Lab, player: SteamAccount) -> None:
     order = lab.send_order(player, [], player.assets(), expires_at_ms=Clock().now_ms() - 1)
-    lab.redis.set(wire.attempted_key(order.trade_id), 1)
-    lab.redis.set(wire.recall_key(order.trade_id), 1)
+    lab.redis.set(wire.attempted_key(lab.name, order.trade_id), 1)
+    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
     assert kinds(lab.do(order)) == ["answer_lost"]
 
 
@@ -127,7 +127,7 @@ def test_a_recall_between_post_and_confirmation_cancels_the_offer(
 
     def send_then_recall(*args: object) -> object:
         sent = send(*args)
-        lab.redis.set(wire.recall_key(order.trade_id), order.attempt)
+        lab.redis.set(wire.recall_key(lab.name, order.trade_id), order.attempt)
         return sent
 
     monkeypatch.setattr(lab.bot.session, "send_offer", send_then_recall)
@@ -142,7 +142,7 @@ def test_a_recall_while_waiting_for_the_confirmation_cancels_the_offer(
     order = lab.send_order(player, lab.me.assets(), [])
 
     def not_there_then_recall(_offer_id: str) -> bool:
-        lab.redis.set(wire.recall_key(order.trade_id), order.attempt)
+        lab.redis.set(wire.recall_key(lab.name, order.trade_id), order.attempt)
         return False
 
     monkeypatch.setattr(lab.bot.session, "confirm", not_there_then_recall)
@@ -258,7 +258,7 @@ def test_an_unsure_clock_sends_nothing(lab: Lab, player: SteamAccount) -> None:
     lab.bot.server_clock.measured(Clock().now_ms() + 31_000, Clock().now_ms(), Clock().now_ms())
     report = lab.do(replace(order, expires_at_ms=order.expires_at_ms + 90_000))[-1]
     assert (report.kind, report.data["code"]) == ("try_later", "clock_unsure")
-    lab.redis.set(wire.attempted_key(order.trade_id), 2)
+    lab.redis.set(wire.attempted_key(lab.name, order.trade_id), 2)
     assert kinds(lab.do(replace(order, attempt=2, expires_at_ms=order.expires_at_ms + 90_000))) == ["answer_lost"]
     assert offers_of(lab, order) == []
 

@@ -196,7 +196,7 @@ def test_a_recalled_unconfirmed_offer_is_canceled_not_confirmed(lab: Lab, player
     order = lab.send_order(player, lab.me.assets(), [])
     lab.me.fault("send", "cut", after=True)
     lab.do(order)
-    lab.redis.set(wire.recall_key(order.trade_id), 1)
+    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
     trade = lab.watched(order, None, "in_doubt")
     assert kinds(lab.do(lab.watch_order(trade))) == ["confirmation_needed"]
     assert kinds(lab.do(lab.watch_order(replace(trade, status="confirming")))) == ["offer_canceled"]

@@ -1,0 +1,108 @@
+"""Reading the bots' heartbeats in pieces of known size: what lies in Redis may be somebody else's, and enormous."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import redis
+
+from shared import wire
+from shared.domain.ids import BotName, SteamId
+from shared.messages import Heartbeat
+
+SEALED_MAX = 8192  # a heartbeat has a few hundred bytes
+NAME_MAX = 40
+AT_ONCE = 1000
+PAGE = 10_000
+COUNT_MAX = 2**53
+
+# KEYS: heartbeats. ARGV: longest that is read. Answers each, or an empty text for one that is not there or is none.
+_READ = """
+local found = {}
+for number, key in ipairs(KEYS) do
+  local length = redis.pcall('STRLEN', key)
+  local good = type(length) == 'number' and length <= tonumber(ARGV[1])
+  found[number] = good and redis.call('GET', key) or ''
+end
+return found
+"""
+
+# KEYS: the set of bots. ARGV: cursor, names at once, longest name. Answers the next cursor and short names.
+_NAMES = """
+local page = redis.pcall('SSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+if page.err then return {'0', {}} end
+local names = {}
+for _, name in ipairs(page[2]) do
+  if #name <= tonumber(ARGV[3]) then names[#names + 1] = name end
+end
+return {page[1], names}
+"""
+
+
+class Beats:
+    """What the workers last said of themselves, sealed. Bots that are known are always read; new ones are looked for in a set
+    that anybody may have filled with junk, one page of it at a time."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._read = client.register_script(_READ)
+        self._names = client.register_script(_NAMES)
+        self._cursor: bytes | int = 0
+
+    def read(self, known: Collection[str]) -> dict[str, str]:
+        """The sealed heartbeats of known and newly named bots.
+
+        Raises:
+            redis.RedisError: Redis did not answer.
+        """
+        names = sorted({*known, *self._new_names()})
+        found: dict[str, str] = {}
+        for start in range(0, len(names), AT_ONCE):
+            some = names[start : start + AT_ONCE]
+            answers: Any = self._read(keys=[wire.heartbeat_key(name) for name in some], args=[SEALED_MAX])
+            found.update({name: text.decode("ascii", "replace") for name, text in zip(some, answers, strict=True) if text})
+        return found
+
+    def _new_names(self) -> list[str]:
+        answer: Any = self._names(keys=[wire.BOTS], args=[self._cursor, PAGE, NAME_MAX])
+        self._cursor = answer[0]
+        return [name for raw in answer[1] if _is_name(name := raw.decode("utf-8", "replace"))]
+
+
+def _is_name(text: str) -> bool:
+    try:
+        BotName.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_sane(beat: Heartbeat) -> bool:
+    """Whether it can be true: its seal says whose it is, but that host may have been taken over."""
+    texts = (beat.run, beat.host, beat.state)
+    maybe_texts = (beat.reason, beat.action)
+    counts = (beat.pid, beat.at_ms, beat.orders_done, beat.steam_calls, beat.throttled)
+    maybe_counts = (beat.items, beat.offers)
+    latency = beat.latency_ms
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(text is None or isinstance(text, str) for text in maybe_texts)
+        and all(_is_count(count) for count in counts)
+        and all(count is None or _is_count(count) for count in maybe_counts)
+        and (latency is None or isinstance(latency, int | float))
+        and _is_steam_id(beat.steam_id)
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < COUNT_MAX
+
+
+def _is_steam_id(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        SteamId(value)
+    except ValueError:
+        return False
+    return True
