@@ -18,6 +18,8 @@ HELD = ("active", "withdraw_pending")
 FINAL = frozenset({"settled", "declined", "countered", "expired", "canceled", "failed", "reversed"})
 DONE = FINAL | {"accepted"}
 STEAM_LIVE = (2, 9, 11)
+# What strangers gave is booked under this name, as Steam's receipt tells none.
+GIFT = "Gift that nobody has named"
 STEAM_ACCEPTED = 3
 
 # Offer states (Steam's numbers) in which each status of ours is true; () means that no offer may be live or accepted.
@@ -128,7 +130,7 @@ def custody(books: Books, record: dict[str, Any]) -> Iterator[Difference]:
         what = f"{row['deposit_id']}: asset {row['asset_id']} of {bot}"
         if asset is None:
             yield Difference("missing", f"{what} ({name}) is not in its inventory")
-        elif asset["market_hash_name"] != name:
+        elif name not in (asset["market_hash_name"], GIFT):
             yield Difference("swapped", f"{what} is {asset['market_hash_name']}, not {name}")
         elif row["settled_at"] is not None and str(asset["context_id"]) != "2":
             yield Difference("protected", f"{what} is settled here, but still protected at Steam")

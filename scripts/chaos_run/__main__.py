@@ -1,0 +1,59 @@
+"""`scripts/chaos`: hurt a whole fleet by a seed, heal it, audit every item. Exit 1 names every difference."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from scripts.chaos_run.run import Options, run
+from scripts.chaos_run.show import report_lines
+from scripts.servers import EmbeddedError
+from scripts.stack import StackError, interruptible
+
+
+@click.command()
+@click.option("--seed", default=1, show_default=True, help="Decides what is done to the fleet, and what the players want.")
+@click.option("--minutes", default=2.0, show_default=True, type=click.FloatRange(min=0.1), help="How long the fleet is hurt.")
+@click.option("--profile", default="bad-day", show_default=True, help="Trouble at Steam: a profile, a file, or `none`.")
+@click.option("--bots", default=3, show_default=True, type=click.IntRange(1, 10), help="Bots per group.")
+@click.option("--group", "groups", multiple=True, default=("red:1", "blue:1"), show_default=True, help="Groups; repeatable.")
+@click.option("--players", default=60, show_default=True, type=click.IntRange(min=2))
+@click.option("--balancers", default=2, show_default=True, type=click.IntRange(1, 8))
+@click.option("--power-cut", is_flag=True, help="Nothing but: full load, everything gets SIGKILL at once, start again.")
+@click.option("--settle-minutes", default=5.0, show_default=True, help="How long it may take until all is at rest again.")
+@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and books here.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+@click.option("--plan", "only_plan", is_flag=True, help="Print what would be done, and end.")
+def cli(directory: Path | None, as_json: bool, only_plan: bool, **given: object) -> None:
+    """Run two groups of bots, players and balancers, hurt them by the seed, heal everything and audit every item."""
+    options = Options(**given)  # type: ignore[arg-type]
+    if only_plan:
+        for blow in options.plan():
+            amount = f" by {blow.amount_s:+.0f} s" if blow.amount_s else ""
+            lasts = f" for {blow.lasts_s:.1f} s" if blow.lasts_s else ""
+            click.echo(f"{blow.at_s:7.1f} s  {blow.kind} {blow.target}{lasts}{amount}")
+        return
+    folder = (directory or Path(tempfile.mkdtemp(prefix="fleet-chaos-"))).absolute()
+    started = time.monotonic()
+    try:
+        with interruptible():
+            result = run(options, folder, lambda text: click.echo(text, err=True))
+    except (StackError, EmbeddedError) as error:
+        click.echo(f"{error}\nlogs are in {folder}", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        click.echo(f"stopped; logs are in {folder}", err=True)
+        raise SystemExit(130) from None
+    result["took_s"] = round(time.monotonic() - started, 1)
+    result["folder"] = str(folder)
+    click.echo(json.dumps(result) if as_json else "\n".join(report_lines(result)))
+    raise SystemExit(1 if result["differences"] else 0)
+
+
+if __name__ == "__main__":
+    cli(prog_name="scripts/chaos", args=sys.argv[1:])
