@@ -71,6 +71,11 @@ class Website:
         """Change settings of the sandbox while it runs."""
         send_json("PATCH", f"{self.stack.control_url}/control/settings", values)
 
+    def settings_now(self, *names: str) -> dict[str, Any]:
+        """These settings of the sandbox, as they are."""
+        values = get_json(f"{self.stack.control_url}/control/settings")
+        return {name: values[name] for name in names}
+
     def fault(self, **order: Any) -> int:
         """Order trouble at the sandbox; the number of the order."""
         number: int = send_json("POST", f"{self.stack.control_url}/control/faults", order)["fault_id"]
@@ -123,6 +128,14 @@ class Website:
             return wait_until(reached, timeout_s, 0.1)
         except AssertionError:
             raise AssertionError(f"{trade_id} is {self.trade(trade_id)}, not one of {statuses}") from None
+
+    def events(self, trade_id: str) -> list[dict[str, Any]]:
+        """What the feed says of one trade, oldest first."""
+        found, after = [], 0
+        while page := self.call("GET", f"/events?after={after}&limit=500").body["events"]:
+            found += [row for row in page if row["trade_id"] == trade_id]
+            after = page[-1]["number"]
+        return found
 
     def deposits(self, player: Player) -> dict[str, dict[str, Any]]:
         answer = self.call("GET", f"/deposits?user_id={player.user_id}")

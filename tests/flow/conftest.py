@@ -10,8 +10,17 @@ from flow_site import Website
 
 from scripts.stack import Stack, Wish
 
-PROTECTION_S = 3
-QUICK_LOOKS = {"trades": {"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.5, "items_look_s": 1.0, "inventory_cache_s": 1.0}}
+PROTECTION_S = 2
+QUICK_LOOKS = {
+    "trades": {
+        "watch_s": 0.5,
+        "sweep_s": 0.5,
+        "settle_again_s": 1.5,
+        "protection_look_s": 1.0,
+        "items_look_s": 1.0,
+        "inventory_cache_s": 1.0,
+    }
+}
 
 
 @pytest.fixture(scope="session")

@@ -52,17 +52,8 @@ def only_trade(answer: Answer) -> dict[str, Any]:
     return trade
 
 
-def events_of(site: Website, trade_id: str) -> list[dict[str, Any]]:
-    """What the feed says of one trade."""
-    found, after = [], 0
-    while page := site.call("GET", f"/events?after={after}&limit=500").body["events"]:
-        found += [row for row in page if row["trade_id"] == trade_id]
-        after = page[-1]["number"]
-    return found
-
-
 def kinds_of(site: Website, trade_id: str) -> Counter[str]:
-    return Counter(row["kind"] for row in events_of(site, trade_id))
+    return Counter(row["kind"] for row in site.events(trade_id))
 
 
 # --- 1: two parallel identical requests ----------------------------------------------------------------------
@@ -189,7 +180,7 @@ def test_mistake_05_flapping_states_are_credited_once(site: Website) -> None:
     finally:
         site.settings(exchange_ids_delay_s=0)
         site.end_fault(flap)
-    told = [row for row in events_of(site, trade["trade_id"]) if row["data"].get("to") == "accepted"]
+    told = [row for row in site.events(trade["trade_id"]) if row["data"].get("to") == "accepted"]
     assert len(told) == 1
     assert sorted(row["status"] for row in site.deposits(player).values()) == ["active", "active"]
     site.agree()
