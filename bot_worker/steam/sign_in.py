@@ -60,6 +60,9 @@ def renew(client: Any, steam_id: str, refresh_token: str) -> Tokens:
         return _finish(client, executor, answer, steam_id)
     except requests.RequestException as error:
         raise SteamUnavailable("no answer while renewing the session") from error
+    except (ValueError, KeyError) as error:
+        # Without the first page there is no cookie for the next step, and steampy says so by a KeyError.
+        raise SteamUnavailable("Steam answered something else than a renewal") from error
 
 
 def with_password(client: Any, steam_id: str, code: str) -> Tokens:

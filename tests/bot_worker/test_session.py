@@ -71,6 +71,23 @@ def test_a_revoked_refresh_token_leads_back_to_the_password(opened: Callable[...
     assert again.saves[-1].refresh_token
 
 
+@pytest.mark.parametrize("route", ["home", "finalizelogin", "settoken"])
+@pytest.mark.parametrize("fault", [{"kind": "status", "status": 502}, {"kind": "html"}, {"kind": "cut"}], ids=str)
+def test_a_renewal_that_steam_cannot_answer_keeps_the_refresh_token(
+    opened: Callable[..., Opened], route: str, fault: dict[str, Any]
+) -> None:
+    first = opened()
+    first.session.sign_in()
+    again = opened(first.me, first.saves[-1])
+    ask(f"{again.me.control}/control/faults", "POST", {"route": route, "times": 1, **fault})
+    try:
+        again.session.sign_in()  # some hosts' cookies can be done without
+    except SteamUnavailable:
+        again.session.sign_in()
+    assert again.session.observer.calls["BeginAuthSessionViaCredentials"] == 0
+    assert len(again.session.own_inventory()) == 1
+
+
 def test_a_refused_code_is_tried_once_more_with_the_next(opened: Callable[..., Opened]) -> None:
     it = opened()
     ask(f"{it.me.control}/control/faults", "POST", {"route": "PollAuthSessionStatus", "kind": "eresult", "code": 9})
