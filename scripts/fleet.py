@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "Players, ten bots and a simulated Steam, from nothing to the audit.",
     "group": "Ten bots of a color on this host: start, status, stop.",
     "keys": "The master key, and the keys that a host needs for its bots.",
+    "redis": "Who may do what in a Redis of your own.",
     "restore": "Put a backup in the database's place; open trades are searched for.",
     "sandbox": "Run a simulated Steam.",
     "switches": "Stop new deposits or withdrawals, and let them go on.",

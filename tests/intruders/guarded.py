@@ -1,0 +1,67 @@
+"""Real processes at a Redis that knows them by name and password."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import redis
+
+from scripts.embedded import EmbeddedRedis
+from scripts.redis_acl import BALANCER, OPERATOR, host_user
+from scripts.stack import Stack, Wish
+from shared import wire
+
+CONFIG = Path(__file__).parents[2] / "config" / "redis" / "redis.conf"
+
+
+class GuardedRedis(EmbeddedRedis):
+    """A server with the committed settings and the access list in a folder that `fleet redis acl` wrote."""
+
+    def __init__(self, directory: Path, users: Path) -> None:
+        super().__init__(directory)
+        self.users = users
+
+    def command(self) -> list[str]:
+        binary, *options = super().command()
+        return [binary, str(CONFIG), *options, "--aclfile", str(self.users / "users.acl")]
+
+    def url_of(self, user: str) -> str:
+        password = (self.users / f"{user}.password").read_text().strip()
+        return f"unix://{user}:{password}@{quote(str(self.socket_path))}?db=0"
+
+    def client(self, user: str = OPERATOR) -> redis.Redis:
+        return wire.connect(self.url_of(user))
+
+    def answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+class GuardedStack(Stack):
+    """Each part's settings name its own Redis user; nobody but the tests uses the operator's."""
+
+    redis: GuardedRedis
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__(wish)
+        self.users = wish.directory / "users"
+
+    def _start_redis(self) -> None:
+        groups = [argument for group in self.wish.groups for argument in ("--group", group)]
+        self.config.touch()
+        self.fleet("redis", "acl", str(self.users), *groups)
+        self.redis = GuardedRedis(self.wish.directory / "redis", self.users)
+        self.redis.start()
+        self.redis_url = self.redis.url_of(OPERATOR)
+
+    def _write_settings(self) -> None:
+        super()._write_settings()
+        users = {self.config: BALANCER} | {self.host_config(group): host_user(group) for group in self.wish.groups}
+        for path, user in users.items():
+            text = path.read_text()
+            assert self.redis_url in text
+            path.write_text(text.replace(self.redis_url, self.redis.url_of(user)))
