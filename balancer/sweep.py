@@ -167,7 +167,7 @@ def _take_cancels(connection: Connection, now: datetime) -> tuple[list[Row[Any]]
     not_asked = or_(trades.c.cancel_asked_at.is_(None), trades.c.cancel_asked_at < before)
     wished = and_(trades.c.status.in_([s.value for s in LIVE]), trades.c.cancel_requested_at.is_not(None), not_asked)
     found = _locked(connection, wished)
-    _set(connection, found, cancel_asked_at=now)
+    _set(connection, [row for row in found if row.status in _NOT_QUEUED], cancel_asked_at=now)
     return found, orders.moved_of(connection, found) if found else {}
 
 

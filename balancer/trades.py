@@ -213,10 +213,12 @@ def _wish_canceled(
     if trade.status not in LIVE:
         raise TooLate(f"the trade is {trade.status}", status=trade.status)
     if trade.cancel_requested_at is None:
+        # Of a trade that is still queued only the order is recalled; if it was too late, the sweep asks for the offer's end.
+        asked = None if trade.status == TradeStatus.QUEUED else now
         connection.execute(
             update(trades)
             .where(trades.c.trade_id == trade_id)
-            .values(cancel_requested_at=now, cancel_asked_at=now, touched=now)
+            .values(cancel_requested_at=now, cancel_asked_at=asked, touched=now)
         )
         bot = f"{trade.color}-{trade.bot_id}"
         told = journal.event_row("cancel_requested", {"status": trade.status}, who, now, trade_id, trade.user_id, bot)

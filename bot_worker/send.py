@@ -7,7 +7,8 @@ The steps, and what a death between them leaves behind:
    this attempt is never sent again, by anybody: a redelivery finds the marker and reports ``answer_lost``.
 3. the POST to Steam. A death or a lost answer leaves the trade in doubt; a watch finds the offer by its token, or finds none.
 4. the offer's id is reported, and only then
-5. the phone confirms it, unless it was recalled meanwhile. An unconfirmed offer gives nothing away.
+5. the phone confirms it, unless it was recalled meanwhile: then it is canceled, also when it needs no confirmation. An
+   unconfirmed offer gives nothing away.
 """
 
 from __future__ import annotations
@@ -149,11 +150,9 @@ def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) ->
     """The offer exists: its id is reported before anything else, and the recall is looked up in the same round trip."""
     bot.memory.offers.add(sent.offer_id)
     bot.memory.live[sent.offer_id] = bot.clock.now_ms() // 1000
-    if not sent.needs_confirmation:
-        tell(E.OFFER_ACTIVE, offer_id=sent.offer_id, state=ACTIVE)
-        return
     trade_id = order.trade_id or ""
-    report = tell.make(E.CONFIRMATION_NEEDED, {"offer_id": sent.offer_id, "state": NEEDS_CONFIRMATION})
+    event, state = (E.CONFIRMATION_NEEDED, NEEDS_CONFIRMATION) if sent.needs_confirmation else (E.OFFER_ACTIVE, ACTIVE)
+    report = tell.make(event, {"offer_id": sent.offer_id, "state": state})
     recalled = bot.reporter.append([report], also_get=wire.recall_key(bot.name, trade_id))
     trade = WatchedTrade(
         trade_id,
@@ -168,11 +167,11 @@ def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) ->
     try:
         if look.is_recalled(recalled, order.attempt):
             look.cancel_and_tell(bot, trade, tell)
-        else:
+        elif sent.needs_confirmation:
             look.confirm_and_tell(bot, trade, tell)
     except SteamError as error:
         # Its id is known; the next watch or cancel order goes on from here.
-        _log.warning("offer_left_unconfirmed", reason=error.error_code, result=error.result)
+        _log.warning("offer_left", reason=error.error_code, result=error.result)
 
 
 def _renew_after(bot: Bot) -> None:

@@ -181,6 +181,17 @@ async def test_cancel_of_a_sent_offer_is_an_order(world: World) -> None:
     assert len(world.events("cancel_requested")) == 1
 
 
+async def test_a_recall_that_came_too_late_is_followed_by_a_cancel_at_once(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    await trades.cancel(world.ctx, SITE, trade_id)
+    assert await sweep.ask_cancels(world.ctx) == 0  # still queued: recalled, nothing to cancel yet
+    world.clear_queues()
+    await world.tell(trade_id, "offer_active", offer_id="77", state=2)
+    assert await sweep.ask_cancels(world.ctx) == 1
+    assert [order.kind for order in world.orders(bot_of(world, trade_id))] == ["cancel"]
+    assert await sweep.ask_cancels(world.ctx) == 0
+
+
 async def test_cancel_while_redis_is_away_is_asked_by_the_sweep(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)

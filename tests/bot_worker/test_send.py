@@ -119,10 +119,15 @@ def test_an_expired_order_that_was_attempted_is_in_doubt(lab: Lab, player: Steam
     assert kinds(lab.do(order)) == ["answer_lost"]
 
 
-def test_a_recall_between_post_and_confirmation_cancels_the_offer(
-    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("direction", ["deposit", "withdrawal"])
+def test_a_recall_during_the_post_cancels_the_offer(
+    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch, direction: str
 ) -> None:
-    order = lab.send_order(player, lab.me.assets(), [])
+    order = (
+        lab.send_order(player, lab.me.assets(), [])
+        if direction == "withdrawal"
+        else lab.send_order(player, [], player.assets())
+    )
     send = lab.bot.session.send_offer
 
     def send_then_recall(*args: object) -> object:
@@ -132,7 +137,8 @@ def test_a_recall_between_post_and_confirmation_cancels_the_offer(
 
     monkeypatch.setattr(lab.bot.session, "send_offer", send_then_recall)
     reports = lab.do(order)
-    assert kinds(reports) == ["picked_up", "confirmation_needed", "offer_canceled"]
+    made = "confirmation_needed" if direction == "withdrawal" else "offer_active"
+    assert kinds(reports) == ["picked_up", made, "offer_canceled"]
     assert offers_of(lab, order)[0]["state"] == 6
 
 
