@@ -221,10 +221,15 @@ class Fleet(Website):
 
     def take_stock(self) -> tuple[Player, str]:
         """A player with an item in custody that may be withdrawn, a different item each time."""
-        if not self.stock:
-            player = self.player(STOCK_ITEMS, habit="accept")
-            self.stock.extend((player, deposit_id) for deposit_id in self.settled_deposits(player, STOCK_ITEMS))
-        return self.stock.pop()
+        player, ids = self.stock_keeper()
+        return player, ids.pop()
+
+    def stock_keeper(self) -> tuple[Player, list[str]]:
+        """The player that `take_stock` gives, and the ids of what is left in custody: at least one."""
+        if not self.stock or not self.stock[0][1]:
+            player = self.player(STOCK_ITEMS + SPARE_ITEMS, habit="accept")
+            self.stock[:] = [(player, self.settled_deposits(player, STOCK_ITEMS))]
+        return self.stock[0]
 
     def begin_deposit(self, player: Player, assets: list[str], *, wait: int = 0) -> dict[str, Any]:
         """Ask for a deposit and do not wait for its offer."""
@@ -241,10 +246,14 @@ class Fleet(Website):
         assert answer.status == 200, answer.body
         return [str(step["kind"]) for step in answer.body["story"]]
 
-    def ends_well(self, trade: dict[str, Any], player: Player, *, timeout_s: float = 60) -> dict[str, Any]:
+    def offers(self, trade: dict[str, Any]) -> list[dict[str, Any]]:
+        """Every offer with this trade's token that the sandbox ever saw; ``trade`` as the request answered it."""
+        return [offer for offer in self.record()["offers"] if trade["token"] in offer["message"]]
+
+    def ends_well(self, trade: dict[str, Any], *, timeout_s: float = 60) -> dict[str, Any]:
         """The trade went through: exactly one offer was ever accepted, none is left open, and the books fit the record."""
         done = self.until(trade["trade_id"], "accepted", "settled", timeout_s=timeout_s)
-        states = [offer["state"] for offer in self.offers_of(trade["trade_id"], player.steam_id)]
+        states = [offer["state"] for offer in self.offers(trade)]
         assert states.count(ACCEPTED) == 1, states
         assert not set(states) & LIVE, states
         self.no_difference()
@@ -266,11 +275,11 @@ class Fleet(Website):
 
 # What stands in the requests that a gate may hold.
 SEND, CONFIRM_LIST, CONFIRM = b"POST /tradeoffer/new/send", b"GET /mobileconf/getlist", b"GET /mobileconf/ajaxop"
-CLAIM, REPORT = (b"EVALSHA", b"fleet:attempted:"), b"fleet:reports"
+FETCH, CLAIM, REPORT = (b"EVALSHA", b"rq:job:"), (b"EVALSHA", b"fleet:attempted:"), b"fleet:reports"
 
-STOCK_ITEMS = 12
-# Settled items by the folder of their stack.
-STOCK: dict[str, list[tuple[Player, str]]] = {}
+STOCK_ITEMS, SPARE_ITEMS = 20, 10
+# Players with settled items, by the folder of their stack.
+STOCK: dict[str, list[tuple[Player, list[str]]]] = {}
 
 ACTIVE, ACCEPTED, CANCELED, NEEDS_CONFIRMATION = 2, 3, 6, 9
 LIVE = {ACTIVE, NEEDS_CONFIRMATION, 11}

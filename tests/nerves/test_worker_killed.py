@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from flow_site import Player
 from gate import Held
 from nerves_lab import CLAIM, CONFIRM, CONFIRM_LIST, REPORT, SEND, Fleet
 
@@ -74,24 +73,24 @@ WITHDRAWAL = [
 ]
 
 
-def outlives(fleet: Fleet, moment: Moment, player: Player, ask: Callable[[], dict[str, object]]) -> None:
+def outlives(fleet: Fleet, moment: Moment, ask: Callable[[], dict[str, object]]) -> None:
     trade, held = moment.reached(fleet, ask)
     fleet.kill(str(trade["bot"]))
     if moment.arrives:
         held.release()
     else:
         held.drop()
-    fleet.ends_well(trade, player)
+    fleet.ends_well(trade)
 
 
 @pytest.mark.parametrize("moment", DEPOSIT, ids=lambda moment: moment.name)
 def test_a_deposit_outlives_its_worker(fleet: Fleet, moment: Moment) -> None:
     player = fleet.player(12, habit="accept")
     assets = fleet.acceptable(player)
-    outlives(fleet, moment, player, lambda: fleet.begin_deposit(player, assets))
+    outlives(fleet, moment, lambda: fleet.begin_deposit(player, assets))
 
 
 @pytest.mark.parametrize("moment", WITHDRAWAL, ids=lambda moment: moment.name)
 def test_a_withdrawal_outlives_its_worker(fleet: Fleet, moment: Moment) -> None:
     player, deposit_id = fleet.take_stock()
-    outlives(fleet, moment, player, lambda: fleet.begin_withdrawal(player, [deposit_id]))
+    outlives(fleet, moment, lambda: fleet.begin_withdrawal(player, [deposit_id]))
