@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 from balancer import orders
 from balancer.context import Context
 from balancer.models import deposits, trade_items, trades
+from shared.clock import from_unix
 from shared.domain.items import CS2_APP_ID, Asset
 from shared.domain.status import DepositStatus, Direction, TradeStatus
 from shared.messages import SettleCheck, SettleOrder, WantedAsset
@@ -36,9 +37,11 @@ async def settle(ctx: Context) -> int:
         return 0
     times, now = ctx.settings.trades, ctx.clock.now()
     accepted = and_(trades.c.status == S.ACCEPTED.value, trades.c.exchange_id.is_not(None))
+    # Redis' time: this process' clock may be minutes ahead, and what is settled is never looked at again.
+    over = from_unix(ctx.server_clock.now_ms() / 1000) - timedelta(seconds=times.settle_margin_s)
     ended = and_(
         accepted,
-        func.coalesce(trades.c.settles_at, trades.c.touched) <= now - timedelta(seconds=times.settle_margin_s),
+        func.coalesce(trades.c.settles_at, trades.c.touched) <= over,
         _not_asked_since(now - timedelta(seconds=times.settle_again_s)),
     )
     look = timedelta(seconds=times.protection_look_s)
@@ -47,7 +50,7 @@ async def settle(ctx: Context) -> int:
     together = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - look / 2)
     looking = select(trades.c.color, trades.c.bot_id).where(protected)
     due = or_(ended, and_(together, tuple_(trades.c.color, trades.c.bot_id).in_(looking)))
-    checks, known = await ctx.db.run(_take, due, _online(ctx), now, True)
+    checks, known = await ctx.db.run(_take, due, _online(ctx), now, over)
     return await _ask(ctx, checks, known, times.settle_again_s)
 
 
@@ -68,7 +71,7 @@ async def look_for_items(ctx: Context) -> int:
             and_(reversed_trade, _not_asked_since(now - later)),
         ),
     )
-    checks, known = await ctx.db.run(_take, due, _online(ctx), now, False)
+    checks, known = await ctx.db.run(_take, due, _online(ctx), now, None)
     return await _ask(ctx, checks, known, times.items_look_s)
 
 
@@ -81,9 +84,12 @@ def _not_asked_since(before: datetime) -> ColumnElement[bool]:
 
 
 def _take(
-    connection: Connection, due: ColumnElement[bool], online: set[tuple[str, int]], now: datetime, exchanges: bool
+    connection: Connection, due: ColumnElement[bool], online: set[tuple[str, int]], now: datetime, over: datetime | None
 ) -> tuple[Checks, dict[str, list[str]]]:
-    """Write down that these trades are asked about; what to ask each bot, and the asset ids of its other rows."""
+    """Write down that these trades are asked about; what to ask each bot, and the asset ids of its other rows.
+
+    With ``over`` exchanges are asked about: what settled before that time has waited long enough.
+    """
     if not online:
         return {}, {}
     there = tuple_(trades.c.color, trades.c.bot_id).in_(sorted(online))
@@ -93,20 +99,26 @@ def _take(
         return {}, {}
     ids = [row.trade_id for row in found]
     connection.execute(update(trades).where(trades.c.trade_id.in_(ids)).values(settle_asked_at=now))
-    wanted = _wanted(connection, found, exchanges)
+    wanted = _wanted(connection, found, over is not None)
     checks: Checks = {}
     for row in found:
-        check = _check(row, wanted.get(row.trade_id, []), exchanges)
+        check = _check(row, wanted.get(row.trade_id, []), over)
         checks.setdefault(f"{row.color}-{row.bot_id}", []).append(check)
     looked_for = {asset.deposit_id for found_assets in wanted.values() for asset in found_assets}
     return checks, {bot: _known(connection, bot, looked_for) for bot in checks}
 
 
-def _check(trade: Row[Any], wanted: list[WantedAsset], exchanges: bool) -> SettleCheck:
+def _check(trade: Row[Any], wanted: list[WantedAsset], over: datetime | None) -> SettleCheck:
     """A reversed exchange is named too, as Steam's record of it says under which ids the items went back."""
-    back = not exchanges and trade.status == S.REVERSED
-    exchange_id = trade.exchange_id if exchanges or back else None
-    return SettleCheck(trade.trade_id, trade.attempt, exchange_id, wanted, reversal=back)
+    back = over is None and trade.status == S.REVERSED
+    exchange_id = trade.exchange_id if over is not None or back else None
+    return SettleCheck(trade.trade_id, trade.attempt, exchange_id, wanted, back, _waited_until(trade, over))
+
+
+def _waited_until(trade: Row[Any], over: datetime | None) -> int | None:
+    if over is None or (trade.settles_at or trade.touched) > over:
+        return None
+    return int(trade.settles_at.timestamp()) if trade.settles_at is not None else 0
 
 
 def _wanted(connection: Connection, found: Sequence[Row[Any]], exchanges: bool) -> dict[str, list[WantedAsset]]:

@@ -125,6 +125,9 @@ def _exchange(
             return report("not_settled", settles_at=settles_at, reason="exchange_not_done")
     ours = _ours(check, exchange)
     found = [matches[item.deposit_id] for item in ours if item.deposit_id in matches]
+    if not ours and (check.waited_until is None or (settles_at or 0) > check.waited_until):
+        # Nothing of it is with us to be seen free: only the time says that it cannot be reversed any more.
+        return report("not_settled", settles_at=settles_at, reason="still_protected")
     if len(found) < len(ours):
         missing = [item.deposit_id for item in ours if item.deposit_id not in matches]
         return report("not_settled", settles_at=settles_at, reason="items_missing", deposit_ids=missing)

@@ -199,7 +199,9 @@ class SettleCheck:
 
     With an ``exchange_id`` the exchange must still be good and every asset in context 2: settled, exchange_reversed or
     not_settled. Without one only the assets are looked for: items_seen and items_gone. With ``reversal`` the exchange is known
-    to be reversed: the assets are looked for with the help of Steam's record of what went back.
+    to be reversed: the assets are looked for with the help of Steam's record of what went back. What has no assets with the
+    bot, such as a withdrawal, is settled only when Steam's settlement time is not after ``waited_until`` (unix s, 0: Steam
+    told none); None means that its time has not come.
     """
 
     trade_id: str
@@ -207,6 +209,7 @@ class SettleCheck:
     exchange_id: str | None
     assets: list[WantedAsset]
     reversal: bool = False
+    waited_until: int | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

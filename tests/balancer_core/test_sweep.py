@@ -277,11 +277,26 @@ async def test_withdrawal_settles_by_its_exchange_alone(world: World) -> None:
     [trade_id] = await world.withdraw(await world.held(1))
     await world.accept(trade_id)
     world.clear_queues()
+    times = world.ctx.settings.trades
+    settles_at = int(world.trade(trade_id).settles_at.timestamp())
+    for wait_s, waited_until in ((times.protection_look_s + 1, None), (8 * 86400, settles_at)):
+        world.later(wait_s)
+        await world.online("red-1", "red-2")
+        await settling.settle(world.ctx)
+        [order] = world.taken(bot_of(world, trade_id))
+        assert [(check.assets, check.waited_until) for check in order.payload.checks] == [([], waited_until)]
+
+
+async def test_a_balancer_whose_clock_is_ahead_settles_nothing_early(world: World) -> None:
+    [trade_id] = await world.withdraw(await world.held(1))
+    await world.accept(trade_id)
+    world.clear_queues()
     world.later(8 * 86400)
+    world.ctx.server_clock.offset_ms = -8 * 86_400_000  # Redis' time has stayed
     await world.online("red-1", "red-2")
-    await settling.settle(world.ctx)
+    assert await settling.settle(world.ctx) == 1
     [order] = world.orders(bot_of(world, trade_id))
-    assert [check.assets for check in order.payload.checks] == [[]]
+    assert [check.waited_until for check in order.payload.checks] == [None]
 
 
 async def test_items_of_an_ended_withdrawal_are_looked_for_until_seen(world: World) -> None:

@@ -123,8 +123,9 @@ def settle_order(lab: Lab, *checks: SettleCheck, known: tuple[str, ...] = ()) ->
     return lab.order("settle", SettleOrder(list(checks), list(known)), trade_id=None)
 
 
-def check(accepted: Report, items: list[WantedAsset], *, exchange: bool = True) -> SettleCheck:
-    return SettleCheck(accepted.trade_id or "", 1, accepted.data["exchange_id"] if exchange else None, items)
+def check(accepted: Report, items: list[WantedAsset], *, exchange: bool = True, waited_until: int | None = None) -> SettleCheck:
+    exchange_id = accepted.data["exchange_id"] if exchange else None
+    return SettleCheck(accepted.trade_id or "", 1, exchange_id, items, waited_until=waited_until)
 
 
 @pytest.mark.parametrize("ids_change", [False, True])
@@ -177,8 +178,13 @@ def test_a_withdrawal_is_settled_by_its_exchange_alone(lab: Lab, player: SteamAc
     player.act(offer_id, "accept")
     (accepted,) = lab.do(lab.watch_order(lab.watched(order, offer_id)))
     before = lab.me.requests().get("GetInventoryItemsWithDescriptions", 0)
+    settles_at = accepted.data["settles_at"]
     for items in ([], [WantedAsset("d1", order.payload.give[0], "AK", None)]):
-        assert kinds(lab.do(settle_order(lab, check(accepted, items)))) == ["settled"]
+        for too_early in (None, 0, settles_at - 1):
+            (report,) = lab.do(settle_order(lab, check(accepted, items, waited_until=too_early)))
+            assert (report.kind, report.data["reason"]) == ("not_settled", "still_protected")
+            assert report.data["settles_at"] == settles_at
+        assert kinds(lab.do(settle_order(lab, check(accepted, items, waited_until=settles_at)))) == ["settled"]
     assert lab.me.requests().get("GetInventoryItemsWithDescriptions", 0) == before
 
 
