@@ -65,7 +65,7 @@ class BotView:
 
     @property
     def takes_deposits(self) -> bool:
-        return self.state == ONLINE and self.mode == BotMode.ACTIVE
+        return self.state == ONLINE and self.mode == BotMode.ACTIVE and self.frozen_by is None
 
     @property
     def used(self) -> int:
@@ -133,6 +133,15 @@ class Fleet:
         """
         rows = await self._db.run(_set_mode, color, bot_id, BotMode(mode), self._clock.now())
         self._take_over(rows)
+        return self._bots[f"{color}-{bot_id}"]
+
+    async def read_again(self, color: str, bot_id: int) -> BotView:
+        """A bot as the database has it now, for the snapshot too.
+
+        Raises:
+            KeyError: no such bot.
+        """
+        self._take_over(await self._db.look(_all_bots))
         return self._bots[f"{color}-{bot_id}"]
 
     def pick_reader(self, steam_id: str) -> BotView:

@@ -1,4 +1,4 @@
-"""The loops of one balancer: reports, watching, the sweep, the fleet's snapshot, Redis' time.
+"""The loops of one balancer: reports, watching, the sweep, the custody audit, the fleet's snapshot, Redis' time.
 
 Each runs its function again and again until shutdown; an exception is logged and the next round comes all the same. Watching
 and the sweep are done by one balancer at a time, so that several of them do not ask Steam several times: whoever holds a short
@@ -15,7 +15,7 @@ from typing import Any
 
 import redis
 
-from balancer import switches
+from balancer import audits, switches
 from balancer.context import Context
 from balancer.reports import Reader
 from balancer.sweep import Sweep
@@ -63,6 +63,7 @@ class Loops:
             Loop("fleet", self._look_at_fleet, settings.balancer.heartbeat_read_s),
             Loop("watching", self.watcher.round, settings.trades.watch_s, led=True),
             Loop("sweep", self.sweep.round, settings.trades.sweep_s, led=True),
+            Loop("audits", self._audit, settings.trades.sweep_s, led=True),
             Loop("clock", self._measure, MEASURE_S),
         ]
 
@@ -130,6 +131,9 @@ class Loops:
             await self._ctx.fleet.refresh()
         finally:
             await switches.refresh(self._ctx)
+
+    async def _audit(self) -> None:
+        await audits.round_of(self._ctx)
 
     async def _measure(self) -> None:
         ctx = self._ctx

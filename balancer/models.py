@@ -28,6 +28,7 @@ from sqlalchemy import (
     text,
 )
 
+from balancer.custody_audit import Verdict
 from shared.domain.status import BotMode, DepositStatus, Direction, TradeStatus
 
 HOUSE = "house"
@@ -336,6 +337,36 @@ switches = Table(
     Column("paused_at", UtcDateTime, nullable=False),
     Column("who", Text, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+# One row per bot: an audit under way is one whose result has another id.
+audits = Table(
+    "audits",
+    metadata,
+    Column("color", Text, nullable=False),
+    Column("bot_id", Integer, nullable=False, autoincrement=False),
+    Column("audit_id", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),  # when the bot is asked to look, unless an order of it is out
+    Column("looks", Integer, nullable=False, server_default="0"),  # that showed differences, in this audit
+    Column("tries", Integer, nullable=False, server_default="0"),  # that came to nothing, in this audit
+    Column("suspects", Text, nullable=False, server_default="[]"),  # JSON: keys of what the look before showed
+    Column("looked_at", UtcDateTime),  # when that was
+    Column("order_id", Text),  # the order that is out
+    Column("asked_at", UtcDateTime),
+    Column("silent_at", UtcDateTime),  # an order that has no answer by then will have none
+    Column("mark", BigInteger),  # the last event before the order: what came later may be in the reading or not
+    Column("result_id", Text),  # the audit that the rest is the result of
+    Column("verdict", Text),
+    Column("reason", Text),
+    Column("finished_at", UtcDateTime),
+    Column("rows", Integer),
+    Column("assets", Integer),
+    Column("differences", Text, nullable=False, server_default="[]"),  # JSON
+    Column("known", Text, nullable=False, server_default="[]"),  # JSON: keys of those that an operator has seen
+    PrimaryKeyConstraint("color", "bot_id"),
+    ForeignKeyConstraint(["color", "bot_id"], ["bots.color", "bots.bot_id"]),
+    one_of("verdict", Verdict),
 )
 
 alarms = Table(

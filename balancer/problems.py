@@ -68,6 +68,7 @@ ACTOR_OF_CODE = {
     "unknown_asset": "site",
     "message_too_long": "site",
     "item_frozen": "operator",
+    "bot_frozen": "operator",
     "partner_blocked": "operator",
     "too_many_tries": "player",
 }

@@ -21,7 +21,7 @@ import redis
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from balancer import gifts, journal, reversal
+from balancer import audits, gifts, journal, reversal
 from balancer.context import Context
 from balancer.models import trades
 from shared import log, wire
@@ -248,7 +248,7 @@ class Reader:
         if not self._worth_applying(report):
             return _Done(entry_id)
         try:
-            changed = await self._ctx.db.run(apply, report, self._ctx.clock.now(), journal.Rules.of(self._ctx.settings))
+            changed = await self._applied(report)
         except Exception as error:
             if not self._hopeless(entry_id, error):
                 raise
@@ -279,6 +279,14 @@ class Reader:
         if now_s - self._refused_s >= REFUSALS_TOLD_S:
             logger.error("report refused", action="report", bot=bot, reason=reason, times=self._refused)
             self._refused, self._refused_s = 0, now_s
+
+    async def _applied(self, report: Report) -> bool:
+        """One transaction; whether a trade changed."""
+        ctx = self._ctx
+        if report.kind in audits.REPORTS:
+            await ctx.db.run(audits.apply, report, ctx.clock.now(), ctx.settings.trades)
+            return False
+        return await ctx.db.run(apply, report, ctx.clock.now(), journal.Rules.of(ctx.settings))
 
     def _worth_applying(self, report: Report) -> bool:
         """Not figures, and not the same failure of the same bot again and again."""

@@ -17,12 +17,12 @@ from balancer.fleet import RETRY_AFTER_S, Fleet
 from balancer.models import bots
 from shared.domain.ids import BotName
 from shared.domain.status import BotMode
-from shared.errors import NoBotAvailable
+from shared.errors import Conflict, NoBotAvailable
 
 _TAKE = text(
     """
     UPDATE bots SET slots_reserved = slots_reserved + :n, open_offers = open_offers + :offers
-    WHERE color = :color AND bot_id = :bot_id AND mode = 'active'
+    WHERE color = :color AND bot_id = :bot_id AND mode = 'active' AND frozen_by IS NULL
     AND slots_held + slots_reserved + :n <= :items_max AND open_offers + :offers <= :offers_max
     """
 )
@@ -106,6 +106,7 @@ def _ask_database(connection: Connection, fleet: Fleet, color: str | None) -> No
     limits = fleet.limits
     query = select(bots).where(
         bots.c.mode == BotMode.ACTIVE.value,
+        bots.c.frozen_by.is_(None),
         bots.c.slots_held + bots.c.slots_reserved < limits.items_max,
         bots.c.open_offers < limits.offers_max,
     )
@@ -121,7 +122,7 @@ def any_has_room(connection: Connection, fleet: Fleet, names: Iterable[str], col
         if view is None or view.state != "online" or color not in (None, bot.color):
             continue
         row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).first()
-        if row is None or row.mode != BotMode.ACTIVE.value:
+        if row is None or row.mode != BotMode.ACTIVE.value or row.frozen_by is not None:
             continue
         if row.slots_held + row.slots_reserved < fleet.limits.items_max and row.open_offers < fleet.limits.offers_max:
             return True
@@ -132,7 +133,8 @@ def for_withdrawal(connection: Connection, fleet: Fleet, bot: BotName, n_trades:
     """Reserve open offers of the bot that holds the items.
 
     Raises:
-        NoBotAvailable: it is offline, paused, frozen by an audit, or has as many open offers as Steam allows.
+        NoBotAvailable: it is offline, paused, or has as many open offers as Steam allows.
+        Conflict: ``bot_frozen``, an audit found a difference and no operator has let it go on yet.
     """
     view = fleet.get(str(bot))
     if view is None or view.state != "online":
@@ -150,5 +152,9 @@ def for_withdrawal(connection: Connection, fleet: Fleet, bot: BotName, n_trades:
     )
     if not taken.rowcount:
         row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).one()
-        reason = "bot_frozen" if row.frozen_by else "bot_paused" if row.mode == BotMode.PAUSED else "offers_full"
+        if row.frozen_by is not None:
+            raise Conflict(
+                f"{bot}, which holds these items, is frozen until an operator has looked", code="bot_frozen", bot=str(bot)
+            )
+        reason = "bot_paused" if row.mode == BotMode.PAUSED else "offers_full"
         raise NoBotAvailable(f"{bot}, which holds these items, takes nothing now", reason=reason, retry_after_s=RETRY_AFTER_S)

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from balancer.handlers import (
     approvals,
+    audit,
     bots,
     deposit,
     deposits,
@@ -36,6 +37,8 @@ ROUTES: list[web.RouteDef] = [
     web.get("/deposits", deposits.find, allow_head=False),
     web.get("/bots", bots.find, allow_head=False),
     web.post("/bots/{color}/{bot_id}/{action}", bots.change),
+    web.get("/audit", audit.show, allow_head=False),
+    web.post("/audit", audit.start),
     web.get("/events", events.find, allow_head=False),
     web.post("/verify", verify.consume),
     web.get("/verify/signed-in", verify.signed_in, allow_head=False),

@@ -55,6 +55,7 @@ AssetIdText = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,18}$", examples=["273
 RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 OfferId = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 Color = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}$", description="Name of a set of bots", examples=["red"])]
+BotNameText = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}-[1-9][0-9]{0,5}$", examples=["red-7"])]
 Message = Annotated[
     str,
     Field(
@@ -199,7 +200,7 @@ class BotPath(Query):
 
     color: Color
     bot_id: Annotated[int, Field(ge=1, le=999_999), BeforeValidator(_whole)]
-    action: Literal["pause", "resume", "drain"]
+    action: Literal["pause", "resume", "drain", "unfreeze"]
 
 
 class TradeItem(BaseModel):
@@ -351,7 +352,9 @@ class Bot(BaseModel):
     slots_reserved: int
     open_offers: int
     heartbeat_age_s: float | None
-    frozen_by: str | None
+    frozen_by: str | None = Field(
+        description="`audit`: it found a difference; the bot gives and takes nothing until `unfreeze`"
+    )
     host: str | None
     orders_done: int
     steam_calls: int

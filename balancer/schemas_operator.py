@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from balancer.schemas import Body, Query, RecordId, Time, Trade, UserId
+from balancer.custody_audit import Kind, Verdict
+from balancer.schemas import Body, BotNameText, Query, RecordId, Time, Trade, UserId
 
 
 class ApprovalPath(Query):
@@ -28,6 +29,54 @@ class SwitchBody(Body):
     switch: Literal["deposits", "withdrawals"]
     paused: bool
     reason: Annotated[str, Field(max_length=200, pattern=r"^[^\u0000-\u001f\u007f]*$")] = ""
+
+
+class AuditBody(Body):
+    """Which bots to audit; all of them if none are named."""
+
+    bots: Annotated[list[BotNameText], Field(min_length=1, max_length=1000)] | None = None
+
+
+class AuditStarted(BaseModel):
+    """An audit under way: it is over for a bot whose `audit_id` is this one and that is no longer `running`."""
+
+    audit_id: str
+    bots: list[str]
+
+
+class Difference(BaseModel):
+    """One thing that does not add up between a bot's rows and its inventory."""
+
+    kind: Kind
+    bot: str
+    deposit_id: str | None
+    asset_id: str
+    name: str
+    text: str = Field(description="As a sentence")
+    known: bool = Field(description="An operator has seen it and let the bot go on")
+
+
+class BotAudit(BaseModel):
+    """What the last audit of one bot said. `differences` are those of the last one that could tell."""
+
+    bot: str
+    frozen_by: str | None
+    audit_id: str | None
+    running: bool
+    looks: int = Field(description="How many looks of an audit under way have shown differences")
+    verdict: Verdict | None
+    reason: str | None = Field(description="Why it could not tell, or why the last try came to nothing")
+    finished_at: Time | None
+    next_at: Time | None
+    rows: int | None = Field(description="How many items had to be there")
+    assets: int | None = Field(description="How many were")
+    differences: list[Difference]
+
+
+class Audits(BaseModel):
+    """The last audit of every bot."""
+
+    bots: list[BotAudit]
 
 
 class Step(BaseModel):

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
 
 from balancer import finding, gifts, journal, orders, purge, settling, waiting
 from balancer.context import Context
-from balancer.models import trades
+from balancer.models import bots, trades
 from shared import log
-from shared.domain.status import LIVE, TradeEvent, TradeStatus
+from shared.domain.status import LIVE, Direction, TradeEvent, TradeStatus
 from shared.messages import Order
 
 logger = log.get(__name__)
@@ -98,7 +98,10 @@ def _take_waiting(connection: Connection, now: datetime) -> tuple[list[Row[Any]]
         trades.c.next_try_at.is_(None),
         trades.c.touched < now - timedelta(seconds=GIVING_S),
     )
-    due = and_(trades.c.waits_for.is_(None), or_(trades.c.next_try_at <= now, never_given))
+    # A frozen bot gives nothing: what is known not to be out waits on.
+    frozen = exists().where(bots.c.color == trades.c.color, bots.c.bot_id == trades.c.bot_id, bots.c.frozen_by.is_not(None))
+    kept = and_(trades.c.direction == Direction.WITHDRAW.value, trades.c.cancel_requested_at.is_(None), frozen)
+    due = and_(trades.c.waits_for.is_(None), or_(and_(trades.c.next_try_at <= now, ~kept), never_given))
     found = _locked(connection, and_(trades.c.status == S.QUEUED.value, due))
     _set(connection, found, next_try_at=None, touched=now)
     return found, orders.moved_of(connection, found) if found else {}

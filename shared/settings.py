@@ -114,6 +114,8 @@ class TradeSettings(_Section):
     protection_look_s: Some
     decline_s: Some
     items_look_s: Some
+    audit_every_s: Some
+    audit_again_s: Some
     purge_after_s: Some
     sweep_s: Some
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, schemas
+from balancer import api, audits, schemas
 from balancer.context import Context
 from balancer.handlers import dump
+from balancer.trades import Caller
 from shared.domain.status import BotMode
 from shared.errors import NotFound
 
@@ -20,11 +21,15 @@ async def find(ctx: Context) -> web.Response:
 
 
 @api.operation(scope="operate", answers={200: schemas.Bot}, errors=((NotFound, "not_found"),))
-async def change(ctx: Context, path: schemas.BotPath) -> web.Response:
-    """Say what is wanted of a bot: everything, nothing new, or only giving back.
+async def change(ctx: Context, caller: Caller, path: schemas.BotPath) -> web.Response:
+    """Say what is wanted of a bot: everything, nothing new, or only giving back; or let a frozen one go on.
 
     `pause` takes it out of every choice, `drain` lets it give back only, `resume` is everything again. Saying it twice changes
-    nothing; a paused or draining bot finishes what it has begun.
+    nothing; a paused or draining bot finishes what it has begun. `unfreeze` lets a bot go on that an audit has frozen: the
+    differences that stand in `GET /audit` are known from then on, and only another one freezes it again.
     """
+    if path.action == "unfreeze":
+        await ctx.db.run(audits.unfreeze, path.color, path.bot_id, f"client:{caller.name}", ctx.clock.now())
+        return api.answer(dump.bot(await ctx.fleet.read_again(path.color, path.bot_id)))
     view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value)
     return api.answer(dump.bot(view))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from balancer import policy
+from balancer.audits import AuditView
 from balancer.custody import DepositView
 from balancer.feed import EventView
 from balancer.fleet import BotView
@@ -42,6 +44,13 @@ def pause(pause: Pause) -> dict[str, Any]:
     """A `schemas_operator.Pause`."""
     at = time_of(int(pause.paused_at.timestamp()))
     return {"switch": pause.switch, "paused_at": at, "who": pause.who, "reason": pause.reason}
+
+
+def audit(view: AuditView) -> dict[str, Any]:
+    """A `schemas_operator.BotAudit`."""
+    found = [{name: value for name, value in each.items() if name != "key"} for each in view.differences]
+    times = {"finished_at": _maybe(view.finished_at), "next_at": _maybe(view.next_at)}
+    return {**asdict(view), **times, "differences": found}
 
 
 def trade(view: TradeView, settings: Settings) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from shared.errors import (
         (Conflict, "item_locked"),
         (Conflict, "item_unsettled"),
         (Conflict, "item_frozen"),
+        (Conflict, "bot_frozen"),
         (NoBotAvailable, "no_bot_available"),
         (FleetPaused, "fleet_paused"),
         (SteamUnavailable, "steam_maintenance"),

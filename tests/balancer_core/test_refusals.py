@@ -196,7 +196,7 @@ async def test_house_issued_item(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("values", "reason"),
-    [({"mode": "paused"}, "bot_paused"), ({"frozen_by": "audit"}, "bot_frozen"), ({"open_offers": 30}, "offers_full")],
+    [({"mode": "paused"}, "bot_paused"), ({"open_offers": 30}, "offers_full")],
 )
 async def test_bot_that_gives_nothing_now(world: World, values: dict[str, Any], reason: str) -> None:
     deposit_ids = await world.held(1)
