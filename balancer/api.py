@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from balancer import addresses, auth, schemas
 from balancer.context import Context
-from shared.errors import BadKey, FleetError, Forbidden, InvalidRequest, RateLimited
+from shared.errors import BadKey, DatabaseUnavailable, FleetError, Forbidden, InvalidRequest, RateLimited
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
 JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
@@ -209,6 +209,7 @@ def wrapper_errors(found: Operation) -> tuple[tuple[type[FleetError], str], ...]
     rows: list[tuple[type[FleetError], str]] = [(InvalidRequest, "invalid_request")]
     if found.scope:
         rows += [(BadKey, "bad_key"), (Forbidden, "scope_missing"), (RateLimited, "too_many_tries")]
+        rows.append((DatabaseUnavailable, "database_unavailable"))
     if "key" in found.takes:
         rows.append((InvalidRequest, "idempotency_key_missing"))
     return tuple(rows)

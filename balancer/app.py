@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from aiohttp.abc import AbstractAccessLogger
 from balancer import api, auth, loops, problems, verify
 from balancer.context import Context
 from balancer.db import Database
+from balancer.door import Door
 from balancer.fleet import Fleet
 from balancer.handlers import docs, events, health
 from balancer.handlers import verify as verify_pages
@@ -25,11 +25,14 @@ from balancer.routes import ROUTES
 from balancer.waiters import Waiters
 from shared import log, wire
 from shared.clock import Clock, ServerClock
+from shared.errors import SettingsError
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
-# Longer than the longest ?wait=, so that on SIGTERM every open request still gets its answer.
-SHUTDOWN_S = 28.0
+# On SIGTERM every wait ends at once; what still takes time then is a bot's read of an inventory (`inventory_wait_s`).
+SHUTDOWN_S = 22.0
+# How often it is looked whether the last connection is gone.
+LOOK_S = 0.02
 STEAM_HEADERS = {"Origin": "https://steamcommunity.com", "Referer": "https://steamcommunity.com/"}
 
 _log = log.get(__name__)
@@ -45,6 +48,7 @@ def build(settings: Settings) -> web.Application:
     master = MasterKey.read(settings.balancer.master_key_file)
     app = web.Application(middlewares=[problems.middleware], client_max_size=settings.balancer.body_max_bytes)
     app.add_routes(ROUTES)
+    app[problems.STOPPING] = problems.Stopping()
     app[docs.DOCUMENT] = docs.dumps(ROUTES)
     app[auth.KEYS] = auth.Keys()
     app[events.NEWEST] = events.Newest()
@@ -166,16 +170,38 @@ def _pattern(request: web.BaseRequest) -> str:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[str]:
-    """Serve until the block ends; gives the address. In-flight requests are answered before this returns."""
-    runner = web.AppRunner(build(settings), access_log_class=AccessLog, shutdown_timeout=SHUTDOWN_S)
-    await runner.setup()
+    """Serve until the block ends; gives the address. In-flight requests are answered before this returns.
+
+    Raises:
+        SettingsError: the address cannot be listened on, or the master key not be read.
+    """
+    app = build(settings)
+    runner = web.AppRunner(app, access_log_class=AccessLog, shutdown_timeout=SHUTDOWN_S)
+    wanted = settings.balancer
     try:
-        host, port = settings.balancer.host, settings.balancer.port
-        # Several balancers may share one port of one machine; a port of the system's choice is nobody else's.
-        share = port != 0 and hasattr(socket, "SO_REUSEPORT")
-        await web.TCPSite(runner, host, port, reuse_port=share or None).start()
-        address = runner.addresses[0]
-        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-        yield f"http://{shown}:{address[1]}"
+        door = await Door.open(wanted.host, wanted.port, share=wanted.share_port)
+    except OSError as error:
+        raise SettingsError(f"[balancer] cannot listen on {wanted.host}, port {wanted.port}: {error.strerror}") from error
+    try:
+        await runner.setup()
+        server = runner.server
+        if server is None:
+            raise RuntimeError("the runner was set up and has no server")
+        door.serve(server)
+        yield door.url()
+        await _leave(app, server, door)
     finally:
+        door.close()
         await runner.cleanup()
+
+
+async def _leave(app: web.Application, server: web.Server, door: Door) -> None:
+    """Take nothing new, end every wait, and let those who kept a connection learn by its next answer that it ends."""
+    ctx = app[api.CONTEXT]
+    app[problems.STOPPING].begun = True
+    ctx.waiters.end()
+    loop = asyncio.get_running_loop()
+    until = loop.time() + ctx.settings.balancer.stop_idle_s
+    await door.leave()
+    while server.connections and loop.time() < until:
+        await asyncio.sleep(LOOK_S)

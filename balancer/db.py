@@ -28,9 +28,14 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from balancer.db_errors import unavailable
 from balancer.models import events
+from shared import log
 from shared.settings import DatabaseSettings
+
+logger = log.get(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -38,6 +43,8 @@ P = ParamSpec("P")
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 10
 RETRIES_MAX = 5
+# After a restart of PostgreSQL the pool holds dead connections; the first that breaks makes it open new ones.
+BROKEN_MAX = 2
 BATCH_MAX = 64
 # serialization_failure, deadlock_detected: nothing was written and the same may go well a moment later.
 _RETRIED = frozenset({"40001", "40P01"})
@@ -109,14 +116,21 @@ class Database:
 
         Raises:
             whatever ``fn`` raises; then nothing of it was written.
+            DatabaseUnavailable: away, busy or full. Nothing was written, unless the answer to the commit itself was lost.
         """
-        if self._writer is not None:
-            return await asyncio.wrap_future(self._writer.submit(fn, args))
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, fn, args)
+        with told():
+            if self._writer is not None:
+                return await asyncio.wrap_future(self._writer.submit(fn, args))
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, fn, args)
 
     async def look(self, fn: Callable[..., T], *args: Any) -> T:
-        """``fn(connection, *args)``, which only reads. On PostgreSQL each statement sees its own moment."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._look, fn, args)
+        """``fn(connection, *args)``, which only reads. On PostgreSQL each statement sees its own moment.
+
+        Raises:
+            DatabaseUnavailable: away, busy or full.
+        """
+        with told():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._look, fn, args)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -133,17 +147,51 @@ class Database:
 
     def _transact(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
         for left in range(RETRIES_MAX, -1, -1):
+            committing = False
             try:
                 with self.engine.begin() as connection:
-                    return fn(connection, *args)
+                    result = fn(connection, *args)
+                    committing = True
+                return result
             except DBAPIError as error:
-                if not left or not again(error):
+                # A connection that broke before the commit wrote nothing. In the commit nobody knows: the caller asks.
+                broke = error.connection_invalidated and not committing
+                if not left or not (broke or again(error)):
                     raise
         raise AssertionError("the last try returns or raises")
 
     def _look(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
-        with self._reader.connect() as connection:
-            return fn(connection, *args)
+        for left in range(BROKEN_MAX, -1, -1):
+            try:
+                with self._reader.connect() as connection:
+                    return fn(connection, *args)
+            except DBAPIError as error:
+                if not left or not error.connection_invalidated:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors that mean "not now", in our words; what the driver said is in the log.
+
+    Raises:
+        DatabaseUnavailable.
+    """
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        away = unavailable(error)
+        if away is None:
+            raise
+        logger.warning("database unavailable", action="database", reason=away.reason, error=_first_line(error))
+        raise away from error
+
+
+def _first_line(error: DBAPIError | PoolTimeout) -> str:
+    """What the driver said, without the statement and its values."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return f"{type(said).__name__}: {said}".split("\n")[0]
 
 
 # --- event numbers that readers may rely on -----------------------------------------------------------

@@ -33,7 +33,7 @@ class Looks:
         """The rows of one trade, ``None`` if there is none.
 
         Raises:
-            sqlalchemy.exc.DBAPIError: the database is away.
+            DatabaseUnavailable.
         """
         future = self._wanted.get(trade_id)
         if future is None:

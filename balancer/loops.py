@@ -21,6 +21,7 @@ from balancer.reports import Reader
 from balancer.sweep import Sweep
 from balancer.watching import Watcher
 from shared import log, wire
+from shared.errors import DatabaseUnavailable
 
 logger = log.get(__name__)
 
@@ -30,6 +31,8 @@ STOP_S = 10.0
 # How many rounds a leader may miss before another takes over.
 LEAD_ROUNDS = 3.0
 _KEEP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
+
+_DROP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Loops:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self._give_leads()
         await self._ctx.outbox.drain()
         await self.reader.close()
 
@@ -100,8 +104,7 @@ class Loops:
             if not loop.led or await self._lead(loop):
                 await loop.work()
         except Exception as error:  # the loop must outlive any round; what went wrong is logged in full unless it is known
-            known = isinstance(error, redis.RedisError)
-            logger.warning("round failed", action=loop.name, reason=repr(error), exc_info=not known)
+            logger.warning("round failed", action=loop.name, reason=repr(error), exc_info=not _known(error))
             return False
         return True
 
@@ -125,6 +128,20 @@ class Loops:
         client: Any = self._ctx.redis
         return bool(client.set(key, self._me, nx=True, px=ttl_ms) or client.eval(_KEEP, 1, key, self._me, ttl_ms))
 
+    async def _give_leads(self) -> None:
+        """Let another balancer lead now, not when our time has run out."""
+        keys = [wire.leader_key(name) for name, leads in self._leads.items() if leads]
+        self._leads.clear()
+        try:
+            await asyncio.to_thread(self._drop, keys)
+        except redis.RedisError as error:  # then they run out by themselves
+            logger.warning("leads not given up", action="stop", reason=type(error).__name__)
+
+    def _drop(self, keys: list[str]) -> None:
+        client: Any = self._ctx.redis
+        for key in keys:
+            client.eval(_DROP, 1, key, self._me)
+
     async def _look_at_fleet(self) -> None:
         """The bots, and what an operator has stopped; the one is read although the other fails."""
         try:
@@ -138,3 +155,10 @@ class Loops:
     async def _measure(self) -> None:
         ctx = self._ctx
         await asyncio.to_thread(wire.measure_time, ctx.redis, ctx.clock, ctx.server_clock)
+
+
+def _known(error: BaseException) -> bool:
+    """Whether this needs no traceback: Redis or the database is away."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_known(one) for one in error.exceptions)
+    return isinstance(error, redis.RedisError | DatabaseUnavailable)

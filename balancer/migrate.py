@@ -8,24 +8,48 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
+
+from balancer.db import told
+from shared.errors import SettingsError
 
 # Any number will do as long as nothing else in that database uses it.
 LOCK = 7_305_021
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Run what is missing. Several balancers that start at once take turns; up to date already, it changes nothing."""
+    """Run what is missing. Several balancers that start at once take turns; up to date already, it changes nothing.
+
+    Raises:
+        SettingsError: a newer release has migrated this database; nothing was changed.
+        DatabaseUnavailable: it cannot be reached, or its disk is full.
+    """
     with _locked(url) as connection:
-        command.upgrade(_config(connection), revision)
+        config = _config(connection)
+        _refuse_newer(connection, config)
+        command.upgrade(config, revision)
 
 
 def downgrade(url: str, revision: str = "base") -> None:
     """Take revisions back, with everything in the tables they made."""
     with _locked(url) as connection:
         command.downgrade(_config(connection), revision)
+
+
+def _refuse_newer(connection: Connection, config: Config) -> None:
+    """Whoever wrote a revision that we do not have may have put things there that we would not heed."""
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    there = MigrationContext.configure(connection).get_current_heads()
+    unknown = sorted(set(there) - known)
+    if unknown:
+        raise SettingsError(
+            f"The database is of a newer release (revision {', '.join(unknown)}; this one knows up to {max(known)}). "
+            "Start that release, or restore a backup that this one made."
+        )
 
 
 def _config(connection: Connection) -> Config:
@@ -47,7 +71,7 @@ def _locked(url: str) -> Iterator[Connection]:
         event.listen(engine, "connect", _no_begin_of_its_own)
         event.listen(engine, "begin", _begin_immediate)
     try:
-        with engine.begin() as connection:
+        with told(), engine.begin() as connection:
             if not sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             yield connection

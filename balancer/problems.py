@@ -36,6 +36,15 @@ class Row:
     retry_after_s: float | None = None
 
 
+class Stopping:
+    """Whether the service is about to stop. Then every answer is the last one on its connection."""
+
+    begun = False
+
+
+STOPPING: web.AppKey[Stopping] = web.AppKey("stopping", Stopping)
+
+
 INTERNAL_ROW = Row(500, "operator")
 
 TABLE: dict[type[errors.FleetError], Row] = {
@@ -52,6 +61,7 @@ TABLE: dict[type[errors.FleetError], Row] = {
     errors.RateLimited: Row(429, "site", 5),
     errors.NoBotAvailable: Row(503, "operator", 10),
     errors.FleetPaused: Row(503, "operator", 60),
+    errors.DatabaseUnavailable: Row(503, "operator", 2),
     errors.SteamError: Row(503, "steam"),
     errors.SteamRefused: Row(422, "steam"),
     errors.SteamUnavailable: Row(503, "steam", 10),
@@ -189,6 +199,15 @@ async def middleware(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Turn whatever a handler raises into a problem document."""
+    response = await _answered(request, handler)
+    if request.app[STOPPING].begun:
+        response.force_close()
+    return response
+
+
+async def _answered(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
     try:
         return await handler(request)
     except errors.FleetError as error:

@@ -35,8 +35,8 @@ logger = log.get(__name__)
 
 BLOCK_MS = 1000
 # A balancer that has not acknowledged a report for so long is taken for dead.
-IDLE_MS = 30_000
-TRIM_S = 10.0
+IDLE_MS = 10_000
+TRIM_S = 5.0
 # order_failed comes with every look while Steam is away; once in a while is enough for the feed.
 SAME_FAILURE_S = 300.0
 # How often a report is tried that the database does not take: it may be the database's fault, or the report's.
@@ -104,7 +104,7 @@ class Reader:
         They are acknowledged by the next round, or by `flush`.
 
         Raises:
-            redis.RedisError, sqlalchemy.exc.DBAPIError: what was read stays unacknowledged and is read again next time.
+            redis.RedisError, DatabaseUnavailable: what was read stays unacknowledged and is read again next time.
         """
         entries = await asyncio.to_thread(self._read)
         acknowledged = 0

@@ -34,9 +34,10 @@ class Expectation:
 
 
 class Waiters:
-    """Waits by trade id and by the Steam id of an inventory."""
+    """Waits by trade id and by the Steam id of an inventory. ``ended``: nobody is to wait for a trade any more."""
 
     def __init__(self) -> None:
+        self.ended = False
         self._trades: dict[str, set[Expectation]] = defaultdict(set)
         self._inventories: dict[str, set[asyncio.Future[Any]]] = defaultdict(set)
 
@@ -44,6 +45,13 @@ class Waiters:
         """These trades changed: end every wait for one of them."""
         for trade_id in trade_ids:
             for expectation in self._trades.get(trade_id, ()):
+                expectation.changed()
+
+    def end(self) -> None:
+        """The service stops: wake everybody who waits for a trade, to answer with what there is."""
+        self.ended = True
+        for expectations in self._trades.values():
+            for expectation in expectations:
                 expectation.changed()
 
     @contextmanager

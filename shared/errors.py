@@ -2,7 +2,7 @@
 
 FleetError
 ├── InvalidRequest ─ BadKey ─ Forbidden ─ NotFound ─ TooLate ─ RequestReused ─ Conflict ─ NotAccepted ─ PlayerMustAct
-├── NoBotAvailable ─ RateLimited ─ FleetPaused
+├── NoBotAvailable ─ RateLimited ─ FleetPaused ─ DatabaseUnavailable
 ├── SteamError
 │   ├── SteamRefused       a clear no
 │   ├── SteamUnavailable   a clear "not now"; nothing was done
@@ -116,6 +116,13 @@ class FleetPaused(FleetError):
     """The operator has paused this."""
 
     code = "fleet_paused"
+    retryable = True
+
+
+class DatabaseUnavailable(FleetError):
+    """The database cannot be used now; the same request may be repeated with the same Idempotency-Key."""
+
+    code = "database_unavailable"
     retryable = True
 
 

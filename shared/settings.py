@@ -65,6 +65,8 @@ class BalancerSettings(_Section):
     heartbeat_read_s: Some
     events_page: Annotated[int, Field(ge=1, le=5000)]
     request_max_s: Annotated[float, Field(ge=46, le=3600)]
+    share_port: bool
+    stop_idle_s: Annotated[float, Field(ge=0, le=10)]
     bad_keys_max: Count
     bad_keys_forget_s: Some
 

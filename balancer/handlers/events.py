@@ -49,17 +49,17 @@ async def find(request: web.Request, ctx: Context, query: schemas.EventsQuery) -
     until = ctx.clock.monotonic() + min(query.wait, ctx.settings.balancer.wait_max_s)
     while True:
         views = await feed.events(ctx, query.after, limit)
-        if views or ctx.clock.monotonic() >= until:
+        if views or ctx.clock.monotonic() >= until or ctx.waiters.ended:
             following = views[-1].number if views else query.after
             return api.answer({"events": [dump.event(view) for view in views], "next": following})
         await _until_newer(ctx, request.app[NEWEST], query.after, until)
 
 
 async def _until_newer(ctx: Context, newest: Newest, after: int, until: float) -> None:
-    """Return when the feed seems to go on behind ``after``, or at ``until``."""
+    """Return when the feed seems to go on behind ``after``, at ``until``, or when the service stops."""
     try:
         async with asyncio.timeout(max(0.0, until - ctx.clock.monotonic())):
-            while await newest.number(ctx) <= after:
+            while await newest.number(ctx) <= after and not ctx.waiters.ended:
                 pass
     except TimeoutError:
         return

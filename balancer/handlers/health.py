@@ -8,11 +8,11 @@ from typing import Any
 import redis
 from aiohttp import web
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from balancer import api, schemas
 from balancer.context import Context
 from balancer.loops import Loops
+from shared.errors import DatabaseUnavailable
 
 CHECK_S = 2.0
 _OK = b'{"status":"ok"}'
@@ -57,7 +57,7 @@ async def _database(ctx: Context) -> dict[str, Any]:
     try:
         async with asyncio.timeout(CHECK_S):
             await ctx.db.look(_select_one)
-    except (SQLAlchemyError, TimeoutError) as error:
+    except (DatabaseUnavailable, TimeoutError) as error:
         return {"ok": False, "error": type(error).__name__}
     return {"ok": True}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--ready-json", is_flag=True, help="Print one line of JSON with the address when it answers.")
 @click.pass_obj
 def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
-    """Run the HTTP service. Migrates the database first; several may run side by side."""
+    """Run the HTTP service. Migrates the database first; several may run side by side, also on one port."""
     import asyncio
 
     from balancer import migrate
@@ -30,13 +30,13 @@ def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
     chosen = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = app.settings({"balancer": chosen})
     log.set_up(settings.log.level, settings.log.format)
-    migrate.upgrade(settings.database.url)
     try:
+        migrate.upgrade(settings.database.url)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, ready_json))
-    except errors.SettingsError as error:
+    except errors.FleetError as error:
         click.echo(error.detail, err=True)
-        raise SystemExit(2) from None
+        raise SystemExit(1 if error.retryable else 2) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -64,4 +64,18 @@ async def _serve(settings: Settings, ready_json: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     async with running(settings) as url:
         click.echo(json.dumps({"balancer": url}) if ready_json else f"balancer on {url}, API page {url}/docs")
+        _tell_systemd("READY=1")
         await stop.wait()
+        _tell_systemd("STOPPING=1")
+
+
+def _tell_systemd(word: str) -> None:
+    """Say so to systemd, where it asked for it (``Type=notify``): a restart of the next balancer waits for this one."""
+    import os
+    import socket
+
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+        out.sendto(word.encode(), "\0" + address[1:] if address.startswith("@") else address)

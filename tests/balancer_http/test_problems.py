@@ -26,6 +26,7 @@ STATUSES = {
     errors.RateLimited: (429, "rate_limited", "site"),
     errors.NoBotAvailable: (503, "no_bot_available", "operator"),
     errors.FleetPaused: (503, "fleet_paused", "operator"),
+    errors.DatabaseUnavailable: (503, "database_unavailable", "operator"),
     errors.SteamError: (503, "steam_refused", "steam"),
     errors.SteamRefused: (422, "steam_refused", "steam"),
     errors.SteamUnavailable: (503, "steam_unavailable", "steam"),

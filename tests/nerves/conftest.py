@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from nerves_lab import Fleet, GatedStack, wish
+from nerves_fleet import BalancerFleet
+from nerves_lab import Fleet, GatedStack, short, wish
+
+from scripts.embedded import EmbeddedPostgres
+from scripts.stack import Wish
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,21 @@ def fleet(gated: GatedStack) -> Iterator[Fleet]:
     it.heal()
     yield it
     it.heal()
+
+
+@pytest.fixture(scope="session")
+def balancers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancerFleet]:
+    """Three bots and, at first, one balancer, on a PostgreSQL that a test may stop."""
+    folder = tmp_path_factory.mktemp("balancers")
+    with EmbeddedPostgres() as server:
+        settings = Wish(
+            directory=folder,
+            bots_per_group=3,
+            players=0,
+            protection_s=2,
+            log_level="info",
+            database_url=server.create_database("fleet"),
+            overrides=short(trades={"inventory_cache_s": 60.0}, limits={"offers_per_partner_max": 30}),
+        )
+        with BalancerFleet(settings, server) as running:
+            yield running

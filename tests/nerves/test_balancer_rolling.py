@@ -1,0 +1,93 @@
+"""A balancer is stopped in order, and balancers of one port are replaced one by one, while clients that never retry call."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from contextlib import ExitStack
+
+import pytest
+from flow_site import Answer, Website
+from nerves_fleet import BalancerFleet, Depositor, Kept, body_of, load, new_key, short_get
+from support import wait_until
+
+from scripts.stack import Part
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves-balancer")]
+
+
+def replaced(balancers: BalancerFleet, old: Part) -> Part:
+    """Start a new balancer on the same port, then end the one before; the new one."""
+    new = balancers.start_balancer("balancer-next")
+    os.kill(old.process.pid, signal.SIGTERM)
+    assert balancers.reaped(old) == 0, old.tail()
+    return new
+
+
+def fails_no_request(balancers: BalancerFleet, times: int) -> None:
+    one = balancers.one_balancer()
+    site = Website(balancers)
+    depositors = [Depositor(site) for _ in range(2)]
+    with ExitStack() as open_until_the_end, load() as running:
+        running.run("short", lambda: short_get(balancers.port), 6)
+        for _ in range(2):
+            kept = open_until_the_end.enter_context(Kept(site))
+            running.run("kept", lambda kept=kept: kept.get("/bots"))  # type: ignore[misc]
+        running.run("long", lambda: site.call("GET", "/events?after=999999999&wait=25").status)
+        for each in depositors:
+            running.run("deposit", each.deposit)
+        running.until("short", 50)
+        for _ in range(times):
+            one = replaced(balancers, one)
+        running.until("short", 50)
+        seen = running.stop()
+    assert seen.failures == []
+    assert {status for what, status in seen.answers if what != "deposit"} == {200}
+    assert seen.count("short") > 100 * times and seen.count("long") >= times
+    assert [each.unexpected() for each in depositors] == [[], []]
+    assert all(len(each.made) > times for each in depositors)
+    wait_until(lambda: not balancers.unfinished(), 60, 0.2)
+    assert site.differences() == []
+    assert balancers.twice_written() == []
+
+
+def test_replacing_balancers_of_one_port_fails_no_request(balancers: BalancerFleet) -> None:
+    fails_no_request(balancers, 2)
+
+
+@pytest.mark.long
+def test_replacing_them_many_times_fails_no_request(balancers: BalancerFleet) -> None:
+    fails_no_request(balancers, 20)
+
+
+def test_a_waiting_request_is_answered_at_once_and_nothing_new_is_taken(balancers: BalancerFleet) -> None:
+    """SIGTERM while a deposit waits for an offer that no bot makes: 202 with the trade, and the next connection is refused."""
+    one = balancers.one_balancer()
+    site = Website(balancers)
+    player = site.player(habit="ignore")
+    asset = site.acceptable(player)[0]
+    answers: list[Answer] = []
+    with balancers.bots_stopped():
+        asking = threading.Thread(
+            target=lambda: answers.append(site.call("POST", "/deposit?wait=25", body_of(player, [asset]), key=new_key()))
+        )
+        watching = threading.Thread(target=lambda: answers.append(site.call("GET", "/events?after=999999999&wait=25")))
+        asking.start()
+        wait_until(lambda: balancers.rows("SELECT 1 FROM trades WHERE user_id = :user_id", user_id=player.user_id))
+        watching.start()
+        os.kill(one.process.pid, signal.SIGTERM)
+        asking.join(20)
+        watching.join(20)
+        assert balancers.reaped(one) == 0
+    assert sorted(answer.status for answer in answers) == [200, 202]
+    assert all(answer.headers["Connection"] == "close" for answer in answers)
+    (trade,) = next(answer.body["trades"] for answer in answers if answer.status == 202)
+    assert trade["status"] == "queued"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", balancers.port))
+    balancers.one_balancer()
+    site.until(trade["trade_id"], "sent")
+    assert len(site.offers_of(trade["trade_id"], player.steam_id)) == 1
+    assert site.differences() == []
