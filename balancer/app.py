@@ -22,6 +22,7 @@ from balancer.handlers import verify as verify_pages
 from balancer.inventory import Inventories
 from balancer.prices import Prices
 from balancer.routes import ROUTES
+from balancer.serving import Runner
 from balancer.waiters import Waiters
 from shared import log, wire
 from shared.clock import Clock, ServerClock
@@ -161,7 +162,8 @@ class AccessLog(AbstractAccessLogger):
 
 
 def _pattern(request: web.BaseRequest) -> str:
-    if isinstance(request, web.Request):
+    # What could not be read was never matched with a route.
+    if isinstance(request, web.Request) and getattr(request, "_match_info", None) is not None:
         resource = request.match_info.route.resource
         if resource is not None:
             return resource.canonical
@@ -176,7 +178,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         SettingsError: the address cannot be listened on, or the master key not be read.
     """
     app = build(settings)
-    runner = web.AppRunner(app, access_log_class=AccessLog, shutdown_timeout=SHUTDOWN_S)
+    runner = Runner(app, access_log_class=AccessLog, shutdown_timeout=SHUTDOWN_S)
     wanted = settings.balancer
     try:
         door = await Door.open(wanted.host, wanted.port, share=wanted.share_port)

@@ -184,14 +184,20 @@ def _response(status: int, body: dict[str, Any]) -> web.Response:
 
 def respond_http(error: web.HTTPException) -> web.Response:
     """aiohttp's own 404, 405, 413 … in the same shape; headers such as Allow are kept."""
-    status = error.status
-    code = HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal")
-    detail = HTTP_DETAILS.get(status) or HTTPStatus(status).description or HTTPStatus(status).phrase
-    actor = "site" if status < 500 else "operator"
-    response = _response(status, _body(code, status, detail, actor, retryable=status == 504))
+    response = respond_status(error.status)
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
+
+
+def respond_status(status: int) -> web.Response:
+    """What is known of an error by its status alone."""
+    if status == 500:
+        return _response(status, internal())
+    code = HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal")
+    detail = HTTP_DETAILS.get(status) or HTTPStatus(status).description or HTTPStatus(status).phrase
+    actor = "site" if status < 500 else "operator"
+    return _response(status, _body(code, status, detail, actor, retryable=status == 504))
 
 
 @web.middleware
