@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot_worker import seeing
 from bot_worker.bot import Bot
+from bot_worker.lease import LeaseLost
 from bot_worker.reporting import Tell
 from bot_worker.steam import answers
 from bot_worker.steam.shapes import Exchange, Offer
@@ -29,22 +30,48 @@ def is_recalled(value: bytes | None, attempt: int) -> bool:
     return not value.isdigit() or len(value) > NUMBER_DIGITS or int(value) >= attempt
 
 
-def recalled(bot: Bot, trade: WatchedTrade) -> bool:
-    """Ask Redis whether this attempt shall not go on."""
-    value = bot.redis.get(wire.recall_key(bot.name, trade.trade_id))
-    return is_recalled(value if isinstance(value, bytes) else None, trade.attempt)
+def keys_to_go_on(bot: Bot, trade_id: str) -> tuple[str, str]:
+    """What to read right before a confirmation, for `is_called_off`."""
+    return wire.lease_key(bot.name), wire.recall_key(bot.name, trade_id)
+
+
+def is_called_off(bot: Bot, found: Sequence[bytes | None], attempt: int) -> bool:
+    """Whether this attempt was recalled, by what `keys_to_go_on` held.
+
+    Raises:
+        LeaseLost: this worker stood still for too long. Another one may have sent the next attempt, so ours is not confirmed.
+    """
+    holder, recall = found
+    if holder != bot.lease.run.encode():
+        raise LeaseLost(bot.name)
+    return is_recalled(recall, attempt)
+
+
+def called_off(bot: Bot, trade: WatchedTrade) -> bool:
+    """Ask Redis whether this attempt shall not go on.
+
+    Raises:
+        LeaseLost: as `is_called_off`.
+    """
+    pipe = bot.redis.pipeline(transaction=False)
+    for key in keys_to_go_on(bot, trade.trade_id):
+        pipe.get(key)
+    return is_called_off(bot, pipe.execute(), trade.attempt)
 
 
 def confirm_and_tell(bot: Bot, trade: WatchedTrade, tell: Tell) -> None:
     """Confirm the trade's offer, waiting for the confirmation to appear; report ``offer_active``, or what is seen instead.
 
     Called twice, the second call finds nothing to confirm and reports the offer's state.
+
+    Raises:
+        LeaseLost: the bot is another worker's now.
     """
     offer_id, tried, renewed = trade.offer_id or "", False, False
     for number, wait in enumerate(CONFIRM_WAITS):
         if number:
             bot.sleep(wait * bot.settings.pace.retry_s)
-            if recalled(bot, trade):
+            if called_off(bot, trade):
                 cancel_and_tell(bot, trade, tell)
                 return
         try:

@@ -21,7 +21,7 @@ def confirm(bot: Bot, order: Order, tell: Tell) -> None:
     if trade is None or trade.offer_id is None:
         tell("order_failed", kind=order.kind, reason="offer_not_found", retryable=True)
         return
-    if look.recalled(bot, trade):
+    if look.called_off(bot, trade):
         look.cancel_and_tell(bot, trade, tell)
         return
     offer = bot.session.offer(trade.offer_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -54,23 +54,23 @@ class Reporter:
     def seal(self, report: Report) -> str:
         return seal(self._keys.report, report.dumps(), purpose=f"report:{report.bot}")
 
-    def append(self, reports: list[Report], also_get: str | None = None) -> bytes | None:
-        """Append reports in one round trip, and read a key in the same one. Repeats while Redis is away.
+    def append(self, reports: list[Report], also_get: Sequence[str] = ()) -> list[bytes | None]:
+        """Append reports in one round trip, and read keys in the same one. Repeats while Redis is away.
 
         A repeated append may double a report; the balancer knows it by run and number.
         """
         if not reports:
-            return None
+            return []
 
-        def once() -> bytes | None:
+        def once() -> list[bytes | None]:
             pipe = self._client.pipeline(transaction=False)
             wire.append_reports(pipe, reports, self._keys)
-            if also_get is not None:
-                pipe.get(also_get)
-            answers = pipe.execute()
-            return answers[-1] if also_get is not None else None
+            for key in also_get:
+                pipe.get(key)
+            answers: list[bytes | None] = pipe.execute()
+            return answers[len(answers) - len(also_get) :]
 
-        found: bytes | None = self.insist(once)
+        found: list[bytes | None] = self.insist(once)
         return found
 
     def insist(self, action: Callable[[], Any]) -> Any:

@@ -8,7 +8,7 @@ The steps, and what a death between them leaves behind:
 3. the POST to Steam. A death or a lost answer leaves the trade in doubt; a watch finds the offer by its token, or finds none.
 4. the offer's id is reported, and only then
 5. the phone confirms it, unless it was recalled meanwhile: then it is canceled, also when it needs no confirmation. An
-   unconfirmed offer gives nothing away.
+   unconfirmed offer gives nothing away. So it stays one when the lease was lost meanwhile: whoever has the bot now sees to it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def send(bot: Bot, order: Order, tell: Tell) -> None:
     """Make the offer of a ``send`` order. Called twice, it sends once and reports ``answer_lost`` the second time.
 
     Raises:
-        LeaseLost, redis.RedisError: nothing was sent by this call.
+        LeaseLost, redis.RedisError: nothing was sent by this call, or its offer was told and not confirmed.
     """
     payload = order.payload
     if not isinstance(payload, SendOrder) or order.trade_id is None:
@@ -153,7 +153,7 @@ def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) ->
     trade_id = order.trade_id or ""
     event, state = (E.CONFIRMATION_NEEDED, NEEDS_CONFIRMATION) if sent.needs_confirmation else (E.OFFER_ACTIVE, ACTIVE)
     report = tell.make(event, {"offer_id": sent.offer_id, "state": state})
-    recalled = bot.reporter.append([report], also_get=wire.recall_key(bot.name, trade_id))
+    found = bot.reporter.append([report], also_get=look.keys_to_go_on(bot, trade_id))
     trade = WatchedTrade(
         trade_id,
         order.attempt,
@@ -165,7 +165,7 @@ def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) ->
         payload.take,
     )
     try:
-        if look.is_recalled(recalled, order.attempt):
+        if look.is_called_off(bot, found, order.attempt):
             look.cancel_and_tell(bot, trade, tell)
         elif sent.needs_confirmation:
             look.confirm_and_tell(bot, trade, tell)

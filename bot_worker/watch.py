@@ -83,7 +83,7 @@ def _confirm(bot: Bot, trade: WatchedTrade, offer: Offer, tell: Tell) -> None:
     status = S(trade.status)
     if status is not S.CONFIRMING and status not in EARLY:
         return
-    if look.recalled(bot, trade):
+    if look.called_off(bot, trade):
         bot.session.cancel(offer.offer_id)
         return
     try:
