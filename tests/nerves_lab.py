@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flow_site import Answer, Player, Website
+from flow_site import Answer, Player, Website, numbers
 from gate import Gate
 from support import wait_until
 
-from scripts.stack import Part, Stack, Wish
+from scripts.embedded import EmbeddedRedis
+from scripts.stack import Part, Stack, Wish, get_json, send_json
 from shared import wire
 
 PROTECTION_S = 2
@@ -31,7 +34,7 @@ SHORT: dict[str, dict[str, Any]] = {
         "settle_margin_s": 0.5,
         "settle_again_s": 1.0,
         "items_look_s": 1.0,
-        "inventory_cache_s": 1.0,
+        "inventory_cache_s": 60.0,
         "retry_after_s": 1.0,
         "order_expiry_s": 6.0,
         "order_in_hand_s": 3.0,
@@ -75,6 +78,14 @@ class GatedStack(Stack):
         super()._start_redis()
         self.hosts, self.balancers = (self._gates.enter_context(Gate(self.redis_target())) for _ in range(2))
 
+    def failover(self, to: EmbeddedRedis) -> None:
+        """The Redis of now is gone; everybody is led to another one, which must run already."""
+        if self.redis is not None:
+            self.redis.kill()
+        self.redis, self.redis_url = to, to.url
+        for gate in (self.hosts, self.balancers):
+            gate.lead_to(self.redis_target())
+
     def redis_target(self) -> tuple[str, int] | str:
         """Where Redis itself listens."""
         parts = urlsplit(self.redis_url)
@@ -112,6 +123,14 @@ def exists(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@dataclass(frozen=True)
+class Host:
+    """A second host of a group."""
+
+    folder: Path
+    part: Part
 
 
 class Fleet(Website):
@@ -164,20 +183,35 @@ class Fleet(Website):
         part = self.part(group)
         return part if part.process.poll() is None else None
 
-    def said(self, bot: str) -> dict[str, Any]:
+    @contextlib.contextmanager
+    def second_host(self, group: str) -> Iterator[Host]:
+        """Another host with the same bots: a folder, a vault and a supervisor of its own."""
+        first = self.stack.host_config(group).parent
+        folder = first.with_name(f"{first.name}-{next(numbers)}")
+        shutil.copytree(first, folder, ignore=shutil.ignore_patterns("run"))
+        change(folder / "fleet.toml", str(first), str(folder))
+        part = self.stack.spawn_fleet(f"{folder.name}", "group", "start", *group.split(":"), config=folder / "fleet.toml")
+        host = Host(folder, part)
+        try:
+            yield host
+        finally:
+            part.stop()
+            self.stack.parts.remove(part)
+
+    def said(self, bot: str, host: Host | None = None) -> dict[str, Any]:
         """What the worker wrote last into its status file."""
         color, _, number = bot.partition("-")
-        group = f"{color}:{(int(number) - 1) // 10 + 1}"
-        path = self.stack.host_config(group).parent / "run" / f"{bot}.json"
+        folder = host.folder if host else self.stack.host_config(f"{color}:{(int(number) - 1) // 10 + 1}").parent
+        path = folder / "run" / f"{bot}.json"
         try:
             said: dict[str, Any] = json.loads(path.read_text())
         except FileNotFoundError:
             return {}
         return said
 
-    def worker(self, bot: str) -> int | None:
+    def worker(self, bot: str, host: Host | None = None) -> int | None:
         """The pid of this bot's living worker that said of itself that it is online."""
-        said = self.said(bot)
+        said = self.said(bot, host)
         pid = int(said.get("pid", 0))
         return pid if said.get("state") in ("online", "unhealthy") and pid and exists(pid) else None
 
@@ -212,6 +246,23 @@ class Fleet(Website):
         with wire.connect(self.stack.redis_url) as client:
             yield client
 
+    def now_ms(self) -> int:
+        """The time by which orders expire."""
+        with self.redis() as client:
+            seconds, micros = client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def holder(self, bot: str) -> str:
+        """Which run has the lease of this bot; empty: nobody."""
+        with self.redis() as client:
+            return (client.get(wire.lease_key(bot)) or b"").decode()
+
+    def expire(self, begun_ms: int, bot: str) -> None:
+        """Wait until an order given before then, and the lease of its stopped worker, have lapsed."""
+        over_ms = begun_ms + int(self.stack.settings().trades.order_expiry_s * 1000) + 500
+        wait_until(lambda: self.now_ms() > over_ms, 30, 0.1)
+        wait_until(lambda: not self.holder(bot), 30, 0.1)
+
     def count_queued(self, bot: str) -> int:
         """How many orders wait for this bot."""
         with self.redis() as client:
@@ -231,6 +282,11 @@ class Fleet(Website):
             self.stock[:] = [(player, self.settled_deposits(player, STOCK_ITEMS))]
         return self.stock[0]
 
+    def mode(self, bot: str, action: str) -> None:
+        """Pause, resume or drain a bot."""
+        answer = self.call("POST", f"/bots/{bot.replace('-', '/')}/{action}")
+        assert answer.status == 200, answer.body
+
     def begin_deposit(self, player: Player, assets: list[str], *, wait: int = 0) -> dict[str, Any]:
         """Ask for a deposit and do not wait for its offer."""
         body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
@@ -240,11 +296,27 @@ class Fleet(Website):
         """Ask for a withdrawal and do not wait for its offer."""
         return only_trade(self.withdraw(player, deposit_ids, wait=0))
 
-    def story(self, trade_id: str) -> list[str]:
-        """The kinds of the events of one trade, in their order."""
-        answer = self.call("GET", f"/trade/{trade_id}/story")
+    def story(self, trade: dict[str, Any]) -> list[dict[str, Any]]:
+        """Everything that happened to one trade, in its order."""
+        answer = self.call("GET", f"/trade/{trade['trade_id']}/story")
         assert answer.status == 200, answer.body
-        return [str(step["kind"]) for step in answer.body["story"]]
+        steps: list[dict[str, Any]] = answer.body["story"]
+        return steps
+
+    def steps(self, trade: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+        """The data of all its steps of this kind."""
+        return [step["data"] for step in self.story(trade) if step["kind"] == kind]
+
+    def calls(self, bot: str, name: str) -> int:
+        """How often this bot has called something at Steam."""
+        steam_id = next(row["steam_id"] for row in self.stack.bots() if f"{row['color']}-{row['bot_id']}" == bot)
+        counts = get_json(f"{self.stack.control_url}/control/requests")["by_account"]
+        return int(counts.get(steam_id, {}).get(name, 0))
+
+    def accept(self, player: Player, offer_id: str) -> None:
+        """The player accepts one offer by hand."""
+        url = f"{self.stack.control_url}/control/people/{player.steam_id}/offers/{offer_id}"
+        send_json("POST", url, {"action": "accept"})
 
     def offers(self, trade: dict[str, Any]) -> list[dict[str, Any]]:
         """Every offer with this trade's token that the sandbox ever saw; ``trade`` as the request answered it."""
