@@ -231,6 +231,11 @@ class Worker:
                 self.beats.nudge()
                 self._stop.wait(pause_s)
                 continue
+            except redis.RedisError as error:
+                # The pace that the workers of an address share lies there.
+                _log.warning("redis_away", error=type(error).__name__)
+                self._stop.wait(REDIS_AGAIN_S)
+                continue
             self.bot.needs_sign_in = False
             health.is_now("online")
             self.beats.nudge()

@@ -127,6 +127,19 @@ def test_a_worker_outlives_a_restart_of_redis(start: Callable[[], Running], clie
     assert wait_until(lambda: client.get(wire.lease_key("red-1")) == worker.worker.bot.lease.run.encode())
 
 
+def test_a_worker_that_signs_in_outlives_a_restart_of_redis(lab: Lab, redis_server: object) -> None:
+    lab.bot.health.items = None
+    lab.me.fault("GetInventoryItemsWithDescriptions", "null", status=429)  # a throttle is told to the other workers, in Redis
+    redis_server.kill()
+    done: list[bool] = []
+    signing_in = threading.Thread(target=lambda: done.append(lab.worker.sign_in()))
+    signing_in.start()
+    assert wait_until(lambda: lab.me.requests().get("GetInventoryItemsWithDescriptions"))
+    redis_server.restart()
+    signing_in.join(20)
+    assert done == [True]
+
+
 class _NoLab:
     name = "red-1"
 
