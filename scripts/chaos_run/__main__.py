@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.error import HTTPError
 
 import click
 
@@ -19,7 +20,7 @@ from scripts.stack import StackError, interruptible
 @click.command()
 @click.option("--seed", default=1, show_default=True, help="Decides what is done to the fleet, and what the players want.")
 @click.option("--minutes", default=2.0, show_default=True, type=click.FloatRange(min=0.1), help="How long the fleet is hurt.")
-@click.option("--profile", default="bad-day", show_default=True, help="Trouble at Steam: a profile, a file, or `none`.")
+@click.option("--profile", default="bad-day", show_default=True, help="Trouble at Steam: a profile's name, or `none`.")
 @click.option("--bots", default=3, show_default=True, type=click.IntRange(1, 10), help="Bots per group.")
 @click.option("--group", "groups", multiple=True, default=("red:1", "blue:1"), show_default=True, help="Groups; repeatable.")
 @click.option("--players", default=60, show_default=True, type=click.IntRange(min=2))
@@ -43,7 +44,7 @@ def cli(directory: Path | None, as_json: bool, only_plan: bool, **given: object)
     try:
         with interruptible():
             result = run(options, folder, lambda text: click.echo(text, err=True))
-    except (StackError, EmbeddedError) as error:
+    except (StackError, EmbeddedError, HTTPError) as error:
         click.echo(f"{error}\nlogs are in {folder}", err=True)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
@@ -51,6 +52,7 @@ def cli(directory: Path | None, as_json: bool, only_plan: bool, **given: object)
         raise SystemExit(130) from None
     result["took_s"] = round(time.monotonic() - started, 1)
     result["folder"] = str(folder)
+    (folder / "result.json").write_text(json.dumps(result))
     click.echo(json.dumps(result) if as_json else "\n".join(report_lines(result)))
     raise SystemExit(1 if result["differences"] else 0)
 

@@ -19,6 +19,8 @@ CONNECT_S = 2
 LIVE = ("queued", "sending", "in_doubt", "confirming", "sent", "held")
 STEAM_HELD = 11
 
+# What a bot says after a search.
+SEARCHED = ("find_inconclusive", "offer_absent", "offer_adopted")
 # Of an ended trade; everything else must stay as it is.
 AFTER_THE_END = {("settled", "reversed")}
 
@@ -146,8 +148,8 @@ def histories(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Dif
 
 
 def _step(what: str, known: str | None, before: str | None, to: str, number: int) -> Iterator[Difference]:
-    if before is not None and known is not None and before != known:
-        yield Difference("untold", f"{what}: event {number} goes from {before} to {to}, but it was {known}")
+    if before is not None and before != known:
+        yield Difference("untold", f"{what}: event {number} goes from {before} to {to}, but it was {known or 'never begun'}")
 
 
 def answers(told: Mapping[str, Sequence[frozenset[str]]], trades: Iterable[Mapping[str, Any]]) -> Iterator[Difference]:

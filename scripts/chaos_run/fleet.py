@@ -19,11 +19,10 @@ from typing import Any
 
 from scripts.embedded import EmbeddedPostgres, EmbeddedRedis
 from scripts.gate import Gate
-from scripts.stack import Part, Stack, Wish, free_port, get_json
+from scripts.stack import Part, Stack, Wish, free_port
 from shared.domain.ids import BotName, group_of
 
 AGAIN_S = 1.0
-CALL_S = 3.0
 
 # The tests' paces: Steam's days last seconds, and whatever was lost is looked for within seconds.
 PACES: dict[str, dict[str, Any]] = {
@@ -36,7 +35,9 @@ PACES: dict[str, dict[str, Any]] = {
         "stop_s": 15.0,
     },
     "steam": {"read_timeout_s": 6.0, "maintenance_hold_s": 5.0},
+    "pace": {"retry_s": 0.03},
     "trades": {
+        "inventory_cache_s": 60.0,
         "order_expiry_s": 15.0,
         "order_in_hand_s": 15.0,
         "absent_after_s": 4.0,
@@ -235,12 +236,6 @@ class ChaosFleet(Stack):
         shutil.rmtree(folder, ignore_errors=True)
         if copy is not None:
             copy.rename(folder)
-
-    # --- Steam -------------------------------------------------------------------------------------------------------
-
-    def steam_offset_s(self) -> float:
-        """How far Steam's clock is ahead of this machine's."""
-        return float(get_json(f"{self.control_url}/control/clock", timeout_s=CALL_S)["offset_s"])
 
 
 def group_part(group: str) -> str:

@@ -131,15 +131,18 @@ class Hand:
 
     # --- going through the plan ---------------------------------------------------------------------------
 
-    def run(self, blows: list[Blow], seconds: float) -> None:
-        """Do the plan; returns after so many seconds."""
+    def run(self, blows: list[Blow], seconds: float, patience_s: float = 0.0) -> None:
+        """Do the plan; returns after so many seconds, or up to ``patience_s`` later when all is well again."""
         self._began = time.monotonic()
         left = list(blows)
-        while (now := self._now()) < seconds:
+        while (now := self._now()) < seconds or (now < seconds + patience_s and not self._all_well()):
             while left and left[0].at_s <= now:
                 self._strike(left.pop(0))
             self.tick()
             time.sleep(TICK_S)
+
+    def _all_well(self) -> bool:
+        return all(wound.well_s is not None for wound in self.wounds)
 
     def tick(self) -> None:
         """Mend what is due, note what is well again, start what has ended."""

@@ -27,6 +27,8 @@ PROBE_AGAIN_S = 0.5
 
 # What a player does with offers, and how often of twenty.
 HABITS = ("accept",) * 10 + ("decline",) * 2 + ("ignore",) * 2 + ("counter",) * 3 + ("take_back",) * 2 + ("manual",)
+# Deposits that a player asks for after one look at the inventory, at most: looks are what Steam limits most.
+DEPOSITS_MAX = 3
 # What a player wants, and how often of twenty.
 WISHES = ("deposit",) * 10 + ("withdraw",) * 7 + ("cancel",) * 3
 
@@ -143,9 +145,11 @@ class Player:
         if reply is None or reply.status != 200:
             return
         ids = sorted((row["asset_id"] for row in reply.body["items"] if row["acceptable"]), key=int)
-        if ids:
-            picked = self._chance.sample(ids, min(len(ids), self._chance.randint(1, 4)))
-            await self._move("deposit", {**self._body, "asset_ids": picked})
+        for _ in range(self._chance.randint(1, DEPOSITS_MAX)):
+            if ids and not self._load.api.stopping.is_set():
+                picked = self._chance.sample(ids, min(len(ids), self._chance.randint(1, 4)))
+                ids = [asset_id for asset_id in ids if asset_id not in picked]
+                await self._move("deposit", {**self._body, "asset_ids": picked})
 
     async def _withdraw(self) -> None:
         reply = await self._load.api.once("GET", f"/deposits?user_id={self.user_id}&status=active")

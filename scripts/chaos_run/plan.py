@@ -12,7 +12,7 @@ from dataclasses import dataclass
 # Nothing is begun so shortly before the end, in seconds: there would be no load left to suffer from it.
 LAST_BLOW_S = 4.0
 # Between two blows, in seconds.
-GAP_S = (1.5, 6.0)
+GAP_S = (2.5, 9.0)
 # Of the whole run: when everything dies at once.
 POWER_CUT_AT = 0.6
 # A target is left alone so long after it was mended, in seconds.

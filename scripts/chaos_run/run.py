@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import urllib.request
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Options:
     balancers: int = 2
     power_cut: bool = False
     settle_minutes: float = 5.0
+    patience_s: float = 0.0  # how long to wait, under load still, until all is well again
+    paces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -50,7 +52,6 @@ class Options:
 
     def wish(self, folder: Path) -> Wish:
         """What to start."""
-        faults = [] if self.profile == "none" else ["--faults", self.profile]
         return Wish(
             directory=folder,
             groups=list(self.groups),
@@ -59,8 +60,8 @@ class Options:
             seed=self.seed,
             protection_s=PROTECTION_S,
             offer_lifetime_s=OFFER_LIFETIME_S,
-            overrides=PACES,
-            sandbox_args=["--items-per-player", "20-30", *faults],
+            overrides={section: {**values, **self.paces.get(section, {})} for section, values in PACES.items()},
+            sandbox_args=["--items-per-player", "20-30"],
         )
 
     def plan(self) -> list[plan.Blow]:
@@ -81,6 +82,8 @@ def run(options: Options, folder: Path, say: Say) -> dict[str, Any]:
     """
     with ChaosFleet(options.wish(folder), balancers=options.balancers, say=say) as fleet:
         send_json("PATCH", f"{fleet.control_url}/control/settings", {"reversal_lock_s": REVERSAL_LOCK_S})
+        if options.profile != "none":
+            send_json("POST", f"{fleet.control_url}/control/profile", {"name": options.profile})
         accounts = get_json(f"{fleet.control_url}/control/accounts")["accounts"]
         urls = [balancer.url for balancer in fleet.balancers]
         load = Load(options.seed, urls, fleet.api_key, fleet.control_url, accounts)
@@ -88,7 +91,7 @@ def run(options: Options, folder: Path, say: Say) -> dict[str, Any]:
         hand = Hand(fleet, load, ledger.look, say)
         load.start()
         try:
-            hand.run(options.plan(), options.seconds)
+            hand.run(options.plan(), options.seconds, options.patience_s)
             load.stop_asking()
             healed_s = heal(fleet, hand, say)
             load.finish()
@@ -100,7 +103,7 @@ def run(options: Options, folder: Path, say: Say) -> dict[str, Any]:
 
 
 def heal(fleet: ChaosFleet, hand: Hand, say: Say) -> float:
-    """End all trouble, start what is down, set the balancers' clocks to Steam's; the seconds until all serve again.
+    """End all trouble and start what is down; the seconds until all serve again.
 
     Raises:
         StackError: it does not come back although nothing is wrong any more.
@@ -111,14 +114,6 @@ def heal(fleet: ChaosFleet, hand: Hand, say: Say) -> float:
     request = urllib.request.Request(f"{fleet.control_url}/control/profile", method="DELETE")  # noqa: S310 - our sandbox
     with urllib.request.urlopen(request, timeout=30):  # noqa: S310
         pass
-    offset_s = fleet.steam_offset_s()
-    for balancer in fleet.balancers:
-        balancer.offset_s = offset_s
-        part = fleet.part(balancer.name)
-        if part is not None:
-            part.process.terminate()
-            part.process.wait(HEALED_S)
-        fleet.hold_down(balancer.name, time.monotonic())
     since = time.time()
     while not hand.all_serve(since):
         hand.tick()
@@ -163,11 +158,11 @@ def close_the_books(
     found += books.histories(tables)
     found += books.answers(load.told.trades_of, tables["trades"])
     found += [audit.Difference("client", text) for text in load.told.wrong]
+    requests = get_json(f"{fleet.control_url}/control/requests", timeout_s=30)
     (fleet.wish.directory / "books.json").write_text(books.as_text(tables))
     (fleet.wish.directory / "record.json").write_text(books.as_text(record))
-    requests = get_json(f"{fleet.control_url}/control/requests", timeout_s=30)
     return {
-        **{name: value for name, value in asdict(options).items() if name != "settle_minutes"},
+        **{name: value for name, value in asdict(options).items() if name not in ("settle_minutes", "patience_s", "paces")},
         "blows": [_told(wound, tables["events"]) for wound in hand.wounds],
         "events": dict(books.between(tables["events"], 0, max((row["number"] for row in tables["events"]), default=0))),
         "trades": books.by_status(tables),
@@ -197,6 +192,6 @@ def _told(wound: Wound, events: list[dict[str, Any]]) -> dict[str, Any]:
         "struck_s": wound.struck_s,
         "in_flight": wound.in_flight,
         "in_doubt": counted.get("to in_doubt", 0),
-        "absent": counted.get("offer_absent", 0),
+        "searches": sum(counted.get(kind, 0) for kind in books.SEARCHED),
         "recovered_s": None if wound.well_s is None or wound.mended_s is None else round(wound.well_s - wound.mended_s, 2),
     }

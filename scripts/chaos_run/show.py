@@ -9,7 +9,7 @@ from typing import Any
 
 from scripts.chaos_run.plan import BY_NAME
 
-COLUMNS = ("what was done", "times", "trades in flight", "in doubt", "absent", "well again after s (median, most)")
+COLUMNS = ("what was done", "times", "trades in flight", "in doubt", "searches", "well again after s (median, most)")
 
 
 def report_lines(result: Mapping[str, Any]) -> list[str]:
@@ -60,7 +60,7 @@ def table_lines(blows: Iterable[Mapping[str, Any]]) -> list[str]:
                     str(len(found)),
                     str(sum(blow["in_flight"] or 0 for blow in found)),
                     str(sum(blow["in_doubt"] for blow in found)),
-                    str(sum(blow["absent"] for blow in found)),
+                    str(sum(blow["searches"] for blow in found)),
                     _recovery([blow["recovered_s"] for blow in found]),
                 )
             )
@@ -76,7 +76,7 @@ def table_lines(blows: Iterable[Mapping[str, Any]]) -> list[str]:
 def _recovery(seconds: Iterable[float | None]) -> str:
     told = list(seconds)
     known = [each for each in told if each is not None]
-    open_ones = f", {len(told) - len(known)} struck again before" if len(known) < len(told) else ""
+    open_ones = f", {len(told) - len(known)} struck again or ended before" if len(known) < len(told) else ""
     if not known:
         return "-" + open_ones
     return f"{statistics.median(known):.1f}, {max(known):.1f}{open_ones}"
