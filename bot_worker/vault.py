@@ -1,15 +1,19 @@
 """The secrets of this host's bots, encrypted at rest.
 
 ``vault_file`` holds one entry per bot: credentials and the two wire keys, each field sealed on its own with the bot's and the
-field's name as associated data, so an entry that was changed or moved to another bot does not open. What the workers write (a
-refresh token, "trade protection acknowledged") lies in ``<vault_file>.d/<bot>``, a file per bot: ten workers write at once and
-nobody waits. Every write is a new file put in place of the old one.
+field's name as associated data, so an entry that was changed or moved to another bot does not open; a seal over all of it tells
+any other change. What the workers write (a refresh token, "trade protection acknowledged") lies in ``<vault_file>.d/<bot>``, a
+file per bot: ten workers write at once and nobody waits. Every write is a new file put in place of the old one.
+
+The key is typed at a prompt (`give_key`), or stands in the variable FLEET_VAULT_KEY, or in ``vault_key_file``. While a new key
+is brought in (`bot_worker.rekey`), the vault holds the one before, sealed with the new one: sessions may still be under it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -25,6 +29,19 @@ from shared.settings import GroupSettings
 KEY_VARIABLE = "FLEET_VAULT_KEY"
 _KEYS_FIELD = "wire_keys"
 _SESSION_FIELD = "session"
+_VERSION = 2
+_given: str | None = None
+
+
+def key_is_in_file() -> bool:
+    """Whether the key is looked for in ``vault_key_file``."""
+    return _given is None and KEY_VARIABLE not in os.environ
+
+
+def give_key(text: str) -> None:
+    """Use this key, typed by a person, in this process and those that it forks; it stands in no file and no variable."""
+    global _given
+    _given = text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +74,7 @@ class Vault:
 
     def __init__(self, path: Path, key: bytes) -> None:
         self.path = path
-        self._key = key
+        self.key = key
 
     def __repr__(self) -> str:
         return f"Vault({str(self.path)!r})"
@@ -69,20 +86,14 @@ class Vault:
         Raises:
             VaultError: there is no key, others may read it, or it is not a key.
         """
-        text = os.environ.get(KEY_VARIABLE)
-        if text is None:
-            if create and not settings.vault_key_file.exists():
-                if settings.vault_file.exists():
-                    raise VaultError(f"{settings.vault_file} exists, but its key {settings.vault_key_file} is gone")
-                _write_new_key(settings.vault_key_file)
-            text = _read_key(settings.vault_key_file)
-        try:
-            key = bytes.fromhex(text.strip())
-        except ValueError:
-            key = b""
-        if len(key) != 32:
-            raise VaultError(f"the vault key (variable {KEY_VARIABLE} or {settings.vault_key_file}) is not 64 hex digits")
-        return cls(settings.vault_file, key)
+        text = _given if _given is not None else os.environ.get(KEY_VARIABLE)
+        if text is not None:
+            return cls(settings.vault_file, parse_key(text, settings.vault_key_file))
+        if create and not settings.vault_key_file.exists():
+            if settings.vault_file.exists():
+                raise VaultError(f"{settings.vault_file} exists, but its key {settings.vault_key_file} is gone")
+            write_new_key(settings.vault_key_file)
+        return cls(settings.vault_file, _key_in_file(settings))
 
     def bots(self) -> list[str]:
         """Names of all bots with credentials or keys, in no order."""
@@ -146,6 +157,10 @@ class Vault:
             return SavedSession()
         except (OSError, UnicodeDecodeError) as error:
             raise VaultError(f"cannot read the saved session of {bot}") from error
+        previous = self._load()[1]
+        if previous is not None:
+            with contextlib.suppress(VaultError):
+                return SavedSession(**json.loads(Vault(self.path, previous)._unseal(bot, _SESSION_FIELD, sealed)))
         return SavedSession(**json.loads(self._unseal(bot, _SESSION_FIELD, sealed)))
 
     def save_session(self, bot: str, session: SavedSession) -> None:
@@ -153,6 +168,52 @@ class Vault:
         path = self._session_file(bot)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(path, self._seal(bot, _SESSION_FIELD, json.dumps(asdict(session)).encode()))
+
+    def bots_with_session(self) -> list[str]:
+        """Bots of which a session is saved."""
+        folder = self._session_file("any").parent
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+
+    def previous_key(self) -> bytes | None:
+        """The key before this one, as long as sessions may be under it."""
+        return self._load()[1]
+
+    def sealed_entries(self) -> dict[str, dict[str, str]]:
+        """Everything in the file, by bot, as it stands there."""
+        return self._read()
+
+    def open_entry(self, bot: str) -> dict[str, bytes]:
+        """Every field of one bot.
+
+        Raises:
+            VaultError: one does not open.
+        """
+        return {name: self._unseal(bot, name, sealed) for name, sealed in self._entry(bot).items()}
+
+    def seal_entry(self, bot: str, opened: dict[str, bytes]) -> dict[str, str]:
+        """The same under this key."""
+        return {name: self._seal(bot, name, text) for name, text in opened.items()}
+
+    def opens(self) -> bool:
+        """Whether the vault opens with this key; one that is not there does."""
+        try:
+            self._load()
+        except VaultError:
+            return False
+        return True
+
+    def check(self) -> None:
+        """Open everything.
+
+        Raises:
+            VaultError: something was changed, or the key is another vault's.
+        """
+        for bot in self.bots():
+            if self.has_account(bot):
+                self.account(bot)
+            self.keys(bot)
+        for bot in self.bots_with_session():
+            self.session(bot)
 
     def _session_file(self, bot: str) -> Path:
         return self.path.with_name(self.path.name + ".d") / bot
@@ -164,18 +225,37 @@ class Vault:
             raise VaultError(f"the vault {self.path} does not hold {bot}") from None
 
     def _read(self) -> dict[str, dict[str, str]]:
+        return self._load()[0]
+
+    def _load(self) -> tuple[dict[str, dict[str, str]], bytes | None]:
+        """All entries, and the key before this one while there is a need for it."""
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            return {}
+            return {}, None
         except (OSError, UnicodeDecodeError) as error:
             raise VaultError(f"cannot read the vault {self.path}") from error
         try:
             data: Any = json.loads(text)
             entries: dict[str, dict[str, str]] = data["bots"]
-        except (ValueError, KeyError, TypeError) as error:
+            version, previous = data["version"], data.get("previous")
+            if version not in (1, _VERSION) or not all(isinstance(entry, dict) for entry in entries.values()):
+                raise ValueError("not a vault")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise VaultError(f"{self.path} is not a vault, or was changed") from error
-        return entries
+        if version == _VERSION:  # the first version had no seal over all of it; it gets one with the next write
+            self._check_whole(entries, previous, data.get("check"))
+        return entries, None if previous is None else self._unseal("vault", "previous", previous)
+
+    def _check_whole(self, entries: dict[str, dict[str, str]], previous: object, check: object) -> None:
+        """Compare with what was written, field by field where it differs, so that the message says which."""
+        with contextlib.suppress(VaultError):
+            if self._unseal("vault", "check", str(check)) == _digest(entries, previous):
+                return
+        for bot, entry in entries.items():
+            for name, sealed in entry.items():
+                self._unseal(bot, name, str(sealed))
+        raise VaultError(f"{self.path} was changed, or the key is another vault's")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[dict[str, dict[str, str]]]:
@@ -183,25 +263,88 @@ class Vault:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.path.with_name(self.path.name + ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            entries = self._read()
+            entries, previous = self._load()
             yield entries
-            replace_file(self.path, json.dumps({"version": 1, "bots": entries}, indent=1) + "\n")
+            self.write(entries, previous)
+
+    def write(self, entries: dict[str, dict[str, str]], previous: bytes | None) -> None:
+        """Put a new file in the old one's place."""
+        sealed = None if previous is None else self._seal("vault", "previous", previous)
+        data: dict[str, Any] = {"version": _VERSION, "bots": entries}
+        if sealed is not None:
+            data["previous"] = sealed
+        data["check"] = self._seal("vault", "check", _digest(entries, sealed))
+        replace_file(self.path, json.dumps(data, indent=1) + "\n")
 
     def _seal(self, bot: str, name: str, text: bytes) -> str:
-        return seal(self._key, text, purpose=f"vault:{bot}:{name}")
+        return seal(self.key, text, purpose=f"vault:{bot}:{name}")
 
     def _unseal(self, bot: str, name: str, sealed: str) -> bytes:
         try:
-            return unseal(self._key, sealed, purpose=f"vault:{bot}:{name}")
+            return unseal(self.key, sealed, purpose=f"vault:{bot}:{name}")
         except SealBroken as error:
             raise VaultError(f"{name} of {bot} in the vault was changed, or the key is another vault's") from error
 
 
-def _write_new_key(path: Path) -> None:
+def _digest(entries: dict[str, dict[str, str]], previous: object) -> bytes:
+    return hashlib.sha256(json.dumps([entries, previous], sort_keys=True).encode()).digest()
+
+
+def parse_key(text: str, path: Path) -> bytes:
+    """The 32 bytes of a key.
+
+    Raises:
+        VaultError: it is not one; the text is not repeated.
+    """
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise VaultError(f"the vault key (typed, variable {KEY_VARIABLE}, or {path}) is not 64 hex digits")
+    return key
+
+
+def new_key_file(settings: GroupSettings) -> Path:
+    """Where a new key lies until the vault is under it."""
+    return settings.vault_key_file.with_name(settings.vault_key_file.name + ".new")
+
+
+def _key_in_file(settings: GroupSettings) -> bytes:
+    """The key of the file; or the new one beside it, if the vault was put under that and the change of keys ended there."""
+    path, new = settings.vault_key_file, new_key_file(settings)
+    text = _read_key(path)
+    if not new.exists():
+        return parse_key(text, path)
+    key = parse_key(text, path)
+    if Vault(settings.vault_file, key).opens():
+        return key
+    new_key = parse_key(_read_key(new), new)
+    if not Vault(settings.vault_file, new_key).opens():
+        return key
+    new.replace(path)
+    return new_key
+
+
+def write_new_key(path: Path) -> bytes:
+    """Make a key in a new file, safe against a power cut when this returns.
+
+    Raises:
+        FileExistsError: there is one.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = secrets.token_bytes(32)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
+        file.write(key.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return key
 
 
 def _read_key(path: Path) -> str:

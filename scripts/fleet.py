@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 COMMANDS = {
-    "audit": "Compare what the database says with what Steam says.",
+    "audit": "Compare every bot's rows with its real inventory.",
     "approvals": "Withdrawals that wait for a second operator.",
     "backup": "Write a whole copy of the database while it is in use.",
     "balancer": "Run the HTTP service.",
-    "bots": "The vault of this host: import, list, Guard codes.",
+    "bots": "The vault of this host: import, list, Guard codes; unfreeze.",
     "clients": "API keys of the websites that call the balancer.",
     "config": "Show and check settings.",
     "demo": "Players, ten bots and a simulated Steam, from nothing to the audit.",
@@ -27,6 +27,7 @@ COMMANDS = {
     "sandbox": "Run a simulated Steam.",
     "switches": "Stop new deposits or withdrawals, and let them go on.",
     "trades": "The story of one trade; let a blocked player trade again.",
+    "vault": "The key of this host's vault: change it, check that everything opens.",
     "up": "Run all parts on this machine until Ctrl-C.",
 }
 
@@ -72,9 +73,14 @@ class App:
     envvar="FLEET_CONFIG",
     help="Settings that differ from the defaults (TOML).",
 )
+@click.option("--vault-key-prompt", is_flag=True, help="Type the key of this host's vault; it is not shown and stands nowhere.")
 @click.pass_context
-def main(ctx: click.Context, config: Path | None) -> None:
+def main(ctx: click.Context, config: Path | None, vault_key_prompt: bool) -> None:
     """Take Steam items in, keep them, and give them back through a fleet of bots."""
+    if vault_key_prompt:
+        from bot_worker.vault import give_key
+
+        give_key(click.prompt("Vault key", hide_input=True, err=True))
     ctx.obj = App(config)
 
 
