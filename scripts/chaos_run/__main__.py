@@ -51,7 +51,6 @@ def cli(directory: Path | None, as_json: bool, only_plan: bool, **given: object)
         click.echo(f"stopped; logs are in {folder}", err=True)
         raise SystemExit(130) from None
     result["took_s"] = round(time.monotonic() - started, 1)
-    result["folder"] = str(folder)
     (folder / "result.json").write_text(json.dumps(result))
     click.echo(json.dumps(result) if as_json else "\n".join(report_lines(result)))
     raise SystemExit(1 if result["differences"] else 0)

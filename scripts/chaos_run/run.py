@@ -176,6 +176,7 @@ def close_the_books(
         "frozen_rows": sum(row["frozen_by"] is not None for row in tables["deposits"] if row["status"] == "active"),
         "ended_by_themselves": hand.fleet.ended_by_itself,
         "compared": audit.summary(rows, record) | {"events_read": len(load.told.events), "keys": len(load.told.trades_of)},
+        "folder": str(fleet.wish.directory),
         "differences": [{"kind": row.kind, "text": row.text} for row in found],
     }
 
