@@ -180,7 +180,11 @@ class _Answers:
 def _connected(target: tuple[str, int] | str) -> socket.socket:
     if isinstance(target, str):
         server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        server.connect(target)
+        try:
+            server.connect(target)
+        except OSError:
+            server.close()
+            raise
         return server
     server = socket.create_connection(target, timeout=10)
     server.settimeout(None)
