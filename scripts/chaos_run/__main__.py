@@ -25,7 +25,9 @@ from scripts.stack import StackError, interruptible
 @click.option("--group", "groups", multiple=True, default=("red:1", "blue:1"), show_default=True, help="Groups; repeatable.")
 @click.option("--players", default=60, show_default=True, type=click.IntRange(min=2))
 @click.option("--balancers", default=2, show_default=True, type=click.IntRange(1, 8))
-@click.option("--power-cut", is_flag=True, help="Nothing but: full load, everything gets SIGKILL at once, start again.")
+@click.option(
+    "--power-cut", is_flag=True, help="Only this: in full load everything gets SIGKILL at once, and again, without Redis' data."
+)
 @click.option("--settle-minutes", default=5.0, show_default=True, help="How long it may take until all is at rest again.")
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and books here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")

@@ -127,6 +127,7 @@ class Hand:
             "postgres_restarted": self._restart_postgres,
             "steam_clock": self._move_steam,
             "power_cut": self._cut_power,
+            "power_cut_lost": self._cut_power,
         }
 
     # --- going through the plan ---------------------------------------------------------------------------
@@ -333,7 +334,7 @@ class Hand:
         return nothing, lambda _since: True
 
     def _cut_power(self, blow: Blow) -> Deed:
-        """Everything of ours at once; what Redis knew is gone. It is well when a deposit that begins now is accepted."""
+        """Everything of ours at once. It is well when all serve and a deposit that begins now is accepted."""
         fleet = self.fleet
         fleet.own_redis().kill()
         parts = [part for part in fleet.parts if part.name != "sandbox"]
@@ -342,7 +343,8 @@ class Hand:
         fleet.postgres.kill()
         for part in parts:
             reap(part)
-        fleet.put_redis_back(None)
+        if blow.kind == "power_cut_lost":
+            fleet.put_redis_back(None)
         probe = self.load.probe()
 
         def mend() -> None:

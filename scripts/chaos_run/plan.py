@@ -54,8 +54,10 @@ KINDS = (
     Kind("postgres_restarted", "postgres", (0, 1), 1, "PostgreSQL is restarted"),
     Kind("steam_clock", "steam", (0, 0), 1, "Steam's clock jumps ahead"),
 )
-POWER_CUT = Kind("power_cut", "everything", (0, 0), 0, "every process gets SIGKILL at once, Redis' data is lost")
-BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in (*KINDS, POWER_CUT)}
+POWER_CUT = Kind("power_cut", "everything", (0, 0), 0, "every process gets SIGKILL at once")
+POWER_CUT_LOST = Kind("power_cut_lost", "everything", (0, 0), 0, "every process gets SIGKILL at once, Redis' data is lost")
+POWER_CUTS = (POWER_CUT, POWER_CUT_LOST)
+BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in (*KINDS, *POWER_CUTS)}
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def plan(seed: int, seconds: float, shape: Shape, *, power_cut: bool = True) -> 
     now = chance.uniform(*GAP_S)
     while now < seconds - LAST_BLOW_S:
         if cut_at is not None and now >= cut_at - LAST_BLOW_S:
-            blows.append(Blow(cut_at, POWER_CUT.name, POWER_CUT.target, 0.0))
+            blows.append(Blow(cut_at, chance.choice(POWER_CUTS).name, POWER_CUT.target, 0.0))
             now, cut_at, free_at = cut_at + 3 * LAST_BLOW_S, None, {}
             continue
         waiting = waiting or _shuffled(chance)

@@ -23,9 +23,9 @@ REVERSAL_LOCK_S = 10
 HEALED_S = 120.0
 REST_LOOKS = 3
 REST_EVERY_S = 1.0
-# In a run that is nothing but a power cut: seconds of full load before it, and after the service is back.
+# In a run of power cuts only: seconds of full load before and after each.
 LOAD_BEFORE_S = 15.0
-LOAD_AFTER_S = 20.0
+LOAD_AFTER_S = 25.0
 
 Say = Callable[[str], None]
 
@@ -48,7 +48,7 @@ class Options:
 
     @property
     def seconds(self) -> float:
-        return LOAD_BEFORE_S + LOAD_AFTER_S if self.power_cut else self.minutes * 60
+        return len(plan.POWER_CUTS) * (LOAD_BEFORE_S + LOAD_AFTER_S) if self.power_cut else self.minutes * 60
 
     def wish(self, folder: Path) -> Wish:
         """What to start."""
@@ -67,7 +67,8 @@ class Options:
     def plan(self) -> list[plan.Blow]:
         """What the hand will do."""
         if self.power_cut:
-            return [plan.Blow(LOAD_BEFORE_S, plan.POWER_CUT.name, plan.POWER_CUT.target, 0.0)]
+            times = [LOAD_BEFORE_S + number * (LOAD_BEFORE_S + LOAD_AFTER_S) for number in range(len(plan.POWER_CUTS))]
+            return [plan.Blow(at_s, kind.name, kind.target, 0.0) for at_s, kind in zip(times, plan.POWER_CUTS, strict=True)]
         wish = self.wish(Path())
         bots = wish.bot_names()
         groups = {text: tuple(bots[at * self.bots : (at + 1) * self.bots]) for at, text in enumerate(self.groups)}
