@@ -63,6 +63,8 @@ S, E = TradeStatus, TradeEvent
 EARLY = (S.QUEUED, S.SENDING, S.IN_DOUBT)
 LIVE = (*EARLY, S.CONFIRMING, S.SENT, S.HELD)
 FINAL = (S.SETTLED, S.DECLINED, S.COUNTERED, S.EXPIRED, S.CANCELED, S.FAILED, S.REVERSED)
+# An offer was seen, so a worker has begun. With several balancers that it began is often heard after what it did.
+BEGUN = (S.CONFIRMING, S.SENT, S.HELD, S.ACCEPTED, S.SETTLED)
 ENDED_UNMOVED = (S.DECLINED, S.COUNTERED, S.EXPIRED, S.CANCELED, S.FAILED)
 
 
@@ -118,6 +120,8 @@ def decide(
     if to is not None and to is not status:
         return Verdict.MOVES, to
     if to is status or _TARGETS[event] is status:
+        return Verdict.NO_NEWS, status
+    if event is TradeEvent.PICKED_UP and status in BEGUN:
         return Verdict.NO_NEWS, status
     return Verdict.IGNORED, status
 
