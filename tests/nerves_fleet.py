@@ -116,10 +116,17 @@ class BalancerFleet(GatedStack):
                 os.kill(pid, signal.SIGCONT)
 
     def twice_written(self) -> list[Any]:
-        """Events that stand there twice although they can happen once: a report was applied twice."""
-        once = "('picked_up', 'offer_active', 'offer_accepted', 'settled', 'trade_created', 'report_ignored')"
+        """Events that stand there twice although they happen once: a report was applied twice.
+
+        With several balancers, two reports of one bot may be applied in the other order; the earlier one is ignored then.
+        """
+        once = "('picked_up', 'offer_active', 'offer_accepted', 'settled', 'trade_created')"
         query = f"SELECT trade_id, kind, count(*) AS n FROM events WHERE kind IN {once} AND trade_id IS NOT NULL"
-        return [row for row in self.rows(query + " GROUP BY trade_id, kind") if row.n > 1 or row.kind == "report_ignored"]
+        return self.rows(query + " GROUP BY trade_id, kind HAVING count(*) > 1")
+
+    def ignored(self) -> list[Any]:
+        """Reports that fitted nothing."""
+        return self.rows("SELECT trade_id, data FROM events WHERE kind = 'report_ignored'")
 
 
 def body_of(player: Player, assets: list[str]) -> dict[str, Any]:

@@ -1,0 +1,170 @@
+"""The database or Redis is away while balancers work: what callers see, that nothing is half done, and that all goes on."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flow_site import Answer, Website
+from gate import Gate
+from nerves_fleet import BalancerFleet, Depositor, body_of, load, new_key
+from support import wait_until
+
+from scripts.embedded import EmbeddedPostgres
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves-balancer")]
+
+
+def checks(site: Website) -> dict[str, bool]:
+    """What `/readyz` says of each part, and whether it is ready as a whole."""
+    answer = site.call("GET", "/readyz")
+    assert answer.status == (200 if answer.body["ready"] else 503)
+    return {"ready": answer.body["ready"]} | {name: check["ok"] for name, check in answer.body["checks"].items()}
+
+
+def is_unavailable(answer: Answer, reason: str) -> bool:
+    """Whether this is the documented "not now" of a database."""
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    body = answer.body
+    assert (answer.status, body["code"], body["retryable"], body["reason"]) == (503, "database_unavailable", True, reason), body
+    return int(answer.headers["Retry-After"]) >= 1
+
+
+def server_of(balancers: BalancerFleet) -> EmbeddedPostgres:
+    assert balancers.postgres is not None
+    return balancers.postgres
+
+
+def test_postgresql_ends_at_once_and_comes_back_under_load(balancers: BalancerFleet) -> None:
+    """Stopped as in a crash, twice: every answer is a trade or a documented 503, and the same key works afterwards."""
+    balancers.one_balancer()
+    site, server = Website(balancers), server_of(balancers)
+    depositors = [Depositor(site) for _ in range(4)]
+    looks: list[Answer] = []
+
+    def look() -> int:
+        looks.append(site.call("GET", "/deposits?user_id=nobody"))
+        return looks[-1].status
+
+    with load() as running:
+        for each in depositors:
+            running.run("deposit", each.deposit)
+        running.run("look", look)
+        for _ in range(2):
+            running.until("deposit", 8)
+            server.end(signal.SIGQUIT)
+            wait_until(lambda: not checks(site)["database"], 20, 0.05)
+            running.until("deposit", 8)
+            assert site.call("GET", "/healthz").status == 200
+            server.start()
+            wait_until(lambda: checks(site)["ready"], 30, 0.1)
+        running.until("deposit", 8)
+        seen = running.stop()
+    assert seen.failures == []
+    refused = [answer for each in depositors for answer in each.answers if answer.status == 503]
+    assert refused and all(is_unavailable(answer, "away") for answer in refused)
+    assert all(is_unavailable(answer, "away") for answer in looks if answer.status != 200)
+    assert [each.unexpected() for each in depositors] == [[]] * 4
+    for each in depositors:
+        for _ in range(len(each.wishes) - len(each.made)):
+            assert each.deposit() in (201, 202)
+        found = balancers.rows("SELECT trade_id FROM trades WHERE user_id = :user_id", user_id=each.player.user_id)
+        assert sorted(row.trade_id for row in found) == sorted(each.made.values())  # one for each wish
+    wait_until(lambda: not balancers.unfinished(), 60, 0.2)
+    assert balancers.twice_written() == []
+    assert site.differences() == []
+
+
+def test_the_first_request_after_a_restart_finds_a_working_connection(balancers: BalancerFleet) -> None:
+    """PostgreSQL restarts while nobody asks: the pool's dead connections are nobody's 503."""
+    balancers.one_balancer()
+    site, server = Website(balancers), server_of(balancers)
+    player = site.player(habit="accept")
+    asset = site.acceptable(player)[0]
+    server.end(signal.SIGQUIT)
+    server.start()
+    answer = site.call("POST", "/deposit?wait=15", body_of(player, [asset]))
+    assert answer.status in (201, 202), answer.body
+    site.until(answer.body["trades"][0]["trade_id"], "accepted", "settled")
+    assert site.differences() == []
+
+
+@contextmanager
+def gate_to_postgres(balancers: BalancerFleet) -> Iterator[tuple[Gate, str]]:
+    """A gate before PostgreSQL, and the database's URL through it."""
+    folder = parse_qs(urlsplit(balancers.database_url).query)["host"][0]
+    with Gate(f"{folder}/.s.PGSQL.5432") as gate:
+        url = re.sub(r"@/(\w+)\?host=.*", rf"@{gate.host}:{gate.port}/\1", balancers.database_url)
+        yield gate, url
+
+
+@pytest.mark.parametrize("reached", [False, True], ids=["not-committed", "committed"])
+def test_a_commit_whose_answer_is_lost_is_told_and_repeated(balancers: BalancerFleet, reached: bool) -> None:
+    """The connection breaks while a deposit commits: 503 either way, and the same key gives the one trade there is."""
+    one = balancers.one_balancer()
+    site = Website(balancers)
+    player = site.player(habit="accept")
+    with gate_to_postgres(balancers) as (gate, url):
+        quiet = {"FLEET__DATABASE__URL": url, "FLEET__TRADES__SWEEP_S": "3600", "FLEET__TRADES__WATCH_S": "3600"}
+        _, gated = balancers.more("balancer-gated", **quiet)
+        wait_until(lambda: gated.call("GET", "/readyz").status == 200, 60, 0.1)
+        asset, key = gated.acceptable(player)[0], new_key()
+        assert one.process.poll() is None
+        with balancers.bots_stopped():
+            inserting = gate.hold(key.encode())
+            with load() as running:
+                answers: list[Answer] = []
+                running.run("deposit", lambda: _once(answers, gated, player, asset, key))
+                assert inserting.reached.wait(30)
+                held = (gate.hold_answer if reached else gate.hold)(b"COMMIT")
+                inserting.release()
+                assert held.reached.wait(30)
+                gate.cut()
+                wait_until(lambda: answers, 30)
+        assert is_unavailable(answers[0], "away")
+        made = balancers.rows("SELECT trade_id FROM trades WHERE user_id = :user_id", user_id=player.user_id)
+        assert len(made) == reached
+        gate.mend()
+        again = gated.call("POST", "/deposit?wait=15", body_of(player, [asset]), key=key)
+        assert again.status in (201, 202), again.body
+        (trade,) = again.body["trades"]
+        assert not made or trade["trade_id"] == made[0].trade_id
+        site.until(trade["trade_id"], "accepted", "settled", timeout_s=60)
+        assert len(site.offers_of(trade["trade_id"], player.steam_id)) == 1
+        assert site.differences() == []
+        balancers.one_balancer()
+
+
+def _once(answers: list[Answer], site: Website, player: object, asset: str, key: str) -> int:
+    if not answers:
+        answers.append(site.call("POST", "/deposit?wait=0", body_of(player, [asset]), key=key))  # type: ignore[arg-type]
+    return answers[0].status
+
+
+def test_without_redis_deposits_are_queued_or_refused_and_go_on_afterwards(balancers: BalancerFleet) -> None:
+    """A player whose inventory is known gets a trade that waits; an unknown one is told to come back."""
+    balancers.one_balancer()
+    site = Website(balancers)
+    known, unknown = site.player(habit="accept"), site.player(habit="accept")
+    asset = site.acceptable(known)[0]
+    assert checks(site)["ready"]
+    balancers.balancers.cut()
+    wait_until(lambda: not checks(site)["redis"], 20, 0.1)
+    assert checks(site)["database"] and not checks(site)["ready"]
+    taken = site.call("POST", "/deposit?wait=1", body_of(known, [asset]))
+    assert taken.status == 202, taken.body
+    (trade,) = taken.body["trades"]
+    assert trade["status"] == "queued"
+    refused = site.call("POST", "/deposit?wait=1", body_of(unknown, ["1"]))
+    assert (refused.status, refused.body["code"], refused.body["retryable"]) == (503, "inventory_unavailable", True)
+    assert site.trade(trade["trade_id"])["status"] == "queued"  # reads work
+    balancers.balancers.mend()
+    site.until(trade["trade_id"], "accepted", "settled", timeout_s=60)
+    wait_until(lambda: checks(site)["ready"], 30, 0.1)
+    assert len(site.offers_of(trade["trade_id"], known.steam_id)) == 1
+    assert balancers.rows("SELECT 1 FROM trades WHERE user_id = :user_id", user_id=unknown.user_id) == []
+    assert site.differences() == []
