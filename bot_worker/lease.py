@@ -64,12 +64,19 @@ if mark(KEYS[1]) >= tonumber(ARGV[1]) then return 1 end
 return 0
 """
 
-# KEYS: which Redis the bot's last worker worked under. ARGV: nothing. Answers that id, and the id of now, which is kept.
+# KEYS: which Redis the bot's last worker worked under, and until when (ms) orders may have been begun under one before it.
+# ARGV: margin in ms. Answers both for the Redis of now; they are kept, so that the next worker knows it too.
 _REMEMBER_SERVER = """
 local now = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-local before = redis.pcall('GET', KEYS[1])
-redis.call('SET', KEYS[1], now)
-return {type(before) == 'string' and string.sub(before, 1, 80) or '', now}
+local t = redis.call('TIME')
+local now_ms = t[1] * 1000 + math.floor(t[2] / 1000)
+local kept = redis.pcall('GET', KEYS[1])
+kept = type(kept) == 'string' and string.sub(kept, 1, 80) or ''
+local run, doubt_ms = string.match(kept, '^(%x+) (%d+)$')
+if run == now then return {now, math.min(tonumber(doubt_ms), now_ms + 600000)} end
+local doubt = now_ms + (kept == '' and 0 or tonumber(ARGV[1]))
+redis.call('SET', KEYS[1], now .. ' ' .. string.format('%.0f', doubt))
+return {now, doubt}
 """
 
 
@@ -136,7 +143,10 @@ class Lease:
         """Whether anybody may have begun to send this attempt. Asked before we say that nothing was done."""
         return bool(self._begun(keys=[wire.attempted_key(self.bot, order.trade_id or "")], args=[order.attempt, redis_run]))
 
-    def remember_server(self) -> tuple[str, str]:
-        """Which Redis the bot's last worker worked under (empty: unknown), and which this is."""
-        before, now = self._remember(keys=[wire.memory_key(self.bot)], args=[])
-        return before.decode(), now.decode()
+    def remember_server(self, margin_ms: int) -> tuple[str, int]:
+        """Which Redis this is, and before when (its time, ms) an order may have been begun of which it knows nothing.
+
+        ``margin_ms`` is added when the bot's last worker worked under another one, whose clock may have differed.
+        """
+        run, doubt_before_ms = self._remember(keys=[wire.memory_key(self.bot)], args=[margin_ms])
+        return run.decode(), int(doubt_before_ms)

@@ -36,6 +36,7 @@ class Reporter:
         self._server_clock = server_clock
         self._sleep = sleep
         self._number = 0
+        self.was_away = False  # Redis could not be reached; whoever has looked which one it is now clears this
 
     def make(self, kind: str, order_id: str | None, trade_id: str | None, attempt: int, data: dict[str, Any]) -> Report:
         self._number += 1
@@ -85,6 +86,7 @@ class Reporter:
                 return action()
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 _log.warning("redis_away", error=type(error).__name__)
+                self.was_away = True
                 if self._sleep(wait_s):
                     tries_left -= 1
                     if not tries_left:

@@ -111,20 +111,22 @@ def _claim(bot: Bot, order: Order, tell: Tell) -> Claim:
         claim = bot.lease.claim(order, bot.memory.redis_run, picked_up)
         if claim is not Claim.CHANGED:
             return claim
-        learn_server(bot)
+        look_at_server(bot)
         if may_be_attempted(bot, order):
             return Claim.ATTEMPTED
     return Claim.CHANGED
 
 
-def learn_server(bot: Bot) -> None:
-    """Redis is another one, or was restarted: markers set just before may be gone, and times may have jumped."""
+def look_at_server(bot: Bot) -> None:
+    """Notice another Redis, or a restarted one: markers set just before may be gone, and times may have jumped."""
     offset_before = bot.server_clock.offset_ms or 0
     wire.measure_time(bot.redis, bot.clock, bot.server_clock)
-    _, bot.memory.redis_run = bot.lease.remember_server()
     jump_ms = abs((bot.server_clock.offset_ms or 0) - offset_before)
-    bot.memory.doubt_before_ms = bot.server_clock.now_ms() + jump_ms + bot.server_clock.doubt_ms
-    _log.warning("redis_changed", jump_ms=jump_ms)
+    known = bot.memory.redis_run
+    margin_ms = jump_ms + bot.server_clock.doubt_ms
+    bot.memory.redis_run, bot.memory.doubt_before_ms = bot.lease.remember_server(margin_ms)
+    if bot.memory.redis_run != known:
+        _log.warning("redis_changed", jump_ms=jump_ms)
 
 
 def _post(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> None:

@@ -11,7 +11,7 @@ from types import FrameType
 import redis
 import structlog
 
-from bot_worker import memory, orders
+from bot_worker import memory, orders, send
 from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.bot import Bot, Health
 from bot_worker.credentials import egress_of
@@ -161,10 +161,7 @@ class Worker:
         """What to know before the first order: the time, whether Redis can have forgotten markers, what a dead worker left."""
         bot = self.bot
         wire.measure_time(bot.redis, bot.clock, bot.server_clock)
-        before, bot.memory.redis_run = bot.lease.remember_server()
-        if before != bot.memory.redis_run:
-            margin_ms = SERVER_CHANGED_MARGIN_MS if before else 0
-            bot.memory.doubt_before_ms = bot.server_clock.now_ms() + margin_ms
+        bot.memory.redis_run, bot.memory.doubt_before_ms = bot.lease.remember_server(SERVER_CHANGED_MARGIN_MS)
         put_back = put_right(bot.redis, bot.name)
         if put_back:
             _log.warning("orders_put_back", count=put_back)
@@ -191,6 +188,7 @@ class Worker:
         untidy = True
         while not self._stop.is_set() and not self.bot.needs_sign_in:
             try:
+                self._know_server()
                 worked = worker.work_one()
                 if untidy and not worked:
                     memory.tidy()
@@ -201,8 +199,15 @@ class Worker:
                 self._stop.set()
             except redis.RedisError as error:
                 _log.warning("redis_away", error=type(error).__name__)
+                self.bot.reporter.was_away = True
                 if not self._stop.wait(REDIS_AGAIN_S):
                     self._deliver_again()
+
+    def _know_server(self) -> None:
+        """After Redis was away it may be another one. What is issued after this look was begun by nobody."""
+        if self.bot.reporter.was_away:
+            send.look_at_server(self.bot)
+            self.bot.reporter.was_away = False
 
     def _deliver_again(self) -> None:
         """Redis was away in the middle of an order: put it back. If Redis is still away, the next round does it."""

@@ -12,7 +12,7 @@ decides. Keys, all below the prefix ``fleet:`` except RQ's own:
 ``fleet:lease:<bot>``                 the run that may use this bot, with a time to live
 ``fleet:recall:<bot>:<trade>``        the highest attempt that must not be sent any more
 ``fleet:attempted:<bot>:<trade>``     the highest attempt that a worker began to send
-``fleet:memory:<bot>``                which Redis server the bot's last worker worked under; a restarted one may have forgotten
+``fleet:memory:<bot>``                which Redis the bot's last worker worked under, and since when that one remembers
 ``fleet:changes``                     channel: what one balancer applied, so that whoever waits at another hears of it
 ``fleet:leader:<loop>``               the balancer that does this loop's work, with a time to live
 ``fleet:pace:<address>:<kind>``       when the next call of this kind from this egress address may start

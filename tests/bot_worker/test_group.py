@@ -177,7 +177,7 @@ def test_stopping_finishes_the_order_in_hand(group: Group, player: SteamAccount)
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(30) == 0
     assert [report.kind for report in group.reports("red-1")] == ["picked_up", "answer_lost"]
-    assert [each.decode() for each in group.redis.lrange("rq:queue:red-1", 0, -1)] == [waiting.order_id]
+    assert [each.decode() for each in group.redis.lrange("rq:queue:red-1", 0, -1)] == [wire.job_id("red-1", waiting.order_id)]
     assert group.redis.exists("rq:queue:red-1:intermediate", wire.lease_key("red-1"), "rq:worker:red-1") == 0
 
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 import pytest
 from bot_lab import Counting, Lab, SteamAccount, kinds
 
+from bot_worker import send
 from shared import wire
 from shared.clock import Clock
 from shared.messages import Order
@@ -273,16 +274,36 @@ def test_a_restarted_redis_is_not_believed_to_remember(lab: Lab, player: SteamAc
     """Marker and dequeue may be forgotten together: what was issued before is in doubt for a worker that does not know it."""
     old = lab.send_order(player, [], player.assets(), issued_at_ms=Clock().now_ms() - 1)
     lab.bot.memory.redis_run = "f" * 40  # as if the server had been another one
+    lab.redis.set(wire.memory_key(lab.name), f"{'f' * 40} 0")
     assert kinds(lab.do(old)) == ["answer_lost"]
     new = lab.send_order(player, [], player.assets(), issued_at_ms=Clock().now_ms() + 1000)
     assert kinds(lab.do(new)) == ["picked_up", "offer_active"]
 
 
 def test_a_worker_that_starts_at_another_redis_doubts_what_is_older(lab: Lab, player: SteamAccount) -> None:
+    old = lab.send_order(player, [], player.assets())
     lab.die()
-    lab.redis.set(wire.memory_key(lab.name), "f" * 40)
+    lab.redis.set(wire.memory_key(lab.name), f"{'f' * 40} 0")
     lab.start()
-    assert kinds(lab.do(lab.send_order(player, [], player.assets()))) == ["answer_lost"]
+    lab.die()  # before it came to any order; the next one knows no more of them than it did
+    lab.start()
+    assert kinds(lab.do(old)) == ["answer_lost"]
+
+
+def test_what_stands_in_place_of_the_memory_of_a_redis_stops_no_bot_for_ever(lab: Lab, player: SteamAccount) -> None:
+    for text in ("", "f" * 40, f"{lab.bot.memory.redis_run} {'9' * 30}", "f" * 200):
+        lab.redis.set(wire.memory_key(lab.name), text)
+        run, doubt_before_ms = lab.bot.lease.remember_server(60_000)
+        assert run == lab.bot.memory.redis_run
+        assert doubt_before_ms <= Clock().now_ms() + 660_000
+
+
+def test_an_idle_worker_notices_a_restarted_redis_before_its_next_order(lab: Lab, player: SteamAccount) -> None:
+    lab.bot.memory.redis_run = "f" * 40
+    lab.redis.set(wire.memory_key(lab.name), f"{'f' * 40} 0")
+    send.look_at_server(lab.bot)
+    new = lab.send_order(player, [], player.assets(), issued_at_ms=lab.bot.memory.doubt_before_ms + 1)
+    assert kinds(lab.do(new)) == ["picked_up", "offer_active"]
 
 
 def test_without_the_lease_nothing_is_sent(lab: Lab, player: SteamAccount) -> None:
