@@ -263,10 +263,11 @@ class Fleet(Website):
         wait_until(lambda: self.now_ms() > over_ms, 30, 0.1)
         wait_until(lambda: not self.holder(bot), 30, 0.1)
 
-    def count_queued(self, bot: str) -> int:
-        """How many orders wait for this bot."""
-        with self.redis() as client:
-            return int(client.llen(f"rq:queue:{wire.queue_name(bot)}"))
+    def count_queued(self, bot: str, client: Any = None) -> int:
+        """How many orders wait for this bot or are in its hand; ``client`` of another Redis than the one in use."""
+        with contextlib.nullcontext(client) if client else self.redis() as asked:
+            key = f"rq:queue:{wire.queue_name(bot)}"
+            return int(asked.llen(key)) + int(asked.llen(f"{key}:intermediate"))
 
     # --- trades --------------------------------------------------------------------------------
 

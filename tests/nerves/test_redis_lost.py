@@ -1,0 +1,137 @@
+"""Redis dies, forgets, cannot be reached or fails over while trades are under way: none is lost, none is doubled."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gate import Gate, Held
+from nerves_lab import CONFIRM_LIST, SEND, Fleet
+from support import wait_until
+
+from scripts.embedded import EmbeddedRedis
+from shared import wire
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]
+
+
+class Phases:
+    """A trade in each phase: the player's turn, before the phone, in its POST whose answer will be lost, and in a queue."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.ignoring = fleet.player(12, habit="ignore")
+        players = [self.ignoring, *(fleet.player(12, habit="accept") for _ in range(2))]
+        assets = [fleet.acceptable(player)[:1] for player in players]
+        keeper, deposit_id = fleet.take_stock()
+        self.sent = fleet.begin_deposit(self.ignoring, assets[0])
+        fleet.until(self.sent["trade_id"], "sent")
+        self.before_phone = fleet.stack.steam.hold(CONFIRM_LIST)
+        self.withdrawal = fleet.begin_withdrawal(keeper, [deposit_id])
+        reached(self.before_phone)
+        # The other bot takes the deposits; its first one keeps it busy.
+        fleet.mode(self.withdrawal["bot"], "drain")
+        self.in_post = fleet.stack.steam.hold_answer(SEND)
+        self.posted = fleet.begin_deposit(players[1], assets[1])
+        reached(self.in_post)
+        self.queued = fleet.begin_deposit(players[2], assets[2])
+        wait_until(lambda: fleet.count_queued(self.queued["bot"]) >= 2, 30)
+        fleet.mode(self.withdrawal["bot"], "resume")
+
+    def go_on(self) -> None:
+        """Steam answers again; the answer to the POST is lost."""
+        self.before_phone.release()
+        self.in_post.drop()
+
+    def end_well(self) -> None:
+        for trade in (self.withdrawal, self.posted, self.queued):
+            self.fleet.ends_well(trade)
+        (offer,) = self.fleet.offers(self.sent)
+        self.fleet.accept(self.ignoring, offer["offer_id"])
+        self.fleet.ends_well(self.sent)
+        for trade in (self.withdrawal, self.posted, self.queued):
+            assert len(self.fleet.offers(trade)) == 1
+
+
+def reached(held: Held) -> None:
+    assert held.reached.wait(30)
+
+
+def embedded(fleet: Fleet) -> EmbeddedRedis:
+    assert fleet.stack.redis is not None
+    return fleet.stack.redis
+
+
+def dies(fleet: Fleet, go_on: Callable[[], None]) -> None:
+    """Killed, and started again on what it had written down."""
+    embedded(fleet).kill()
+    go_on()
+    embedded(fleet).start()
+
+
+def dies_with_its_data(fleet: Fleet, go_on: Callable[[], None]) -> None:
+    server = embedded(fleet)
+    server.kill()
+    go_on()
+    shutil.rmtree(server.directory / "appendonlydir")
+    server.start()
+
+
+def forgets(fleet: Fleet, go_on: Callable[[], None]) -> None:
+    """Somebody empties it; it is the same server still."""
+    with fleet.redis() as client:
+        client.flushall()
+    go_on()
+
+
+def out_of_reach(fleet: Fleet, go_on: Callable[[], None]) -> None:
+    """The hosts cannot reach it until their leases and all orders have lapsed."""
+    begun_ms = fleet.now_ms()
+    fleet.stack.hosts.cut()
+    go_on()
+    for bot in fleet.stack.wish.bot_names():
+        fleet.expire(begun_ms, bot)
+    fleet.stack.hosts.mend()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [dies, dies_with_its_data, pytest.param(forgets, marks=pytest.mark.long), out_of_reach],
+    ids=lambda fault: fault.__name__,
+)
+def test_no_trade_is_lost_when_redis(fleet: Fleet, fault: Callable[[Fleet, Callable[[], None]], None]) -> None:
+    phases = Phases(fleet)
+    fault(fleet, phases.go_on)
+    phases.end_well()
+
+
+def test_failing_over_to_a_replica_that_lacks_the_last_second(fleet: Fleet, tmp_path: Path) -> None:
+    """The replica still has the orders in their queues, and knows nothing of markers, reports and offers.
+
+    One worker lives on, the other one dies together with the old Redis.
+    """
+    players = [fleet.player(12, habit="ignore") for _ in range(2)]
+    assets = [fleet.acceptable(player)[:1] for player in players]
+    replica = EmbeddedRedis(fleet.stack.wish.directory / tmp_path.name).start()
+    with Gate(fleet.stack.redis_target()) as replication, wire.connect(replica.url) as follower:
+        follower.execute_command("REPLICAOF", replication.host, replication.port)
+        wait_until(lambda: follower.info("replication")["master_link_status"] == "up", 30, 0.1)
+        pids = {bot: fleet.freeze(fleet.pid(bot)) for bot in fleet.stack.wish.bot_names()}
+        trades = [fleet.begin_deposit(player, ids) for player, ids in zip(players, assets, strict=True)]
+        assert {trade["bot"] for trade in trades} == set(pids)
+        wait_until(lambda: all(fleet.count_queued(bot, follower) for bot in pids), 30, 0.1)
+        replication.cut()
+        fleet.stack.balancers.cut()  # what the old one still hears of the offers, nobody reads
+        for pid in pids.values():
+            fleet.resume(pid)
+        wait_until(lambda: all(fleet.offers(trade) for trade in trades), 30, 0.1)
+        fleet.kill(trades[0]["bot"])
+        follower.execute_command("REPLICAOF", "NO", "ONE")
+    fleet.stack.failover(replica)
+    for trade, player in zip(trades, players, strict=True):
+        fleet.until(trade["trade_id"], "sent", timeout_s=60)
+        (offer,) = fleet.offers(trade)
+        fleet.accept(player, offer["offer_id"])
+        fleet.ends_well(trade)
