@@ -328,6 +328,10 @@ class _Writer:
         return units, False
 
     def _commit(self, units: list[_Unit]) -> None:
+        # Whose caller has given up is left out; from here on no caller can, or the answer would have nowhere to go.
+        units = [unit for unit in units if unit.done.set_running_or_notify_cancel()]
+        if not units:
+            return
         try:
             with self._engine.begin() as connection:
                 for unit in units:

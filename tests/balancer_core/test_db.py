@@ -138,6 +138,31 @@ async def test_a_batch_that_cannot_commit_fails_for_everyone_in_it(database: Dat
     await database.run(add_bot)
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["still-waiting", "under-way"])
+async def test_a_caller_who_gives_up_stops_nobody_else(database: Database, begun: bool) -> None:
+    await database.run(add_bot)
+    started, release = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        add_one(connection)
+        started.set()
+        release.wait(10)
+
+    first = asyncio.create_task(database.run(hold))
+    await asyncio.to_thread(started.wait, 10)
+    second = asyncio.create_task(database.run(add_one))
+    await asyncio.sleep(0)
+    impatient, patient = (first, second) if begun else (second, first)
+    impatient.cancel()
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    await patient
+    async with asyncio.timeout(10):
+        await database.run(add_one)
+    assert await database.look(held) in (2, 3)  # what was given up may have been written, or not
+
+
 @SQLITE
 async def test_sqlite_is_set_up_for_writers_at_once(database: Database) -> None:
     def pragmas(connection: Connection) -> list[Any]:
