@@ -58,26 +58,29 @@ def bets(record: Record) -> Iterator[str]:
     items, players = record["items"], record["players"]
     if record["time_start"] is not None:
         yield f"The game began at {moment(record['time_start'])}."
-    if not items:
+    if not items["bet"]:
         yield "Nobody bet."
         return
+    size = f"{many(len(players['user_id']), 'player')} bet {many(len(items['bet']), 'item')}"
     yield (
-        f"{many(len(players), 'player')} bet {many(len(items), 'item')} worth {money(record['bank'])} and got "
+        f"{size} worth {money(record['bank'])} and got "
         f"{many(record['close']['tickets'], 'ticket')}, numbered from 0. Each item went into the log at once, so that nothing "
         "could be added, dropped or moved later."
     )
-    for player in players[:SHOWN_PLAYERS]:
-        yield f"  User {player['user_id']} {bet_of(record, player)}"
-    if len(players) > SHOWN_PLAYERS:
-        yield f"  … and {many(len(players) - SHOWN_PLAYERS, 'other player')}."
+    for user, chance in list(zip(players["user_id"], players["chance"], strict=True))[:SHOWN_PLAYERS]:
+        yield f"  User {user} {bet_of(record, user, chance)}"
+    if len(players["user_id"]) > SHOWN_PLAYERS:
+        yield f"  … and {many(len(players['user_id']) - SHOWN_PLAYERS, 'other player')}."
 
 
-def bet_of(record: Record, player: Record) -> str:
+def bet_of(record: Record, user: int, chance: str) -> str:
     """One player's stake and chance."""
-    own = [item for item in record["items"] if item["user_id"] == player["user_id"]]
-    team = f" for team {TEAMS[own[0]['team']]}" if own and own[0]["team"] in TEAMS else ""
-    worth = money(sum(item["price"] for item in own))
-    return f"bet {many(len(own), 'item')} worth {worth}{team}: {player['chance']} of the tickets, {percent(player['chance'])}."
+    items = record["items"]
+    rows = zip(items["user_id"], items["price"], items["team"], strict=True)
+    own = [(price, team) for owner, price, team in rows if owner == user]
+    side = f" for team {TEAMS[own[0][1]]}" if own and own[0][1] in TEAMS else ""
+    worth = money(sum(price for price, _ in own))
+    return f"bet {many(len(own), 'item')} worth {worth}{side}: {chance} of the tickets, {percent(chance)}."
 
 
 def closing(record: Record) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 import hashlib
 import struct
-from collections import Counter, defaultdict
+from collections import Counter
+from operator import add
 
 from lottery.encoding import TAG, U32, U64, S, sha256
-from lottery.verify.report import Lie, Report, require
+from lottery.verify.pot import Pot, totals
+from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
 
 # U32 i, U64 bet, user, item, deposit, price, first ticket, ticket count, U8 team, U64 time, and the length that begins the
@@ -28,108 +30,102 @@ def check(record: Record, report: Report) -> None:
 def check_tickets(record: Record, report: Report) -> int:
     """Ranges from 0 without gap or overlap, as many tickets as the room gives for the item; the answer is their number."""
     report.rule("tickets: rule", paid_in_full, record)
-    tickets = 0
-    for index, (item, count) in enumerate(zip(record["items"], due_counts(record), strict=True)):
-        start, end = (tickets, tickets + count - 1) if count else (None, None)
-        if item["tickets_start"] != start or item["tickets_end"] != end:
-            report.same(f"tickets of item {index}", (item["tickets_start"], item["tickets_end"]), (start, end))
-        tickets += count
+    items, pot = record["items"], record["pot"]
+    numbers = list(zip(pot.firsts, pot.tickets, strict=True))
+    starts = [first if count else None for first, count in numbers]
+    ends = [first + count - 1 if count else None for first, count in numbers]
+    if (items["tickets_start"], items["tickets_end"]) != (starts, ends):
+        due, claimed = zip(starts, ends, strict=True), zip(items["tickets_start"], items["tickets_end"], strict=True)
+        for index, (found, said) in enumerate(zip(due, claimed, strict=True)):
+            report.same(f"tickets of item {index}", said, found)
+    tickets: int = sum(pot.tickets)
     report.same("tickets", (record["close"]["tickets"], record["outcome"]["tickets"]), (tickets, tickets), str(tickets))
-    report.same("bank", record["bank"], sum(item["price"] for item in record["items"]))
+    report.same("bank", record["bank"], sum(pot.prices))
     return tickets
-
-
-def due_counts(record: Record) -> list[int]:
-    """Tickets for each item: one per cent, one per item, or as many as were paid for."""
-    kind, prices = record["rules"]["tickets"], [item["price"] for item in record["items"]]
-    if kind == "cent":
-        return prices
-    if kind == "item":
-        return [1 for _ in prices]
-    return [price // record["rules"]["raffle"]["ticket_price"] for price in prices]
 
 
 def paid_in_full(record: Record) -> str:
     """In a raffle each purchase pays for whole tickets. Raises: Lie."""
     rules = record["rules"]
     if rules["raffle"] is not None:
-        price = rules["raffle"]["ticket_price"]
-        require(price > 0, "raffle tickets that cost nothing")
-        require(all(item["price"] % price == 0 for item in record["items"]), f"a purchase of a fraction of a ticket at {price}")
+        full = rules["raffle"]["ticket_price"]
+        require(full > 0, "raffle tickets that cost nothing")
+        require(all(price % full == 0 for price in record["pot"].prices), f"a purchase of a fraction of a ticket at {full}")
     return f"one per {rules['tickets']}" if rules["raffle"] is None else "as many as were bought"
 
 
 def check_players(record: Record, report: Report, tickets: int) -> None:
     """Everybody who bet, in the order of first bets, with his chance and whether he won."""
-    own = _totals(record["items"], "user_id", "count")
+    own = record["pot"].tickets_of
     winners = {winner["user_id"] for winner in record["outcome"]["winners"]}
-    found = [{"user_id": user, "chance": f"{count}/{tickets}", "is_winner": user in winners} for user, count in own.items()]
-    report.same("players and their chances", record["players"], found, f"{len(found)} players")
+    found = {
+        "user_id": list(own),
+        "chance": [f"{count}/{tickets}" for count in own.values()],
+        "is_winner": [user in winners for user in own],
+    }
+    report.same("players and their chances", record["players"], found, f"{len(own)} players")
 
 
 def orderly(record: Record) -> str:
     """Bets are numbered from 1; all rows of one are of one user, one team and one moment; time does not run back."""
-    items, number, moment, head = record["items"], 0, record["time_start"] or 0, None
-    require(not items or record["time_start"] is not None, "there are bets, but the game never began")
-    for item in items:
-        user, time_ms = item["user_id"], item["time_ms"]
-        of_bet = (user, time_ms, item["team"], item["client_seed"])
-        if item["bet"] != number:
-            number, head = number + 1, of_bet
-            require(time_ms >= moment, "a bet is older than the one before it")
-            moment = time_ms
-        if item["bet"] != number or of_bet != head:
-            raise Lie(f"bet {number} is out of order, or has more than one user, moment, team or client seed")
-    require(record["close"]["close_ms"] >= moment, "the close is older than the last bet")
-    require(len({item["deposit_id"] for item in items}) == len(items), "a deposit was bet twice")
-    return f"{number} bets, {len(items)} items"
+    items, times = record["items"], record["items"]["time_ms"]
+    numbers = list(dict.fromkeys(items["bet"]))
+    bets = set(zip(items["bet"], items["user_id"], times, items["team"], items["client_seed"], strict=True))
+    require(not times or record["time_start"] is not None, "there are bets, but the game never began")
+    require(items["bet"] == sorted(items["bet"]) and numbers == list(range(1, len(numbers) + 1)), "bets are out of order")
+    require(len(bets) == len(numbers), "a bet has more than one user, moment, team or client seed")
+    moments = [record["time_start"] or 0, *times, record["close"]["close_ms"]]
+    require(moments == sorted(moments), "time runs back between the start, the bets and the close")
+    require(len(set(items["deposit_id"])) == len(times), "a deposit was bet twice")
+    return f"{len(numbers)} bets, {len(times)} items"
 
 
 def within_limits(record: Record) -> str:
     """Nothing stands in the pot that the room's limits had to refuse."""
-    rules, items = record["rules"], record["items"]
+    rules, pot = record["rules"], record["pot"]
     full = rules["item_limit_max"]
-    require(full is None or len(items) <= full, "more items than the pot holds")
+    require(full is None or pot.size <= full, "more items than the pot holds")
     if rules["bet_item_limit_max"] is not None:
-        most = max(Counter([item["user_id"] for item in items]).values(), default=0)
+        most = max(Counter(pot.users).values(), default=0)
         require(most <= rules["bet_item_limit_max"], "more items of one player than he may bet")
     if rules["bet_value_max"] is not None:
-        most = max(_totals(items, "user_id", "price").values(), default=0)
+        most = max(pot.value_of.values(), default=0)
         require(most <= rules["bet_value_max"], "one player bet more than he may")
     if rules["bet_value_min"]:
-        least = min(_totals(items, "bet", "price").values(), default=None)
+        least = min(pot.value_of_bet.values(), default=None)
         require(least is None or least >= rules["bet_value_min"], "a bet is below the least bet")
-    with_tickets = {item["bet"] for item in items if item["count"]}
-    require(with_tickets == {item["bet"] for item in items}, "a bet has no ticket")
+    require(all(pot.tickets) or all(totals(record["items"]["bet"], pot.tickets).values()), "a bet has no ticket")
     allowed = rules["allowed_items"]
-    require(allowed is None or {item["item_id"] for item in items} <= set(allowed), "an item that the room does not allow")
+    require(allowed is None or set(record["items"]["item_id"]) <= set(allowed), "an item that the room does not allow")
     _check_teams(record)
-    _check_raffle(items, rules)
+    _check_raffle(record)
     return "kept"
 
 
 def _check_teams(record: Record) -> None:
     """In team games each player is in one of two teams, and no team is over its limit; elsewhere there are no teams."""
+    items = record["items"]
     if record["rules"]["mode"] != "teams":
-        require({item["team"] for item in record["items"]} <= {0}, "a team in a room without teams")
+        require(set(items["team"]) <= {0}, "a team in a room without teams")
         return
-    members = {(item["user_id"], item["team"]) for item in record["items"]}
+    members = set(zip(items["user_id"], items["team"], strict=True))
     sides = [team for _, team in members]
     require(0 not in sides and len({user for user, _ in members}) == len(members), "a player without a team, or in two")
     for team in (1, 2):
         require(sides.count(team) <= record["rules"]["team_limit"], f"team {team} is too large")
 
 
-def _check_raffle(items: list[Record], rules: Record) -> None:
+def _check_raffle(record: Record) -> None:
     """Raffle purchases are numbered from 1 and are all of the template; its ticket price covers price and commission."""
-    raffle = rules["raffle"]
+    items, raffle = record["items"], record["rules"]["raffle"]
     if raffle is None:
         return
-    require([item["deposit_id"] for item in items] == list(range(1, len(items) + 1)), "purchases are not numbered from 1")
-    require(all(item["item_id"] == raffle["template"] for item in items), "a purchase of another template")
+    deposits = items["deposit_id"]
+    require(deposits == list(range(1, len(deposits) + 1)), "purchases are not numbered from 1")
+    require(set(items["item_id"]) <= {raffle["template"]}, "a purchase of another template")
     full, tickets = raffle["price"] + raffle["commission"], raffle["tickets"]
     require(tickets > 0 and raffle["ticket_price"] == -(-full // tickets), "the ticket price does not follow from the template")
-    require(sum(item["count"] for item in items) <= tickets, "more tickets were sold than there are")
+    require(sum(record["pot"].tickets) <= tickets, "more tickets were sold than there are")
 
 
 def well_typed(record: Record) -> str:
@@ -138,7 +134,7 @@ def well_typed(record: Record) -> str:
     entropy = record["rules"]["entropy"]
     require(not typed or entropy.startswith("manual:"), "typed numbers in a room that draws by itself")
     after_close = entropy == "manual:direct"
-    moment = record["outcome"]["opened_ms"] if after_close else max([item["time_ms"] for item in record["items"]], default=0)
+    moment = record["outcome"]["opened_ms"] if after_close else max(record["items"]["time_ms"], default=0)
     for entry in typed:
         digits = entry["digits"]
         require(digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX, "a typed number is not a number in digits")
@@ -151,32 +147,21 @@ def well_typed(record: Record) -> str:
 
 def check_log(record: Record, report: Report) -> None:
     """Chain every item, and in mixed mode every typed number, to the last value of the log."""
-    value, tickets = record["log"]["start"], 0
-    for index, item in enumerate(record["items"], 1):
-        value = item_entry(value, index, item, tickets)
-        tickets += item["count"]
+    value = item_log(record["log"]["start"], record["pot"])
     if record["rules"]["entropy"] != "manual:direct":
         value = typed_log(value, record["manual"])
-    report.same(f"log over {len(record['items'])} items", record["log"]["end"], value)
+    report.same(f"log over {record['pot'].size} items", record["log"]["end"], value)
 
 
-def item_entry(value: bytes, index: int, item: Record, first_ticket: int) -> bytes:
-    """The log's next value after one item; this is also the receipt of who bet it."""
-    seed = item["client_seed"].encode()
-    numbers = ITEM_LAYOUT.pack(
-        index,
-        item["bet"],
-        item["user_id"],
-        item["item_id"],
-        item["deposit_id"],
-        item["price"],
-        first_ticket,
-        item["count"],
-        item["team"],
-        item["time_ms"],
-        len(seed),
-    )
-    return hashlib.sha256(ITEM_TAG + value + numbers + seed).digest()
+def item_log(value: bytes, pot: Pot) -> bytes:
+    """The log's value after these items; the value after one item is also the receipt of who bet it."""
+    items, seeds = pot.items, list(map(str.encode, pot.items["client_seed"]))
+    before = (range(1, pot.size + 1), items["bet"], pot.users, items["item_id"], items["deposit_id"], pot.prices)
+    after = (pot.firsts, pot.tickets, items["team"], items["time_ms"], map(len, seeds))
+    tag, digest_of = ITEM_TAG, hashlib.sha256
+    for told in map(add, map(ITEM_LAYOUT.pack, *before, *after), seeds):
+        value = digest_of(tag + value + told).digest()
+    return value
 
 
 def typed_log(value: bytes, typed: list[Record]) -> bytes:
@@ -185,11 +170,3 @@ def typed_log(value: bytes, typed: list[Record]) -> bytes:
         when = U64(entry["time_ms"]) + U64(entry["operator1"]) + U64(entry["operator2"])
         value = sha256(TAG("lot1.manual"), value, U32(index), S(entry["digits"]), when, S(entry["evidence"]))
     return value
-
-
-def _totals(items: list[Record], whose: str, what: str) -> dict[int, int]:
-    """Cents or tickets by user or by bet, in the order of the log."""
-    found: defaultdict[int, int] = defaultdict(int)
-    for item in items:
-        found[item[whose]] += item[what]
-    return found

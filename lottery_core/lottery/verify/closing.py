@@ -18,7 +18,7 @@ def check(record: Record, report: Report) -> None:
     report.same("deadline", outcome["deadline"], deadline(record))
     report.rule("reason of the close", reason, record)
     report.rule("enough players, or void", enough, record)
-    report.same("items at the close", record["close"]["items"], len(record["items"]))
+    report.same("items at the close", record["close"]["items"], record["pot"].size)
     report.rule("source of entropy", named_source, record)
     report.same("close hash", record["close"]["hash"], close_hash(record))
 
@@ -37,30 +37,31 @@ def deadline(record: Record) -> int | None:
     if rules["player_limit"] is None:
         return int(start + limit_ms)
     teams: dict[int, set[int]] = {}
-    for item in record["items"]:
-        teams.setdefault(item["team"], set()).add(item["user_id"])
-        full = rules["mode"] != "teams" or all(len(teams.get(team, ())) == rules["team_limit"] for team in (1, 2))
+    items = record["items"]
+    for team, user, time_ms in zip(items["team"], items["user_id"], items["time_ms"], strict=True):
+        teams.setdefault(team, set()).add(user)
+        full = rules["mode"] != "teams" or all(len(teams.get(side, ())) == rules["team_limit"] for side in (1, 2))
         if full and sum(map(len, teams.values())) >= rules["player_limit"]:
-            return int(item["time_ms"] + limit_ms)
+            return int(time_ms + limit_ms)
     return None
 
 
 def reason(record: Record) -> str:
     """What ended the game is true, and the close is of that very moment. Raises: Lie."""
-    rules, items, close_ms = record["rules"], record["items"], record["close"]["close_ms"]
-    closed_by, last_bet = record["outcome"]["closed_by"], items[-1]["time_ms"] if items else None
-    bank_before = record["bank"] - sum(item["price"] for item in items if item["bet"] == items[-1]["bet"])
-    bank_limit = rules["global_pot_limit"]
-    full = len(items) == rules["item_limit_max"] or (bank_limit is not None and record["bank"] >= bank_limit)
+    rules, items, pot, close_ms = record["rules"], record["items"], record["pot"], record["close"]["close_ms"]
+    closed_by, last_bet = record["outcome"]["closed_by"], items["time_ms"][-1] if pot.size else None
+    bank_before = record["bank"] - pot.value_of_bet[items["bet"][-1]] if pot.size else 0
+    bank_limit, full_pot = rules["global_pot_limit"], pot.size == rules["item_limit_max"]
+    full = full_pot or (bank_limit is not None and record["bank"] >= bank_limit)
     require(bank_limit is None or bank_before < bank_limit, "a bet after the bank was full")
     end = record["outcome"]["deadline"]
     require(end is None or (last_bet or 0) < end, "a bet at or after the deadline")
     if closed_by == "items":
-        require(len(items) == rules["item_limit_max"] and close_ms == last_bet, "the pot was not full then")
+        require(full_pot and close_ms == last_bet, "the pot was not full then")
     elif closed_by == "bank":
         require(bank_limit is not None and record["bank"] >= bank_limit and close_ms == last_bet, "the bank was not full then")
     elif closed_by == "sold_out":
-        sold = rules["raffle"] is not None and sum(item["count"] for item in items) == rules["raffle"]["tickets"]
+        sold = rules["raffle"] is not None and sum(pot.tickets) == rules["raffle"]["tickets"]
         require(sold and close_ms == last_bet, "the raffle was not sold out then")
     elif closed_by == "time":
         require(close_ms == record["outcome"]["deadline"], "the close is not at the deadline")
@@ -77,7 +78,7 @@ def reason(record: Record) -> str:
 
 def enough(record: Record) -> str:
     """A playable round is void only by an operator before its end, or for want of a beacon. Raises: Lie."""
-    players, closed_by = len({item["user_id"] for item in record["items"]}), record["outcome"]["closed_by"]
+    players, closed_by = len(record["pot"].tickets_of), record["outcome"]["closed_by"]
     playable = players >= record["rules"]["min_players"] and record["close"]["tickets"] > 0
     void = record["outcome"]["void"] is not None
     if not voided_before_close(record):
@@ -92,14 +93,14 @@ def enough(record: Record) -> str:
 
 def over(record: Record) -> bool:
     """The game had ended when it was voided, by time or full; typed numbers and a raffle's expiry come after that."""
-    rules, items = record["rules"], record["items"]
+    rules, pot = record["rules"], record["pot"]
     if rules["entropy"].startswith("manual:mixed"):
         return False
     if rules["raffle"] is not None:
-        return bool(sum(item["count"] for item in items) == rules["raffle"]["tickets"])
+        return bool(sum(pot.tickets) == rules["raffle"]["tickets"])
     end, bank_limit = record["outcome"]["deadline"], rules["global_pot_limit"]
     late = end is not None and record["close"]["close_ms"] >= end
-    return bool(late or len(items) == rules["item_limit_max"] or (bank_limit is not None and record["bank"] >= bank_limit))
+    return bool(late or pot.size == rules["item_limit_max"] or (bank_limit is not None and record["bank"] >= bank_limit))
 
 
 def named_source(record: Record) -> str:

@@ -1,6 +1,7 @@
 """Who gets which rows: each room's rule applied again, and then that no row and no cent appeared or vanished."""
 
 from lottery.verify import rake
+from lottery.verify.pot import DEPOSIT, OWNER, PRICE, Row
 from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
 
@@ -14,7 +15,7 @@ def check(record: Record, report: Report) -> None:
     rule = refunds if outcome["void"] is not None else RULES[record["rules"]["mode"]]
     payouts, house = rule(record)
     if payouts and outcome["void"] is None:
-        payouts[0]["guarantees"] = rake.numbers(outcome["guarantees"])
+        payouts[0]["guarantees"] = [each["deposit_id"] for each in outcome["guarantees"]]
     for index, (claimed, found) in enumerate(zip(outcome["payouts"], payouts, strict=False)):
         report.same(f"payout {index}, to user {found['user_id']}", claimed, found, said(found))
     report.same("payouts: number", len(outcome["payouts"]), len(payouts))
@@ -24,9 +25,9 @@ def check(record: Record, report: Report) -> None:
     report.rule("referral", referral, record)
 
 
-def payout(user: int, claim: int, rows: list[Record], credit: int = 0) -> Record:
+def payout(user: int, claim: int, rows: list[int], credit: int = 0) -> Record:
     """What one winner gets, without guarantees and change."""
-    return {"user_id": user, "claim": claim, "rows": rake.numbers(rows), "guarantees": [], "change": [], "credit": credit}
+    return {"user_id": user, "claim": claim, "rows": rows, "guarantees": [], "change": [], "credit": credit}
 
 
 def said(found: Record) -> str:
@@ -39,44 +40,45 @@ def said(found: Record) -> str:
 
 def refunds(record: Record) -> tuple[list[Record], list[int]]:
     """Void: everybody gets back what he bet; raffle tickets are paid back as credit."""
-    found = []
-    for player in record["players"]:
-        rows = [item for item in record["items"] if item["user_id"] == player["user_id"]]
-        value = rake.worth(rows)
-        paid = record["rules"]["mode"] == "raffle"
-        found.append(payout(player["user_id"], value, [], value) if paid else payout(player["user_id"], value, rows))
-    return found, []
+    items = record["items"]
+    rows: dict[int, list[int]] = {user: [] for user in items["user_id"]}
+    for user, deposit in zip(items["user_id"], items["deposit_id"], strict=True):
+        rows[user].append(deposit)
+    staked, paid = record["pot"].value_of, record["rules"]["mode"] == "raffle"
+    return [
+        payout(user, staked[user], [], staked[user]) if paid else payout(user, staked[user], rows[user]) for user in rows
+    ], []
 
 
 def classic(record: Record) -> tuple[list[Record], list[int]]:
     """The winner takes all but the rake: his own rows, the others', and the change."""
     outcome = record["outcome"]
-    user, taken = outcome["winners"][0]["user_id"], outcome["rake"] or {"taken": [], "change": [], "net": 0}
+    winner, taken = outcome["winners"][0]["user_id"], outcome["rake"] or {"taken": [], "change": [], "net": 0}
     gone = set(taken["taken"])
-    left = [item for item in record["items"] if item["deposit_id"] not in gone]
-    left = rake.dearest_first(left)
-    rows = [row for row in left if row["user_id"] == user] + [row for row in left if row["user_id"] != user]
-    found = payout(user, record["bank"] - taken["net"], rows)
-    found["change"] = list(taken["change"])
-    return [found], list(taken["taken"])
+    left = [row for row in record["pot"].dearest_first if row[DEPOSIT] not in gone]
+    own, others = [row for row in left if row[OWNER] == winner], [row for row in left if row[OWNER] != winner]
+    found = payout(winner, record["bank"] - taken["net"], rake.deposits(own + others))
+    found["change"] = taken["change"]
+    return [found], taken["taken"]
 
 
 def sitngo(record: Record) -> tuple[list[Record], list[int]]:
     """Shares are numbers of rows: first everybody his own, then of the rest, in the order of the log."""
-    winners, left = record["outcome"]["winners"], list(record["items"])
+    winners, price = record["outcome"]["winners"], record["pot"].price_of
     wanted = row_counts(record["rules"]["shares"], len(winners))
-    taken: list[list[Record]] = []
+    left = list(zip(record["items"]["deposit_id"], record["items"]["user_id"], strict=True))
+    taken: list[list[int]] = []
     for winner, count in zip(winners, wanted, strict=True):
-        own = [row for row in left if row["user_id"] == winner["user_id"]][:count]
-        gone = set(rake.numbers(own))
-        left = [row for row in left if row["deposit_id"] not in gone]
+        own = [deposit for deposit, user in left if user == winner["user_id"]][:count]
+        left = [(deposit, user) for deposit, user in left if deposit not in own]
         taken.append(own)
     for rows, count in zip(taken, wanted, strict=True):
         more = left[: count - len(rows)]
         left = left[len(more) :]
-        rows += more
+        rows += [deposit for deposit, _ in more]
     pairs = zip(winners, taken, strict=True)
-    return [payout(winner["user_id"], rake.worth(rows), rows) for winner, rows in pairs], rake.numbers(left)
+    found = [payout(winner["user_id"], sum(price[row] for row in rows), rows) for winner, rows in pairs]
+    return found, [deposit for deposit, _ in left]
 
 
 def row_counts(shares: list[int], winners: int) -> list[int]:
@@ -89,7 +91,7 @@ def row_counts(shares: list[int], winners: int) -> list[int]:
 
 def giveaway(record: Record) -> tuple[list[Record], list[int]]:
     """The winner gets the prize and nothing else; in a raffle there are no rows at all."""
-    house = [] if record["rules"]["mode"] == "raffle" else rake.numbers(record["items"])
+    house = [] if record["rules"]["mode"] == "raffle" else record["items"]["deposit_id"]
     return [payout(record["outcome"]["winners"][0]["user_id"], 0, [])], house
 
 
@@ -113,29 +115,29 @@ def teams(record: Record) -> tuple[list[Record], list[int]]:
 
 def hand_out(record: Record, claims: list[int]) -> tuple[list[Record], list[int]]:
     """Own rows first, then the dearest row to the largest open claim; what fits nobody is the house's, the rest is credit."""
-    winners, taken = record["outcome"]["winners"], (record["outcome"]["rake"] or {"taken": []})["taken"]
-    open_claims, given, gone = list(claims), [list[Record]() for _ in winners], set(taken)
-    left = rake.dearest_first([item for item in record["items"] if item["deposit_id"] not in gone])
-    for index, winner in enumerate(winners):
-        for row in [row for row in left if row["user_id"] == winner["user_id"]]:
-            if row["price"] <= open_claims[index]:
+    taken = record["outcome"]["rake"]["taken"] if record["outcome"]["rake"] else []
+    users = [winner["user_id"] for winner in record["outcome"]["winners"]]
+    open_claims, given, gone = list(claims), [list[int]() for _ in users], set(taken)
+    left = [row for row in record["pot"].dearest_first if row[DEPOSIT] not in gone]
+    for index, user in enumerate(users):
+        for row in [row for row in left if row[OWNER] == user]:
+            if row[PRICE] <= open_claims[index]:
                 give(row, index, open_claims, given)
-    house = list(taken)
-    passed_on = {row["deposit_id"] for rows in given for row in rows}
-    for row in [row for row in left if row["deposit_id"] not in passed_on]:
+    house, passed_on = list(taken), {deposit for rows in given for deposit in rows}
+    for row in [row for row in left if row[DEPOSIT] not in passed_on]:
         index = open_claims.index(max(open_claims))
-        if row["price"] <= open_claims[index]:
+        if row[PRICE] <= open_claims[index]:
             give(row, index, open_claims, given)
         else:
-            house.append(row["deposit_id"])
-    each = zip(winners, claims, given, open_claims, strict=True)
-    return [payout(winner["user_id"], claim, rows, credit) for winner, claim, rows, credit in each], house
+            house.append(row[DEPOSIT])
+    each = zip(users, claims, given, open_claims, strict=True)
+    return [payout(user, claim, rows, credit) for user, claim, rows, credit in each], house
 
 
-def give(row: Record, index: int, open_claims: list[int], given: list[list[Record]]) -> None:
+def give(row: Row, index: int, open_claims: list[int], given: list[list[int]]) -> None:
     """One row to one winner."""
-    given[index].append(row)
-    open_claims[index] -= row["price"]
+    given[index].append(row[DEPOSIT])
+    open_claims[index] -= row[PRICE]
 
 
 RULES = {"classic": classic, "sitngo": sitngo, "teams": teams, "pot": pot, "giveaway": giveaway, "raffle": giveaway}
@@ -144,20 +146,20 @@ RULES = {"classic": classic, "sitngo": sitngo, "teams": teams, "pot": pot, "give
 def conserve_rows(record: Record) -> str:
     """Every deposit of the pot goes to exactly one place, guarantees and change come from outside it. Raises: Lie."""
     outcome = record["outcome"]
-    rows_in = [] if record["rules"]["mode"] == "raffle" else rake.numbers(record["items"])
+    rows_in = [] if record["rules"]["mode"] == "raffle" else record["items"]["deposit_id"]
     rows_out = [deposit for each in outcome["payouts"] for deposit in each["rows"]] + outcome["house"]
     require(sorted(rows_in) == sorted(rows_out), "some rows of the pot went nowhere, or to two places")
-    guarantees = rake.numbers(outcome["guarantees"])
+    guarantees = [each["deposit_id"] for each in outcome["guarantees"]]
     require(len({*guarantees, *rows_in}) == len(guarantees) + len(rows_in), "a guarantee is counted twice, or is in the pot")
     return f"{len(rows_in)} rows"
 
 
 def conserve_value(record: Record) -> str:
     """Claims are met to the cent, and what came in goes to winners and house. Raises: Lie."""
-    outcome, price = record["outcome"], {item["deposit_id"]: item["price"] for item in record["items"]}
-    stock = dict((outcome["rake"] or {"stock": []})["stock"])
+    outcome, price = record["outcome"], record["pot"].price_of
+    stock = dict(outcome["rake"]["stock"] if outcome["rake"] else [])
     for each in outcome["payouts"]:
-        met = sum([price[row] for row in each["rows"]]) + sum([stock[row] for row in each["change"]]) + each["credit"]
+        met = sum(map(price.__getitem__, each["rows"])) + sum(map(stock.__getitem__, each["change"])) + each["credit"]
         require(met == each["claim"], f"user {each['user_id']} is owed {each['claim']} and gets {met}")
     claims = sum(each["claim"] for each in outcome["payouts"])
     kept = money_kept(record) if record["rules"]["mode"] == "raffle" else rows_kept(record, price, stock)
@@ -211,7 +213,7 @@ def referral_bases(record: Record) -> dict[int, int]:
     users, shares = [winner["user_id"] for winner in winners], [winner["share"] for winner in winners]
     collected = [0 for _ in users]
     if mode == "sitngo":
-        price = {item["deposit_id"]: item["price"] for item in record["items"]}
+        price = record["pot"].price_of
         house = sum(price[row] for row in outcome["house"])
         collected = [house * share // sum(shares) for share in shares]
     elif declared and mode == "classic":

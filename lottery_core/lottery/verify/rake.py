@@ -3,9 +3,11 @@
 Sums of prices are sets written as one integer: bit s is set when some of the rows add up to s. `sums | sums << price` adds one.
 """
 
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from lottery.verify.pot import DEPOSIT, ITEM, OWNER, PRICE, Row, totals
 from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
 
@@ -13,8 +15,6 @@ SPINE_TRIES = 7
 BASE_REST = 65_536
 ROWS_MAX = 256
 WHOLE = 100
-
-Row = dict[str, Any]
 
 
 class Take(NamedTuple):
@@ -41,17 +41,13 @@ def check(record: Record, report: Report) -> None:
 def due_list(record: Record) -> list[Record]:
     """What each winner owes: the pot's rate for his own chance; in team games one due for the team's chance."""
     mode, table, total = record["rules"]["mode"], record["rules"]["rake"], record["close"]["tickets"]
-    winners = record["outcome"]["winners"]
+    pot, users = record["pot"], [winner["user_id"] for winner in record["outcome"]["winners"]]
     if mode == "teams":
-        sides = {item["user_id"]: item["team"] for item in record["items"]}
-        alive = sides[winners[0]["user_id"]]
-        team = sum(item["count"] for item in record["items"] if item["team"] == alive)
-        return [one_due(table, None, team, total, record["bank"])]
+        sides = record["items"]["team"]
+        own = totals(sides, pot.tickets)[sides[pot.users.index(users[0])]]
+        return [one_due(table, None, own, total, record["bank"])]
     bases = parts(record) if mode == "pot" else [record["bank"]]
-    owned = [sum(item["count"] for item in record["items"] if item["user_id"] == each["user_id"]) for each in winners]
-    return [
-        one_due(table, winner["user_id"], own, total, base) for winner, own, base in zip(winners, owned, bases, strict=True)
-    ]
+    return [one_due(table, user, pot.tickets_of[user], total, base) for user, base in zip(users, bases, strict=True)]
 
 
 def one_due(table: list[list[int]], user: int | None, own: int, total: int, base: int) -> Record:
@@ -71,19 +67,18 @@ def parts(record: Record) -> list[int]:
 def declared(record: Record) -> str:
     """Carry only where the rules switch it on, and a stock that is no part of the pot. Raises: Lie."""
     rules, rake = record["rules"], record["outcome"]["rake"]
-    deposits = [deposit for deposit, _ in rake["stock"]]
+    stock = [deposit for deposit, _ in rake["stock"]]
     classic = rules["mode"] == "classic"
     require(rake["carry"] == 0 or (rules["rake_carry"] and classic), "rests of earlier rounds are not collected in this room")
     if rake["carry"]:
-        winner = record["outcome"]["winners"][0]["user_id"]
-        others = sum(item["price"] for item in record["items"] if item["user_id"] != winner)
+        others = record["bank"] - record["pot"].value_of[record["outcome"]["winners"][0]["user_id"]]
         require(
             2 * (rake["due"] + rake["carry"]) <= others, "with earlier rests, more than half of the others' stakes is asked for"
         )
-    require(deposits == sorted(set(deposits)), "the stock is not in ascending order of deposits")
-    taken = {item["deposit_id"] for item in record["items"]} | {each["deposit_id"] for each in record["outcome"]["guarantees"]}
-    require(not taken & set(deposits), "a row of the stock is in the pot as well")
-    return f"carry {rake['carry']}, {len(deposits)} rows of stock"
+    require(stock == sorted(set(stock)), "the stock is not in ascending order of deposits")
+    taken = [*record["items"]["deposit_id"], *[each["deposit_id"] for each in record["outcome"]["guarantees"]]]
+    require(set(stock).isdisjoint(taken), "a row of the stock is in the pot as well")
+    return f"carry {rake['carry']}, {len(stock)} rows of stock"
 
 
 def check_choice(record: Record, report: Report) -> None:
@@ -94,8 +89,8 @@ def check_choice(record: Record, report: Report) -> None:
     net = worth(take.rows) - worth(take.back)
     if record["rules"]["mode"] != "classic":
         net = rake["due"]
-    report.same("rake: rows taken", rake["taken"], numbers(take.rows), listed(take.rows))
-    report.same("rake: change from the house", rake["change"], sorted(numbers(take.back)), listed(take.back))
+    report.same("rake: rows taken", rake["taken"], deposits(take.rows), listed(take.rows))
+    report.same("rake: change from the house", rake["change"], sorted(deposits(take.back)), listed(take.back))
     report.same("rake: net", rake["net"], net)
     report.holds("rake: not above the due", 0 <= net <= target, f"{net} of {target}", f"{net} is above {target}")
     report.same("rake: shortfall", rake["shortfall"], max(0, rake["due"] - net))
@@ -105,10 +100,10 @@ def choose(record: Record, target: int) -> Take:
     """Rows of others first; the whole pot only if those do not make the target; else the best below it."""
     rules = record["rules"]
     winners = {winner["user_id"] for winner in record["outcome"]["winners"]}
-    stock = [{"deposit_id": deposit, "price": price} for deposit, price in record["outcome"]["rake"]["stock"]]
-    change_max = rules["rake_change_max"] if rules["mode"] == "classic" and stock else 0
-    rows = preferred(record["items"], rules["priority_items"])
-    others = [row for row in rows if row["user_id"] not in winners]
+    stock = record["outcome"]["rake"]["stock"] if rules["mode"] == "classic" else []
+    change_max = rules["rake_change_max"] if stock else 0
+    rows = preferred(record["pot"].dearest_first, rules["priority_items"])
+    others = [row for row in rows if row[OWNER] not in winners]
     for pool in (others, rows):
         take = exactly(pool, target) or (with_change(pool, target, stock, change_max) if change_max else None)
         if take is not None:
@@ -117,17 +112,12 @@ def choose(record: Record, target: int) -> Take:
     return below_whole if worth(below_whole.rows) > worth(below.rows) else below
 
 
-def preferred(items: list[Record], priority: list[int]) -> list[Row]:
-    """Rows of value: priority items first, then the dearer, then the lower deposit."""
-    rows, first = dearest_first([item for item in items if item["price"] > 0]), set(priority)
+def preferred(rows: list[Row], priority: list[int]) -> list[Row]:
+    """Rows of value, priority items before all others, else in the same order."""
+    first, valued = set(priority), [row for row in rows if row[PRICE]]
     if not first:
-        return rows
-    return [row for row in rows if row["item_id"] in first] + [row for row in rows if row["item_id"] not in first]
-
-
-def dearest_first(rows: list[Row]) -> list[Row]:
-    """Dearer first, then the lower deposit: sorting keeps what was sorted before among equals."""
-    return sorted(sorted(rows, key=itemgetter("deposit_id")), key=itemgetter("price"), reverse=True)
+        return valued
+    return [row for row in valued if row[ITEM] in first] + [row for row in valued if row[ITEM] not in first]
 
 
 def tries(pool: list[Row], target: int) -> list[list[Row]]:
@@ -135,10 +125,10 @@ def tries(pool: list[Row], target: int) -> list[list[Row]]:
     spine: list[Row] = []
     rest, base = target, 0
     for row in pool:
-        if row["price"] <= rest:
+        if row[PRICE] <= rest:
             spine.append(row)
             base += rest >= BASE_REST
-            rest -= row["price"]
+            rest -= row[PRICE]
     lengths = list(range(len(spine), base - 1, -1))[:SPINE_TRIES]
     if base not in lengths:
         lengths.append(base)
@@ -156,9 +146,9 @@ def exactly(pool: list[Row], target: int) -> Take | None:
     return None
 
 
-def with_change(pool: list[Row], target: int, stock: list[Row], change_max: int) -> Take | None:
+def with_change(pool: list[Row], target: int, stock: Sequence[Sequence[int]], change_max: int) -> Take | None:
     """Take a little more than the rest, and hand the difference back from the house's stock, to the cent."""
-    small = [row for row in stock if 0 < row["price"] <= change_max]
+    small: list[Row] = [(deposit, price) for deposit, price in stock if 0 < price <= change_max]
     house = add_up(small, change_max)
     for kept in tries(pool, target):
         rest = target - worth(kept)
@@ -178,8 +168,8 @@ def with_change(pool: list[Row], target: int, stock: list[Row], change_max: int)
 
 def one_dear_row(rows: list[Row], rest: int, small: list[Row], house: list[int]) -> Take | None:
     """A rest too large for a set of sums, which no row fits: the cheapest row above it for which there is change."""
-    for row in sorted(rows, key=lambda row: int(row["price"])):
-        back = row["price"] - rest
+    for row in sorted(rows, key=itemgetter(PRICE)):
+        back = row[PRICE] - rest
         if back > 0 and house[-1] >> back & 1:
             return Take([row], walk_back(small, house, back))
     return None
@@ -196,17 +186,18 @@ def at_most(pool: list[Row], target: int) -> Take:
 
 def fitting(pool: list[Row], kept: list[Row], most: int) -> list[Row]:
     """The other rows of the pool that are not too dear; so many that nobody waits for them."""
-    without = set(numbers(kept))
-    return [row for row in pool if row["price"] <= most and row["deposit_id"] not in without][:ROWS_MAX]
+    without = set(deposits(kept))
+    return [row for row in pool if row[PRICE] <= most and row[DEPOSIT] not in without][:ROWS_MAX]
 
 
 def add_up(rows: list[Row], most: int, stop: int | None = None) -> list[int]:
     """Which sums up to `most` the first 0, 1, 2 … rows can make; it ends early when `stop` is made."""
-    reached = [1]
+    sums, reached, mask = 1, [1], (1 << most + 1) - 1
     for row in rows:
-        if stop is not None and reached[-1] >> stop & 1:
+        if stop is not None and sums >> stop & 1:
             break
-        reached.append((reached[-1] | reached[-1] << row["price"]) & ((1 << most + 1) - 1))
+        sums = (sums | sums << row[PRICE]) & mask
+        reached.append(sums)
     return reached
 
 
@@ -216,7 +207,7 @@ def walk_back(rows: list[Row], reached: list[int], value: int) -> list[Row]:
     for index in range(len(reached) - 1, 0, -1):
         if not reached[index - 1] >> value & 1:
             taken.insert(0, rows[index - 1])
-            value -= rows[index - 1]["price"]
+            value -= rows[index - 1][PRICE]
     return taken
 
 
@@ -225,14 +216,14 @@ def lowest_bit(bits: int) -> int:
     return (bits & -bits).bit_length() - 1
 
 
-def worth(rows: list[Row]) -> int:
+def worth(rows: Iterable[Row]) -> int:
     """What the rows cost together, in cents."""
-    return sum([row["price"] for row in rows])
+    return sum([row[PRICE] for row in rows])
 
 
-def numbers(rows: list[Row]) -> list[int]:
+def deposits(rows: Iterable[Row]) -> list[int]:
     """The deposits of the rows."""
-    return [row["deposit_id"] for row in rows]
+    return [row[DEPOSIT] for row in rows]
 
 
 def listed(rows: list[Row]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 Rule = Callable[[dict[str, Any]], str]
 
@@ -21,42 +21,52 @@ class Check(NamedTuple):
 
 @dataclass
 class Report:
-    """Filled while the record is walked through; `lie` is the check that failed, if one did."""
+    """Filled while the record is walked through: what held, by name, and the check that failed, if one did."""
 
-    checks: list[Check] = field(default_factory=list)
+    proved: list[tuple[str, str]] = field(default_factory=list)
+    lie: tuple[str, str] | None = None
     not_proven: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
         """True when nothing that was checked is a lie; it says nothing about what is not proven."""
-        return all(check.holds for check in self.checks)
+        return self.lie is None
+
+    @property
+    def checks(self) -> list[Check]:
+        """Everything that was checked, in order; only the last one can have failed."""
+        failed = [] if self.lie is None else [Check(*self.lie, holds=False)]
+        return [Check(name, value) for name, value in self.proved] + failed
 
     def same(self, name: str, claimed: Any, found: Any, shown: str | None = None) -> None:
         """The record's claim must be what we found. Raises: Lie."""
-        if claimed == found:
-            self.checks.append(Check(name, shown or say(found)))
-        else:
-            self.holds(name, False, "", f"the record says {say(claimed)}, recomputed {say(found)}")
+        if claimed != found:
+            self.lied(name, f"the record says {say(claimed)}, recomputed {say(found)}")
+        self.proved.append((name, shown or say(found)))
 
     def holds(self, name: str, true: bool, shown: str, otherwise: str) -> None:
         """One condition, with words for both cases. Raises: Lie."""
-        self.checks.append(Check(name, shown if true else otherwise, true))
         if not true:
-            raise Lie(f"{name}: {otherwise}")
+            self.lied(name, otherwise)
+        self.proved.append((name, shown))
 
     def rule(self, name: str, rule: Rule, record: dict[str, Any]) -> None:
         """A rule with several conditions: it answers with words for the report, or raises Lie."""
         try:
             shown = rule(record)
         except Lie as lie:
-            self.holds(name, False, "", str(lie))
-        else:
-            self.holds(name, True, shown, "")
+            self.lied(name, str(lie))
+        self.proved.append((name, shown))
+
+    def lied(self, name: str, why: str) -> NoReturn:
+        """A check that failed. Raises: Lie, always."""
+        self.lie = (name, why)
+        raise Lie(f"{name}: {why}")
 
     def end_with(self, lie: Lie) -> None:
-        """The last check is the one that failed, wherever the lie was found."""
-        if self.good:
-            self.checks.append(Check("record", str(lie), False))
+        """A lie that no check named is one of the whole record."""
+        if self.lie is None:
+            self.lie = ("record", str(lie))
 
 
 def require(true: bool, lie: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lottery.verify.pot import Pot
 from lottery.verify.strict import (
     Unreadable,
     fields,
@@ -11,11 +12,14 @@ from lottery.verify.strict import (
     nullable,
     number,
     one_of,
-    pair_of,
+    pairs_of,
+    table_of,
     text,
     u8,
     u32,
+    u32_or_null,
     u64,
+    u64_or_null,
 )
 
 Record = dict[str, Any]
@@ -29,13 +33,13 @@ HEADER_BYTES = 80
 hash32 = hexed(32)
 ids = list_of(u64)
 
-ITEM = fields(
+ITEMS = table_of(
     item_id=u64,
     deposit_id=u64,
     user_id=u64,
     price=u64,
-    tickets_start=nullable(u64),
-    tickets_end=nullable(u64),
+    tickets_start=u64_or_null,
+    tickets_end=u64_or_null,
     bet=u64,
     team=number(2),
     time_ms=u64,
@@ -44,24 +48,24 @@ ITEM = fields(
 RULES = fields(
     name=text,
     mode=one_of(*MODES),
-    item_limit_max=nullable(u32),
-    bet_item_limit_max=nullable(u32),
-    bet_value_min=nullable(u64),
-    bet_value_max=nullable(u64),
-    player_limit=nullable(u32),
-    time_limit=nullable(u32),
+    item_limit_max=u32_or_null,
+    bet_item_limit_max=u32_or_null,
+    bet_value_min=u64_or_null,
+    bet_value_max=u64_or_null,
+    player_limit=u32_or_null,
+    time_limit=u32_or_null,
     time_enable=flag,
     allowed_items=nullable(ids),
     shares=nullable(list_of(u64)),
-    team_limit=nullable(u32),
-    global_pot_limit=nullable(u64),
+    team_limit=u32_or_null,
+    global_pot_limit=u64_or_null,
     min_players=u32,
     tickets=one_of("cent", "item", "bought"),
     entropy=text,
     entropy_margin_s=u32,
     unsettled=flag,
     ranges=one_of("complement", "inverse", None),
-    rake=nullable(list_of(pair_of(number(100)))),
+    rake=nullable(pairs_of(number(100))),
     rake_change_max=u64,
     rake_carry=flag,
     priority_items=ids,
@@ -69,7 +73,7 @@ RULES = fields(
     raffle=nullable(fields(template=u64, prize=text, price=u64, commission=u64, tickets=u64, ticket_price=u64)),
 )
 CLOSE = fields(items=u32, tickets=u64, close_ms=u64, mode=u8, source=text, source_round=u64, hash=hash32)
-DUE = fields(user_id=nullable(u64), tickets=u64, percent=number(100), base=u64, due=u64)
+DUE = fields(user_id=u64_or_null, tickets=u64, percent=number(100), base=u64, due=u64)
 RAKE = fields(
     dues=list_of(DUE),
     due=u64,
@@ -78,15 +82,15 @@ RAKE = fields(
     change=ids,
     net=u64,
     shortfall=u64,
-    stock=list_of(pair_of(u64), STOCK_MAX),
+    stock=pairs_of(u64, STOCK_MAX),
 )
 OUTCOME = fields(
-    time_start=nullable(u64),
-    deadline=nullable(u64),
+    time_start=u64_or_null,
+    deadline=u64_or_null,
     closed_by=one_of("items", "bank", "time", "manual", "sold_out", "void"),
     opened_ms=u64,
     tickets=u64,
-    winners=list_of(fields(user_id=u64, ticket=nullable(u64), share=u64)),
+    winners=list_of(fields(user_id=u64, ticket=u64_or_null, share=u64)),
     eliminations=list_of(fields(user_id=u64, value=number(2**4096))),
     guarantees=list_of(fields(deposit_id=u64, item_id=u64, price=u64)),
     rake=nullable(RAKE),
@@ -117,15 +121,15 @@ RECORD = fields(
     id=u64,
     room=text,
     mode=one_of(*MODES.values()),
-    time_start=nullable(u64),
+    time_start=u64_or_null,
     status=one_of(SEALED),
     bank=u64,
     winning_number=nullable(text),
     hash=hash32,
     salt=hash32,
-    winning_ticket=nullable(u64),
-    items=list_of(ITEM),
-    players=list_of(fields(user_id=u64, chance=text, is_winner=flag)),
+    winning_ticket=u64_or_null,
+    items=ITEMS,
+    players=table_of(user_id=u64, chance=text, is_winner=flag),
     rules=RULES,
     chain=fields(round=u64, value=hash32),
     prev_seal=hash32,
@@ -142,7 +146,7 @@ RECORD = fields(
 
 
 def read(value: Any) -> Record:
-    """A record with bytes in the place of hex, and each item's number of tickets as its `count`.
+    """A record with bytes in the place of hex, its items and players as columns, and as `pot` what follows from the items.
 
     Raises: Unreadable, naming the field.
     """
@@ -150,7 +154,5 @@ def read(value: Any) -> Record:
         record: Record = RECORD(value)
     except Unreadable as error:
         raise Unreadable(f"record{error}") from error
-    for item in record["items"]:
-        start, end = item["tickets_start"], item["tickets_end"]
-        item["count"] = 0 if start is None or end is None else end - start + 1
+    record["pot"] = Pot(record["items"], record["rules"])
     return record

@@ -6,14 +6,17 @@ say the same. The readers below are combined in `shape.py` into the description 
 
 import json
 import re
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from lottery import encoding
 
 Reader = Callable[[Any], Any]
 NAMES_SHOWN = 5
-LONGEST = 2_000_000
+LONGEST, U64_MAX = 2_000_000, 2**64 - 1
 OPENINGS_SAFE, DEPTH_MAX = 1000, 10
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 OPENING, NO_BRACKETS = b"[{", bytes(set(range(256)) - set(b"[]{}"))
@@ -29,14 +32,15 @@ def parse(text: bytes) -> Any:
     if body.count(b"[") + body.count(b"{") > OPENINGS_SAFE and _depth(body) > DEPTH_MAX:
         raise Unreadable("not strict JSON: nested too deep")
     try:
-        value = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_no_key_twice, parse_float=_no_float, parse_constant=_no_float
-        )
+        value = json.loads(body.decode("utf-8"), parse_float=_no_float, parse_constant=_no_float)
         canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not strict JSON: {error}") from error
     if canonical != body:
-        raise Unreadable("not canonical JSON: keys must be sorted, without blanks, each character in its one spelling")
+        raise Unreadable(
+            "not canonical JSON: keys must be sorted, none of them twice in one object, "
+            "without blanks, each character in its one spelling"
+        )
     return value
 
 
@@ -47,13 +51,6 @@ def _depth(body: bytes) -> int:
         level += 1 if bracket in OPENING else -1
         deepest = max(deepest, level)
     return deepest
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
 
 
 def _no_float(text: str) -> Any:
@@ -73,30 +70,62 @@ class number:
             raise Unreadable(f" must be an integer from 0 to {self.largest}")
         return value
 
+    def fit(self, values: Sequence[Any]) -> bool:
+        """True when each of many values can be read so; False: one of them may be wrong, look at each."""
+        if self.or_null and None in values:
+            values = [value for value in values if value is not None]
+        if list(map(type, values)).count(int) < len(values):
+            return False
+        try:
+            array("Q", values)  # takes integers from 0 to 2^64-1 and no others, quicker than min and max would tell
+        except OverflowError:
+            return False
+        return self.largest >= U64_MAX or max(values, default=0) <= self.largest
 
-u8, u32, u64 = number(2**8 - 1), number(2**32 - 1), number(2**64 - 1)
+
+class any_text:
+    """Any text that UTF-8 can write: no half of a surrogate pair."""
+
+    def __call__(self, value: Any) -> str:
+        if type(value) is not str or not (value.isascii() or self.fit([value])):
+            raise Unreadable(" must be text")
+        return value
+
+    def fit(self, values: Sequence[Any]) -> bool:
+        """True when each of many values can be read so."""
+        try:
+            return set(map(type, values)) <= {str} and "".join(values).encode() is not None
+        except UnicodeEncodeError:
+            return False
 
 
-def text(value: Any) -> str:
-    """Any text."""
-    if type(value) is not str:
-        raise Unreadable(" must be text")
-    return value
-
-
-def flag(value: Any) -> bool:
+class yes_or_no:
     """true or false."""
-    if type(value) is not bool:
-        raise Unreadable(" must be true or false")
-    return value
+
+    def __call__(self, value: Any) -> bool:
+        if type(value) is not bool:
+            raise Unreadable(" must be true or false")
+        return value
+
+    def fit(self, values: Sequence[Any]) -> bool:
+        """True when each of many values can be read so."""
+        return set(map(type, values)) <= {bool}
+
+
+Column = number | any_text | yes_or_no
+u8, u32, u64 = number(2**8 - 1), number(2**32 - 1), number(U64_MAX)
+u32_or_null, u64_or_null = number(2**32 - 1, or_null=True), number(U64_MAX, or_null=True)
+text, flag = any_text(), yes_or_no()
 
 
 def hexed(length: int | None = None) -> Reader:
     """Bytes in lower-case hex, of this length if one is given."""
 
     def read(value: Any) -> bytes:
+        if type(value) is not str:
+            raise Unreadable(" must be text")
         try:
-            return encoding.unhex(text(value), length)
+            return encoding.unhex(value, length)
         except ValueError as error:
             raise Unreadable(f": {error}") from error
 
@@ -105,9 +134,10 @@ def hexed(length: int | None = None) -> Reader:
 
 def one_of(*allowed: Any) -> Reader:
     """One of a few values; 1 is not True here."""
+    typed = [(type(each), each) for each in allowed]
 
     def read(value: Any) -> Any:
-        if not any(type(value) is type(each) and value == each for each in allowed):
+        if (type(value), value) not in typed:
             raise Unreadable(f" must be one of {', '.join(map(repr, allowed))}")
         return value
 
@@ -115,9 +145,7 @@ def one_of(*allowed: Any) -> Reader:
 
 
 def nullable(reader: Reader) -> Reader:
-    """The same, or null."""
-    if isinstance(reader, number):
-        return number(reader.largest, or_null=True)
+    """The same, or null. Numbers have `or_null` for that."""
 
     def read(value: Any) -> Any:
         return None if value is None else reader(value)
@@ -131,24 +159,37 @@ def list_of(reader: Reader, longest: int = LONGEST) -> Reader:
     def read(value: Any) -> list[Any]:
         if type(value) is not list or len(value) > longest:
             raise Unreadable(f" must be a list of at most {longest}")
-        done: list[Any] = []
-        try:
-            for each in value:
-                done.append(reader(each))
-        except Unreadable as error:
-            raise Unreadable(f"[{len(done)}]{error}") from error
-        return done
+        if isinstance(reader, Column) and reader.fit(value):
+            return value
+        return one_by_one(reader, value)
 
     return read
 
 
-def pair_of(reader: Reader) -> Reader:
-    """A list of exactly two."""
+def one_by_one(reader: Reader, values: Sequence[Any]) -> list[Any]:
+    """Each value of a list, read; the one that is wrong is named."""
+    done: list[Any] = []
+    try:
+        for each in values:
+            done.append(reader(each))
+    except Unreadable as error:
+        raise Unreadable(f"[{len(done)}]{error}") from error
+    return done
 
-    def read(value: Any) -> list[Any]:
+
+def pairs_of(column: Column, longest: int = LONGEST) -> Reader:
+    """A list of lists of exactly two."""
+
+    def pair(value: Any) -> list[Any]:
         if type(value) is not list or len(value) != 2:
             raise Unreadable(" must be a list of two")
-        return [reader(value[0]), reader(value[1])]
+        return [column(value[0]), column(value[1])]
+
+    def read(value: Any) -> list[list[Any]]:
+        if type(value) is not list or len(value) > longest:
+            raise Unreadable(f" must be a list of at most {longest}")
+        as_due = set(map(type, value)) <= {list} and set(map(len, value)) <= {2} and column.fit([*chain(*value)])
+        return value if as_due else one_by_one(pair, value)
 
     return read
 
@@ -156,19 +197,23 @@ def pair_of(reader: Reader) -> Reader:
 def fields(**readers: Reader) -> Reader:
     """An object with exactly these fields."""
     names = readers.keys()
-    # Most fields are numbers, and most numbers are right: those are checked here, without a call.
-    plan = [(name, reader, reader.largest if isinstance(reader, number) else -1) for name, reader in readers.items()]
+    # Most fields are numbers or null, and most of those are right: they are checked here, without a call.
+    plan = [
+        (name, reader, *((reader.largest, reader.or_null) if isinstance(reader, number) else (-1, False)))
+        for name, reader in readers.items()
+    ]
 
     def read(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
             raise Unreadable(" must be an object")
         if value.keys() != names:
             raise Unreadable(_difference(set(value), set(names)))
-        done = {}
+        done = dict(value)
         try:
-            for name, reader, largest in plan:
+            for name, reader, largest, or_null in plan:
                 found = value[name]
-                done[name] = found if type(found) is int and 0 <= found <= largest else reader(found)
+                if not (type(found) is int and 0 <= found <= largest) and not (found is None and or_null):
+                    done[name] = reader(found)
         except Unreadable as error:
             raise Unreadable(f".{name}{error}") from error
         return done
@@ -176,7 +221,34 @@ def fields(**readers: Reader) -> Reader:
     return read
 
 
+def table_of(**columns: Column) -> Reader:
+    """A list of objects with exactly these fields, each a number, a text or a flag; the answer is a column per field.
+
+    Whole columns are quick to check: the one value that is wrong is looked for only when there is one.
+    """
+    width, rows, of_row = {len(columns)}, list_of(fields(**columns)), itemgetter(*columns)
+
+    def by_field(value: list[dict[str, Any]]) -> dict[str, list[Any]]:
+        found = map(list, zip(*map(of_row, value), strict=True)) if value else [[] for _ in columns]
+        return dict(zip(columns, found, strict=True))
+
+    def as_due(value: list[Any]) -> dict[str, list[Any]] | None:
+        if not set(map(type, value)) <= {dict} or not set(map(len, value)) <= width:
+            return None
+        try:
+            found = by_field(value)
+        except KeyError:
+            return None
+        return found if all(column.fit(found[name]) for name, column in columns.items()) else None
+
+    def read(value: Any) -> dict[str, list[Any]]:
+        found = as_due(value) if type(value) is list and len(value) <= LONGEST else None
+        return by_field(rows(value)) if found is None else found
+
+    return read
+
+
 def _difference(found: set[str], due: set[str]) -> str:
-    unknown, missing = sorted(found - due)[:NAMES_SHOWN], sorted(due - found)[:NAMES_SHOWN]
+    unknown, missing = sorted(found - due, key=str)[:NAMES_SHOWN], sorted(due - found)[:NAMES_SHOWN]
     said = [f" has unknown fields {unknown}"] if unknown else []
     return " and".join([*said, f" lacks {missing}"] if missing else said)

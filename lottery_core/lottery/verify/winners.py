@@ -7,6 +7,8 @@ from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
 
 SIDES = {1: "CT", 2: "T"}
+Range = tuple[int, int, int]
+"""The tickets of one item: the first, how many there are, and whose they are."""
 
 
 def check(record: Record, report: Report) -> None:
@@ -31,9 +33,11 @@ def said(winners: list[Record]) -> str:
 def draws(record: Record) -> list[Record]:
     """One winner per share, nobody twice, until the shares or the tickets are used up."""
     found: list[Record] = []
+    left = ranges(record)
     for index, share in enumerate(shares_of(record)):
-        left = still_in(record, found)
-        if not any(item["count"] for item in left):
+        if found:
+            left = without(left, found[-1]["user_id"])
+        if not left:
             break
         ticket, user = one_draw(record, left, index)
         found.append({"user_id": user, "ticket": ticket, "share": share})
@@ -46,10 +50,16 @@ def shares_of(record: Record) -> list[int]:
     return list(rules["shares"]) if rules["mode"] in ("sitngo", "pot") else [1]
 
 
-def still_in(record: Record, winners: list[Record]) -> list[Record]:
-    """The items of those who have not won yet."""
-    gone = {winner["user_id"] for winner in winners}
-    return [item for item in record["items"] if item["user_id"] not in gone]
+def ranges(record: Record) -> list[Range]:
+    """The tickets of all items that have any, in order."""
+    pot = record["pot"]
+    found = zip(pot.firsts, pot.tickets, pot.users, strict=True)
+    return [each for each in found if each[1]]
+
+
+def without(left: list[Range], user: int) -> list[Range]:
+    """The tickets of everybody else."""
+    return [each for each in left if each[2] != user]
 
 
 def typed_once(record: Record) -> str:
@@ -57,47 +67,42 @@ def typed_once(record: Record) -> str:
     kind, typed = record["rules"]["entropy"], record["manual"]
     if not kind.startswith("manual:") or record["outcome"]["void"] is not None:
         return "none"
-    drawable = len({item["user_id"] for item in record["items"] if item["count"]})
-    due = min(len(shares_of(record)), drawable)
+    left = ranges(record)
+    due = min(len(shares_of(record)), len({user for _, _, user in left}))
     require(len(typed) == due, f"{len(typed)} numbers were typed for {due} draws")
-    won: list[Record] = []
     for entry in typed if kind == "manual:direct" else []:
-        owner = owner_of_ticket(still_in(record, won), int(entry["digits"]))
+        owner = owner_of_ticket(left, int(entry["digits"]))
         require(owner is not None, f"the typed number {entry['digits']} is no ticket of anybody who could win")
-        won.append({"user_id": owner})
+        left = without(left, owner or 0)
     return f"{due} numbers for {due} draws"
 
 
-def one_draw(record: Record, left: list[Record], index: int) -> tuple[int, int]:
-    """Ticket and owner of one draw among the items of those who have not won."""
-    kind, key, count = record["rules"]["entropy"], chance.final(record), sum(item["count"] for item in left)
+def one_draw(record: Record, left: list[Range], index: int) -> tuple[int, int]:
+    """Ticket and owner of one draw among the tickets of those who have not won."""
+    kind, key, tickets = record["rules"]["entropy"], chance.final(record), sum([count for _, count, _ in left])
     assert key is not None
     if not kind.startswith("manual:"):
-        return owner_of_place(left, chance.uniform(key, count, "winner", index))
+        return owner_of_place(left, chance.uniform(key, tickets, "winner", index))
     number = int(record["manual"][index]["digits"])
     if kind != "manual:direct":
-        return owner_of_place(left, (chance.uniform(key, count, "manual", index) + number) % count)
+        return owner_of_place(left, (chance.uniform(key, tickets, "manual", index) + number) % tickets)
     owner = owner_of_ticket(left, number)
     assert owner is not None
     return number, owner
 
 
-def owner_of_place(left: list[Record], place: int) -> tuple[int, int]:
+def owner_of_place(left: list[Range], place: int) -> tuple[int, int]:
     """Walk over the tickets that are left, in order, to the one at `place`; the answer is its number and its owner."""
-    for item in left:
-        count = item["count"]
+    for first, count, user in left:
         if place < count:
-            return item["tickets_start"] + place, item["user_id"]
+            return first + place, user
         place -= count
     raise ValueError("a draw beyond the last ticket")
 
 
-def owner_of_ticket(left: list[Record], ticket: int) -> int | None:
+def owner_of_ticket(left: list[Range], ticket: int) -> int | None:
     """Whose ticket this is, or None."""
-    for item in left:
-        if item["count"] and item["tickets_start"] <= ticket <= item["tickets_end"]:
-            return int(item["user_id"])
-    return None
+    return next((user for first, count, user in left if first <= ticket < first + count), None)
 
 
 def survivors(record: Record) -> tuple[list[Record], list[Record]]:
@@ -126,13 +131,9 @@ def owner_of_weight(weights: dict[int, int], place: int) -> int:
 
 def seats(record: Record) -> tuple[dict[int, int], dict[int, int]]:
     """Each player's bet in tickets, CT in the order of first bets and then T; and each player's side."""
-    bets: dict[int, int] = {}
-    sides = {item["user_id"]: item["team"] for item in record["items"]}
-    for side in SIDES:
-        for item in record["items"]:
-            if item["team"] == side:
-                bets[item["user_id"]] = bets.get(item["user_id"], 0) + item["count"]
-    return bets, sides
+    pot = record["pot"]
+    sides = dict(zip(pot.users, record["items"]["team"], strict=True))
+    return {user: bet for side in SIDES for user, bet in pot.tickets_of.items() if sides[user] == side}, sides
 
 
 def leaving_weights(ranges: str, living: dict[int, int], everyone: int) -> dict[int, int]:

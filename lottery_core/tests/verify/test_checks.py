@@ -247,23 +247,27 @@ def test_a_secret_opened_after_the_beacon_is_told() -> None:
 # ---- the rake by hand: lottery.md 2.1, "worked example"
 
 
-def rows(*prices: int, first: int = 1) -> list[Record]:
-    return [{"deposit_id": first + n, "item_id": n + 1, "user_id": 2, "price": price} for n, price in enumerate(prices)]
+def rows(*prices: int, first: int = 1) -> list[rake.Row]:
+    return [(first + n, price, 2, n + 1) for n, price in enumerate(prices)]
 
 
-WORKED = rows(310, 240, 195, 80, 55, 249, 1200)
+def by_price(*given: rake.Row) -> list[rake.Row]:
+    """In the order of a pot's rows: dearest first, then the lower deposit."""
+    return sorted(given, key=lambda row: (-row[rake.PRICE], row[rake.DEPOSIT]))
+
+
+WORKED = by_price(*rows(310, 240, 195, 80, 55, 249, 1200))
 
 
 def test_the_worked_example_without_change_takes_the_best_below() -> None:
     pool = rake.preferred(WORKED, [6])
     assert rake.exactly(pool, 282) is None
     take = rake.at_most(pool, 282)
-    assert (rake.worth(take.rows), sorted(rake.numbers(take.rows))) == (275, [3, 4])
+    assert (rake.worth(take.rows), sorted(rake.deposits(take.rows))) == (275, [3, 4])
 
 
 def test_the_worked_example_with_change_makes_the_due() -> None:
-    stock = rows(25, 3, 1, first=101)
-    take = rake.with_change(rake.preferred(WORKED, [6]), 282, stock, 5000)
+    take = rake.with_change(rake.preferred(WORKED, [6]), 282, [[101, 25], [102, 3], [103, 1]], 5000)
     assert take is not None
     assert rake.worth(take.rows) - rake.worth(take.back) == 282
     assert rake.worth(take.back) in (1, 3, 4, 25, 26, 28, 29)
@@ -273,15 +277,20 @@ def test_priority_decides_between_equally_exact_sets_only() -> None:
     pool = rows(100, 100)
     assert rake.exactly(rake.preferred(pool, []), 100) == rake.Take([pool[0]], [])
     assert rake.exactly(rake.preferred(pool, [2]), 100) == rake.Take([pool[1]], [])
-    assert rake.exactly(rake.preferred(rows(60, 100), [1]), 100) == rake.Take([rows(60, 100)[1]], [])
+    cheap, dear = rows(60, 100)
+    assert rake.exactly(rake.preferred([dear, cheap], [1]), 100) == rake.Take([dear], [])
+
+
+def test_rows_worth_nothing_are_never_taken() -> None:
+    assert rake.preferred(rows(5, 0, 3), []) == rake.preferred(rows(5, 0, 3), [2]) == [rows(5)[0], rows(5, 0, 3)[2]]
 
 
 def test_a_rest_beyond_all_sums_takes_one_dear_row_with_change() -> None:
-    pool = rake.preferred(rows(100_030, 100_020, 100_010), [])
-    take = rake.with_change(pool, 100_000, rows(20, first=50), 5000)
+    pool = rows(100_030, 100_020, 100_010)
+    take = rake.with_change(pool, 100_000, [[50, 20]], 5000)
     assert take is not None
-    assert (rake.numbers(take.rows), rake.numbers(take.back)) == ([2], [50])
-    assert rake.with_change(pool, 100_000, rows(7, first=50), 5000) is None
+    assert (rake.deposits(take.rows), rake.deposits(take.back)) == ([2], [50])
+    assert rake.with_change(pool, 100_000, [[50, 7]], 5000) is None
     assert rake.at_most(pool, 100_000).rows == []
 
 

@@ -16,6 +16,7 @@ import pytest
 from lottery import drand
 from lottery.encoding import LP, TAG, U32, U64, S, canonical_json, sha256
 from lottery.verify import bets, chance, closing, promise
+from lottery.verify.pot import Pot
 
 BESIDE = Path(__file__).resolve().parents[4] / "shared" / "data" / "fair-vectors.json"
 FILE = Path(os.environ.get("LOTTERY_VECTORS", BESIDE))
@@ -53,38 +54,25 @@ def log() -> None:
     assert times is not None
 
 
-def times_of_the_log(given: dict[str, Any], value: bytes) -> list[int] | None:
+def times_of_the_log(given: dict[str, Any], start: bytes) -> list[int] | None:
     """The vectors give no times for their items: each is found by trying the game's milliseconds."""
-    tickets, found = 0, []
-    for index, (row, due) in enumerate(zip(given["items"], given["log"][1:], strict=True), 1):
-        close_ms = VECTORS["V04_close"]["close_ms"]
-        for moment in sorted(range(close_ms - 60_000, close_ms + 1), key=lambda ms: ms % 1000):
-            item = logged(row, tickets, moment)
-            if bets.item_entry(value, index, item, tickets).hex() == due:
-                found.append(moment)
-                break
-        else:
+    close_ms, found = VECTORS["V04_close"]["close_ms"], list[int]()
+    moments = sorted(range(close_ms - 60_000, close_ms + 1), key=lambda ms: ms % 1000)
+    for index, due in enumerate(given["log"][1:], 1):
+        rows = given["items"][:index]
+        fitting = (ms for ms in moments if bets.item_log(start, logged(rows, [*found, ms])).hex() == due)
+        moment = next(fitting, None)
+        if moment is None:
             return None
-        value, tickets = unhexed(due), tickets + row[4]
-    assert tickets == given["tickets"]
+        found.append(moment)
+    assert sum(row[4] for row in given["items"]) == given["tickets"]
     return found
 
 
-def logged(row: list[Any], first: int, moment: int) -> dict[str, Any]:
-    bet, user, item, deposit, price, team, seed = row
-    return {
-        "bet": bet,
-        "user_id": user,
-        "item_id": item,
-        "deposit_id": deposit,
-        "price": price,
-        "count": price,
-        "tickets_start": first if price else None,
-        "tickets_end": first + price - 1 if price else None,
-        "team": team,
-        "client_seed": seed,
-        "time_ms": moment,
-    }
+def logged(rows: list[list[Any]], moments: list[int]) -> Pot:
+    names = ("bet", "user_id", "item_id", "deposit_id", "price", "team", "client_seed")
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return Pot({**columns, "time_ms": moments}, {"tickets": "cent"})
 
 
 def close() -> None:
