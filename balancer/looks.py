@@ -39,10 +39,15 @@ class Looks:
         if future is None:
             future = self._wanted[trade_id] = asyncio.get_running_loop().create_future()
         if len(self._under_way) < AT_ONCE:
-            task = asyncio.create_task(self._look_on(db))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way.add(asyncio.create_task(self._until_none_wanted(db)))
         return await asyncio.shield(future)
+
+    async def _until_none_wanted(self, db: Database) -> None:
+        # Taken off the list in the same step in which it found nothing more wanted: who comes later starts another.
+        try:
+            await self._look_on(db)
+        finally:
+            self._under_way.discard(asyncio.current_task())
 
     async def _look_on(self, db: Database) -> None:
         while self._wanted:

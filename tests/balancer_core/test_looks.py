@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from balancer import show_trades, trades
+from balancer.db import Database
+from balancer.looks import Looks
 
 
 async def test_many_at_once_share_a_few_looks_and_get_their_own(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +42,30 @@ async def test_a_look_that_fails_fails_for_those_who_shared_it_only(world: Any, 
     assert [type(error) for error in failed] == [OperationalError] * 3
     monkeypatch.setattr(world.ctx.db, "look", look)
     assert (await trades.show(world.ctx, [trade_id]))[0].trade_id == trade_id
+
+
+async def test_who_comes_in_the_step_in_which_the_looks_end_is_answered() -> None:
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    class Slow:
+        async def look(self, *_args: Any) -> Any:
+            await gate
+            return [], []
+
+    looks, slow = Looks(), cast(Database, Slow())
+
+    async def comes_late() -> Any:
+        await gate
+        return await looks.trade(slow, "trd_late")
+
+    others = []
+    for trade_id in ("trd_1", "trd_2"):
+        others.append(asyncio.create_task(looks.trade(slow, trade_id)))
+        await asyncio.sleep(0)  # it asks
+        await asyncio.sleep(0)  # its look begins
+    late = asyncio.create_task(comes_late())
+    await asyncio.sleep(0)
+    gate.set_result(None)
+    async with asyncio.timeout(10):
+        assert await late is None
+    await asyncio.gather(*others)
