@@ -107,6 +107,11 @@ class Fleet:
             rows = await self._db.run(_register, new, self._clock.now())
         await asyncio.to_thread(self._take_over, rows)
 
+    def run_of(self, bot: str) -> str | None:
+        """The worker's run that this bot's last heartbeat came from."""
+        beat = self._beats.get(bot)
+        return beat.run if beat is not None else None
+
     def bots(self) -> list[BotView]:
         """Every known bot, ordered by color and number."""
         return sorted(self._bots.values(), key=lambda bot: (bot.color, bot.bot_id))

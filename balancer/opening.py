@@ -173,7 +173,8 @@ class Making:
         moved = orders.Moved.of(self.direction, [orders.asset_of(row) for row in mine])
         bot = f"{trade['color']}-{trade['bot_id']}"
         url = self.trade_url
-        return orders.send(self.ctx, bot, trade["trade_id"], 1, str(url.partner), url.trade_token, self.message, moved)
+        token = url.trade_token
+        return orders.send(self.ctx, bot, trade["trade_id"], 1, str(url.partner), token, self.message, moved, first=True)
 
 
 # --- deposit ------------------------------------------------------------------------------------------

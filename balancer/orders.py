@@ -151,6 +151,7 @@ def build(
     attempt: int = 0,
     order_id: str | None = None,
     lifetime_s: float | None = None,
+    run: str | None = None,
 ) -> Order:
     """An order with its times; it expires ``lifetime_s`` from now, by default after the setting ``order_expiry_s``."""
     issued_at_ms = ctx.server_clock.now_ms()
@@ -164,6 +165,7 @@ def build(
         issued_at_ms=issued_at_ms,
         expires_at_ms=issued_at_ms + lifetime_ms,
         payload=payload,
+        run=run,
     )
 
 
@@ -173,9 +175,21 @@ def full_message(settings: Settings, token: str, message: str) -> str:
 
 
 def send(
-    ctx: Context, bot: str, trade_id: str, attempt: int, partner: str, trade_token: str, message: str, moved: Moved
+    ctx: Context,
+    bot: str,
+    trade_id: str,
+    attempt: int,
+    partner: str,
+    trade_token: str,
+    message: str,
+    moved: Moved,
+    *,
+    first: bool,
 ) -> Order:
-    """The order to make a trade's offer. Its id is made of trade and attempt, so that giving it again is no second order."""
+    """The order to make a trade's offer. Its id is made of trade and attempt, so that giving it again is no second order.
+
+    ``first``: no order of this attempt was ever given. Only such a one names the worker's run that it is for.
+    """
     token = ctx.master.verify_token(trade_id)
     payload = SendOrder(
         token=token,
@@ -185,7 +199,8 @@ def send(
         give=moved.give,
         take=moved.take,
     )
-    return build(ctx, "send", bot, payload, trade_id=trade_id, attempt=attempt, order_id=f"send-{trade_id}-{attempt}")
+    order_id, run = f"send-{trade_id}-{attempt}", ctx.fleet.run_of(bot) if first else None
+    return build(ctx, "send", bot, payload, trade_id=trade_id, attempt=attempt, order_id=order_id, run=run)
 
 
 def asset_of(row: Mapping[Any, Any] | RowMapping) -> Asset:
@@ -209,10 +224,11 @@ def moved_of(connection: Connection, found: Iterable[Row[Any]]) -> dict[str, Mov
 
 
 def send_again(ctx: Context, trade: Row[Any], moved: Moved) -> Order:
-    """The send order of a trade's present attempt, from its row."""
+    """The send order of a trade's present attempt, from its row; one that waits for its next try was never given."""
     bot = f"{trade.color}-{trade.bot_id}"
     trade_token = open_trade_token(ctx, trade.trade_id, trade.trade_url_sealed)
-    return send(ctx, bot, trade.trade_id, trade.attempt, str(trade.partner), trade_token, trade.message, moved)
+    first, partner = trade.next_try_at is not None, str(trade.partner)
+    return send(ctx, bot, trade.trade_id, trade.attempt, partner, trade_token, trade.message, moved, first=first)
 
 
 def cancel(ctx: Context, trade: Row[Any], moved: Moved) -> Order:

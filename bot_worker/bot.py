@@ -94,7 +94,8 @@ class Memory:
     looked_at_s: int = 0  # when that was, unix s, and
     whole_look_at: float = 0.0  # when all changes of their lives were read last, monotonic s
     redis_run: str = ""
-    doubt_before_ms: int = 0  # a send issued before may have been begun by a worker whose marker Redis forgot
+    doubt_before_ms: int = 0  # a send issued before may have been begun by a worker whose marker Redis forgot; and
+    lease_doubt_before_ms: int = 0  # by one before this run took its lease, unless the order was first given for this run
 
     def watched(self, trades: Iterable[WatchedTrade], at_s: int, whole_at: float | None) -> None:
         """A look at these trades' offers came off, at this time; ``whole_at`` if all changes of their lives were read."""

@@ -70,9 +70,10 @@ def send(bot: Bot, order: Order, tell: Tell) -> None:
 
 
 def may_be_attempted(bot: Bot, order: Order) -> bool:
-    """Whether this run began this attempt, or a run before it may have, under a Redis that has forgotten it."""
-    begun = (order.trade_id, order.attempt) in bot.memory.attempted
-    return begun or order.issued_at_ms < bot.memory.doubt_before_ms
+    """Whether this run began this attempt, or another may have, under a Redis that has forgotten it."""
+    if (order.trade_id, order.attempt) in bot.memory.attempted or order.issued_at_ms < bot.memory.doubt_before_ms:
+        return True
+    return order.run != bot.lease.run and order.issued_at_ms < bot.memory.lease_doubt_before_ms
 
 
 def _ready(bot: Bot, order: Order, tell: Tell) -> bool:
@@ -124,8 +125,9 @@ def look_at_server(bot: Bot) -> None:
     jump_ms = abs((bot.server_clock.offset_ms or 0) - offset_before)
     known = bot.memory.redis_run
     margin_ms = jump_ms + bot.server_clock.doubt_ms
-    bot.memory.redis_run, bot.memory.doubt_before_ms = bot.lease.remember_server(margin_ms)
+    bot.memory.redis_run, doubt_before_ms = bot.lease.remember_server(margin_ms)
     if bot.memory.redis_run != known:
+        bot.memory.doubt_before_ms = doubt_before_ms
         _log.warning("redis_changed", jump_ms=jump_ms)
 
 

@@ -161,7 +161,7 @@ class Worker:
         """What to know before the first order: the time, whether Redis can have forgotten markers, what a dead worker left."""
         bot = self.bot
         wire.measure_time(bot.redis, bot.clock, bot.server_clock)
-        bot.memory.redis_run, bot.memory.doubt_before_ms = bot.lease.remember_server(SERVER_CHANGED_MARGIN_MS)
+        bot.memory.redis_run, bot.memory.lease_doubt_before_ms = bot.lease.remember_server(SERVER_CHANGED_MARGIN_MS)
         put_back = put_right(bot.redis, bot.name)
         if put_back:
             _log.warning("orders_put_back", count=put_back)

@@ -244,7 +244,11 @@ PAYLOADS: dict[str, type[Payload]] = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One thing that one bot is asked to do. Times are Redis' server time in ms."""
+    """One thing that one bot is asked to do. Times are Redis' server time in ms.
+
+    ``run`` stands in the first order that is given for an attempt: the worker's process that is to carry it out. No process
+    before it can have begun what was first asked of this one. An order that is given again names none.
+    """
 
     order_id: str
     kind: str
@@ -254,6 +258,7 @@ class Order:
     issued_at_ms: int
     expires_at_ms: int
     payload: Payload
+    run: str | None = None
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""

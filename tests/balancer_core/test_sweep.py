@@ -90,6 +90,29 @@ async def test_try_later_is_asked_again_in_time_with_the_next_attempt(world: Wor
     assert await sweep.give_orders(world.ctx) == 0
 
 
+async def test_only_the_first_order_of_an_attempt_names_the_run_that_it_is_for(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    bot = bot_of(world, trade_id)
+    assert [order.run for order in world.taken(bot)] == ["run"]
+    await world.ctx.outbox.drain()
+    world.change(update(models.trades).values(order_issued_at=None))  # nobody knows whether it went out
+    world.later(sweep.GIVING_S + 1)
+    assert await sweep.give_orders(world.ctx) == 1
+    await world.ctx.outbox.drain()
+    assert [(order.attempt, order.run) for order in world.taken(bot)] == [(1, None)]
+    await world.tell(trade_id, "try_later", code="steam_throttled", reason="slow", retry_after_s=1)
+    world.later(2)
+    assert await without_redis(world, lambda: sweep.give_orders(world.ctx)) == 0
+    world.later(sweep.GIVING_S + 1)
+    assert await sweep.give_orders(world.ctx) == 1
+    assert [(order.attempt, order.run) for order in world.taken(bot)] == [(2, None)]
+    await world.ctx.outbox.drain()
+    await world.tell(trade_id, "try_later", attempt=2, code="steam_throttled", reason="slow", retry_after_s=1)
+    world.later(2)
+    assert await sweep.give_orders(world.ctx) == 1
+    assert [(order.attempt, order.run) for order in world.taken(bot)] == [(3, "run")]
+
+
 async def test_silence_past_the_expiry_leads_to_doubt_and_not_to_freedom(world: World) -> None:
     [trade_id] = await world.deposit(1)
     bot = bot_of(world, trade_id)

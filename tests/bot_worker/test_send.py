@@ -290,6 +290,27 @@ def test_a_worker_that_starts_at_another_redis_doubts_what_is_older(lab: Lab, pl
     assert kinds(lab.do(old)) == ["answer_lost"]
 
 
+def test_what_was_first_asked_of_this_run_needs_no_clock_to_be_new(lab: Lab, player: SteamAccount) -> None:
+    lab.die()
+    lab.redis.set(wire.memory_key(lab.name), f"{'f' * 40} 0")
+    lab.start()
+    asked_again = lab.send_order(player, [], player.assets())
+    assert kinds(lab.do(asked_again)) == ["answer_lost"]
+    of_another = replace(lab.send_order(player, [], player.assets()), run="red-1/another")
+    assert kinds(lab.do(of_another)) == ["answer_lost"]
+    first = replace(lab.send_order(player, [], player.assets()), run=lab.bot.lease.run)
+    assert kinds(lab.do(first)) == ["picked_up", "offer_active"]
+    lab.redis.delete(wire.attempted_key(lab.name, first.trade_id))
+    assert kinds(lab.do(first)) == ["answer_lost"]
+
+
+def test_after_another_change_of_redis_even_that_is_in_doubt(lab: Lab, player: SteamAccount) -> None:
+    old = replace(lab.send_order(player, [], player.assets(), issued_at_ms=Clock().now_ms() - 1), run=lab.bot.lease.run)
+    lab.bot.memory.redis_run = "f" * 40
+    lab.redis.set(wire.memory_key(lab.name), f"{'f' * 40} 0")
+    assert kinds(lab.do(old)) == ["answer_lost"]
+
+
 def test_what_stands_in_place_of_the_memory_of_a_redis_stops_no_bot_for_ever(lab: Lab, player: SteamAccount) -> None:
     for text in ("", "f" * 40, f"{lab.bot.memory.redis_run} {'9' * 30}", "f" * 200):
         lab.redis.set(wire.memory_key(lab.name), text)
