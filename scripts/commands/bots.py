@@ -1,4 +1,4 @@
-"""`fleet bots`: what this host's vault holds."""
+"""`fleet bots`: what this host's vault holds; and, at the balancer, letting a frozen bot go on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-cli = click.Group(help="The vault of this host: import, list, Guard codes.")
+cli = click.Group(help="The vault of this host: import, list, Guard codes; at the balancer: unfreeze.")
 
 
 def _vault(app: App, *, create: bool = False) -> Vault:
@@ -161,6 +161,29 @@ def proxy(app: App, bot: str, clear: bool) -> None:
     except VaultError as error:
         raise click.ClickException(error.detail) from None
     click.echo(f"{bot} goes out {'through ' + egress_of(address) if address else 'directly'}, from its next start on")
+
+
+@cli.command()
+@click.argument("bot")
+@click.pass_obj
+def unfreeze(app: App, bot: str) -> None:
+    """At the balancer: let BOT go on that an audit has frozen. Its differences are known from then on and freeze it no more."""
+    import getpass
+
+    from balancer import audits
+    from scripts.commands.clients import _opened
+    from shared.clock import Clock
+    from shared.domain.ids import BotName
+
+    try:
+        name = BotName.parse(bot)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    with _opened(app) as (connection, _):
+        frozen = audits.unfreeze(connection, name.color, name.bot_id, f"cli:{getpass.getuser()}", Clock().now())
+    if not frozen:
+        raise click.ClickException(f"{name} is not frozen")
+    click.echo(f"{name} gives and takes again, within seconds")
 
 
 @cli.command()
