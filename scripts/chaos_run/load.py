@@ -41,6 +41,7 @@ class Told:
     refusals: Counter[str] = field(default_factory=Counter)
     answers: Counter[int] = field(default_factory=Counter)
     lost_answers: int = 0
+    lost_keys: set[str] = field(default_factory=set)
     events: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -85,6 +86,8 @@ class Balancers:
                 reply = Reply(answer.status, await answer.json(content_type=None))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             self._told.lost_answers += 1
+            if key is not None:
+                self._told.lost_keys.add(key)
             return None
         self._told.answers[reply.status] += 1
         if reply.code:
@@ -245,9 +248,13 @@ class Load:
         """No new requests; those under way end by themselves or stay unanswered."""
         self._wait(self._stop_players())
 
-    def finish(self) -> None:
-        """Ask once more for every request that never had an answer: its trades, if it made any, are told now."""
+    def finish(self) -> int:
+        """Ask once more for every request that has a try without answer: its trades are told now. How many keys have some.
+
+        A refusal is no last word while an earlier try is still at work in another balancer.
+        """
         self._wait(self._ask_again())
+        return len(self.told.trades_of)
 
     def close(self) -> None:
         """Read the feed to its end, then end the thread."""
@@ -260,7 +267,7 @@ class Load:
         """Keep what an answer said about a key; the trades it named."""
         if reply is None:
             return []
-        if reply.final:
+        if reply.final and (reply.status < 400 or key not in self.told.lost_keys):
             self.unanswered.pop(key, None)
         if reply.status >= 400:
             return []

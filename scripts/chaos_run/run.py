@@ -95,8 +95,12 @@ def run(options: Options, folder: Path, say: Say) -> dict[str, Any]:
             hand.run(options.plan(), options.seconds, options.patience_s)
             load.stop_asking()
             healed_s = heal(fleet, hand, say)
-            load.finish()
-            settled_s = settle(fleet, hand, ledger, options.settle_minutes * 60, say)
+            answered, settled_s = load.finish(), 0.0
+            while True:
+                settled_s += settle(fleet, hand, ledger, options.settle_minutes * 60, say)
+                if (now_answered := load.finish()) == answered:
+                    break
+                answered = now_answered
         finally:
             hand.close()
         load.close()
