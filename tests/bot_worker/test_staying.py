@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import http.server
 import itertools
 import threading
-import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 from bot_lab import FAST, MASTER, Lab, SteamAccount, SteamWorld, ask, kinds
+from forward_proxy import Proxy, proxied
 
 from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.credentials import check_proxy, egress_of
@@ -228,45 +225,10 @@ def test_a_read_that_steam_wants_much_later_is_not_repeated(lab: Lab) -> None:
 # --- proxies -------------------------------------------------------------------------------------
 
 
-class Proxy(http.server.BaseHTTPRequestHandler):
-    """Passes on what is asked for in full, and counts it."""
-
-    passed: int = 0
-
-    def _pass_on(self) -> None:
-        type(self).passed += 1
-        want = urllib.parse.urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        onward = http.client.HTTPConnection(want.hostname or "", want.port, timeout=10)
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "proxy-connection"}
-        with contextlib.closing(onward):
-            onward.request(self.command, f"{want.path}?{want.query}", body or None, headers)
-            answer = onward.getresponse()
-            content = answer.read()
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in ("transfer-encoding", "content-length", "connection"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = _pass_on
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def proxy() -> Iterator[str]:
-    Proxy.passed = 0
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+    with proxied() as address:
+        yield address
 
 
 def test_a_bot_with_a_proxy_goes_out_through_it_and_is_paced_by_its_address(

@@ -1,30 +1,52 @@
-"""A fleet of two groups at a Redis with an access list: each part has a user of its own there."""
+"""A fleet of two groups with every kind of secret: each part has a Redis user of its own, the first bot a proxy."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
 from flow_site import Website
+from forward_proxy import proxied
 from intruders.guarded import GuardedStack
 
+from scripts.embedded import EmbeddedPostgres, find_postgres
 from scripts.stack import Wish
 
 QUICK_LOOKS = {"trades": {"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.0, "items_look_s": 1.0, "inventory_cache_s": 1.0}}
+DATABASE_PASSWORD = "Planted-database-password"
+PROXY_PASSWORD = "Planted-proxy-password"
 
 
 @pytest.fixture(scope="session")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedStack]:
+def own_postgres() -> Iterator[EmbeddedPostgres | None]:
+    """A server that a test may kill; none where PostgreSQL is not installed, and the fleet runs on SQLite."""
+    if find_postgres() is None:
+        yield None
+        return
+    with EmbeddedPostgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory, own_postgres: EmbeddedPostgres | None) -> Iterator[GuardedStack]:
     wish = Wish(
         directory=tmp_path_factory.mktemp("guarded"),
         groups=["red:1", "blue:1"],
         bots_per_group=2,
         players=0,
         protection_s=2,
+        log_level="debug",
         overrides=QUICK_LOOKS,
     )
-    with GuardedStack(wish) as running:
-        yield running
+    if own_postgres is not None:
+        # This server asks for no password, but whatever connects has one to lose.
+        url = own_postgres.create_database("guarded")
+        wish.database_url = url.replace("postgres@", f"postgres:{DATABASE_PASSWORD}@")
+        assert DATABASE_PASSWORD in wish.database_url
+    with contextlib.ExitStack() as stack:
+        proxy = stack.enter_context(proxied()).replace("http://", f"http://bot:{PROXY_PASSWORD}@")
+        yield stack.enter_context(GuardedStack(wish, proxy))
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import redis
 
+from bot_worker.vault import Vault
 from scripts.embedded import EmbeddedRedis
 from scripts.redis_acl import BALANCER, OPERATOR, host_user
 from scripts.stack import Stack, Wish
+from shared import settings as settings_module
 from shared import wire
 
 CONFIG = Path(__file__).parents[2] / "config" / "redis" / "redis.conf"
@@ -46,9 +49,10 @@ class GuardedStack(Stack):
 
     redis: GuardedRedis
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: Wish, proxy: str) -> None:
         super().__init__(wish)
         self.users = wish.directory / "users"
+        self.proxy = proxy
 
     def _start_redis(self) -> None:
         groups = [argument for group in self.wish.groups for argument in ("--group", group)]
@@ -58,10 +62,20 @@ class GuardedStack(Stack):
         self.redis.start()
         self.redis_url = self.redis.url_of(OPERATOR)
 
+    def host_redis_url(self, group: str) -> str:
+        return self.redis.url_of(host_user(group))
+
     def _write_settings(self) -> None:
         super()._write_settings()
-        users = {self.config: BALANCER} | {self.host_config(group): host_user(group) for group in self.wish.groups}
-        for path, user in users.items():
-            text = path.read_text()
-            assert self.redis_url in text
-            path.write_text(text.replace(self.redis_url, self.redis.url_of(user)))
+        text = self.config.read_text()
+        assert self.redis_url in text
+        self.config.write_text(text.replace(self.redis_url, self.redis.url_of(BALANCER)))
+
+    def _prepare_keys(self) -> None:
+        """The first bot goes out through a proxy that wants a password."""
+        super()._prepare_keys()
+        vault = self.vault(self.wish.groups[0])
+        vault.put([replace(vault.account(self.wish.bot_names()[0]), proxy=self.proxy)])
+
+    def vault(self, group: str) -> Vault:
+        return Vault.open(settings_module.load(self.host_config(group)).group)
