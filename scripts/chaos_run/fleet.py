@@ -48,6 +48,7 @@ PACES: dict[str, dict[str, Any]] = {
         "offer_timeout_s": 30.0,
         "protection_look_s": 4.0,
         "decline_s": 5.0,
+        "audit_again_s": 3.0,
     },
 }
 

@@ -21,6 +21,7 @@ PROTECTION_S = 8
 OFFER_LIFETIME_S = 40
 REVERSAL_LOCK_S = 10
 HEALED_S = 120.0
+OWN_AUDIT_S = 45
 REST_LOOKS = 3
 REST_EVERY_S = 1.0
 # In a run of power cuts only: seconds of full load before and after each.
@@ -153,7 +154,8 @@ def _with_reasons(fleet: ChaosFleet, ledger: Books) -> int:
 def close_the_books(
     options: Options, fleet: ChaosFleet, load: Load, ledger: Books, hand: Hand, healed_s: float, settled_s: float
 ) -> dict[str, Any]:
-    """Compare everything with everything, and write down what was compared."""
+    """Compare everything with everything, and write down what was compared; everything is at rest, and runs."""
+    own = own_audit(fleet)
     record = get_json(f"{fleet.control_url}/control/record", timeout_s=60)
     tables, rows = ledger.everything(), audit.read_books(fleet.database_url)
     reasons, without_reason = books.unfinished(tables["trades"], record["offers"])
@@ -163,6 +165,7 @@ def close_the_books(
     found += books.histories(tables)
     found += books.answers(load.told.trades_of, tables["trades"])
     found += [audit.Difference("client", text) for text in load.told.wrong]
+    found += own
     requests = get_json(f"{fleet.control_url}/control/requests", timeout_s=30)
     (fleet.wish.directory / "books.json").write_text(books.as_text(tables))
     (fleet.wish.directory / "record.json").write_text(books.as_text(record))
@@ -184,6 +187,15 @@ def close_the_books(
         "folder": str(fleet.wish.directory),
         "differences": [{"kind": row.kind, "text": row.text} for row in found],
     }
+
+
+def own_audit(fleet: ChaosFleet) -> list[audit.Difference]:
+    """What the fleet's own audit finds, each bot's inventory against its rows; it must find no more than ours."""
+    try:
+        fleet.fleet("audit", "--json", "--wait", str(OWN_AUDIT_S))
+    except StackError as error:
+        return [audit.Difference("own_audit", str(error))]
+    return []
 
 
 def _told(wound: Wound, events: list[dict[str, Any]]) -> dict[str, Any]:
