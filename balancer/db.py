@@ -353,7 +353,11 @@ def _try(connection: Connection, unit: _Unit) -> None:
     try:
         unit.result = unit.fn(connection, *unit.args)
     except Exception as error:  # handed to the unit's caller, see `_commit`
-        savepoint.rollback()
+        try:
+            savepoint.rollback()
+        except DBAPIError:
+            # SQLite has taken the whole transaction back by itself, as it does when its disk is full.
+            raise error from None
         unit.error = error
     else:
         savepoint.commit()

@@ -28,6 +28,7 @@ from shared import log, wire
 from shared.clock import from_unix
 from shared.domain.ids import BotName
 from shared.domain.status import TradeEvent, TradeStatus, Verdict
+from shared.errors import DatabaseUnavailable
 from shared.messages import Report
 from shared.sealing import SealBroken
 
@@ -107,19 +108,21 @@ class Reader:
             redis.RedisError, DatabaseUnavailable: what was read stays unacknowledged and is read again next time.
         """
         entries = await asyncio.to_thread(self._read)
-        acknowledged = 0
+        done: list[_Done] = []
         try:
             by_bot: dict[bytes, list[Entry]] = {}
             for entry in entries:
                 by_bot.setdefault(entry[1].get(b"bot", b""), []).append(entry)
-            for done in await _all_of([self._apply_in_order(of_one) for of_one in by_bot.values()]):
-                self._tell(done)
-                acknowledged += len(done)
+            work = [self._apply_in_order(of_one, done) for of_one in by_bot.values()]
+            failed = [error for error in await asyncio.gather(*work, return_exceptions=True) if error is not None]
+            self._tell(done)
+            if failed:
+                raise failed[0]
         except BaseException:
             self._redo = True
             raise
         await self._tidy()
-        return acknowledged
+        return len(done)
 
     async def listen_round(self) -> int:
         """Wait up to a second for word of changes that another balancer applied, and pass it on. Returns how many."""
@@ -229,9 +232,10 @@ class Reader:
 
     # --- applying --------------------------------------------------------------------------------
 
-    async def _apply_in_order(self, entries: Sequence[Entry]) -> list[_Done]:
-        """Apply reports of one bot, in the order in which it told them."""
-        return [await self._apply(entry_id, fields) for entry_id, fields in entries]
+    async def _apply_in_order(self, entries: Sequence[Entry], done: list[_Done]) -> None:
+        """Apply reports of one bot, in the order in which it told them, up to the first that fails."""
+        for entry_id, fields in entries:
+            done.append(await self._apply(entry_id, fields))
 
     async def _apply(self, entry_id: bytes, fields: dict[bytes, bytes]) -> _Done:
         bot = fields.get(b"bot", b"")[:40].decode("utf-8", "replace")
@@ -265,8 +269,11 @@ class Reader:
     def _hopeless(self, entry_id: bytes, error: Exception) -> bool:
         """Whether it is the report that is wrong: whoever has a bot's keys can write anything into it.
 
-        What the database never takes is given up after some tries, or it would stop every report behind it.
+        What the database never takes is given up after some tries, or it would stop every report behind it. While the database
+        is away or its disk is full no report is at fault.
         """
+        if isinstance(error, DatabaseUnavailable):
+            return False
         if isinstance(error, _WRONG) and not getattr(error, "connection_invalidated", False):
             return True
         self._tries[entry_id] = self._tries.get(entry_id, 0) + 1
@@ -350,17 +357,6 @@ class Reader:
                 self._inventory(wire.open_report(bot, sealed, self._ctx.master.bot(bot)))
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             logger.warning("change not understood", action="changes", reason=type(error).__name__)
-
-
-async def _all_of(work: Sequence[Any]) -> list[list[_Done]]:
-    """All results; if some failed, the first error, after every one has ended."""
-    results: list[list[_Done] | BaseException] = await asyncio.gather(*work, return_exceptions=True)
-    done = []
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-        done.append(result)
-    return done
 
 
 def _entries(answer: Any) -> list[Entry]:

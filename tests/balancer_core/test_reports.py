@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from balancer_core.core_world import MASTER, World
-from sqlalchemy.exc import OperationalError
 
 from balancer.loops import Loops
-from balancer.reports import Reader
+from balancer.reports import TRIES_MAX, Reader, apply
 from shared import wire
+from shared.errors import DatabaseUnavailable
 from shared.messages import Report
 
 
@@ -97,16 +97,44 @@ async def test_database_away_acknowledges_nothing_and_reads_again(
     send(world, world.report(trade_id, "picked_up"))
     run = world.ctx.db.run
 
-    async def away(*_args: Any) -> None:
-        raise OperationalError("statement", {}, Exception("gone"))
+    async def away(work: Any, *args: Any) -> Any:
+        """Too little room for a trade's rows, enough for an event."""
+        if work is apply:
+            raise DatabaseUnavailable(reason="disk")
+        return await run(work, *args)
 
     monkeypatch.setattr(world.ctx.db, "run", away)
-    with pytest.raises(OperationalError):
-        await reader.round()
+    for _ in range(TRIES_MAX + 2):  # however long it lasts, no report is given up for it
+        with pytest.raises(DatabaseUnavailable):
+            await reader.round()
     assert pending(world) == 1
     monkeypatch.setattr(world.ctx.db, "run", run)
     assert await reader.round() == 1
     assert world.trade(trade_id).status == "sending"
+    assert world.events("report_unusable") == []
+
+
+async def test_what_was_applied_is_told_although_another_bots_report_was_not(
+    world: World, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first], [second] = await world.deposit(1), await world.deposit(1, who=2)
+    bots = [world.trade(trade_id).bot_id for trade_id in (first, second)]
+    assert bots[0] != bots[1]
+    send(world, world.report(first, "offer_active", offer_id="7", state=2))
+    send(world, world.report(second, "offer_active", offer_id="8", state=2))
+    run = world.ctx.db.run
+
+    async def one_fails(work: Any, *args: Any) -> Any:
+        if work is apply and args[0].trade_id == second:
+            raise DatabaseUnavailable(reason="busy")
+        return await run(work, *args)
+
+    monkeypatch.setattr(world.ctx.db, "run", one_fails)
+    with world.ctx.waiters.expect([first]) as expectation, pytest.raises(DatabaseUnavailable):
+        await reader.round()
+    assert await expectation.wait(0)
+    await reader.flush()
+    assert pending(world) == 1
 
 
 async def test_a_new_balancer_takes_over_what_a_dead_one_left(world: World, reader: Reader) -> None:
@@ -228,7 +256,7 @@ async def test_loops_carry_a_report_to_its_waiter_and_stop(world: World) -> None
     with world.ctx.waiters.expect([trade_id]) as expectation:
         send(world, world.report(trade_id, "offer_active", offer_id="77", state=2))
         assert await expectation.wait(10)
-    assert loops.running() == dict.fromkeys(("reports", "changes", "fleet", "watching", "sweep", "clock"), True)
+    assert loops.running() == dict.fromkeys(("reports", "changes", "fleet", "watching", "sweep", "audits", "clock"), True)
     await loops.stop()
     assert not any(loops.running().values())
 

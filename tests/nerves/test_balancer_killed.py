@@ -14,7 +14,7 @@ from shared import wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves-balancer")]
 
-LED = ("watching", "sweep")
+LED = ("watching", "sweep", "audits")
 
 
 def begun(site: Website, **account: Any) -> tuple[Player, list[str]]:
