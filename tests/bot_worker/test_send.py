@@ -340,6 +340,28 @@ def test_without_the_lease_nothing_is_sent(lab: Lab, player: SteamAccount) -> No
     assert lab.redis.llen(f"rq:queue:{lab.name}") == 1  # for whoever has the lease now
 
 
+def test_a_worker_that_lost_its_bot_during_the_post_confirms_nothing(
+    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker may have sent the next attempt by then: two confirmed offers would both be good."""
+    from bot_worker.lease import LeaseLost
+
+    order = lab.send_order(player, lab.me.assets(), [])
+    send = lab.bot.session.send_offer
+
+    def send_then_lose(*args: object) -> object:
+        sent = send(*args)
+        lab.redis.set(wire.lease_key(lab.name), "another run")
+        return sent
+
+    monkeypatch.setattr(lab.bot.session, "send_offer", send_then_lose)
+    lab.enqueue(order)
+    with pytest.raises(LeaseLost):
+        lab.rq.work_one(1)
+    assert kinds(lab.reports()) == ["picked_up", "confirmation_needed"]
+    assert [offer["state"] for offer in offers_of(lab, order)] == [9]
+
+
 class Killed(BaseException):
     """SIGKILL, as far as one process can tell."""
 

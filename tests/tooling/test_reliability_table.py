@@ -1,0 +1,71 @@
+"""The table of promises names tests that exist, and every promise, every mistake and every break has one."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+NAMED = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+BREAKS = sorted((ROOT / "scripts").glob("mutations*.toml"))
+PROMISES, MISTAKES = range(1, 13), range(1, 15)
+
+
+@cache
+def names_in(path: Path) -> frozenset[str]:
+    """Names of the test functions of one file; none if there is no such file."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return frozenset(re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE))
+
+
+def sections() -> dict[str, str]:
+    """Heading to text."""
+    parts = re.split(r"^## (.+)$", PAGE, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def rows(text: str) -> list[str]:
+    """The rows of a section's table, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return lines[2:]
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = NAMED.findall(PAGE)
+    assert len(named) > 100
+    assert [f"{file}::{name}" for file, name in named if name not in names_in(ROOT / "tests" / file)] == []
+
+
+def test_every_row_names_a_test() -> None:
+    assert [row for text in sections().values() for row in rows(text) if not NAMED.search(row)] == []
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_every_promise_has_a_row(promise: int) -> None:
+    [found] = [rows(text) for heading, text in sections().items() if heading.startswith(f"{promise}. ")]
+    assert found
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_every_mistake_of_others_has_its_test(mistake: int) -> None:
+    [row] = [row for row in rows(sections()["Fourteen mistakes of others"]) if row.startswith(f"| {mistake} ")]
+    assert f"::test_mistake_{mistake:02}_" in row
+
+
+@pytest.mark.parametrize("path", BREAKS, ids=lambda path: path.name)
+def test_every_break_fits_the_code_and_names_tests_that_exist(path: Path) -> None:
+    """`scripts/mutate` says so too, but only when somebody runs it."""
+    wrong = []
+    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["mutation"]:
+        if (ROOT / entry["file"]).read_text(encoding="utf-8").count(entry["find"]) != 1:
+            wrong.append(f"{entry['name']}: its text does not stand once in {entry['file']}")
+        for named in entry["tests"]:
+            file, _, name = named.partition("::")
+            if not (ROOT / file).is_file() or (name and name.partition("[")[0] not in names_in(ROOT / file)):
+                wrong.append(f"{entry['name']}: {named}")
+    assert wrong == []
