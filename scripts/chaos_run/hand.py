@@ -36,7 +36,7 @@ class Wound:
     struck_s: float
     in_flight: int | None
     first_event: int | None
-    mend: Callable[[], object]
+    mend: Callable[[], object] | None
     well: Callable[[float], bool]
     mended_s: float | None = None
     mended_wall: float = 0.0
@@ -44,11 +44,8 @@ class Wound:
     last_event: int | None = None
 
 
-Deed = tuple[Callable[[], object], Callable[[float], bool]]
-
-
-def nothing() -> None:
-    """What is mended by itself: a supervisor, or `ChaosFleet.keep`, starts it again."""
+# How to mend it (what has none is mended by itself: a supervisor, or `ChaosFleet.keep`, starts it again), and when it is well.
+Deed = tuple[Callable[[], object] | None, Callable[[float], bool]]
 
 
 class Watch:
@@ -182,7 +179,8 @@ class Hand:
 
     def _mend(self, wound: Wound) -> None:
         wound.mended_wall = time.time()
-        wound.mend()
+        if wound.mend is not None:
+            wound.mend()
         wound.mended_s = round(self._now(), 2)
 
     def _close(self, wound: Wound) -> None:
@@ -214,7 +212,7 @@ class Hand:
     def _kill_worker(self, blow: Blow) -> Deed:
         pid = self.fleet.worker_pid(blow.target)
         signal_pid(pid, signal.SIGKILL)
-        return nothing, self._bot_is_well(blow.target, pid)
+        return None, self._bot_is_well(blow.target, pid)
 
     def _stop_worker(self, blow: Blow) -> Deed:
         pid = self.fleet.worker_pid(blow.target)
@@ -224,21 +222,21 @@ class Hand:
     def _revoke_sessions(self, blow: Blow) -> Deed:
         steam_id = next(row["steam_id"] for row in self.load.bot_accounts if row["name"] == blow.target)
         send_json("PATCH", f"{self.fleet.control_url}/control/accounts/{steam_id}", {"revoke_tokens": True})
-        return nothing, self._bot_is_well(blow.target)
+        return None, self._bot_is_well(blow.target)
 
     # --- hosts -----------------------------------------------------------------------------------------------------
 
     def _kill_supervisor(self, blow: Blow) -> Deed:
         self._end_part(group_part(blow.target), blow.lasts_s, signal.SIGKILL, with_children=False)
-        return nothing, self._group_is_well(blow.target)
+        return None, self._group_is_well(blow.target)
 
     def _kill_host(self, blow: Blow) -> Deed:
         self._end_part(group_part(blow.target), blow.lasts_s, signal.SIGKILL)
-        return nothing, self._group_is_well(blow.target)
+        return None, self._group_is_well(blow.target)
 
     def _restart_host(self, blow: Blow) -> Deed:
         self._end_part(group_part(blow.target), 0.0, signal.SIGTERM, with_children=False)
-        return nothing, self._group_is_well(blow.target)
+        return None, self._group_is_well(blow.target)
 
     def _freeze_host(self, blow: Blow) -> Deed:
         part = self.fleet.part(group_part(blow.target))
@@ -273,11 +271,11 @@ class Hand:
 
     def _kill_balancer(self, blow: Blow) -> Deed:
         self._end_part(blow.target, blow.lasts_s, signal.SIGKILL)
-        return nothing, self._balancer_is_well(blow.target)
+        return None, self._balancer_is_well(blow.target)
 
     def _restart_balancer(self, blow: Blow) -> Deed:
         self._end_part(blow.target, 0.0, signal.SIGTERM)
-        return nothing, self._balancer_is_well(blow.target)
+        return None, self._balancer_is_well(blow.target)
 
     def _stop_balancer(self, blow: Blow) -> Deed:
         part = self.fleet.part(blow.target)
@@ -331,7 +329,7 @@ class Hand:
 
     def _move_steam(self, blow: Blow) -> Deed:
         send_json("POST", f"{self.fleet.control_url}/control/clock", {"advance_s": blow.amount_s})
-        return nothing, lambda _since: True
+        return None, lambda _since: True
 
     def _cut_power(self, blow: Blow) -> Deed:
         """Everything of ours at once. It is well when all serve and a deposit that begins now is accepted."""
