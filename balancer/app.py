@@ -101,7 +101,7 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
     """Redis' time is measured first, as orders expire by it; without Redis the loops go on trying."""
     ctx = app[api.CONTEXT]
     try:
-        await asyncio.to_thread(wire.measure_time, ctx.redis, ctx.clock, ctx.server_clock)
+        await asyncio.to_thread(loops.measure, ctx, starting=True)
     except redis.RedisError as error:
         _log.warning("redis is not there yet", action="start", error=type(error).__name__)
     yield

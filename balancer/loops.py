@@ -45,6 +45,25 @@ class Loop:
     led: bool = False
 
 
+def measure(ctx: Context, *, starting: bool = False) -> None:
+    """Ask Redis for its time. If this machine's clock is off when we start, we go by Redis' from then on.
+
+    So tokens and deadlines mean the same at every balancer. A clock that jumps later is told, here and by `/readyz`.
+
+    Raises:
+        redis.RedisError: it could not be asked.
+    """
+    wire.measure_time(ctx.redis, ctx.clock, ctx.server_clock)
+    off_s = ctx.server_clock.off_s
+    if not off_s:
+        return
+    corrected = starting or ctx.clock.offset_s != ctx.settings.clock.offset_s
+    if corrected:
+        ctx.clock.offset_s -= off_s
+        wire.measure_time(ctx.redis, ctx.clock, ctx.server_clock)
+    logger.error("this machine's clock is off: set it", action="clock", off_s=round(off_s, 1), goes_by_redis=corrected)
+
+
 class Loops:
     """All loops of one balancer."""
 
@@ -153,8 +172,7 @@ class Loops:
         await audits.round_of(self._ctx)
 
     async def _measure(self) -> None:
-        ctx = self._ctx
-        await asyncio.to_thread(wire.measure_time, ctx.redis, ctx.clock, ctx.server_clock)
+        await asyncio.to_thread(measure, self._ctx)
 
 
 def _known(error: BaseException) -> bool:

@@ -115,10 +115,10 @@ class Beats:
         if self._measured_at is None or now - self._measured_at >= MEASURE_EVERY_S:
             wire.measure_time(self._client, self._clock, self._server_clock)
             self._measured_at = now
-            if time_is_sure(self._server_clock):
-                self._health.over("clock_unsure")
-            else:
-                self._health.trouble("clock_unsure", "set the clock of this host; no offers are sent until then")
+        if time_is_sure(self._server_clock):
+            self._health.over("clock_unsure")
+        else:
+            self._health.trouble("clock_unsure", "set the clock of this host; no offers are sent until then")
         pipe: Any = self._client.pipeline(transaction=False)
         wire.put_heartbeat(pipe, self._heartbeat(), self._keys)
         pipe.expire(f"rq:worker:{self._keys.bot}", WORKER_TTL_S)

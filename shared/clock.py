@@ -9,6 +9,9 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
+# Two machines that disagree by more than this cannot go by each other's times.
+OFF_MAX_MS = 30_000
+
 
 class Clock:
     """Wall-clock time with an offset in seconds."""
@@ -44,6 +47,12 @@ class ServerClock:
         """Take one measurement: the server said ``server_ms`` between local ``before_ms`` and ``after_ms``."""
         self.offset_ms = server_ms - (before_ms + after_ms) // 2
         self.doubt_ms = (after_ms - before_ms) // 2 + 1
+
+    @property
+    def off_s(self) -> float:
+        """How many seconds the local clock is ahead of Redis', if that is too many; otherwise 0."""
+        offset_ms = self.offset_ms or 0
+        return -offset_ms / 1000 if abs(offset_ms) > OFF_MAX_MS else 0.0
 
     def now_ms(self) -> int:
         """Redis' time in ms; the local time while nothing was measured."""

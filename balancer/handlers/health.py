@@ -31,8 +31,8 @@ async def alive(_request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Whether this balancer can take trades.
 
-    Database, Redis, the loops, and at least one bot online; 503 while one of them is missing. Prices are shown, but withdrawals
-    work without them.
+    Database, Redis, the loops, the clock, and at least one bot online; 503 while one of them is missing or wrong. Prices are
+    shown, but withdrawals work without them.
     """
     ctx = request.app[api.CONTEXT]
     database, carrier = await asyncio.gather(_database(ctx), _redis(ctx))
@@ -41,12 +41,19 @@ async def ready(request: web.Request) -> web.Response:
     checks: dict[str, dict[str, Any]] = {
         "database": database,
         "redis": carrier,
+        "clock": _clock(ctx),
         "loops": {"ok": all(loops.values()), "running": loops},
         "bots": {"ok": online > 0, "online": online, "known": len(ctx.fleet.bots())},
         "prices": {"ok": True, "known": len(ctx.prices)},
     }
     good = all(check["ok"] for check in checks.values())
     return api.answer({"ready": good, "checks": checks}, 200 if good else 503)
+
+
+def _clock(ctx: Context) -> dict[str, Any]:
+    """``off_s``: how far ahead of Redis' clock it is, if too far; ``corrected_s``: what was added to this machine's."""
+    off_s = ctx.server_clock.off_s
+    return {"ok": not off_s, "off_s": off_s, "corrected_s": ctx.clock.offset_s - ctx.settings.clock.offset_s}
 
 
 def _select_one(connection: Connection) -> None:
@@ -63,9 +70,12 @@ async def _database(ctx: Context) -> dict[str, Any]:
 
 
 async def _redis(ctx: Context) -> dict[str, Any]:
+    """``error`` is Redis' own word where it has one: ``MISCONF`` when its disk is full, ``READONLY`` of a replica."""
     try:
         async with asyncio.timeout(CHECK_S):
             await asyncio.to_thread(ctx.redis.ping)
+    except redis.ResponseError as error:
+        return {"ok": False, "error": str(error).partition(" ")[0]}
     except (redis.RedisError, TimeoutError) as error:
         return {"ok": False, "error": type(error).__name__}
     return {"ok": True}

@@ -53,8 +53,7 @@ class Connection:
         self._settings = settings
         self._save = save
         self._sleep = sleep
-        # steampy and Steam use the real time, whatever offset a test gives this process.
-        self._clock = Clock()
+        self._clock = Clock(settings.clock.offset_s)
         self.client = self._new_client()
 
     def _new_client(self) -> Any:
@@ -66,8 +65,8 @@ class Connection:
         return client
 
     def now_s(self) -> int:
-        """The real time in unix seconds."""
-        return self._clock.now_ms() // 1000
+        """Steam's time in unix seconds, as its answers tell it; until the first one, this host's."""
+        return self._clock.now_ms() // 1000 + self.observer.steam_ahead_s
 
     def sign_in(self) -> None:
         """Sign in: with the saved refresh token, else with the password. Twice in a row is harmless.
@@ -121,7 +120,7 @@ class Connection:
         self.client, self.tokens = self._new_client(), None
         try:
             return sign_in.with_password(
-                self.client, self.account.steam_id, guard_code(self.account.shared_secret, self.now_s())
+                self.client, self.account.steam_id, lambda: guard_code(self.account.shared_secret, self.now_s())
             )
         except SteamThrottled as error:
             error.retry_after_s = error.retry_after_s or self.pace.sign_in_throttled()

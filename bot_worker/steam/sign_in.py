@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -65,8 +66,8 @@ def renew(client: Any, steam_id: str, refresh_token: str) -> Tokens:
         raise SteamUnavailable("Steam answered something else than a renewal") from error
 
 
-def with_password(client: Any, steam_id: str, code: str) -> Tokens:
-    """Sign in with the password and this Guard code.
+def with_password(client: Any, steam_id: str, code: Callable[[], str]) -> Tokens:
+    """Sign in with the password and a Guard code, which is asked for when Steam wants it: its first answer tells the time.
 
     Raises:
         WrongCode: the code was not taken.
@@ -81,7 +82,7 @@ def with_password(client: Any, steam_id: str, code: str) -> Tokens:
         session = _response(begun)
         if "client_id" not in session:
             raise answers.sign_in_failure(transport.result_of(begun))
-        _enter_code(executor, session, code)
+        _enter_code(executor, session, code())
         answer = transport.read_json(executor._finalize_login())
         if not isinstance(answer, dict) or not answer.get("transfer_info"):
             raise SteamUnavailable("Steam did not take its own refresh token")

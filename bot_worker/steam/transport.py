@@ -74,12 +74,21 @@ class Observer:
         self.last_result: int | None = None
         self.last_retry_after_s: float | None = None
         self.last_signed_out = False
+        self.steam_ahead_s = 0  # of this host's clock
 
     def begin(self, url: str) -> None:
         self.calls[call_name(url)] += 1
         self.total += 1
         self.last_status = self.last_result = self.last_retry_after_s = None
         self.last_signed_out = False
+
+    def told_time(self, response: requests.Response, local_ms: int) -> None:
+        """Keep how far Steam's clock is ahead, as Guard codes and confirmation keys are checked by it. For uncached answers."""
+        try:
+            at = _aware(parsedate_to_datetime(response.headers.get("Date", "")))
+        except ValueError:
+            return
+        self.steam_ahead_s = int(at.timestamp()) - local_ms // 1000
 
     def end(self, url: str, response: requests.Response, took_ms: float) -> None:
         status, result = response.status_code, result_of(response)
@@ -123,6 +132,8 @@ class SteamAdapter(HTTPAdapter):
         before = self._clock.monotonic()
         response = super().send(wire, **options)
         self._observer.end(url, response, (self._clock.monotonic() - before) * 1000)
+        if request.method == "POST":
+            self._observer.told_time(response, self._clock.now_ms())
         # The session stores cookies and follows redirects by these.
         response.url, response.request = url, request
         return response
