@@ -15,8 +15,18 @@ from shared.sealing import BotKeys, seal
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
 TRIES_WHEN_STOPPING = 5
+# Its disk is full; it is a replica since a moment ago; its memory is full; too few replicas; its data is being loaded.
+NO_WRITES = ("MISCONF", "READONLY", "OOM", "NOREPLICAS", "MASTERDOWN", "LOADING")
 
 _log = log.get(__name__)
+
+
+def is_away(error: redis.RedisError) -> bool:
+    """Whether Redis can only not do it now: it is not there, or it is, and takes no writes (`NO_WRITES`)."""
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.ReadOnlyError | redis.OutOfMemoryError):
+        return True
+    # In a pipeline or a script the word stands further behind.
+    return isinstance(error, redis.ResponseError) and any(word in str(error) for word in NO_WRITES)
 
 
 class Reporter:
@@ -84,7 +94,9 @@ class Reporter:
         while True:
             try:
                 return action()
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except redis.RedisError as error:
+                if not is_away(error):
+                    raise
                 _log.warning("redis_away", error=type(error).__name__)
                 self.was_away = True
                 if self._sleep(wait_s):

@@ -40,7 +40,7 @@ SHORT: dict[str, dict[str, Any]] = {
         "order_in_hand_s": 3.0,
         "attempts_max": 8,
     },
-    "group": {"lease_s": 4.0, "heartbeat_s": 0.5, "offline_after_s": 5.0, "restart_min_s": 0.05, "restart_max_s": 0.2},
+    "group": {"lease_s": 4.0, "heartbeat_s": 0.5, "offline_after_s": 15.0, "restart_min_s": 0.05, "restart_max_s": 0.2},
     "balancer": {"heartbeat_read_s": 0.3},
 }
 
@@ -157,6 +157,8 @@ class Fleet(Website):
         for group in stack.wish.groups:
             if self.supervisor(group) is None:
                 stack.start_group(group)
+        if not any(part.name == "balancer" and part.process.poll() is None for part in stack.parts):
+            stack.start_balancer()
         self.all_online()
 
     def all_online(self, timeout_s: float = 60) -> None:
@@ -175,13 +177,16 @@ class Fleet(Website):
 
     def part(self, group: str) -> Part:
         """The newest supervisor that was started for ``red:1``."""
-        name = f"group-{group.replace(':', '-')}"
+        return self.named(f"group-{group.replace(':', '-')}")
+
+    def named(self, name: str) -> Part:
+        """The newest part of this name."""
         return next(part for part in reversed(self.stack.parts) if part.name == name)
 
     def supervisor(self, group: str) -> Part | None:
         """That supervisor, if it runs."""
-        part = self.part(group)
-        return part if part.process.poll() is None else None
+        name = f"group-{group.replace(':', '-')}"
+        return next((part for part in self.stack.parts if part.name == name and part.process.poll() is None), None)
 
     @contextlib.contextmanager
     def second_host(self, group: str) -> Iterator[Host]:
@@ -197,6 +202,23 @@ class Fleet(Website):
         finally:
             part.stop()
             self.stack.parts.remove(part)
+
+    def stop(self, part: Part) -> None:
+        """End a part in order, as an operator does."""
+        part.stop()
+        self.stack.parts.remove(part)
+
+    def power_cut(self, group: str) -> None:
+        """Everything on a group's host ends at once, what stands still too."""
+        part = self.part(group)
+        for pid in [part.process.pid, *self.workers(part)]:
+            os.kill(pid, signal.SIGKILL)
+            self.stopped.discard(pid)
+        self.stop(part)
+
+    def workers(self, part: Part) -> list[int]:
+        """The pids of a supervisor's workers."""
+        return [int(pid) for pid in Path(f"/proc/{part.process.pid}/task/{part.process.pid}/children").read_text().split()]
 
     def said(self, bot: str, host: Host | None = None) -> dict[str, Any]:
         """What the worker wrote last into its status file."""
