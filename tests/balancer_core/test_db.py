@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from balancer import db, models
 from balancer.db import Database
+from shared.errors import DatabaseUnavailable
 from shared.settings import load
 
 NOW = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -268,3 +269,91 @@ async def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
     with made.transaction() as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1
     made.close()
+
+
+# --- a database that cannot be used now -------------------------------------------------------------------------------
+
+
+def add_much(connection: Connection, name: str) -> None:
+    connection.execute(models.nonces.insert().values(nonce=name * 1000, seen_at=NOW))
+
+
+@SQLITE
+async def test_a_full_disk_takes_the_whole_batch_back_and_says_so(database: Database) -> None:
+    """SQLite takes its transaction back by itself when a page finds no room: whoever shares the commit is told too."""
+    await database.run(lambda connection: add_bot(connection))
+
+    def no_room(connection: Connection) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 20}")
+
+    def fill(connection: Connection) -> None:
+        no_room(connection)
+        for number in range(1000):
+            add_much(connection, f"{number}")
+
+    results = await asyncio.gather(
+        *(
+            database.run(work)
+            for work in (lambda connection: add_bot(connection, 2), fill, lambda connection: add_bot(connection, 3))
+        ),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [DatabaseUnavailable] * 3
+    assert {getattr(result, "reason", None) for result in results} == {"disk"}
+    assert await database.look(lambda connection: list(connection.scalars(select(models.bots.c.bot_id)))) == [1]
+    await database.run(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1073741823") and None)
+    await database.run(add_bot, 2)
+
+
+@POSTGRES
+async def test_connections_that_broke_meanwhile_are_nobodys_error(database: Database) -> None:
+    """Every connection of the pool is ended by the server, as in a restart; reads and writes go on."""
+    await asyncio.gather(*(database.look(held) for _ in range(8)))
+    others = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    other = Database(load(overrides={"database": {"url": database.engine.url.render_as_string(hide_password=False)}}).database)
+    try:
+        await other.look(lambda connection: list(connection.execute(text(others))))
+        await database.run(add_bot)
+        await other.look(lambda connection: list(connection.execute(text(others))))
+        assert await database.look(held) == 0
+    finally:
+        other.close()
+
+
+@POSTGRES
+async def test_a_connection_that_breaks_in_the_commit_is_not_tried_again(database: Database) -> None:
+    """Nobody knows whether it was committed: doing it again could do it twice."""
+    calls = 0
+
+    def end_myself_after(connection: Connection) -> None:
+        nonlocal calls
+        calls += 1
+        add_bot(connection)
+        # A check that is due at the commit, and that ends this very server process.
+        connection.exec_driver_sql(
+            "CREATE FUNCTION pg_temp.end_me() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'"
+        )
+        connection.exec_driver_sql("CREATE TEMP TABLE last_words (word text)")
+        connection.exec_driver_sql(
+            "CREATE CONSTRAINT TRIGGER at_the_end AFTER INSERT ON last_words DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION pg_temp.end_me()"
+        )
+        connection.exec_driver_sql("INSERT INTO last_words VALUES ('bye')")
+
+    with pytest.raises(DatabaseUnavailable) as told:
+        await database.run(end_myself_after)
+    assert (calls, told.value.reason) == (1, "away")
+    await database.run(add_bot)
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://nobody:sesame@/none?host={folder}", "sqlite:///{folder}"])
+async def test_a_database_that_is_not_there_is_told_without_its_password(url: str, tmp_path: Path) -> None:
+    database = Database(load(overrides={"database": {"url": url.format(folder=tmp_path)}}).database)
+    with pytest.raises(DatabaseUnavailable) as told:
+        await database.look(held)
+    assert "sesame" not in told.value.detail
+    database.close()
