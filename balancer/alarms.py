@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from balancer import db, repository
+from balancer import repository, trips
 from balancer.models import alarms, events
 from shared import log
 
@@ -47,6 +47,6 @@ def of_trade(connection: Connection, alarm: str, trade: Row[Any], data: Mapping[
         "who": who,
         "data": json.dumps(told, separators=(",", ":")),
     }
-    db.insert_rows(connection, [(events, [row])])
+    trips.insert_rows(connection, [(events, [row])])
     logger.error("alarm", action=alarm, trade_id=trade.trade_id, status=trade.status)
     return True

@@ -38,6 +38,7 @@ STEAM_HEADERS = {"Origin": "https://steamcommunity.com", "Referer": "https://ste
 
 _log = log.get(__name__)
 _access = log.get("balancer.access")
+_access_level = logging.getLogger("balancer.access")
 
 
 def build(settings: Settings) -> web.Application:
@@ -153,6 +154,8 @@ class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """``time`` is in seconds."""
         status = response.status
+        if status < 400 and not _access_level.isEnabledFor(logging.DEBUG):
+            return
         write = _access.debug if status < 400 else _access.info if status < 500 else _access.warning
         write("request", action="http", method=request.method, path=_pattern(request), status=status, ms=round(time * 1000, 1))
 

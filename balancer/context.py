@@ -13,6 +13,7 @@ from balancer.fleet import Fleet
 from balancer.looks import Looks
 from balancer.orders import Outbox
 from balancer.switches import Switches
+from balancer.together import Together
 from balancer.waiters import Waiters
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import record_id
@@ -39,6 +40,7 @@ class Context:
     outbox: Outbox = field(default_factory=Outbox)
     looks: Looks = field(default_factory=Looks)
     switches: Switches = field(default_factory=Switches)
+    together: Together = field(default_factory=Together)
 
     def new_id(self, prefix: str) -> str:
         """A fresh record id, as in ``trd_01j…``."""

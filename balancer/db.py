@@ -12,26 +12,21 @@ read that turns into a write under a plain ``BEGIN`` either fails or loses updat
 from __future__ import annotations
 
 import asyncio
-import json
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from balancer.db_errors import unavailable
-from balancer.models import events
 from shared import log
 from shared.settings import DatabaseSettings
 
@@ -223,55 +218,6 @@ def settled_number(connection: Connection) -> int | None:
     lowest = connection.exec_driver_sql(_LOWEST_MARK).scalar()
     # Before the very first event the sequence says 1 with 1 still to be drawn, so a mark of n promises no more than n - 1.
     return drawn if lowest is None else min(drawn, int(lowest) - 1)
-
-
-# --- many rows into several tables ------------------------------------------------------------------
-
-Rows = list[dict[str, Any]]
-
-
-def insert_rows(connection: Connection, batches: list[tuple[Table, Rows]]) -> None:
-    """Insert all rows of all tables; every row of a table has the same columns, and a table without rows is passed over.
-
-    PostgreSQL gets one statement for all tables, with the rows of each as one JSON value: its text does not depend on how many
-    rows there are, so it is prepared once, and ten rows cost little more than one. SQLite, which is no round trip away, gets a
-    statement per table.
-
-    Raises:
-        sqlalchemy.exc.IntegrityError: a row is there already; nothing was inserted by this call on PostgreSQL.
-    """
-    filled = [(table, rows) for table, rows in batches if rows]
-    if not filled:
-        return
-    if is_postgres(connection):
-        statement = _insert_from_json(tuple((table, tuple(rows[0])) for table, rows in filled))
-        connection.exec_driver_sql(statement, tuple(json.dumps(rows, default=_plain) for _, rows in filled))
-        return
-    for table, rows in filled:
-        connection.execute(table.insert(), rows)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} does not go into a JSON row")
-
-
-@lru_cache(maxsize=64)
-def _insert_from_json(shapes: tuple[tuple[Table, tuple[str, ...]], ...]) -> str:
-    """One statement that inserts into all these tables, taking a JSON array of rows for each."""
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    inserts = []
-    for table, columns in shapes:
-        names = ", ".join(columns)
-        typed = ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in columns)
-        guard = ", mark" if table is events else ""
-        source = f"json_to_recordset(%s::json) AS r ({typed}){guard}"
-        inserts.append(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {source}")  # noqa: S608
-    *before, last = inserts
-    ahead = [f"mark AS MATERIALIZED ({MARK})"] if any(table is events for table, _ in shapes) else []
-    ahead += [f"w{number} AS ({text})" for number, text in enumerate(before)]
-    return f"WITH {', '.join(ahead)} {last}" if ahead else last
 
 
 # --- SQLite's writer --------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ class Fleet:
         self._sealed = Beats(client)
         self._db = db
         self._bots: dict[str, BotView] = {}
+        self._maintenance = False
         self._beats: dict[str, Heartbeat] = {}
         limits = settings.limits
         self.limits = choose.Limits(limits.bot_items_max, limits.offers_per_bot_max, limits.trade_items_max)
@@ -119,8 +120,7 @@ class Fleet:
     @property
     def maintenance(self) -> bool:
         """Whether most bots that were heard of lately say that Steam is in its maintenance."""
-        heard = [bot for bot in self._bots.values() if bot.state != OFFLINE]
-        return 2 * sum(bot.reason == MAINTENANCE for bot in heard) > len(heard)
+        return self._maintenance
 
     def get(self, name: str) -> BotView | None:
         return self._bots.get(name)
@@ -180,6 +180,8 @@ class Fleet:
     def _take_over(self, rows: list[Row[Any]]) -> None:
         views = [self._view(row) for row in rows]
         self._bots = {view.name: view for view in views}
+        heard = [view for view in views if view.state != OFFLINE]
+        self._maintenance = 2 * sum(view.reason == MAINTENANCE for view in heard) > len(heard)
         with self._choosing:
             for name in self._rooms.names():
                 if name not in self._bots:

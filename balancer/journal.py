@@ -12,16 +12,16 @@ attempt made it. Its bad news is about an offer that no longer matters.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, bindparam, select, update
 
-from balancer import aftermath, alarms, db
+from balancer import aftermath, alarms, trips
 from balancer.aftermath import Aftermath, Held
-from balancer.models import bots, deposits, events, tokens, trade_items, trades
+from balancer.models import bots, deposits, events, tokens, trade_items, trades, users
 from shared.clock import from_unix
 from shared.domain.status import (
     ENDED_UNMOVED,
@@ -87,25 +87,32 @@ class LostRace(Exception):
 
 @dataclass(slots=True)
 class Opened:
-    """Rows of new trades, as the tables want them."""
+    """Rows of new trades, as the tables want them; and who made them, when."""
 
-    trades: db.Rows = field(default_factory=list)
-    deposits: db.Rows = field(default_factory=list)
-    trade_items: db.Rows = field(default_factory=list)
-    tokens: db.Rows = field(default_factory=list)
+    who: str
+    now: datetime
+    users: trips.Rows = field(default_factory=list)
+    trades: trips.Rows = field(default_factory=list)
+    deposits: trips.Rows = field(default_factory=list)
+    trade_items: trips.Rows = field(default_factory=list)
+    tokens: trips.Rows = field(default_factory=list)
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)  # why this bot, by trade; for the event only
 
+    def told(self) -> trips.Rows:
+        """The event of each trade."""
+        return [_opening_event(row, self) for row in self.trades]
 
-def open_trades(connection: Connection, opened: Opened, more: list[tuple[Table, db.Rows]], who: str, now: datetime) -> None:
-    """Write new trades with all that belongs to them, rows of other tables before them, and one event each.
 
-    Raises:
-        sqlalchemy.exc.IntegrityError: an asset is in a live deposit already.
+def open_trades(opened: Sequence[Opened]) -> list[tuple[Table, trips.Rows]]:
+    """The rows of new trades with all that belongs to them, and one event per trade: to be inserted together.
+
+    An asset that is in a live deposit already makes that fail.
     """
-    mine = [(trades, opened.trades), (deposits, opened.deposits), (trade_items, opened.trade_items), (tokens, opened.tokens)]
-    why = opened.choices
-    told = [_opening_event(row, opened.trade_items, why.get(row["trade_id"]), who, now) for row in opened.trades]
-    db.insert_rows(connection, [*more, *mine, (events, told)])
+    mine = [
+        (table, [row for one in opened for row in getattr(one, table.name)])
+        for table in (users, trades, deposits, trade_items, tokens)
+    ]
+    return [*mine, (events, [event for one in opened for event in one.told()])]
 
 
 def reserve_deposits(connection: Connection, deposit_ids: list[str], now: datetime, *, settled: bool = True) -> bool:
@@ -124,19 +131,21 @@ def reserve_deposits(connection: Connection, deposit_ids: list[str], now: dateti
     return reserved.rowcount == len(deposit_ids)
 
 
-def _opening_event(
-    trade: dict[str, Any], items: db.Rows, choice: dict[str, Any] | None, who: str, now: datetime
-) -> dict[str, Any]:
+def _opening_event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
+    choice = opened.choices.get(trade["trade_id"])
     to = D.DEPOSIT_PENDING if trade["direction"] == Direction.DEPOSIT else D.WITHDRAW_PENDING
-    moved = [{"deposit_id": item["deposit_id"], "to": to.value} for item in items if item["trade_id"] == trade["trade_id"]]
+    moved = [
+        {"deposit_id": item["deposit_id"], "to": to.value}
+        for item in opened.trade_items
+        if item["trade_id"] == trade["trade_id"]
+    ]
     data: dict[str, Any] = {"to": trade["status"], "direction": trade["direction"], "deposits": moved}
     if choice is not None:
         data["choice"] = choice
     if trade["waits_for"] is not None:
         data["waits_for"] = trade["waits_for"]
-    return event_row(
-        "trade_created", data, who, now, trade["trade_id"], trade["user_id"], f"{trade['color']}-{trade['bot_id']}"
-    )
+    bot = f"{trade['color']}-{trade['bot_id']}"
+    return event_row("trade_created", data, opened.who, opened.now, trade["trade_id"], trade["user_id"], bot)
 
 
 # --- one fact about one trade ------------------------------------------------------------------------
@@ -464,9 +473,9 @@ def event_row(
     }
 
 
-def append(connection: Connection, rows: db.Rows) -> None:
+def append(connection: Connection, rows: trips.Rows) -> None:
     """Append events to the numbered feed."""
-    db.insert_rows(connection, [(events, rows)])
+    trips.insert_rows(connection, [(events, rows)])
 
 
 def _tell(

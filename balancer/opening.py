@@ -5,23 +5,27 @@ Everything is checked before anything is written, and a refusal takes the whole 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, Table, select
 
-from balancer import db, journal, orders, repository, reserve, switches, waiting
-from balancer.choose import Part
-from balancer.context import Context
+from balancer import holders, journal, orders, repository, reserve, switches, trips, waiting
+from balancer.choose import Part, Refusal
+from balancer.holders import Holdings
 from balancer.journal import Opened
-from balancer.models import deposits, idempotency, items, users
+from balancer.models import deposits, idempotency, items
 from balancer.wishes import DepositWish, Request, Wanted, WithdrawWish
 from shared.domain.ids import BotName, TradeUrl
-from shared.domain.status import DEPOSIT_FINAL, IN_CUSTODY, LIVE, DepositStatus, Direction, TradeStatus
+from shared.domain.status import DEPOSIT_FINAL, DepositStatus, Direction, TradeStatus
 from shared.errors import Conflict, Forbidden, NoBotAvailable, NotAccepted, NotFound, PlayerMustAct
 from shared.messages import Order
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from balancer.context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,74 +38,6 @@ class Made:
 
 
 Waits = tuple[waiting.WaitsFor, datetime | None]
-
-_CUSTODY = ", ".join(f"'{status.value}'" for status in IN_CUSTODY)
-_LIVE = ", ".join(f"'{status.value}'" for status in LIVE)
-
-_FIND = "SELECT user_id, steam_id, blocked_by FROM users WHERE user_id = :user_id OR steam_id = :steam_id"
-_LOCK_USER = text(_FIND + " FOR NO KEY UPDATE")
-_FIND_USER = text(_FIND)
-# What the user has in custody or on the way, and the partner's open offers, both per bot. Steam counts an offer from the
-# moment it is made, but not while it holds it.
-_HOLDINGS = text(
-    f"""
-    SELECT 'items' AS what, color, bot_id, count(*) AS n FROM deposits
-    WHERE user_id = :user_id AND status IN ({_CUSTODY}) GROUP BY color, bot_id
-    UNION ALL SELECT 'offers', color, bot_id, count(*) FROM trades
-    WHERE partner = :steam_id AND status IN ({_LIVE}) AND status <> 'held' GROUP BY color, bot_id
-    """  # noqa: S608
-)
-
-
-def _bind_user(connection: Connection, user_id: str, steam_id: int, now: datetime) -> None:
-    """Bind user and Steam account to each other at first use, and make other requests of this user wait.
-
-    Raises:
-        Conflict: one of them is bound to another, or ``partner_blocked`` since a reversal.
-        IntegrityError: another request bound one of them just now.
-    """
-    pair = {"user_id": user_id, "steam_id": steam_id}
-    query = _LOCK_USER if db.is_postgres(connection) else _FIND_USER
-    rows = list(connection.execute(query, pair))
-    if not rows:
-        new = repository.insert(connection, users).values(**pair, created_at=now)
-        new = new.on_conflict_do_nothing(index_elements=[users.c.user_id]).returning(users.c.user_id)
-        if connection.execute(new).first() is not None:
-            return
-        rows = list(connection.execute(query, pair))
-    if [(row.user_id, row.steam_id) for row in rows] != [(user_id, steam_id)]:
-        raise Conflict("this user or this Steam account is bound to another one", code="user_mismatch")
-    if rows[0].blocked_by is not None:
-        raise Conflict(
-            "a trade with this player was reversed; an operator has to look first",
-            code="partner_blocked",
-            trade_id=rows[0].blocked_by,
-        )
-
-
-@dataclass(slots=True)
-class Holdings:
-    """Items per bot, all items (house-issued ones too), and open offers per bot, of one user."""
-
-    by_bot: dict[str, int] = field(default_factory=dict)
-    items: int = 0
-    offers: dict[str, int] = field(default_factory=dict)
-
-    def barred(self, n_trades: int, most: int) -> list[str]:
-        """Bots that cannot open this many more offers to this user: Steam's limit is one bot's towards one partner."""
-        return [bot for bot, n in self.offers.items() if n + n_trades > most]
-
-
-def _holdings(connection: Connection, user_id: str, steam_id: int) -> Holdings:
-    found = Holdings()
-    for what, color, bot_id, n in connection.execute(_HOLDINGS, {"user_id": user_id, "steam_id": steam_id}):
-        if what == "offers":
-            found.offers[f"{color}-{bot_id}"] = n
-            continue
-        found.items += n
-        if color is not None:
-            found.by_bot[f"{color}-{bot_id}"] = n
-    return found
 
 
 def _too_many_offers(most: int) -> PlayerMustAct:
@@ -122,8 +58,11 @@ class Making:
     user_id: str
     trade_url: TradeUrl
     message: str
-    opened: Opened = field(default_factory=Opened)
-    orders: list[Order] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    opened: Opened = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.opened = Opened(self.request.who, self.request.now)
 
     def begin(self, bot: BotName, choice: dict[str, Any], waits: Waits | None = None) -> str:
         """Another trade with this bot, and why with this one; returns its id."""
@@ -163,10 +102,17 @@ class Making:
 
     def finish(self, connection: Connection) -> Made:
         """Write everything, and build the orders."""
-        trade_ids = [trade["trade_id"] for trade in self.opened.trades]
-        key_row = (idempotency, [self.request.row(trade_ids)])
-        journal.open_trades(connection, self.opened, [key_row], self.request.who, self.request.now)
-        return Made(trade_ids, self.opened, [self._order(trade) for trade in self.opened.trades if trade["waits_for"] is None])
+        trips.insert_rows(connection, _rows([self]))
+        return self.made()
+
+    def made(self) -> Made:
+        """What is to be told of it, once it is written."""
+        given = [self._order(trade) for trade in self.opened.trades if trade["waits_for"] is None]
+        return Made(self.trade_ids, self.opened, given)
+
+    @property
+    def trade_ids(self) -> list[str]:
+        return [trade["trade_id"] for trade in self.opened.trades]
 
     def _order(self, trade: dict[str, Any]) -> Order:
         mine = [row for row in self.opened.trade_items if row["trade_id"] == trade["trade_id"]]
@@ -177,27 +123,74 @@ class Making:
         return orders.send(self.ctx, bot, trade["trade_id"], 1, str(url.partner), token, self.message, moved, first=True)
 
 
+def _rows(making: Sequence[Making]) -> list[tuple[Table, trips.Rows]]:
+    """All rows of all these requests, their keys first."""
+    keys = [each.request.row(each.trade_ids) for each in making]
+    return [(idempotency, keys), *journal.open_trades([each.opened for each in making])]
+
+
 # --- deposit ------------------------------------------------------------------------------------------
 
 
 def deposit(connection: Connection, ctx: Context, request: Request, wish: DepositWish) -> Made:
     switches.check(ctx, switches.DEPOSITS)
     partner = int(wish.trade_url.partner)
-    _bind_user(connection, wish.user_id, partner, request.now)
-    holdings = _holdings(connection, wish.user_id, partner)
+    holders.bind(connection, wish.user_id, partner, request.now)
+    holdings = holders.holdings(connection, wish.user_id, partner)
     limit = ctx.settings.limits.inventory_limit
     if holdings.items + len(wish.wanted) > limit:
         raise NotAccepted(f"a player may have {limit} items here", code="inventory_full", have=holdings.items, limit=limit)
     _know_items(connection, ctx, wish.wanted)
     parts = _reserve(connection, ctx, holdings, len(wish.wanted), wish.color)
-    making = Making(ctx, request, Direction.DEPOSIT, wish.user_id, wish.trade_url, wish.message)
+    return _shared_out(ctx, request, wish, holdings, parts).finish(connection)
+
+
+def deposit_many(connection: Connection, ctx: Context, asked: Sequence[tuple[Request, DepositWish]]) -> list[Made | None]:
+    """Those of several deposits that can be granted as they stand; ``None`` for each of which more is to be said or tried.
+
+    They have no user, partner or key in common. Users and bots are locked in the order in which `deposit` locks them.
+
+    Raises:
+        reserve.Stale, sqlalchemy.exc.DBAPIError: one of them cannot be granted; nothing of them all may be committed.
+    """
+    switches.check(ctx, switches.DEPOSITS)
+    held = holders.of_many(connection, asked)
+    making = [_granted(ctx, request, wish, has) for (request, wish), has in zip(asked, held, strict=True)]
+    granted = [one for one in making if one is not None]
+    if granted:
+        wishes = [wish for one, (_, wish) in zip(making, asked, strict=True) if one is not None]
+        _know_items(connection, ctx, [wanted for wish in wishes for wanted in wish.wanted])
+        writing = trips.inserting(connection, _rows(granted))
+        reserve.take_many(connection, ctx.fleet.limits, [part for one in granted for part in one.parts], writing)
+    return [None if one is None else one.made() for one in making]
+
+
+def _granted(ctx: Context, request: Request, wish: DepositWish, holdings: Holdings | None) -> Making | None:
+    """The trades of this deposit if the snapshot has room for it."""
+    limits, n_items = ctx.settings.limits, len(wish.wanted)
+    if holdings is None or holdings.items + n_items > limits.inventory_limit:
+        return None
+    barred = holdings.barred(ctx.fleet.limits.trades(n_items), limits.offers_per_partner_max)
+    parts = ctx.fleet.choose(holdings.by_bot, n_items, wish.color, barred)
+    if isinstance(parts, Refusal):
+        return None
+    making = _shared_out(ctx, request, wish, holdings, parts)
+    if holdings.new:
+        steam_id = int(wish.trade_url.partner)
+        making.opened.users.append({"user_id": wish.user_id, "steam_id": steam_id, "created_at": request.now})
+    return making
+
+
+def _shared_out(ctx: Context, request: Request, wish: DepositWish, holdings: Holdings, parts: list[Part]) -> Making:
+    """The trades of a deposit of which these bots take these parts."""
+    making = Making(ctx, request, Direction.DEPOSIT, wish.user_id, wish.trade_url, wish.message, parts)
     left = iter(wish.wanted)
     for name, share in parts:
         for n_items in _chunks(share, ctx.fleet.limits.trade_items_max):
             trade_id = making.begin(BotName.parse(name), _why(holdings, name, share, len(parts)))
             for _ in range(n_items):
                 _take_in(making, trade_id, BotName.parse(name), next(left))
-    return making.finish(connection)
+    return making
 
 
 def _why(holdings: Holdings, bot: str, share: int, n_bots: int) -> dict[str, Any]:
@@ -294,7 +287,7 @@ def withdraw(connection: Connection, ctx: Context, request: Request, wish: Withd
     """Reserve the rows and make a trade per bot that holds them, or several where one offer cannot hold them all."""
     switches.check(ctx, switches.WITHDRAWALS)
     partner = int(wish.trade_url.partner)
-    _bind_user(connection, wish.user_id, partner, request.now)
+    holders.bind(connection, wish.user_id, partner, request.now)
     rows = _rows_to_give(connection, wish.deposit_ids)
     for deposit_id in wish.deposit_ids:
         _check_row(rows.get(deposit_id), wish.user_id, ctx.settings, when_settled=wish.when_settled)
@@ -302,7 +295,7 @@ def withdraw(connection: Connection, ctx: Context, request: Request, wish: Withd
     for row in rows.values():
         by_bot.setdefault(BotName(row.color, row.bot_id), []).append(row)
     limits = ctx.fleet.limits
-    most, offers = ctx.settings.limits.offers_per_partner_max, _holdings(connection, wish.user_id, partner).offers
+    most, offers = ctx.settings.limits.offers_per_partner_max, holders.holdings(connection, wish.user_id, partner).offers
     if any(offers.get(str(bot), 0) + limits.trades(len(held)) > most for bot, held in by_bot.items()):
         raise _too_many_offers(most)
     making = Making(ctx, request, Direction.WITHDRAW, wish.user_id, wish.trade_url, wish.message)

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import redis
-from sqlalchemy import Connection, Row, RowMapping, select, update
+from sqlalchemy import Connection, Row, RowMapping, select
 
-from balancer.models import trade_items, trades
+from balancer.models import trade_items
+from balancer.trips import Statement
 from shared import log, wire
 from shared.domain.items import Asset
 from shared.domain.status import Direction
@@ -115,15 +116,17 @@ def _stamp(now: datetime) -> str:
     return now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+_ISSUED = Statement.of(
+    "UPDATE trades SET order_issued_at = :issued, order_expires_at = :expires WHERE trade_id :ids[] AND attempt = :attempt"
+)
+
+
 def mark_issued(connection: Connection, marks: Sequence[Marked], now: datetime, expiry_s: float) -> None:
     """These orders are in Redis since about ``now``; an attempt that is over meanwhile is left alone."""
     for attempt in sorted({mark.attempt for mark in marks}):
         ids = sorted(mark.trade_id for mark in marks if mark.attempt == attempt)
-        connection.execute(
-            update(trades)
-            .where(trades.c.trade_id.in_(ids), trades.c.attempt == attempt)
-            .values(order_issued_at=now, order_expires_at=now + timedelta(seconds=expiry_s))
-        )
+        step = _ISSUED.step(connection, ids=ids, attempt=attempt, issued=now, expires=now + timedelta(seconds=expiry_s))
+        connection.exec_driver_sql(*step)
 
 
 # --- building ------------------------------------------------------------------------------------------

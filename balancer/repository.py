@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Table, delete, func, select, update
@@ -171,6 +172,7 @@ def delete_session(connection: Connection, id_hash: str) -> None:
 # --- items and users -----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=20_000)
 def item_id_of(market_hash_name: str) -> str:
     """Our id of an item, made from its name, so that two balancers agree without asking."""
     return "itm_" + hashlib.sha256(market_hash_name.encode()).hexdigest()[:20]

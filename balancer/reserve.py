@@ -7,24 +7,31 @@ only after the database itself was asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select, text, update
 
+from balancer import db, trips
 from balancer.choose import Limits, Part, Refusal
 from balancer.fleet import RETRY_AFTER_S, Fleet
 from balancer.models import bots
+from balancer.trips import Step
 from shared.domain.ids import BotName
 from shared.domain.status import BotMode
 from shared.errors import Conflict, NoBotAvailable
 
+# What a bot must be to take ``n`` items in ``offers`` offers, whichever statement asks.
+_GUARD = (
+    "mode = 'active' AND frozen_by IS NULL "
+    "AND slots_held + slots_reserved + {n} <= {items_max} AND open_offers + {offers} <= {offers_max}"
+)
 _TAKE = text(
-    """
-    UPDATE bots SET slots_reserved = slots_reserved + :n, open_offers = open_offers + :offers
-    WHERE color = :color AND bot_id = :bot_id AND mode = 'active' AND frozen_by IS NULL
-    AND slots_held + slots_reserved + :n <= :items_max AND open_offers + :offers <= :offers_max
-    """
+    "UPDATE bots SET slots_reserved = slots_reserved + :n, open_offers = open_offers + :offers "  # noqa: S608
+    "WHERE color = :color AND bot_id = :bot_id AND "
+    + _GUARD.format(n=":n", offers=":offers", items_max=":items_max", offers_max=":offers_max")
 )
 
 _SAID = {
@@ -55,12 +62,16 @@ def for_deposit(
                 raise NoBotAvailable(_SAID[parts], reason=parts.value, retry_after_s=RETRY_AFTER_S)
             asked = True
             _ask_database(connection, fleet, color)
-        elif _take_all(connection, fleet, sorted(parts)):
+        elif _take_all(connection, fleet, sorted(parts, key=_place)):
             return parts
 
 
+def _place(part: Part) -> BotName:
+    return BotName.parse(part[0])
+
+
 def _take_all(connection: Connection, fleet: Fleet, parts: list[Part]) -> bool:
-    """Take every part or none. Ordered by name, so that two requests wait for each other and do not deadlock."""
+    """Take every part or none. Bots in their order, so that two requests wait for each other and do not deadlock."""
     for number, part in enumerate(parts):
         if not _take(connection, fleet.limits, part):
             for taken in parts[:number]:
@@ -82,6 +93,54 @@ def _take(connection: Connection, limits: Limits, part: Part) -> bool:
         "offers_max": limits.offers_max,
     }
     return bool(connection.execute(_TAKE, values).rowcount)
+
+
+class Stale(Exception):
+    """A bot has less room than the snapshot said; the transaction must be given up."""
+
+
+# The same guarded UPDATE for many bots. PostgreSQL locks them in their order first: an UPDATE of many rows has none.
+_TAKE_MANY = """
+    UPDATE bots SET slots_reserved = slots_reserved + w.n, open_offers = open_offers + w.offers FROM {wanted}
+    WHERE bots.color = w.color AND bots.bot_id = w.bot_id AND {guard}
+"""
+_WANTED = "json_to_recordset(%(wanted)s::json) AS w (color TEXT, bot_id INTEGER, n INTEGER, offers INTEGER)"
+_LOCK_BOTS = f"""
+    SELECT bots.bot_id FROM bots JOIN {_WANTED} ON bots.color = w.color AND bots.bot_id = w.bot_id
+    ORDER BY bots.color, bots.bot_id FOR NO KEY UPDATE OF bots
+"""  # noqa: S608
+_TAKE_POSTGRES = _TAKE_MANY.format(
+    wanted=_WANTED,
+    guard=_GUARD.format(n="w.n", offers="w.offers", items_max="%(items_max)s", offers_max="%(offers_max)s"),
+)
+_TAKE_SQLITE = _TAKE_MANY.format(
+    wanted="(SELECT json_extract(value, '$.color') AS color, json_extract(value, '$.bot_id') AS bot_id, "
+    "json_extract(value, '$.n') AS n, json_extract(value, '$.offers') AS offers FROM json_each(:wanted)) AS w",
+    guard=_GUARD.format(n="w.n", offers="w.offers", items_max=":items_max", offers_max=":offers_max"),
+)
+
+
+def take_many(connection: Connection, limits: Limits, parts: Iterable[Part], then: Sequence[Step]) -> None:
+    """Take all these parts of several deposits and do the steps that follow, in one round trip.
+
+    Raises:
+        Stale: at least one bot refuses.
+        DBAPIError: a step failed.
+    """
+    wanted: dict[str, dict[str, Any]] = {}
+    for name, n_items in parts:
+        bot = BotName.parse(name)
+        mine = wanted.setdefault(name, {"color": bot.color, "bot_id": bot.bot_id, "n": 0, "offers": 0})
+        mine["n"] += n_items
+        mine["offers"] += limits.trades(n_items)
+    rows = {"wanted": json.dumps(list(wanted.values()))}
+    values = {**rows, "items_max": limits.items_max, "offers_max": limits.offers_max}
+    if db.is_postgres(connection):
+        taking = [Step(_LOCK_BOTS, rows), Step(_TAKE_POSTGRES, values)]
+    else:
+        taking = [Step(_TAKE_SQLITE, values)]
+    if trips.run(connection, [*taking, *then])[len(taking) - 1] != len(wanted):
+        raise Stale
 
 
 def _let_go(connection: Connection, limits: Limits, part: Part) -> None:

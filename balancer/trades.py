@@ -7,7 +7,7 @@ is decided inside the transaction (`balancer.opening`), so that requests at the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, Self
@@ -81,7 +81,7 @@ async def deposit(
     """
     _check_message(ctx, wish.message)
     request = Request(caller, key, body_hash, ctx.clock.now())
-    made = await _once(ctx, request, opening.deposit, wish, fresh)
+    made = await _once(ctx, request, ctx.together.deposit(ctx, request, wish), fresh)
     ctx.known_items.update(repository.item_id_of(wanted.held.market_hash_name) for wanted in wish.wanted)
     return made
 
@@ -97,7 +97,8 @@ async def withdraw(
         Conflict (user_mismatch, partner_blocked, asset_in_trade, item_locked, item_unsettled with ``settles_at``, item_frozen).
     """
     _check_message(ctx, wish.message)
-    return await _once(ctx, Request(caller, key, body_hash, ctx.clock.now()), opening.withdraw, wish, fresh)
+    request = Request(caller, key, body_hash, ctx.clock.now())
+    return await _once(ctx, request, ctx.db.run(opening.withdraw, ctx, request, wish), fresh)
 
 
 async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:
@@ -150,14 +151,14 @@ async def user_of(ctx: Context, user_id: str) -> str | None:
 # --- once per key -------------------------------------------------------------------------------------
 
 
-async def _once(ctx: Context, request: Request, make: Callable[..., opening.Made], wish: Any, fresh: Fresh | None) -> list[str]:
+async def _once(ctx: Context, request: Request, making: Awaitable[opening.Made], fresh: Fresh | None) -> list[str]:
     """Make the trades and give their orders, unless a request with this key has: then its trades.
 
     The key's row is written last, with the trades it made; of two requests at once the second fails on it, or on anything
     else that the first has taken by then. So whatever goes wrong, the key is looked up before the error counts.
     """
     try:
-        made = await ctx.db.run(make, ctx, request, wish)
+        made = await making
     except (FleetError, IntegrityError) as error:
         made_before = await find_repeat(ctx, request.caller, request.key, request.body_hash)
         if made_before is not None:

@@ -10,17 +10,19 @@ import functools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, and_, select, update
 
 from balancer import journal, reversal
-from balancer.context import Context
 from balancer.models import bots, deposits, tokens, trade_items, trades, users
 from balancer.switches import WITHDRAWALS
 from shared.domain.status import BotMode, DepositStatus, TradeStatus
 from shared.errors import Forbidden, NotFound, TooLate
 from shared.settings import TradeSettings
+
+if TYPE_CHECKING:
+    from balancer.context import Context
 
 WHO = "sweep"
 BATCH_MAX = 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from balancer import policy
@@ -19,6 +20,7 @@ from shared.domain.items import HeldAsset
 from shared.settings import Settings
 
 
+@lru_cache(maxsize=4096)
 def time_of(unix_s: int) -> str:
     """RFC 3339 in UTC of unix seconds."""
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from balancer import db, models
+from balancer import db, models, trips
 from balancer.db import Database
 from shared.errors import DatabaseUnavailable
 from shared.settings import load
@@ -252,15 +252,15 @@ async def test_the_house_is_a_user_from_the_start(database: Database) -> None:
 
 
 async def test_rows_of_several_tables_go_in_together_or_not_at_all(database: Database) -> None:
-    rows: list[tuple[Any, db.Rows]] = [
+    rows: list[tuple[Any, trips.Rows]] = [
         (models.nonces, [{"nonce": "ä'%s\"\n", "seen_at": NOW}, {"nonce": "b", "seen_at": NOW}]),
         (models.sessions, []),
         (models.users, [{"user_id": "u", "steam_id": 2**62, "created_at": NOW}]),
     ]
-    await database.run(db.insert_rows, rows)
+    await database.run(trips.insert_rows, rows)
     assert await database.look(lambda c: sorted(c.scalars(select(models.nonces.c.nonce)))) == ["b", "ä'%s\"\n"]
     with pytest.raises(IntegrityError):
-        await database.run(db.insert_rows, [(models.nonces, [{"nonce": "c", "seen_at": NOW}]), rows[2]])
+        await database.run(trips.insert_rows, [(models.nonces, [{"nonce": "c", "seen_at": NOW}]), rows[2]])
     assert await database.look(lambda c: c.scalar(select(models.nonces.c.nonce).where(models.nonces.c.nonce == "c"))) is None
 
 
