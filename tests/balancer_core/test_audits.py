@@ -217,6 +217,7 @@ async def test_a_theft_freezes_its_bot_only_until_an_operator_lets_it_go_on(worl
     told = json.loads(event.data)
     assert (event.bot, event.who, told["count"], told["differences"][0]["deposit_id"]) == ("red-1", "audit", 1, gone)
     await world.ctx.fleet.refresh()
+    assert [bot.takes_deposits for bot in world.ctx.fleet.bots()] == [False, True]
     with pytest.raises(Conflict) as refused:
         await world.withdraw([left])
     assert (refused.value.error_code, refused.value.data["bot"]) == ("bot_frozen", "red-1")
