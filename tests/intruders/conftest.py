@@ -13,7 +13,10 @@ from intruders.guarded import GuardedStack
 from scripts.embedded import EmbeddedPostgres, find_postgres
 from scripts.stack import Wish
 
-QUICK_LOOKS = {"trades": {"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.0, "items_look_s": 1.0, "inventory_cache_s": 1.0}}
+QUICK_LOOKS = {
+    "trades": {"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.0, "items_look_s": 1.0, "inventory_cache_s": 20.0},
+    "group": {"lease_s": 5.0, "heartbeat_s": 0.5},
+}
 DATABASE_PASSWORD = "Planted-database-password"
 PROXY_PASSWORD = "Planted-proxy-password"
 

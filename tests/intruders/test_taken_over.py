@@ -1,0 +1,350 @@
+"""A host was taken over, or somebody may write everything in Redis: nothing is given away, nothing stops, and it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from flow_site import Player, Website
+from intruders.guarded import GuardedStack
+from support import wait_until
+
+from shared import wire
+from shared.clock import Clock
+from shared.domain.items import Asset
+from shared.messages import Heartbeat, Order, Report, SendOrder
+from shared.sealing import BotKeys, seal
+
+CREATED = "2026-11-21T00:00:00.000000Z"
+
+
+class Intruder:
+    """Has the vault of the host of red-1, its Redis user, and (``everything``) a Redis user that may do all."""
+
+    def __init__(self, stack: GuardedStack, site: Website) -> None:
+        self.stack = stack
+        self.site = site
+        keys = stack.vault("red:1").keys("red-1")
+        assert keys is not None
+        self.keys: BotKeys = keys
+        self.host = stack.redis.client("host-red-1")
+        self.everything = stack.redis.client()
+        self._number = 1_000_000
+
+    def close(self) -> None:
+        self.host.close()
+        self.everything.close()
+
+    def push(self, bot: str, order_id: str, fields: dict[str, Any]) -> None:
+        """A job in a bot's queue, as the balancer puts it there."""
+        self.everything.hset(wire.job_key(bot, order_id), mapping=fields)
+        self.everything.rpush(f"rq:queue:{bot}", wire.job_id(bot, order_id))
+
+    def send_order(self, bot: str, thief: Player, give: list[Asset]) -> Order:
+        """All that this bot has, to the thief."""
+        now_ms = Clock().now_ms()
+        payload = SendOrder("t" * 22, thief.steam_id, thief.trade_url[-8:], "http://x/verify/" + "t" * 22, give, [])
+        return Order("forged", "send", bot, "trd_forged", 1, now_ms, now_ms + 60_000, payload)
+
+    def report(self, kind: str, trade_id: Any, data: Any, *, bot: str = "red-1", attempt: Any = 1) -> None:
+        """A report sealed with the keys that were stolen, in the name of ``bot``."""
+        self._number += 1
+        told = Report(bot, "run", self._number, kind, None, trade_id, attempt, Clock().now_ms(), data)
+        sealed = seal(self.keys.report, told.dumps(), purpose=f"report:{bot}")
+        self.host.xadd(wire.REPORTS, {"bot": bot, "sealed": sealed})
+
+    def events(self, kind: str, bot: str) -> list[dict[str, Any]]:
+        found, after = [], 0
+        while rows := (answer := self.site.call("GET", f"/events?after={after}&limit=500").body)["events"]:
+            found += [row for row in rows if row["kind"] == kind and row["bot"] == bot]
+            after = answer["next"]
+        return found
+
+    def log_says(self, part: str, words: str) -> Callable[[], bool]:
+        return lambda: words in (self.stack.wish.directory / f"{part}.log").read_text(errors="replace")
+
+
+@pytest.fixture
+def intruder(guarded: GuardedStack, site: Website) -> Iterator[Intruder]:
+    made = Intruder(guarded, site)
+    wait_until(lambda: all(bot["state"] == "online" for bot in guarded.bots()), 60, 0.2)
+    yield made
+    made.close()
+    wait_until(lambda: all(bot["state"] == "online" for bot in guarded.bots()), 60, 0.2)
+    assert site.differences() == []
+
+
+def pid_of(stack: GuardedStack, bot: str) -> int:
+    group = next(group for group in stack.wish.groups if group.partition(":")[0] == bot.partition("-")[0])
+    [status] = json.loads(stack.fleet("group", "status", "--json", config=stack.host_config(group)))
+    pid: int = next(row["pid"] for row in status["bots"] if row["bot"] == bot)
+    return pid
+
+
+@contextmanager
+def held(stack: GuardedStack, bots: list[str]) -> Iterator[None]:
+    """These workers stand still, so that what is in their queues can be looked at."""
+    pids = [pid_of(stack, bot) for bot in bots]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def still_trades(site: Website, color: str, timeout_s: float = 60) -> dict[str, Any]:
+    """A new deposit goes its way; until then the site repeats what was refused."""
+    player = site.player(habit="accept")
+    trade = wait_until(lambda: _made(site, player, color), timeout_s, 0.3)
+    assert trade is not None
+    return site.until(trade["trade_id"], "accepted", "settled", timeout_s=timeout_s)
+
+
+def _made(site: Website, player: Player, color: str) -> dict[str, Any] | None:
+    read = site.call("POST", "/inventory", {"steam_id": player.steam_id, "trade_url": player.trade_url})
+    assets = [row["asset_id"] for row in read.body.get("items", []) if row["acceptable"]][:1]
+    body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
+    answer = site.call("POST", "/deposit?wait=1", {**body, "color": color}) if assets else None
+    return answer.body["trades"][0] if answer is not None and answer.status < 300 else None
+
+
+def offers_from(site: Website, bot_steam_id: str) -> set[str]:
+    return {offer["offer_id"] for offer in site.record()["offers"] if offer["sender"] == bot_steam_id}
+
+
+# --- a host that was taken over ---------------------------------------------------------------------
+
+
+def test_its_keys_order_no_other_bot(intruder: Intruder, site: Website) -> None:
+    """Put into another bot's queue by force, sealed with the stolen keys in every way there is: refused and told."""
+    thief, stack = site.player(), intruder.stack
+    blue = next(bot for bot in stack.bots() if bot["bot"] == "blue-1")
+    give = [Asset(730, "2", row["asset_id"]) for row in site.record()["assets"] if row["owner"] == blue["steam_id"]]
+    before, refused = offers_from(site, blue["steam_id"]), len(intruder.events("order_refused", "blue-1"))
+    order = intruder.send_order("blue-1", thief, give)
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        intruder.host.rpush("rq:queue:blue-1", wire.job_id("blue-1", order.order_id))
+    for number, (named, purpose) in enumerate(
+        (("blue-1", "order:blue-1"), ("red-1", "order:red-1"), ("blue-1", "order:red-1"))
+    ):
+        sealed = seal(intruder.keys.order, replace(order, bot=named).dumps(), purpose=purpose)
+        intruder.push("blue-1", f"forged-{number}", wire.job_mapping(sealed, "blue-1", CREATED))
+    wait_until(lambda: intruder.everything.llen("rq:queue:blue-1") == 0, 30)
+    wait_until(lambda: not intruder.everything.exists(wire.job_key("blue-1", "forged-2")), 30)
+    told = wait_until(lambda: intruder.events("order_refused", "blue-1")[refused:] or refused, 30, 0.2)
+    assert told  # once for many: the same refusal again and again is not written down each time
+    assert intruder.log_says("group-blue-1", "order_refused")()
+    assert offers_from(site, blue["steam_id"]) == before
+    still_trades(site, "blue")
+
+
+def test_it_cannot_report_for_others(intruder: Intruder, site: Website) -> None:
+    """That a trade of another bot was accepted, and everything else that would set something free."""
+    player = site.player(habit="ignore")
+    [trade] = site.deposit(player, 1, color="blue").body["trades"]
+    asset = trade["items"][0]["asset_id"]
+    moved = [{"asset_id": asset, "context_id": "2", "new_asset_id": "1", "new_context_id": "2"}]
+    accepted = {"offer_id": trade["offer_id"], "state": 3, "exchange_id": "1", "settles_at": None, "moved": moved}
+    unusable = len(intruder.events("report_unusable", "red-1"))
+    kinds = {
+        "offer_accepted": accepted,
+        "settled": {"assets": []},
+        "offer_declined": {"offer_id": trade["offer_id"], "state": 7},
+    }
+    for kind, data in kinds.items():
+        intruder.report(kind, trade["trade_id"], data, bot=trade["bot"])
+        intruder.report(kind, trade["trade_id"], data)
+    wait_until(lambda: len(intruder.events("report_unusable", "red-1")) >= unusable + len(kinds), 30, 0.2)
+    wait_until(intruder.log_says("balancer", "report refused"), 30)
+    assert site.trade(trade["trade_id"])["status"] == "sent"
+    assert site.call("POST", f"/trade/{trade['trade_id']}/cancel").status == 200
+    site.until(trade["trade_id"], "canceled")
+
+
+def test_what_it_says_of_its_own_bots_stops_nobody_else(intruder: Intruder, site: Website) -> None:
+    """Reports and heartbeats of every wrong shape, under a good seal: one is told of, the others' go on."""
+    [own] = site.deposit(site.player(habit="ignore"), 1, color="red").body["trades"]
+    nonsense: list[Any] = [None, [], {}, "x" * 100_000, 10**30, -1, 1.5, "\ud800", "\0", {"a": {"b": []}}, True]
+    for value in nonsense:
+        intruder.report("offer_active", own["trade_id"], {"offer_id": value, "state": value})
+        intruder.report("confirmation_needed", own["trade_id"], {"offer_id": value})
+        intruder.report("items_seen", own["trade_id"], {"assets": value})
+        intruder.report("gift_accepted", None, {"offer_id": value, "moved": value, "partner": value})
+        intruder.report("inventory_read", None, {"steam_id": value, "assets": value})
+        intruder.report("order_failed", None, {"kind": value, "reason": value})
+        intruder.report("offer_unknown", value, value, attempt=value)
+    beat = Heartbeat("red-1", "run", 1, "host", "x" * 50, "online", Clock().now_ms())
+    for wrong in (beat, replace(beat, at_ms="now"), replace(beat, steam_id="1" * 17, items=[])):  # type: ignore[arg-type]
+        wire.put_heartbeat(intruder.host, wrong, intruder.keys)
+    trade = still_trades(site, "blue")
+    assert trade["bot"].startswith("blue-")
+    assert site.call("POST", f"/trade/{own['trade_id']}/cancel").status in (200, 409)
+
+
+def test_another_bots_answer_is_not_believed(intruder: Intruder, site: Website) -> None:
+    """The inventory that one bot was asked for, told by the stolen keys before it can: the true one counts."""
+    players = [site.player(items=2) for _ in range(8)]
+    bots = ["blue-1", "blue-2", "red-2"]
+    answers: dict[str, Any] = {}
+
+    def ask(player: Player) -> None:
+        answers[player.steam_id] = site.call("POST", "/inventory", {"steam_id": player.steam_id})
+
+    with held(intruder.stack, bots):
+        asking = [threading.Thread(target=ask, args=(player,)) for player in players]
+        for thread in asking:
+            thread.start()
+
+        def waiting() -> list[str]:
+            rows: Any = [row for bot in bots for row in intruder.everything.lrange(f"rq:queue:{bot}", 0, -1)]
+            return [row.decode().partition("_")[2] for row in rows if b"_ord_" in row]
+
+        order_ids = wait_until(waiting, 30)
+        asset = {"asset": {"app_id": 730, "context_id": "2", "asset_id": "1"}, "class_id": "1", "instance_id": "0", "amount": 1}
+        lie = {**asset, "market_hash_name": "Karambit", "tradable": True}
+        for order_id in order_ids:
+            told = Report(
+                "red-1", "r", 1, "inventory_read", order_id, None, 0, 0, {"steam_id": "1", "assets": [lie], "hold_days": 0}
+            )
+            wire.append_reports(intruder.host, [told], intruder.keys)
+        wait_until(intruder.log_says("balancer", "another bot answered"), 30)
+    for thread in asking:
+        thread.join(60)
+    assert [answers[player.steam_id].status for player in players] == [200] * len(players)
+    names = {item["market_hash_name"] for answer in answers.values() for item in answer.body["items"]}
+    assert names and "Karambit" not in names
+
+
+# --- somebody who may write everything in Redis -----------------------------------------------------
+
+
+def test_a_replayed_order_makes_no_second_offer(intruder: Intruder, site: Website) -> None:
+    """A true send order, copied while its bot stands still, comes again and again, also to other bots."""
+    player = site.player(habit="ignore")
+    copies: dict[bytes, dict[bytes, bytes]] = {}
+    bots = ["red-1", "red-2"]
+    assets = site.acceptable(player)[:1]
+    body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
+    with held(intruder.stack, bots):
+        [trade] = site.call("POST", "/deposit?wait=0", {**body, "color": "red"}).body["trades"]
+
+        def queued() -> bool:
+            # A worker that stands still may have been handed the order all the same.
+            for queue in (f"rq:queue:{bot}{more}" for bot in bots for more in ("", ":intermediate")):
+                rows: Any = intruder.everything.lrange(queue, 0, -1)
+                for row in (row for row in rows if b"send-" in row):
+                    fields: Any = intruder.everything.hgetall(b"rq:job:" + row)
+                    copies[row] = fields
+            return bool(copies)
+
+        wait_until(queued, 30)
+    site.until(trade["trade_id"], "sent", timeout_s=60)
+    for _ in range(3):
+        for row, fields in copies.items():
+            order_id = row.decode().partition("_")[2]
+            for bot in ("red-1", "red-2", "blue-1"):
+                intruder.push(bot, order_id, {name.decode(): value for name, value in fields.items()})
+    queues = ("rq:queue:red-1", "rq:queue:red-2", "rq:queue:blue-1")
+    wait_until(lambda: not any(intruder.everything.llen(queue) for queue in queues), 60)
+    still_trades(site, "red")
+    assert len(site.offers_of(trade["trade_id"], player.steam_id)) == 1
+    assert site.call("POST", f"/trade/{trade['trade_id']}/cancel").status == 200
+    site.until(trade["trade_id"], "canceled", timeout_s=60)
+
+
+class Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (exec, (f"open({str(self.path)!r}, 'w')",))
+
+
+def test_junk_of_every_kind_stops_nothing(intruder: Intruder, site: Website, tmp_path: Path) -> None:
+    """Pickles, other functions, other types where ours belong, endless leases, thousands of reports, millions of bytes."""
+    client, trace = intruder.everything, tmp_path / "unpickled"
+    call = [wire.ORDER_FUNCTION, None, ["x"], {}]
+    for number, data in enumerate(
+        (
+            pickle.dumps(Evil(trace)),
+            zlib.compress(pickle.dumps(Evil(trace))),
+            zlib.compress(json.dumps(["os.system", None, [f"touch {trace}"], {}]).encode()),
+            zlib.compress(json.dumps([*call[:2], ["x" * 3_000_000], {}]).encode()),
+            b"x" * 7_000_000,
+        )
+    ):
+        intruder.push("red-1", f"junk-{number}", {"data": data})
+    client.rpush("rq:queue:red-1", b"x" * 1_000_000, b"", b"\xff\xfe", "blue-1_send-x")
+    with client.pipeline(transaction=False) as pipe:
+        for number in range(5000):
+            pipe.xadd(wire.REPORTS, {"bot": f"red-{number % 20}", "sealed": "x" * (number % 3000)})
+        for entry in ({"x": "y"}, {"bot": b"\xff" * 100_000}, {"bot": "red-1", "sealed": b"x" * 7_000_000}):
+            pipe.xadd(wire.REPORTS, entry)
+        pipe.sadd(wire.BOTS, *(f"junk-{number}" for number in range(5000)), "x" * 1_000_000)
+        pipe.set(wire.heartbeat_key("red-2"), b"x" * 7_000_000)
+        pipe.publish(wire.CHANGES, b"[" * 1_000_000)
+        pipe.publish(wire.CHANGES, b"x" * 7_000_000)
+        pipe.execute()
+    for key in (
+        "rq:queue:blue-2",
+        "rq:queue:red-2:intermediate",
+        wire.lease_key("red-2"),
+        wire.memory_key("blue-1"),
+        wire.BOTS,
+    ):
+        client.delete(key)
+        client.hset(key, "x", "y")
+    client.set(wire.lease_key("blue-1"), "the intruder's")  # and no time to live
+    for color in ("red", "blue"):
+        still_trades(site, color)
+    client.delete(wire.REPORTS)
+    client.set(wire.REPORTS, "no stream")
+    for color in ("red", "blue"):
+        still_trades(site, color)
+    client.delete(wire.BOTS)
+    assert not trace.exists()
+    assert intruder.events("order_refused", "red-1")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_million_reports_and_values_of_a_hundred_megabytes_stop_nothing(intruder: Intruder, site: Website) -> None:
+    """On a Redis that lets them in. Memory of balancer and workers stays below what one such value takes a few times."""
+    client, large = intruder.everything, b"x" * 100_000_000
+    client.config_set("proto-max-bulk-len", 512 * 1024 * 1024)
+    client.config_set("maxmemory", 4 * 1024**3)
+    client.config_set("client-query-buffer-limit", 1024**3)
+    client.config_set("client-output-buffer-limit", "normal 0 0 0")
+    for bot in ("red-1", "red-2", "blue-1", "blue-2"):
+        intruder.push(bot, "large", {"data": large})
+    client.set(wire.heartbeat_key("red-2"), large)
+    client.xadd(wire.REPORTS, {"bot": "red-1", "sealed": large})
+    for _ in range(100):
+        with client.pipeline(transaction=False) as pipe:
+            for number in range(10_000):
+                pipe.xadd(wire.REPORTS, {"bot": f"red-{number}", "sealed": "junk"})
+            pipe.execute()
+    for color in ("red", "blue"):
+        still_trades(site, color, timeout_s=900)
+    for part in intruder.stack.parts:
+        if part.name != "sandbox":
+            assert peak_mb(part.process.pid) < 1500, part.name
+
+
+def peak_mb(pid: int) -> int:
+    """The most memory that a process ever had at once."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) // 1024
