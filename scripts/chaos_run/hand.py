@@ -333,7 +333,7 @@ class Hand:
 
     def _cut_power(self, blow: Blow) -> Deed:
         """Everything of ours at once. It is well when all serve and a deposit that begins now is accepted."""
-        fleet = self.fleet
+        fleet, look = self.fleet, self._look()
         fleet.own_redis().kill()
         parts = [part for part in fleet.parts if part.name != "sandbox"]
         for part in parts:
@@ -343,7 +343,7 @@ class Hand:
             reap(part)
         if blow.kind == "power_cut_lost":
             fleet.put_redis_back(None)
-        probe = self.load.probe()
+        probe = self.load.probe(look.newest if look else 0)
 
         def mend() -> None:
             fleet.own_redis().start()

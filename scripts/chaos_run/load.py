@@ -190,26 +190,16 @@ class Player:
         """The wish to cancel a trade, repeated until it is answered."""
         await self._load.api.ask(self._chance, "POST", f"/trade/{trade_id}/cancel", {}, f"cancel-{trade_id}")
 
-    async def probe(self) -> bool:
-        """One deposit that is accepted at once; whether it was within a few seconds."""
+    async def probe(self) -> None:
+        """One deposit that is accepted as soon as it is offered."""
         api = self._load.api
         await self._load.account(self.steam_id, habit="accept", delay_s=0.1)
         found = await api.once("POST", "/inventory", {name: self._body[name] for name in ("steam_id", "trade_url")})
-        if found is None or found.status != 200:
-            return False
-        ids = [row["asset_id"] for row in found.body["items"] if row["acceptable"]]
-        if not ids:
-            return False
-        key, body = self._key("probe"), {**self._body, "asset_ids": ids[:1]}
-        self._load.unanswered[key] = ("/deposit?wait=5", body)
-        made = self._load.note(key, await api.once("POST", "/deposit?wait=5", body, key))
-        for _ in range(20):
-            reply = await api.once("POST", "/trade", {"trade_ids": made}) if made else None
-            trades = reply.body["trades"] if reply is not None and reply.status == 200 else [{"status": "unknown"}]
-            if all(trade["status"] in ("accepted", "settled") for trade in trades):
-                return True
-            await asyncio.sleep(0.1)
-        return False
+        ids = [row["asset_id"] for row in found.body["items"] if row["acceptable"]] if found and found.status == 200 else []
+        if ids:
+            key, body = self._key("probe"), {**self._body, "asset_ids": ids[:1]}
+            self._load.unanswered[key] = ("/deposit?wait=5", body)
+            self._load.note(key, await api.once("POST", "/deposit?wait=5", body, key))
 
 
 class Load:
@@ -223,7 +213,9 @@ class Load:
         self._players = sorted((row for row in accounts if row["kind"] == "player"), key=lambda row: int(row["steam_id"]))
         self._urls, self._api_key, self._control = urls, api_key, control
         self._probe = threading.Event()
-        self._probing = threading.Event()
+        self._probe.set()
+        self._made_since: set[str] = set()
+        self._after = 0
         self._loop = asyncio.new_event_loop()
         self._reading = threading.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="load", daemon=True)
@@ -238,10 +230,9 @@ class Load:
         self._thread.start()
         self._wait(self._open())
 
-    def probe(self) -> threading.Event:
-        """An event that is set when a deposit that begins after this call was accepted."""
-        self._probe = threading.Event()
-        self._probing.set()
+    def probe(self, after: int) -> threading.Event:
+        """What is set when a deposit was accepted that was asked for after event number ``after``."""
+        self._probe, self._made_since, self._after = threading.Event(), set(), after
         return self._probe
 
     def stop_asking(self) -> None:
@@ -297,9 +288,8 @@ class Load:
 
     async def _keep_probing(self, prober: Player) -> None:
         while not self.api.stopping.is_set():
-            if self._probing.is_set() and await prober.probe():
-                self._probing.clear()
-                self._probe.set()
+            if not self._probe.is_set():
+                await prober.probe()
             await asyncio.sleep(PROBE_AGAIN_S)
 
     async def _read_feed(self) -> None:
@@ -312,11 +302,21 @@ class Load:
                 await asyncio.sleep(PAUSE_S[0])
                 continue
             self.told.events += [row["number"] for row in reply.body["events"]]
+            if not self._probe.is_set():
+                self._look_for_service(reply.body["events"])
             if reply.body["next"] < after:
                 self.told.wrong.append(f"the feed went back from {after} to {reply.body['next']}")
             after = reply.body["next"]
             if last and not reply.body["events"]:
                 return
+
+    def _look_for_service(self, events: list[dict[str, Any]]) -> None:
+        """Whether a deposit was accepted that was asked for since the probe began."""
+        for row in events:
+            if row["kind"] == "trade_created" and row["number"] > self._after and row["data"]["direction"] == "deposit":
+                self._made_since.add(row["trade_id"])
+            elif row["kind"] == "offer_accepted" and row["trade_id"] in self._made_since:
+                self._probe.set()
 
     async def _stop_players(self) -> None:
         self.api.stopping.set()
@@ -327,11 +327,13 @@ class Load:
                 self.told.wrong.append(f"a client failed: {outcome!r}")
 
     async def _ask_again(self) -> None:
-        for key, (path, body) in list(self.unanswered.items()):
+        async def again(key: str, path: str, body: Any) -> None:
             reply = await self.api.once("POST", path.partition("?")[0] + "?wait=0", body, key)
             self.note(key, reply)
             if reply is None:
                 self.told.wrong.append(f"{key} has no answer although everything was healed")
+
+        await asyncio.gather(*(again(key, path, body) for key, (path, body) in list(self.unanswered.items())))
 
     async def _close(self) -> None:
         self._reading.set()

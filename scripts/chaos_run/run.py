@@ -179,7 +179,7 @@ def close_the_books(
         "lost_answers": load.told.lost_answers,
         "steam_calls": sum(requests["counts"].values()),
         "healed_s": healed_s,
-        "settled_s": settled_s,
+        "settled_s": round(settled_s, 1),
         "waiting": reasons,
         "frozen_rows": sum(row["frozen_by"] is not None for row in tables["deposits"] if row["status"] == "active"),
         "ended_by_themselves": hand.fleet.ended_by_itself,
