@@ -5,8 +5,8 @@ Nothing is half-accepted: `accept` works out everything before it touches the ro
 
 from lottery.errors import Refused
 from lottery.events import Bet, Buy, Denial, Row
-from lottery.fairness import log_item
-from lottery.state import Entry, Placed, Player, Receipt, Round
+from lottery.fairness import log_items
+from lottery.state import Entry, Placed, Player, Receipt, Round, new_entry
 
 TICKETS_MAX = 10**18 - 1
 """Up to here the published decimal number gives the exact ticket (fairness.winning_number)."""
@@ -20,7 +20,7 @@ def place(state: Round, bet: Bet) -> Receipt:
     """Accepts a bet into the round. Raises Refused with the first check that fails; then nothing has changed."""
     check(state, bet)
     per_cent = state.rules.tickets == "cent"
-    priced = [(row.item_id, row.deposit_id, row.price or 0, (row.price or 0) if per_cent else 1) for row in bet.rows]
+    priced = [(item, deposit, price or 0, (price or 0) if per_cent else 1) for deposit, item, _, price, *_ in bet.rows]
     return accept(state, bet, priced)
 
 
@@ -60,8 +60,7 @@ def check(state: Round, bet: Bet) -> None:
         raise Refused("empty")
     if len({row.deposit_id for row in bet.rows}) != len(bet.rows):
         raise Refused("duplicate_rows")
-    for row in bet.rows:
-        _check_row(state, bet.user_id, row)
+    _check_rows(state, bet.user_id, bet.rows)
     _check_allowed(state, bet.rows)
     _check_team(state, bet)
     _check_limits(state, bet)
@@ -83,19 +82,21 @@ def _check_seed(client_seed: str) -> None:
         raise Refused("client_seed", bytes_max=CLIENT_SEED_BYTES)
 
 
-def _check_row(state: Round, user_id: int, row: Row) -> None:
-    if row.status != "active":
-        raise Refused("not_active", deposit_id=row.deposit_id, status=row.status)
-    if row.user_id != user_id:
-        raise Refused("not_owner", deposit_id=row.deposit_id)
-    if row.locked_by is not None or row.deposit_id in state.rows:
-        raise Refused("locked", deposit_id=row.deposit_id)
-    if not row.settled and not state.rules.unsettled:
-        raise Refused("unsettled", deposit_id=row.deposit_id)
-    if row.price is None or not 0 <= row.price <= TICKETS_MAX:
-        raise Refused("unpriced", deposit_id=row.deposit_id)
-    if row.name and SOUVENIR in row.name.lower():
-        raise Refused("souvenir", deposit_id=row.deposit_id)
+def _check_rows(state: Round, user_id: int, rows: tuple[Row, ...]) -> None:
+    unsettled = state.rules.unsettled
+    for deposit_id, _, owner, price, status, locked_by, settled, name in rows:
+        if status != "active":
+            raise Refused("not_active", deposit_id=deposit_id, status=status)
+        if owner != user_id:
+            raise Refused("not_owner", deposit_id=deposit_id)
+        if locked_by is not None or deposit_id in state.rows:
+            raise Refused("locked", deposit_id=deposit_id)
+        if not settled and not unsettled:
+            raise Refused("unsettled", deposit_id=deposit_id)
+        if price is None or not 0 <= price <= TICKETS_MAX:
+            raise Refused("unpriced", deposit_id=deposit_id)
+        if name and SOUVENIR in name.lower():
+            raise Refused("souvenir", deposit_id=deposit_id)
 
 
 def _check_allowed(state: Round, rows: tuple[Row, ...]) -> None:
@@ -134,7 +135,7 @@ def _check_limits(state: Round, bet: Bet) -> None:
         raise Refused("player_items", items=rules.bet_item_limit_max - items)
     if rules.item_limit_max is not None and len(state.entries) + count > rules.item_limit_max:
         raise Refused("capacity", capacity=rules.item_limit_max - len(state.entries))
-    value = sum(row.price or 0 for row in bet.rows)
+    value = sum([row.price or 0 for row in bet.rows])
     if rules.bet_value_min is not None and value < rules.bet_value_min:
         raise Refused("bet_value_min", at_least=rules.bet_value_min)
     if rules.bet_value_max is not None and staked + value > rules.bet_value_max:
@@ -152,7 +153,7 @@ def _check_limits(state: Round, bet: Bet) -> None:
 def accept(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> Receipt:
     """Enters checked items (item id, deposit id, price, tickets): tickets in order, log values, totals.
 
-    Raises struct.error or OverflowError for a number that does not fit the log; then nothing has changed.
+    Raises Refused for a number that does not fit the log; then nothing has changed.
     """
     entries, logs = _enter(state, bet, priced)
     number, start = len(state.bets) + 1, len(state.entries)
@@ -170,16 +171,11 @@ def accept(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> R
 
 
 def _enter(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> tuple[list[Entry], list[bytes]]:
-    log, first, number, placed = state.log, state.tickets, len(state.entries), len(state.bets) + 1
-    user_id, team, now, seed = bet.user_id, bet.team, bet.now, bet.client_seed.encode()
-    entries, logs = [], []
+    first, placed, user_id, entries = state.tickets, len(state.bets) + 1, bet.user_id, []
     for item_id, deposit_id, price, tickets in priced:
-        number += 1
-        log = log_item(log, number, placed, user_id, item_id, deposit_id, price, first, tickets, team, now, seed)
-        entries.append(Entry(placed, user_id, item_id, deposit_id, price, first, tickets))
-        logs.append(log)
+        entries.append(new_entry((placed, user_id, item_id, deposit_id, price, first, tickets)))
         first += tickets
-    return entries, logs
+    return entries, log_items(state.log, len(state.entries) + 1, entries, bet.team, bet.now, bet.client_seed.encode())
 
 
 def _count(state: Round, bet: Bet, entries: list[Entry]) -> None:
@@ -199,12 +195,8 @@ def _count(state: Round, bet: Bet, entries: list[Entry]) -> None:
 
 def receipt_again(state: Round, placed: Placed) -> Receipt:
     """The receipt of an accepted bet once more, worked out from the pot: the same bytes as the first time."""
-    log, logs = placed.log_before, []
-    seed = placed.client_seed.encode()
     entries = tuple(state.entries[placed.start : placed.end])
-    for number, entry in enumerate(entries, placed.start + 1):
-        log = log_item(log, number, *entry, placed.team, placed.time_ms, seed)
-        logs.append(log)
+    logs = log_items(placed.log_before, placed.start + 1, entries, placed.team, placed.time_ms, placed.client_seed.encode())
     return Receipt(placed.number, placed.user_id, placed.start + 1, entries, tuple(logs))
 
 

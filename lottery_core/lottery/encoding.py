@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 HASH_BYTES = 32
+U64_MAX = 2**64 - 1
 ZERO_HASH = bytes(HASH_BYTES)
 
 

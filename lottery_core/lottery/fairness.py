@@ -6,11 +6,11 @@ the only place where randomness is born is outside this package.
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from lottery import encoding
-from lottery.encoding import HASH_BYTES, LP, TAG, U8, U32, U64, S
+from lottery.encoding import HASH_BYTES, LP, TAG, U8, U32, U64, U64_MAX, S
 from lottery.errors import LotteryError, Refused
 
 NONE, DRAND, BLOCK, MANUAL_MIXED, MANUAL_DIRECT = range(5)
@@ -106,30 +106,27 @@ def log_start(room: str, number: int, commitment: bytes, rules_hash: bytes, prev
     return encoding.sha256(TAG("lot1.open"), S(room), U64(number), commitment, rules_hash, prev_seal)
 
 
+LogItem = tuple[int, int, int, int, int, int, int]
+"""What the log says of an item: bet, user, item, deposit, price, first ticket, number of tickets."""
 _ITEM = struct.Struct(">10s32sIQQQQQQQBQI")
 _pack = _ITEM.pack
 _ITEM_TAG = TAG("lot1.item")
 
 
-def log_item(
-    log: bytes,
-    number: int,
-    bet: int,
-    user_id: int,
-    item_id: int,
-    deposit_id: int,
-    price: int,
-    first: int,
-    tickets: int,
-    team: int,
-    time_ms: int,
-    client_seed: bytes,
-) -> bytes:
-    """Li from L(i-1). Raises struct.error for a number that does not fit its field."""
-    packed = _pack(
-        _ITEM_TAG, log, number, bet, user_id, item_id, deposit_id, price, first, tickets, team, time_ms, len(client_seed)
-    )
-    return hashlib.sha256(packed + client_seed).digest()
+def log_items(log: bytes, number: int, items: Iterable[LogItem], team: int, time_ms: int, client_seed: bytes) -> list[bytes]:
+    """The log value after each item of one bet; `number` is the place of the first one in the pot, from 1.
+
+    Raises Refused("number") when one does not fit its field.
+    """
+    length, digest_of, logs = len(client_seed), hashlib.sha256, []
+    try:
+        for place, (bet, user, item, deposit, price, first, tickets) in enumerate(items, number):
+            packed = _pack(_ITEM_TAG, log, place, bet, user, item, deposit, price, first, tickets, team, time_ms, length)
+            log = digest_of(packed + client_seed).digest()
+            logs.append(log)
+    except struct.error as error:
+        raise Refused("number", at_least=0, at_most=U64_MAX) from error
+    return logs
 
 
 def log_manual(log: bytes, number: int, digits: str, time_ms: int, operators: tuple[int, int], evidence: str) -> bytes:

@@ -5,8 +5,8 @@ The rate falls with the winner's chance. Which items are taken is a function of 
 and one OR.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property, partial
 from typing import NamedTuple, Protocol
 
 TRIES = 7
@@ -23,6 +23,10 @@ class Item(NamedTuple):
     deposit_id: int
     price: int
     rank: int = 1
+
+
+new_item: Callable[[tuple[int, int, int]], Item] = partial(tuple.__new__, Item)
+"""An item from the tuple of its fields: in half the time that the class itself takes."""
 
 
 class Priced(Protocol):

@@ -4,6 +4,7 @@ One small function per mode of room, in `SETTLERS`. The outcome is plain JSON (d
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from lottery import rake, referral, shares, teams
@@ -171,14 +172,14 @@ def _referral(state: Round, given: Sequence[Share], inviters: Mapping[int, tuple
 
 
 def _offered(state: Round, event: Finalize) -> list[Piece]:
-    stock = sorted(event.stock, key=lambda piece: piece.deposit_id)
+    stock = sorted(event.stock, key=attrgetter("deposit_id"))
     ids = {piece.deposit_id for piece in stock}
     if len(stock) > rake.STOCK_MAX:
         raise Refused("stock", at_most=rake.STOCK_MAX)
-    bound = {row for row in ids if row in state.rows} | ids & {piece.deposit_id for piece in state.guarantees}
+    bound = ids & state.rows | ids & {piece.deposit_id for piece in state.guarantees}
     if len(ids) != len(stock) or bound:
         raise Refused("stock", not_free=sorted(bound))
-    if any(piece.price < 0 for piece in stock):
+    if stock and min([piece.price for piece in stock]) < 0:
         raise Refused("stock", price_at_least=0)
     if event.carry and not state.rules.rake_carry:
         raise Refused("carry", rake_carry=False)
@@ -193,11 +194,10 @@ def _classic(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> 
     user_id = state.winners[0].user_id
     taken, entry = _classic_rake(state, user_id, stock, carry.get(user_id, 0))
     gone = set(taken.taken)
-    kept = sorted(
-        (each for each in state.entries if each.deposit_id not in gone),
-        key=lambda each: (each.user_id != user_id, -each.price, each.deposit_id),
-    )
-    rows, change = [each.deposit_id for each in kept], tuple(sorted(taken.change))
+    kept = shares.dearest_first(each for each in state.entries if each.deposit_id not in gone)
+    rows = [each.deposit_id for each in kept if each.user_id == user_id]
+    rows += [each.deposit_id for each in kept if each.user_id != user_id]
+    change = tuple(sorted(taken.change))
     share = Share(user_id, state.bank - taken.net, rows, change, base=taken.net)
     return Settlement([share], list(taken.taken), entry)
 
@@ -223,9 +223,8 @@ def _split(state: Round, winners: set[int]) -> tuple[list[Item], list[Item]]:
     first = state.rules.priority
     others: list[Item] = []
     own: list[Item] = []
-    for each in state.entries:
-        item = Item(each.deposit_id, each.price, 0 if each.item_id in first else 1)
-        (own if each.user_id in winners else others).append(item)
+    for _, user_id, item_id, deposit_id, price, _, _ in state.entries:
+        (own if user_id in winners else others).append(rake.new_item((deposit_id, price, 0 if item_id in first else 1)))
     return others, own
 
 

@@ -3,8 +3,9 @@
 Everything is in integers; who gets the rest is part of the rule, so a division is a function of its arguments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heapify, heapreplace
+from operator import attrgetter
 from typing import NamedTuple
 
 from lottery.state import Entry
@@ -60,8 +61,9 @@ class HandedOut(NamedTuple):
     left: list[int]
 
 
-def dearest_first(entry: Entry) -> tuple[int, int]:
-    return (-entry.price, entry.deposit_id)
+def dearest_first(entries: Iterable[Entry]) -> list[Entry]:
+    """Dearer rows first, then the lower deposit: sorting keeps what was sorted before among equals."""
+    return sorted(sorted(entries, key=attrgetter("deposit_id")), key=attrgetter("price"), reverse=True)
 
 
 def hand_out(entries: Sequence[Entry], users: Sequence[int], claims: Sequence[int]) -> HandedOut:
@@ -73,7 +75,7 @@ def hand_out(entries: Sequence[Entry], users: Sequence[int], claims: Sequence[in
     left_of = list(claims)
     place = {user_id: index for index, user_id in enumerate(users)}
     others = []
-    for entry in sorted(entries, key=dearest_first):
+    for entry in dearest_first(entries):
         index = place.get(entry.user_id)
         if index is not None and entry.price <= left_of[index]:
             rows[index].append(entry.deposit_id)

@@ -5,14 +5,16 @@ by `rounds.fold` from its events; `snapshot` is its whole content in bytes, so t
 """
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple
 
 from lottery import draw, encoding
 from lottery.events import Piece
-from lottery.fairness import Close
+from lottery.fairness import Close, LogItem
 from lottery.rooms import Room
 
 
@@ -53,6 +55,10 @@ class Entry(NamedTuple):
     price: int
     first: int
     tickets: int
+
+
+new_entry: Callable[[LogItem], Entry] = partial(tuple.__new__, Entry)
+"""An entry from the tuple of its fields: in half the time that the class itself takes."""
 
 
 class Placed(NamedTuple):

@@ -48,8 +48,8 @@ def log_of(vectors: dict[str, Any], more_for_the_last: int = 0) -> tuple[list[by
     for number, (bet, user, item, deposit, price, team, seed) in enumerate(v["items"], 1):
         cents = price + (more_for_the_last if number == len(v["items"]) else 0)
         moment = close_ms - 55_000 + 1000 * bet
-        args = (number, bet, user, item, deposit, cents, first, cents, team, moment, seed.encode())
-        values.append(fairness.log_item(values[-1], *args))
+        entry = (bet, user, item, deposit, cents, first, cents)
+        values += fairness.log_items(values[-1], number, [entry], team, moment, seed.encode())
         first += cents
     return values, first
 
