@@ -41,7 +41,7 @@ class Running:
 
 @pytest.fixture
 def start(world: SteamWorld, redis_url: str, tmp_path: Path) -> Iterator[Callable[[], Running]]:
-    settings = bot_settings(redis_url, world.steam, tmp_path)
+    settings = bot_settings(redis_url, world.steam, tmp_path, group={"lease_s": 15.0})  # a slow moment is no lost lease
     fill_vault(settings, world.vault_account(world.account("bot", items=2), "red-1"))
     started: list[Running] = []
 
