@@ -75,14 +75,16 @@ def test_mistake_01_parallel_identical_requests_make_one_trade(site: Website) ->
 
 
 def test_mistake_01_parallel_identical_requests_with_keys_of_their_own_make_one_trade(site: Website) -> None:
-    player = site.player(habit="accept")
+    player = site.player(habit="manual")
     body = body_of(site, player)
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _number: site.call("POST", "/deposit?wait=10", body), range(10)))
     made = [answer for answer in answers if answer.status in (201, 202)]
     refused = [answer.body["code"] for answer in answers if answer not in made]
     assert (len(made), set(refused)) == (1, {"asset_in_trade"})
-    site.until(only_trade(made[0])["trade_id"], "accepted", "settled")
+    trade = site.until(only_trade(made[0])["trade_id"], "sent")
+    site.act(player, trade["offer_id"], "accept")
+    site.until(trade["trade_id"], "accepted", "settled")
     assert len(site.deposits(player)) == 1
     site.agree()
 
