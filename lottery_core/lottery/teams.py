@@ -8,13 +8,16 @@ Seats come in order: CT by first bet, then T. Two rules give the weight with whi
 * `inverse` (1/bet, as integers lcm/bet): the letter of the seed; fair for equal bets only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from functools import cache
 from math import lcm
+from operator import mul
 from typing import NamedTuple
 
 from lottery.draw import Words, uniform
+from lottery.errors import LotteryError
+
+ODDS_SEATS_MAX = 16
 
 
 class Seat(NamedTuple):
@@ -66,40 +69,58 @@ class Odds(NamedTuple):
 
 
 def odds(seats: Sequence[Seat], rule: str) -> Odds:
-    """The odds of a line-up by recursion over the sets of the living: at most 2^10 states of exact fractions."""
-    bets = tuple(seat.bet for seat in seats)
-    teams = tuple(seat.team for seat in seats)
-    common, bank = lcm(*bets), sum(bets)
+    """The odds of a line-up of two teams, exactly. Raises LotteryError unless both have somebody and all together at most 16.
 
-    @cache
-    def value(alive: tuple[int, ...]) -> tuple[Fraction, tuple[Fraction, ...]]:
-        if len({teams[seat] for seat in alive}) == 1:
-            return _ended(alive, teams, bets, bank)
-        return _mixed(alive, weights_of([bets[seat] for seat in alive], rule, common), value, len(bets))
-
-    first, payouts = value(tuple(range(len(seats))))
-    names = sorted(set(teams))
-    return Odds({names[0]: first, names[1]: 1 - first}, tuple(pay / bet for pay, bet in zip(payouts, bets, strict=True)))
+    Complement is fair by construction (see above): the share of the bank, and every stake back.
+    """
+    names = sorted({seat.team for seat in seats})
+    if len(names) != 2 or len(seats) > ODDS_SEATS_MAX or min(seat.bet for seat in seats) < 1:
+        raise LotteryError(f"odds are for two teams of together at most {ODDS_SEATS_MAX}, who all bet")
+    if rule == "inverse":
+        return _inverse_odds(seats, names)
+    bank = sum(seat.bet for seat in seats)
+    shares = {name: Fraction(sum(seat.bet for seat in seats if seat.team == name), bank) for name in names}
+    return Odds(shares, tuple(Fraction(1) for _ in seats))
 
 
-Value = tuple[Fraction, tuple[Fraction, ...]]
-"""Probability that the first team wins, and each seat's expected payout."""
+def _inverse_odds(seats: Sequence[Seat], names: Sequence[int]) -> Odds:
+    """Weights that never change are clocks: who leaves next is whose clock rings next, at a rate of his weight.
+
+    All of the other team ring before any of the set B with probability Σ (−1)^|T| · w(B) / (w(B) + w(T)), over all parts T of
+    the other team. Everything is counted in parts of one common denominator, so that fractions are made only at the end.
+    """
+    common, bank = lcm(*(seat.bet for seat in seats)), sum(seat.bet for seat in seats)
+    sides = [[index for index, seat in enumerate(seats) if seat.team == name] for name in names]
+    rates = [_sums_of_sets([common // seats[index].bet for index in side]) for side in sides]
+    whole = lcm(*(one + other for one in rates[0] for other in rates[1] if one + other))
+    parts = [[whole // (one + other) if one + other else 0 for other in rates[1]] for one in rates[0]]
+    ends = [_exactly_these(rates[0], parts), _exactly_these(rates[1], list(zip(*parts, strict=True)))]
+    returns: dict[int, Fraction] = {}
+    for side, chances in zip(sides, ends, strict=True):
+        staked = _sums_of_sets([seats[index].bet for index in side])
+        stakes = lcm(*staked[1:])
+        pays = [chance * (stakes // stake) if stake else 0 for chance, stake in zip(chances, staked, strict=True)]
+        for place, index in enumerate(side):
+            paid = sum([pay for living, pay in enumerate(pays) if living >> place & 1])
+            returns[index] = Fraction(bank * paid, whole * stakes)
+    first = Fraction(sum(ends[0]), whole)
+    return Odds({names[0]: first, names[1]: 1 - first}, tuple(returns[index] for index in range(len(seats))))
 
 
-def _ended(alive: tuple[int, ...], teams: Sequence[int], bets: Sequence[int], bank: int) -> Value:
-    staked = sum(bets[seat] for seat in alive)
-    payouts = [Fraction(0)] * len(bets)
-    for seat in alive:
-        payouts[seat] = Fraction(bank * bets[seat], staked)
-    return Fraction(int(teams[alive[0]] == min(teams))), tuple(payouts)
+def _sums_of_sets(values: Sequence[int]) -> list[int]:
+    """The sum of every set of the values; bit i of the place says whether value i is in the set."""
+    sums = [0]
+    for value in values:
+        sums += [each + value for each in sums]
+    return sums
 
 
-def _mixed(alive: tuple[int, ...], weights: Sequence[int], value: Callable[[tuple[int, ...]], Value], seats: int) -> Value:
-    total = sum(weights)
-    first, payouts = Fraction(0), [Fraction(0)] * seats
-    for place, weight in enumerate(weights):
-        chance = Fraction(weight, total)
-        wins, pays = value(alive[:place] + alive[place + 1 :])
-        first += chance * wins
-        payouts = [sofar + chance * pay for sofar, pay in zip(payouts, pays, strict=True)]
-    return first, tuple(payouts)
+def _exactly_these(rates: Sequence[int], parts: Sequence[Sequence[int]]) -> list[int]:
+    """For every set of one team, how likely it is that exactly these are left when the other team is gone."""
+    signs = [-1 if other.bit_count() % 2 else 1 for other in range(len(parts[0]))]
+    chances = [rate * sum(map(mul, signs, row)) for rate, row in zip(rates, parts, strict=True)]  # at least these are left
+    for bit in range((len(rates) - 1).bit_length()):
+        for living in range(1, len(rates)):
+            if not living >> bit & 1:
+                chances[living] -= chances[living | 1 << bit]
+    return chances

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from itertools import permutations
 from math import lcm
 from random import Random
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lottery import draw, fairness, rooms, rounds, teams
+from lottery.errors import LotteryError
 from lottery.state import Phase
 from lottery.teams import Seat
 
@@ -129,7 +131,7 @@ def seats(bets: Sequence[int], size: int) -> list[Seat]:
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=6), st.data())
 def test_inv_23_complement_returns_the_stake_exactly(bets: list[int], data: st.DataObject) -> None:
     line_up = seats(bets, data.draw(st.integers(1, len(bets) - 1)))
-    odds = teams.odds(line_up, "complement")
+    odds = by_the_game(line_up, "complement")
     assert set(odds.returns) == {Fraction(1)}
     bank = sum(bets)
     for team, chance in odds.team.items():
@@ -137,9 +139,45 @@ def test_inv_23_complement_returns_the_stake_exactly(bets: list[int], data: st.D
 
 
 def test_inv_23_complement_five_a_side_is_exact_too() -> None:
-    odds = teams.odds(seats([50, 40, 30, 20, 10, 30, 30, 30, 30, 30], 5), "complement")
+    odds = by_the_game(seats([50, 40, 30, 20, 10, 30, 30, 30, 30, 30], 5), "complement")
     assert set(odds.returns) == {Fraction(1)}
     assert odds.team[1] == Fraction(1, 2)
+
+
+@pytest.mark.parametrize("rule", ["inverse", "complement"])
+@pytest.mark.parametrize("bets", [[50, 40, 30, 20, 10] + [30] * 5, [60, 45, 36, 20, 12, 90, 30, 18, 15, 10]])
+def test_inv_23_the_quick_odds_of_five_a_side_are_those_of_the_game(bets: list[int], rule: str) -> None:
+    line_up = seats(bets, 5)
+    assert teams.odds(line_up, rule) == by_the_game(line_up, rule)
+
+
+def test_inv_23_odds_need_two_teams_that_bet() -> None:
+    for line_up in ([], seats([5, 5], 2), seats([5, 0], 1), seats([5] * 17, 8)):
+        with pytest.raises(LotteryError):
+            teams.odds(line_up, "inverse")
+
+
+def by_the_game(line_up: Sequence[Seat], rule: str) -> teams.Odds:
+    """The odds by recursion over the sets of the living, with the weights that the game itself draws by."""
+    bets = [seat.bet for seat in line_up]
+    common, bank = lcm(*bets), sum(bets)
+
+    @cache
+    def value(alive: tuple[int, ...]) -> tuple[Fraction, tuple[Fraction, ...]]:
+        if len({line_up[seat].team for seat in alive}) == 1:
+            staked = sum(bets[seat] for seat in alive)
+            pays = [Fraction(bank, staked) if seat in alive else Fraction(0) for seat in range(len(bets))]
+            return Fraction(int(line_up[alive[0]].team == 1)), tuple(pays)
+        weights = teams.weights_of([bets[seat] for seat in alive], rule, common)
+        first, returns = Fraction(0), [Fraction(0)] * len(bets)
+        for place, weight in enumerate(weights):
+            chance, (wins, pays_then) = Fraction(weight, sum(weights)), value(alive[:place] + alive[place + 1 :])
+            first += chance * wins
+            returns = [sofar + chance * pay for sofar, pay in zip(returns, pays_then, strict=True)]
+        return first, tuple(returns)
+
+    first, returns = value(tuple(range(len(bets))))
+    return teams.Odds({1: first, 2: 1 - first}, returns)
 
 
 def brute_force(alive: tuple[int, ...], line_up: Sequence[Seat], rule: str) -> tuple[Fraction, dict[int, Fraction]]:
