@@ -17,8 +17,6 @@ from scripts.chaos_run.hand import Hand, Wound
 from scripts.chaos_run.load import Load
 from scripts.stack import StackError, Wish, get_json, send_json
 
-PROTECTION_S = 8
-OFFER_LIFETIME_S = 40
 REVERSAL_LOCK_S = 10
 HEALED_S = 120.0
 OWN_AUDIT_S = 45
@@ -27,6 +25,9 @@ REST_EVERY_S = 1.0
 # In a run of power cuts only: seconds of full load before and after each.
 LOAD_BEFORE_S = 15.0
 LOAD_AFTER_S = 25.0
+
+# Of the options, what the result repeats.
+TOLD = ("seed", "minutes", "profile", "bots", "groups", "players", "balancers", "power_cut")
 
 Say = Callable[[str], None]
 
@@ -44,6 +45,8 @@ class Options:
     balancers: int = 2
     power_cut: bool = False
     settle_minutes: float = 5.0
+    protection_s: int = 8
+    offer_lifetime_s: int = 40
     patience_s: float = 0.0  # how long to wait, under load still, until all is well again
     paces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -59,8 +62,8 @@ class Options:
             bots_per_group=self.bots,
             players=self.players,
             seed=self.seed,
-            protection_s=PROTECTION_S,
-            offer_lifetime_s=OFFER_LIFETIME_S,
+            protection_s=self.protection_s,
+            offer_lifetime_s=self.offer_lifetime_s,
             overrides={section: {**values, **self.paces.get(section, {})} for section, values in PACES.items()},
             sandbox_args=["--items-per-player", "20-30"],
         )
@@ -170,7 +173,7 @@ def close_the_books(
     (fleet.wish.directory / "books.json").write_text(books.as_text(tables))
     (fleet.wish.directory / "record.json").write_text(books.as_text(record))
     return {
-        **{name: value for name, value in asdict(options).items() if name not in ("settle_minutes", "patience_s", "paces")},
+        **{name: value for name, value in asdict(options).items() if name in TOLD},
         "blows": [_told(wound, tables["events"]) for wound in hand.wounds],
         "events": dict(books.between(tables["events"], 0, max((row["number"] for row in tables["events"]), default=0))),
         "trades": books.by_status(tables),

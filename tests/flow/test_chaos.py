@@ -11,7 +11,14 @@ from scripts.chaos_run.run import Options, run
 
 # Offers end soon, so that everything is at rest soon.
 SHORT = {
-    "trades": {"offer_timeout_s": 8.0, "find_s": 1.0, "order_expiry_s": 6.0, "order_in_hand_s": 8.0, "absent_after_s": 2.0}
+    "trades": {
+        "offer_timeout_s": 8.0,
+        "find_s": 1.0,
+        "order_expiry_s": 6.0,
+        "order_in_hand_s": 8.0,
+        "absent_after_s": 2.0,
+        "audit_again_s": 1.0,
+    }
 }
 PATIENCE_S = 60.0
 
@@ -20,10 +27,10 @@ PATIENCE_S = 60.0
 @pytest.mark.postgresql
 @pytest.mark.timeout(300)
 def test_a_short_bad_day_with_a_power_cut_loses_nothing(tmp_path: Path) -> None:
-    options = Options(seed=5, minutes=0.35, bots=2, players=20, paces=SHORT)
+    options = Options(seed=5, minutes=0.3, bots=2, players=12, protection_s=3, offer_lifetime_s=10, paces=SHORT)
     result = run(options, tmp_path / "fleet", print)
     assert result["differences"] == [], f"{result['differences']}\n{result['folder']}"
-    assert len(result["blows"]) == len(options.plan()) >= 3
+    assert len(result["blows"]) == len(options.plan()) >= 2
     assert result["compared"]["trades"] > 0
 
 
