@@ -216,6 +216,10 @@ class Fleet(Website):
             self.stopped.discard(pid)
         self.stop(part)
 
+    def logged(self, part: Part, *words: str) -> bool:
+        """Whether one line of a part's log holds all of these words."""
+        return any(all(word in line for word in words) for line in part.log.read_text().splitlines())
+
     def workers(self, part: Part) -> list[int]:
         """The pids of a supervisor's workers."""
         return [int(pid) for pid in Path(f"/proc/{part.process.pid}/task/{part.process.pid}/children").read_text().split()]

@@ -53,6 +53,8 @@ def test_a_full_disk_under_redis_is_told_and_loses_nothing(fleet: Fleet) -> None
     later = fleet.begin_deposit(players[1], assets[1])
     before_phone.release()
     in_post.release()
+    for trade in (withdrawal, posted):
+        wait_until(lambda trade=trade: fleet.logged(fleet.part("red:1"), "redis_away", "reporting", trade["trade_id"]), 30, 0.1)
     limit(fleet, resource.RLIM_INFINITY)
     fleet.all_online()
     fleet.mode(withdrawal["bot"], "resume")

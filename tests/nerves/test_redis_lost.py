@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from gate import Gate, Held
-from nerves_lab import CONFIRM_LIST, SEND, Fleet
+from nerves_lab import CONFIRM_LIST, SEND, Fleet, GatedStack, wish
 from support import wait_until
 
 from scripts.embedded import EmbeddedRedis
+from shared import settings as settings_module
 from shared import wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]
@@ -98,8 +100,12 @@ def out_of_reach(fleet: Fleet, go_on: Callable[[], None]) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [dies, dies_with_its_data, pytest.param(forgets, marks=pytest.mark.long), out_of_reach],
-    ids=lambda fault: fault.__name__,
+    [
+        pytest.param(dies, id="dies", marks=pytest.mark.long),
+        pytest.param(dies_with_its_data, id="dies_with_its_data"),
+        pytest.param(forgets, id="forgets", marks=pytest.mark.long),
+        pytest.param(out_of_reach, id="out_of_reach", marks=pytest.mark.long),
+    ],
 )
 def test_no_trade_is_lost_when_redis(fleet: Fleet, fault: Callable[[Fleet, Callable[[], None]], None]) -> None:
     phases = Phases(fleet)
@@ -135,3 +141,23 @@ def test_failing_over_to_a_replica_that_lacks_the_last_second(fleet: Fleet, tmp_
         (offer,) = fleet.offers(trade)
         fleet.accept(player, offer["offer_id"])
         fleet.ends_well(trade)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_no_trade_is_lost_when_the_network_is_cut_for_a_minute(tmp_path: Path) -> None:
+    """With the lease and the expiry that everybody has."""
+    times = settings_module.load(None)
+    usual = {
+        "trades": {name: getattr(times.trades, name) for name in ("order_expiry_s", "order_in_hand_s")},
+        "group": {name: getattr(times.group, name) for name in ("lease_s", "heartbeat_s", "offline_after_s")},
+    }
+    with GatedStack(wish(tmp_path, **usual)) as stack:
+        fleet = Fleet(stack)
+        phases = Phases(fleet)
+        stack.hosts.cut()
+        phases.go_on()
+        mend_at = time.monotonic() + 60.0
+        wait_until(lambda: time.monotonic() >= mend_at, 90, 0.5)
+        stack.hosts.mend()
+        phases.end_well()

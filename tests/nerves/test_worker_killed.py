@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from _pytest.mark import ParameterSet
 from gate import Held
 from nerves_lab import CLAIM, CONFIRM, CONFIRM_LIST, REPORT, SEND, Fleet
 
@@ -73,6 +74,12 @@ WITHDRAWAL = [
 ]
 
 
+def params(moments: list[Moment], *usual: str) -> list[ParameterSet]:
+    """All of them; those that are not ``usual`` run with the long tests."""
+    marks = {moment.name: () if moment.name in usual else (pytest.mark.long,) for moment in moments}
+    return [pytest.param(moment, id=moment.name, marks=marks[moment.name]) for moment in moments]
+
+
 def outlives(fleet: Fleet, moment: Moment, ask: Callable[[], dict[str, object]]) -> None:
     trade, held = moment.reached(fleet, ask)
     fleet.kill(str(trade["bot"]))
@@ -83,14 +90,14 @@ def outlives(fleet: Fleet, moment: Moment, ask: Callable[[], dict[str, object]])
     fleet.ends_well(trade)
 
 
-@pytest.mark.parametrize("moment", DEPOSIT, ids=lambda moment: moment.name)
+@pytest.mark.parametrize("moment", params(DEPOSIT, "before_claim", "before_send", "send_unanswered", "after_send"))
 def test_a_deposit_outlives_its_worker(fleet: Fleet, moment: Moment) -> None:
     player = fleet.player(12, habit="accept")
     assets = fleet.acceptable(player)
     outlives(fleet, moment, lambda: fleet.begin_deposit(player, assets))
 
 
-@pytest.mark.parametrize("moment", WITHDRAWAL, ids=lambda moment: moment.name)
+@pytest.mark.parametrize("moment", params(WITHDRAWAL, "after_send", "before_list", "before_confirm", "confirm_unanswered"))
 def test_a_withdrawal_outlives_its_worker(fleet: Fleet, moment: Moment) -> None:
     player, deposit_id = fleet.take_stock()
     outlives(fleet, moment, lambda: fleet.begin_withdrawal(player, [deposit_id]))

@@ -63,7 +63,19 @@ def test_a_deposit_recalled(fleet: Fleet, step: str) -> None:
     ends_canceled(fleet, trade, offers)
 
 
-@pytest.mark.parametrize("step", STEPS | PHONE)
+@pytest.mark.parametrize(
+    "step",
+    [
+        "dequeued",
+        pytest.param("before_claim", marks=pytest.mark.long),
+        "claimed",
+        pytest.param("offer_made", marks=pytest.mark.long),
+        pytest.param("before_list", marks=pytest.mark.long),
+        "list_read",
+        pytest.param("before_confirm", marks=pytest.mark.long),
+        "confirmed",
+    ],
+)
 def test_a_withdrawal_recalled(fleet: Fleet, ignoring: Player, step: str) -> None:
     ids = fleet.stock_keeper()[1]
     deposit_id = ids.pop()

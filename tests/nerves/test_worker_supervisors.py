@@ -37,6 +37,7 @@ def test_workers_end_with_their_supervisor_and_the_next_one_takes_over(fleet: Fl
     assert len(fleet.offers(trade)) == 1
 
 
+@pytest.mark.long
 def test_a_second_supervisor_on_the_same_host_is_refused(fleet: Fleet) -> None:
     pids = [fleet.pid(bot) for bot in fleet.stack.wish.bot_names()]
     config = str(fleet.stack.host_config(GROUP))
