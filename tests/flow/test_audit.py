@@ -185,6 +185,7 @@ def test_a_reversal_that_nobody_has_noticed_yet_is_booked_and_freezes_nothing(si
     assert audit_events(site, "red-4") == []
 
 
+@pytest.mark.long
 def test_what_cannot_be_read_is_no_difference(site: Website) -> None:
     player = site.player(habit="accept")
     bring(site, player, "red-4", 1)

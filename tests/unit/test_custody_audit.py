@@ -280,7 +280,7 @@ def at_rest(item: Item) -> bool:
     return entry is not None and entry.pinned
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds)
 def test_no_trade_under_way_makes_a_difference(world: tuple[Item, ...]) -> None:
     """At most one that waits for a look at its exchange, and only where Steam has reversed it."""
@@ -290,7 +290,7 @@ def test_no_trade_under_way_makes_a_difference(world: tuple[Item, ...]) -> None:
     assert judge(found, {each.key for each in found}, set(), set()).new == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds, st.data())
 def test_a_theft_and_a_find_are_named_whatever_else_goes_on(world: tuple[Item, ...], data: st.DataObject) -> None:
     assets = {item.number: each for item in world if (each := item.asset()) is not None}
