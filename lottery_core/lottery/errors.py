@@ -1,6 +1,7 @@
 """What the core says when it does not do what it was asked: a refusal with a reason, or a configuration that makes no sense."""
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class LotteryError(Exception):
@@ -28,3 +29,14 @@ class Refused(LotteryError):
         super().__init__(f"{code} ({said})" if said else code)
         self.code = code
         self.accepts: Mapping[str, object] = accepts
+
+
+SHOWN = 80
+
+
+def shown(value: Any) -> str:
+    """The beginning of a value, for an error; of an integer too long for Python to print, that it is one."""
+    try:
+        return repr(value)[:SHOWN]
+    except ValueError:
+        return "a number of thousands of digits"

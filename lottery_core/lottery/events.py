@@ -4,12 +4,12 @@ The same token again, whatever its time, changes nothing and is answered as befo
 JSON forms are in docs/record-format.md, section 6; `to_json` and `from_json` convert.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from lottery import encoding, rooms
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, shown
 from lottery.rooms import Room
 
 
@@ -225,33 +225,56 @@ def _value_to_json(value: Any) -> Any:
 
 def from_json(values: Mapping[str, Any]) -> Create | Event:
     """An event from JSON values. Raises LotteryError naming what is wrong."""
+    if not isinstance(values, Mapping):
+        raise LotteryError("an event is an object")
     name = values.get("event")
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise LotteryError(f"no event {name!r}; there are {', '.join(KINDS)}")
+        raise LotteryError(f"no event {shown(name)}; there are {', '.join(KINDS)}")
     given = {key: value for key, value in values.items() if key != "event"}
     try:
-        return kind(**{key: _READERS.get(key, _as_is)(value) for key, value in given.items()})  # type: ignore[no-any-return]
+        return kind(**{key: _READERS.get(key, _unknown)(value) for key, value in given.items()})  # type: ignore[no-any-return]
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise LotteryError(f"event {name}: {error}") from error
 
 
-def _as_is(value: Any) -> Any:
-    if isinstance(value, float):
-        raise ValueError(f"whole numbers only, not {value!r}")
-    return value
+def _unknown(value: Any) -> Any:
+    raise ValueError("a field that no event has")
 
 
 def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise ValueError(f"a whole number, not {value!r}")
+    if type(value) is not int or not 0 <= value <= encoding.U64_MAX:
+        raise ValueError("a whole number from 0 to 2^64-1 is expected")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"a text, not {value!r}")
+        raise ValueError(f"a text, not {type(value).__name__}")
+    value.encode()  # half of a surrogate pair is no text that could be hashed
     return value
+
+
+def _yes_or_no(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError("true or false is expected")
+    return value
+
+
+def _or_none(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else reader(value)
+
+
+def _gate(value: Mapping[str, Any]) -> Denial:
+    return Denial(**{key: {"reason": _text, "until": _or_none(_whole)}.get(key, _unknown)(each) for key, each in value.items()})
+
+
+def _numbered(values: Mapping[str, Any], reader: Callable[[Any], Any]) -> dict[int, Any]:
+    """An object with numbers as its keys, in their one spelling."""
+    found = {_whole(int(key)): reader(value) for key, value in values.items()}
+    if [str(key) for key in found] != list(values):
+        raise ValueError("keys are numbers")
+    return found
 
 
 def _hash(value: str) -> bytes:
@@ -263,7 +286,7 @@ def _chain(value: Mapping[str, Any]) -> tuple[int, bytes]:
 
 
 def _rows(values: list[Mapping[str, Any]]) -> tuple[Row, ...]:
-    return tuple(Row(**{key: _ROW_READERS.get(key, _as_is)(value) for key, value in row.items()}) for row in values)
+    return tuple(Row(**{key: _ROW_READERS.get(key, _unknown)(value) for key, value in row.items()}) for row in values)
 
 
 def _pieces(values: list[Mapping[str, Any]]) -> tuple[Piece, ...]:
@@ -275,7 +298,9 @@ _TEXT = ("token", "room", "client_seed", "digits", "evidence", "reason")
 _ROW_READERS: Mapping[str, Any] = {
     **dict.fromkeys(("deposit_id", "item_id", "user_id"), _whole),
     **dict.fromkeys(("status", "name"), _text),
-    "price": lambda value: None if value is None else _whole(value),
+    "price": _or_none(_whole),
+    "locked_by": _or_none(_text),
+    "settled": _yes_or_no,
 }
 _READERS: Mapping[str, Any] = {
     **dict.fromkeys(_WHOLE, _whole),
@@ -290,8 +315,9 @@ _READERS: Mapping[str, Any] = {
     "rows": _rows,
     "stock": _pieces,
     "guarantees": _pieces,
-    "gate": lambda value: None if value is None else Denial(**value),
+    "gate": _or_none(_gate),
+    "proof": lambda value: {_text(key): _text(each) for key, each in value.items()},
     "moved": lambda value: tuple(_whole(row) for row in value),
-    "inviters": lambda value: {int(user): tuple(_whole(each) for each in chain) for user, chain in value.items()},
-    "carry": lambda value: {int(user): _whole(cents) for user, cents in value.items()},
+    "inviters": lambda value: _numbered(value, lambda chain: tuple(_whole(each) for each in chain)),
+    "carry": lambda value: _numbered(value, _whole),
 }

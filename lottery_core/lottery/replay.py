@@ -40,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.output is not None:
             arguments.output.write_bytes(text)
             return 0
-    except (LotteryError, ValueError, OSError) as error:
-        sys.stderr.write(f"lottery replay: {error}\n")
+    except (LotteryError, ValueError, OSError, RecursionError) as error:
+        sys.stderr.write(f"lottery replay: {error}\n".encode("ascii", "backslashreplace").decode())
         return 2
     sys.stdout.write(text.decode() + "\n")
     return 0

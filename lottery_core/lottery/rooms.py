@@ -11,7 +11,8 @@ from importlib import resources
 from typing import Any
 
 from lottery import encoding
-from lottery.errors import RoomError
+from lottery.encoding import U64_MAX
+from lottery.errors import RoomError, shown
 from lottery.fairness import ENTROPY_MODES, MANUAL_DIRECT, entropy_mode
 
 MODES = {"classic": 1, "sitngo": 2, "teams": 3, "pot": 4, "giveaway": 5, "raffle": 6}
@@ -21,6 +22,11 @@ SEED_RAKE = ((50, 10), (60, 8), (70, 7), (80, 6), (90, 5), (95, 3), (100, 0))
 CHANGE_MAX_CENTS = 5_000
 REFERRAL_PERCENT_MAX = 40
 MARGIN_MIN_S = 3
+TEAM_MAX = 32
+"""With more, the weights of rule inverse could outgrow the field of the record that a draw among them is written to."""
+RAKE_CHANGE_MAX_CENTS = 1_000_000
+"""Beyond this nobody could check in a reasonable time which change the rake had to give."""
+U32_MAX = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,8 @@ def load(name: str, /, **changes: Any) -> Room:
     path = resources.files("lottery") / "rooms" / f"{name}.toml"
     if not path.is_file():
         raise RoomError("room", f"no {name!r}; there are {', '.join(names())}")
+    for key in changes:
+        _known(key)
     return replace(from_toml(path.read_text(encoding="utf-8")), **changes)
 
 
@@ -118,14 +126,19 @@ def from_toml(text: str) -> Room:
 
 def parse(values: dict[str, Any]) -> Room:
     """A room from plain values (TOML, JSON, `rules` of a record). Raises RoomError for an unknown or missing key."""
-    known = {field.name for field in fields(Room)}
+    if not isinstance(values, dict):
+        raise RoomError("rules", "an object with the parameters of a room")
     for key in values:
-        if key not in known:
-            raise RoomError(key, "no such parameter")
+        _known(key)
     for key in ("name", "mode"):
         if key not in values:
             raise RoomError(key, "is missing")
     return Room(**{key: _frozen(key, value) for key, value in values.items()})
+
+
+def _known(key: str) -> None:
+    if key not in {field.name for field in fields(Room)}:
+        raise RoomError(str(key), "no such parameter")
 
 
 def _frozen(key: str, value: Any) -> Any:
@@ -154,11 +167,10 @@ def _plain(value: Any) -> Any:
 
 def check(room: Room) -> None:
     """Raises RoomError naming the field and the reason; returns nothing when the room makes sense."""
-    if not room.name or not isinstance(room.name, str):
-        raise RoomError("name", "a text that is not empty")
-    for field, allowed in (("mode", tuple(MODES)), ("tickets", TICKETS)):
+    _text("name", room.name)
+    for field, allowed in (("mode", tuple(MODES)), ("tickets", TICKETS), ("entropy", tuple(ENTROPY_MODES))):
         if getattr(room, field) not in allowed:
-            raise RoomError(field, f"one of {', '.join(allowed)}, not {getattr(room, field)!r}")
+            raise RoomError(field, f"one of {', '.join(allowed)}, not {shown(getattr(room, field))}")
     _check_numbers(room)
     _check_lists(room)
     _check_clock(room)
@@ -168,19 +180,20 @@ def check(room: Room) -> None:
 
 
 def _check_numbers(room: Room) -> None:
-    limits = ("item_limit_max", "bet_item_limit_max", "bet_value_min", "bet_value_max", "time_limit", "global_pot_limit")
-    for field in limits:
-        _whole(field, getattr(room, field), 0, optional=True)
-    for field in ("player_limit", "team_limit"):
-        _whole(field, getattr(room, field), 1, optional=True)
-    _whole("min_players", room.min_players, 1)
-    _whole("rake_change_max", room.rake_change_max, 0)
-    _whole("referral_percent", room.referral_percent, 0)
+    for field in ("item_limit_max", "bet_item_limit_max", "time_limit"):
+        _whole(field, getattr(room, field), 0, U32_MAX, optional=True)
+    for field in ("bet_value_min", "bet_value_max", "global_pot_limit"):
+        _whole(field, getattr(room, field), 0, U64_MAX, optional=True)
+    _whole("player_limit", room.player_limit, 1, U32_MAX, optional=True)
+    _whole("team_limit", room.team_limit, 1, TEAM_MAX, optional=True)
+    _whole("min_players", room.min_players, 1, U32_MAX)
+    _whole("rake_change_max", room.rake_change_max, 0, RAKE_CHANGE_MAX_CENTS)
+    _whole("referral_percent", room.referral_percent, 0, U32_MAX)
     if room.referral_percent > REFERRAL_PERCENT_MAX:
         raise RoomError("referral_percent", f"at most {REFERRAL_PERCENT_MAX}, so that all levels stay below the rake")
     for field in ("time_enable", "unsettled", "rake_carry"):
         if type(getattr(room, field)) is not bool:
-            raise RoomError(field, f"true or false, not {getattr(room, field)!r}")
+            raise RoomError(field, f"true or false, not {shown(getattr(room, field))}")
     for field in ("item_limit_max", "bet_item_limit_max", "global_pot_limit"):
         if getattr(room, field) == 0:
             raise RoomError(field, "0 would refuse every bet; leave it out for no limit")
@@ -191,11 +204,20 @@ def _check_numbers(room: Room) -> None:
         raise RoomError("bet_item_limit_max", f"{own} is above item_limit_max {total}")
 
 
-def _whole(field: str, value: Any, least: int, optional: bool = False) -> None:
+def _text(field: str, value: Any) -> None:
+    if not value or not isinstance(value, str):
+        raise RoomError(field, "a text that is not empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise RoomError(field, "half of a surrogate pair is no text that could be hashed") from error
+
+
+def _whole(field: str, value: Any, least: int, most: int = U64_MAX, optional: bool = False) -> None:
     if value is None and optional:
         return
-    if type(value) is not int or value < least:
-        raise RoomError(field, f"a whole number from {least}, not {value!r}")
+    if type(value) is not int or not least <= value <= most:
+        raise RoomError(field, f"a whole number from {least} to {most}, not {shown(value)}")
 
 
 def _check_lists(room: Room) -> None:
@@ -204,7 +226,7 @@ def _check_lists(room: Room) -> None:
         if values is None and field != "priority_items":
             continue
         if not isinstance(values, tuple):
-            raise RoomError(field, f"a list of whole numbers, not {values!r}")
+            raise RoomError(field, f"a list of whole numbers, not {shown(values)}")
         for value in values:
             _whole(field, value, 1 if field == "shares" else 0)
     if room.shares is not None and not room.shares:
@@ -221,9 +243,7 @@ def _check_clock(room: Room) -> None:
 
 
 def _check_entropy(room: Room) -> None:
-    if room.entropy not in ENTROPY_MODES:
-        raise RoomError("entropy", f"one of {', '.join(ENTROPY_MODES)}, not {room.entropy!r}")
-    _whole("entropy_margin_s", room.entropy_margin_s, 0)
+    _whole("entropy_margin_s", room.entropy_margin_s, 0, U32_MAX)
     mode = entropy_mode(room.entropy)
     if mode.waits and room.entropy_margin_s < MARGIN_MIN_S:
         raise RoomError("entropy_margin_s", f"at least {MARGIN_MIN_S} seconds, so that the close is public before the beacon")
@@ -234,15 +254,17 @@ def _check_entropy(room: Room) -> None:
 def _check_rake(room: Room) -> None:
     if room.rake is None:
         return
+    if not isinstance(room.rake, tuple):
+        raise RoomError("rake", f"rows of [upper, percent], not {shown(room.rake)}")
     upper_before = 0
     for row in room.rake:
-        if len(row) != 2 or any(type(value) is not int for value in row):
-            raise RoomError("rake", f"rows of [upper, percent] in whole numbers, not {row!r}")
+        if not isinstance(row, tuple) or len(row) != 2 or any(type(value) is not int for value in row):
+            raise RoomError("rake", f"rows of [upper, percent] in whole numbers, not {shown(row)}")
         upper, percent = row
-        if upper <= upper_before:
-            raise RoomError("rake", f"borders rise: {upper} after {upper_before}")
+        if not upper_before < upper <= 100:
+            raise RoomError("rake", f"borders rise to 100: {shown(upper)} after {upper_before}")
         if not 0 <= percent <= 100:
-            raise RoomError("rake", f"{percent} is not a percentage")
+            raise RoomError("rake", f"{shown(percent)} is not a percentage")
         upper_before = upper
     if upper_before != 100:
         raise RoomError("rake", "the last border is 100")
@@ -265,10 +287,24 @@ def _check_mode(room: Room) -> None:
         raise RoomError("rake", f"mode {room.mode} has no rake table")
     if (room.mode == "raffle") != (room.raffle is not None):
         raise RoomError("raffle", "terms are needed in mode raffle, and only there")
+    if room.raffle is not None:
+        _check_terms(room.raffle)
     if (room.mode == "raffle") != (room.tickets == "bought"):
         raise RoomError("tickets", "are bought in mode raffle, and only there")
     if room.mode == "pot" and entropy_mode(room.entropy).code == MANUAL_DIRECT and room.shares is None:
         raise RoomError("shares", "say how many numbers are typed")
+
+
+def _check_terms(terms: RaffleTerms) -> None:
+    """The ticket price is what it must be: price and commission over the tickets, rounded up."""
+    if not isinstance(terms, RaffleTerms):
+        raise RoomError("raffle", f"terms of a raffle, not {shown(terms)}")
+    _text("raffle.prize", terms.prize)
+    for field, least in (("template", 0), ("price", 0), ("commission", 0), ("tickets", 1), ("ticket_price", 1)):
+        _whole(f"raffle.{field}", getattr(terms, field), least)
+    due = -(-(terms.price + terms.commission) // terms.tickets)
+    if terms.ticket_price != due:
+        raise RoomError("raffle.ticket_price", f"{due}, so that all tickets together pay for price and commission")
 
 
 def _check_sitngo(room: Room) -> None:
@@ -282,7 +318,7 @@ def _check_sitngo(room: Room) -> None:
 def _check_teams(room: Room) -> None:
     both = 2 * (room.team_limit or 0)
     if room.ranges not in RANGES:
-        raise RoomError("ranges", f"one of {', '.join(RANGES)}, not {room.ranges!r}")
+        raise RoomError("ranges", f"one of {', '.join(RANGES)}, not {shown(room.ranges)}")
     if room.player_limit != both:
         raise RoomError("player_limit", f"both teams together: {both}, not {room.player_limit}")
     if room.min_players != both:

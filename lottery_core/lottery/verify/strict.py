@@ -18,7 +18,7 @@ Reader = Callable[[Any], Any]
 NAMES_SHOWN = 5
 LONGEST, U64_MAX = 2_000_000, 2**64 - 1
 OPENINGS_SAFE, DEPTH_MAX = 1000, 10
-STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+STRINGS = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)  # one without an end goes to the end: no byte is read twice
 OPENING, NO_BRACKETS = b"[{", bytes(set(range(256)) - set(b"[]{}"))
 
 

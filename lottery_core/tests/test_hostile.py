@@ -1,0 +1,221 @@
+"""Whatever comes in from outside, in any shape: a typed refusal, or a result that holds; never anything else."""
+
+import copy
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import lottery_factories as make
+import pytest
+
+from lottery import cli, encoding, events, record, replay, rooms, rounds, verify
+from lottery.errors import LotteryError, Refused, RoomError
+from lottery.events import Piece
+from lottery.state import snapshot
+
+HOSTILE: list[Any] = [
+    *(None, True, False, 0, 1, -1, 2**32, 2**63, 2**64 - 1, 2**64, 10**5000, 1.5, float("nan")),
+    *("", "x", "\ud800", "0" * 64, "é" * 100, [], [[]], [0], {}, {"a": {}}, {"1": [1]}, [None], [{"deposit_id": 1}]),
+]
+Place = tuple[str | int, ...]
+
+
+def places(value: Any, where: Place = ()) -> Iterator[Place]:
+    """Every value inside of this one."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield (*where, key)
+        yield from places(each, (*where, key))
+
+
+def spoiled(value: Any, choose: Random) -> Any:
+    """A copy with one value replaced, one field dropped, or one entry doubled."""
+    found = copy.deepcopy(value)
+    *path, last = choose.choice(list(places(found)))
+    holder = found
+    for key in path:
+        holder = holder[key]
+    how = choose.randrange(8)
+    if how == 0:
+        del holder[last]
+    elif how == 1 and isinstance(holder, list):
+        holder.append(copy.deepcopy(holder[last]))
+    else:
+        holder[last] = choose.choice(HOSTILE)
+    return found
+
+
+def recorded(kind: str) -> list[dict[str, Any]]:
+    """The events of a whole round as JSON."""
+    listed: list[dict[str, Any]] = []
+    create, apply = rounds.create, rounds.apply
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            rounds, "create", lambda event, before=None: (listed.append(events.to_json(event)), create(event, before))[1]
+        )
+        patch.setattr(rounds, "apply", lambda state, event: (listed.append(events.to_json(event)), apply(state, event))[1])
+        make.EVERY_KIND[kind]()
+    return listed
+
+
+def replayed(listed: Any) -> None:
+    """What the engine makes of it; what it seals, the verifier must accept."""
+    try:
+        sealed = replay.sealed_record(listed)
+    except LotteryError:
+        return
+    try:
+        report = verify.verify_record(json.loads(encoding.canonical_json(sealed)))
+    except verify.Unreadable as error:
+        raise AssertionError(f"sealed, yet no record: {error}") from error
+    assert report.good or report.checks[-1].name == "beacon", report.checks[-1]
+
+
+def hostile_events(kind: str, count: int) -> None:
+    listed, choose = recorded(kind), Random(f"hostile {kind}")
+    for _ in range(count):
+        replayed(spoiled(listed, choose))
+
+
+@pytest.mark.parametrize("kind", make.EVERY_KIND)
+def test_spoiled_events_are_refused_or_give_a_record_that_holds(kind: str) -> None:
+    hostile_events(kind, 40)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", make.EVERY_KIND)
+def test_many_spoiled_events_are_refused_or_give_a_record_that_holds(kind: str) -> None:
+    hostile_events(kind, 3_000)
+
+
+@pytest.mark.parametrize("listed", [[], [1], [None], [[]], ["create"], [{"event": []}], [{"event": "create"}], [{}]])
+def test_what_is_no_list_of_events_is_refused(listed: Any) -> None:
+    with pytest.raises(LotteryError):
+        replay.replay(listed)
+
+
+@pytest.mark.parametrize("name", rooms.names())
+def test_a_spoiled_room_is_refused_by_its_field(name: str) -> None:
+    rules, choose = rooms.load(name).rules, Random(name)
+    for field in rules:
+        for value in HOSTILE:
+            try:
+                room = rooms.parse({**rules, field: copy.deepcopy(value)})
+            except RoomError as error:
+                assert error.field
+            else:
+                assert len(room.rules_hash) == 32
+    for _ in range(200):
+        try:
+            rooms.parse(spoiled(rules, choose))
+        except RoomError as error:
+            assert error.field
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"rake_change_max": 1_000_001}, "rake_change_max"),
+        ({"item_limit_max": 2**32}, "item_limit_max"),
+        ({"bet_value_max": 2**64}, "bet_value_max"),
+        ({"priority_items": (2**64,)}, "priority_items"),
+        ({"name": "\ud800"}, "name"),
+        ({"rake": (3,)}, "rake"),
+        ({"rake": 3}, "rake"),
+        ({"speed": 3}, "speed"),
+    ],
+)
+def test_what_no_verifier_would_read_is_refused_when_the_room_is_loaded(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(RoomError) as wrong:
+        rooms.load("classic-unlimited", **changes)
+    assert wrong.value.field == field
+
+
+def test_a_room_of_the_greatest_change_plays_and_verifies() -> None:
+    lane = make.Lane(rooms.load("classic-unlimited", rake_change_max=1_000_000), "change", 2)
+    assert lane.started().rules.rake_change_max == 1_000_000
+    assert verify.promise.CHANGE_MAX == rooms.RAKE_CHANGE_MAX_CENTS
+
+
+def test_more_than_32_in_a_team_are_refused() -> None:
+    changes = {"team_limit": 33, "player_limit": 66, "min_players": 66}
+    with pytest.raises(RoomError, match="team_limit"):
+        rooms.load("5v5", **changes)
+
+
+@pytest.mark.parametrize("change", [{"now": 2**64}, {"now": -1}, {"round": 2**64}, {"guarantees": (Piece(1, 2, 2**64),)}])
+def test_a_round_with_a_number_beyond_64_bits_is_not_created(change: dict[str, Any]) -> None:
+    lane = make.Lane(rooms.load("classic-unlimited"), "wide", 2)
+    with pytest.raises(Refused) as refused:
+        rounds.create(lane.create_event(**change))
+    assert refused.value.code == "number"
+
+
+def test_no_event_comes_later_than_the_log_can_say() -> None:
+    state = make.Lane(rooms.load("classic-unlimited"), "late", 2).started()
+    before = snapshot(state)
+    with pytest.raises(Refused) as refused:
+        rounds.apply(state, make.Tick(2**64, "late"))
+    assert (refused.value.code, snapshot(state)) == ("number", before)
+
+
+# ---- the command line
+
+
+RECORD = encoding.canonical_json(record.sealed(make.EVERY_KIND["classic"]()[1]))
+GARBAGE = {
+    "empty": b"",
+    "no text": bytes(range(256)),
+    "an image": b"\x89PNG\r\n\x1a\n" + bytes(1000),
+    "not a number": b'{"format":NaN}',
+    "infinity": b"[Infinity,-Infinity]",
+    "a fraction": b'{"id":1.0}',
+    "an exponent": b'{"id":1e400}',
+    "a huge number": b'{"id":' + b"9" * 100_000 + b"}",
+    "a key twice": RECORD[:-1] + b',"seal":"00"}',
+    "half a pair": RECORD.replace(b'"room":"', b'"room":"\\ud800'),
+    "a byte-order mark": b"\xef\xbb\xbf" + RECORD,
+    "UTF-16": RECORD.decode().encode("utf-16"),
+    "cut off": RECORD[: len(RECORD) // 2],
+    "twice": RECORD * 2,
+    "deep lists": b"[" * 200_000,
+    "deep objects": b'{"a":' * 200_000,
+    "deep and closed": b"[" * 900 + b"]" * 900,
+    "quotes without end": b"[" * 1_001 + b'"' + b'\\"' * 500_000,
+    "a long text": b'"' + b"a" * 5_000_000 + b'"',
+    "another record": b'{"format":"lot2"}',
+    "a number": b"0",
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_garbage_is_answered_with_a_sentence(what: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "record.json"
+    file.write_bytes(GARBAGE[what])
+    for command in ("verify", "explain", "replay"):
+        assert cli.main([command, str(file)]) in (1, 2)
+        told = capsys.readouterr()
+        assert 0 < len(told.out + told.err) < 2_000
+
+
+def test_a_spoiled_record_is_answered_with_a_sentence() -> None:
+    value, choose = json.loads(RECORD), Random("record")
+    for _ in range(600):
+        other = spoiled(value, choose)
+        try:
+            report = verify.verify_record(other)
+        except verify.Unreadable as error:
+            assert str(error).startswith("record")
+        else:
+            assert not report.good or json.dumps(other) == json.dumps(value)
+
+
+@pytest.mark.long
+def test_fifty_megabytes_of_anything_are_answered(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    million = 1_000_000
+    for text in (b"[" * 50 * million, b'"' * 50 * million, b"{" + b'\\"' * 25 * million, b"[" + b"[]," * 16 * million + b"[]]"):
+        file = tmp_path / "record.json"
+        file.write_bytes(text)
+        assert cli.main(["verify", str(file)]) == 2
+        assert len(capsys.readouterr().err) < 2_000
