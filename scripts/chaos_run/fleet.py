@@ -38,6 +38,7 @@ PACES: dict[str, dict[str, Any]] = {
     "pace": {"retry_s": 0.03},
     "trades": {
         "inventory_cache_s": 60.0,
+        "inventory_wait_s": 10.0,
         "order_expiry_s": 15.0,
         "order_in_hand_s": 15.0,
         "absent_after_s": 4.0,

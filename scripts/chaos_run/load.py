@@ -320,6 +320,8 @@ class Load:
 
     async def _stop_players(self) -> None:
         self.api.stopping.set()
+        # What is at work in a balancer now is still carried out, though nobody waits for its answer.
+        self.told.lost_keys |= self.unanswered.keys()
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):

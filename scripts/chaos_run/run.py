@@ -20,6 +20,8 @@ from scripts.stack import StackError, Wish, get_json, send_json
 REVERSAL_LOCK_S = 10
 HEALED_S = 120.0
 OWN_AUDIT_S = 45
+# A request may be at work in a balancer so long after its client gave up: reading an inventory, and the rest.
+LATE_S = 15.0
 REST_LOOKS = 3
 REST_EVERY_S = 1.0
 # In a run of power cuts only: seconds of full load before and after each.
@@ -98,11 +100,13 @@ def run(options: Options, folder: Path, say: Say) -> dict[str, Any]:
         try:
             hand.run(options.plan(), options.seconds, options.patience_s)
             load.stop_asking()
+            stopped = time.monotonic()
             healed_s = heal(fleet, hand, say)
             answered, settled_s = load.finish(), 0.0
             while True:
                 settled_s += settle(fleet, hand, ledger, options.settle_minutes * 60, say)
-                if (now_answered := load.finish()) == answered:
+                late, now_answered = time.monotonic() - stopped < LATE_S, load.finish()
+                if now_answered == answered and not late:
                     break
                 answered = now_answered
         finally:
