@@ -49,7 +49,7 @@ class Website:
         if method == "POST":
             request.add_header("Idempotency-Key", key or f"test-{os.getpid()}-{next(numbers)}")
         try:
-            with urllib.request.urlopen(request, timeout=40) as reply:
+            with urllib.request.urlopen(request, timeout=70) as reply:
                 return Answer(reply.status, json.load(reply), dict(reply.headers))
         except urllib.error.HTTPError as error:
             with error:

@@ -37,10 +37,12 @@ class BalancerFleet(GatedStack):
     def __init__(self, wish: Wish, postgres: EmbeddedPostgres | None) -> None:
         super().__init__(wish)
         self.postgres = postgres
+        self.others: list[Part] = []  # on ports of their own
 
     def more(self, name: str, *, port: int = 0, **environment: str) -> tuple[Part, Website]:
         """Start one more balancer, on a port of its own unless told; and the site that calls that one."""
         part = self.spawn_fleet(name, "balancer", "--port", str(port or free_port()), "--ready-json", environment=environment)
+        self.others.append(part)
         return part, self.site(self._ready_line(part)["balancer"])
 
     def site(self, url: str) -> Website:
@@ -73,17 +75,14 @@ class BalancerFleet(GatedStack):
         if self.postgres is not None and not self.postgres.running:
             self.postgres.start()
         ours = [part for part in self.parts if part.name.startswith("balancer")]
-        for part in ours[1:]:
-            part.stop()
-            self.parts.remove(part)
-        if ours and ours[0].process.poll() is None:
-            one = ours[0]
-        else:
-            for part in ours[:1]:
-                self.reaped(part)
+        one = next((part for part in ours if part not in self.others and part.process.poll() is None), None)
+        for part in ours:
+            if part is not one:
+                part.stop()
+                self.parts.remove(part)
+        self.others.clear()
+        if one is None:
             one = self.start_balancer()
-            self.parts.remove(one)
-            self.parts.insert(0, one)
         site = Website(self)
         wait_until(lambda: site.call("GET", "/readyz").status == 200, 60, 0.1)
         return one
@@ -132,6 +131,12 @@ class BalancerFleet(GatedStack):
 def body_of(player: Player, assets: list[str]) -> dict[str, Any]:
     """The body of a deposit."""
     return {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
+
+
+def server_of(balancers: BalancerFleet) -> EmbeddedPostgres:
+    """The PostgreSQL of this fleet."""
+    assert balancers.postgres is not None
+    return balancers.postgres
 
 
 def children(pid: int) -> list[int]:
@@ -239,6 +244,22 @@ class Kept:
             self._connection.close()
             self._connection = None
         return answer.status
+
+
+class InHand:
+    """A GET that the service has begun with: it said that it wants the rest, which there is none of."""
+
+    def __init__(self, site: Website, path: str) -> None:
+        parts = urlsplit(site.stack.balancer_url)
+        self._connection = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=ANSWER_S)
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.stack.api_key}\r\nExpect: 100-continue\r\n\r\n"
+        self._connection.sendall(head.encode())
+        assert self._connection.recv(100).startswith(b"HTTP/1.1 100")
+
+    def answer(self) -> bytes:
+        """All of the answer; the service closes the connection behind it."""
+        with self._connection as connection:
+            return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def short_get(port: int, path: str = "/healthz") -> int:

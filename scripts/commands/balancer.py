@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from shared.settings import Settings
 
+# What stopping takes at most: idle connections, requests, loops; a database that hangs may keep it for ever.
+STOP_MAX_S = 40.0
+
 
 @click.command()
 @click.option("--host", help="Address to listen on, instead of the setting's.")
@@ -76,7 +79,23 @@ async def _serve(settings: Settings, ready_json: bool) -> None:
         click.echo(json.dumps({"balancer": url}) if ready_json else f"balancer on {url}, API page {url}/docs")
         _tell_systemd("READY=1")
         await stop.wait()
+        _end_at_the_latest()
         _tell_systemd("STOPPING=1")
+
+
+def _end_at_the_latest() -> None:
+    """After `STOP_MAX_S` the process ends as if it had been killed: what it still waits for does not come."""
+    import os
+    import sys
+    import threading
+
+    def end() -> None:
+        print(f"not stopped within {STOP_MAX_S:.0f} s, ending at once", file=sys.stderr, flush=True)
+        os._exit(1)
+
+    timer = threading.Timer(STOP_MAX_S, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _tell_systemd(word: str) -> None:

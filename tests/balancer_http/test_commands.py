@@ -132,6 +132,29 @@ def test_the_balancer_starts_says_where_and_ends_on_sigterm(config: Path) -> Non
     assert b"/verify/{token}" in log and b"secretsecret" not in log
 
 
+def test_systemd_is_told_when_it_answers_and_when_it_stops(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = tmp_path / "notify"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(address))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.settimeout(30)
+        heard.bind(str(address))
+        with balancer(config) as (process, url):
+            assert heard.recv(100) == b"READY=1"
+            assert status_of(f"{url}/healthz") == 200
+            process.send_signal(signal.SIGTERM)
+            assert heard.recv(100) == b"STOPPING=1"
+            wait_until(lambda: process.poll() is not None, 30)
+
+
+def test_an_address_that_is_taken_is_said_plainly(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = fleet(config, "balancer", "--port", port)
+    assert done.exit_code == 2 and port in done.stderr and "in use" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_missing_key_file_ends_the_balancer_with_a_sentence(config: Path) -> None:
     (config.parent / "master.key").unlink()
     done = fleet(config, "balancer", "--port", "0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Iterator
@@ -11,12 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flow_site import Answer, Website
 from gate import Gate
-from nerves_fleet import BalancerFleet, Depositor, body_of, load, new_key
+from nerves_fleet import BalancerFleet, Depositor, body_of, children, load, new_key, server_of
 from support import wait_until
 
-from scripts.embedded import EmbeddedPostgres
-
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves-balancer")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("nerves-balancer")]
 
 
 def checks(site: Website) -> dict[str, bool]:
@@ -32,11 +31,6 @@ def is_unavailable(answer: Answer, reason: str) -> bool:
     body = answer.body
     assert (answer.status, body["code"], body["retryable"], body["reason"]) == (503, "database_unavailable", True, reason), body
     return int(answer.headers["Retry-After"]) >= 1
-
-
-def server_of(balancers: BalancerFleet) -> EmbeddedPostgres:
-    assert balancers.postgres is not None
-    return balancers.postgres
 
 
 def test_postgresql_ends_at_once_and_comes_back_under_load(balancers: BalancerFleet) -> None:
@@ -168,3 +162,38 @@ def test_without_redis_deposits_are_queued_or_refused_and_go_on_afterwards(balan
     assert len(site.offers_of(trade["trade_id"], known.steam_id)) == 1
     assert balancers.rows("SELECT 1 FROM trades WHERE user_id = :user_id", user_id=unknown.user_id) == []
     assert site.differences() == []
+
+
+@contextmanager
+def frozen(balancers: BalancerFleet) -> Iterator[None]:
+    """PostgreSQL does not move: connections stay, no answer comes."""
+    postmaster = server_of(balancers).pid
+    pids = [postmaster, *children(postmaster)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.long
+def test_a_database_that_hangs_ends_requests_and_does_not_keep_a_balancer_from_stopping(balancers: BalancerFleet) -> None:
+    balancers.one_balancer()
+    part, site = balancers.more("balancer-hangs", FLEET__BALANCER__REQUEST_MAX_S="46")
+    player = site.player(habit="accept")
+    asset, key = site.acceptable(player)[0], new_key()
+    with frozen(balancers):
+        assert not checks(site)["database"]
+        late = site.call("POST", "/deposit?wait=0", body_of(player, [asset]), key=key)
+        assert (late.status, late.body["code"], late.body["retryable"]) == (504, "request_timeout", True)
+        os.kill(part.process.pid, signal.SIGTERM)
+        balancers.reaped(part, 60)
+    one = Website(balancers)
+    balancers.one_balancer()
+    again = one.call("POST", "/deposit?wait=15", body_of(player, [asset]), key=key)
+    assert again.status in (201, 202), again.body
+    one.until(again.body["trades"][0]["trade_id"], "accepted", "settled", timeout_s=60)
+    assert len(balancers.rows("SELECT 1 FROM trades WHERE user_id = :user_id", user_id=player.user_id)) == 1
+    assert one.differences() == []

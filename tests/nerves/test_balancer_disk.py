@@ -21,7 +21,7 @@ from scripts.fleet import main
 from scripts.stack import Part, Wish
 from shared.sealing import MasterKey
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves-disk")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("nerves-disk")]
 
 # Less than what one deposit writes.
 ROOM_BYTES = 16 * 1024

@@ -12,7 +12,7 @@ from support import wait_until
 
 from shared import wire
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves-balancer")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("nerves-balancer")]
 
 LED = ("watching", "sweep", "audits")
 

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 
 import pytest
 from flow_site import Answer, Website
-from nerves_fleet import BalancerFleet, Depositor, Kept, body_of, load, new_key, short_get
+from nerves_fleet import BalancerFleet, Depositor, InHand, Kept, body_of, load, new_key, server_of, short_get
 from support import wait_until
 
 from scripts.stack import Part
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves-balancer")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("nerves-balancer")]
 
 
 def replaced(balancers: BalancerFleet, old: Part) -> Part:
@@ -62,32 +62,44 @@ def test_replacing_them_many_times_fails_no_request(balancers: BalancerFleet) ->
     fails_no_request(balancers, 20)
 
 
+@pytest.mark.parametrize("away", ["redis", "postgresql"])
+def test_it_stops_in_order_while_a_part_is_away(balancers: BalancerFleet, away: str) -> None:
+    one = balancers.one_balancer()
+    if away == "redis":
+        balancers.balancers.cut()
+    else:
+        server_of(balancers).end(signal.SIGQUIT)
+    os.kill(one.process.pid, signal.SIGTERM)
+    assert balancers.reaped(one) == 0, one.tail()
+    balancers.one_balancer()
+    assert Website(balancers).differences() == []
+
+
 def test_a_waiting_request_is_answered_at_once_and_nothing_new_is_taken(balancers: BalancerFleet) -> None:
     """SIGTERM while a deposit waits for an offer that no bot makes: 202 with the trade, and the next connection is refused."""
     one = balancers.one_balancer()
     site = Website(balancers)
-    player = site.player(habit="ignore")
+    player = site.player(habit="accept")
     asset = site.acceptable(player)[0]
     answers: list[Answer] = []
     with balancers.bots_stopped():
         asking = threading.Thread(
             target=lambda: answers.append(site.call("POST", "/deposit?wait=25", body_of(player, [asset]), key=new_key()))
         )
-        watching = threading.Thread(target=lambda: answers.append(site.call("GET", "/events?after=999999999&wait=25")))
         asking.start()
         wait_until(lambda: balancers.rows("SELECT 1 FROM trades WHERE user_id = :user_id", user_id=player.user_id))
-        watching.start()
+        watching = InHand(site, "/events?after=999999999&wait=25")
         os.kill(one.process.pid, signal.SIGTERM)
+        events = watching.answer()
         asking.join(20)
-        watching.join(20)
         assert balancers.reaped(one) == 0
-    assert sorted(answer.status for answer in answers) == [200, 202]
-    assert all(answer.headers["Connection"] == "close" for answer in answers)
-    (trade,) = next(answer.body["trades"] for answer in answers if answer.status == 202)
+    assert events.startswith(b"HTTP/1.1 200") and b"Connection: close" in events and b'"events":[]' in events
+    assert [(answer.status, answer.headers["Connection"]) for answer in answers] == [(202, "close")]
+    (trade,) = answers[0].body["trades"]
     assert trade["status"] == "queued"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", balancers.port))
     balancers.one_balancer()
-    site.until(trade["trade_id"], "sent")
+    site.until(trade["trade_id"], "accepted", "settled", timeout_s=60)
     assert len(site.offers_of(trade["trade_id"], player.steam_id)) == 1
     assert site.differences() == []
