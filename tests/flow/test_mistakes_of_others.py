@@ -332,21 +332,25 @@ def _order(entry_id: bytes) -> tuple[int, ...]:
 
 
 def test_mistake_12_two_items_of_one_name_do_not_swap_owners(site: Website, stack: Stack) -> None:
-    """Four copies of one item in one bot; settling gives them other ids, and then all go back at once."""
+    """Four copies of one item come into one bot in another order than they were asked for, and settling renumbers them."""
     name = next(row["market_hash_name"] for row in _catalogue(stack) if row["tradable"] and row["price_cents"] >= 100)
-    players = [site.player(items=[name, name], habit="accept") for _ in range(2)]
+    players = [site.player(items=[name, name], habit="manual") for _ in range(2)]
     owners = {row["item_uid"]: row["owner"] for row in site.record()["assets"] if row["market_hash_name"] == name}
     others = [row for row in stack.bots() if row["bot_id"] != 1]
     site.settings(settle_changes_ids=True)
     for row in others:
         site.call("POST", f"/bots/red/{row['bot_id']}/pause")
     try:
-        with ThreadPoolExecutor(2) as pool:
-            held = list(pool.map(lambda player: site.settled_deposits(player, 2), players))
+        trades = [only_trade(site.deposit(player, 2)) for player in players]
+        for player, trade in reversed([*zip(players, trades, strict=True)]):
+            site.act(player, trade["offer_id"], "accept")
+        held = [[item["deposit_id"] for item in site.until(trade["trade_id"], "settled")["items"]] for trade in trades]
     finally:
         site.settings(settle_changes_ids=False)
         for row in others:
             site.call("POST", f"/bots/red/{row['bot_id']}/resume")
+    for player in players:
+        site.change(player.steam_id, habit="accept")
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda pair: site.withdraw(*pair), zip(players, held, strict=True)))
     for answer in answers:
