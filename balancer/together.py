@@ -28,7 +28,7 @@ AT_ONCE = 2
 REQUESTS_MAX = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
     request: Request
     wish: DepositWish
@@ -59,7 +59,13 @@ class Together:
         if self._workers < AT_ONCE:
             self._workers += 1
             self._start(self._work(ctx))
-        return await asyncio.shield(asked.made)
+        try:
+            return await asyncio.shield(asked.made)
+        except asyncio.CancelledError:
+            # Whoever gave up before his turn is not served; once a transaction has begun, it goes on without him.
+            if asked in self._waiting:
+                self._waiting.remove(asked)
+            raise
 
     async def drain(self) -> None:
         """Wait until everything asked so far has been answered."""

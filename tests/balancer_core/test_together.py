@@ -18,7 +18,7 @@ from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import Connection, create_engine, text, update
 from support import wait_until
 
-from balancer import models, opening, trades
+from balancer import models, opening, together, trades
 from balancer.wishes import DepositWish
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, NoBotAvailable, NotAccepted, RequestReused
@@ -31,11 +31,11 @@ POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True
 def units(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each transaction as it ends: ``many <granted>/<asked>``, ``many <error>``, ``alone`` or ``alone <error>``."""
     seen: list[str] = []
-    together, alone = opening.deposit_many, opening.deposit
+    shared, alone = opening.deposit_many, opening.deposit
 
     def many(connection: Connection, ctx: Any, asked: Any) -> Any:
         try:
-            made = together(connection, ctx, asked)
+            made = shared(connection, ctx, asked)
         except Exception as error:
             seen.append(f"many {type(error).__name__}")
             raise
@@ -183,6 +183,20 @@ async def test_a_bot_that_filled_up_behind_the_snapshot_is_not_overfilled(make: 
     assert {type(result) for result in results if not isinstance(result, list)} == {NoBotAvailable}
     assert world.counters("red-1") == (9, 1, 1)
     assert world.counters("red-2") == (6, 4, 4)
+
+
+async def test_a_request_given_up_before_its_turn_is_not_made(world: World) -> None:
+    work = []
+    with world.ctx.db.transaction() as connection:
+        connection.execute(text("UPDATE bots SET touched = touched"))  # holds up whoever reserves
+        for number in range(together.AT_ONCE + 1):
+            work.append(asyncio.create_task(world.deposit(1, who=number)))
+            for _ in range(10):
+                await asyncio.sleep(0)
+        given_up = work.pop()
+        given_up.cancel()
+        await at_once(given_up)
+    await assert_each_stands_alone(world, await at_once(*work), together.AT_ONCE)
 
 
 # --- trouble in the middle of a shared transaction --------------------------------------------------
