@@ -12,7 +12,7 @@ import psycopg
 from scripts.benchmarks.load import Ask, Result, fire
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import Floor, Row, interleaved, median
-from scripts.benchmarks.site import CONNECTIONS, ITEMS, Site, site
+from scripts.benchmarks.site import CONNECTIONS, ITEMS, Player, Site, cpu_s, site
 from scripts.embedded import EmbeddedPostgres
 
 Say = Callable[[str], None]
@@ -59,15 +59,24 @@ def deposit_rows(running: Site, options: Options, database: str, floor: float, g
     """Rate and slowest hundredth of a deposit of ten items, against the same rows written by the bare driver."""
     stack = running.stack
 
+    worked: dict[str, list[float]] = {"ours": [], "raw": []}
+
+    def fired(side: str, url: str, players: list[Player], api_key: str = "") -> Result:
+        begun_s = cpu_s(running.pids[side])
+        asks = [player.deposit() for player in players]
+        result = fire(url, asks, connections=CONNECTIONS, api_key=api_key).require(201, 202)
+        ended_s = cpu_s(running.pids[side])
+        if begun_s is not None and ended_s is not None:
+            worked[side].append((ended_s - begun_s) * 1000 / len(players))
+        return result
+
     def ours(_turn: int) -> Result:
         players = running.players.take(options.deposits)
         running.warm(players)
-        asks = [player.deposit() for player in players]
-        return fire(stack.balancer_url, asks, connections=CONNECTIONS, api_key=stack.api_key).require(201, 202)
+        return fired("ours", stack.balancer_url, players, stack.api_key)
 
     def raw(_turn: int) -> Result:
-        asks = [player.deposit() for player in running.players.take(options.deposits)]
-        return fire(running.raw_url, asks, connections=CONNECTIONS).require(202)
+        return fired("raw", running.raw_url, running.players.take(options.deposits))
 
     for warm_up in (ours, raw):
         warm_up(-1)
@@ -82,6 +91,10 @@ def deposit_rows(running: Site, options: Options, database: str, floor: float, g
     name = f"POST /deposit, {database}"
     yield _rate(name, found, Floor.ratio(floor), goal, note)
     yield _p99(name, found, "≤ 3x")
+    if all(worked.values()):
+        mine, bare = median(worked["ours"][1:]), median(worked["raw"][1:])
+        note = "of the server's process, without the database's; hardly changes with what else the machine does"
+        yield Row(f"{name}: processor time", "ms each", mine, bare, note=note)
 
 
 def per_request(before: dict[str, int], after: dict[str, int], requests: int) -> str:

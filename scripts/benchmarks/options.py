@@ -18,8 +18,8 @@ class Options:
 
     @property
     def deposits(self) -> int:
-        """Deposits in one round; the balancer remembers 2 000 inventories."""
-        return 80 if self.quick else 1200
+        """Deposits in one round; the balancer remembers 2 000 inventories, two of each player who was asked for."""
+        return 80 if self.quick else 900
 
     @property
     def reads(self) -> int:

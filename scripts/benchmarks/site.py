@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import select
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from scripts.benchmarks.fake_fleet import BOT_BASE, FakeFleet, held
 from scripts.benchmarks.load import Ask, fire
 from scripts.benchmarks.raw_sql import BOTS, Item
 from scripts.benchmarks.rows import BenchError
-from scripts.stack import Stack, Wish
+from scripts.stack import Part, Stack, Wish
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE, SteamId, TradeUrl
 from shared.domain.items import HeldAsset
@@ -45,7 +46,14 @@ LIFTED: dict[str, dict[str, Any]] = {
         "offers_per_bot_max": 1_000_000,
         "bot_items_max": 10_000_000,
     },
-    "trades": {"inventory_cache_s": 3600.0, "order_expiry_s": 3600.0, "watch_s": 3600.0, "sweep_s": 3600.0},
+    "balancer": {"request_max_s": 120.0},
+    "trades": {
+        "inventory_wait_s": 60.0,
+        "inventory_cache_s": 3600.0,
+        "order_expiry_s": 3600.0,
+        "watch_s": 3600.0,
+        "sweep_s": 3600.0,
+    },
 }
 
 
@@ -99,7 +107,7 @@ def inventory_of(item: Item) -> Callable[[str], list[HeldAsset]]:
 
 @dataclass
 class Site:
-    """Both servers, running."""
+    """Both servers, running; ``pids`` are theirs, as ``ours`` and ``raw``."""
 
     stack: Stack
     fleet: FakeFleet
@@ -107,6 +115,7 @@ class Site:
     ours: Engine
     raw: Engine
     raw_url: str
+    pids: dict[str, int]
     units: int
 
     def warm(self, players: list[Player]) -> None:
@@ -152,8 +161,8 @@ def prepare_raw(url: str, item: Item) -> Engine:
 
 
 @contextmanager
-def bare_server(url: str, item: Item, units: int) -> Iterator[str]:
-    """The bare aiohttp server; gives its address."""
+def bare_server(url: str, item: Item, units: int) -> Iterator[tuple[str, int]]:
+    """The bare aiohttp server; gives its address and its process."""
     command = [sys.executable, "-P", "-m", "scripts.benchmarks.bare", url, item.item_id, item.name, str(item.cents), str(units)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
         try:
@@ -162,7 +171,7 @@ def bare_server(url: str, item: Item, units: int) -> Iterator[str]:
             line = process.stdout.readline()
             if not line:
                 raise BenchError("the bare server ended")
-            yield json.loads(line)["bare"]
+            yield json.loads(line)["bare"], process.pid
         finally:
             process.terminate()
 
@@ -180,13 +189,27 @@ def site(ours_url: str, raw_url: str, say: Say) -> Iterator[Site]:
             ours = create_engine(stack.database_url)
             units = settings.database.units_of_work_max
             fleet = FakeFleet(stack.redis_url, master, BOTS, inventory_of(item))
-            with fleet, bare_server(raw_url, item, units) as bare:
+            with fleet, bare_server(raw_url, item, units) as (bare, bare_pid):
                 wait_for_bots(stack)
                 try:
-                    yield Site(stack, fleet, Players([ours, raw]), ours, raw, bare, units)
+                    pids = {"ours": _balancer(stack).process.pid, "raw": bare_pid}
+                    yield Site(stack, fleet, Players([ours, raw]), ours, raw, bare, pids, units)
                 finally:
                     ours.dispose()
                     raw.dispose()
+
+
+def _balancer(stack: Stack) -> Part:
+    return next(part for part in stack.parts if part.name == "balancer")
+
+
+def cpu_s(pid: int) -> float | None:
+    """Processor time that a process has used so far; ``None`` where the system does not tell (other than Linux)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for_bots(stack: Stack) -> None:
