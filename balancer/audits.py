@@ -116,10 +116,11 @@ def _know_bots(connection: Connection, now: datetime, times: TradeSettings) -> N
         connection.execute(repository.insert(connection, audits).on_conflict_do_nothing(), rows)
 
 
-def _locked(connection: Connection, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
+def _locked(connection: Connection, *conditions: ColumnElement[bool], wait: bool = False) -> list[Row[Any]]:
+    """Up to `AT_ONCE` rows; those that somebody else has locked are left to him, unless they are waited for."""
     query = select(audits, bots.c.steam_id).join(bots, (bots.c.color == audits.c.color) & (bots.c.bot_id == audits.c.bot_id))
     query = query.where(*conditions).order_by(audits.c.next_at, audits.c.color, audits.c.bot_id).limit(AT_ONCE)
-    return list(connection.execute(query.with_for_update(of=audits)))
+    return list(connection.execute(query.with_for_update(of=audits, skip_locked=not wait)))
 
 
 def _ask(connection: Connection, row: Row[Any], order_id: str, now: datetime, times: TradeSettings) -> Due:
@@ -181,7 +182,7 @@ def apply(connection: Connection, report: Report, now: datetime, times: TradeSet
     """
     bot = BotName.parse(report.bot)
     mine = (audits.c.color == bot.color, audits.c.bot_id == bot.bot_id, audits.c.order_id == report.order_id)
-    row = next(iter(_locked(connection, *mine)), None)
+    row = next(iter(_locked(connection, *mine, wait=True)), None)
     if row is None:
         return False
     if report.kind == "custody_unread":
@@ -303,13 +304,14 @@ def unfreeze(connection: Connection, color: str, bot_id: int, who: str, now: dat
     Raises:
         NotFound: no such bot.
     """
+    # The audit's row before the bot's, as whoever applies a reading takes them.
+    row = connection.execute(select(audits).where(audits.c.color == color, audits.c.bot_id == bot_id).with_for_update()).first()
     bot = connection.execute(select(bots).where(bots.c.color == color, bots.c.bot_id == bot_id).with_for_update()).first()
     if bot is None:
         raise NotFound(f"there is no bot {color}-{bot_id}")
     if bot.frozen_by is None:
         return False
     connection.execute(update(bots).where(*_here(bot)).values(frozen_by=None, touched=now))
-    row = connection.execute(select(audits).where(audits.c.color == color, audits.c.bot_id == bot_id).with_for_update()).first()
     known = [] if row is None else sorted(each["key"] for each in _differences(row))
     if row is not None:
         _set(connection, row, known=json.dumps(known))
