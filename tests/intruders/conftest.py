@@ -14,7 +14,7 @@ from scripts.embedded import EmbeddedPostgres, find_postgres
 from scripts.stack import Wish
 
 QUICK_LOOKS = {
-    "trades": {"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.0, "items_look_s": 1.0, "inventory_cache_s": 20.0},
+    "trades": {"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.0, "items_look_s": 1.0, "inventory_cache_s": 60.0},
     "group": {"lease_s": 5.0, "heartbeat_s": 0.5},
 }
 DATABASE_PASSWORD = "Planted-database-password"

@@ -47,6 +47,7 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.negative_data_rejection,
 ]
+CALL_S = 120
 numbers = itertools.count(1)
 
 
@@ -66,7 +67,8 @@ def balancer_settings(redis_url: str, database_url: str, folder: Path) -> Settin
             "wait_max_s": 0.02,
             "heartbeat_read_s": 0.5,
         },
-        "trades": {"sweep_s": 86400.0, "watch_s": 86400.0},
+        "group": {"offline_after_s": 600.0},
+        "trades": {"inventory_wait_s": 50.0, "sweep_s": 86400.0, "watch_s": 86400.0},
         "limits": {"offers_per_partner_max": 1000, "offers_per_bot_max": 1000, "inventory_limit": 1000},
     }
     return settings_module.load(None, values)
@@ -91,7 +93,7 @@ class Fuzzed:
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run something in the balancer's own loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_S)
 
     def look(self) -> dict[str, tuple[int, str]]:
         """How many rows each table has, and a sum over all that stands in them."""
@@ -108,7 +110,7 @@ class Fuzzed:
 
     def try_(self, case: Any) -> Response:
         """One request with the key: a documented answer, and no row changed if it is refused."""
-        answer = case.call(base_url=self.url, headers={"Authorization": self.key}, allow_redirects=False)
+        answer = case.call(base_url=self.url, headers={"Authorization": self.key}, allow_redirects=False, timeout=CALL_S)
         self.seen[f"{case.method} {case.path}", answer.status_code] += 1
         # A color that no bot has is asked for like any other; the operator may add some.
         strange_color = answer.status_code == 503 and answer.json()["code"] == "no_bot_available" and case.body.get("color")
@@ -126,14 +128,14 @@ class Fuzzed:
             ("/switches", {"switch": "withdrawals", "paused": False}),
             *((f"/bots/{bot.replace('-', '/')}/resume", {}) for bot in BOTS),
         ):
-            answer = requests.post(self.url + path, json=body, headers={"Authorization": self.key}, timeout=30)
+            answer = requests.post(self.url + path, json=body, headers={"Authorization": self.key}, timeout=CALL_S)
             assert answer.status_code == 200, answer.text
         self.rows = self.look()
 
     def raw(self, head: str, body: str = "") -> Raw:
         """Whatever these bytes are, sent as they stand, and the answer."""
         parts = urlsplit(self.url)
-        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as door:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=CALL_S) as door:
             door.sendall(f"{head}\r\nHost: x\r\nConnection: close\r\n\r\n{body}".encode("latin-1"))
             text = b""
             with contextlib.suppress(ConnectionResetError):  # it may close before it has read everything
@@ -146,7 +148,7 @@ class Fuzzed:
         """The same as a stranger: 401, and no row changed. Each from another address, as wrong keys are counted."""
         number = next(numbers)
         headers = {"X-Forwarded-For": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"}
-        answer = case.call(base_url=self.url, headers=headers | ({"Authorization": header} if header else {}))
+        answer = case.call(base_url=self.url, headers=headers | ({"Authorization": header} if header else {}), timeout=CALL_S)
         assert answer.status_code == 401, (answer.status_code, answer.text)
         assert answer.json()["code"] == "bad_key"
         self._same_rows_if_refused(case, answer)
@@ -174,7 +176,7 @@ def running(settings: Settings) -> Iterator[Fuzzed]:
     thread.start()
 
     def do(work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, loop).result(CALL_S)
 
     built = app.build(settings)
     ctx, runner = built[api.CONTEXT], Runner(built, access_log_class=app.AccessLog)
@@ -193,14 +195,14 @@ def running(settings: Settings) -> Iterator[Fuzzed]:
     api_key = do(start())
     working = asyncio.run_coroutine_threadsafe(bots.work(), loop)
     try:
-        wait_until(lambda: len(ctx.fleet.online()) == len(BOTS), 30)
+        wait_until(lambda: len(ctx.fleet.online()) == len(BOTS), CALL_S)
         host, port = runner.addresses[0][:2]
         yield Fuzzed(built, loop, f"http://{host}:{port}", api_key)
     finally:
         working.cancel()
         do(runner.cleanup())
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
+        thread.join(CALL_S)
         loop.close()
 
 

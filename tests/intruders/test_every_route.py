@@ -14,6 +14,8 @@ from intruders.fuzzed import OPERATIONS, Fuzzed, balancer_settings, negative, po
 
 from scripts.embedded import EmbeddedRedis
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("routes"), pytest.mark.timeout(300)]
+
 QUICK, THOROUGH = 15, 400
 # A page that a refused player still gets, a file, a redirect: these have no parameters that could be wrong.
 WITHOUT_PARAMETERS = {name for name, found in OPERATIONS.items() if not list(found.iter_parameters()) and not found.body}

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from flow_site import Answer, Player, Website
-from intruders import places
+from flow_site import Player, Website
+from intruders import places, trading
 from intruders.conftest import DATABASE_PASSWORD, PROXY_PASSWORD
 from intruders.guarded import GuardedStack
 from intruders.places import Place
@@ -26,6 +26,8 @@ from scripts.embedded import EmbeddedPostgres
 from scripts.fleet import main
 from scripts.stack import get_json, send_json
 from shared.sealing import MasterKey
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intruders"), pytest.mark.timeout(600)]
 
 BAD_DAY = Path(__file__).parents[2] / "config" / "faults" / "bad-day.toml"
 # What only makes a day longer, or keeps a trade from ending at all, is left out.
@@ -99,34 +101,17 @@ def bad_day(
     said: list[str] = []
     players = [site.player(habit="accept") for _ in range(2)]
     make_trouble(site)
-    ids = []
-    for player, color in zip(players, ("red", "blue"), strict=True):
-        answer = _deposit(site, player, color)
-        said.append(json.dumps(answer.body))
-        ids += [trade["trade_id"] for trade in answer.body.get("trades", [])]
+    made = [
+        wait_until(lambda player=player, color=color: trading.made(site, player, color), trading.LONG_S, 0.3)
+        for player, color in zip(players, ("red", "blue"), strict=True)
+    ]
     kill_some(guarded, own_postgres, site, said)
     cause_tracebacks(guarded, site, players[0], said)
     send_json("DELETE", f"{guarded.control_url}/control/profile", {})
-    wait_until(lambda: all(bot["state"] == "online" for bot in guarded.bots()), 60, 0.2)
-    for trade_id in ids:
-        site.until(trade_id, *GONE_ON, timeout_s=60)
-    assert ids
+    trading.all_online(site)
+    for trade in made:
+        site.until(trade["trade_id"], *GONE_ON, timeout_s=trading.LONG_S)
     yield players, said
-
-
-def _deposit(site: Website, player: Player, color: str) -> Answer:
-    """One that came about, however often Steam has to be asked."""
-
-    def made() -> Answer | None:
-        read = site.call("POST", "/inventory", {"steam_id": player.steam_id, "trade_url": player.trade_url})
-        assets = [row["asset_id"] for row in read.body.get("items", []) if row["acceptable"]][:2]
-        if not assets:
-            return None
-        body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
-        answer = site.call("POST", "/deposit?wait=2", {**body, "color": color})
-        return answer if answer.status < 300 else None
-
-    return wait_until(made, 60, 0.3)
 
 
 def kill_some(stack: GuardedStack, postgres: EmbeddedPostgres | None, site: Website, said: list[str]) -> None:
@@ -146,7 +131,7 @@ def cause_tracebacks(stack: GuardedStack, site: Website, player: Player, said: l
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE deposits RENAME TO deposits_gone"))
     try:
-        answers = [site.call("GET", f"/deposits?user_id={player.user_id}"), site.deposit(player, 1)]
+        answers = [site.call("GET", f"/deposits?user_id={player.user_id}"), site.call("GET", "/deposits?status=active")]
     finally:
         with engine.begin() as connection:
             connection.execute(text("ALTER TABLE deposits_gone RENAME TO deposits"))
@@ -160,7 +145,7 @@ def pid_of(stack: GuardedStack, group: str, bot: str) -> int:
         [status] = json.loads(stack.fleet("group", "status", "--json", config=stack.host_config(group)))
         return next((row["pid"] for row in status["bots"] if row["bot"] == bot), None)
 
-    found = wait_until(pid, 30, 0.2)
+    found = wait_until(pid, trading.LONG_S, 0.2)
     assert found is not None
     return found
 
@@ -218,7 +203,7 @@ def test_no_secret_is_anywhere_after_a_bad_day(
 ) -> None:
     players, said = bad_day
     listed = [*places.processes()]
-    last = site.deposit(players[0], 1).body["trades"][0]
+    last = trading.deposit(site, site.player(habit="ignore"), "red", "sent")
     secrets = secrets_of(guarded, players)
     secrets["verify token"] = last["token"].encode()
     assert len(secrets) > 40
@@ -248,7 +233,7 @@ def test_no_secret_is_anywhere_after_a_bad_day(
 def test_the_search_finds_what_is_there(guarded: GuardedStack, site: Website) -> None:
     """Each place is really looked at: something that must stand there is found by the same means."""
     player = site.player(habit="ignore")
-    [trade] = site.deposit(player, 1).body["trades"]
+    trade = trading.deposit(site, player, "red", "sent")
     known: dict[str, Any] = {"a bot": b"red-1", "the trade": trade["trade_id"].encode(), "a path": b"scripts.fleet"}
     assert any("the trade: log group-" in row for row in found_in(places.logs(guarded), known, shapes=False))
     assert any("a path: command" in row for row in found_in(places.processes(), known, shapes=False))
@@ -265,5 +250,4 @@ def test_the_search_finds_what_is_there(guarded: GuardedStack, site: Website) ->
     assert any(row.endswith("unpacked") for row in files)
     with guarded.redis.client() as client:
         assert found_in(places.redis_values(client), known, shapes=False)
-    assert site.call("POST", f"/trade/{trade['trade_id']}/cancel").status == 200
-    site.until(trade["trade_id"], "canceled")
+    trading.cancel(site, trade)

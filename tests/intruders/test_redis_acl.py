@@ -13,12 +13,15 @@ import pytest
 import redis
 from click.testing import CliRunner
 from flow_site import Website
+from intruders import trading
 from intruders.guarded import GuardedStack
 from support import wait_until
 
 from scripts import redis_acl
 from scripts.fleet import main
 from shared import wire
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intruders"), pytest.mark.timeout(600)]
 
 REFUSED = r"(?i)no permissions|ACL failure|DEBUG command not allowed"
 TEMPLATE = Path(__file__).parents[2] / "config" / "redis" / "users.acl"
@@ -37,20 +40,13 @@ def test_trades_go_their_whole_way_under_the_access_list(guarded: GuardedStack, 
         operator.acl_log_reset()
     for color in ("red", "blue"):
         player = site.player(habit="accept")
-        answer = site.deposit(player, 2, color=color)
-        assert answer.status == 201, answer.body
-        [trade] = answer.body["trades"]
-        site.until(trade["trade_id"], "settled")
-        out = site.withdraw(player, [item["deposit_id"] for item in trade["items"]])
-        site.until(out.body["trades"][0]["trade_id"], "settled", "accepted")
-    idle = site.player(habit="ignore")
-    [left] = site.deposit(idle, 1, color="red").body["trades"]
-    assert site.call("POST", f"/trade/{left['trade_id']}/cancel").status == 200
-    site.until(left["trade_id"], "canceled")
+        trade = trading.deposit(site, player, color, "settled")
+        trading.withdraw(site, player, [item["deposit_id"] for item in trade["items"]], "settled", "accepted")
+    trading.cancel(site, trading.deposit(site, site.player(habit="ignore"), "red", "sent"))
     before = worker_pids(guarded)
     os.kill(before["red-1"], signal.SIGKILL)
-    wait_until(lambda: worker_pids(guarded).get("red-1", before["red-1"]) != before["red-1"], 30, 0.2)
-    wait_until(lambda: all(bot["state"] == "online" for bot in guarded.bots()), 30, 0.2)
+    wait_until(lambda: worker_pids(guarded).get("red-1", before["red-1"]) != before["red-1"], trading.LONG_S, 0.2)
+    trading.all_online(site)
     assert site.differences() == []
     with guarded.redis.client() as operator:
         assert operator.acl_log() == []

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import redis
 from flow_site import Player, Website
+from intruders import trading
 from intruders.guarded import GuardedStack
 from support import wait_until
 
@@ -26,6 +27,9 @@ from shared.domain.items import Asset
 from shared.messages import Heartbeat, Order, Report, SendOrder
 from shared.sealing import BotKeys, seal
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intruders"), pytest.mark.timeout(600)]
+
+DONE = ("accepted", "settled")
 CREATED = "2026-11-21T00:00:00.000000Z"
 
 
@@ -78,10 +82,10 @@ class Intruder:
 @pytest.fixture
 def intruder(guarded: GuardedStack, site: Website) -> Iterator[Intruder]:
     made = Intruder(guarded, site)
-    wait_until(lambda: all(bot["state"] == "online" for bot in guarded.bots()), 60, 0.2)
+    trading.all_online(site)
     yield made
     made.close()
-    wait_until(lambda: all(bot["state"] == "online" for bot in guarded.bots()), 60, 0.2)
+    trading.all_online(site)
     assert site.differences() == []
 
 
@@ -93,9 +97,8 @@ def pid_of(stack: GuardedStack, bot: str) -> int:
 
 
 @contextmanager
-def held(stack: GuardedStack, bots: list[str]) -> Iterator[None]:
+def held(pids: list[int]) -> Iterator[None]:
     """These workers stand still, so that what is in their queues can be looked at."""
-    pids = [pid_of(stack, bot) for bot in bots]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -103,22 +106,6 @@ def held(stack: GuardedStack, bots: list[str]) -> Iterator[None]:
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-
-
-def still_trades(site: Website, color: str, timeout_s: float = 60) -> dict[str, Any]:
-    """A new deposit goes its way; until then the site repeats what was refused."""
-    player = site.player(habit="accept")
-    trade = wait_until(lambda: _made(site, player, color), timeout_s, 0.3)
-    assert trade is not None
-    return site.until(trade["trade_id"], "accepted", "settled", timeout_s=timeout_s)
-
-
-def _made(site: Website, player: Player, color: str) -> dict[str, Any] | None:
-    read = site.call("POST", "/inventory", {"steam_id": player.steam_id, "trade_url": player.trade_url})
-    assets = [row["asset_id"] for row in read.body.get("items", []) if row["acceptable"]][:1]
-    body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
-    answer = site.call("POST", "/deposit?wait=1", {**body, "color": color}) if assets else None
-    return answer.body["trades"][0] if answer is not None and answer.status < 300 else None
 
 
 def offers_from(site: Website, bot_steam_id: str) -> set[str]:
@@ -142,19 +129,19 @@ def test_its_keys_order_no_other_bot(intruder: Intruder, site: Website) -> None:
     ):
         sealed = seal(intruder.keys.order, replace(order, bot=named).dumps(), purpose=purpose)
         intruder.push("blue-1", f"forged-{number}", wire.job_mapping(sealed, "blue-1", CREATED))
-    wait_until(lambda: intruder.everything.llen("rq:queue:blue-1") == 0, 30)
-    wait_until(lambda: not intruder.everything.exists(wire.job_key("blue-1", "forged-2")), 30)
-    told = wait_until(lambda: intruder.events("order_refused", "blue-1")[refused:] or refused, 30, 0.2)
+    wait_until(lambda: intruder.everything.llen("rq:queue:blue-1") == 0, trading.LONG_S)
+    wait_until(lambda: not intruder.everything.exists(wire.job_key("blue-1", "forged-2")), trading.LONG_S)
+    told = wait_until(lambda: intruder.events("order_refused", "blue-1")[refused:] or refused, trading.LONG_S, 0.2)
     assert told  # once for many: the same refusal again and again is not written down each time
     assert intruder.log_says("group-blue-1", "order_refused")()
     assert offers_from(site, blue["steam_id"]) == before
-    still_trades(site, "blue")
+    trading.deposit(site, site.player(habit="accept"), "blue", *DONE)
 
 
 def test_it_cannot_report_for_others(intruder: Intruder, site: Website) -> None:
     """That a trade of another bot was accepted, and everything else that would set something free."""
     player = site.player(habit="ignore")
-    [trade] = site.deposit(player, 1, color="blue").body["trades"]
+    trade = trading.deposit(site, player, "blue", "sent")
     asset = trade["items"][0]["asset_id"]
     moved = [{"asset_id": asset, "context_id": "2", "new_asset_id": "1", "new_context_id": "2"}]
     accepted = {"offer_id": trade["offer_id"], "state": 3, "exchange_id": "1", "settles_at": None, "moved": moved}
@@ -167,16 +154,15 @@ def test_it_cannot_report_for_others(intruder: Intruder, site: Website) -> None:
     for kind, data in kinds.items():
         intruder.report(kind, trade["trade_id"], data, bot=trade["bot"])
         intruder.report(kind, trade["trade_id"], data)
-    wait_until(lambda: len(intruder.events("report_unusable", "red-1")) >= unusable + len(kinds), 30, 0.2)
-    wait_until(intruder.log_says("balancer", "report refused"), 30)
+    wait_until(lambda: len(intruder.events("report_unusable", "red-1")) >= unusable + len(kinds), trading.LONG_S, 0.2)
+    wait_until(intruder.log_says("balancer", "report refused"), trading.LONG_S)
     assert site.trade(trade["trade_id"])["status"] == "sent"
-    assert site.call("POST", f"/trade/{trade['trade_id']}/cancel").status == 200
-    site.until(trade["trade_id"], "canceled")
+    trading.cancel(site, trade)
 
 
 def test_what_it_says_of_its_own_bots_stops_nobody_else(intruder: Intruder, site: Website) -> None:
     """Reports and heartbeats of every wrong shape, under a good seal: one is told of, the others' go on."""
-    [own] = site.deposit(site.player(habit="ignore"), 1, color="red").body["trades"]
+    own = trading.deposit(site, site.player(habit="ignore"), "red", "sent")
     nonsense: list[Any] = [None, [], {}, "x" * 100_000, 10**30, -1, 1.5, "\ud800", "\0", {"a": {"b": []}}, True]
     for value in nonsense:
         intruder.report("offer_active", own["trade_id"], {"offer_id": value, "state": value})
@@ -189,9 +175,9 @@ def test_what_it_says_of_its_own_bots_stops_nobody_else(intruder: Intruder, site
     beat = Heartbeat("red-1", "run", 1, "host", "x" * 50, "online", Clock().now_ms())
     for wrong in (beat, replace(beat, at_ms="now"), replace(beat, steam_id="1" * 17, items=[])):  # type: ignore[arg-type]
         wire.put_heartbeat(intruder.host, wrong, intruder.keys)
-    trade = still_trades(site, "blue")
+    trade = trading.deposit(site, site.player(habit="accept"), "blue", *DONE)
     assert trade["bot"].startswith("blue-")
-    assert site.call("POST", f"/trade/{own['trade_id']}/cancel").status in (200, 409)
+    trading.cancel(site, own)
 
 
 def test_another_bots_answer_is_not_believed(intruder: Intruder, site: Website) -> None:
@@ -203,7 +189,8 @@ def test_another_bots_answer_is_not_believed(intruder: Intruder, site: Website) 
     def ask(player: Player) -> None:
         answers[player.steam_id] = site.call("POST", "/inventory", {"steam_id": player.steam_id})
 
-    with held(intruder.stack, bots):
+    pids = [pid_of(intruder.stack, bot) for bot in bots]
+    with held(pids):
         asking = [threading.Thread(target=ask, args=(player,)) for player in players]
         for thread in asking:
             thread.start()
@@ -212,7 +199,7 @@ def test_another_bots_answer_is_not_believed(intruder: Intruder, site: Website) 
             rows: Any = [row for bot in bots for row in intruder.everything.lrange(f"rq:queue:{bot}", 0, -1)]
             return [row.decode().partition("_")[2] for row in rows if b"_ord_" in row]
 
-        order_ids = wait_until(waiting, 30)
+        order_ids = wait_until(waiting, trading.LONG_S)
         asset = {"asset": {"app_id": 730, "context_id": "2", "asset_id": "1"}, "class_id": "1", "instance_id": "0", "amount": 1}
         lie = {**asset, "market_hash_name": "Karambit", "tradable": True}
         for order_id in order_ids:
@@ -220,9 +207,9 @@ def test_another_bots_answer_is_not_believed(intruder: Intruder, site: Website) 
                 "red-1", "r", 1, "inventory_read", order_id, None, 0, 0, {"steam_id": "1", "assets": [lie], "hold_days": 0}
             )
             wire.append_reports(intruder.host, [told], intruder.keys)
-        wait_until(intruder.log_says("balancer", "another bot answered"), 30)
+        wait_until(intruder.log_says("balancer", "another bot answered"), trading.LONG_S)
     for thread in asking:
-        thread.join(60)
+        thread.join(120)
     assert [answers[player.steam_id].status for player in players] == [200] * len(players)
     names = {item["market_hash_name"] for answer in answers.values() for item in answer.body["items"]}
     assert names and "Karambit" not in names
@@ -236,9 +223,10 @@ def test_a_replayed_order_makes_no_second_offer(intruder: Intruder, site: Websit
     player = site.player(habit="ignore")
     copies: dict[bytes, dict[bytes, bytes]] = {}
     bots = ["red-1", "red-2"]
+    pids = [pid_of(intruder.stack, bot) for bot in bots]
     assets = site.acceptable(player)[:1]
     body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
-    with held(intruder.stack, bots):
+    with held(pids):
         [trade] = site.call("POST", "/deposit?wait=0", {**body, "color": "red"}).body["trades"]
 
         def queued() -> bool:
@@ -250,19 +238,18 @@ def test_a_replayed_order_makes_no_second_offer(intruder: Intruder, site: Websit
                     copies[row] = fields
             return bool(copies)
 
-        wait_until(queued, 30)
-    site.until(trade["trade_id"], "sent", timeout_s=60)
+        wait_until(queued, trading.LONG_S)
+    site.until(trade["trade_id"], "sent", timeout_s=trading.LONG_S)
     for _ in range(3):
         for row, fields in copies.items():
             order_id = row.decode().partition("_")[2]
             for bot in ("red-1", "red-2", "blue-1"):
                 intruder.push(bot, order_id, {name.decode(): value for name, value in fields.items()})
     queues = ("rq:queue:red-1", "rq:queue:red-2", "rq:queue:blue-1")
-    wait_until(lambda: not any(intruder.everything.llen(queue) for queue in queues), 60)
-    still_trades(site, "red")
+    wait_until(lambda: not any(intruder.everything.llen(queue) for queue in queues), trading.LONG_S)
+    trading.deposit(site, site.player(habit="accept"), "red", *DONE)
     assert len(site.offers_of(trade["trade_id"], player.steam_id)) == 1
-    assert site.call("POST", f"/trade/{trade['trade_id']}/cancel").status == 200
-    site.until(trade["trade_id"], "canceled", timeout_s=60)
+    trading.cancel(site, trade)
 
 
 class Evil:
@@ -309,18 +296,18 @@ def test_junk_of_every_kind_stops_nothing(intruder: Intruder, site: Website, tmp
         client.hset(key, "x", "y")
     client.set(wire.lease_key("blue-1"), "the intruder's")  # and no time to live
     for color in ("red", "blue"):
-        still_trades(site, color)
+        trading.deposit(site, site.player(habit="accept"), color, *DONE)
     client.delete(wire.REPORTS)
     client.set(wire.REPORTS, "no stream")
     for color in ("red", "blue"):
-        still_trades(site, color)
+        trading.deposit(site, site.player(habit="accept"), color, *DONE)
     client.delete(wire.BOTS)
     assert not trace.exists()
     assert intruder.events("order_refused", "red-1")
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_a_million_reports_and_values_of_a_hundred_megabytes_stop_nothing(intruder: Intruder, site: Website) -> None:
     """On a Redis that lets them in. Memory of balancer and workers stays below what one such value takes a few times."""
     client, large = intruder.everything, b"x" * 100_000_000
@@ -338,7 +325,7 @@ def test_a_million_reports_and_values_of_a_hundred_megabytes_stop_nothing(intrud
                 pipe.xadd(wire.REPORTS, {"bot": f"red-{number}", "sealed": "junk"})
             pipe.execute()
     for color in ("red", "blue"):
-        still_trades(site, color, timeout_s=900)
+        trading.deposit(site, site.player(habit="accept"), color, *DONE)
     for part in intruder.stack.parts:
         if part.name != "sandbox":
             assert peak_mb(part.process.pid) < 1500, part.name
