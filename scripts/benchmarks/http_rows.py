@@ -93,7 +93,7 @@ def deposit_rows(running: Site, options: Options, database: str, floor: float, g
     yield _p99(name, found, "≤ 3x")
     if all(worked.values()):
         mine, bare = median(worked["ours"][1:]), median(worked["raw"][1:])
-        note = "of the server's process, without the database's; hardly changes with what else the machine does"
+        note = "of the server's process with its loops, without the database's; steadier than a rate on a busy machine"
         yield Row(f"{name}: processor time", "ms each", mine, bare, note=note)
 
 
