@@ -40,10 +40,12 @@ class BalancerFleet(GatedStack):
         self.others: list[Part] = []  # on ports of their own
 
     def more(self, name: str, *, port: int = 0, **environment: str) -> tuple[Part, Website]:
-        """Start one more balancer, on a port of its own unless told; and the site that calls that one."""
+        """Start one more balancer, on a port of its own unless told; and the site that calls that one. It is ready."""
         part = self.spawn_fleet(name, "balancer", "--port", str(port or free_port()), "--ready-json", environment=environment)
         self.others.append(part)
-        return part, self.site(self._ready_line(part)["balancer"])
+        site = self.site(self._ready_line(part)["balancer"])
+        wait_until(lambda: site.call("GET", "/readyz").status == 200, 60, 0.1)
+        return part, site
 
     def site(self, url: str) -> Website:
         """The website, calling this balancer."""

@@ -105,7 +105,6 @@ def test_a_commit_whose_answer_is_lost_is_told_and_repeated(balancers: BalancerF
     with gate_to_postgres(balancers) as (gate, url):
         quiet = {"FLEET__DATABASE__URL": url, "FLEET__TRADES__SWEEP_S": "3600", "FLEET__TRADES__WATCH_S": "3600"}
         _, gated = balancers.more("balancer-gated", **quiet)
-        wait_until(lambda: gated.call("GET", "/readyz").status == 200, 60, 0.1)
         asset, key = gated.acceptable(player)[0], new_key()
         assert one.process.poll() is None
         with balancers.bots_stopped():
@@ -187,7 +186,9 @@ def test_a_database_that_hangs_ends_requests_and_does_not_keep_a_balancer_from_s
     with frozen(balancers):
         assert not checks(site)["database"]
         late = site.call("POST", "/deposit?wait=0", body_of(player, [asset]), key=key)
-        assert (late.status, late.body["code"], late.body["retryable"]) == (504, "request_timeout", True)
+        # Given up with the request's time, or sooner when a new connection was tried and not answered.
+        assert (late.status, late.body["code"]) in ((504, "request_timeout"), (503, "database_unavailable")), late.body
+        assert late.body["retryable"]
         os.kill(part.process.pid, signal.SIGTERM)
         balancers.reaped(part, 60)
     one = Website(balancers)

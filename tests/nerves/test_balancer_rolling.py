@@ -26,7 +26,7 @@ def replaced(balancers: BalancerFleet, old: Part) -> Part:
     return new
 
 
-def fails_no_request(balancers: BalancerFleet, times: int) -> None:
+def check_no_request_fails(balancers: BalancerFleet, times: int) -> None:
     one = balancers.one_balancer()
     site = Website(balancers)
     depositors = [Depositor(site) for _ in range(2)]
@@ -54,12 +54,12 @@ def fails_no_request(balancers: BalancerFleet, times: int) -> None:
 
 
 def test_replacing_balancers_of_one_port_fails_no_request(balancers: BalancerFleet) -> None:
-    fails_no_request(balancers, 2)
+    check_no_request_fails(balancers, 2)
 
 
 @pytest.mark.long
 def test_replacing_them_many_times_fails_no_request(balancers: BalancerFleet) -> None:
-    fails_no_request(balancers, 20)
+    check_no_request_fails(balancers, 20)
 
 
 @pytest.mark.parametrize("away", ["redis", "postgresql"])
