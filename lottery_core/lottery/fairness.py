@@ -129,6 +129,12 @@ def log_items(log: bytes, number: int, items: Iterable[LogItem], team: int, time
     return logs
 
 
+def check_numbers(numbers: Iterable[int]) -> None:
+    """Raises Refused("number") when one of them is a number that the record and its hashes have no place for."""
+    if any(not 0 <= number <= U64_MAX for number in numbers):
+        raise Refused("number", at_least=0, at_most=U64_MAX)
+
+
 def log_manual(log: bytes, number: int, digits: str, time_ms: int, operators: tuple[int, int], evidence: str) -> bytes:
     """The log value after the typed number `number` (from 1)."""
     first, second = operators

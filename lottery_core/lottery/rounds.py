@@ -13,7 +13,7 @@ from typing import Any
 
 from lottery import bets, draw, fairness, record, settle
 from lottery.draw import Draw
-from lottery.encoding import HASH_BYTES, U64_MAX, ZERO_HASH
+from lottery.encoding import HASH_BYTES, ZERO_HASH
 from lottery.errors import LotteryError, Refused
 from lottery.events import NAMES, Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Settled, Start, Tick, Void
 from lottery.fairness import MANUAL_DIRECT, MANUAL_MIXED, NONE
@@ -48,7 +48,7 @@ def create(event: Create, previous: Round | None = None) -> Round:
     if event.round < 1:
         raise Refused("round", at_least=1)
     pieces = [number for piece in event.guarantees for number in piece]
-    _check_numbers(event.round, event.now, event.chain[0], *pieces)
+    fairness.check_numbers((event.round, event.now, event.chain[0], *pieces))
     if {len(value) for value in (event.hash, event.salt, event.prev_seal, event.chain[1])} != {HASH_BYTES}:
         raise Refused("length", bytes=HASH_BYTES)
     if event.chain[0] >= event.round:
@@ -104,7 +104,7 @@ def apply(state: Round, event: Event) -> Effects:
         raise _out_of_phase(state, event)
     if event.now < state.now:
         raise Refused("time_backwards", at_least=state.now)
-    _check_numbers(event.now)
+    fairness.check_numbers((event.now,))
     effects = handler(state, event)
     state.now = event.now
     if event.token and not isinstance(event, Bet | Buy):
@@ -117,12 +117,6 @@ def _out_of_phase(state: Round, event: Event) -> Refused:
     if isinstance(event, Buy) and state.closed_by == "sold_out":
         return Refused("capacity", capacity=0)
     return Refused("phase", phase=state.phase.value, events=accepted_events(state.phase))
-
-
-def _check_numbers(*numbers: int) -> None:
-    """Raises Refused("number") for one that the record and its hashes have no place for."""
-    if min(numbers) < 0 or max(numbers) > U64_MAX:
-        raise Refused("number", at_least=0, at_most=U64_MAX)
 
 
 def accepted_events(phase: Phase) -> list[str]:
@@ -301,7 +295,7 @@ def _type(state: Round, event: Manual, log: bytes) -> bytes:
 def _check_digits(event: Manual) -> None:
     if not (event.digits.isascii() and event.digits.isdigit() and len(event.digits) <= DIGITS_MAX):
         raise Refused("digits", digits_max=DIGITS_MAX)
-    _check_numbers(event.operator1, event.operator2)
+    fairness.check_numbers((event.operator1, event.operator2))
     if event.operator1 == event.operator2:
         raise Refused("operators", operators=2)
     if not event.evidence:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from lottery import rake, referral, shares, teams
+from lottery import fairness, rake, referral, shares, teams
 from lottery.draw import Winner, Words
 from lottery.errors import LotteryError, Refused
 from lottery.events import Finalize, Piece
@@ -51,7 +51,8 @@ def seats_of(state: Round) -> list[teams.Seat]:
 
 
 def outcome(state: Round, event: Finalize) -> dict[str, Any]:
-    """The outcome of a drawn round. Raises Refused for a stock that cannot be offered, or an unwanted carry."""
+    """The outcome of a drawn round. Raises Refused for a stock that cannot be offered, an unwanted carry, inviters in a circle."""
+    _check_inviters(event)
     stock = _offered(state, event)
     settlement = SETTLERS[state.rules.mode](state, stock, event.carry)
     guarantees = [piece.deposit_id for piece in state.guarantees]
@@ -171,6 +172,14 @@ def _referral(state: Round, given: Sequence[Share], inviters: Mapping[int, tuple
     return [line for line in lines if line is not None]
 
 
+def _check_inviters(event: Finalize) -> None:
+    """Nobody is above himself, and nobody twice above the same user."""
+    for user_id, chain in event.inviters.items():
+        fairness.check_numbers((user_id, *chain))
+        if len({user_id, *chain}) != len(chain) + 1:
+            raise Refused("inviters", user_id=user_id)
+
+
 def _offered(state: Round, event: Finalize) -> list[Piece]:
     stock = sorted(event.stock, key=attrgetter("deposit_id"))
     ids = {piece.deposit_id for piece in stock}
@@ -179,8 +188,8 @@ def _offered(state: Round, event: Finalize) -> list[Piece]:
     bound = ids & state.rows | ids & {piece.deposit_id for piece in state.guarantees}
     if len(ids) != len(stock) or bound:
         raise Refused("stock", not_free=sorted(bound))
-    if stock and min([piece.price for piece in stock]) < 0:
-        raise Refused("stock", price_at_least=0)
+    fairness.check_numbers([number for piece in stock for number in piece])
+    fairness.check_numbers(event.carry.values())
     if event.carry and not state.rules.rake_carry:
         raise Refused("carry", rake_carry=False)
     return stock

@@ -47,6 +47,30 @@ def test_no_field_can_be_changed(name: str) -> None:
         assert records.refused(spoiled) or not records.provable(where), (where, other)
 
 
+@pytest.mark.parametrize("name", records.NAMES)
+def test_true_is_not_one_and_false_is_not_zero(name: str) -> None:
+    record = records.load(name)
+    for where, value in records.leaves(record):
+        if type(value) is int and value in (0, 1):
+            with pytest.raises(verify.Unreadable, match="must be"):
+                verify.verify_record(records.changed(record, where, bool(value)))
+
+
+@pytest.mark.parametrize("other", [2**64, -1, "1", None, 1.0, [1]])
+@pytest.mark.parametrize("column", ["deposit_id", "price", "time_ms", "bet"])
+def test_one_wrong_value_in_a_column_is_found_and_named(column: str, other: Any) -> None:
+    record = records.load("classic-unlimited")
+    spoiled = records.changed(record, ("items", 1, column), other)
+    with pytest.raises(verify.Unreadable, match=rf"record\.items\[1\]\.{column} must be an integer"):
+        verify.verify_record(spoiled)
+
+
+def test_a_team_beyond_the_second_is_no_team() -> None:
+    spoiled = records.changed(records.load("5v5-inverse"), ("items", 0, "team"), 3)
+    with pytest.raises(verify.Unreadable, match=r"record\.items\[0\]\.team must be an integer from 0 to 2"):
+        verify.verify_record(spoiled)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", records.NAMES)
 def test_no_field_can_be_changed_to_anything(name: str) -> None:
