@@ -155,9 +155,14 @@ def build(
     order_id: str | None = None,
     lifetime_s: float | None = None,
     run: str | None = None,
+    given_at: datetime | None = None,
 ) -> Order:
-    """An order with its times; it expires ``lifetime_s`` from now, by default after the setting ``order_expiry_s``."""
-    issued_at_ms = ctx.server_clock.now_ms()
+    """An order with its times; it expires ``lifetime_s`` from now, by default after the setting ``order_expiry_s``.
+
+    ``given_at``: the same order may have gone out then already, so it counts as issued then.
+    """
+    now_ms = ctx.server_clock.now_ms()
+    given_ms = now_ms if given_at is None else int(given_at.timestamp() * 1000) + (ctx.server_clock.offset_ms or 0)
     lifetime_ms = int((lifetime_s or ctx.settings.trades.order_expiry_s) * 1000)
     return Order(
         order_id=order_id or ctx.new_id(kind),
@@ -165,8 +170,8 @@ def build(
         bot=bot,
         trade_id=trade_id,
         attempt=attempt,
-        issued_at_ms=issued_at_ms,
-        expires_at_ms=issued_at_ms + lifetime_ms,
+        issued_at_ms=min(given_ms, now_ms),
+        expires_at_ms=now_ms + lifetime_ms,
         payload=payload,
         run=run,
     )
@@ -188,6 +193,7 @@ def send(
     moved: Moved,
     *,
     first: bool,
+    given_at: datetime | None = None,
 ) -> Order:
     """The order to make a trade's offer. Its id is made of trade and attempt, so that giving it again is no second order.
 
@@ -203,7 +209,8 @@ def send(
         take=moved.take,
     )
     order_id, run = f"send-{trade_id}-{attempt}", ctx.fleet.run_of(bot) if first else None
-    return build(ctx, "send", bot, payload, trade_id=trade_id, attempt=attempt, order_id=order_id, run=run)
+    times: dict[str, Any] = {"run": run, "given_at": given_at}
+    return build(ctx, "send", bot, payload, trade_id=trade_id, attempt=attempt, order_id=order_id, **times)
 
 
 def asset_of(row: Mapping[Any, Any] | RowMapping) -> Asset:
@@ -227,11 +234,17 @@ def moved_of(connection: Connection, found: Iterable[Row[Any]]) -> dict[str, Mov
 
 
 def send_again(ctx: Context, trade: Row[Any], moved: Moved) -> Order:
-    """The send order of a trade's present attempt, from its row; one that waits for its next try was never given."""
+    """The send order of a trade's present attempt, from its row; one that waits for its next try was never given.
+
+    Of another one nobody knows whether Redis took it. Since then that may have forgotten order and marker, and a worker that
+    has begun it may be dead: it counts as issued when the row was last touched, so that a later worker looks first.
+    """
     bot = f"{trade.color}-{trade.bot_id}"
     trade_token = open_trade_token(ctx, trade.trade_id, trade.trade_url_sealed)
     first, partner = trade.next_try_at is not None, str(trade.partner)
-    return send(ctx, bot, trade.trade_id, trade.attempt, partner, trade_token, trade.message, moved, first=first)
+    given_at = None if first else trade.touched
+    opened = (trade.trade_id, trade.attempt, partner, trade_token, trade.message)
+    return send(ctx, bot, *opened, moved, first=first, given_at=given_at)
 
 
 def cancel(ctx: Context, trade: Row[Any], moved: Moved) -> Order:

@@ -41,6 +41,18 @@ async def deposit_without_redis(world: World) -> str:
 # --- orders ---------------------------------------------------------------------------------------------------
 
 
+async def test_an_order_that_may_have_gone_out_keeps_the_time_at_which_it_may_have(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    begun = world.trade(trade_id).touched
+    world.change(update(models.trades).values(order_issued_at=None))
+    world.clear_queues()
+    world.later(20)
+    assert await sweep.give_orders(world.ctx) == 1
+    [order] = world.orders(bot_of(world, trade_id))
+    assert abs(order.issued_at_ms - world.ctx.server_clock.offset_ms - begun.timestamp() * 1000) < 1000
+    assert order.expires_at_ms > world.ctx.server_clock.now_ms()
+
+
 async def test_order_that_never_went_out_is_given(world: World) -> None:
     trade_id = await deposit_without_redis(world)
     bot = bot_of(world, trade_id)

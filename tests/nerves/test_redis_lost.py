@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flow_site import Player
 from gate import Gate, Held
 from nerves_lab import CONFIRM_LIST, SEND, Fleet, GatedStack, wish
 from support import wait_until
@@ -144,11 +147,44 @@ def test_failing_over_to_a_replica_that_lacks_the_last_second(fleet: Fleet, tmp_
 
 
 @pytest.mark.long
+def test_a_power_cut_that_takes_redis_with_it_after_an_order_that_nobody_noted(fleet: Fleet) -> None:
+    """The order went out and its offer was made, but the balancer had not noted it, and Redis comes back empty."""
+    player = fleet.player(12, habit="ignore")
+    assets = fleet.acceptable(player)[:1]
+    reports = fleet.stack.balancers.hold_answer(b"XREADGROUP")
+    reached(reports)
+    enqueued = fleet.stack.balancers.hold_answer(b"RPUSH", b"rq:queue:")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(fleet.begin_deposit, player, assets)
+        reached(enqueued)
+        wait_until(lambda: offers_to(fleet, player), 30, 0.1)
+        balancer = fleet.named("balancer")
+        balancer.process.kill()
+        fleet.power_cut("red:1")
+        assert asked.exception(60) is not None
+    fleet.stop(balancer)
+    server = embedded(fleet)
+    server.kill()
+    shutil.rmtree(server.directory / "appendonlydir")
+    fleet.heal()
+    (trade,) = fleet.call("GET", f"/trade?user_id={player.user_id}").body["trades"]
+    fleet.until(trade["trade_id"], "sent", timeout_s=60)
+    assert fleet.steps(trade, "answer_lost")[0]["reason"] == "attempted_before"
+    (offer,) = offers_to(fleet, player)
+    fleet.accept(player, offer["offer_id"])
+    fleet.ends_well(trade)
+
+
+def offers_to(fleet: Fleet, player: Player) -> list[dict[str, Any]]:
+    return [offer for offer in fleet.record()["offers"] if offer["recipient"] == player.steam_id]
+
+
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_no_trade_is_lost_when_the_network_is_cut_for_a_minute(tmp_path: Path) -> None:
     """With the lease and the expiry that everybody has."""
     times = settings_module.load(None)
-    usual = {
+    usual: dict[str, Any] = {
         "trades": {name: getattr(times.trades, name) for name in ("order_expiry_s", "order_in_hand_s")},
         "group": {name: getattr(times.group, name) for name in ("lease_s", "heartbeat_s", "offline_after_s")},
     }

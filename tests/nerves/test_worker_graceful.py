@@ -39,6 +39,7 @@ def test_stopping_finishes_what_is_begun_and_leaves_the_rest(fleet: Fleet) -> No
     for trade in trades:
         fleet.ends_well(trade)
         assert len(fleet.offers(trade)) == 1
+    for trade in begun:
         assert not fleet.steps(trade, "answer_lost")
 
 
@@ -78,6 +79,11 @@ class Load:
         self.enough = threading.Event()
         self.trades: list[dict[str, Any]] = []
 
+    def one_more(self) -> None:
+        """Wait for the next trade."""
+        before = len(self.trades)
+        wait_until(lambda: len(self.trades) > before, 60)
+
     def run(self) -> int:
         """Deposit until it is enough; how many. Any answer but 201 and 202 ends it."""
         count = 0
@@ -95,8 +101,7 @@ def test_groups_are_restarted_one_after_the_other_and_no_trade_fails(two_groups:
         running = [pool.submit(load.run) for _ in range(2)]
         try:
             for group in fleet.stack.wish.groups:
-                before = len(load.trades)
-                wait_until(lambda before=before: len(load.trades) > before or any(each.done() for each in running), 60)
+                load.one_more()
                 part = fleet.part(group)
                 part.process.send_signal(signal.SIGTERM)
                 assert part.process.wait(60) == 0
