@@ -51,7 +51,7 @@ def seats_of(state: Round) -> list[teams.Seat]:
 
 
 def outcome(state: Round, event: Finalize) -> dict[str, Any]:
-    """The outcome of a drawn round. Raises Refused for a stock that cannot be offered, an unwanted carry, inviters in a circle."""
+    """The outcome of a drawn round. Raises Refused for a stock that cannot be offered, a carry, or inviters in a circle."""
     _check_inviters(event)
     stock = _offered(state, event)
     settlement = SETTLERS[state.rules.mode](state, stock, event.carry)
@@ -188,6 +188,8 @@ def _offered(state: Round, event: Finalize) -> list[Piece]:
     bound = ids & state.rows | ids & {piece.deposit_id for piece in state.guarantees}
     if len(ids) != len(stock) or bound:
         raise Refused("stock", not_free=sorted(bound))
+    if stock and min([piece.price for piece in stock]) < 0:
+        raise Refused("stock", price_at_least=0)
     fairness.check_numbers([number for piece in stock for number in piece])
     fairness.check_numbers(event.carry.values())
     if event.carry and not state.rules.rake_carry:

@@ -167,7 +167,7 @@ def test_no_event_comes_later_than_the_log_can_say() -> None:
         ({"inviters": {5: (5,)}}, "inviters"),
         ({"inviters": {5: (2**64,)}}, "number"),
         ({"stock": (Piece(2**64, 1, 1),)}, "number"),
-        ({"stock": (Piece(10**9, 1, -1),)}, "number"),
+        ({"stock": (Piece(10**9, 1, -1),)}, "stock"),
     ],
 )
 def test_a_settlement_that_no_verifier_would_believe_is_refused(change: dict[str, Any], code: str) -> None:
