@@ -185,6 +185,19 @@ async def test_a_bot_that_filled_up_behind_the_snapshot_is_not_overfilled(make: 
     assert world.counters("red-2") == (6, 4, 4)
 
 
+async def test_a_bot_whose_offers_were_used_up_behind_the_snapshot_opens_no_more(make: Make, units: list[str]) -> None:
+    world = await make(bots=("red-1", "red-2"), limits={"offers_per_bot_max": 10})
+    bots = models.bots.c
+    world.change(update(models.bots).where(bots.bot_id == 1).values(open_offers=9))
+    world.change(update(models.bots).where(bots.bot_id == 2).values(open_offers=6))
+    results = await at_once(*(world.deposit(1, who=number) for number in range(8)))
+    assert "many Stale" in units
+    assert sum(isinstance(result, list) for result in results) == 5
+    assert {type(result) for result in results if not isinstance(result, list)} == {NoBotAvailable}
+    assert world.counters("red-1") == (0, 1, 10)
+    assert world.counters("red-2") == (0, 4, 10)
+
+
 async def test_a_request_given_up_before_its_turn_is_not_made(world: World) -> None:
     work = []
     with world.ctx.db.transaction() as connection:
