@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from balancer_core.core_world import MASTER, World
+from support import wait_until
 
 from balancer.loops import Loops
 from balancer.reports import TRIES_MAX, Reader, apply
@@ -257,8 +258,12 @@ async def test_loops_carry_a_report_to_its_waiter_and_stop(world: World) -> None
         send(world, world.report(trade_id, "offer_active", offer_id="77", state=2))
         assert await expectation.wait(10)
     assert loops.running() == dict.fromkeys(("reports", "changes", "fleet", "watching", "sweep", "audits", "clock"), True)
+    led = ("watching", "sweep", "audits")
+    wait_until(lambda: all(world.ctx.redis.exists(wire.leader_key(name)) for name in led))
     await loops.stop()
     assert not any(loops.running().values())
+    # What it led is free for another balancer at once.
+    assert not any(world.ctx.redis.exists(wire.leader_key(name)) for name in led)
 
 
 async def test_a_loop_outlives_a_failing_round(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def test_one_key_at_two_balancers_at_the_same_moment_makes_one_trade(balancers: 
     balancers.one_balancer()
     _, second = balancers.more("balancer-second")
     first = Website(balancers)
-    for _ in range(5):
+    for _ in range(3):
         player = first.player(habit="accept")
         assets = first.acceptable(player)
         assert second.acceptable(player) == assets
