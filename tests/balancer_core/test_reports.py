@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from balancer_core.core_world import MASTER, World
-from support import wait_until
 
 from balancer.loops import Loops
 from balancer.reports import TRIES_MAX, Reader, apply
@@ -259,7 +258,9 @@ async def test_loops_carry_a_report_to_its_waiter_and_stop(world: World) -> None
         assert await expectation.wait(10)
     assert loops.running() == dict.fromkeys(("reports", "changes", "fleet", "watching", "sweep", "audits", "clock"), True)
     led = ("watching", "sweep", "audits")
-    wait_until(lambda: all(world.ctx.redis.exists(wire.leader_key(name)) for name in led))
+    async with asyncio.timeout(30):
+        while not all(world.ctx.redis.exists(wire.leader_key(name)) for name in led):
+            await asyncio.sleep(0.01)
     await loops.stop()
     assert not any(loops.running().values())
     # What it led is free for another balancer at once.
