@@ -57,9 +57,9 @@ def measure(ctx: Context, *, starting: bool = False) -> None:
     off_s = ctx.server_clock.off_s
     if not off_s:
         return
-    corrected = starting or ctx.clock.offset_s != ctx.settings.clock.offset_s
+    corrected = starting or ctx.server_clock.corrected_s != 0
     if corrected:
-        ctx.clock.offset_s -= off_s
+        ctx.server_clock.correct()
         wire.measure_time(ctx.redis, ctx.clock, ctx.server_clock)
     logger.error("this machine's clock is off: set it", action="clock", off_s=round(off_s, 1), goes_by_redis=corrected)
 

@@ -42,6 +42,7 @@ class ServerClock:
         self._clock = clock
         self.offset_ms: int | None = None
         self.doubt_ms: int = 0
+        self.corrected_s: float = 0.0
 
     def measured(self, server_ms: int, before_ms: int, after_ms: int) -> None:
         """Take one measurement: the server said ``server_ms`` between local ``before_ms`` and ``after_ms``."""
@@ -53,6 +54,11 @@ class ServerClock:
         """How many seconds the local clock is ahead of Redis', if that is too many; otherwise 0."""
         offset_ms = self.offset_ms or 0
         return -offset_ms / 1000 if abs(offset_ms) > OFF_MAX_MS else 0.0
+
+    def correct(self) -> None:
+        """The local clock, which is off, goes by Redis' from now on. Measure again afterwards."""
+        self._clock.offset_s -= self.off_s
+        self.corrected_s -= self.off_s
 
     def now_ms(self) -> int:
         """Redis' time in ms; the local time while nothing was measured."""

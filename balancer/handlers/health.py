@@ -52,8 +52,8 @@ async def ready(request: web.Request) -> web.Response:
 
 def _clock(ctx: Context) -> dict[str, Any]:
     """``off_s``: how far ahead of Redis' clock it is, if too far; ``corrected_s``: what was added to this machine's."""
-    off_s = ctx.server_clock.off_s
-    return {"ok": not off_s, "off_s": off_s, "corrected_s": ctx.clock.offset_s - ctx.settings.clock.offset_s}
+    clock = ctx.server_clock
+    return {"ok": not clock.off_s, "off_s": clock.off_s, "corrected_s": clock.corrected_s}
 
 
 def _select_one(connection: Connection) -> None:
