@@ -50,14 +50,14 @@ class Phases:
         self.before_phone.release()
         self.in_post.drop()
 
-    def end_well(self) -> None:
-        for trade in (self.withdrawal, self.posted, self.queued):
-            self.fleet.ends_well(trade)
+    def end_well(self) -> list[str]:
+        """The failures of its trades."""
         (offer,) = self.fleet.offers(self.sent)
         self.fleet.accept(self.ignoring, offer["offer_id"])
-        self.fleet.ends_well(self.sent)
-        for trade in (self.withdrawal, self.posted, self.queued):
-            assert len(self.fleet.offers(trade)) == 1
+        trades = (self.withdrawal, self.posted, self.queued, self.sent)
+        ended = [self.fleet.ends_well(trade) for trade in trades]
+        assert [len(self.fleet.offers(trade)) for trade in trades] == [1, 1, 1, 1]
+        return [trade["failure"] for trade in ended if trade["failure"]]
 
 
 def reached(held: Held) -> None:
@@ -113,7 +113,7 @@ def out_of_reach(fleet: Fleet, go_on: Callable[[], None]) -> None:
 def test_no_trade_is_lost_when_redis(fleet: Fleet, fault: Callable[[Fleet, Callable[[], None]], None]) -> None:
     phases = Phases(fleet)
     fault(fleet, phases.go_on)
-    phases.end_well()
+    assert phases.end_well() == []
 
 
 def test_failing_over_to_a_replica_that_lacks_the_last_second(fleet: Fleet, tmp_path: Path) -> None:
@@ -196,4 +196,4 @@ def test_no_trade_is_lost_when_the_network_is_cut_for_a_minute(tmp_path: Path) -
         mend_at = time.monotonic() + 60.0
         wait_until(lambda: time.monotonic() >= mend_at, 90, 0.5)
         stack.hosts.mend()
-        phases.end_well()
+        assert phases.end_well() == []

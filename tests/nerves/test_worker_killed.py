@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -80,24 +81,25 @@ def params(moments: list[Moment], *usual: str) -> list[ParameterSet]:
     return [pytest.param(moment, id=moment.name, marks=marks[moment.name]) for moment in moments]
 
 
-def outlives(fleet: Fleet, moment: Moment, ask: Callable[[], dict[str, object]]) -> None:
+def outlives(fleet: Fleet, moment: Moment, ask: Callable[[], dict[str, object]]) -> dict[str, Any]:
+    """The trade as it is in the end."""
     trade, held = moment.reached(fleet, ask)
     fleet.kill(str(trade["bot"]))
     if moment.arrives:
         held.release()
     else:
         held.drop()
-    fleet.ends_well(trade)
+    return fleet.ends_well(trade)
 
 
 @pytest.mark.parametrize("moment", params(DEPOSIT, "before_claim", "before_send", "send_unanswered", "after_send"))
 def test_a_deposit_outlives_its_worker(fleet: Fleet, moment: Moment) -> None:
     player = fleet.player(12, habit="accept")
     assets = fleet.acceptable(player)
-    outlives(fleet, moment, lambda: fleet.begin_deposit(player, assets))
+    assert outlives(fleet, moment, lambda: fleet.begin_deposit(player, assets))["failure"] is None
 
 
 @pytest.mark.parametrize("moment", params(WITHDRAWAL, "after_send", "before_list", "before_confirm", "confirm_unanswered"))
 def test_a_withdrawal_outlives_its_worker(fleet: Fleet, moment: Moment) -> None:
     player, deposit_id = fleet.take_stock()
-    outlives(fleet, moment, lambda: fleet.begin_withdrawal(player, [deposit_id]))
+    assert outlives(fleet, moment, lambda: fleet.begin_withdrawal(player, [deposit_id]))["failure"] is None

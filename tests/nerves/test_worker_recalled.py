@@ -44,10 +44,12 @@ def cancel(fleet: Fleet, trade: dict[str, Any]) -> None:
     assert (answer.status, answer.body["cancel_requested"]) == (200, True)
 
 
-def ends_canceled(fleet: Fleet, trade: dict[str, Any], offers: int) -> None:
+def ends_canceled(fleet: Fleet, trade: dict[str, Any], offers: int) -> bool:
+    """It is canceled, and so is each of its offers; the books fit the record."""
     fleet.until(trade["trade_id"], "canceled", timeout_s=60)
     assert [offer["state"] for offer in fleet.offers(trade)] == [CANCELED] * offers
     fleet.no_difference()
+    return True
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -60,7 +62,7 @@ def test_a_deposit_recalled(fleet: Fleet, step: str) -> None:
     assert held.reached.wait(30)
     cancel(fleet, trade)
     held.release()
-    ends_canceled(fleet, trade, offers)
+    assert ends_canceled(fleet, trade, offers)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_withdrawal_recalled(fleet: Fleet, ignoring: Player, step: str) -> Non
     assert held.reached.wait(30)
     cancel(fleet, trade)
     held.release()
-    ends_canceled(fleet, trade, offers)
+    assert ends_canceled(fleet, trade, offers)
     # The item is seen still there, and may be asked for again.
     wait_until(lambda: fleet.deposits(ignoring)[deposit_id]["status"] == "active", 30, 0.2)
     ids.append(deposit_id)
@@ -100,7 +102,7 @@ def test_recalled_before_it_is_taken_from_the_queue(fleet: Fleet) -> None:
     cancel(fleet, trade)
     for pid in pids:
         fleet.resume(pid)
-    ends_canceled(fleet, trade, 0)
+    assert ends_canceled(fleet, trade, 0)
 
 
 def test_recalled_while_the_player_accepts(fleet: Fleet) -> None:
@@ -113,4 +115,4 @@ def test_recalled_while_the_player_accepts(fleet: Fleet) -> None:
     cancel(fleet, trade)
     wait_until(lambda: [row["state"] for row in fleet.offers(trade)] == [ACCEPTED], 20, 0.1)
     held.release()
-    fleet.ends_well(trade)
+    assert fleet.ends_well(trade)["cancel_requested"]

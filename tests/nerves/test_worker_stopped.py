@@ -62,7 +62,7 @@ def test_stopped_in_a_deposit_while_another_host_sends_it_again(fleet: Fleet) ->
     assets = fleet.acceptable(player)[:1]
     held = fleet.stack.steam.hold(SEND)
     trade = fleet.begin_deposit(player, assets)
-    late_offer_and_another(fleet, player, trade, held)
+    assert late_offer_and_another(fleet, player, trade, held)["failure"] is None
 
 
 def test_stopped_in_a_withdrawal_it_does_not_confirm_when_another_host_has_sent_it(fleet: Fleet) -> None:
@@ -76,7 +76,8 @@ def test_stopped_in_a_withdrawal_it_does_not_confirm_when_another_host_has_sent_
     assert fleet.calls(trade["bot"], "ajaxop") == confirmed + 1  # the other host's own offer
 
 
-def late_offer_and_another(fleet: Fleet, player: Player, trade: dict[str, Any], held: Held) -> None:
+def late_offer_and_another(fleet: Fleet, player: Player, trade: dict[str, Any], held: Held) -> dict[str, Any]:
+    """The trade as it is when one of its two offers was accepted."""
     assert held.reached.wait(30)
     with fleet.second_host("red:1") as other:
         pid = fleet.freeze(fleet.pid(trade["bot"]))
@@ -94,4 +95,4 @@ def late_offer_and_another(fleet: Fleet, player: Player, trade: dict[str, Any], 
 
         (offer_id,) = wait_until(one_is_live, 30, 0.2)
         fleet.accept(player, offer_id)
-        fleet.ends_well(trade)
+        return fleet.ends_well(trade)
