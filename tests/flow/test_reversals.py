@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -128,9 +129,22 @@ def test_a_withdrawal_that_waits_for_an_item_that_goes_back_is_canceled_and_neve
 # --- when_settled --------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def exchanges_unreadable(site: Website) -> Iterator[None]:
+    """Steam tells the bots nothing about exchanges meanwhile."""
+    fault = site.fault(route="GetTradeStatus,GetTradeHistory", kind="eresult", code=16, who="bot", times=1_000_000)
+    try:
+        yield
+    finally:
+        site.end_fault(fault)
+
+
 @pytest.mark.parametrize("changes_ids", [False, True], ids=["same-ids", "other-ids"])
 def test_a_withdrawal_when_settled_waits_and_then_goes(site: Website, changes_ids: bool) -> None:
-    """Meanwhile nothing is offered; Steam may give the items other ids when their protection ends."""
+    """Its time comes while the bot cannot read exchanges: nothing is offered before it has seen the items settled.
+
+    Steam may give the items other ids when their protection ends.
+    """
     player = site.player(habit="accept")
     his = owners(site, player)
     site.settings(settle_changes_ids=changes_ids)
@@ -138,8 +152,12 @@ def test_a_withdrawal_when_settled_waits_and_then_goes(site: Website, changes_id
         deposit = only_trade(site.deposit(player, 2))
         arrived = site.until(deposit["trade_id"], "accepted")
         ids = [item["deposit_id"] for item in arrived["items"]]
-        trade = only_trade(site.withdraw(player, ids, wait=0, when_settled=True))
-        assert (trade["status"], trade["waits_for"], trade["offer_id"]) == ("queued", "settlement", None)
+        with exchanges_unreadable(site):
+            trade = only_trade(site.withdraw(player, ids, wait=0, when_settled=True))
+            assert (trade["status"], trade["waits_for"], trade["offer_id"]) == ("queued", "settlement", None)
+            wait_until(lambda: site.trade(trade["trade_id"])["next_try_at"] != trade["next_try_at"], 60, 0.2)
+            late = site.trade(trade["trade_id"])
+            assert (late["status"], late["waits_for"], late["offer_id"]) == ("queued", "settlement", None)
         done = site.until(trade["trade_id"], "accepted", "settled", timeout_s=60)
     finally:
         site.settings(settle_changes_ids=False)
