@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -55,13 +55,21 @@ def create(settings: DatabaseSettings) -> Engine:
         engine = create_engine(url, pool_size=settings.units_of_work_max, max_overflow=8)
         _prepare_sqlite(engine, settings.sqlite_synchronous)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=settings.units_of_work_max,
         max_overflow=8,
         pool_pre_ping=False,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
     )
+    event.listen(engine, "handle_error", _notice_last_words)
+    return engine
+
+
+def _notice_last_words(context: ExceptionContext) -> None:
+    """A server that says that it ends has broken all connections of the pool, although this one does not look broken yet."""
+    if str(getattr(context.original_exception, "sqlstate", None)).startswith(("57P", "08")):
+        context.is_disconnect = True
 
 
 def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
