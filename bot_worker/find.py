@@ -2,9 +2,10 @@
 
 A trade is sent again only after ``offer_absent``, so absence is proven, never assumed: two full looks at the sent offers
 ``absent_after_s`` apart in which nothing was half-filled and no offer left out that is known to be live, no exchange that moved
-the assets, and every asset still in the inventory it would have left. Nothing that Steam shows during maintenance counts, when
-lists may be empty; so the offers are looked at once more after the inventories, which then were not. Whatever is not certain is
-told as ``find_inconclusive``, and the balancer asks again.
+the assets, and every asset still in the inventory it would have left. An asset that went with another offer of ours, which
+stands there with its exchange, is where it should be: a request made from an inventory of minutes ago may name such a one.
+Nothing that Steam shows during maintenance counts, when lists may be empty; so the offers are looked at once more after the
+inventories, which then were not. Whatever is not certain is told as ``find_inconclusive``, and the balancer asks again.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def _lost(bot: Bot, lost: Sequence[WatchedTrade], shown: Sequence[Offer], since:
         return [_unclear(tell, trade, maintenance.CODE) for trade in lost]
     looked = {trade.trade_id: _count_look(bot, trade) for trade in lost}
     due = [trade for trade in lost if looked[trade.trade_id].apart]
-    proven = {**looked, **_confirmed(bot, _gather(bot, due, since), due, since)} if due else looked
+    proven = {**looked, **_confirmed(bot, _gather(bot, due, shown, since), due, since)} if due else looked
     reports = []
     for trade in lost:
         reason = maintenance.CODE if bot.session.maintenance.on else judge(proven[trade.trade_id])
@@ -151,9 +152,9 @@ def _count_look(bot: Bot, trade: WatchedTrade) -> Proof:
     return Proof(looks=2, apart=waited_s >= bot.settings.trades.absent_after_s)
 
 
-def _gather(bot: Bot, due: Sequence[WatchedTrade], since: int) -> dict[str, Proof]:
+def _gather(bot: Bot, due: Sequence[WatchedTrade], shown: Sequence[Offer], since: int) -> dict[str, Proof]:
     """Where the assets of these trades are: one look at the exchanges, one at our inventory, one per partner at theirs."""
-    moved = {each.asset_id for exchange in bot.session.exchanges(since) for each in exchange.moved}
+    moved, elsewhere = _moved(bot, shown, since)
     ours = {held.asset.asset_id for held in bot.session.own_inventory()} if any(trade.give for trade in due) else set()
     theirs: dict[str, set[str] | str] = {}
     proofs = {}
@@ -165,11 +166,21 @@ def _gather(bot: Bot, due: Sequence[WatchedTrade], since: int) -> dict[str, Proo
             looks=2,
             apart=True,
             moved=not moved.isdisjoint(_ids((*trade.give, *trade.take))),
-            ours_there=_ids(trade.give) <= ours,
-            theirs_there=isinstance(read, set) and _ids(trade.take) <= read,
+            ours_there=_ids(trade.give) <= ours | elsewhere,
+            theirs_there=isinstance(read, set) and _ids(trade.take) <= read | elsewhere,
             trouble=read if isinstance(read, str) else None,
         )
     return proofs
+
+
+def _moved(bot: Bot, shown: Sequence[Offer], since: int) -> tuple[set[str], set[str]]:
+    """Ids of assets that exchanges moved of which we do not know by which offer, and of those that other offers moved."""
+    others = {offer.exchange_id for offer in shown if offer.exchange_id is not None and offer.whole and offer.message}
+    moved: set[str] = set()
+    elsewhere: set[str] = set()
+    for exchange in bot.session.exchanges(since):
+        (elsewhere if exchange.exchange_id in others else moved).update(each.asset_id for each in exchange.moved)
+    return moved, elsewhere
 
 
 def _confirmed(bot: Bot, proofs: dict[str, Proof], due: Sequence[WatchedTrade], since: int) -> dict[str, Proof]:

@@ -205,6 +205,18 @@ def test_items_that_an_exchange_moved_are_not_sent_again(lab: Lab, player: Steam
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_accepted"]
 
 
+def test_an_item_that_went_with_another_offer_does_not_keep_a_trade_in_doubt(lab: Lab, player: SteamAccount) -> None:
+    """Asked for from an inventory of minutes ago, which still showed what another trade had brought in."""
+    gone, there = player.assets(2)
+    other = lab.do(lab.send_order(player, [], [gone]))[-1].data["offer_id"]
+    player.act(other, "accept")
+    trade = lab.watched(lab.send_order(player, [], [gone, there]), None, "in_doubt")
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    lab.me.fault("partnerinventory", "empty_inventory")
+    assert why(lab.do(lab.find_order(trade))) == "items_not_in_place"
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
+
+
 def test_a_restarted_worker_begins_its_looks_anew(lab: Lab, player: SteamAccount) -> None:
     trade = lost(lab, player, made=False)
     assert why(lab.do(lab.find_order(trade))) == "first_look"
