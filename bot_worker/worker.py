@@ -179,9 +179,19 @@ class Worker:
         return worker
 
     def _work(self) -> None:
-        worker = self.order_worker()
-        while self.sign_in():
+        worker = self._registered()
+        while worker is not None and self.sign_in():
             self._work_queue(worker)
+
+    def _registered(self) -> OrderWorker | None:
+        """RQ's side of this worker, as soon as Redis takes it; ``None``: told to stop first."""
+        while not self._stop.is_set():
+            try:
+                return self.order_worker()
+            except redis.RedisError as error:
+                _log.warning("redis_away", error=type(error).__name__)
+                self._stop.wait(REDIS_AGAIN_S)
+        return None
 
     def _work_queue(self, worker: OrderWorker) -> None:
         """Carry out orders until told to stop or until the session is lost."""

@@ -140,6 +140,19 @@ def test_a_worker_that_signs_in_outlives_a_restart_of_redis(lab: Lab, redis_serv
     assert done == [True]
 
 
+def test_a_worker_that_begins_outlives_a_restart_of_redis(lab: Lab, redis_server: object) -> None:
+    lab.redis.delete("rq:worker:red-1")
+    redis_server.kill()
+    working = threading.Thread(target=lab.worker._work)
+    working.start()
+    redis_server.restart()
+    lab.enqueue(lab.order("watch", WatchOrder([], 1), trade_id=None))
+    assert wait_until(lambda: lab.bot.health.orders_done == 1)
+    lab.stop.set()
+    working.join(20)
+    assert not working.is_alive()
+
+
 class _NoLab:
     name = "red-1"
 
