@@ -10,6 +10,7 @@ from nerves_lab import CONFIRM_LIST, SEND, Fleet
 from support import wait_until
 
 from scripts.embedded import EmbeddedRedis
+from shared import wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]
 
@@ -44,7 +45,8 @@ def test_a_full_disk_under_redis_is_told_and_loses_nothing(fleet: Fleet) -> None
     posted = fleet.begin_deposit(players[0], assets[0])
     assert in_post.reached.wait(30)
     limit(fleet, 1)
-    with fleet.redis() as client:
+    # One that never asks by PING whether Redis is well: a full one says no to that.
+    with wire.connect(fleet.stack.redis_url, blocking=True) as client:
         wait_until(lambda: client.info("persistence")["aof_last_write_status"] != "ok", 30, 0.1)
     ready = fleet.call("GET", "/readyz")
     assert ready.status == 503

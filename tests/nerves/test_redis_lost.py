@@ -104,8 +104,8 @@ def out_of_reach(fleet: Fleet, go_on: Callable[[], None]) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(dies, id="dies", marks=pytest.mark.long),
-        pytest.param(dies_with_its_data, id="dies_with_its_data"),
+        pytest.param(dies, id="dies"),
+        pytest.param(dies_with_its_data, id="dies_with_its_data", marks=pytest.mark.long),
         pytest.param(forgets, id="forgets", marks=pytest.mark.long),
         pytest.param(out_of_reach, id="out_of_reach", marks=pytest.mark.long),
     ],

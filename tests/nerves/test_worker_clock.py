@@ -80,7 +80,8 @@ def unsure(fleet: Fleet) -> list[dict[str, Any]]:
     return rows if all((row["state"], row["reason"]) == ("unhealthy", "clock_unsure") for row in rows) else []
 
 
-@pytest.mark.parametrize("offset_s", WRONG)
+@pytest.mark.long
+@pytest.mark.parametrize("offset_s", [300.0, -300.0], ids=["fast", "slow"])
 @pytest.mark.usefixtures("restore")
 def test_a_balancer_whose_clock_is_wrong_goes_by_the_clock_of_redis(fleet: Fleet, offset_s: float) -> None:
     fleet.stop(fleet.named("balancer"))
