@@ -179,6 +179,7 @@ class Player:
             replies = await asyncio.gather(*(load.api.once("POST", path, body, each) for each in (key, other)))
             for each, twin in zip((key, other), replies, strict=True):
                 load.note(each, twin)
+        load.unanswered[key] = (path, body)  # asked once more, whatever the answers above were
         reply = await load.api.ask(self._chance, "POST", path, body, key)
         self._live += load.note(key, reply)
         self._live = self._live[-5:]

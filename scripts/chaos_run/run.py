@@ -111,8 +111,9 @@ def run(options: Options, folder: Path, say: Say) -> dict[str, Any]:
                 answered = now_answered
         finally:
             hand.close()
+        own = own_audit(fleet)
         load.close()
-        return close_the_books(options, fleet, load, ledger, hand, healed_s, settled_s)
+        return close_the_books(options, fleet, load, ledger, hand, healed_s, settled_s, own)
 
 
 def heal(fleet: ChaosFleet, hand: Hand, say: Say) -> float:
@@ -159,10 +160,16 @@ def _with_reasons(fleet: ChaosFleet, ledger: Books) -> int:
 
 
 def close_the_books(
-    options: Options, fleet: ChaosFleet, load: Load, ledger: Books, hand: Hand, healed_s: float, settled_s: float
+    options: Options,
+    fleet: ChaosFleet,
+    load: Load,
+    ledger: Books,
+    hand: Hand,
+    healed_s: float,
+    settled_s: float,
+    own: list[audit.Difference],
 ) -> dict[str, Any]:
-    """Compare everything with everything, and write down what was compared; everything is at rest, and runs."""
-    own = own_audit(fleet)
+    """Compare everything with everything, and write down what was compared. ``own`` is what the fleet's own audit found."""
     record = get_json(f"{fleet.control_url}/control/record", timeout_s=60)
     tables, rows = ledger.everything(), audit.read_books(fleet.database_url)
     reasons, without_reason = books.unfinished(tables["trades"], record["offers"])
