@@ -109,7 +109,7 @@ def test_the_baseline_writes_the_rows_of_a_deposit(database_url: str) -> None:
     engine = prepare_raw(database_url, ITEM)
     try:
         asks = [player.deposit() for player in Players([engine]).take(6)]
-        with bare_server(database_url, ITEM, units=2) as url:
+        with bare_server(database_url, ITEM, units=2) as (url, _pid):
             result = fire(url, asks, connections=3)
         with engine.connect() as connection:
             counted = {
@@ -127,7 +127,7 @@ def test_the_baseline_writes_the_rows_of_a_deposit(database_url: str) -> None:
 def test_another_status_than_the_wanted_one_is_no_measurement(database_url: str) -> None:
     engine = prepare_raw(database_url, ITEM)
     engine.dispose()
-    with bare_server(database_url, ITEM, units=1) as url:
+    with bare_server(database_url, ITEM, units=1) as (url, _pid):
         result = fire(url, [Ask("GET", "/nowhere")], connections=1, repeat=3)
     assert result.statuses == {"404": 3}
     with pytest.raises(BenchError, match="3 answers had status 404"):
