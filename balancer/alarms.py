@@ -18,12 +18,14 @@ logger = log.get(__name__)
 EXCHANGE_FAILED = "exchange_failed_after_acceptance"
 NO_EXCHANGE = "accepted_without_exchange"
 MISFIT = "report_keeps_misfitting"
+DOUBT = "doubt_stays"
 
 # What an operator should do, in the words of the event.
 ACTION = {
     EXCHANGE_FAILED: "Steam says that this exchange failed after it was good; the items are frozen: compare both inventories",
     NO_EXCHANGE: "the offer was accepted, but Steam never named the exchange; the items stay unsettled: look at the offer",
     MISFIT: "a bot reports what cannot be from this trade's status: look at its story and at the offer on Steam",
+    DOUBT: "searches neither find the offer nor show that there is none; they go on: its story says why, look at both inventories",
 }
 
 

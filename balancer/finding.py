@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, tuple_, update
 
-from balancer import orders
+from balancer import alarms, orders
 from balancer.context import Context
 from balancer.models import trades
 from balancer.watching import watched_trade
@@ -21,6 +21,8 @@ from shared.domain.status import TradeStatus
 from shared.messages import Order, WatchOrder
 
 BATCH_MAX = 500
+# Searches after which a trade that is still in doubt is told to an operator: with the default waits some two and a half hours.
+ALARM_TRIES = 12
 # Searches at the first pace; Steam needs two looks a minute apart before an absent offer is believed.
 EAGER = 3
 # Trades in one order: each may need an inventory of its own.
@@ -62,6 +64,8 @@ def _take(
             .where(trades.c.trade_id == trade.trade_id)
             .values(find_at=find_at, find_tries=trades.c.find_tries + 1)
         )
+        if find_at is not None and trade.find_tries >= ALARM_TRIES:
+            alarms.of_trade(connection, alarms.DOUBT, trade, {"searches": trade.find_tries}, "sweep", now)
     return found, orders.moved_of(connection, found) if found else {}
 
 

@@ -48,6 +48,17 @@ async def test_a_trade_in_doubt_is_searched_for_at_once_and_again_with_growing_w
     assert world.statuses(trade_id) == ("in_doubt", {"deposit_pending"})
 
 
+async def test_a_doubt_that_stays_is_told_once_to_an_operator(world: World) -> None:
+    trade_id, _bot = await doubted(world)
+    seen = []
+    for _ in range(finding.ALARM_TRIES + 3):
+        assert await finding.find_offers(world.ctx) == 1
+        await online_later(world, (world.trade(trade_id).find_at - world.ctx.clock.now()).total_seconds() + 0.1)
+        seen.append(len([event for event in world.events() if event.kind == "alarm"]))
+    assert seen == [0] * finding.ALARM_TRIES + [1] * 3
+    assert world.statuses(trade_id) == ("in_doubt", {"deposit_pending"})
+
+
 def test_waits_grow_up_to_the_maximum() -> None:
     assert [finding.wait_s(tries, 30, 1800) for tries in (0, 2, 3, 4, 9, 500)] == [30, 30, 60, 120, 1800, 1800]
 
