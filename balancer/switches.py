@@ -42,17 +42,22 @@ class Switches:
     """What is paused, as of the last look."""
 
     _paused: dict[str, Pause] = field(default_factory=dict)
+    looks: int = 0  # how often the memory was renewed
 
     def take_over(self, pauses: list[Pause]) -> None:
         self._paused = {pause.switch: pause for pause in pauses}
+        self.looks += 1
 
     def paused(self, switch: str) -> Pause | None:
         return self._paused.get(switch)
 
 
 async def refresh(ctx: Context) -> None:
-    """Read the table again."""
-    ctx.switches.take_over(await ctx.db.look(read))
+    """Read the table again. What a switch that was turned meanwhile has said is newer, and stays."""
+    looks = ctx.switches.looks
+    pauses = await ctx.db.look(read)
+    if ctx.switches.looks == looks:
+        ctx.switches.take_over(pauses)
 
 
 def check(ctx: Context, switch: str) -> None:
