@@ -16,6 +16,8 @@ from scripts import audit
 from scripts.stack import Stack, get_json, send_json
 
 numbers = itertools.count(1)
+# What tests took out of the world: the sandbox's address and the item's number.
+removed: set[tuple[str, Any]] = set()
 
 
 @dataclass
@@ -149,6 +151,12 @@ class Website:
             self.until(trade["trade_id"], "settled")
         return [item["deposit_id"] for trade in answer.body["trades"] for item in trade["items"]]
 
+    def remove_item(self, owner: str, asset_id: str) -> None:
+        """Take an item of app 730, context 2, out of the world; `differences` does not count it as lost."""
+        (row,) = [row for row in self.record()["assets"] if (row["owner"], row["asset_id"]) == (owner, asset_id)]
+        removed.add((self.stack.control_url, row["item_uid"]))
+        send_json("DELETE", f"{self.stack.control_url}/control/items/730/2/{asset_id}?owner={owner}", {})
+
     def record(self) -> dict[str, Any]:
         record: dict[str, Any] = get_json(f"{self.stack.control_url}/control/record", timeout_s=60)
         return record
@@ -164,7 +172,9 @@ class Website:
 
     def differences(self) -> list[str]:
         """What the audit finds, without trades that are rightly not finished."""
-        found = audit.differences(audit.read_books(self.stack.database_url), self.record())
+        record = self.record()
+        record["origins"] = [row for row in record["origins"] if (self.stack.control_url, row["item_uid"]) not in removed]
+        found = audit.differences(audit.read_books(self.stack.database_url), record)
         return [f"{row.kind}: {row.text}" for row in found if row.kind != "unfinished"]
 
     def agree(self, timeout_s: float = 30) -> None:

@@ -265,7 +265,14 @@ class Thief:
         account = Account(bot, **{name: row[name] for name in names})
         settings = settings_module.load(stack.host_config("red:1"))
         pace = Pace(None, "thief", settings.pace, Clock(), lambda _s: False)
-        self.session = SteamSession(Connection(account, SavedSession(), settings, pace, lambda _saved: None, lambda _s: False))
+
+        def until_the_next_code(seconds: float) -> bool:
+            send_json("POST", f"{stack.control_url}/control/clock", {"advance_s": seconds})
+            return False
+
+        self.session = SteamSession(
+            Connection(account, SavedSession(), settings, pace, lambda _saved: None, until_the_next_code)
+        )
         self.session.sign_in()
 
     def give(self, stack: Stack, receiver: str, asset: Asset) -> None:

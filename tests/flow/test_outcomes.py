@@ -210,7 +210,7 @@ def test_an_offer_that_enters_a_hold_is_shown_as_held(site: Any) -> None:
 def test_an_item_that_is_gone_when_the_offer_is_made_fails_it(site: Any) -> None:
     player = site.player(habit="accept")
     gone = site.acceptable(player)[0]
-    send_json("DELETE", f"{site.stack.control_url}/control/items/730/2/{gone}?owner={player.steam_id}", {})
+    site.remove_item(player.steam_id, gone)
     body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": [gone]}
     answer = site.call("POST", "/deposit?wait=10", body)
     if answer.status == 422:  # the bot looked again in between
