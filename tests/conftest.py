@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from _pytest.nodeid import coerce_node_id
 
 from scripts.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer, find_postgres
 
@@ -46,11 +47,25 @@ def browser() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("loadgroup", False):
+        name_groups(items)
     left_out = [item for item in items if not can_run(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if can_run(item)]
+
+
+def name_groups(items: list[pytest.Item]) -> None:
+    """Tests of one `xdist_group` run in one process, so that each fleet is started once.
+
+    pytest-xdist 3.8 writes the group where pytest 9.2 no longer looks; this writes it where the scheduler finds it.
+    """
+    for item in items:
+        group = item.get_closest_marker("xdist_group")
+        if group is not None and "@" not in item.nodeid:
+            item._id = coerce_node_id(f"{item.nodeid}@{group.args[0]}")
 
 
 def can_run(item: pytest.Item) -> bool:

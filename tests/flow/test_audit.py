@@ -26,7 +26,7 @@ from shared import settings as settings_module
 from shared.clock import Clock
 from shared.domain.items import Asset
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("audit")]
 
 NAME = "AK-47 | Redline (Field-Tested)"
 BOTS = 4

@@ -13,7 +13,7 @@ from support import wait_until
 
 from scripts.stack import Stack, Wish
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("many")]
 
 
 def test_the_same_key_with_another_body_is_refused(site: Any) -> None:

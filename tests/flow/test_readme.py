@@ -15,7 +15,7 @@ from support import wait_until
 
 from scripts.stack import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(240)]
 
 README = Path(__file__).parents[2] / "README.md"
 PORTS = ("8420", "8421")

@@ -14,7 +14,7 @@ from support import wait_until
 
 from scripts.stack import Stack, Wish, get_json, send_json
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("days")]
 
 HABITS = ("accept", "accept", "accept", "decline", "counter", "ignore", "accept", "decline")
 DONE = ("accepted", "settled", "declined", "countered", "expired", "canceled", "failed", "reversed")
