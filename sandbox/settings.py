@@ -7,6 +7,7 @@ CHANGEABLE = frozenset(
     {
         "access_token_s",
         "codes_used_once",
+        "bound_share",
         "confirmation_delay_s",
         "exchange_ids_delay_s",
         "exchanges_stay_committed",
@@ -46,6 +47,9 @@ class SandboxSettings:
     player_delay_s: float = 1.0
     take_back_s: float = 3600.0
     """With the habit take_back: how long after accepting a player reverses."""
+
+    bound_share: float = 0.02
+    """Of the items made by chance, those bound to their account: they cannot be traded."""
 
     protection_s: int = 604_800
     offer_lifetime_s: int = 1_209_600
@@ -93,5 +97,7 @@ class SandboxSettings:
                 raise ValueError("a range of items is (min, max) with 0 <= min <= max")
         if self.rollback_trade_on not in ROLLBACK_TRADE_ON:
             raise ValueError(f"rollback_trade_on is one of {', '.join(ROLLBACK_TRADE_ON)}")
+        if not 0 <= self.bound_share <= 1:
+            raise ValueError("bound_share is between 0 and 1")
         if self.protection_s < 0 or self.offer_lifetime_s <= 0:
             raise ValueError("protection_s must be >= 0 and offer_lifetime_s > 0")

@@ -76,10 +76,10 @@ class World:
         return account
 
     def add_random_items(self, account: Account, count: int, now: float) -> list[Item]:
-        """Items any player may have: mostly cheap ones, about one in fifty bound to the account."""
+        """Items any player may have: mostly cheap ones, some of them bound to the account."""
         made = []
         for _ in range(count):
-            bound = self.chance.random() < 0.02
+            bound = self.chance.random() < self.settings.bound_share
             kind = self.chance.choice(self.catalogue.ordinary)
             if (kind.price_cents or 0) > 5000 and self.chance.random() < 0.7:
                 kind = self.chance.choice(self.catalogue.ordinary)

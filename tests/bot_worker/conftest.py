@@ -16,7 +16,7 @@ from sandbox.settings import SandboxSettings
 
 @pytest.fixture(scope="session")
 def sandbox_world() -> Iterator[SteamWorld]:
-    with server.in_thread(SandboxSettings(bots=(), players=0)) as running:
+    with server.in_thread(SandboxSettings(bots=(), players=0, bound_share=0)) as running:
         yield SteamWorld(running.steam_url, running.control_url)
 
 
