@@ -12,16 +12,16 @@ attempt made it. Its bad news is about an offer that no longer matters.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, select, update
+from sqlalchemy import Connection, Row, Table, select, update
 
-from balancer import aftermath, alarms, trips
-from balancer.aftermath import Aftermath, Held
-from balancer.models import bots, deposits, events, tokens, trade_items, trades, users
+from balancer import aftermath, alarms, carrying, trips
+from balancer.aftermath import Aftermath
+from balancer.models import deposits, events, tokens, trade_items, trades, users
 from shared.clock import from_unix
 from shared.domain.status import (
     ENDED_UNMOVED,
@@ -145,7 +145,7 @@ def _opening_event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
     if trade["waits_for"] is not None:
         data["waits_for"] = trade["waits_for"]
     bot = f"{trade['color']}-{trade['bot_id']}"
-    return event_row("trade_created", data, opened.who, opened.now, trade["trade_id"], trade["user_id"], bot)
+    return event_row(carrying.OPENED, data, opened.who, opened.now, trade["trade_id"], trade["user_id"], bot)
 
 
 # --- one fact about one trade ------------------------------------------------------------------------
@@ -225,10 +225,10 @@ def _move(
         return False
     after = Aftermath()
     if to not in LIVE:
-        held, given = _held(connection, trade.trade_id), trade.waits_for is None
+        held, given = carrying.held(connection, trade.trade_id), trade.waits_for is None
         after = aftermath.of_move(Direction(trade.direction), to, held, data, now, given=given)
         after.offers = -1 if trade.status in LIVE else 0
-        _carry_out(connection, trade, after, now)
+        carrying.carry_out(connection, trade, after, now)
     told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
     _tell(connection, event.value, trade, told, after, who, now)
     return True
@@ -350,103 +350,24 @@ def _freeze(connection: Connection, trade: Row[Any], why: str, now: datetime) ->
 def record_deposits(
     connection: Connection, trade: Row[Any], kind: str, data: Mapping[str, Any], who: str, now: datetime
 ) -> int:
-    """Apply ``items_seen`` or ``items_gone`` to the deposits of a trade that is over. How many changed; a second call: none."""
-    held = _held(connection, trade.trade_id)
+    """Apply ``items_seen`` or ``items_gone`` to the deposits of a trade that is over. How many changed; a second call: none.
+
+    A report may come late, twice, or from somebody who kept it: rows that a later withdrawal has taken are left to that one.
+    """
+    held = carrying.held(connection, trade.trade_id)
     direction, status = Direction(trade.direction), S(trade.status)
+    if direction is Direction.WITHDRAW:
+        taken = carrying.taken_since(connection, trade.trade_id)
+        held = [row for row in held if row.deposit_id not in taken]
     if kind == "items_seen":
         after = aftermath.of_seen(direction, status, trade.items_awaited, held, data.get("assets") or ())
     else:
         after = aftermath.of_gone(direction, status, trade.items_awaited, held, data.get("deposit_ids") or ())
     fewer = after.awaited is not None and after.awaited != trade.items_awaited
     if after.moves or fewer:
-        _carry_out(connection, trade, after, now)
+        carrying.carry_out(connection, trade, after, now)
         _tell(connection, kind, trade, {"status": trade.status}, after, who, now)
     return max(len(after.moves), int(fewer))
-
-
-# --- carrying out --------------------------------------------------------------------------------------
-
-
-def _held(connection: Connection, trade_id: str) -> list[Held]:
-    """The deposits of a trade, locked, each under the asset id that the trade knows it by until it is over."""
-    query = (
-        select(
-            deposits.c.deposit_id,
-            deposits.c.status,
-            trade_items.c.asset_id,
-            trade_items.c.context_id,
-            deposits.c.frozen_by,
-        )
-        .join(trade_items, trade_items.c.deposit_id == deposits.c.deposit_id)
-        .where(trade_items.c.trade_id == trade_id)
-        .order_by(deposits.c.deposit_id)
-        .with_for_update(of=deposits)
-    )
-    found = connection.execute(query)
-    return [Held(row.deposit_id, D(row.status), row.asset_id, row.context_id, row.frozen_by) for row in found]
-
-
-def _carry_out(connection: Connection, trade: Row[Any], after: Aftermath, now: datetime) -> None:
-    """Deposits, receipts, the awaited, and last the bot: its row is the one that other trades wait for."""
-    _move_deposits(connection, after.moves, now)
-    if after.receipts:
-        connection.execute(
-            update(trade_items)
-            .where(trade_items.c.trade_id == trade.trade_id, trade_items.c.deposit_id == bindparam("which"))
-            .values(
-                new_asset_id=bindparam("new_asset_id"),
-                new_context_id=bindparam("new_context_id"),
-                matched=bindparam("matched"),
-            ),
-            [{"which": row.pop("deposit_id"), **row} for row in map(dict, after.receipts)],
-        )
-    if after.awaited is not None:
-        values: dict[str, Any] = {"items_awaited": after.awaited, "touched": now}
-        if trade.status in LIVE or trade.items_awaited == 0:
-            values["settle_asked_at"] = None
-        connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
-    if after.held or after.reserved or after.offers:
-        count_bot(connection, trade.color, trade.bot_id, after.held, after.reserved, after.offers, now)
-
-
-def count_bot(connection: Connection, color: str, bot_id: int, held: int, reserved: int, offers: int, now: datetime) -> None:
-    """Add to (or take from) the counters of one bot."""
-    connection.execute(
-        update(bots)
-        .where(bots.c.color == color, bots.c.bot_id == bot_id)
-        .values(
-            slots_held=bots.c.slots_held + held,
-            slots_reserved=bots.c.slots_reserved + reserved,
-            open_offers=bots.c.open_offers + offers,
-            touched=now,
-        )
-    )
-
-
-def _move_deposits(connection: Connection, moves: Iterable[aftermath.DepositMove], now: datetime) -> None:
-    by_shape: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for move in moves:
-        row = {"which": move.deposit_id, "old": move.before.value, "new": move.after.value}
-        row |= {f"to_{name}": value for name, value in move.values.items()}
-        by_shape.setdefault(tuple(sorted(move.values)), []).append(row)
-    if "asset_id" in {name for shape in by_shape for name in shape}:
-        _step_aside(connection, [row["which"] for found in by_shape.values() for row in found if "to_asset_id" in row])
-    for shape, found in by_shape.items():
-        connection.execute(
-            update(deposits)
-            .where(deposits.c.deposit_id == bindparam("which"), deposits.c.status == bindparam("old"))
-            .values(status=bindparam("new"), touched=now, **{name: bindparam(f"to_{name}") for name in shape}),
-            found,
-        )
-
-
-def _step_aside(connection: Connection, deposit_ids: list[str]) -> None:
-    """Negate these asset ids first: copies that cannot be told apart may swap ids, and the unique index looks row by row."""
-    connection.execute(
-        update(deposits)
-        .where(deposits.c.deposit_id.in_(deposit_ids), deposits.c.status != D.DEPOSIT_PENDING.value)
-        .values(asset_id=-deposits.c.asset_id)
-    )
 
 
 # --- events ----------------------------------------------------------------------------------------------

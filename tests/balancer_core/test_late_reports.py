@@ -1,0 +1,57 @@
+"""Reports that come late, twice, or about an older trade or offer: they change nothing that has gone on since."""
+
+from __future__ import annotations
+
+from balancer_core.core_world import World
+from balancer_core.test_at_once import assert_counters_add_up
+
+
+async def declined_and_seen(world: World, n: int = 1) -> tuple[str, list[str]]:
+    """A withdrawal that moved nothing and whose items are free again."""
+    deposit_ids = await world.held(n)
+    [trade_id] = await world.withdraw(deposit_ids)
+    await world.tell(trade_id, "offer_declined", offer_id="77", state=7)
+    await world.tell(trade_id, "items_seen", assets=world.seen(trade_id, add=5))
+    assert world.statuses(trade_id) == ("declined", {"active"})
+    return trade_id, deposit_ids
+
+
+async def test_a_late_sight_frees_nothing_that_another_withdrawal_has_taken_since(world: World) -> None:
+    first, deposit_ids = await declined_and_seen(world)
+    [second] = await world.withdraw(deposit_ids)
+    await world.tell(second, "offer_active", offer_id="78", state=2)
+    assert not await world.tell(first, "items_seen", assets=world.seen(first, add=5))
+    assert not await world.tell(first, "items_gone", deposit_ids=deposit_ids)
+    [row] = world.deposits_of(second)
+    assert (world.trade(second).status, row.status, row.frozen_by) == ("sent", "withdraw_pending", None)
+    await world.accept(second)
+    assert world.statuses(second) == ("accepted", {"withdrawn"})
+    await assert_counters_add_up(world)
+
+
+async def test_a_late_sight_brings_back_nothing_that_another_withdrawal_has_given_out(world: World) -> None:
+    first, deposit_ids = await declined_and_seen(world)
+    [second] = await world.withdraw(deposit_ids)
+    await world.accept(second)
+    assert not await world.tell(first, "items_seen", assets=world.seen(first, add=5))
+    assert world.statuses(second) == ("accepted", {"withdrawn"})
+    await assert_counters_add_up(world)
+
+
+async def test_of_two_items_only_the_one_that_is_still_awaited_is_taken_from_a_late_sight(world: World) -> None:
+    deposit_ids = await world.held(2)
+    [first] = await world.withdraw(deposit_ids)
+    await world.tell(first, "offer_declined", offer_id="77", state=7)
+    seen = world.seen(first, add=5)
+    await world.tell(first, "items_seen", assets=seen[:1])
+    [second] = await world.withdraw([seen[0]["deposit_id"]])
+    await world.tell(second, "offer_declined", offer_id="78", state=7)
+    assert await world.tell(first, "items_seen", assets=seen)
+    assert {row.deposit_id: row.status for row in world.deposits_of(first)} == {
+        seen[0]["deposit_id"]: "withdraw_pending",
+        seen[1]["deposit_id"]: "active",
+    }
+    assert (world.trade(first).items_awaited, world.trade(second).items_awaited) == (0, 1)
+    await world.tell(second, "items_seen", assets=world.seen(second, add=9))
+    assert world.statuses(second) == ("declined", {"active"})
+    await assert_counters_add_up(world)
