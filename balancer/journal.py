@@ -6,7 +6,7 @@ it. Heard twice, a fact changes things once: the second time the status has move
 let go exactly once follows from the same comparison, as only the transaction that ends a live trade does so.
 
 What an older attempt says counts only if it is good news about an offer: an offer that is live or accepted is so whichever
-attempt made it. Its bad news is about an offer that no longer matters.
+attempt made it. Its bad news is about an offer that no longer matters; so is the end of another offer than the trade's own.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ COMPARED_MAX = 5
 
 # News about an offer that counts whichever attempt it belongs to.
 ADOPTED = frozenset({E.OFFER_ACCEPTED, E.OFFER_ACTIVE, E.OFFER_HELD, E.CONFIRMATION_NEEDED, E.EXCHANGE_REVERSED, E.SETTLED})
+# The end of one offer; of which one counts when the trade's offer is known.
+_ENDS = frozenset({E.OFFER_DECLINED, E.OFFER_COUNTERED, E.OFFER_EXPIRED, E.OFFER_CANCELED, E.ITEMS_MISSING, E.EXCHANGE_FAILED})
 # The bot has nothing out for this trade; it is to be asked again, under the next attempt's number.
 ASKED_AGAIN = frozenset({E.ORDER_DROPPED, E.TRY_LATER, E.OFFER_ABSENT})
 # What of a report's data is worth keeping in an event.
@@ -168,7 +170,7 @@ def record(
     """
     for _ in range(COMPARED_MAX):
         before = S(trade.status)
-        verdict, to = _decide(trade, event, attempt, rules)
+        verdict, to = _decide(trade, event, attempt, data, rules)
         if verdict is not Verdict.MOVES:
             _note(connection, trade, event, verdict, data, who, now)
             if verdict is Verdict.IGNORED and attempt in (None, trade.attempt):
@@ -191,8 +193,12 @@ def read_trade(connection: Connection, trade_id: str) -> Row[Any]:
     return connection.execute(select(trades).where(trades.c.trade_id == trade_id)).one()
 
 
-def _decide(trade: Row[Any], event: TradeEvent, attempt: int | None, rules: Rules) -> tuple[Verdict, TradeStatus]:
+def _decide(
+    trade: Row[Any], event: TradeEvent, attempt: int | None, data: Mapping[str, Any], rules: Rules
+) -> tuple[Verdict, TradeStatus]:
     status = S(trade.status)
+    if event in _ENDS and status in LIVE and _of_another(trade, data.get("offer_id")):
+        return Verdict.IGNORED, status
     if attempt is not None and attempt != trade.attempt and (attempt > trade.attempt or event not in ADOPTED):
         return Verdict.IGNORED, status
     dropped_to = after_dropped(
@@ -203,6 +209,11 @@ def _decide(trade: Row[Any], event: TradeEvent, attempt: int | None, rules: Rule
         # picked_up was lost: the status stays the same, but this order is spent and another is to be given.
         return Verdict.MOVES, to
     return verdict, to
+
+
+def _of_another(trade: Row[Any], offer_id: Any) -> bool:
+    """Whether this is the id of another offer than the one that the trade is known to have."""
+    return offer_id is not None and trade.offer_id is not None and str(offer_id) != trade.offer_id
 
 
 def _move(

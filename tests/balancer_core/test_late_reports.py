@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from balancer_core.core_world import World
 from balancer_core.test_at_once import assert_counters_add_up
+from sqlalchemy import select
+
+from balancer import models
 
 
 async def declined_and_seen(world: World, n: int = 1) -> tuple[str, list[str]]:
@@ -55,3 +59,31 @@ async def test_of_two_items_only_the_one_that_is_still_awaited_is_taken_from_a_l
     await world.tell(second, "items_seen", assets=world.seen(second, add=9))
     assert world.statuses(second) == ("declined", {"active"})
     await assert_counters_add_up(world)
+
+
+@pytest.mark.parametrize("end", ["offer_canceled", "offer_declined", "offer_expired", "offer_countered", "items_missing"])
+async def test_the_end_of_another_offer_of_a_trade_does_not_end_it(world: World, end: str) -> None:
+    """The first attempt's offer came late and was adopted; the second attempt's, sent meanwhile, has ended."""
+    [trade_id] = await world.withdraw(await world.held(1))
+    await world.tell(trade_id, "answer_lost", reason="timeout")
+    await world.tell(trade_id, "offer_absent", reason="not found twice")
+    await world.tell(trade_id, "offer_active", attempt=1, offer_id="77", state=2)
+    assert (world.trade(trade_id).status, world.trade(trade_id).attempt) == ("sent", 2)
+    assert not await world.tell(trade_id, end, offer_id="78", state=6)
+    assert world.statuses(trade_id) == ("sent", {"withdraw_pending"})
+    assert world.trade(trade_id).find_at is not None  # a bot looks what there is
+    assert await world.tell(trade_id, end, offer_id="77", state=6)
+    assert world.trade(trade_id).status not in ("sent", "queued")
+    await assert_counters_add_up(world)
+
+
+async def test_a_deposit_of_which_another_offer_ended_is_credited_all_the_same(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    await world.tell(trade_id, "answer_lost", reason="timeout")
+    await world.tell(trade_id, "offer_absent", reason="not found twice")
+    await world.tell(trade_id, "offer_active", offer_id="78", state=2)
+    await world.tell(trade_id, "offer_canceled", offer_id="77", state=6)
+    await world.accept(trade_id)
+    assert world.statuses(trade_id) == ("accepted", {"active"})
+    rows = world.rows(select(models.deposits.c.asset_id))
+    assert len(rows) == len(set(rows)) == 1
