@@ -71,7 +71,7 @@ def find_redis_server(setting: str | None = None, environment: Mapping[str, str]
 
 def redis_version(binary: Path) -> tuple[str, tuple[int, ...]]:
     """('valkey', (9, 1, 2)), from what the binary says about itself."""
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
     match = re.match(r"(valkey|redis) server v=(\d+(?:\.\d+)*)", said.lower())
     if match is None:
         raise EmbeddedError(f"{binary} does not look like a Redis server; it said {said.strip()[:80]!r}")
@@ -240,7 +240,7 @@ class PostgresServer:
 
         parts = urlsplit(self.server_url)
         url = urlunsplit(parts._replace(scheme="postgresql", path="/postgres"))
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(url, autocommit=True, connect_timeout=60) as connection:
             connection.execute(statement.encode())
 
 

@@ -17,8 +17,9 @@ from typing import Self
 
 GUARD = Path(__file__).with_name("guard.py")
 LONGEST_SOCKET_PATH = 100  # the system's limit is 108 bytes on Linux, 104 on macOS
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 10.0
+# A machine at work may take its time; an idle one needs a tenth of a second.
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 30.0
 
 
 class EmbeddedError(Exception):

@@ -31,8 +31,11 @@ from shared.domain.ids import bots_of_group
 from shared.errors import SettingsError
 from shared.settings import Settings
 
-READY_S = 60.0
+READY_S = 180.0  # for each part on a machine at work; an idle one needs a second or two
+CALL_S = 60.0
 STOP_S = 40.0
+# Below those that Linux, macOS and Windows take for outgoing connections.
+SERVER_PORTS = range(15_000, 32_000)
 
 # What a fleet against a sandbox can afford: the sandbox has no limits of calls, and its days last seconds.
 QUICK: dict[str, dict[str, Any]] = {
@@ -105,7 +108,7 @@ def _merge(*layers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return merged
 
 
-def get_json(url: str, *, api_key: str | None = None, timeout_s: float = 10.0) -> Any:
+def get_json(url: str, *, api_key: str | None = None, timeout_s: float = CALL_S) -> Any:
     """GET one JSON document of a part of ours."""
     request = urllib.request.Request(url)  # noqa: S310 - addresses of our own parts
     if api_key:
@@ -114,7 +117,7 @@ def get_json(url: str, *, api_key: str | None = None, timeout_s: float = 10.0) -
         return json.load(answer)
 
 
-def send_json(method: str, url: str, body: Any, *, timeout_s: float = 10.0) -> Any:
+def send_json(method: str, url: str, body: Any, *, timeout_s: float = CALL_S) -> Any:
     """Call the sandbox's control API with a JSON body; the answer's JSON, ``None`` if it is empty."""
     request = urllib.request.Request(url, json.dumps(body).encode(), method=method)  # noqa: S310
     request.add_header("Content-Type", "application/json")
@@ -428,13 +431,18 @@ class Stack:
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on just now."""
+    """A TCP port of this machine that nobody listens on just now, for a server that starts in a while.
+
+    Not one that the kernel would give: until the server listens, any outgoing connection might be given the same.
+    """
+    import random
     import socket
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    for number in random.SystemRandom().sample(SERVER_PORTS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", number))
+            return number
+    raise StackError(f"no free port in {SERVER_PORTS}")
 
 
 @contextlib.contextmanager

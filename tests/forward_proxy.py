@@ -19,7 +19,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         type(self).passed += 1
         want = urllib.parse.urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        onward = http.client.HTTPConnection(want.hostname or "", want.port, timeout=10)
+        onward = http.client.HTTPConnection(want.hostname or "", want.port, timeout=120)
         headers = {name: value for name, value in self.headers.items() if not name.lower().startswith("proxy-")}
         with contextlib.closing(onward):
             onward.request(self.command, f"{want.path}?{want.query}", body or None, headers)
@@ -57,5 +57,5 @@ def proxied() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
-        thread.join(5)
+        thread.join(120)
         server.server_close()

@@ -9,8 +9,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# Any of our processes may get no processor for seconds on a busy machine. Only a test that fails waits this long.
+PATIENCE_S = 120.0
 
-def wait_until(predicate: Callable[[], T], timeout_s: float = 10, every_s: float = 0.02) -> T:
+
+def wait_until(predicate: Callable[[], T], timeout_s: float = PATIENCE_S, every_s: float = 0.02) -> T:
     """Return the first truthy answer; fail when there is none in time. For what happens in other processes."""
     deadline = time.monotonic() + timeout_s
     pause = threading.Event()

@@ -18,8 +18,8 @@ from scripts.chaos_run.load import Load
 from scripts.stack import StackError, Wish, get_json, send_json
 
 REVERSAL_LOCK_S = 10
-HEALED_S = 120.0
-OWN_AUDIT_S = 45
+HEALED_S = 240.0
+OWN_AUDIT_S = 150
 # A request may be at work in a balancer so long after its client gave up: reading an inventory, and the rest.
 LATE_S = 15.0
 REST_LOOKS = 3

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import signal
 import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,15 +15,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from aiohttp import web
 
+from balancer import door as doors
 from balancer.door import Door
+from scripts.stack import free_port
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager
@@ -48,7 +47,7 @@ async def opened(name: str, port: int, *, share: bool = True, host: str = "127.0
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
     writer.write(GET)
-    text = (await asyncio.wait_for(reader.read(), 20)).decode()
+    text = (await asyncio.wait_for(reader.read(), 120)).decode()
     writer.close()
     await writer.wait_closed()
     return text.rsplit("\r\n", 1)[1]
@@ -86,6 +85,59 @@ async def test_who_leaves_gets_nothing_new_and_the_others_everything(leaver: str
         # Whoever comes next makes the kernel deal out evenly again.
         async with opened("d", port):
             assert set(await asked(port, 120)) == {"a", "b", "c", "d"} - {leaver}
+
+
+async def asked_until(port: int, names: set[str]) -> None:
+    """New connections reach all of these and nobody else."""
+    async with asyncio.timeout(120):
+        while set(await asked(port, 60)) != names:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("leaver", ["a", "b", "c"])
+async def test_after_one_has_left_all_who_stay_get_new_connections(leaver: str) -> None:
+    """What steers them away from the one that leaves stays behind in the kernel; nobody new comes here."""
+    port = free_port()
+    async with AsyncExitStack() as stack:
+        found = {name: await stack.enter_async_context(opened(name, port)) for name in "abc"}
+        await found[leaver].leave()
+        await asked_until(port, {"a", "b", "c"} - {leaver})
+
+
+LEAVES_FOR_EVER = """
+import asyncio, sys
+from aiohttp import web
+from balancer import door
+
+door.QUIET_S = 3600
+
+async def tell(_request):
+    return web.Response(text="child", headers={"Connection": "close"})
+
+async def main():
+    mine = await door.Door.open("127.0.0.1", int(sys.argv[1]), share=True)
+    mine.serve(web.Server(tell))
+    await mine.leave()
+
+asyncio.run(main())
+"""
+
+
+async def test_killed_while_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it lives nobody takes its steering away; when it is dead, all who stay get new connections again."""
+    monkeypatch.setattr(doors, "TEND_S", 0.01)
+    port = free_port()
+    async with opened("a", port), opened("b", port):
+        with subprocess.Popen([sys.executable, "-c", LEAVES_FOR_EVER, str(port)]) as child:
+            try:
+                async with asyncio.timeout(120):
+                    while len(found := set(await asked(port, 60))) != 1:
+                        assert child.poll() is None
+                for _ in range(5):
+                    assert set(await asked(port, 60)) == found != {"child"}
+            finally:
+                child.send_signal(signal.SIGKILL)
+        await asked_until(port, {"a", "b"})
 
 
 async def test_a_handshake_under_way_is_still_served() -> None:

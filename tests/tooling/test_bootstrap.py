@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_two_first_starts_set_up_once_and_later_ones_are_quick_and_quiet(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     both = [start(venv, "base", "scripts.fleet", "--help") for _ in range(2)]
@@ -45,9 +44,10 @@ def test_two_first_starts_set_up_once_and_later_ones_are_quick_and_quiet(tmp_pat
     assert all("Commands:" in output for _, output, _ in outcomes)
     assert sorted(errors.count("setting up") for _, _, errors in outcomes) == [0, 1]
 
-    started = time.monotonic()
+    # Nothing is set up, installed or written again, not even the stamp that says what is there.
+    before = {path: path.stat().st_mtime_ns for path in venv.rglob("*")}
     assert finish(start(venv, "base")) == (0, "", "")
-    assert time.monotonic() - started < 1.5  # 0.03 s on an idle machine
+    assert {path: path.stat().st_mtime_ns for path in venv.rglob("*")} == before
 
     assert (venv / "bin" / "fleet").exists()
     # Compiled while installing: whoever imports `steam` first is not shown its invalid escapes.

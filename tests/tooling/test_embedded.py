@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from scripts.embedded import (
     may_open,
 )
 from scripts.servers import EmbeddedError
+from scripts.stack import free_port
 
 
 def client(server: EmbeddedRedis) -> redis.Redis:
@@ -87,9 +87,7 @@ def test_a_path_too_long_for_a_socket_gets_one_elsewhere_that_goes_at_the_end(tm
 
 
 def test_redis_listens_on_a_port_when_asked(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with EmbeddedRedis(tmp_path, port=port) as server, client(server) as connection:
         assert server.url == f"redis://127.0.0.1:{port}/0"
         assert connection.ping()
