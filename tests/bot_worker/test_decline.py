@@ -176,14 +176,14 @@ def test_an_old_offer_that_no_trade_knows_is_canceled(
     make_lab: Callable[..., Lab], player: SteamAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = make_lab(trades={"unknown_offer_cancel_s": 300.0})
+    begun_ms = lab.bot.clock.now_ms()
     offer_id, now = unknown_offer(lab, player, monkeypatch)
     now[0] += 121
     assert kinds(lab.do(lab.watch_order())) == ["offer_unknown"]
-    real = lab.bot.clock.now_ms
-    later = lab.watch_order(expires_at_ms=real() + 900_000)
-    monkeypatch.setattr(lab.bot.clock, "now_ms", lambda: real() + 290_000)
+    later = lab.watch_order()
+    monkeypatch.setattr(lab.bot.clock, "now_ms", lambda: begun_ms + 290_000)
     assert lab.do(later) == []
-    monkeypatch.setattr(lab.bot.clock, "now_ms", lambda: real() + 302_000)
+    monkeypatch.setattr(lab.bot.clock, "now_ms", lambda: begun_ms + 600_000)
     (report,) = lab.do(later)
     assert (report.kind, report.data["offer_id"], report.data["state"]) == ("offer_unknown_canceled", offer_id, 6)
     assert states(lab) == {offer_id: 6}

@@ -34,14 +34,14 @@ class Running:
 
     def end(self) -> int | None:
         self.stop.set()
-        self.thread.join(20)
+        self.thread.join(120)
         assert not self.thread.is_alive()
         return self.status
 
 
 @pytest.fixture
 def start(world: SteamWorld, redis_url: str, tmp_path: Path) -> Iterator[Callable[[], Running]]:
-    settings = bot_settings(redis_url, world.steam, tmp_path, group={"lease_s": 15.0})  # a slow moment is no lost lease
+    settings = bot_settings(redis_url, world.steam, tmp_path)
     fill_vault(settings, world.vault_account(world.account("bot", items=2), "red-1"))
     started: list[Running] = []
 
@@ -136,7 +136,7 @@ def test_a_worker_that_signs_in_outlives_a_restart_of_redis(lab: Lab, redis_serv
     signing_in.start()
     assert wait_until(lambda: lab.me.requests().get("GetInventoryItemsWithDescriptions"))
     redis_server.restart()
-    signing_in.join(20)
+    signing_in.join(120)
     assert done == [True]
 
 
@@ -149,7 +149,7 @@ def test_a_worker_that_begins_outlives_a_restart_of_redis(lab: Lab, redis_server
     lab.enqueue(lab.order("watch", WatchOrder([], 1), trade_id=None))
     assert wait_until(lambda: lab.bot.health.orders_done == 1)
     lab.stop.set()
-    working.join(20)
+    working.join(120)
     assert not working.is_alive()
 
 

@@ -143,7 +143,7 @@ def test_ten_writers_at_once_lose_nothing(vault: Vault, group: GroupSettings) ->
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(120)
     assert [writer.exitcode for writer in writers] == [0] * 10
     assert len(vault.bots()) == 10
     for number in range(1, 11):
