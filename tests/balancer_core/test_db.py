@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -114,7 +115,7 @@ async def test_units_that_wait_share_a_commit(database: Database) -> None:
     def hold(connection: Connection) -> None:
         add_bot(connection)
         started.set()
-        release.wait(10)
+        release.wait(120)
 
     first = asyncio.create_task(database.run(hold))
     await asyncio.to_thread(started.wait, 10)
@@ -147,7 +148,7 @@ async def test_a_caller_who_gives_up_stops_nobody_else(database: Database, begun
     def hold(connection: Connection) -> None:
         add_one(connection)
         started.set()
-        release.wait(10)
+        release.wait(120)
 
     first = asyncio.create_task(database.run(hold))
     await asyncio.to_thread(started.wait, 10)
@@ -159,7 +160,7 @@ async def test_a_caller_who_gives_up_stops_nobody_else(database: Database, begun
     with pytest.raises(asyncio.CancelledError):
         await impatient
     await patient
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         await database.run(add_one)
     assert await database.look(held) in (2, 3)  # what was given up may have been written, or not
 
@@ -187,7 +188,7 @@ async def test_a_deadlock_is_tried_again(database: Database) -> None:
                 update(models.bots).where(models.bots.c.bot_id == bot_id).values(slots_held=models.bots.c.slots_held + 1)
             )
             if len(tries) <= 2 and bot_id == first:
-                both.wait(10)
+                both.wait(120)
 
     await asyncio.gather(database.run(crosswise, 1, 2), database.run(crosswise, 2, 1))
     assert len(tries) >= 3  # a second deadlock of the two is possible, and tried again as well
@@ -232,6 +233,21 @@ async def test_naive_times_are_refused(database: Database) -> None:
     with pytest.raises(StatementError):
         await database.run(write)
     assert await database.look(lambda connection: connection.scalar(select(models.nonces.c.nonce))) is None
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_an_error_does_not_repeat_the_values_of_its_statement(database: Database, several: bool) -> None:
+    row = {"switch": "deposits", "paused_at": NOW, "who": "sesame-who", "reason": "sesame-reason"}
+
+    def write(connection: Connection) -> None:
+        rows = [row, row] if several else row
+        connection.execute(models.switches.insert(), rows)
+        connection.execute(models.switches.insert(), rows)
+
+    with pytest.raises(IntegrityError) as failed:
+        await database.run(write)
+    assert "switches" in str(failed.value)
+    assert "sesame" not in f"{failed.value} {failed.value!r} {''.join(traceback.format_exception(failed.value))}"
 
 
 async def test_steam_ids_keep_every_digit(database: Database) -> None:

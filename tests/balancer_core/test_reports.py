@@ -255,10 +255,10 @@ async def test_loops_carry_a_report_to_its_waiter_and_stop(world: World) -> None
     loops.start()
     with world.ctx.waiters.expect([trade_id]) as expectation:
         send(world, world.report(trade_id, "offer_active", offer_id="77", state=2))
-        assert await expectation.wait(10)
+        assert await expectation.wait(120)
     assert loops.running() == dict.fromkeys(("reports", "changes", "fleet", "watching", "sweep", "audits", "clock"), True)
     led = ("watching", "sweep", "audits")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not all(world.ctx.redis.exists(wire.leader_key(name)) for name in led):
             await asyncio.sleep(0.01)
     await loops.stop()
@@ -283,7 +283,7 @@ async def test_a_loop_outlives_a_failing_round(world: World, monkeypatch: pytest
     monkeypatch.setattr("balancer.loops.Loops.all", lambda self: [_loop(self, refresh)])
     loops = Loops(world.ctx)
     loops.start()
-    await asyncio.wait_for(failed.wait(), 10)
+    await asyncio.wait_for(failed.wait(), 120)
     assert loops.running() == {"fleet": True}
     await loops.stop()
 

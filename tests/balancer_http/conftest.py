@@ -27,7 +27,7 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     return settings_module.load(
         None,
         {
-            "redis": {"url": redis_url},
+            "redis": {"url": redis_url, "timeout_s": 60.0},
             "database": {"url": database_url},
             "balancer": {
                 "port": 0,
@@ -37,7 +37,8 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
                 "heartbeat_read_s": 0.05,
             },
             "limits": {"request_items_max": 20},
-            "trades": {"inventory_wait_s": 3.0},
+            "trades": {"inventory_wait_s": 60.0},
+            "group": {"offline_after_s": 86400.0},
         },
     )
 

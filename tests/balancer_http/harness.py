@@ -28,7 +28,7 @@ OTHER = "76561198000000003"
 OTHER_URL = "https://steamcommunity.com/tradeoffer/new/?partner=39734275&token=AbCd_124"
 GOOD = "AK-47 | Redline (Field-Tested)"
 PRICES = {GOOD: 1200, "Sticker | Cheap": 3, "Souvenir AWP | Dragon Lore (Factory New)": 900_000, "Case": 55}
-READY_S = 15
+READY_S = 120
 
 
 def held(asset_id: int, name: str = GOOD, **changes: Any) -> HeldAsset:
@@ -151,6 +151,8 @@ class Service:
         if method == "POST" and key is not None:
             headers["Idempotency-Key"] = key or f"key-{next(self._numbers)}"
         headers |= options.pop("headers", {})
+        if path in ("/deposit", "/withdraw"):
+            path += "?wait=25"  # the longest; whoever asks for another time says so
         if body is not None:
             options["json"] = body
         return await self.client.request(method, path, headers=headers, allow_redirects=False, **options)

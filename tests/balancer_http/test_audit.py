@@ -117,7 +117,7 @@ async def test_audits_need_the_scope_and_known_bots_and_change_nothing_when_refu
 
 async def typed(world: World, config: Path, *assets: dict[str, Any]) -> Any:  # noqa: F811
     """`fleet audit` while a bot reads this as often as it is asked."""
-    typing = asyncio.create_task(asyncio.to_thread(fleet, config, "audit", "--bot", "red-1", "--wait", "30"))
+    typing = asyncio.create_task(asyncio.to_thread(fleet, config, "audit", "--bot", "red-1", "--wait", "280"))
     while not typing.done():
         await world.online("red-1", "red-2")
         await audits.round_of(world.ctx)

@@ -80,7 +80,7 @@ def test_a_missing_master_key_is_said_plainly(config: Path) -> None:
 
 def status_of(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -106,7 +106,7 @@ def test_an_open_request_is_answered_before_the_end(config: Path) -> None:
     key = json.loads(fleet(config, "clients", "add", "site", "--json").stdout)["api_key"]
     with balancer(config) as (process, url):
         host, port = url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
+        with socket.create_connection((host, int(port)), timeout=120) as connection:
             request = (
                 f"GET /events?wait=1 HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\nExpect: 100-continue\r\n\r\n"
             )
@@ -115,7 +115,7 @@ def test_an_open_request_is_answered_before_the_end(config: Path) -> None:
             process.send_signal(signal.SIGTERM)
             answer = b"".join(iter(lambda: connection.recv(4096), b""))
         assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"events":[],"next":0}')
-        wait_until(lambda: process.poll() is not None, 15)
+        wait_until(lambda: process.poll() is not None)
         assert process.returncode == 0
 
 
@@ -126,7 +126,7 @@ def test_the_balancer_starts_says_where_and_ends_on_sigterm(config: Path) -> Non
         assert status_of(f"{url}/verify/{'secret' * 3}abcd") == 200
         assert status_of(f"{url}/verify/{'secret' * 3}abcd/x") == 404
         process.send_signal(signal.SIGTERM)
-        wait_until(lambda: process.poll() is not None, 15)
+        wait_until(lambda: process.poll() is not None)
     assert process.returncode == 0
     log = (config.parent / "balancer.log").read_bytes()
     assert b"/verify/{token}" in log and b"secretsecret" not in log
@@ -138,14 +138,14 @@ def test_systemd_is_told_when_it_answers_and_when_it_stops(
     address = tmp_path / "notify"
     monkeypatch.setenv("NOTIFY_SOCKET", str(address))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-        heard.settimeout(30)
+        heard.settimeout(120)
         heard.bind(str(address))
         with balancer(config) as (process, url):
             assert heard.recv(100) == b"READY=1"
             assert status_of(f"{url}/healthz") == 200
             process.send_signal(signal.SIGTERM)
             assert heard.recv(100) == b"STOPPING=1"
-            wait_until(lambda: process.poll() is not None, 30)
+            wait_until(lambda: process.poll() is not None)
 
 
 def test_an_address_that_is_taken_is_said_plainly(config: Path) -> None:

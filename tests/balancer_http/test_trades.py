@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from balancer_http.harness import BOTS, OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held, items_of
+from balancer_http.harness import BOTS, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held, items_of
 from sqlalchemy import update
 
 from balancer import models, schemas
@@ -253,6 +253,8 @@ async def test_bad_inventory_requests_ask_no_bot(service: Service, body: dict[st
 
 async def test_a_read_that_no_bot_answers_ends_in_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service.bots, "_tell", lambda order: None)
+    times = service.ctx.inventories.settings.trades.model_copy(update={"inventory_wait_s": 0.5})
+    service.ctx.inventories.settings = service.ctx.inventories.settings.model_copy(update={"trades": times})
     response = await service.call("POST", "/inventory", {"steam_id": PLAYER})
     assert await refusal(response) == (503, "inventory_unavailable")
 
@@ -306,7 +308,7 @@ async def test_events_are_read_on_without_a_gap(service: Service) -> None:
 
 async def test_waiting_for_the_next_event(service: Service) -> None:
     last = (await (await service.call("GET", "/events?limit=500")).json())["next"]
-    waiting = asyncio.create_task(service.call("GET", f"/events?after={last}&wait=10"))
+    waiting = asyncio.create_task(service.call("GET", f"/events?after={last}&wait=25"))
     await service.deposit("1")
     page = await (await waiting).json()
     assert page["events"] and page["next"] > last
@@ -330,7 +332,7 @@ async def test_alive_and_ready(service: Service) -> None:
 async def test_not_ready_without_bots(service: Service) -> None:
     service.bots.silent = True
     await asyncio.to_thread(service.ctx.redis.delete, *(wire.heartbeat_key(bot) for bot in BOTS))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(READY_S):
         while (await service.client.get("/readyz")).status == 200:
             await asyncio.sleep(0.05)
     body = await (await service.client.get("/readyz")).json()
