@@ -41,7 +41,7 @@ class SteamRebase(HTTPAdapter):
         if request.method != "GET":
             wire.headers.setdefault("Origin", f"https://{want.netloc}")
         if kw.get("timeout") is None:
-            kw["timeout"] = (5, 20)
+            kw["timeout"] = (120, 120)
         wire.headers["Host"] = want.netloc
         wire.url = urlunsplit((self._base.scheme, self._base.netloc, want.path or "/", want.query, ""))
         kw["proxies"] = {}
@@ -70,7 +70,7 @@ class Bench:
 
     def control(self, method: str, path: str, body: Any = None, status: int | None = None, **kw: Any) -> Any:
         """The JSON of an answer of the control API."""
-        response = self._control.request(method, self.running.control_url + path, json=body, timeout=10, **kw)
+        response = self._control.request(method, self.running.control_url + path, json=body, timeout=120, **kw)
         assert response.status_code == (status or response.status_code), response.text
         assert status is not None or response.status_code < 400, response.text
         return response.json() if response.content else None

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import requests
+from support import wait_until
 
 COMMUNITY = "https://steamcommunity.com"
 API = "https://api.steampowered.com"
@@ -57,12 +58,15 @@ def test_an_answer_cut_in_the_middle_began_well(bench, bot):
 @pytest.mark.parametrize("kind", ["cut", "timeout"])
 def test_a_lost_answer_may_stand_for_a_deed_that_was_done_or_not(bench, bot, player, kind, after, made):
     bench.fault("send", kind, after=after)
+    assets = bench.stock(bot.steam_guard["steamid"])[:1]
     send = bot._session.adapters["https://"].send
-    bot._session.adapters["https://"].send = lambda request, **kw: send(request, **(kw | {"timeout": (2, 0.3)}))
+    if kind == "timeout":
+        bot._session.adapters["https://"].send = lambda request, **kw: send(request, **(kw | {"timeout": (120, 0.3)}))
 
     with pytest.raises(requests.ConnectionError if kind == "cut" else requests.Timeout):
-        bench.give(bot, player)
+        bench.withdraw(bot, player, assets)
 
+    assert wait_until(lambda: bench.struck() == [kind])
     assert len(bench.offers()) == made
 
 
@@ -73,7 +77,7 @@ def test_a_slow_answer_comes_late_and_the_deed_is_not(bench, bot, player):
     sent = bench.give(bot, player)
     took = time.monotonic() - before
 
-    assert 0.25 <= took < 5
+    assert took >= 0.25
     assert bench.offer(sent["tradeofferid"])["state"] == 9
     assert bench.struck() == ["slow"]
 
@@ -99,20 +103,17 @@ def test_healing_lets_go_of_answers_that_hang(bench, bot):
     def wait(where):
         session = bench.session()
         try:
-            ends.append(session.get(where, timeout=20).status_code)
+            ends.append(session.get(where, timeout=120).status_code)
         except requests.ConnectionError:
             ends.append("cut")
 
     threads = [threading.Thread(target=wait, args=(where,)) for where in (f"{COMMUNITY}/", url)]
     for thread in threads:
         thread.start()
-    for _ in range(200):
-        if sorted(bench.struck()) == ["slow", "timeout"]:
-            break
-        threads[0].join(0.02)
+    assert wait_until(lambda: sorted(bench.struck()) == ["slow", "timeout"])
     bench.heal()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=120)
 
     assert sorted(map(str, ends)) == ["200", "cut"]
 

@@ -39,7 +39,7 @@ def browse(bench):
 
         def go(method, path, data=None, **headers):
             return session.request(
-                method, bench.running.control_url + path, data=data, headers=headers, timeout=10, allow_redirects=False
+                method, bench.running.control_url + path, data=data, headers=headers, timeout=120, allow_redirects=False
             )
 
         yield go

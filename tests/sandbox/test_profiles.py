@@ -260,9 +260,9 @@ def test_the_program_begins_with_a_profile():
     command = [sys.executable, "-m", "sandbox", "--players", "0", "--bots", "a", "--faults", "quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         ready = json.loads(process.stdout.readline())
-        shown = requests.get(f"{ready['control']}/control/profile", timeout=10).json()
+        shown = requests.get(f"{ready['control']}/control/profile", timeout=120).json()
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
 
     assert (shown["name"], len(shown["faults"])) == ("quiet", 2)
     assert process.returncode == 0

@@ -20,10 +20,10 @@ def test_it_prints_its_addresses_serves_and_stops_with_0(how):
     command = [sys.executable, "-m", "sandbox", "--bot-group", "blue:3", "--players", "2", "--items-per-player", "5"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         ready = json.loads(process.stdout.readline())
-        accounts = requests.get(f"{ready['control']}/control/accounts", timeout=10).json()["accounts"]
-        home = requests.get(ready["steam"], headers={"Host": "steamcommunity.com"}, timeout=10)
+        accounts = requests.get(f"{ready['control']}/control/accounts", timeout=120).json()["accounts"]
+        home = requests.get(ready["steam"], headers={"Host": "steamcommunity.com"}, timeout=120)
         process.send_signal(how)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
 
     assert [a["name"] for a in accounts if a["kind"] == "bot"] == ["blue-1", "blue-2", "blue-3"]
     assert sum(a["kind"] == "player" for a in accounts) == 2
@@ -38,9 +38,9 @@ def test_the_access_log_has_paths_and_no_queries():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         ready = json.loads(process.stdout.readline())
         where = f"{ready['steam']}/IEconService/GetTradeOffers/v1?access_token=very.secret.word"
-        requests.get(where, headers={"Host": "api.steampowered.com"}, timeout=10)
+        requests.get(where, headers={"Host": "api.steampowered.com"}, timeout=120)
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=120)
 
     assert "GET api.steampowered.com/IEconService/GetTradeOffers/v1 401" in err
     assert "secret" not in err
@@ -77,7 +77,7 @@ async def test_it_stops_even_when_something_has_just_become_due():
     for _ in range(20):
         running = await server.start(replace(SandboxSettings(), bots=("x",), players=0))
         running.nudge()
-        await asyncio.wait_for(running.stop(), 5)
+        await asyncio.wait_for(running.stop(), 120)
 
     assert [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 

