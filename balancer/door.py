@@ -5,6 +5,10 @@ closed then is reset: connections that wait to be accepted, and those whose hand
 steers new connections elsewhere: a classic BPF program of one instruction names the socket, by its place in the kernel's list,
 that gets all of them. No process knows its own place; but a connection of our own shows whether the named one is ours, and of
 the places 0 and 1 at most one is. A place that does not exist means the usual dealing out.
+
+The program stays when its author has gone, and one of those who stay would get everything. So each of them takes it away every
+second, unless somebody is leaving just now: he has bound a name in the system's abstract namespace, which ends with him, also
+if he is killed. A second one who leaves at the same moment does without; if he is disturbed, he steers once more.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import functools
+import os
 import socket
 import struct
 import sys
@@ -31,6 +36,8 @@ PROBE_S = 0.15
 # More than come in while a probe is under way.
 PEERS_MAX = 4096
 ACCEPT_AGAIN_S = 1.0
+# How soon the kernel deals out again after somebody has left.
+TEND_S = 1.0
 PROBE_CONNECT_S = 1.0
 
 # From linux/asm-generic/socket.h; Python does not name them.
@@ -52,6 +59,8 @@ class Door:
         self._came = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepts: list[Callable[[], None]] = []
+        self._tending: asyncio.TimerHandle | None = None
+        self._leaving: socket.socket | None = None
 
     @classmethod
     async def open(cls, host: str, port: int, *, share: bool) -> Door:
@@ -85,6 +94,8 @@ class Door:
             accept = functools.partial(self._accept, each, server)
             self._accepts.append(accept)
             asyncio.get_running_loop().add_reader(each.fileno(), accept)
+        if self.shared and sys.platform == "linux":
+            self._tend()
 
     def url(self) -> str:
         """The first address, as in ``http://127.0.0.1:8420``."""
@@ -93,13 +104,17 @@ class Door:
 
     def close(self) -> None:
         """Close the sockets without further ado; harmless after `leave`."""
+        self._tend_no_more()
         for each in self.sockets:
             if each.fileno() >= 0:
                 asyncio.get_running_loop().remove_reader(each.fileno())
                 each.close()
+        if self._leaving is not None:
+            self._leaving.close()
 
     async def leave(self) -> None:
         """Take no new connections; those that were dealt to us are still served. Returns when the sockets are closed."""
+        self._tend_no_more()
         if self.shared:
             await asyncio.gather(*(self._quieten(each) for each in self.sockets))
         for accept in self._accepts:
@@ -133,9 +148,25 @@ class Door:
         if listening.fileno() >= 0:  # not closed meanwhile
             asyncio.get_running_loop().add_reader(listening.fileno(), self._accept, listening, server)
 
+    def _tend(self) -> None:
+        """Take away what somebody left behind who has gone; again and again."""
+        name = _name_of_leaving(self.sockets[0])
+        if name is not None:
+            for each in self.sockets:
+                _deal_out(each)
+            name.close()
+        self._tending = asyncio.get_running_loop().call_later(TEND_S, self._tend)
+
+    def _tend_no_more(self) -> None:
+        if self._tending is not None:
+            self._tending.cancel()
+            self._tending = None
+
     async def _quieten(self, listening: socket.socket) -> None:
         """Return when new connections go elsewhere and no handshake with us can be under way, or when there is nobody else."""
         for _ in range(TRIES_MAX):
+            if self._leaving is None and sys.platform == "linux":
+                self._leaving = _name_of_leaving(self.sockets[0])
             if not await self._steer_away(listening):
                 return
             before = self._came
@@ -213,6 +244,20 @@ def _steer(listening: socket.socket, place: int) -> bool:
         logger.warning("new connections cannot be steered", action="leave", error=repr(error))
         return False
     return True
+
+
+def _name_of_leaving(listening: socket.socket) -> socket.socket | None:
+    """The name that whoever leaves this port holds for as long; ``None`` if somebody else does."""
+    try:
+        held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    except OSError:  # no file handles left: another time
+        return None
+    try:
+        held.bind(f"\0fleet-leaves-{os.getuid()}-{listening.getsockname()[1]}")
+    except OSError:
+        held.close()
+        return None
+    return held
 
 
 def _deal_out(listening: socket.socket) -> None:
