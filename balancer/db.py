@@ -47,12 +47,12 @@ _READ_ONLY = "fleet_read_only"
 
 
 def create(settings: DatabaseSettings) -> Engine:
-    """The engine, with what each kind of database needs; nothing is connected yet."""
+    """The engine, with what each kind of database needs; nothing is connected yet. Its errors show no values of a statement."""
     url = make_url(settings.url)
     if url.get_backend_name() == "sqlite":
         if url.database and url.database != ":memory:":
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, pool_size=settings.units_of_work_max, max_overflow=8)
+        engine = create_engine(url, pool_size=settings.units_of_work_max, max_overflow=8, hide_parameters=True)
         _prepare_sqlite(engine, settings.sqlite_synchronous)
         return engine
     engine = create_engine(
@@ -60,6 +60,7 @@ def create(settings: DatabaseSettings) -> Engine:
         pool_size=settings.units_of_work_max,
         max_overflow=8,
         pool_pre_ping=False,
+        hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
     )
     event.listen(engine, "handle_error", _notice_last_words)

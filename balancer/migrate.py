@@ -66,7 +66,7 @@ def _locked(url: str) -> Iterator[Connection]:
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, poolclass=NullPool)
+    engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
     if sqlite:
         event.listen(engine, "connect", _no_begin_of_its_own)
         event.listen(engine, "begin", _begin_immediate)
