@@ -16,7 +16,10 @@ from sandbox.steam_api.steam import ROUTE_NAMES
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print one line of JSON with both addresses when ready, then serve until SIGTERM or SIGINT. Returns 0."""
+    """Print one line of JSON with both addresses when ready, then serve until SIGTERM or SIGINT.
+
+    Returns 0; 2 for options that do not fit, 1 for an address or port that cannot be had.
+    """
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     try:
@@ -26,7 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, BadRequest) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 2
-    asyncio.run(_serve(settings))
+    try:
+        asyncio.run(_serve(settings))
+    except OSError as error:
+        sys.stderr.write(f"sandbox: cannot listen on {settings.host}: {error.strerror or error}\n")
+        return 1
     return 0
 
 

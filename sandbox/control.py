@@ -2,14 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from sandbox import control_faults, pages, people, record_views, reversals, timeline, trading, wire
 from sandbox.accounts import HABITS, Account
 from sandbox.errors import BadRequest, NotFound, Refused
-from sandbox.steam_api.messages import whole
+from sandbox.steam_api.messages import split_url, whole
 from sandbox.steam_api.openid import OpenId
 from sandbox.steam_api.steam import Steam
 from sandbox.wire import NUDGE, PROVIDER, STEAM, json_object
@@ -44,7 +43,7 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     """Refuse writes from other sites' pages, translate errors, and let the world act on what was changed."""
     origin = request.headers.get("Origin")
     writes = request.method not in ("GET", "HEAD") and request.path != OPENID_PATH
-    if writes and origin is not None and urlsplit(origin).netloc != request.host:
+    if writes and origin is not None and split_url(origin).netloc != request.host:
         return _say("a page of another site may not do this", 403)
     timeline.advance(request.app[STEAM].world, request.app[STEAM].clock.now())
     try:
@@ -133,7 +132,7 @@ async def add_account(request: web.Request) -> web.Response:
     return web.json_response(record_views.account(account), status=201)
 
 
-@routes.get(r"/control/accounts/{steam_id:\d+}")
+@routes.get(r"/control/accounts/{steam_id:\d{1,20}}")
 async def read_account(request: web.Request) -> web.Response:
     return web.json_response(record_views.account(_account(request)))
 
@@ -156,7 +155,7 @@ CHANGES: dict[str, tuple[type, ...]] = {
 }
 
 
-@routes.patch(r"/control/accounts/{steam_id:\d+}")
+@routes.patch(r"/control/accounts/{steam_id:\d{1,20}}")
 async def change_account(request: web.Request) -> web.Response:
     """Change an account; `new_trade_token` and `revoke_tokens` (sign out everywhere) are things to do."""
     steam, account, body = request.app[STEAM], _account(request), await json_object(request)
@@ -170,6 +169,8 @@ async def change_account(request: web.Request) -> web.Response:
         raise BadRequest(f"habit is one of {', '.join(HABITS)}")
     if set(body.get("limits", {})) - {"per_partner", "total", "inventory"}:
         raise BadRequest("limits are per_partner, total, inventory")
+    if not all(_is_count(value) for value in body.get("limits", {}).values()):
+        raise BadRequest("a limit is a whole number from 0")
     friends = {_steam_id(text) for text in body.pop("friends", [])} if "friends" in body else None
     if friends is not None:
         _befriend(steam, account, friends)
@@ -182,7 +183,7 @@ async def change_account(request: web.Request) -> web.Response:
     return web.json_response(record_views.account(account))
 
 
-@routes.post(r"/control/accounts/{steam_id:\d+}/reverse")
+@routes.post(r"/control/accounts/{steam_id:\d{1,20}}/reverse")
 async def reverse(request: web.Request) -> web.Response:
     """`{"at": unix?}`: take back everything protected, now or at a later simulated time (202)."""
     steam, account, body = request.app[STEAM], _account(request), await json_object(request)
@@ -203,6 +204,10 @@ def _within(name: str, value: float, most: float) -> None:
         raise BadRequest(f"{name} goes from 0 to {most}")
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= ITEMS_MAX
+
+
 def _steam_id(text: Any) -> int:
     found = whole(str(text))
     if found is None:
@@ -219,7 +224,7 @@ def _befriend(steam: Steam, account: Account, friends: set[int]) -> None:
     account.friends = friends
 
 
-@routes.post(r"/control/accounts/{steam_id:\d+}/items")
+@routes.post(r"/control/accounts/{steam_id:\d{1,20}}/items")
 async def add_items(request: web.Request) -> web.Response:
     """`{"items": [{market_hash_name, tradable?, app_id?, name_tag?}]}` or `{"count": n}`."""
     steam, account, body = request.app[STEAM], _account(request), await json_object(request)
@@ -235,19 +240,28 @@ async def add_items(request: web.Request) -> web.Response:
 
 def _create(steam: Steam, account: Account, wanted: list[Any]) -> list[Any]:
     for entry in wanted:
-        if not isinstance(entry, dict) or not isinstance(entry.get("market_hash_name"), str):
-            raise BadRequest("every item has a market_hash_name")
-        if not isinstance(entry.get("app_id", 730), int):
-            raise BadRequest("app_id is a number")
+        _check_item(entry)
     made = []
     for entry in wanted:
         kind = steam.world.catalogue.kind(entry["market_hash_name"], entry.get("app_id", 730))
-        tradable = bool(int(entry.get("tradable", 1)))
+        tradable = bool(entry.get("tradable", 1))
         made.append(steam.world.items.create(kind, account.steam_id, steam.clock.now(), tradable, entry.get("name_tag")))
     return made
 
 
-@routes.delete(r"/control/items/{app:\d+}/{context:\d+}/{asset:\d+}")
+def _check_item(entry: Any) -> None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("market_hash_name"), str):
+        raise BadRequest("every item has a market_hash_name")
+    if unknown := set(entry) - {"market_hash_name", "tradable", "app_id", "name_tag"}:
+        raise BadRequest(f"unknown fields of an item: {', '.join(sorted(unknown))}")
+    app_id = entry.get("app_id", 730)
+    if isinstance(app_id, bool) or not isinstance(app_id, int) or not 0 < app_id < 2**31:
+        raise BadRequest("app_id is a number")
+    if entry.get("tradable", 1) not in (0, 1) or not isinstance(entry.get("name_tag"), str | None):
+        raise BadRequest("tradable is 0 or 1, name_tag a text")
+
+
+@routes.delete(r"/control/items/{app:\d{1,20}}/{context:\d{1,20}}/{asset:\d{1,20}}")
 async def remove_item(request: web.Request) -> web.Response:
     """Take an item out of the world; live offers that name it become invalid."""
     steam, where = request.app[STEAM], request.match_info
@@ -307,14 +321,14 @@ async def forget_requests(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-@routes.get(r"/control/people/{steam_id:\d+}/offers")
+@routes.get(r"/control/people/{steam_id:\d{1,20}}/offers")
 async def offers_of(request: web.Request) -> web.Response:
     steam, account = request.app[STEAM], _account(request)
     found = steam.world.offers.changed_since(account.steam_id, 0)
     return web.json_response({"offers": [record_views.offer(o) for o in found if o.concerns(account.steam_id)]})
 
 
-@routes.post(r"/control/people/{steam_id:\d+}/offers/{offer_id:\d+}")
+@routes.post(r"/control/people/{steam_id:\d{1,20}}/offers/{offer_id:\d{1,20}}")
 async def act_by_hand(request: web.Request) -> web.Response:
     """`{"action": "accept" | "decline" | "counter"}`; 409 with Steam's number when Steam would refuse."""
     steam, account, body = request.app[STEAM], _account(request), await json_object(request)
@@ -335,6 +349,6 @@ async def openid_login(request: web.Request) -> web.StreamResponse:
     return wire.to_response(request.app[PROVIDER]["openid"].answer(call))
 
 
-@routes.get(r"/openid/id/{steam_id:\d+}")
+@routes.get(r"/openid/id/{steam_id:\d{1,20}}")
 async def openid_identity(request: web.Request) -> web.Response:
     return web.Response(text=f"{_account(request).name}\n")

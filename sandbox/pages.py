@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from sandbox import people, reversals
+from sandbox import people, reversals, wire
 from sandbox.accounts import HABITS, Account
 from sandbox.errors import BadRequest, NotFound, Refused
 from sandbox.items import CS2, PROTECTED_CONTEXT, Item
@@ -71,7 +71,7 @@ async def index(request: web.Request) -> web.Response:
     return _document("Sandbox Steam", f"<h1>Sandbox Steam</h1><p>Pick a player to play.</p><table>{head}{rows}</table>")
 
 
-@routes.get(r"/play/{steam_id:\d+}")
+@routes.get(r"/play/{steam_id:\d{1,20}}")
 async def play(request: web.Request) -> web.Response:
     """One player's inventory, offers and habit."""
     steam, player = _steam(request), _player(request)
@@ -170,10 +170,10 @@ def _finished(world: World, player: Account, offer: Offer) -> str:
     )
 
 
-@routes.post(r"/play/{steam_id:\d+}/offers/{offer_id:\d+}")
+@routes.post(r"/play/{steam_id:\d{1,20}}/offers/{offer_id:\d{1,20}}")
 async def answer_offer(request: web.Request) -> web.Response:
     steam, player = _steam(request), _player(request)
-    action = str((await request.post()).get("action", ""))
+    [action, *_] = (await wire.form_values(request)).get("action", [""])
     offer = steam.world.offers.by_id.get(int(request.match_info["offer_id"]))
     if offer is None or not offer.concerns(player.steam_id):
         raise NotFound("no such offer")
@@ -186,17 +186,17 @@ async def answer_offer(request: web.Request) -> web.Response:
     return _back(player, "")
 
 
-@routes.post(r"/play/{steam_id:\d+}/habit")
+@routes.post(r"/play/{steam_id:\d{1,20}}/habit")
 async def set_habit(request: web.Request) -> web.Response:
-    player, form = _player(request), await request.post()
-    habit, delay = str(form.get("habit", "")), str(form.get("delay_s", "0"))
+    player, form = _player(request), await wire.form_values(request)
+    habit, delay = form.get("habit", [""])[0], form.get("delay_s", ["0"])[0]
     if habit not in HABITS or not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", delay):
         raise BadRequest("habit and delay_s do not fit")
     player.habit, player.delay_s = habit, float(delay)
     return _back(player, "Saved.")
 
 
-@routes.post(r"/play/{steam_id:\d+}/reverse")
+@routes.post(r"/play/{steam_id:\d{1,20}}/reverse")
 async def reverse_all(request: web.Request) -> web.Response:
     steam, player = _steam(request), _player(request)
     done = reversals.reverse(steam.world, player, steam.clock.now())

@@ -1,6 +1,9 @@
 """What a sandbox is built from; every number has its unit in its name."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+
+from sandbox.accounts import HABITS
 
 ROLLBACK_TRADE_ON = ("rollback", "original", "both")
 CHANGEABLE = frozenset(
@@ -29,6 +32,8 @@ CHANGEABLE = frozenset(
     }
 )
 """Settings that the control API may change while the sandbox runs."""
+MOST = 4_102_444_800
+"""Of seconds and counts; the year 2100, as for the clock."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,15 @@ class SandboxSettings:
                 raise ValueError("a range of items is (min, max) with 0 <= min <= max")
         if self.rollback_trade_on not in ROLLBACK_TRADE_ON:
             raise ValueError(f"rollback_trade_on is one of {', '.join(ROLLBACK_TRADE_ON)}")
-        if not 0 <= self.bound_share <= 1:
+        if self.player_habit not in HABITS:
+            raise ValueError(f"player_habit is one of {', '.join(HABITS)}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            most = 65535 if field.name.endswith("port") else MOST
+            number = field.type in (int, float) and field.name != "seed"
+            if number and not (math.isfinite(value) and 0 <= value <= most):
+                raise ValueError(f"{field.name} is a number from 0 to {most}")
+        if self.bound_share > 1:
             raise ValueError("bound_share is between 0 and 1")
-        if self.protection_s < 0 or self.offer_lifetime_s <= 0:
-            raise ValueError("protection_s must be >= 0 and offer_lifetime_s > 0")
+        if self.offer_lifetime_s == 0:
+            raise ValueError("offer_lifetime_s must be > 0")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sandbox.errors import BadRequest
 from sandbox.steam_api.messages import Answer, Values
@@ -20,10 +21,13 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 async def form_values(request: web.BaseRequest) -> Values:
-    """The fields of a posted form, repeated ones in order; files are left out."""
+    """The fields of a posted form, repeated ones in order; files are left out. What cannot be read has no fields."""
     if request.method != "POST" or request.content_type not in FORM_TYPES:
         return {}
-    posted = await request.post()
+    try:
+        posted = await request.post()
+    except (ValueError, LookupError, HttpProcessingError, web.HTTPUnsupportedMediaType):
+        return {}
     return {name: [v for v in posted.getall(name) if isinstance(v, str)] for name in posted}
 
 
@@ -31,7 +35,7 @@ async def json_object(request: web.Request) -> dict[str, Any]:
     """The body of a call of the control API; an empty body is an empty object. Raises: BadRequest."""
     try:
         content = json.loads(await request.text() or "{}")
-    except ValueError:
+    except (ValueError, LookupError, RecursionError):
         raise BadRequest("the body is not JSON") from None
     if not isinstance(content, dict):
         raise BadRequest("the body is an object")

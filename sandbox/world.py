@@ -94,11 +94,11 @@ class World:
 
     def change_settings(self, changes: dict[str, Any]) -> None:
         """Change rules while the world runs. Raises: BadRequest for a name or type that does not fit."""
-        types = {field.name: type(getattr(self.settings, field.name)) for field in fields(self.settings)}
+        types: dict[str, Any] = {field.name: field.type for field in fields(self.settings)}
         for name, value in changes.items():
             if name not in CHANGEABLE:
                 raise BadRequest(f"{name} cannot be changed; these can: {', '.join(sorted(CHANGEABLE))}")
-            wanted = (int, float) if types[name] in (int, float) else (types[name],)
+            wanted = (int, float) if types[name] is float else (types[name],)
             if not isinstance(value, wanted) or (isinstance(value, bool) and types[name] is not bool):
                 raise BadRequest(f"{name} must be of type {types[name].__name__}")
         try:

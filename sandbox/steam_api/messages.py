@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from sandbox.errors import Refused
 
@@ -101,6 +101,15 @@ class Answer:
 def whole(text: str) -> int | None:
     """The whole number that a text is, of at most 20 digits; None when it is none."""
     return int(text) if WHOLE.fullmatch(text.strip()) else None
+
+
+def split_url(text: str) -> SplitResult:
+    """The parts of an address that somebody sent; what is no address has none."""
+    try:
+        parts = urlsplit(text)
+        return parts if parts.hostname else urlsplit("")
+    except ValueError:
+        return urlsplit("")
 
 
 def as_json(content: Any, status: int = 200, eresult: int | None = None) -> Answer:

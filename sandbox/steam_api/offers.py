@@ -1,6 +1,7 @@
 """The web actions on trade offers: send, accept, decline, cancel, acknowledge trade protection."""
 
 import json
+import re
 from typing import Any
 
 from sandbox import trading
@@ -10,6 +11,8 @@ from sandbox.steam_api.messages import Answer, Call, as_json, null, str_error
 from sandbox.trading import INVALID_PARAM, Proposal, Wanted
 
 SITE = "https://steamcommunity.com/"
+TRADE_PAGE = re.compile(re.escape(f"{SITE}tradeoffer/new") + r"(?:[/?#].*)?")
+DIGITS = re.compile(r"[0-9]{1,20}")
 
 
 def send(call: Call) -> Answer:
@@ -17,7 +20,7 @@ def send(call: Call) -> Answer:
     account = session.signed_in(call)
     if account is None:
         return null(401)
-    if not session.form_is_ours(call) or not _referer(call).startswith(f"{SITE}tradeoffer/new"):
+    if not session.form_is_ours(call) or not TRADE_PAGE.fullmatch(_referer(call)):
         return null(400)
     try:
         offer = trading.send(call.world, account, _proposal(call), call.now)
@@ -45,7 +48,7 @@ def _proposal(call: Call) -> Proposal:
         give, receive = _wanted(offer["me"]), _wanted(offer["them"])
         token = params.get("trade_offer_access_token")
         partner = int(call.value("partner"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise Refused(INVALID_PARAM) from None
     if offer.get("newversion") is not True or call.value("serverid") != "1":
         raise Refused(INVALID_PARAM)
@@ -57,8 +60,8 @@ def _wanted(side: dict[str, Any]) -> list[Wanted]:
     """The assets of one side: ids are strings, `appid` and `amount` numbers, as every client sends them."""
     found = []
     for asset in side["assets"]:
-        if not isinstance(asset["assetid"], str) or not isinstance(asset["contextid"], str):
-            raise TypeError("ids are strings")
+        if not all(isinstance(asset[name], str) and DIGITS.fullmatch(asset[name]) for name in ("assetid", "contextid")):
+            raise TypeError("ids are strings of digits")
         wanted = Wanted(int(asset["appid"]), int(asset["contextid"]), int(asset["assetid"]), int(asset["amount"]))
         if wanted.asset_id <= 0 or wanted.amount <= 0:
             raise ValueError("no such asset")

@@ -40,7 +40,7 @@ class OpenId:
         return messages.html("<html><body><h1>OpenID</h1>This is an OpenID 2.0 endpoint.</body></html>", 400)
 
     def _set_up(self, call: Call) -> Answer:
-        where = urlsplit(call.value("openid.return_to"))
+        where = messages.split_url(call.value("openid.return_to"))
         if where.scheme not in ("http", "https") or not where.netloc:
             return messages.html("<html><body>openid.return_to is missing</body></html>", 400)
         if not _within(call.value("openid.realm"), call.value("openid.return_to")):
@@ -106,7 +106,7 @@ class OpenId:
 
 def _within(realm: str, return_to: str) -> bool:
     """Whether the place to return to lies under the realm that the person is shown."""
-    outer, inner = urlsplit(realm), urlsplit(return_to)
+    outer, inner = messages.split_url(realm), messages.split_url(return_to)
     same = (outer.scheme, outer.netloc) == (inner.scheme, inner.netloc)
     return same and (inner.path or "/").startswith(outer.path or "/")
 

@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -24,6 +24,7 @@ from sandbox.steam_api.messages import (
     redirect,
     response,
     set_cookie,
+    split_url,
 )
 from sandbox.tokens import Claims
 
@@ -250,7 +251,7 @@ def set_token(call: Call) -> Answer:
     cookies = [set_cookie("steamLoginSecure", f"{claims.steam_id}%7C%7C{token}")]
     if not call.cookie("sessionid"):
         cookies.append(new_session_cookie())
-    where = urlsplit(call.value("redir"))
+    where = split_url(call.value("redir"))
     if call.method == "GET" and where.scheme == "https" and where.hostname in session.COOKIE_AUDIENCES:
         return redirect(call.value("redir"), cookies)
     answer = as_json({"result": 1, "rtExpiry": claims.expires})
@@ -261,7 +262,7 @@ def set_token(call: Call) -> Answer:
 def refresh(call: Call) -> Answer:
     """jwt/refresh: with the cookie of a refresh token, redirects until `steamLoginSecure` of the target is new."""
     steam_id, _, token = call.cookie("steamRefresh_steam").partition("||")
-    target = urlsplit(call.value("redir") or f"https://{COMMUNITY}")
+    target = split_url(call.value("redir") or f"https://{COMMUNITY}")
     found = _web_refresh(call, token)
     if found is None or str(found[0].steam_id) != steam_id or target.hostname not in session.COOKIE_AUDIENCES:
         return redirect(f"https://{COMMUNITY}/login/home/?goto=")
