@@ -58,7 +58,8 @@ def _moving(connection: Connection, color: str, bot_id: int) -> set[str]:
     """Items of trades that may have an offer out, or of which a bot has still to say where they are."""
     of_bot = (trades.c.color == color, trades.c.bot_id == bot_id)
     found: set[str] = set()
-    live = (trades.c.status.in_([status.value for status in LIVE]), trades.c.waits_for.is_(None))
+    out = or_(trades.c.waits_for.is_(None), trades.c.status != TradeStatus.QUEUED.value)
+    live = (trades.c.status.in_([status.value for status in LIVE]), out)
     for conditions in (live, (trades.c.items_awaited > 0,)):
         ids = select(trades.c.trade_id).where(*of_bot, *conditions)
         found.update(connection.scalars(select(trade_items.c.deposit_id).where(trade_items.c.trade_id.in_(ids))))

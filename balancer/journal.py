@@ -52,6 +52,9 @@ _KEPT = ("offer_id", "exchange_id", "state", "code", "reason", "result", "settle
 # A misfit on a trade that is not in doubt is searched for so often; then it is an operator's.
 MISFITS_MAX = 3
 
+# What a queued trade may wait for; a search that finds nothing (after a restore) leads back to the wait.
+APPROVAL = "approval"
+
 REPORT_IGNORED = "report_ignored"
 OFFER_ADOPTED = "offer_adopted"
 ORDER_EXPIRED = "order_expired"
@@ -236,7 +239,7 @@ def _move(
         return False
     after = Aftermath()
     if to not in LIVE:
-        held, given = carrying.held(connection, trade.trade_id), trade.waits_for is None
+        held, given = carrying.held(connection, trade.trade_id), trade.status != S.QUEUED or trade.waits_for is None
         after = aftermath.of_move(Direction(trade.direction), to, held, data, now, given=given)
         after.offers = -1 if trade.status in LIVE else 0
         carrying.carry_out(connection, trade, after, now)
@@ -268,7 +271,7 @@ def _trade_values(
         values |= {"find_at": now, "find_tries": 0}
     elif trade.status == S.IN_DOUBT:
         values |= {"find_at": None, "find_tries": 0}
-    if to is not S.QUEUED and trade.waits_for is not None:
+    if to not in (S.QUEUED, S.IN_DOUBT) and trade.waits_for is not None:
         values |= {"waits_for": None}
     if event in ASKED_AGAIN and to is S.QUEUED:
         wait_s = data.get("retry_after_s") or rules.retry_after_s if event is E.TRY_LATER else 0
@@ -276,7 +279,8 @@ def _trade_values(
             "attempt": trade.attempt + 1,
             "order_issued_at": None,
             "order_expires_at": None,
-            "next_try_at": now + timedelta(seconds=wait_s),
+            # Whoever waits for an approval is not due before it is given.
+            "next_try_at": None if trade.waits_for == APPROVAL else now + timedelta(seconds=wait_s),
         }
     if event is E.TRY_LATER or to in ENDED_UNMOVED or to is S.REVERSED:
         values |= _failure(trade, event, to, data)

@@ -217,7 +217,7 @@ trades = Table(
     Column("cancel_asked_at", UtcDateTime),  # when a bot was last asked to cancel the offer
     Column("find_at", UtcDateTime),  # set: from then on a bot is to search Steam for this trade's offers
     Column("find_tries", Integer, nullable=False, server_default="0"),
-    Column("waits_for", Text),  # approval or settlement: no order was given yet, nor will one be before
+    Column("waits_for", Text),  # approval or settlement: no order is given before that
     Column("message", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),

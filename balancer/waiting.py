@@ -1,7 +1,8 @@
 """Withdrawals that wait before their order is given: for a second operator's approval, or until their items have settled.
 
 Their rows are reserved and their offers counted from the request on, but no order exists, so ending one frees its rows at once.
-``trades.waits_for`` says what for; the sweep lets go whoever waits for nothing any more (`release`).
+``trades.waits_for`` says what for; the sweep lets go whoever waits for nothing any more (`release`). After a restore one may be
+in doubt, as it may have been let go since the backup; if a search shows that nothing is out, it waits again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ BATCH_MAX = 200
 class WaitsFor(StrEnum):
     """What a queued trade waits for before its order is given."""
 
-    APPROVAL = "approval"
+    APPROVAL = journal.APPROVAL
     SETTLEMENT = "settlement"
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from balancer_core.core_world import World, make_world
+from balancer_core.core_world import SITE, World, make_world, player
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy.engine import make_url
 
-from balancer import finding, migrate, restoring, sweep
+from balancer import finding, migrate, restoring, sweep, switches, trades, waiting
+from balancer.trades import WithdrawWish
+from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, NotFound, SettingsError
+
+Make = Callable[..., Awaitable[World]]
 
 
 def mark(world: World) -> dict[str, int]:
@@ -43,13 +48,64 @@ async def test_what_may_have_been_sent_is_doubted_and_only_a_search_sends_again(
     await assert_counters_add_up(world)
 
 
+async def restored_and_not_found(world: World, trade_id: str) -> None:
+    """A trade that waited when the backup was made is in doubt, and a bot shows that nothing of it is out."""
+    await world.ctx.outbox.drain()
+    world.clear_queues()
+    mark(world)
+    assert world.trade(trade_id).status == "in_doubt"
+    await world.tell(trade_id, "offer_absent", reason="not found twice")
+    assert world.trade(trade_id).status == "queued"
+    await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "", paused=False)
+    world.later(60)
+    await world.online("red-1", "red-2")
+
+
+async def test_what_waited_for_an_approval_waits_for_it_again(make: Make) -> None:
+    """It may have been approved and sent after the backup; if it was not, nobody gives it out without an approval."""
+    world = await make(limits={"approval_above_cents": 1})
+    [trade_id] = await world.withdraw(await world.held(1))
+    await restored_and_not_found(world, trade_id)
+    assert world.trade(trade_id).waits_for == "approval"
+    assert await waiting.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
+    await waiting.decide(world.ctx, trade_id, "cli_other", "client:boss", approve=True)
+    assert await waiting.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
+    bot = f"red-{world.trade(trade_id).bot_id}"
+    assert [(order.kind, order.attempt) for order in world.orders(bot)] == [("send", 2)]
+    await assert_counters_add_up(world)
+
+
+async def test_what_waited_for_a_settlement_waits_for_it_again(world: World) -> None:
+    [deposit] = await world.deposit(1)
+    await world.accept(deposit)
+    ids = [row.deposit_id for row in world.deposits_of(deposit)]
+    wish = WithdrawWish("user-1", TradeUrl(player(1), "abcdefgh"), ids, "", when_settled=True)
+    [trade_id] = await trades.withdraw(world.ctx, SITE, "key-settled", "body", wish)
+    await restored_and_not_found(world, trade_id)
+    assert await waiting.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
+    assert world.statuses(trade_id) == ("queued", {"withdraw_pending"})
+    await world.settle(deposit)
+    world.later(60)
+    await world.online("red-1", "red-2")
+    assert await waiting.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
+
+
+async def test_what_waited_and_was_sent_since_is_found_and_waits_for_its_items_when_it_ends(make: Make) -> None:
+    world = await make(limits={"approval_above_cents": 1})
+    [trade_id] = await world.withdraw(await world.held(1))
+    mark(world)
+    await world.tell(trade_id, "offer_canceled", offer_id="77", state=6)
+    assert world.statuses(trade_id) == ("canceled", {"withdraw_pending"})
+    assert world.trade(trade_id).items_awaited == 1
+    await world.tell(trade_id, "items_seen", assets=world.seen(trade_id, add=5))
+    assert world.statuses(trade_id) == ("canceled", {"active"})
+
+
 async def test_new_trades_are_paused_and_event_numbers_jump(world: World) -> None:
     await world.deposit(1)
     last = world.events()[-1].number
     mark(world)
     assert world.events("database_restored")[0].number > last + restoring.NUMBERS_SKIPPED
-    from balancer import switches
-
     await switches.refresh(world.ctx)
     with pytest.raises(FleetPaused):
         await world.deposit(1)
