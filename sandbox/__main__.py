@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -84,8 +85,10 @@ def settings_of(options: argparse.Namespace) -> SandboxSettings:
 
 def _range(text: str) -> tuple[int, int]:
     """`20` or `10-30`. Raises: ValueError."""
-    low, _, high = text.partition("-")
-    return int(low), int(high or low)
+    match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text)
+    if match is None:
+        raise ValueError(f"items are a number or a range such as 10-30, not {text!r}")
+    return int(match[1]), int(match[2] or match[1])
 
 
 def _parser() -> argparse.ArgumentParser:

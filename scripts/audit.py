@@ -105,6 +105,13 @@ def differences(books: Books, record: dict[str, Any]) -> list[Difference]:
     ]
 
 
+def check_record(record: Any) -> None:
+    """Raises: ValueError, this is no record of a sandbox's."""
+    parts = ("assets", "origins", "offers", "exchanges")
+    if not isinstance(record, dict) or not all(isinstance(record.get(part), list) for part in parts):
+        raise ValueError(f"that is no sandbox's record: it has no lists of {', '.join(parts)}")
+
+
 def conserved(record: dict[str, Any]) -> Iterator[Difference]:
     """Every item that ever came into the world is in exactly one inventory."""
     owners = Counter(row["item_uid"] for row in record["assets"])

@@ -44,6 +44,15 @@ class LazyCommands(click.Group):
         command: click.Command = importlib.import_module(f"scripts.commands.{name}").cli
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. A file that cannot be had is told in a sentence, not by a traceback."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))

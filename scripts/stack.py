@@ -24,7 +24,7 @@ from typing import Any, Self
 import redis
 
 from scripts.embedded import EmbeddedRedis
-from scripts.servers import GUARD
+from scripts.servers import GUARD, EmbeddedError
 from shared import settings as settings_module
 from shared import wire
 from shared.domain.ids import bots_of_group
@@ -300,7 +300,10 @@ class Stack:
                 raise StackError(f"no Redis answers at the address that was given: {error}") from None
             return
         self.say("starting an embedded Redis")
-        self.redis = EmbeddedRedis(self.wish.directory / "redis").start()
+        try:
+            self.redis = EmbeddedRedis(self.wish.directory / "redis").start()
+        except EmbeddedError as error:
+            raise StackError(str(error)) from None
         self.redis_url = self.redis.url
 
     def _start_sandbox(self) -> None:

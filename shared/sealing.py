@@ -97,7 +97,7 @@ class MasterKey:
             SettingsError: no such file, readable by others, or not a key.
         """
         try:
-            text = path.read_text().strip()
+            text = path.read_text(encoding="ascii", errors="replace").strip()
             mode = path.stat().st_mode & 0o077
         except OSError as error:
             raise SettingsError(f"cannot read the master key file {path}; make one with `fleet keys new`") from error

@@ -12,8 +12,18 @@ import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from shared.errors import SettingsError
 
@@ -40,13 +50,22 @@ class _Section(BaseModel):
         return value
 
 
+def _whereabouts(url: str) -> str:
+    """Refuse an address without a readable place in it. It is not repeated: it may hold a password."""
+    try:
+        urlsplit(url).port  # noqa: B018 - reading it is the check
+    except ValueError:
+        raise ValueError("host and port cannot be read; in a password write / as %2F, @ as %40, : as %3A") from None
+    return url
+
+
 class RedisSettings(_Section):
-    url: Annotated[str, Field(pattern=r"^(redis|rediss|unix)://", repr=False)]
+    url: Annotated[str, Field(pattern=r"^(redis|rediss|unix)://", repr=False), AfterValidator(_whereabouts)]
     timeout_s: Some
 
 
 class DatabaseSettings(_Section):
-    url: Annotated[str, Field(pattern=r"^(sqlite|postgresql\+psycopg)://", repr=False)]
+    url: Annotated[str, Field(pattern=r"^(sqlite:///|postgresql\+psycopg://)", repr=False), AfterValidator(_whereabouts)]
     units_of_work_max: Annotated[int, Field(ge=1, le=256)]
     sqlite_synchronous: Literal["FULL", "NORMAL"]
 
@@ -242,7 +261,10 @@ def _line_of(text: str, section: str, key: str) -> int | None:
 def _variable_of(section: str, key: str) -> str | None:
     """The environment variable that sets ``key`` of ``section``, or anything in it without a key."""
     name = f"{ENV_PREFIX}{section}__{key}".upper()
-    return next((each for each in os.environ if each.upper() == name or (not key and each.upper().startswith(name))), None)
+    whole = name.removesuffix("__")
+    return next(
+        (each for each in os.environ if each.upper() in (name, whole) or (not key and each.upper().startswith(name))), None
+    )
 
 
 def _allowed(section: str, key: str) -> str:
@@ -250,6 +272,8 @@ def _allowed(section: str, key: str) -> str:
     if field is None:
         return "the sections are " + ", ".join(Settings.model_fields)
     model = field.annotation
+    if not key and f"{ENV_PREFIX}{section}".upper() in (each.upper() for each in os.environ):
+        return f"a variable is named as in {ENV_PREFIX}BALANCER__PORT"
     if not key or not (isinstance(model, type) and issubclass(model, BaseModel)) or key in model.model_fields:
         return ""
     return f"[{section}] has the keys " + ", ".join(model.model_fields)

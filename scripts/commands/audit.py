@@ -139,6 +139,7 @@ def _against_record(app: App, record: str, database: str | None, *, as_json: boo
             facts = get_json(f"{record.rstrip('/')}/control/record", timeout_s=60)
         else:
             facts = json.loads(Path(record).read_text())
+        audit.check_record(facts)
         books = audit.read_books(database or app.settings().database.url)
     except (OSError, ValueError, SQLAlchemyError) as error:
         raise _cannot(redact_text(str(error).splitlines()[0])) from None

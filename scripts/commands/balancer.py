@@ -27,6 +27,8 @@ def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
     """Run the HTTP service. Migrates the database first; several may run side by side, also on one port."""
     import asyncio
 
+    from sqlalchemy.exc import SQLAlchemyError
+
     from balancer import migrate
     from shared import errors, log
 
@@ -34,7 +36,11 @@ def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
     settings = app.settings({"balancer": chosen})
     log.set_up(settings.log.level, settings.log.format)
     try:
-        migrate.upgrade(settings.database.url)
+        try:
+            migrate.upgrade(settings.database.url)
+        except SQLAlchemyError as error:
+            said = log.redact_text(str(error).splitlines()[0])
+            raise errors.SettingsError(f"the database cannot be used: {said}") from None
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, ready_json))
     except errors.FleetError as error:

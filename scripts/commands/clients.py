@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from shared.sealing import MasterKey
 
+NAME = re.compile(r"[!-~]{1,64}")
 SCOPES = click.Choice(["trade", "read", "operate"])
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -34,6 +36,8 @@ def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     from balancer import auth, repository
     from shared.clock import Clock
 
+    if not NAME.fullmatch(name):
+        raise click.UsageError("a client's name is 1 to 64 letters, digits or other visible ASCII characters")
     chosen = sorted(set(scopes or ("trade", "read")))
     key = auth.new_key()
     with _opened(app) as (connection, master):
@@ -102,10 +106,14 @@ def revoke(app: App, name: str | None, key_stdin: bool) -> None:
 
 @contextmanager
 def _opened(app: App) -> Iterator[tuple[Connection, MasterKey]]:
-    """One transaction on the migrated database, and the key that API keys are hashed with. Our own errors end in a message."""
+    """One transaction on the migrated database, and the key that API keys are hashed with. Our own errors end in a message,
+    and so does what the database itself cannot take."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from balancer import migrate
     from balancer.db import Database
     from shared.errors import FleetError
+    from shared.log import redact_text
     from shared.sealing import MasterKey
 
     settings = app.settings()
@@ -120,3 +128,7 @@ def _opened(app: App) -> Iterator[tuple[Connection, MasterKey]]:
             database.close()
     except FleetError as error:
         raise click.ClickException(error.detail) from None
+    except UnicodeEncodeError:
+        raise click.ClickException("what was given is not text in UTF-8") from None
+    except SQLAlchemyError as error:
+        raise click.ClickException(f"the database cannot be used: {redact_text(str(error).splitlines()[0])}") from None

@@ -159,6 +159,7 @@ def show(result: dict[str, Any], stack: Stack, *, as_json: bool, keep: bool) -> 
 
 
 def _what_next(stack: Stack) -> str:
+    fleet = Path(sys.executable).with_name("fleet")  # nobody has it on PATH
     return "\n".join(
         (
             "",
@@ -166,9 +167,9 @@ def _what_next(stack: Stack) -> str:
             f"  the API, with a page to call it:   {stack.balancer_url}/docs",
             f"  play a partner by hand:            {stack.control_url}/",
             f"  the fleet:                         curl -H 'Authorization: Bearer {stack.api_key}' {stack.balancer_url}/bots",
-            f"  the bots of this host:             fleet --config {stack.host_config('red:1')} group status",
-            f"  the audit by the bots:             fleet --config {stack.config} audit",
-            f"  the audit by Steam's own record:   fleet --config {stack.config} audit --record {stack.control_url}",
+            f"  the bots of this host:             {fleet} --config {stack.host_config('red:1')} group status",
+            f"  the audit by the bots:             {fleet} --config {stack.config} audit",
+            f"  the audit by Steam's own record:   {fleet} --config {stack.config} audit --record {stack.control_url}",
             "Ctrl-C stops everything.",
         )
     )

@@ -10,6 +10,7 @@ import click
 
 cli = click.Group("redis", help="Who may do what in a Redis of your own.")
 
+ADDRESS = re.compile(r"[A-Za-z0-9_.:*\[\]-]{1,255}")
 PASSWORD = ".password"  # noqa: S105 - a file's suffix
 
 
@@ -37,6 +38,9 @@ def acl(folder: Path, groups: tuple[str, ...], egress: tuple[str, ...]) -> None:
             parse_color(color)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
+    for address in egress:
+        if not ADDRESS.fullmatch(address):
+            raise click.UsageError(f"{address!r} is not an address; write it as in bots-1.example or 192.0.2.7:3128")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept = [path.name.removesuffix(PASSWORD) for path in sorted(folder.glob(f"host-*{PASSWORD}"))]
     users = [redis_acl.OPERATOR, redis_acl.BALANCER, *sorted({*kept, *(redis_acl.host_user(group) for group in groups)})]

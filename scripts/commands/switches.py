@@ -14,6 +14,8 @@ from scripts.fleet import App
 if TYPE_CHECKING:
     from balancer.switches import Pause
 
+REASON_MAX = 200  # as over HTTP
+
 cli = click.Group(help="Stop new deposits or withdrawals, and let them go on.")
 
 
@@ -23,6 +25,8 @@ cli = click.Group(help="Stop new deposits or withdrawals, and let them go on.")
 @click.pass_obj
 def pause(app: App, switch: str, reason: str) -> None:
     """Refuse new trades of this kind. Every balancer does so within seconds; what is under way goes on."""
+    if len(reason) > REASON_MAX or not reason.isprintable():
+        raise click.UsageError(f"--reason is one line of at most {REASON_MAX} characters")
     _show(_turn(app, switch, reason, paused=True), as_json=False)
 
 

@@ -68,6 +68,8 @@ def cli(
             port=port,
             control_port=control_port,
             log_level=log_level,
+            # Else another `fleet up` on this port would share it, and requests would go to either.
+            overrides={"balancer": {"share_port": False}},
         )
         try:
             with Stack(wish, say=lambda text: click.echo(text, err=True)) as stack:
