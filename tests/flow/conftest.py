@@ -6,21 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flow_site import Website
+from flow_site import Website, patient
 
 from scripts.stack import Stack, Wish
 
 PROTECTION_S = 2
-QUICK_LOOKS = {
-    "trades": {
+QUICK_LOOKS = patient(
+    trades={
         "watch_s": 0.5,
         "sweep_s": 0.5,
         "settle_again_s": 1.5,
         "protection_look_s": 1.0,
         "items_look_s": 1.0,
         "inventory_cache_s": 1.0,
+        # What one test leaves in doubt is not sent again into the trouble that the next one ordered.
+        "absent_after_s": 86400.0,
     }
-}
+)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         overrides=QUICK_LOOKS,
     )
     with Stack(wish) as running:
+        Website(running).settings(bound_share=0)
         yield running
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_site import Website
+from flow_site import Website, patient
 from support import wait_until
 
 from scripts.stack import Stack, Wish
@@ -22,14 +22,17 @@ def test_the_same_key_with_another_body_is_refused(site: Any) -> None:
     ids = site.acceptable(player)
     first = site.call("POST", "/deposit", body | {"asset_ids": ids[:1]}, key=f"reused-{player.user_id}")
     second = site.call("POST", "/deposit", body | {"asset_ids": ids[1:2]}, key=f"reused-{player.user_id}")
-    assert first.status == 201
+    assert first.status in (201, 202)
     assert (second.status, second.body["code"]) == (422, "idempotency_mismatch")
 
 
 @pytest.fixture(scope="module")
 def two_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    wish = Wish(directory=tmp_path_factory.mktemp("hosts"), groups=["red:1", "red:2"], players=0, protection_s=2)
+    wish = Wish(
+        directory=tmp_path_factory.mktemp("hosts"), groups=["red:1", "red:2"], players=0, protection_s=2, overrides=patient()
+    )
     with Stack(wish) as running:
+        Website(running).settings(bound_share=0)
         yield running
 
 
@@ -56,7 +59,7 @@ def test_twenty_bots_of_two_hosts_work_and_one_withdrawal_over_both_makes_two_tr
     assert groups == [1, 2]
     for trade in answer.body["trades"]:
         site.until(trade["trade_id"], "settled")
-    assert site.differences() == []
+    site.agree()
 
 
 def test_each_host_holds_the_keys_of_its_own_bots_only(two_hosts: Stack) -> None:
@@ -91,7 +94,7 @@ def test_no_secret_is_in_any_log_of_the_fleet(site: Any, stack: Stack) -> None:
     secrets = {row[name] for row in accounts for name in SECRET_FIELDS}
     secrets |= {stack.api_key, trade["token"], player.trade_url[-8:], (stack.wish.directory / "master.key").read_text().strip()}
     secrets |= {path.read_text().strip() for path in stack.wish.directory.glob("host-*/vault.key")}
-    wait_until(lambda: any(part.log.stat().st_size for part in stack.parts), 5)
+    wait_until(lambda: any(part.log.stat().st_size for part in stack.parts))
     logs: list[Path] = [*stack.wish.directory.rglob("*.log")]
     text = "\n".join(path.read_text(errors="replace") for path in logs)
     assert len(text) > 1000 and "red-1" in text

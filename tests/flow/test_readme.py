@@ -7,15 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import wait_until
+from support import PATIENCE_S, wait_until
 
 from scripts.stack import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(600)]
 
 README = Path(__file__).parents[2] / "README.md"
 PORTS = ("8420", "8421")
@@ -55,20 +56,25 @@ def test_the_readme_is_true(tmp_path: Path) -> None:
             assert shell.stdin and shell.stdout
             for command, shown in sessions(text):
                 command = re.sub("|".join(PORTS), lambda match: ports[match[0]], command)
-                shell.stdin.write(f"{command}\necho; echo ---\n")
-                shell.stdin.flush()
-                answer = "".join(iter(shell.stdout.readline, "---\n")).strip()
-                for port, real in ports.items():
-                    answer = answer.replace(real, port)
-                assert re.fullmatch(as_pattern(shown), answer, re.DOTALL), f"$ {command}\n{answer}\n(shown: {shown})"
+                # Its sleeps are for a machine with nothing else to do: elsewhere the same line is typed again for a while.
+                deadline = time.monotonic() + PATIENCE_S
+                while True:
+                    shell.stdin.write(f"{command}\necho; echo ---\n")
+                    shell.stdin.flush()
+                    answer = "".join(iter(shell.stdout.readline, "---\n")).strip()
+                    for port, real in ports.items():
+                        answer = answer.replace(real, port)
+                    if re.fullmatch(as_pattern(shown), answer, re.DOTALL):
+                        break
+                    assert time.monotonic() < deadline, f"$ {command}\n{answer}\n(shown: {shown})"
             shell.stdin.close()
     finally:
         up.send_signal(signal.SIGINT)
-        up.wait(60)
+        up.wait(120)
         if up.stdout:
             up.stdout.close()
     assert up.returncode == 0
-    assert wait_until(lambda: not _of(tmp_path), 10), "fleet up left a process behind"
+    assert wait_until(lambda: not _of(tmp_path)), "fleet up left a process behind"
 
 
 def _of(folder: Path) -> list[str]:

@@ -46,7 +46,7 @@ def told(site: Website, kind: str, trade_id: str) -> list[dict[str, Any]]:
 
 def whole_reversal(site: Website, trade_id: str) -> dict[str, Any]:
     """The last word about a reversal, once every item was seen."""
-    said = wait_until(lambda: [data for data in told(site, "reversal", trade_id) if data["complete"]], 60, 0.2)
+    said = wait_until(lambda: [data for data in told(site, "reversal", trade_id) if data["complete"]], every_s=0.2)
     return said[-1]
 
 
@@ -67,7 +67,7 @@ def test_a_deposit_that_its_player_takes_back_is_reversed_and_he_is_blocked(site
     if not by_habit:
         assert set(owners(site, player).values()) != {player.steam_id}
         site.take_back(player)
-    site.until(trade["trade_id"], "reversed", timeout_s=60)
+    site.until(trade["trade_id"], "reversed")
     said = whole_reversal(site, trade["trade_id"])
     assert [item["with"] for item in said["items"]] == ["player", "player"]
     assert {row["status"] for row in site.deposits(player).values()} == {"reversed"}
@@ -89,7 +89,7 @@ def test_a_withdrawal_that_is_taken_back_is_active_and_frozen_under_its_new_id(s
     given = {item["asset_id"] for item in site.until(trade["trade_id"], "accepted")["items"]}
     assert {row["status"] for row in site.deposits(player).values()} == {"withdrawn"}
     site.take_back(player)
-    site.until(trade["trade_id"], "reversed", timeout_s=60)
+    site.until(trade["trade_id"], "reversed")
     said = whole_reversal(site, trade["trade_id"])
     assert [item["with"] for item in said["items"]] == ["bot", "bot"]
     rows = site.deposits(player)
@@ -115,8 +115,8 @@ def test_a_withdrawal_that_waits_for_an_item_that_goes_back_is_canceled_and_neve
     assert (waiting["status"], waiting["waits_for"]) == ("queued", "settlement")
     assert {row["status"] for row in site.deposits(player).values()} == {"withdraw_pending"}
     site.take_back(player)
-    site.until(deposit["trade_id"], "reversed", timeout_s=60)
-    site.until(waiting["trade_id"], "canceled", timeout_s=60)
+    site.until(deposit["trade_id"], "reversed")
+    site.until(waiting["trade_id"], "canceled")
     assert [item["with"] for item in whole_reversal(site, deposit["trade_id"])["items"]] == ["player", "player"]
     assert {row["status"] for row in site.deposits(player).values()} == {"reversed"}
     assert [offer["offer_id"] for offer in site.record()["offers"] if offer["recipient"] == player.steam_id] == [
@@ -155,10 +155,10 @@ def test_a_withdrawal_when_settled_waits_and_then_goes(site: Website, changes_id
         with exchanges_unreadable(site):
             trade = only_trade(site.withdraw(player, ids, wait=0, when_settled=True))
             assert (trade["status"], trade["waits_for"], trade["offer_id"]) == ("queued", "settlement", None)
-            wait_until(lambda: site.trade(trade["trade_id"])["next_try_at"] != trade["next_try_at"], 60, 0.2)
+            wait_until(lambda: site.trade(trade["trade_id"])["next_try_at"] != trade["next_try_at"], every_s=0.2)
             late = site.trade(trade["trade_id"])
             assert (late["status"], late["waits_for"], late["offer_id"]) == ("queued", "settlement", None)
-        done = site.until(trade["trade_id"], "accepted", "settled", timeout_s=60)
+        done = site.until(trade["trade_id"], "accepted", "settled")
     finally:
         site.settings(settle_changes_ids=False)
     settled = next(row["number"] for row in site.events(deposit["trade_id"]) if row["kind"] == "settled")
@@ -196,7 +196,7 @@ def test_an_offer_in_hold_is_followed_until_its_items_are_here(site: Website) ->
     try:
         offer = next(row for row in site.record()["offers"] if row["offer_id"] == trade["offer_id"])
         assert offer["state"] == 3
-        done = site.until(trade["trade_id"], "accepted", "settled", timeout_s=60)
+        done = site.until(trade["trade_id"], "accepted", "settled")
     finally:
         move_clock(site, -DAY_S - 60)
         site.settings(**protection)
@@ -209,7 +209,7 @@ def test_an_offer_in_hold_that_is_canceled_frees_its_rows_when_steam_says_so(sit
     player, trade = held_trade(site)
     his = owners(site, player)
     assert site.call("POST", f"/trade/{trade['trade_id']}/cancel", {}).body["cancel_requested"]
-    site.until(trade["trade_id"], "canceled", timeout_s=60)
+    site.until(trade["trade_id"], "canceled")
     assert {row["status"] for row in site.deposits(player).values()} == {"deposit_failure"}
     assert owners(site, player) == his and set(his.values()) == {player.steam_id}
     site.agree()
