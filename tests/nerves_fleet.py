@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 import sqlalchemy
 from flow_site import Answer, Player, Website, numbers
 from nerves_lab import GatedStack
-from support import wait_until
+from support import PATIENCE_S, wait_until
 
 from scripts.embedded import EmbeddedPostgres
 from scripts.stack import Part, Wish, free_port
 
-STOP_S = 40
-ANSWER_S = 60
+STOP_S = 120
+ANSWER_S = 120
 # Between two calls of one thread: the balancers and the bots share the machine with these clients.
 PAUSE_S = 0.005
 
@@ -44,7 +44,7 @@ class BalancerFleet(GatedStack):
         part = self.spawn_fleet(name, "balancer", "--port", str(port or free_port()), "--ready-json", environment=environment)
         self.others.append(part)
         site = self.site(self._ready_line(part)["balancer"])
-        wait_until(lambda: site.call("GET", "/readyz").status == 200, 60, 0.1)
+        wait_until(lambda: site.call("GET", "/readyz").status == 200, every_s=0.1)
         return part, site
 
     def site(self, url: str) -> Website:
@@ -86,7 +86,7 @@ class BalancerFleet(GatedStack):
         if one is None:
             one = self.start_balancer()
         site = Website(self)
-        wait_until(lambda: site.call("GET", "/readyz").status == 200, 60, 0.1)
+        wait_until(lambda: site.call("GET", "/readyz").status == 200, every_s=0.1)
         return one
 
     def rows(self, query: str, **values: Any) -> list[Any]:
@@ -193,7 +193,7 @@ class Load:
                     self.seen.answers[name, status] += 1
             self._over.wait(PAUSE_S)
 
-    def until(self, what: str, count: int, timeout_s: float = 60) -> None:
+    def until(self, what: str, count: int, timeout_s: float = PATIENCE_S) -> None:
         """Wait until there were so many more answers to this, or until a call failed."""
         wanted = self.seen.count(what) + count
         wait_until(lambda: self.seen.count(what) >= wanted or self.seen.failures, timeout_s)

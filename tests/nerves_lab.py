@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from flow_site import Answer, Player, Website, numbers
 from gate import Gate
-from support import wait_until
+from support import PATIENCE_S, wait_until
 
 from scripts.embedded import EmbeddedRedis
 from scripts.stack import Part, Stack, Wish, get_json, send_json
@@ -23,8 +23,11 @@ from shared import wire
 
 PROTECTION_S = 2
 
-# Everything that waits for a lost worker, order or look, scaled down to seconds.
+# Everything that waits for a lost worker, order or look, scaled down to seconds; what would end a call or call a bot offline
+# only because the machine is slow is long.
 SHORT: dict[str, dict[str, Any]] = {
+    "redis": {"timeout_s": 60.0},
+    "steam": {"connect_timeout_s": 60.0},
     "trades": {
         "watch_s": 0.5,
         "sweep_s": 0.4,
@@ -34,14 +37,15 @@ SHORT: dict[str, dict[str, Any]] = {
         "settle_margin_s": 0.5,
         "settle_again_s": 1.0,
         "items_look_s": 1.0,
-        "inventory_cache_s": 60.0,
+        "inventory_cache_s": 600.0,
+        "inventory_wait_s": 60.0,
         "retry_after_s": 1.0,
         "order_expiry_s": 6.0,
         "order_in_hand_s": 3.0,
         "attempts_max": 8,
     },
-    "group": {"lease_s": 4.0, "heartbeat_s": 0.5, "offline_after_s": 15.0, "restart_min_s": 0.05, "restart_max_s": 0.2},
-    "balancer": {"heartbeat_read_s": 0.3},
+    "group": {"lease_s": 8.0, "heartbeat_s": 0.5, "offline_after_s": 300.0, "restart_min_s": 0.05, "restart_max_s": 0.2},
+    "balancer": {"heartbeat_read_s": 0.3, "request_max_s": 120.0},
 }
 
 
@@ -161,7 +165,7 @@ class Fleet(Website):
             stack.start_balancer()
         self.all_online()
 
-    def all_online(self, timeout_s: float = 60) -> None:
+    def all_online(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until every bot has a living process, and the balancer has heard from that one that it is online."""
         wanted = self.stack.wish.bot_names()
 
@@ -243,20 +247,20 @@ class Fleet(Website):
 
     def pid(self, bot: str) -> int:
         """The same, waited for."""
-        return wait_until(lambda: self.worker(bot), 30) or 0
+        return wait_until(lambda: self.worker(bot)) or 0
 
     def kill(self, bot: str) -> int:
         """SIGKILL its worker; the pid that it had."""
         pid = self.pid(bot)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not exists(pid), 10)
+        wait_until(lambda: not exists(pid))
         return pid
 
     def freeze(self, pid: int) -> int:
         """SIGSTOP a process until `resume`."""
         os.kill(pid, signal.SIGSTOP)
         self.stopped.add(pid)
-        wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", 10)
+        wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
         return pid
 
     def resume(self, pid: int) -> None:
@@ -286,8 +290,8 @@ class Fleet(Website):
     def expire(self, begun_ms: int, bot: str) -> None:
         """Wait until an order given before then, and the lease of its stopped worker, have lapsed."""
         over_ms = begun_ms + int(self.stack.settings().trades.order_expiry_s * 1000) + 500
-        wait_until(lambda: self.now_ms() > over_ms, 30, 0.1)
-        wait_until(lambda: not self.holder(bot), 30, 0.1)
+        wait_until(lambda: self.now_ms() > over_ms, every_s=0.1)
+        wait_until(lambda: not self.holder(bot), every_s=0.1)
 
     def count_queued(self, bot: str, client: Any = None) -> int:
         """How many orders wait for this bot or are in its hand; ``client`` of another Redis than the one in use."""
@@ -349,7 +353,7 @@ class Fleet(Website):
         """Every offer with this trade's token that the sandbox ever saw; ``trade`` as the request answered it."""
         return [offer for offer in self.record()["offers"] if trade["token"] in offer["message"]]
 
-    def ends_well(self, trade: dict[str, Any], *, timeout_s: float = 60) -> dict[str, Any]:
+    def ends_well(self, trade: dict[str, Any], *, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The trade went through: exactly one offer was ever accepted, none is left open, and the books fit the record."""
         done = self.until(trade["trade_id"], "accepted", "settled", timeout_s=timeout_s)
         states = [offer["state"] for offer in self.offers(trade)]
@@ -367,7 +371,7 @@ class Fleet(Website):
             return not found
 
         try:
-            wait_until(agree, 15, 0.3)
+            wait_until(agree, every_s=0.3)
         except AssertionError:
             raise AssertionError(found) from None
 

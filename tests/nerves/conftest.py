@@ -15,6 +15,7 @@ from scripts.stack import Wish
 @pytest.fixture(scope="session")
 def gated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatedStack]:
     with GatedStack(wish(tmp_path_factory.mktemp("nerves"))) as running:
+        Fleet(running).settings(bound_share=0)
         yield running
 
 
@@ -39,7 +40,8 @@ def balancers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancerFlee
             protection_s=2,
             log_level="info",
             database_url=server.create_database("fleet"),
-            overrides=short(trades={"inventory_cache_s": 60.0}, limits={"offers_per_partner_max": 30}),
+            overrides=short(limits={"offers_per_partner_max": 30}, balancer={"stop_idle_s": 10.0}),
         )
         with BalancerFleet(settings, server) as running:
+            running.site(running.balancer_url).settings(bound_share=0)
             yield running

@@ -21,7 +21,7 @@ from scripts.fleet import main
 from scripts.stack import Part, Wish
 from shared.sealing import MasterKey
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("nerves-disk")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("nerves-disk")]
 
 # Less than what one deposit writes.
 ROOM_BYTES = 16 * 1024
@@ -36,7 +36,7 @@ def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancerFlee
         players=0,
         protection_s=2,
         log_level="info",
-        overrides=short(trades={"inventory_cache_s": 60.0, "inventory_wait_s": 3.0}, limits={"offers_per_partner_max": 30}),
+        overrides=short(trades={"inventory_wait_s": 3.0}, limits={"offers_per_partner_max": 30}),
     )
     with BalancerFleet(wish, None) as running:
         yield running
@@ -78,10 +78,10 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(on_sqlite: BalancerFlee
         with no_room(one):
             assert [each.deposit() for each in fresh] == [503] * 5
             assert all(is_full(each.answers[-1]) for each in fresh)
-            wait_until(lambda: all(each.answers[-1].status == 503 for each in depositors), 30)
+            wait_until(lambda: all(each.answers[-1].status == 503 for each in depositors))
             assert site.call("GET", f"/deposits?user_id={depositors[0].player.user_id}").status == 200
             assert site.call("GET", "/healthz").status == 200
-        wait_until(lambda: all(each.answers[-1].status in (201, 202) for each in depositors), 60)
+        wait_until(lambda: all(each.answers[-1].status in (201, 202) for each in depositors))
         seen = running.stop()
     assert seen.failures == []
     assert one.process.poll() is None
@@ -93,7 +93,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(on_sqlite: BalancerFlee
             assert each.deposit() in (201, 202)
         found = balancers.rows("SELECT trade_id FROM trades WHERE user_id = :user_id", user_id=each.player.user_id)
         assert sorted(row.trade_id for row in found) == sorted(each.made.values())
-    wait_until(lambda: not balancers.unfinished(), 60, 0.2)
+    wait_until(lambda: not balancers.unfinished(), every_s=0.2)
     assert balancers.twice_written() == []
     assert site.differences() == []
 
@@ -112,7 +112,7 @@ def test_killed_while_the_disk_is_full(on_sqlite: BalancerFleet) -> None:
     balancers.one_balancer()
     answer = site.call("POST", "/deposit?wait=15", body_of(player, assets[:1]), key="full")
     assert answer.status in (201, 202), answer.body
-    site.until(answer.body["trades"][0]["trade_id"], "accepted", "settled", timeout_s=60)
+    site.until(answer.body["trades"][0]["trade_id"], "accepted", "settled")
     assert site.differences() == []
 
 

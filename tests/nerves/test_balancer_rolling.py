@@ -15,7 +15,7 @@ from support import wait_until
 
 from scripts.stack import Part
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("nerves-balancer")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("nerves-balancer")]
 
 
 def replaced(balancers: BalancerFleet, old: Part) -> Part:
@@ -42,13 +42,14 @@ def check_no_request_fails(balancers: BalancerFleet, times: int) -> None:
         for _ in range(times):
             one = replaced(balancers, one)
         running.until("short", 50)
+        wait_until(lambda: all(len(each.made) > times for each in depositors) or running.seen.failures)
         seen = running.stop()
     assert seen.failures == []
     assert {status for what, status in seen.answers if what != "deposit"} == {200}
-    assert seen.count("short") > 100 * times and seen.count("long") >= times
+    assert seen.count("short") >= 100 and seen.count("long") >= times
     assert [each.unexpected() for each in depositors] == [[], []]
     assert all(len(each.made) > times for each in depositors)
-    wait_until(lambda: not balancers.unfinished(), 60, 0.2)
+    wait_until(lambda: not balancers.unfinished(), every_s=0.2)
     assert site.differences() == []
     assert balancers.twice_written() == []
 
@@ -91,7 +92,7 @@ def test_a_waiting_request_is_answered_at_once_and_nothing_new_is_taken(balancer
         watching = InHand(site, "/events?after=999999999&wait=25")
         os.kill(one.process.pid, signal.SIGTERM)
         events = watching.answer()
-        asking.join(20)
+        asking.join(120)
         assert balancers.reaped(one) == 0
     assert events.startswith(b"HTTP/1.1 200") and b"Connection: close" in events and b'"events":[]' in events
     assert [(answer.status, answer.headers["Connection"]) for answer in answers] == [(202, "close")]
@@ -100,6 +101,6 @@ def test_a_waiting_request_is_answered_at_once_and_nothing_new_is_taken(balancer
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", balancers.port))
     balancers.one_balancer()
-    site.until(trade["trade_id"], "accepted", "settled", timeout_s=60)
+    site.until(trade["trade_id"], "accepted", "settled")
     assert len(site.offers_of(trade["trade_id"], player.steam_id)) == 1
     assert site.differences() == []

@@ -39,15 +39,15 @@ def test_a_full_disk_under_redis_is_told_and_loses_nothing(fleet: Fleet) -> None
     assets = [fleet.acceptable(player)[:1] for player in players]
     before_phone = fleet.stack.steam.hold(CONFIRM_LIST)
     withdrawal = fleet.begin_withdrawal(keeper, [deposit_id])
-    assert before_phone.reached.wait(30)
+    assert before_phone.reached.wait(120)
     fleet.mode(withdrawal["bot"], "drain")
     in_post = fleet.stack.steam.hold_answer(SEND)
     posted = fleet.begin_deposit(players[0], assets[0])
-    assert in_post.reached.wait(30)
+    assert in_post.reached.wait(120)
     limit(fleet, 1)
     # One that never asks by PING whether Redis is well: a full one says no to that.
     with wire.connect(fleet.stack.redis_url, blocking=True) as client:
-        wait_until(lambda: client.info("persistence")["aof_last_write_status"] != "ok", 30, 0.1)
+        wait_until(lambda: client.info("persistence")["aof_last_write_status"] != "ok", every_s=0.1)
     ready = fleet.call("GET", "/readyz")
     assert ready.status == 503
     assert ready.body["checks"]["redis"] == {"ok": False, "error": "MISCONF"}
@@ -56,7 +56,9 @@ def test_a_full_disk_under_redis_is_told_and_loses_nothing(fleet: Fleet) -> None
     before_phone.release()
     in_post.release()
     for trade in (withdrawal, posted):
-        wait_until(lambda trade=trade: fleet.logged(fleet.part("red:1"), "redis_away", "reporting", trade["trade_id"]), 30, 0.1)
+        wait_until(
+            lambda trade=trade: fleet.logged(fleet.part("red:1"), "redis_away", "reporting", trade["trade_id"]), every_s=0.1
+        )
     limit(fleet, resource.RLIM_INFINITY)
     fleet.all_online()
     fleet.mode(withdrawal["bot"], "resume")

@@ -22,25 +22,26 @@ def test_stopping_finishes_what_is_begun_and_leaves_the_rest(fleet: Fleet) -> No
     held = [fleet.stack.steam.hold_answer(SEND) for _ in range(2)]
     trades = [fleet.begin_deposit(player, ids) for player, ids in zip(players, assets, strict=True)]
     for each in held:
-        assert each.reached.wait(30)
+        assert each.reached.wait(120)
     part = fleet.part(GROUP)
     stops = part.log.read_text().count("group_stopping")
     part.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: part.log.read_text().count("group_stopping") > stops, 30, 0.1)
+    wait_until(lambda: part.log.read_text().count("group_stopping") > stops, every_s=0.1)
     for each in held:
         each.release()
-    assert part.process.wait(60) == 0  # nobody had to be killed
+    assert part.process.wait(120) == 0  # nobody had to be killed
     begun = [trade for trade in trades if fleet.offers(trade)]
     assert len(begun) == 2
     assert [fleet.holder(bot) for bot in fleet.stack.wish.bot_names()] == ["", ""]
     for trade in trades:
-        fleet.until(trade["trade_id"], "sent" if trade in begun else "queued")
+        # What nobody has begun for so long is in doubt, and found not to be there afterwards.
+        fleet.until(trade["trade_id"], *(("sent",) if trade in begun else ("queued", "in_doubt")))
     fleet.stack.start_group(GROUP)
     for trade in trades:
         fleet.ends_well(trade)
         assert len(fleet.offers(trade)) == 1
     for trade in begun:
-        assert not fleet.steps(trade, "answer_lost")
+        assert {step["reason"] for step in fleet.steps(trade, "answer_lost")} <= {"silence"}
 
 
 @pytest.mark.long
@@ -49,7 +50,7 @@ def test_stopping_in_time_although_steam_never_answers(fleet: Fleet) -> None:
     player = fleet.player(12, habit="accept")
     held = fleet.stack.steam.hold_answer(SEND)
     trade = fleet.begin_deposit(player, fleet.acceptable(player)[:1])
-    assert held.reached.wait(30)
+    assert held.reached.wait(120)
     part = fleet.part(GROUP)
     part.process.send_signal(signal.SIGTERM)
     limit_s = fleet.stack.settings().group.stop_s
@@ -82,7 +83,7 @@ class Load:
     def one_more(self) -> None:
         """Wait for the next trade."""
         before = len(self.trades)
-        wait_until(lambda: len(self.trades) > before, 60)
+        wait_until(lambda: len(self.trades) > before)
 
     def run(self) -> int:
         """Deposit until it is enough; how many. Any answer but 201 and 202 ends it."""
@@ -104,14 +105,14 @@ def test_groups_are_restarted_one_after_the_other_and_no_trade_fails(two_groups:
                 load.one_more()
                 part = fleet.part(group)
                 part.process.send_signal(signal.SIGTERM)
-                assert part.process.wait(60) == 0
+                assert part.process.wait(120) == 0
                 fleet.stack.start_group(group)
                 fleet.all_online()
         finally:
             load.enough.set()
-        assert all(each.result(60) for each in running)
+        assert all(each.result(120) for each in running)
     for trade in load.trades:
-        done = fleet.until(trade["trade_id"], "accepted", "settled", timeout_s=60)
+        done = fleet.until(trade["trade_id"], "accepted", "settled")
         assert done["failure"] is None
         assert len(fleet.offers(trade)) == 1
     fleet.no_difference()

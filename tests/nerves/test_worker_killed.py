@@ -32,11 +32,11 @@ class Moment:
         """Ask for a trade and wait until its worker is there; the trade, and what is held."""
         held = self.hold(fleet)
         trade = ask()
-        assert held.reached.wait(30)
+        assert held.reached.wait(120)
         if self.then is not None:
             first, held = held, self.then(fleet)
             first.release()
-            assert held.reached.wait(30)
+            assert held.reached.wait(120)
         return trade, held
 
 

@@ -46,7 +46,7 @@ def cancel(fleet: Fleet, trade: dict[str, Any]) -> None:
 
 def ends_canceled(fleet: Fleet, trade: dict[str, Any], offers: int) -> bool:
     """It is canceled, and so is each of its offers; the books fit the record."""
-    fleet.until(trade["trade_id"], "canceled", timeout_s=60)
+    fleet.until(trade["trade_id"], "canceled")
     assert [offer["state"] for offer in fleet.offers(trade)] == [CANCELED] * offers
     fleet.no_difference()
     return True
@@ -59,7 +59,7 @@ def test_a_deposit_recalled(fleet: Fleet, step: str) -> None:
     hold, offers = STEPS[step]
     held = hold(fleet)
     trade = fleet.begin_deposit(player, assets)
-    assert held.reached.wait(30)
+    assert held.reached.wait(120)
     cancel(fleet, trade)
     held.release()
     assert ends_canceled(fleet, trade, offers)
@@ -84,12 +84,12 @@ def test_a_withdrawal_recalled(fleet: Fleet, ignoring: Player, step: str) -> Non
     hold, offers = (STEPS | PHONE)[step]
     held = hold(fleet)
     trade = fleet.begin_withdrawal(ignoring, [deposit_id])
-    assert held.reached.wait(30)
+    assert held.reached.wait(120)
     cancel(fleet, trade)
     held.release()
     assert ends_canceled(fleet, trade, offers)
     # The item is seen still there, and may be asked for again.
-    wait_until(lambda: fleet.deposits(ignoring)[deposit_id]["status"] == "active", 30, 0.2)
+    wait_until(lambda: fleet.deposits(ignoring)[deposit_id]["status"] == "active", every_s=0.2)
     ids.append(deposit_id)
 
 
@@ -111,8 +111,8 @@ def test_recalled_while_the_player_accepts(fleet: Fleet) -> None:
     assets = fleet.acceptable(player)[:1]
     held = fleet.stack.steam.hold_answer(SEND)
     trade = fleet.begin_deposit(player, assets)
-    assert held.reached.wait(30)
+    assert held.reached.wait(120)
     cancel(fleet, trade)
-    wait_until(lambda: [row["state"] for row in fleet.offers(trade)] == [ACCEPTED], 20, 0.1)
+    wait_until(lambda: [row["state"] for row in fleet.offers(trade)] == [ACCEPTED], every_s=0.1)
     held.release()
     assert fleet.ends_well(trade)["cancel_requested"]

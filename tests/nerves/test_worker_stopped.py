@@ -19,7 +19,7 @@ def test_stopped_before_its_last_check_it_does_not_send(fleet: Fleet) -> None:
     held = fleet.stack.hosts.hold_answer(*FETCH)
     begun_ms = fleet.now_ms()
     trade = fleet.begin_deposit(player, assets)
-    assert held.reached.wait(30)
+    assert held.reached.wait(120)
     pid = fleet.freeze(fleet.pid(trade["bot"]))
     held.release()
     fleet.expire(begun_ms, trade["bot"])
@@ -29,7 +29,8 @@ def test_stopped_before_its_last_check_it_does_not_send(fleet: Fleet) -> None:
     # look for; a second one was carried out.
     dropped = [step["reason"] for step in fleet.steps(trade, "order_dropped")]
     assert dropped[:1] == ["expired"] or fleet.steps(trade, "offer_absent")
-    assert [step["attempt"] for step in fleet.steps(trade, "picked_up")] == [2]
+    (begun,) = fleet.steps(trade, "picked_up")
+    assert begun["attempt"] > 1
     assert len(fleet.offers(trade)) == 1
 
 
@@ -41,7 +42,7 @@ def test_stopped_after_its_last_check_its_late_offer_is_adopted_or_canceled(flee
     trades = [fleet.begin_deposit(player, assets[player.steam_id]) for player in (kept, wished)]
     assert len({trade["bot"] for trade in trades}) == 2
     for each in held:
-        assert each.reached.wait(30)
+        assert each.reached.wait(120)
     pids = [fleet.freeze(fleet.pid(trade["bot"])) for trade in trades]
     for trade in trades:
         fleet.expire(begun_ms, trade["bot"])
@@ -50,8 +51,8 @@ def test_stopped_after_its_last_check_its_late_offer_is_adopted_or_canceled(flee
     for each, pid in zip(held, pids, strict=True):
         each.release()
         fleet.resume(pid)
-    fleet.until(trades[0]["trade_id"], "sent", timeout_s=60)
-    fleet.until(trades[1]["trade_id"], "canceled", timeout_s=60)
+    fleet.until(trades[0]["trade_id"], "sent")
+    fleet.until(trades[1]["trade_id"], "canceled")
     assert [[offer["state"] for offer in fleet.offers(trade)] for trade in trades] == [[ACTIVE], [CANCELED]]
     fleet.accept(kept, fleet.offers(trades[0])[0]["offer_id"])
     fleet.ends_well(trades[0])
@@ -80,21 +81,21 @@ def test_stopped_in_a_withdrawal_it_does_not_confirm_when_another_host_has_sent_
 
 def late_offer_and_another(fleet: Fleet, player: Player, trade: dict[str, Any], held: Held) -> dict[str, Any]:
     """The trade as it is when one of its two offers was accepted."""
-    assert held.reached.wait(30)
+    assert held.reached.wait(120)
     with fleet.second_host("red:1") as other:
         pid = fleet.freeze(fleet.pid(trade["bot"]))
-        wait_until(lambda: fleet.worker(trade["bot"], other), 30)
-        fleet.until(trade["trade_id"], "sent", timeout_s=60)
+        wait_until(lambda: fleet.worker(trade["bot"], other))
+        fleet.until(trade["trade_id"], "sent")
         assert [offer["state"] for offer in fleet.offers(trade)] == [ACTIVE]
         held.release()
         fleet.resume(pid)
-        wait_until(lambda: len(fleet.offers(trade)) == 2, 30, 0.1)
-        wait_until(lambda: not exists(pid), 30)  # it has seen that the bot is another's
+        wait_until(lambda: len(fleet.offers(trade)) == 2, every_s=0.1)
+        wait_until(lambda: not exists(pid))  # it has seen that the bot is another's
 
         def one_is_live() -> list[str]:
             live = [offer["offer_id"] for offer in fleet.offers(trade) if offer["state"] in LIVE]
             return live if len(live) == 1 else []
 
-        (offer_id,) = wait_until(one_is_live, 30, 0.2)
+        (offer_id,) = wait_until(one_is_live, every_s=0.2)
         fleet.accept(player, offer_id)
         return fleet.ends_well(trade)
