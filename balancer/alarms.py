@@ -25,7 +25,8 @@ ACTION = {
     EXCHANGE_FAILED: "Steam says that this exchange failed after it was good; the items are frozen: compare both inventories",
     NO_EXCHANGE: "the offer was accepted, but Steam never named the exchange; the items stay unsettled: look at the offer",
     MISFIT: "a bot reports what cannot be from this trade's status: look at its story and at the offer on Steam",
-    DOUBT: "searches neither find the offer nor show that there is none; its story says why: look at both inventories",
+    DOUBT: "searches neither find the offer nor show that there is none; its story says why: look at the bot's sent offers and "
+    "at both inventories, then say what you found with `fleet trades doubt`",
 }
 
 

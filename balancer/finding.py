@@ -7,7 +7,9 @@ bot's ``offer_absent`` does, which moves the trade from doubt to the queue (`bal
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ from sqlalchemy import Connection, Row, select, tuple_, update
 
 from balancer import alarms, orders
 from balancer.context import Context
-from balancer.models import trades
+from balancer.models import events, trades
 from balancer.watching import watched_trade
 from shared.domain.status import TradeStatus
 from shared.messages import Order, WatchOrder
@@ -27,6 +29,8 @@ ALARM_TRIES = 12
 EAGER = 3
 # Trades in one order: each may need an inventory of its own.
 TRADES_MAX = 20
+# An operator says which offer is the trade's (`balancer.doubts`).
+NAMED = "offer_named"
 
 
 async def find_offers(ctx: Context) -> int:
@@ -35,12 +39,12 @@ async def find_offers(ctx: Context) -> int:
     if not online or ctx.fleet.maintenance:
         return 0
     times = ctx.settings.trades
-    found, moved = await ctx.db.run(_take, online, ctx.clock.now(), times.find_s, times.find_max_s)
+    found, moved, named = await ctx.db.run(_take, online, ctx.clock.now(), times.find_s, times.find_max_s)
     by_bot: dict[str, list[Row[Any]]] = {}
     for trade in found:
         by_bot.setdefault(f"{trade.color}-{trade.bot_id}", []).append(trade)
     given = [
-        _order(ctx, bot, rows[start : start + TRADES_MAX], moved)
+        _order(ctx, bot, rows[start : start + TRADES_MAX], moved, named)
         for bot, rows in by_bot.items()
         for start in range(0, len(rows), TRADES_MAX)
     ]
@@ -51,7 +55,7 @@ async def find_offers(ctx: Context) -> int:
 
 def _take(
     connection: Connection, online: list[tuple[str, int]], now: datetime, find_s: float, find_max_s: float
-) -> tuple[list[Row[Any]], dict[str, orders.Moved]]:
+) -> tuple[list[Row[Any]], dict[str, orders.Moved], dict[str, str]]:
     """Write down that these are asked about. A trade in doubt is due again; another one only when something misfits again."""
     there = tuple_(trades.c.color, trades.c.bot_id).in_(online)
     query = select(trades).where(trades.c.find_at <= now, there).order_by(trades.c.trade_id).limit(BATCH_MAX)
@@ -66,7 +70,17 @@ def _take(
         )
         if find_at is not None and trade.find_tries >= ALARM_TRIES:
             alarms.of_trade(connection, alarms.DOUBT, trade, {"searches": trade.find_tries}, "sweep", now)
-    return found, orders.moved_of(connection, found) if found else {}
+    if not found:
+        return [], {}, {}
+    return found, orders.moved_of(connection, found), _named(connection, found)
+
+
+def _named(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, str]:
+    """The offers that operators have named of trades in doubt; of several names the last counts."""
+    ids = [trade.trade_id for trade in found if trade.status == TradeStatus.IN_DOUBT]
+    query = select(events.c.trade_id, events.c.data).where(events.c.trade_id.in_(ids), events.c.kind == NAMED)
+    rows = connection.execute(query.order_by(events.c.number))
+    return {row.trade_id: str(json.loads(row.data)["offer_id"]) for row in rows}
 
 
 def wait_s(tries: int, find_s: float, find_max_s: float) -> float:
@@ -75,7 +89,8 @@ def wait_s(tries: int, find_s: float, find_max_s: float) -> float:
     return max(find_s, min(find_max_s, doubled))
 
 
-def _order(ctx: Context, bot: str, rows: Sequence[Row[Any]], moved: dict[str, orders.Moved]) -> Order:
+def _order(ctx: Context, bot: str, rows: Sequence[Row[Any]], moved: dict[str, orders.Moved], named: dict[str, str]) -> Order:
     watched = [watched_trade(ctx, row, moved[row.trade_id], with_trade_token=True) for row in rows]
+    watched = [replace(one, offer_id=named.get(one.trade_id, one.offer_id)) for one in watched]
     since = int(min(row.created_at for row in rows).timestamp())
     return orders.build(ctx, "find", bot, WatchOrder(watched, since), lifetime_s=ctx.settings.trades.find_s)

@@ -27,6 +27,7 @@ ROUTES: list[web.RouteDef] = [
     web.get("/trade", trade.find, allow_head=False),
     web.post("/trade", trade.look),
     web.post("/trade/{trade_id}/cancel", trade.cancel),
+    web.post("/trade/{trade_id}/doubt", trade.doubt),
     web.get("/trade/{trade_id}/story", trade.story, allow_head=False),
     web.get("/approvals", approvals.find, allow_head=False),
     web.post("/approvals/{trade_id}/{decision}", approvals.decide),

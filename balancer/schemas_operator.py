@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from balancer.custody_audit import Kind, Verdict
-from balancer.schemas import Body, BotNameText, Query, RecordId, Time, Trade, UserId
+from balancer.schemas import Body, BotNameText, OfferId, Query, RecordId, Time, Trade, UserId
+
+Line = Annotated[str, Field(max_length=200, pattern=r"^[^\u0000-\u001f\u007f]*$")]
 
 
 class ApprovalPath(Query):
@@ -28,7 +30,14 @@ class SwitchBody(Body):
 
     switch: Literal["deposits", "withdrawals"]
     paused: bool
-    reason: Annotated[str, Field(max_length=200, pattern=r"^[^\u0000-\u001f\u007f]*$")] = ""
+    reason: Line = ""
+
+
+class DoubtBody(Body):
+    """What an operator has found out about a trade in doubt."""
+
+    offer_id: OfferId | None = Field(description="The trade's offer; null: there is none")
+    reason: Annotated[Line, Field(min_length=1, description="How it was found out; it stands in the trade's story")]
 
 
 class AuditBody(Body):

@@ -23,6 +23,8 @@ _WORDS = {
     "refused": "Steam said no.",
     "try_later": "Steam said not now.",
     "answer_lost": "Nobody knows whether the offer was made.",
+    "doubt_decided": "An operator has looked: there is no such offer.",
+    "offer_named": "An operator has named its offer; a bot looks it up.",
     "offer_absent": "A bot looked twice: there is no such offer, and all items are still in their places.",
     "find_inconclusive": "A bot searched and could not tell.",
     "confirmation_needed": "The offer exists and waits for the bot's own confirmation.",
@@ -79,7 +81,10 @@ def of_trade(connection: Connection, trade_id: str) -> list[Step]:
 
 def told(kind: str, bot: str | None, data: dict[str, Any]) -> str:
     """One event as a line of text."""
-    text = _created(bot, data) if kind == "trade_created" else _WORDS.get(kind, kind.replace("_", " ").capitalize() + ".")
+    if kind == "offer_absent" and data.get("reason") == "operator":
+        text = "It goes on as if a bot had shown that there is no offer."
+    else:
+        text = _created(bot, data) if kind == "trade_created" else _WORDS.get(kind, kind.replace("_", " ").capitalize() + ".")
     return " ".join([text, *_details(kind, data)])
 
 

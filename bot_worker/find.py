@@ -74,6 +74,7 @@ def find(bot: Bot, order: Order, tell: Tell) -> None:
         return
     since = payload.since - BACK_DATED_S
     shown = _full_look(bot, since)
+    shown += _by_id(bot, payload.trades, shown)
     seen = look_through(bot, [as_news(trade) for trade in payload.trades], shown)
     lost = [trade for trade, one in zip(payload.trades, seen, strict=True) if one[1].offer is None]
     bot.reporter.append([_as_it_is(tell, trade, one) for trade, one in seen if one.offer is not None])
@@ -96,6 +97,21 @@ def _full_look(bot: Bot, since: int) -> list[Offer]:
     shown = list(found.values())
     look.remember_live(bot, shown, bot.clock.now_ms() // 1000)
     return shown
+
+
+def _by_id(bot: Bot, trades: Sequence[WatchedTrade], shown: Sequence[Offer]) -> list[Offer]:
+    """Offers that the balancer, or an operator, knows by their ids and that Steam's lists leave out."""
+    there = {offer.offer_id for offer in shown}
+    found = []
+    for offer_id in dict.fromkeys(trade.offer_id for trade in trades if trade.offer_id and trade.offer_id not in there):
+        try:
+            offer = bot.session.offer(offer_id)
+        except SteamRefused as error:
+            _log.info("no_such_offer", offer_id=offer_id, result=error.result)
+            continue
+        if offer is not None and offer.whole:
+            found.append(offer)
+    return found
 
 
 def _as_it_is(tell: Tell, trade: WatchedTrade, one: Seen) -> Report:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, schemas, schemas_operator, trades
+from balancer import api, doubts, journal, schemas, schemas_operator, trades
 from balancer import story as stories
 from balancer.context import Context
 from balancer.handlers import dump
 from balancer.trades import Caller, TradeView
-from shared.errors import NotFound, TooLate
+from shared.errors import Conflict, NotFound, TooLate
 
 
 @api.operation(scope="read", answers={200: schemas.Trade}, errors=((NotFound, "not_found"),))
@@ -84,3 +84,30 @@ async def cancel(ctx: Context, caller: Caller, path: schemas.TradePath) -> web.R
     The trade is canceled when a bot has seen that it is; until then it shows `cancel_requested`. Wishing again changes nothing.
     """
     return api.answer(dump.trade(await trades.cancel(ctx, caller, path.trade_id), ctx.settings))
+
+
+@api.operation(
+    scope="operate",
+    answers={200: schemas.Trade},
+    errors=(
+        (NotFound, "not_found"),
+        (TooLate, "too_late"),
+        (Conflict, "doubt_too_young"),
+        (Conflict, "offer_seen"),
+        (Conflict, "offer_of_another_trade"),
+    ),
+)
+async def doubt(ctx: Context, caller: Caller, path: schemas.TradePath, body: schemas_operator.DoubtBody) -> web.Response:
+    """Say what has become of a trade that stays in doubt.
+
+    An `offer_id` is looked up by the trade's bot and counts if it goes to this partner with these items. With `null` you say
+    that you have looked at the bot's sent offers and its history on Steam, and that there is no offer: the trade is sent again,
+    or ends if it is to be canceled or its attempts are used up. That is refused until bots have searched for long enough
+    (`doubt_too_young`), and while the last search saw something (`offer_seen`).
+    """
+    who, rules = f"client:{caller.name}", journal.Rules.of(ctx.settings)
+    now = ctx.clock.now()
+    await ctx.db.run(doubts.decide, path.trade_id, body.offer_id, body.reason, who, rules, now)
+    ctx.waiters.notify([path.trade_id])
+    [view] = await trades.show(ctx, [path.trade_id])
+    return api.answer(dump.trade(view, ctx.settings))

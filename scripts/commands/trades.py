@@ -1,4 +1,4 @@
-"""`fleet trades`: one trade's whole story, and letting a blocked player trade again."""
+"""`fleet trades`: one trade's whole story, an operator's word about a doubt, and letting a blocked player trade again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from balancer.show_trades import TradeView
     from balancer.story import Step
 
-cli = click.Group(help="The story of one trade; let a blocked player trade again.")
+cli = click.Group(help="The story of one trade; decide about a doubt; let a blocked player trade again.")
 
 
 @cli.command()
@@ -60,6 +60,35 @@ def _tell(view: TradeView, steps: list[Step]) -> None:
     for item in view.items:
         after = f" → {item.new_asset_id} ({item.matched})" if item.new_asset_id else ""
         click.echo(f"  {item.asset_id}{after}  {item.market_hash_name}  {item.deposit_status or 'removed'}")
+
+
+@cli.command()
+@click.argument("trade_id")
+@click.option("--offer", "offer_id", help="The id of the trade's offer. Its bot looks it up, and takes it only if it fits.")
+@click.option("--none", "none_there", is_flag=True, help="There is no offer: you have seen the bot's sent offers and history.")
+@click.option("--reason", required=True, help="How you found out; it stands in the trade's story.")
+@click.pass_obj
+def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reason: str) -> None:
+    """Say what has become of TRADE_ID, which stays in doubt: its offer's id, or that there is none.
+
+    Without an offer the trade is sent again, or ends if it is to be canceled or its attempts are used up. Should there be an
+    offer all the same, a trade that was sent again is still watched; the offer of one that has ended is only told as unknown.
+    """
+    from balancer import doubts, journal
+    from balancer.schemas_operator import DoubtBody
+    from shared.clock import Clock
+
+    if none_there == (offer_id is not None):
+        raise click.UsageError("say either --offer ID or --none")
+    try:
+        said = DoubtBody(offer_id=offer_id, reason=reason)
+    except ValueError as error:
+        raise click.UsageError("an offer's id is a number; a reason is one line of up to 200 characters") from error
+    rules, who = journal.Rules.of(app.settings()), f"cli:{getpass.getuser()}"
+    with _opened(app) as (connection, _):
+        doubts.decide(connection, trade_id, said.offer_id, said.reason, who, rules, Clock().now())
+        status = journal.read_trade(connection, trade_id).status
+    click.echo("its bot looks this offer up" if offer_id else f"noted; the trade is {status}")
 
 
 @cli.command()

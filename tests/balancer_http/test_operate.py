@@ -62,6 +62,7 @@ async def test_operators_calls_need_the_scope(service: Service) -> None:
         ("GET", "/approvals", None),
         ("POST", "/approvals/trd_1/approve", None),
         ("POST", "/users/player-1/unblock", None),
+        ("POST", "/trade/trd_1/doubt", {"offer_id": None, "reason": "looked"}),
     ):
         status, problem = await json_of(await service.call(method, path, data, client="plain"))
         assert (status, problem["code"]) == (403, "scope_missing"), path
@@ -117,6 +118,38 @@ async def test_a_blocked_player_is_told_and_unblocked(service: Service) -> None:
     status, problem = await json_of(await service.call("POST", "/users/player-1/unblock"))
     assert (status, problem["code"]) == (404, "not_found")
     assert (await service.deposit("2"))["status"] == "sent"
+
+
+async def test_an_operators_word_about_a_doubt(service: Service) -> None:
+    service.bots.sends = "answer_lost"
+    response = await service.call("POST", "/deposit?wait=0", service.deposit_body("1"))
+    [made] = (await response.json())["trades"]
+    trade = await service.until(made["trade_id"], "in_doubt")
+    path, none = f"/trade/{trade['trade_id']}/doubt", {"offer_id": None, "reason": "I have looked"}
+    status, problem = await json_of(await service.call("POST", path, none))
+    assert (status, problem["code"], problem["searches_needed"]) == (409, "doubt_too_young", 13)
+    for wrong in ({"offer_id": None}, {"reason": "x"}, {"offer_id": "x", "reason": "x"}, {"offer_id": None, "reason": ""}):
+        status, problem = await json_of(await service.call("POST", path, wrong))
+        assert (status, problem["code"]) == (400, "invalid_request"), wrong
+    status, named = await json_of(await service.call("POST", path, {"offer_id": "4711", "reason": "seen on Steam"}))
+    assert (status, named["status"]) == (200, "in_doubt")
+    await service.report("find_inconclusive", trade, {"reason": "items_not_in_place"})
+    enough = update(models.trades).where(models.trades.c.trade_id == trade["trade_id"]).values(find_tries=13)
+    await service.ctx.db.run(lambda connection: connection.execute(enough).rowcount)
+    service.bots.sends = "offer_active"
+
+    async def believed() -> bool:
+        status, answer = await json_of(await service.call("POST", path, none))
+        return bool(status == 200 and answer["attempt"] == 2)
+
+    async with asyncio.timeout(60):
+        while not await believed():  # until the search's word was applied
+            await asyncio.sleep(0.05)
+    assert (await service.until(trade["trade_id"], "sent"))["offer_id"]
+    status, problem = await json_of(await service.call("POST", path, none))
+    assert (status, problem["code"]) == (409, "too_late")
+    status, problem = await json_of(await service.call("POST", "/trade/trd_none/doubt", none))
+    assert (status, problem["code"]) == (404, "not_found")
 
 
 async def test_story_of_a_trade_that_does_not_exist(service: Service) -> None:

@@ -48,6 +48,30 @@ async def test_a_trades_story_is_told_to_people_and_programs(world: World, tmp_p
     assert fleet(config, "trades", "show", "trd_none").exit_code == 1
 
 
+async def test_an_operator_decides_about_a_doubt(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    [trade_id] = await world.deposit(1)
+    await world.tell(trade_id, "answer_lost", reason="timeout")
+    for wrong in (
+        [],
+        ["--none"],
+        ["--reason", "x"],
+        ["--none", "--offer", "1", "--reason", "x"],
+        ["--offer", "x", "--reason", "x"],
+    ):
+        assert fleet(config, "trades", "doubt", trade_id, *wrong).exit_code == 2, wrong
+    told = fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "I have looked")
+    assert told.exit_code == 1 and "long enough" in told.output
+    assert "looks this offer up" in fleet(config, "trades", "doubt", trade_id, "--offer", "4711", "--reason", "seen").stdout
+    await world.tell(trade_id, "find_inconclusive", reason="items_not_in_place")
+    world.change(update(models.trades).values(find_tries=13))
+    told = fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "I have looked")
+    assert told.exit_code == 0 and "queued" in told.stdout, told.output
+    shown = fleet(config, "trades", "show", trade_id).stdout
+    assert "An operator has looked: there is no such offer." in shown and "I have looked" in shown and "4711" in shown
+    assert fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "again").exit_code == 1
+
+
 async def test_a_blocked_player_is_unblocked_by_steam_id(world: World, tmp_path: Path) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)

@@ -102,6 +102,28 @@ def test_an_accepted_offer_whose_exchange_is_under_way_is_asked_about_again(lab:
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_accepted"]
 
 
+def test_an_offer_that_is_named_is_looked_up_by_its_id(lab: Lab, player: SteamAccount) -> None:
+    """Steam's lists do not show it; an operator, or the balancer, knows its id."""
+    trade = lost(lab, player, made=True)
+    (offer,) = lab.me.offers()
+    lab.me.fault("GetTradeOffers", "maintenance", shape="empty")
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    (report,) = lab.do(lab.find_order(replace(trade, offer_id=offer["offer_id"])))
+    assert (report.kind, report.data["offer_id"]) == ("offer_active", offer["offer_id"])
+
+
+def test_a_wrong_offer_that_is_named_is_not_taken(lab: Lab, world: SteamWorld, player: SteamAccount) -> None:
+    trade = lost(lab, player, made=False)
+    stranger = world.account("player")
+    other = lab.do(lab.send_order(stranger, [], stranger.assets()))[-1].data["offer_id"]
+    same_partner = lab.do(lab.send_order(player, [], player.assets(2)[1:]))[-1].data["offer_id"]
+    lab.me.fault("GetTradeOffers", "maintenance", shape="empty", times=6)
+    for name in (other, same_partner, "1", "99999999999999999999"):
+        (report,) = lab.do(lab.find_order(replace(trade, offer_id=name)))
+        assert report.kind == "find_inconclusive"
+    assert {offer["state"] for offer in lab.me.offers()} == {2}
+
+
 # --- absent --------------------------------------------------------------------------------------
 
 
