@@ -3,16 +3,16 @@
 import hashlib
 import struct
 from collections import Counter
-from operator import add
+from itertools import accumulate
 
 from lottery.encoding import TAG, U32, U64, S, sha256
 from lottery.verify.pot import Pot, totals
 from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
 
-# U32 i, U64 bet, user, item, deposit, price, first ticket, ticket count, U8 team, U64 time, and the length that begins the
-# client seed's S: all big-endian, without gaps.
-ITEM_LAYOUT = struct.Struct(">IQQQQQQQBQI")
+# The tag, the log's value, U32 i, U64 bet, user, item, deposit, price, first ticket, ticket count, U8 team, U64 time, and
+# the length that begins the client seed's S: all big-endian, without gaps.
+ITEM_LAYOUT = struct.Struct(">10s32sIQQQQQQQBQI")
 ITEM_TAG = TAG("lot1.item")
 OPERATORS = 2
 DIGITS_MAX = 1000
@@ -20,43 +20,45 @@ DIGITS_MAX = 1000
 
 def check(record: Record, report: Report) -> None:
     """Tickets, players, order and limits, then the log over all of it. Raises: Lie."""
-    tickets = check_tickets(record, report)
-    check_players(record, report, tickets)
+    report.rule("tickets: rule", paid_in_full, record)
+    record["pot"] = Pot(record["items"], record["rules"])
+    check_tickets(record, report)
+    check_players(record, report)
     for name, rule in (("order of bets", orderly), ("limits of the room", within_limits), ("typed numbers", well_typed)):
         report.rule(name, rule, record)
     check_log(record, report)
 
 
-def check_tickets(record: Record, report: Report) -> int:
-    """Ranges from 0 without gap or overlap, as many tickets as the room gives for the item; the answer is their number."""
-    report.rule("tickets: rule", paid_in_full, record)
+def paid_in_full(record: Record) -> str:
+    """In a raffle each purchase pays for whole tickets. Raises: Lie."""
+    rules = record["rules"]
+    if rules["raffle"] is None:
+        return f"one per {rules['tickets']}"
+    full = rules["raffle"]["ticket_price"]
+    require(full > 0, "raffle tickets that cost nothing")
+    require(all(price % full == 0 for price in record["items"]["price"]), f"a purchase of a fraction of a ticket at {full}")
+    return "as many as were bought"
+
+
+def check_tickets(record: Record, report: Report) -> None:
+    """Ranges from 0 without gap or overlap, as many tickets as the room gives for the item, and their sums."""
     items, pot = record["items"], record["pot"]
-    numbers = list(zip(pot.firsts, pot.tickets, strict=True))
-    starts = [first if count else None for first, count in numbers]
-    ends = [first + count - 1 if count else None for first, count in numbers]
+    starts, ends = pot.firsts, [end - 1 for end in accumulate(pot.tickets)]
+    if not all(pot.tickets):
+        starts = [start if count else None for start, count in zip(starts, pot.tickets, strict=True)]
+        ends = [end if count else None for end, count in zip(ends, pot.tickets, strict=True)]
     if (items["tickets_start"], items["tickets_end"]) != (starts, ends):
         due, claimed = zip(starts, ends, strict=True), zip(items["tickets_start"], items["tickets_end"], strict=True)
         for index, (found, said) in enumerate(zip(due, claimed, strict=True)):
             report.same(f"tickets of item {index}", said, found)
-    tickets: int = sum(pot.tickets)
+    tickets = pot.all_tickets
     report.same("tickets", (record["close"]["tickets"], record["outcome"]["tickets"]), (tickets, tickets), str(tickets))
-    report.same("bank", record["bank"], sum(pot.prices))
-    return tickets
+    report.same("bank", record["bank"], pot.bank)
 
 
-def paid_in_full(record: Record) -> str:
-    """In a raffle each purchase pays for whole tickets. Raises: Lie."""
-    rules = record["rules"]
-    if rules["raffle"] is not None:
-        full = rules["raffle"]["ticket_price"]
-        require(full > 0, "raffle tickets that cost nothing")
-        require(all(price % full == 0 for price in record["pot"].prices), f"a purchase of a fraction of a ticket at {full}")
-    return f"one per {rules['tickets']}" if rules["raffle"] is None else "as many as were bought"
-
-
-def check_players(record: Record, report: Report, tickets: int) -> None:
+def check_players(record: Record, report: Report) -> None:
     """Everybody who bet, in the order of first bets, with his chance and whether he won."""
-    own = record["pot"].tickets_of
+    own, tickets = record["pot"].tickets_of, record["pot"].all_tickets
     winners = {winner["user_id"] for winner in record["outcome"]["winners"]}
     found = {
         "user_id": list(own),
@@ -68,16 +70,16 @@ def check_players(record: Record, report: Report, tickets: int) -> None:
 
 def orderly(record: Record) -> str:
     """Bets are numbered from 1; all rows of one are of one user, one team and one moment; time does not run back."""
-    items, times = record["items"], record["items"]["time_ms"]
-    numbers = list(dict.fromkeys(items["bet"]))
+    items, times, pot = record["items"], record["items"]["time_ms"], record["pot"]
+    numbers = list(pot.value_of_bet)
     bets = set(zip(items["bet"], items["user_id"], times, items["team"], items["client_seed"], strict=True))
     require(not times or record["time_start"] is not None, "there are bets, but the game never began")
     require(items["bet"] == sorted(items["bet"]) and numbers == list(range(1, len(numbers) + 1)), "bets are out of order")
     require(len(bets) == len(numbers), "a bet has more than one user, moment, team or client seed")
     moments = [record["time_start"] or 0, *times, record["close"]["close_ms"]]
     require(moments == sorted(moments), "time runs back between the start, the bets and the close")
-    require(len(set(items["deposit_id"])) == len(times), "a deposit was bet twice")
-    return f"{len(numbers)} bets, {len(times)} items"
+    require(len(pot.price_of) == pot.size, "a deposit was bet twice")
+    return f"{len(numbers)} bets, {pot.size} items"
 
 
 def within_limits(record: Record) -> str:
@@ -125,7 +127,7 @@ def _check_raffle(record: Record) -> None:
     require(set(items["item_id"]) <= {raffle["template"]}, "a purchase of another template")
     full, tickets = raffle["price"] + raffle["commission"], raffle["tickets"]
     require(tickets > 0 and raffle["ticket_price"] == -(-full // tickets), "the ticket price does not follow from the template")
-    require(sum(record["pot"].tickets) <= tickets, "more tickets were sold than there are")
+    require(record["pot"].all_tickets <= tickets, "more tickets were sold than there are")
 
 
 def well_typed(record: Record) -> str:
@@ -155,12 +157,12 @@ def check_log(record: Record, report: Report) -> None:
 
 def item_log(value: bytes, pot: Pot) -> bytes:
     """The log's value after these items; the value after one item is also the receipt of who bet it."""
-    items, seeds = pot.items, list(map(str.encode, pot.items["client_seed"]))
-    before = (range(1, pot.size + 1), items["bet"], pot.users, items["item_id"], items["deposit_id"], pot.prices)
-    after = (pot.firsts, pot.tickets, items["team"], items["time_ms"], map(len, seeds))
-    tag, digest_of = ITEM_TAG, hashlib.sha256
-    for told in map(add, map(ITEM_LAYOUT.pack, *before, *after), seeds):
-        value = digest_of(tag + value + told).digest()
+    items, pack, hash_of = pot.items, ITEM_LAYOUT.pack, hashlib.sha256
+    who = (range(1, pot.size + 1), items["bet"], pot.users, items["item_id"], items["deposit_id"], pot.prices)
+    what = (pot.firsts, pot.tickets, items["team"], items["time_ms"], map(str.encode, items["client_seed"]))
+    for i, bet, user, item, deposit, price, first, count, team, time_ms, seed in zip(*who, *what, strict=True):
+        told = pack(ITEM_TAG, value, i, bet, user, item, deposit, price, first, count, team, time_ms, len(seed))
+        value = hash_of(told + seed).digest()
     return value
 
 

@@ -12,6 +12,7 @@ from lottery.verify.shape import Record
 BLOCK_BITS = 256
 SPARE_BITS = 64
 DIGITS = 96
+DECIMAL, BLOCK = 10**DIGITS, 2**BLOCK_BITS
 ATTEMPTS_MAX = 1000
 
 
@@ -134,4 +135,4 @@ def uniform(key: bytes, below: int, label: str, index: int) -> int:
 
 def decimal(value: int) -> str:
     """N/2^256 with 96 digits, rounded up: so tickets·number, floored, is the ticket itself at every border."""
-    return "0." + str(-(-value * 10**DIGITS // 2**BLOCK_BITS)).zfill(DIGITS)
+    return "0." + str(-(-value * DECIMAL // BLOCK)).zfill(DIGITS)

@@ -61,7 +61,7 @@ def reason(record: Record) -> str:
     elif closed_by == "bank":
         require(bank_limit is not None and record["bank"] >= bank_limit and close_ms == last_bet, "the bank was not full then")
     elif closed_by == "sold_out":
-        sold = rules["raffle"] is not None and sum(pot.tickets) == rules["raffle"]["tickets"]
+        sold = rules["raffle"] is not None and pot.all_tickets == rules["raffle"]["tickets"]
         require(sold and close_ms == last_bet, "the raffle was not sold out then")
     elif closed_by == "time":
         require(close_ms == record["outcome"]["deadline"], "the close is not at the deadline")
@@ -97,7 +97,7 @@ def over(record: Record) -> bool:
     if rules["entropy"].startswith("manual:mixed"):
         return False
     if rules["raffle"] is not None:
-        return bool(sum(pot.tickets) == rules["raffle"]["tickets"])
+        return bool(pot.all_tickets == rules["raffle"]["tickets"])
     end, bank_limit = record["outcome"]["deadline"], rules["global_pot_limit"]
     late = end is not None and record["close"]["close_ms"] >= end
     return bool(late or pot.size == rules["item_limit_max"] or (bank_limit is not None and record["bank"] >= bank_limit))

@@ -56,8 +56,9 @@ def classic(record: Record) -> tuple[list[Record], list[int]]:
     winner, taken = outcome["winners"][0]["user_id"], outcome["rake"] or {"taken": [], "change": [], "net": 0}
     gone = set(taken["taken"])
     left = [row for row in record["pot"].dearest_first if row[DEPOSIT] not in gone]
-    own, others = [row for row in left if row[OWNER] == winner], [row for row in left if row[OWNER] != winner]
-    found = payout(winner, record["bank"] - taken["net"], rake.deposits(own + others))
+    own = [row[DEPOSIT] for row in left if row[OWNER] == winner]
+    others = [row[DEPOSIT] for row in left if row[OWNER] != winner]
+    found = payout(winner, record["bank"] - taken["net"], own + others)
     found["change"] = taken["change"]
     return [found], taken["taken"]
 

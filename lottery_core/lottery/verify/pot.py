@@ -18,55 +18,43 @@ class Pot:
     """The items, as the room's rules count them. Nothing in here believes what the record says about tickets."""
 
     def __init__(self, items: dict[str, list[Any]], rules: dict[str, Any]) -> None:
-        self.items, self.rules = items, rules
+        self.items = items
         self.users: list[int] = items["user_id"]
         self.prices: list[int] = items["price"]
         self.size = len(self.users)
-
-    @cached_property
-    def tickets(self) -> list[int]:
-        """Tickets for each item: one per cent, one per item, or as many as were paid for."""
-        if self.rules["tickets"] == "cent":
-            return self.prices
-        if self.rules["tickets"] == "item":
-            return [1 for _ in self.prices]
-        return [price // self.rules["raffle"]["ticket_price"] for price in self.prices]
-
-    @cached_property
-    def firsts(self) -> list[int]:
+        self.bank = sum(self.prices)
+        self.tickets = tickets_for(self.prices, rules)
+        self.firsts = [0, *accumulate(self.tickets)]
         """How many tickets there were before each item."""
-        return list(accumulate(self.tickets, initial=0))[:-1]
-
-    @cached_property
-    def tickets_of(self) -> dict[int, int]:
+        self.all_tickets = self.firsts.pop()
+        self.tickets_of = totals(self.users, self.tickets)
         """Tickets by user, in the order of first bets."""
-        return totals(self.users, self.tickets)
-
-    @cached_property
-    def value_of(self) -> dict[int, int]:
+        self.value_of = self.tickets_of if self.tickets is self.prices else totals(self.users, self.prices)
         """Cents by user, in the order of first bets."""
-        return self.tickets_of if self.tickets is self.prices else totals(self.users, self.prices)
-
-    @cached_property
-    def value_of_bet(self) -> dict[int, int]:
+        self.value_of_bet = totals(items["bet"], self.prices)
         """Cents by number of the bet."""
-        return totals(self.items["bet"], self.prices)
-
-    @cached_property
-    def price_of(self) -> dict[int, int]:
+        self.price_of = dict(zip(items["deposit_id"], self.prices, strict=True))
         """Cents by deposit."""
-        return dict(zip(self.items["deposit_id"], self.prices, strict=True))
 
     @cached_property
     def dearest_first(self) -> list[Row]:
         """The rows of the pot by price, dearest first, then by the lower deposit."""
-        rows = zip(self.items["deposit_id"], self.prices, self.users, self.items["item_id"], strict=True)
-        return sorted(sorted(rows), key=itemgetter(PRICE), reverse=True)  # sorting keeps what was sorted before among equals
+        rows = sorted(zip(self.items["deposit_id"], self.prices, self.users, self.items["item_id"], strict=True))
+        return sorted(rows, key=itemgetter(PRICE), reverse=True)  # sorting keeps what was sorted before among equals
+
+
+def tickets_for(prices: list[int], rules: dict[str, Any]) -> list[int]:
+    """Tickets for each item: one per cent, one per item, or as many as were paid for."""
+    if rules["tickets"] == "cent":
+        return prices
+    if rules["tickets"] == "item":
+        return [1 for _ in prices]
+    return [price // rules["raffle"]["ticket_price"] for price in prices]
 
 
 def totals(groups: Sequence[int], amounts: Sequence[int]) -> dict[int, int]:
     """Amounts added up by group, in the order in which groups first come."""
-    found = dict.fromkeys(groups, 0)
+    found: dict[int, int] = {}
     for group, amount in zip(groups, amounts, strict=True):
-        found[group] += amount
+        found[group] = found.get(group, 0) + amount
     return found

@@ -29,9 +29,9 @@ def check_chain(record: Record, report: Report) -> None:
     """Hash the secret back to the earlier value of the chain that was published."""
     published, steps = record["chain"], record["id"] - record["chain"]["round"]
     report.holds("chain: place", 1 <= steps <= CHAIN_STEPS_MAX, f"{steps} steps back", f"{steps} steps is no distance to check")
-    value = record["secret"]
+    value, link = record["secret"], TAG("lot1.chain") + S(record["room"])
     for _ in range(steps):
-        value = sha256(TAG("lot1.chain"), S(record["room"]), value)
+        value = sha256(link, value)
     report.same(f"chain: secret of round {record['id']} leads to value {published['round']}", published["value"], value)
 
 

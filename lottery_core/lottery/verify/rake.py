@@ -76,8 +76,8 @@ def declared(record: Record) -> str:
             2 * (rake["due"] + rake["carry"]) <= others, "with earlier rests, more than half of the others' stakes is asked for"
         )
     require(stock == sorted(set(stock)), "the stock is not in ascending order of deposits")
-    taken = [*record["items"]["deposit_id"], *[each["deposit_id"] for each in record["outcome"]["guarantees"]]]
-    require(set(stock).isdisjoint(taken), "a row of the stock is in the pot as well")
+    bound = [*record["pot"].price_of, *[each["deposit_id"] for each in record["outcome"]["guarantees"]]]
+    require(set(stock).isdisjoint(bound), "a row of the stock is in the pot as well")
     return f"carry {rake['carry']}, {len(stock)} rows of stock"
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from lottery.verify.pot import Pot
 from lottery.verify.strict import (
     Unreadable,
     fields,
@@ -146,7 +145,7 @@ RECORD = fields(
 
 
 def read(value: Any) -> Record:
-    """A record with bytes in the place of hex, its items and players as columns, and as `pot` what follows from the items.
+    """A record with bytes in the place of hex, its items and players as columns.
 
     Raises: Unreadable, naming the field.
     """
@@ -154,5 +153,4 @@ def read(value: Any) -> Record:
         record: Record = RECORD(value)
     except Unreadable as error:
         raise Unreadable(f"record{error}") from error
-    record["pot"] = Pot(record["items"], record["rules"])
     return record

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 from lottery import encoding
@@ -72,10 +73,11 @@ class number:
 
     def fit(self, values: Sequence[Any]) -> bool:
         """True when each of many values can be read so; False: one of them may be wrong, look at each."""
-        if self.or_null and None in values:
+        kinds = list(map(type, values))
+        if kinds.count(int) < len(values):
+            if not self.or_null or kinds.count(int) + kinds.count(NoneType) < len(values):
+                return False
             values = [value for value in values if value is not None]
-        if list(map(type, values)).count(int) < len(values):
-            return False
         try:
             array("Q", values)  # takes integers from 0 to 2^64-1 and no others, quicker than min and max would tell
         except OverflowError:
@@ -134,10 +136,10 @@ def hexed(length: int | None = None) -> Reader:
 
 def one_of(*allowed: Any) -> Reader:
     """One of a few values; 1 is not True here."""
-    typed = [(type(each), each) for each in allowed]
+    kinds = set(map(type, allowed))
 
     def read(value: Any) -> Any:
-        if (type(value), value) not in typed:
+        if type(value) not in kinds or value not in allowed:
             raise Unreadable(f" must be one of {', '.join(map(repr, allowed))}")
         return value
 
@@ -155,11 +157,12 @@ def nullable(reader: Reader) -> Reader:
 
 def list_of(reader: Reader, longest: int = LONGEST) -> Reader:
     """A list of one kind of thing."""
+    fit = reader.fit if isinstance(reader, Column) else None
 
     def read(value: Any) -> list[Any]:
         if type(value) is not list or len(value) > longest:
             raise Unreadable(f" must be a list of at most {longest}")
-        if isinstance(reader, Column) and reader.fit(value):
+        if not value or (fit is not None and fit(value)):
             return value
         return one_by_one(reader, value)
 
@@ -188,7 +191,7 @@ def pairs_of(column: Column, longest: int = LONGEST) -> Reader:
     def read(value: Any) -> list[list[Any]]:
         if type(value) is not list or len(value) > longest:
             raise Unreadable(f" must be a list of at most {longest}")
-        as_due = set(map(type, value)) <= {list} and set(map(len, value)) <= {2} and column.fit([*chain(*value)])
+        as_due = set(map(type, value)) <= {list} and set(map(len, value)) <= {2} and column.fit(list(chain(*value)))
         return value if as_due else one_by_one(pair, value)
 
     return read
@@ -227,6 +230,7 @@ def table_of(**columns: Column) -> Reader:
     Whole columns are quick to check: the one value that is wrong is looked for only when there is one.
     """
     width, rows, of_row = {len(columns)}, list_of(fields(**columns)), itemgetter(*columns)
+    fits = [(name, column.fit) for name, column in columns.items()]
 
     def by_field(value: list[dict[str, Any]]) -> dict[str, list[Any]]:
         found = map(list, zip(*map(of_row, value), strict=True)) if value else [[] for _ in columns]
@@ -239,7 +243,10 @@ def table_of(**columns: Column) -> Reader:
             found = by_field(value)
         except KeyError:
             return None
-        return found if all(column.fit(found[name]) for name, column in columns.items()) else None
+        for name, fit in fits:
+            if not fit(found[name]):
+                return None
+        return found
 
     def read(value: Any) -> dict[str, list[Any]]:
         found = as_due(value) if type(value) is list and len(value) <= LONGEST else None

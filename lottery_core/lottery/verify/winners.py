@@ -79,8 +79,7 @@ def typed_once(record: Record) -> str:
 
 def one_draw(record: Record, left: list[Range], index: int) -> tuple[int, int]:
     """Ticket and owner of one draw among the tickets of those who have not won."""
-    kind, key, tickets = record["rules"]["entropy"], chance.final(record), sum([count for _, count, _ in left])
-    assert key is not None
+    kind, key, tickets = record["rules"]["entropy"], record["final"], sum([count for _, count, _ in left])
     if not kind.startswith("manual:"):
         return owner_of_place(left, chance.uniform(key, tickets, "winner", index))
     number = int(record["manual"][index]["digits"])
@@ -109,8 +108,7 @@ def survivors(record: Record) -> tuple[list[Record], list[Record]]:
     """5v5: somebody leaves per draw until one team is empty; the answer is who stayed, and who left with which value."""
     bets, sides = seats(record)
     living, gone = list(bets), list[Record]()
-    key, everyone = chance.final(record), lcm(*bets.values())
-    assert key is not None
+    key, everyone = record["final"], lcm(*bets.values())
     while len({sides[user] for user in living}) == len(SIDES):
         weights = leaving_weights(record["rules"]["ranges"], {user: bets[user] for user in living}, everyone)
         value = chance.uniform(key, sum(weights.values()), "elim", len(gone))
