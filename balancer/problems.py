@@ -224,6 +224,8 @@ async def _answered(
         if error.status < 400:
             raise
         return respond_http(error)
+    except web.RequestPayloadError:  # the body breaks off, or is not compressed as it says
+        return respond_status(400)
     except Exception:
         _log.exception("request failed", action="http", method=request.method)
         return _response(500, internal())

@@ -102,8 +102,8 @@ def new_secret() -> str:
 
 
 def session_hash(session_id: str) -> str:
-    """What the database keeps of a session id."""
-    return hashlib.sha256(b"session:" + session_id.encode()).hexdigest()
+    """What the database keeps of a session id; of any text that a cookie may hold."""
+    return hashlib.sha256(b"session:" + session_id.encode(errors="surrogateescape")).hexdigest()
 
 
 def csrf_of(session_id: str) -> str:

@@ -139,5 +139,5 @@ class MasterKey:
         return hashlib.sha256(b"token:" + token.encode()).hexdigest()
 
     def api_key_hash(self, api_key: str) -> str:
-        """What the database keeps of an API key: a keyed hash, as the keys are random and long."""
-        return hashlib.blake2b(api_key.encode(), key=self._pepper, digest_size=32).hexdigest()
+        """What the database keeps of an API key: a keyed hash, as keys are random and long. Any text of a header has one."""
+        return hashlib.blake2b(api_key.encode(errors="surrogateescape"), key=self._pepper, digest_size=32).hexdigest()

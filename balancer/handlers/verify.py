@@ -37,6 +37,7 @@ BAD = {
         "Each offer can be checked once. If it was not you who checked it, decline it and ask for a new one on the site.",
     ),
 }
+NOT_OUR_FORM = ("This form is not ours.", "Start again from the link in the trade offer.")
 TRY_AGAIN = "Try again in a moment."
 
 
@@ -168,7 +169,10 @@ async def consume(request: web.Request) -> web.StreamResponse:
 async def _form(request: web.Request) -> web.Response:
     """The signed-in player's own check: uses the token up if it is his."""
     ctx = request.app[api.CONTEXT]
-    form = await request.post()
+    try:
+        form = await request.post()
+    except (ValueError, LookupError):  # bytes that are no text, or text in no known encoding
+        return _refused(403, *NOT_OUR_FORM)
     token, csrf = str(form.get("token", ""))[:100], str(form.get("csrf", ""))[:100]
     session_id = request.cookies.get(SESSION_COOKIE)
     steam_id = await verify.signed_in(ctx, session_id)
@@ -176,7 +180,7 @@ async def _form(request: web.Request) -> web.Response:
         link = _sign_in_link(ctx.settings, token) if token else None
         return _refused(403, "You are not signed in any more.", "Sign in once more and check again.", link)
     if not verify.csrf_is_right(session_id, csrf):
-        return _refused(403, "This form is not ours.", "Start again from the link in the trade offer.")
+        return _refused(403, *NOT_OUR_FORM)
     try:
         answer = await _checked(request, ctx, addresses.of(request), token, steam_id)
     except RateLimited as error:
