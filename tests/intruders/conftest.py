@@ -6,17 +6,18 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from flow_site import Website
+from flow_site import Website, patient
 from forward_proxy import proxied
 from intruders.guarded import GuardedStack
 
 from scripts.embedded import EmbeddedPostgres, find_postgres
 from scripts.stack import Wish
 
-QUICK_LOOKS = {
-    "trades": {"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.0, "items_look_s": 1.0, "inventory_cache_s": 60.0},
-    "group": {"lease_s": 5.0, "heartbeat_s": 0.5},
-}
+# A lease that an intruder takes lapses within the time that a trade is waited for.
+QUICK_LOOKS = patient(
+    trades={"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.0, "items_look_s": 1.0, "inventory_cache_s": 60.0},
+    group={"lease_s": 10.0, "heartbeat_s": 0.5},
+)
 DATABASE_PASSWORD = "Planted-database-password"
 PROXY_PASSWORD = "Planted-proxy-password"
 
@@ -49,7 +50,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, own_postgres: EmbeddedPost
         assert DATABASE_PASSWORD in wish.database_url
     with contextlib.ExitStack() as stack:
         proxy = stack.enter_context(proxied()).replace("http://", f"http://bot:{PROXY_PASSWORD}@")
-        yield stack.enter_context(GuardedStack(wish, proxy))
+        running = stack.enter_context(GuardedStack(wish, proxy))
+        Website(running).settings(bound_share=0)
+        yield running
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def balancer_settings(redis_url: str, database_url: str, folder: Path) -> Settin
     MasterKey.create(master)
     prices.write_text(json.dumps(PRICES))
     values: dict[str, dict[str, Any]] = {
-        "redis": {"url": redis_url},
+        "redis": {"url": redis_url, "timeout_s": 60.0},
         "database": {"url": database_url},
         "balancer": {
             "port": 0,
@@ -67,7 +67,7 @@ def balancer_settings(redis_url: str, database_url: str, folder: Path) -> Settin
             "wait_max_s": 0.02,
             "heartbeat_read_s": 0.5,
         },
-        "group": {"offline_after_s": 600.0},
+        "group": {"offline_after_s": 86400.0},
         "trades": {"inventory_wait_s": 50.0, "sweep_s": 86400.0, "watch_s": 86400.0},
         "limits": {"offers_per_partner_max": 1000, "offers_per_bot_max": 1000, "inventory_limit": 1000},
     }

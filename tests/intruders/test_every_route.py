@@ -14,7 +14,7 @@ from intruders.fuzzed import OPERATIONS, Fuzzed, balancer_settings, negative, po
 
 from scripts.embedded import EmbeddedRedis
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("routes"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("routes"), pytest.mark.timeout(600)]
 
 QUICK, THOROUGH = 15, 400
 # A page that a refused player still gets, a file, a redirect: these have no parameters that could be wrong.
