@@ -108,6 +108,7 @@ async def test_a_new_doubt_needs_searches_of_its_own(world: World) -> None:
     trade_id = await stays_in_doubt(world)
     decide(world, trade_id)
     await sweep.give_orders(world.ctx)
+    await world.ctx.outbox.drain()
     await world.tell(trade_id, "answer_lost", reason="timeout")
     assert refused(world, trade_id) == "doubt_too_young"
 
