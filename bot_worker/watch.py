@@ -11,13 +11,15 @@ from bot_worker.seeing import Seen
 from bot_worker.steam import answers
 from bot_worker.steam.shapes import Offer
 from shared import log
-from shared.domain.status import EARLY, TradeEvent, TradeStatus
+from shared.domain.status import EARLY, ENDED_UNMOVED, TradeEvent, TradeStatus
 from shared.errors import SteamUnavailable
 from shared.messages import Order, WatchedTrade, WatchOrder
 
 E, S = TradeEvent, TradeStatus
 # Steam back-dates changes (node-steam-tradeoffer-manager looks back 30 min).
 BACK_DATED_S = 1800
+# A hold is not called off: that would lock the bot's trading for a week.
+NOT_ANSWERED = frozenset({answers.ACTIVE, answers.NEEDS_CONFIRMATION})
 # A trade in hold lives for two weeks: all that changed since it began is read this often, else what is new since the last look.
 WHOLE_EVERY_S = 600.0
 
@@ -66,7 +68,10 @@ def look_through(bot: Bot, trades: Sequence[WatchedTrade], shown: Sequence[Offer
 
 
 def finish(bot: Bot, seen: Sequence[tuple[WatchedTrade, Seen]], tell: Tell) -> None:
-    """After the reports: cancel second live offers, confirm what waits for the phone. The next look sees what came of it."""
+    """After the reports: cancel second live offers and those of trades that are over, confirm what waits for the phone.
+
+    The next look sees what came of it.
+    """
     for trade, one in seen:
         if one.offer is not None:
             bot.memory.absent.forget((trade.trade_id, trade.attempt))
@@ -74,7 +79,11 @@ def finish(bot: Bot, seen: Sequence[tuple[WatchedTrade, Seen]], tell: Tell) -> N
         for offer in one.spare:
             _log.warning("second_offer_canceled", offer_id=offer.offer_id)
             bot.session.cancel(offer.offer_id)
-        if one.offer is not None and one.offer.state == answers.NEEDS_CONFIRMATION:
+        if one.offer is not None and trade.status in ENDED_UNMOVED and one.offer.state in NOT_ANSWERED:
+            # It came too late: its trade is over, its rows are free.
+            _log.warning("offer_of_an_ended_trade_canceled", trade_id=trade.trade_id, offer_id=one.offer.offer_id)
+            bot.session.cancel(one.offer.offer_id)
+        elif one.offer is not None and one.offer.state == answers.NEEDS_CONFIRMATION:
             _confirm(bot, trade, one.offer, tell)
 
 

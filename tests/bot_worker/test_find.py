@@ -102,6 +102,26 @@ def test_an_accepted_offer_whose_exchange_is_under_way_is_asked_about_again(lab:
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_accepted"]
 
 
+@pytest.mark.parametrize("give", [False, True])
+def test_a_late_offer_of_a_trade_that_is_over_is_canceled(lab: Lab, player: SteamAccount, give: bool) -> None:
+    """A worker that stood still sent it after its trade had ended; a report that did not fit led to this search."""
+    trade = lost(lab, player, made=True, give=give)
+    (report,) = lab.do(lab.find_order(replace(trade, status="canceled")))
+    assert report.kind == ("confirmation_needed" if give else "offer_active")
+    (offer,) = lab.me.offers()
+    assert offer["state"] == 6
+    assert kinds(lab.do(lab.find_order(replace(trade, status="canceled")))) == ["offer_canceled"]
+
+
+def test_a_held_or_accepted_offer_of_a_trade_that_is_over_is_left(lab: Lab, player: SteamAccount) -> None:
+    trade = lost(lab, player, made=True)
+    (offer,) = lab.me.offers()
+    player.act(offer["offer_id"], "accept")
+    assert kinds(lab.do(lab.find_order(replace(trade, status="failed")))) == ["offer_accepted"]
+    (offer,) = lab.me.offers()
+    assert offer["state"] == 3
+
+
 def test_an_offer_that_is_named_is_looked_up_by_its_id(lab: Lab, player: SteamAccount) -> None:
     """Steam's lists do not show it; an operator, or the balancer, knows its id."""
     trade = lost(lab, player, made=True)
