@@ -3,10 +3,14 @@
 Nothing is half-accepted: `accept` works out everything before it touches the round.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate, repeat
+from typing import NamedTuple
+
 from lottery.errors import Refused
 from lottery.events import Bet, Buy, Denial, Row
 from lottery.fairness import log_items
-from lottery.state import Entry, Placed, Player, Receipt, Round, new_entry
+from lottery.state import Placed, Player, Receipt, Round, new_entry
 
 TICKETS_MAX = 10**18 - 1
 """Up to here the published decimal number gives the exact ticket (fairness.winning_number)."""
@@ -16,12 +20,24 @@ CLIENT_SEED_BYTES = 64
 SOUVENIR = "souvenir"
 
 
+class Offer(NamedTuple):
+    """The rows of a bet as columns, in the order of the fields of `Row`: quick to check, to add up and to enter."""
+
+    deposits: tuple[int, ...]
+    items: tuple[int, ...]
+    owners: tuple[int, ...]
+    prices: tuple[int, ...]
+    statuses: tuple[str, ...]
+    locks: tuple[str | None, ...]
+    settled: tuple[bool, ...]
+    names: tuple[str, ...]
+
+
 def place(state: Round, bet: Bet) -> Receipt:
     """Accepts a bet into the round. Raises Refused with the first check that fails; then nothing has changed."""
-    check(state, bet)
-    per_cent = state.rules.tickets == "cent"
-    priced = [(item, deposit, price or 0, (price or 0) if per_cent else 1) for deposit, item, _, price, *_ in bet.rows]
-    return accept(state, bet, priced)
+    offer = check(state, bet)
+    tickets = offer.prices if state.rules.tickets == "cent" else (1,) * len(bet.rows)
+    return accept(state, bet, offer.items, offer.deposits, offer.prices, tickets)
 
 
 def purchase(state: Round, buy: Buy) -> Receipt:
@@ -41,15 +57,15 @@ def purchase(state: Round, buy: Buy) -> Receipt:
     if buy.balance < price:
         affordable = buy.balance // terms.ticket_price if terms.ticket_price else left
         raise Refused("balance", needed=price, capacity=max(0, affordable))
-    entry = (terms.template, len(state.entries) + 1, price, buy.quantity)
-    return accept(state, Bet(buy.now, buy.token, buy.user_id, (), client_seed=buy.client_seed), [entry])
+    bet = Bet(buy.now, buy.token, buy.user_id, (), client_seed=buy.client_seed)
+    return accept(state, bet, (terms.template,), (len(state.entries) + 1,), (price,), (buy.quantity,))
 
 
 # ---- the checks, in the order in which they are answered
 
 
-def check(state: Round, bet: Bet) -> None:
-    """Raises Refused for the first of the checks that fails, saying what would be accepted."""
+def check(state: Round, bet: Bet) -> Offer:
+    """What is offered. Raises Refused for the first of the checks that fails, saying what would be accepted."""
     rules = state.rules
     if rules.raffle is not None:
         raise Refused("mode", mode=rules.mode)
@@ -58,12 +74,15 @@ def check(state: Round, bet: Bet) -> None:
     _check_seed(bet.client_seed)
     if not bet.rows:
         raise Refused("empty")
-    if len({row.deposit_id for row in bet.rows}) != len(bet.rows):
+    offer = Offer._make(zip(*bet.rows, strict=True))
+    if len(set(offer.deposits)) != len(bet.rows):
         raise Refused("duplicate_rows")
-    _check_rows(state, bet.user_id, bet.rows)
-    _check_allowed(state, bet.rows)
+    if not _rows_in_order(state, bet.user_id, offer):
+        _check_rows(state, bet.user_id, bet.rows)
+    _check_allowed(state, offer)
     _check_team(state, bet)
-    _check_limits(state, bet)
+    _check_limits(state, bet, sum(offer.prices))
+    return offer
 
 
 def check_deadline(state: Round, now: int) -> None:
@@ -80,6 +99,22 @@ def _check_gate(gate: Denial | None) -> None:
 def _check_seed(client_seed: str) -> None:
     if len(client_seed.encode()) > CLIENT_SEED_BYTES:
         raise Refused("client_seed", bytes_max=CLIENT_SEED_BYTES)
+
+
+def _rows_in_order(state: Round, user_id: int, offer: Offer) -> bool:
+    """True when no row can be refused; else each has to be looked at. Whole columns are quicker to check than rows."""
+    count = len(offer.deposits)
+    return (
+        offer.statuses.count("active") == count
+        and offer.owners.count(user_id) == count
+        and offer.locks.count(None) == count
+        and state.rows.isdisjoint(offer.deposits)
+        and (state.rules.unsettled or all(offer.settled))
+        and None not in offer.prices
+        and min(offer.prices) >= 0
+        and max(offer.prices) <= TICKETS_MAX
+        and SOUVENIR not in "\n".join(offer.names).lower()
+    )
 
 
 def _check_rows(state: Round, user_id: int, rows: tuple[Row, ...]) -> None:
@@ -99,13 +134,13 @@ def _check_rows(state: Round, user_id: int, rows: tuple[Row, ...]) -> None:
             raise Refused("souvenir", deposit_id=deposit_id)
 
 
-def _check_allowed(state: Round, rows: tuple[Row, ...]) -> None:
+def _check_allowed(state: Round, offer: Offer) -> None:
     allowed = state.rules.allowed
     if allowed is None:
         return
-    for row in rows:
-        if row.item_id not in allowed:
-            raise Refused("not_allowed", deposit_id=row.deposit_id, allowed_items=sorted(allowed))
+    for deposit_id, item_id in zip(offer.deposits, offer.items, strict=True):
+        if item_id not in allowed:
+            raise Refused("not_allowed", deposit_id=deposit_id, allowed_items=sorted(allowed))
 
 
 def _check_team(state: Round, bet: Bet) -> None:
@@ -127,7 +162,7 @@ def _check_team(state: Round, bet: Bet) -> None:
         raise Refused("team_full", free=free)
 
 
-def _check_limits(state: Round, bet: Bet) -> None:
+def _check_limits(state: Round, bet: Bet, value: int) -> None:
     rules, count = state.rules, len(bet.rows)
     player = state.players.get(bet.user_id)
     items, staked = (player.items, player.value) if player else (0, 0)
@@ -135,7 +170,6 @@ def _check_limits(state: Round, bet: Bet) -> None:
         raise Refused("player_items", items=rules.bet_item_limit_max - items)
     if rules.item_limit_max is not None and len(state.entries) + count > rules.item_limit_max:
         raise Refused("capacity", capacity=rules.item_limit_max - len(state.entries))
-    value = sum([row.price or 0 for row in bet.rows])
     if rules.bet_value_min is not None and value < rules.bet_value_min:
         raise Refused("bet_value_min", at_least=rules.bet_value_min)
     if rules.bet_value_max is not None and staked + value > rules.bet_value_max:
@@ -150,42 +184,35 @@ def _check_limits(state: Round, bet: Bet) -> None:
 # ---- acceptance
 
 
-def accept(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> Receipt:
-    """Enters checked items (item id, deposit id, price, tickets): tickets in order, log values, totals.
+def accept(
+    state: Round, bet: Bet, items: Sequence[int], deposits: Sequence[int], prices: Sequence[int], tickets: Sequence[int]
+) -> Receipt:
+    """Enters checked items, given by columns: tickets in order, log values, totals.
 
     Raises Refused for a number that does not fit the log; then nothing has changed.
     """
-    entries, logs = _enter(state, bet, priced)
-    number, start = len(state.bets) + 1, len(state.entries)
-    end = start + len(entries)
-    placed = Placed(number, bet.user_id, bet.team, bet.now, bet.client_seed, start, end, state.log, ())
+    number, start, user_id = len(state.bets) + 1, len(state.entries), bet.user_id
+    *firsts, end = accumulate(tickets, initial=state.tickets)
+    entries = list(map(new_entry, zip(repeat(number), repeat(user_id), items, deposits, prices, firsts, tickets, strict=False)))
+    logs = log_items(state.log, start + 1, entries, bet.team, bet.now, bet.client_seed.encode())
+    placed = Placed(number, user_id, bet.team, bet.now, bet.client_seed, start, start + len(entries), state.log, ())
     state.bets.append(placed)
     state.bet_tokens[bet.token] = number
     state.entries.extend(entries)
-    state.firsts.extend([entry.first for entry in entries])
+    state.firsts.extend(firsts)
     if state.rules.raffle is None:
-        state.rows.update([entry.deposit_id for entry in entries])
+        state.rows.update(deposits)
     state.log = logs[-1]
-    _count(state, bet, entries)
-    return Receipt(number, bet.user_id, start + 1, tuple(entries), tuple(logs))
+    _count(state, bet, sum(prices), len(entries), end)
+    return Receipt(number, user_id, start + 1, tuple(entries), tuple(logs))
 
 
-def _enter(state: Round, bet: Bet, priced: list[tuple[int, int, int, int]]) -> tuple[list[Entry], list[bytes]]:
-    first, placed, user_id, entries = state.tickets, len(state.bets) + 1, bet.user_id, []
-    for item_id, deposit_id, price, tickets in priced:
-        entries.append(new_entry((placed, user_id, item_id, deposit_id, price, first, tickets)))
-        first += tickets
-    return entries, log_items(state.log, len(state.entries) + 1, entries, bet.team, bet.now, bet.client_seed.encode())
-
-
-def _count(state: Round, bet: Bet, entries: list[Entry]) -> None:
+def _count(state: Round, bet: Bet, value: int, items: int, end: int) -> None:
     player = state.players.get(bet.user_id)
     if player is None:
         player = state.players[bet.user_id] = Player(bet.user_id, bet.team)
     first = state.tickets
-    end = entries[-1].first + entries[-1].tickets
-    value = sum([entry.price for entry in entries])
-    player.items += len(entries)
+    player.items += items
     player.value += value
     player.tickets += end - first
     player.ranges.append((first, end))

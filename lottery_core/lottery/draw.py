@@ -131,5 +131,6 @@ def distinct_winners(
         ticket = remaining.original(index)
         user_id = find(ticket)
         winners.append(Winner(user_id, ticket, draw))
-        remaining.remove(ranges(user_id))
+        if len(winners) < count:
+            remaining.remove(ranges(user_id))
     return winners

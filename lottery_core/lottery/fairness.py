@@ -6,6 +6,7 @@ the only place where randomness is born is outside this package.
 
 import hashlib
 import struct
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ VOID_SOURCE = "void"
 NO_BEACON_MS = 24 * 3600 * 1000
 HEADER_BYTES = 80
 DECIMALS = 96
+_SCALE = 10**DECIMALS
 
 
 class Network(NamedTuple):
@@ -131,8 +133,10 @@ def log_items(log: bytes, number: int, items: Iterable[LogItem], team: int, time
 
 def check_numbers(numbers: Iterable[int]) -> None:
     """Raises Refused("number") when one of them is a number that the record and its hashes have no place for."""
-    if any(not 0 <= number <= U64_MAX for number in numbers):
-        raise Refused("number", at_least=0, at_most=U64_MAX)
+    try:
+        array("Q", numbers)  # takes integers from 0 to 2^64-1 and no others
+    except OverflowError as error:
+        raise Refused("number", at_least=0, at_most=U64_MAX) from error
 
 
 def log_manual(log: bytes, number: int, digits: str, time_ms: int, operators: tuple[int, int], evidence: str) -> bytes:
@@ -256,7 +260,7 @@ def winning_number(word: int) -> str:
 
     Distinct values of tickets·N/2^256 are at least 2^-256 apart, and rounding up adds less than tickets·10^-96.
     """
-    digits = -((-word * 10**DECIMALS) >> 256)
+    digits = -((-word * _SCALE) >> 256)
     return f"0.{digits:0{DECIMALS}d}"
 
 

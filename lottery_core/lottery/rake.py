@@ -7,6 +7,7 @@ and one OR.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 TRIES = 7
@@ -72,9 +73,15 @@ def carried(balance: int, due_cents: int, opponents_stake: int) -> int:
     return max(0, min(balance, opponents_stake // 2 - due_cents))
 
 
-def preference(item: Item) -> tuple[int, int, int]:
-    """Sort key: items taken by preference, then dearer, then lower id."""
-    return (item.rank, -item.price, item.deposit_id)
+_DEPOSIT, _PRICE, _RANK = map(itemgetter, range(len(Item._fields)))
+
+
+def in_preference(items: Iterable[Item]) -> list[Item]:
+    """Items of value: those taken by preference first, then dearer, then lower id; sorting keeps the order among equals."""
+    ordered = sorted([item for item in items if item.price > 0], key=_DEPOSIT)
+    ordered.sort(key=_PRICE, reverse=True)
+    ordered.sort(key=_RANK)
+    return ordered
 
 
 def collect(target: int, others: Iterable[Item], own: Iterable[Item], stock: Sequence[Priced], change_max: int) -> Rake:
@@ -84,16 +91,16 @@ def collect(target: int, others: Iterable[Item], own: Iterable[Item], stock: Seq
     """
     if target <= 0:
         return NOTHING
-    opponents = sorted([item for item in others if item.price > 0], key=preference)
+    opponents = in_preference(others)
     house = _House(stock, change_max)
     first = _Pool(target, opponents)
     found = first.reach(house)
     if found is not None:
         return found
-    own_items = [item for item in own if item.price > 0]
+    own_items = in_preference(own)
     if not own_items:
         return first.below()
-    second = _Pool(target, sorted(opponents + own_items, key=preference))
+    second = _Pool(target, in_preference(opponents + own_items))
     found = second.reach(house)
     if found is not None:
         return found

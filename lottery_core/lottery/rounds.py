@@ -13,7 +13,7 @@ from typing import Any
 
 from lottery import bets, draw, fairness, record, settle
 from lottery.draw import Draw
-from lottery.encoding import HASH_BYTES, ZERO_HASH
+from lottery.encoding import HASH_BYTES, U64_MAX, ZERO_HASH
 from lottery.errors import LotteryError, Refused
 from lottery.events import NAMES, Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Settled, Start, Tick, Void
 from lottery.fairness import MANUAL_DIRECT, MANUAL_MIXED, NONE
@@ -37,6 +37,8 @@ from lottery.state import (
 
 ZERO_SEAL = ZERO_HASH
 OPEN_AFTER_MS = 1_000
+PLACED = (Bet, Buy)
+"""Events whose tokens are kept with the bets."""
 DIGITS_MAX = 100
 
 
@@ -102,12 +104,11 @@ def apply(state: Round, event: Event) -> Effects:
     handler = TABLE.get((state.phase, type(event)))
     if handler is None:
         raise _out_of_phase(state, event)
-    if event.now < state.now:
-        raise Refused("time_backwards", at_least=state.now)
-    fairness.check_numbers((event.now,))
+    if not state.now <= event.now <= U64_MAX:
+        raise _out_of_time(state, event)
     effects = handler(state, event)
     state.now = event.now
-    if event.token and not isinstance(event, Bet | Buy):
+    if event.token and type(event) not in PLACED:
         state.answers[event.token] = (event.intent(), effects)
     return effects
 
@@ -117,6 +118,13 @@ def _out_of_phase(state: Round, event: Event) -> Refused:
     if isinstance(event, Buy) and state.closed_by == "sold_out":
         return Refused("capacity", capacity=0)
     return Refused("phase", phase=state.phase.value, events=accepted_events(state.phase))
+
+
+def _out_of_time(state: Round, event: Event) -> Refused:
+    """Time does not run back, and ends where the record has no place for it."""
+    if event.now < state.now:
+        return Refused("time_backwards", at_least=state.now)
+    return Refused("number", at_least=0, at_most=U64_MAX)
 
 
 def accepted_events(phase: Phase) -> list[str]:

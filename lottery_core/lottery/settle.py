@@ -3,8 +3,8 @@
 One small function per mode of room, in `SETTLERS`. The outcome is plain JSON (docs/record-format.md, section 5).
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from lottery import fairness, rake, referral, shares, teams
@@ -181,7 +181,7 @@ def _check_inviters(event: Finalize) -> None:
 
 
 def _offered(state: Round, event: Finalize) -> list[Piece]:
-    stock = sorted(event.stock, key=attrgetter("deposit_id"))
+    stock = sorted(event.stock)
     ids = {piece.deposit_id for piece in stock}
     if len(stock) > rake.STOCK_MAX:
         raise Refused("stock", at_most=rake.STOCK_MAX)
@@ -190,7 +190,7 @@ def _offered(state: Round, event: Finalize) -> list[Piece]:
         raise Refused("stock", not_free=sorted(bound))
     if stock and min([piece.price for piece in stock]) < 0:
         raise Refused("stock", price_at_least=0)
-    fairness.check_numbers([number for piece in stock for number in piece])
+    fairness.check_numbers(itertools.chain.from_iterable(stock))
     fairness.check_numbers(event.carry.values())
     if event.carry and not state.rules.rake_carry:
         raise Refused("carry", rake_carry=False)
@@ -205,9 +205,9 @@ def _classic(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> 
     user_id = state.winners[0].user_id
     taken, entry = _classic_rake(state, user_id, stock, carry.get(user_id, 0))
     gone = set(taken.taken)
-    kept = shares.dearest_first(each for each in state.entries if each.deposit_id not in gone)
-    rows = [each.deposit_id for each in kept if each.user_id == user_id]
-    rows += [each.deposit_id for each in kept if each.user_id != user_id]
+    kept = [(owner, row) for _, owner, _, row, _, _, _ in shares.dearest_first(state.entries) if row not in gone]
+    rows = [row for owner, row in kept if owner == user_id]
+    rows += [row for owner, row in kept if owner != user_id]
     change = tuple(sorted(taken.change))
     share = Share(user_id, state.bank - taken.net, rows, change, base=taken.net)
     return Settlement([share], list(taken.taken), entry)

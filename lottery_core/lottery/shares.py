@@ -5,10 +5,12 @@ Everything is in integers; who gets the rest is part of the rule, so a division 
 
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heapreplace
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from lottery.state import Entry
+
+_DEPOSIT, _PRICE = map(itemgetter, map(Entry._fields.index, ("deposit_id", "price")))
 
 
 def in_proportion(amount: int, weights: Sequence[int], rest_to: int = 0) -> list[int]:
@@ -63,7 +65,7 @@ class HandedOut(NamedTuple):
 
 def dearest_first(entries: Iterable[Entry]) -> list[Entry]:
     """Dearer rows first, then the lower deposit: sorting keeps what was sorted before among equals."""
-    return sorted(sorted(entries, key=attrgetter("deposit_id")), key=attrgetter("price"), reverse=True)
+    return sorted(sorted(entries, key=_DEPOSIT), key=_PRICE, reverse=True)
 
 
 def hand_out(entries: Sequence[Entry], users: Sequence[int], claims: Sequence[int]) -> HandedOut:

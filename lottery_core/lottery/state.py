@@ -31,6 +31,9 @@ class Phase(Enum):
     SEALED = "sealed"
     VOID = "void"
 
+    __hash__ = object.__hash__
+    """Members are single objects; the table of events is asked by them for each event, and Enum's own hash is slow."""
+
 
 CODES = {
     Phase.WARMUP: 0,
