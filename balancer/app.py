@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import redis
@@ -51,13 +52,19 @@ def build(settings: Settings) -> web.Application:
     app = web.Application(middlewares=[problems.middleware], client_max_size=settings.balancer.body_max_bytes)
     app.add_routes(ROUTES)
     app[problems.STOPPING] = problems.Stopping()
-    app[docs.DOCUMENT] = docs.dumps(ROUTES)
+    app[docs.DOCUMENT] = _description()
     app[auth.KEYS] = auth.Keys()
     app[events.NEWEST] = events.Newest()
     app[verify_pages.TRIES] = verify.Tries()
     app[api.CONTEXT] = _context(settings, master)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])
     return app
+
+
+@cache
+def _description() -> bytes:
+    """What the API says of itself. The same for every application of this process, and slow to make."""
+    return docs.dumps(ROUTES)
 
 
 class _Waiters(Waiters):

