@@ -7,6 +7,7 @@ from functools import cache
 from itertools import permutations
 from math import lcm
 from random import Random
+from typing import NamedTuple
 
 import lottery_factories as make
 import pytest
@@ -148,7 +149,8 @@ def test_inv_23_complement_five_a_side_is_exact_too() -> None:
 @pytest.mark.parametrize("bets", [[50, 40, 30, 20, 10] + [30] * 5, [60, 45, 36, 20, 12, 90, 30, 18, 15, 10]])
 def test_inv_23_the_quick_odds_of_five_a_side_are_those_of_the_game(bets: list[int], rule: str) -> None:
     line_up = seats(bets, 5)
-    assert teams.odds(line_up, rule) == by_the_game(line_up, rule)
+    odds = teams.odds(line_up, rule)
+    assert (odds.team, odds.returns) == by_the_game(line_up, rule)
 
 
 def test_inv_23_odds_need_two_teams_that_bet() -> None:
@@ -157,7 +159,12 @@ def test_inv_23_odds_need_two_teams_that_bet() -> None:
             teams.odds(line_up, "inverse")
 
 
-def by_the_game(line_up: Sequence[Seat], rule: str) -> teams.Odds:
+class Told(NamedTuple):
+    team: dict[int, Fraction]
+    returns: tuple[Fraction, ...]
+
+
+def by_the_game(line_up: Sequence[Seat], rule: str) -> Told:
     """The odds by recursion over the sets of the living, with the weights that the game itself draws by."""
     bets = [seat.bet for seat in line_up]
     common, bank = lcm(*bets), sum(bets)
@@ -177,7 +184,7 @@ def by_the_game(line_up: Sequence[Seat], rule: str) -> teams.Odds:
         return first, tuple(returns)
 
     first, returns = value(tuple(range(len(bets))))
-    return teams.Odds({1: first, 2: 1 - first}, returns)
+    return Told({1: first, 2: 1 - first}, returns)
 
 
 def brute_force(alive: tuple[int, ...], line_up: Sequence[Seat], rule: str) -> tuple[Fraction, dict[int, Fraction]]:
