@@ -77,7 +77,8 @@ def find(bot: Bot, order: Order, tell: Tell) -> None:
     shown += _by_id(bot, payload.trades, shown)
     seen = look_through(bot, [as_news(trade) for trade in payload.trades], shown)
     lost = [trade for trade, one in zip(payload.trades, seen, strict=True) if one[1].offer is None]
-    bot.reporter.append([_as_it_is(tell, trade, one) for trade, one in seen if one.offer is not None])
+    early = _early(bot, seen, shown, since)
+    bot.reporter.append([_as_it_is(tell, trade, one, early) for trade, one in seen if one.offer is not None])
     bot.reporter.append(_lost(bot, lost, shown, since, tell))
     finish(bot, [(trade, one[1]) for trade, one in zip(payload.trades, seen, strict=True)], tell)
 
@@ -114,7 +115,18 @@ def _by_id(bot: Bot, trades: Sequence[WatchedTrade], shown: Sequence[Offer]) -> 
     return found
 
 
-def _as_it_is(tell: Tell, trade: WatchedTrade, one: Seen) -> Report:
+def _early(bot: Bot, seen: Sequence[tuple[WatchedTrade, Seen]], shown: Sequence[Offer], since: int) -> dict[str, str]:
+    """Why it is too early to tell the ends of offers that may be an earlier attempt's: two looks must not show another one."""
+    ends = [trade for trade, one in seen if seeing.of_another_attempt(trade, one)]
+    trouble = _trouble(bot, shown, since) if ends else None
+    if trouble is not None:
+        return {trade.trade_id: trouble for trade in ends}
+    return {trade.trade_id: "first_look" for trade in ends if not _count_look(bot, trade).apart}
+
+
+def _as_it_is(tell: Tell, trade: WatchedTrade, one: Seen, early: dict[str, str]) -> Report:
+    if trade.trade_id in early:
+        return _unclear(tell, trade, early[trade.trade_id])
     if one.event is not None:
         return tell.about(trade.trade_id, trade.attempt, one.event, one.data)
     accepted = one.offer is not None and one.offer.state == answers.ACCEPTED

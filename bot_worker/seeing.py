@@ -78,6 +78,16 @@ def what_happened(trade: WatchedTrade, mine: Sequence[Offer], exchanges: Mapping
     return Seen(offer, None if known else event, data, spare)
 
 
+def of_another_attempt(trade: WatchedTrade, seen: Seen) -> bool:
+    """Whether it may be the end of an earlier attempt's offer, while nobody knows of this attempt's own.
+
+    Steam's list may not show that one yet, so it must not be taken for the end of the trade at once.
+    """
+    if seen.offer is None or seen.event is None or seen.offer.state in _RANK:
+        return False
+    return trade.attempt > 1 and seen.offer.offer_id != trade.offer_id
+
+
 def _status(trade: WatchedTrade) -> TradeStatus:
     # An order that is not about the status has none here: everything is news then.
     return S(trade.status) if trade.status else S.QUEUED

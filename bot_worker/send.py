@@ -133,6 +133,8 @@ def look_at_server(bot: Bot) -> None:
 
 def _post(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> None:
     bot.memory.attempted.add((order.trade_id, order.attempt))
+    # A search before this moment says nothing about the offer that is made now.
+    bot.memory.absent.forget((order.trade_id, order.attempt))
     try:
         sent = bot.session.send_offer(payload.partner, payload.trade_token, payload.message, payload.give, payload.take)
     except AnswerLost as error:

@@ -42,7 +42,11 @@ def watch(bot: Bot, order: Order, tell: Tell) -> None:
     bot.memory.watched(payload.trades, begun_s, begun if whole else None)
     bot.health.offers = sum(offer.state in answers.LIVE_STATES for offer in shown)
     seen = look_through(bot, payload.trades, shown)
-    told = [tell.about(trade.trade_id, trade.attempt, one.event, one.data) for trade, one in seen if one.event is not None]
+    told = [
+        tell.about(trade.trade_id, trade.attempt, one.event, one.data)
+        for trade, one in seen
+        if one.event is not None and not seeing.of_another_attempt(trade, one)
+    ]
     bot.reporter.append(told)
     finish(bot, seen, tell)
     known = {trade.offer_id for trade in payload.trades if trade.offer_id}
@@ -73,7 +77,7 @@ def finish(bot: Bot, seen: Sequence[tuple[WatchedTrade, Seen]], tell: Tell) -> N
     The next look sees what came of it.
     """
     for trade, one in seen:
-        if one.offer is not None:
+        if one.offer is not None and not seeing.of_another_attempt(trade, one):
             bot.memory.absent.forget((trade.trade_id, trade.attempt))
             bot.memory.offers.add(one.offer.offer_id)
         for offer in one.spare:

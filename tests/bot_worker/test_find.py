@@ -259,6 +259,46 @@ def test_an_item_that_went_with_another_offer_does_not_keep_a_trade_in_doubt(lab
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
 
 
+def test_a_look_before_the_send_does_not_count(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    trade = lab.watched(order, None, "queued")
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    lab.me.fault("send", "cut", after=False)
+    assert kinds(lab.do(order)) == ["picked_up", "answer_lost"]
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
+
+
+def test_the_end_of_an_earlier_attempts_offer_takes_two_looks_without_another_one(
+    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt's offer came late and was declined; Steam's list does not show the second attempt's yet."""
+    order = lab.send_order(player, [], player.assets())
+    first = lab.do(order)[-1].data["offer_id"]
+    player.act(first, "decline")
+    lab.me.fault("send", "cut", after=True)
+    assert kinds(lab.do(replace(order, attempt=2, order_id="or_second"))) == ["picked_up", "answer_lost"]
+    trade = replace(lab.watched(order, None, "in_doubt"), attempt=2)
+    (second,) = {offer["offer_id"] for offer in lab.me.offers()} - {first}
+    shown = lab.bot.session.sent_offers
+    with monkeypatch.context() as late:
+        late.setattr(lab.bot.session, "sent_offers", lambda since: [each for each in shown(since) if each.offer_id != second])
+        assert lab.do(lab.watch_order(trade)) == []
+        assert why(lab.do(lab.find_order(trade))) == "first_look"
+    (report,) = lab.do(lab.find_order(trade))
+    assert (report.kind, report.data["offer_id"]) == ("offer_active", second)
+
+
+def test_the_end_of_an_earlier_attempts_offer_ends_the_trade_when_there_is_no_other(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    player.act(lab.do(order)[-1].data["offer_id"], "decline")
+    lab.me.fault("send", "cut", after=False)
+    assert kinds(lab.do(replace(order, attempt=2, order_id="or_second"))) == ["picked_up", "answer_lost"]
+    trade = replace(lab.watched(order, None, "in_doubt"), attempt=2)
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    assert kinds(lab.do(lab.find_order(trade))) == ["offer_declined"]
+
+
 def test_a_restarted_worker_begins_its_looks_anew(lab: Lab, player: SteamAccount) -> None:
     trade = lost(lab, player, made=False)
     assert why(lab.do(lab.find_order(trade))) == "first_look"
