@@ -92,6 +92,7 @@ class Fleet:
         self._sealed = Beats(client)
         self._db = db
         self._bots: dict[str, BotView] = {}
+        self._accounts: frozenset[str] = frozenset()
         self._maintenance = False
         self._beats: dict[str, Heartbeat] = {}
         limits = settings.limits
@@ -124,6 +125,10 @@ class Fleet:
 
     def get(self, name: str) -> BotView | None:
         return self._bots.get(name)
+
+    def is_bot(self, steam_id: int) -> bool:
+        """Whether this Steam account is one of the bots' own."""
+        return str(int(steam_id)) in self._accounts
 
     def online(self) -> list[BotView]:
         """Those whose worker is signed in and was heard of lately, whatever their mode."""
@@ -180,6 +185,7 @@ class Fleet:
     def _take_over(self, rows: list[Row[Any]]) -> None:
         views = [self._view(row) for row in rows]
         self._bots = {view.name: view for view in views}
+        self._accounts = frozenset(view.steam_id for view in views)
         heard = [view for view in views if view.state != OFFLINE]
         self._maintenance = 2 * sum(view.reason == MAINTENANCE for view in heard) > len(heard)
         with self._choosing:

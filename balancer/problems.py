@@ -77,6 +77,7 @@ TABLE: dict[type[errors.FleetError], Row] = {
 ACTOR_OF_CODE = {
     "unknown_asset": "site",
     "message_too_long": "site",
+    "partner_is_bot": "site",
     "item_frozen": "operator",
     "bot_frozen": "operator",
     "partner_blocked": "operator",

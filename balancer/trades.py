@@ -76,10 +76,11 @@ async def deposit(
     The same key and body again, also at the same time, gives the same ids and makes nothing.
 
     Raises:
-        RequestReused, NotAccepted (inventory_full, message_too_long), PlayerMustAct (too_many_offers),
+        RequestReused, NotAccepted (inventory_full, message_too_long, partner_is_bot), PlayerMustAct (too_many_offers),
         Conflict (user_mismatch, partner_blocked, asset_in_trade), NoBotAvailable, FleetPaused, SteamUnavailable.
     """
     _check_message(ctx, wish.message)
+    _check_partner(ctx, wish)
     request = Request(caller, key, body_hash, ctx.clock.now())
     made = await _once(ctx, request, ctx.together.deposit(ctx, request, wish), fresh)
     ctx.known_items.update(repository.item_id_of(wanted.held.market_hash_name) for wanted in wish.wanted)
@@ -92,11 +93,13 @@ async def withdraw(
     """Reserve these rows, all or none, and order the bots that hold them to offer them. Returns the trade ids.
 
     Raises:
-        RequestReused, NotFound, Forbidden (not_owner), NotAccepted (item_not_accepted, message_too_long),
+        RequestReused, NotFound, Forbidden (not_owner),
+        NotAccepted (item_not_accepted, message_too_long, partner_is_bot),
         PlayerMustAct (too_many_offers), NoBotAvailable, FleetPaused, SteamUnavailable,
         Conflict (user_mismatch, partner_blocked, asset_in_trade, item_locked, item_unsettled with ``settles_at``, item_frozen).
     """
     _check_message(ctx, wish.message)
+    _check_partner(ctx, wish)
     request = Request(caller, key, body_hash, ctx.clock.now())
     return await _once(ctx, request, ctx.db.run(opening.withdraw, ctx, request, wish), fresh)
 
@@ -192,6 +195,12 @@ def _repeat(connection: Connection, caller: Caller, key: str, body_hash: str) ->
     if row.body_hash != body_hash:
         raise RequestReused()
     return str(row.trade_ids).split()
+
+
+def _check_partner(ctx: Context, wish: DepositWish | WithdrawWish) -> None:
+    """A bot is nobody's player: what it was given would be booked as a gift to the house."""
+    if ctx.fleet.is_bot(wish.trade_url.partner):
+        raise NotAccepted("this Steam account is one of the bots'", code="partner_is_bot")
 
 
 def _check_message(ctx: Context, message: str) -> None:

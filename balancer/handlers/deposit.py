@@ -33,6 +33,7 @@ from shared.errors import (
         (NotAccepted, "item_not_accepted"),
         (NotAccepted, "inventory_full"),
         (NotAccepted, "message_too_long"),
+        (NotAccepted, "partner_is_bot"),
         (NotAccepted, "trade_url_wrong"),
         (PlayerMustAct, "partner_hold"),
         (PlayerMustAct, "partner_banned"),

@@ -29,6 +29,7 @@ from shared.errors import (
         (NotAccepted, "foreign_trade_url"),
         (NotAccepted, "item_not_accepted"),
         (NotAccepted, "message_too_long"),
+        (NotAccepted, "partner_is_bot"),
         (NotFound, "not_found"),
         (Forbidden, "not_owner"),
         (PlayerMustAct, "too_many_offers"),

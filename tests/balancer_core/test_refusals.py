@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from balancer_core.core_world import SITE, World, player
+from balancer_core.core_world import SITE, World, bot_account, player
 from sqlalchemy import update
 
 from balancer import models, trades
@@ -43,6 +43,17 @@ async def test_account_of_another_user(world: World) -> None:
     await world.deposit(1, who=1)
     wish = DepositWish("user-2", TradeUrl(player(1), "abcdefgh"), world.assets(1))
     await assert_refused(world, Conflict, "user_mismatch", world.deposit(wish=wish))
+
+
+async def test_a_bot_is_nobodys_player(world: World) -> None:
+    """What it were given it would take for a gift, and what it were asked for belongs to somebody else."""
+    held = await world.held(1)
+    for bot in ("red-1", "red-2"):
+        url = TradeUrl(bot_account(bot), "abcdefgh")
+        deposit = world.deposit(wish=DepositWish("user-9", url, world.assets(1)))
+        await assert_refused(world, NotAccepted, "partner_is_bot", deposit)
+        withdrawal = trades.withdraw(world.ctx, SITE, "key-own", "body", WithdrawWish("user-1", url, held, ""))
+        await assert_refused(world, NotAccepted, "partner_is_bot", withdrawal)
 
 
 async def test_inventory_full_counts_what_is_on_the_way(make: Make) -> None:
