@@ -1,4 +1,7 @@
-"""The steps of `scripts/check`: each prints one line with its seconds and OK or FAIL, and its output if it failed."""
+"""The steps of `scripts/check`: each prints one line with its seconds and OK or FAIL, and its output if it failed.
+
+Named steps only (`scripts/check lint types`), or all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,8 +36,13 @@ def test_folders() -> list[Path]:
     return sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.rglob("test_*.py")))
 
 
-def main() -> int:
-    failed = [name for name, command in steps().items() if not passes(name, command)]
+def main(names: Sequence[str]) -> int:
+    known = steps()
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        print(f"check: there is no step {', '.join(unknown)}; the steps are {', '.join(known)}")
+        return 2
+    failed = [name for name in names or known if not passes(name, known[name])]
     print(f"check: {', '.join(failed)} failed" if failed else "check: all OK")
     return 1 if failed else 0
 
@@ -49,4 +58,4 @@ def passes(name: str, command: list[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
