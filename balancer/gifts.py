@@ -26,12 +26,16 @@ GIFT = "Gift that nobody has named"
 
 
 async def decline_offers(ctx: Context) -> int:
-    """Ask every bot that is online to decline what others offer it. Returns how many were asked."""
+    """Ask every bot that is online to decline what others offer it. Returns how many were asked.
+
+    Gifts are kept if that is wished, and only by bots with a free slot, so that nobody fills one over its limit with them.
+    """
     if ctx.fleet.maintenance:
         return 0
-    lifetime_s = ctx.settings.trades.decline_s
+    times, most = ctx.settings.trades, ctx.settings.limits.bot_items_max
     given = [
-        build(ctx, "decline", bot.name, DeclineOrder(keep_gifts=True), lifetime_s=lifetime_s) for bot in ctx.fleet.online()
+        build(ctx, "decline", bot.name, DeclineOrder(times.keep_gifts and bot.used < most), lifetime_s=times.decline_s)
+        for bot in ctx.fleet.online()
     ]
     if given and not await ctx.outbox.give(ctx, given):
         return 0

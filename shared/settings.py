@@ -134,6 +134,7 @@ class TradeSettings(_Section):
     settle_again_s: Some
     protection_look_s: Some
     decline_s: Some
+    keep_gifts: bool
     items_look_s: Some
     audit_every_s: Some
     audit_again_s: Some

@@ -192,6 +192,22 @@ async def test_every_bot_is_asked_to_decline_now_and_then(world: World) -> None:
     assert world.ctx.settings.trades.decline_s > 0
 
 
+async def kept(world: World, bot: str = "red-1") -> bool:
+    world.clear_queues()
+    await gifts.decline_offers(world.ctx)
+    [order] = world.taken(bot)
+    return bool(order.payload.keep_gifts)
+
+
+async def test_gifts_are_kept_while_there_is_room_and_if_they_are_wished(make: Make) -> None:
+    world = await make(bots=("red-1",), limits={"bot_items_max": 3, "inventory_limit": 3})
+    assert await kept(world)
+    await world.deposit(3)
+    assert not await kept(world)
+    world = await make(bots=("red-1",), trades={"keep_gifts": False})
+    assert not await kept(world)
+
+
 GIFT = {
     "offer_id": "9",
     "exchange_id": "x-5",
