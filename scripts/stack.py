@@ -187,6 +187,7 @@ class Stack:
         self.wish.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._check_wish()
         self._start_redis()
+        self._set_books_aside()
         self._start_sandbox()
         self._write_settings()
         self._prepare_keys()
@@ -305,6 +306,22 @@ class Stack:
         except EmbeddedError as error:
             raise StackError(str(error)) from None
         self.redis_url = self.redis.url
+
+    def _set_books_aside(self) -> None:
+        """The sandbox's world is a new one at each start, so books about an earlier one would be wrong about everything.
+
+        Only if all of it is ours: then the running Redis is also what keeps others off this folder.
+        """
+        books = self.wish.directory / "fleet.db"
+        if self.redis is None or self.database_url or not books.exists():
+            return
+        kept = books.with_name(f"fleet-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.db")
+        for end in ("-wal", "-shm", ""):  # the file itself last: without it the others are no database
+            with contextlib.suppress(FileNotFoundError):
+                books.with_name(books.name + end).rename(kept.with_name(kept.name + end))
+        with wire.connect(self.redis_url, timeout_s=READY_S) as client:
+            client.flushall()
+        self.say(f"the sandbox's world is new, so the books are too; those of the last one are {kept.name}")
 
     def _start_sandbox(self) -> None:
         self.say("starting the sandbox Steam")

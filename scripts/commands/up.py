@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     "--database",
     "database_url",
     default="",
-    help="Your own database instead of SQLite (postgresql+psycopg://…); give --directory too, so that its keys are kept.",
+    help="Your own database instead of SQLite (postgresql+psycopg://…); give --directory too, so that its keys are kept. "
+    "The sandbox's world is new at each start, so let the database be empty.",
 )
 @click.option("--groups", default=1, show_default=True, type=click.IntRange(1, 10), help="Groups of ten bots of color red.")
 @click.option("--bots", default=10, show_default=True, type=click.IntRange(1, 10), help="Bots in each group.")
