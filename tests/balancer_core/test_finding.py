@@ -194,6 +194,7 @@ async def test_every_bot_is_asked_to_decline_now_and_then(world: World) -> None:
 
 async def kept(world: World, bot: str = "red-1") -> bool:
     world.clear_queues()
+    await world.online(bot)
     await gifts.decline_offers(world.ctx)
     [order] = world.taken(bot)
     return bool(order.payload.keep_gifts)
