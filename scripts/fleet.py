@@ -20,7 +20,7 @@ COMMANDS = {
     "clients": "API keys of the websites that call the balancer.",
     "config": "Show and check settings.",
     "demo": "Players, ten bots and a simulated Steam, from nothing to the audit.",
-    "group": "Ten bots of a color on this host: start, status, stop.",
+    "group": "Ten bots of a color on this host: start, status.",
     "keys": "The master key, and the keys that a host needs for its bots.",
     "redis": "Who may do what in a Redis of your own.",
     "restore": "Put a backup in the database's place; open trades are searched for.",

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from scripts.commands import demo
-from scripts.fleet import main
+from scripts.commands import bots, demo, group
+from scripts.fleet import COMMANDS, main
 from scripts.stack import Stack, StackError, Wish
 from shared import settings
 from shared.errors import SettingsError
@@ -126,6 +127,13 @@ def test_a_variable_that_names_no_key_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("FLEET__BALANCER", "5")
     with pytest.raises(SettingsError, match=r"variable FLEET__BALANCER: .*FLEET__BALANCER__PORT"):
         settings.load()
+
+
+@pytest.mark.parametrize(("name", "group"), [("group", group.cli), ("bots", bots.cli)])
+def test_the_list_of_commands_promises_only_what_is_there(name: str, group: click.Group) -> None:
+    """Single words after the colon are names of commands."""
+    promised = re.findall(r"(?<=[:;,] )[a-z]+(?=[,.;])", COMMANDS[name])
+    assert promised and set(promised) <= set(group.commands)
 
 
 def test_what_to_try_after_the_demo_can_be_typed_as_it_stands(tmp_path: Path) -> None:
