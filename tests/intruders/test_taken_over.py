@@ -50,6 +50,14 @@ class Intruder:
         self.host.close()
         self.everything.close()
 
+    def keys_of(self, bot: str) -> BotKeys:
+        """To see in the test what the intruder cannot read."""
+        keys = self.stack.vault(
+            next(group for group in self.stack.wish.groups if group.startswith(bot.partition("-")[0]))
+        ).keys(bot)
+        assert keys is not None
+        return keys
+
     def push(self, bot: str, order_id: str, fields: dict[str, Any]) -> None:
         """A job in a bot's queue, as the balancer puts it there."""
         self.everything.hset(wire.job_key(bot, order_id), mapping=fields)
@@ -250,6 +258,61 @@ def test_a_replayed_order_makes_no_second_offer(intruder: Intruder, site: Websit
     trading.deposit(site, site.player(habit="accept"), "red", *DONE)
     assert len(site.offers_of(trade["trade_id"], player.steam_id)) == 1
     trading.cancel(site, trade)
+
+
+@contextmanager
+def copied(client: redis.Redis) -> Iterator[dict[bytes, dict[bytes, bytes]]]:
+    """Every report that comes meanwhile, before the balancer has removed it."""
+    copies: dict[bytes, dict[bytes, bytes]] = {}
+    over = threading.Event()
+
+    def copy() -> None:
+        last: Any = "$"
+        while not over.is_set():
+            answer: Any = client.xread({wire.REPORTS: last}, block=500)
+            for entry_id, fields in (entry for _, entries in answer or () for entry in entries):
+                copies[entry_id], last = fields, entry_id
+
+    thread = threading.Thread(target=copy)
+    thread.start()
+    try:
+        yield copies
+    finally:
+        over.set()
+        thread.join()
+
+
+def place(entry_id: bytes) -> tuple[int, ...]:
+    return tuple(map(int, entry_id.split(b"-")))
+
+
+def test_replayed_reports_bring_nothing_back(intruder: Intruder, site: Website) -> None:
+    """A player declines a withdrawal, then takes the item; all true reports of it are put into the stream again, twice."""
+    player = site.player(habit="accept")
+    with copied(intruder.everything) as copies:
+        trade = trading.deposit(site, player, "red", "settled")
+        [deposit_id] = [item["deposit_id"] for item in trade["items"]]
+        site.change(player.steam_id, habit="decline")
+        trading.withdraw(site, player, [deposit_id], "declined")
+        wait_until(lambda: site.deposits(player)[deposit_id]["status"] == "active", trading.LONG_S, 0.2)
+        site.change(player.steam_id, habit="accept")
+        given = trading.withdraw(site, player, [deposit_id], "settled")
+        mine = [fields for fields in copies.values() if fields[b"bot"].decode() == given["bot"]]
+    opened = [wire.open_report(given["bot"], fields[b"sealed"], intruder.keys_of(given["bot"])) for fields in mine]
+    assert {"items_seen", "offer_accepted", "settled"} <= {report.kind for report in opened}
+    before = site.deposits(player), site.trade(given["trade_id"]), site.trade(trade["trade_id"])
+    last: Any = b""
+    for fields in mine * 2:
+        last = intruder.everything.xadd(wire.REPORTS, fields)  # type: ignore[arg-type]
+
+    def applied() -> bool:
+        groups: Any = intruder.everything.xinfo_groups(wire.REPORTS)
+        group = groups[0]
+        return bool(group["pending"] == 0 and place(group["last-delivered-id"]) >= place(last))
+
+    wait_until(applied, trading.LONG_S, 0.2)
+    assert (site.deposits(player), site.trade(given["trade_id"]), site.trade(trade["trade_id"])) == before
+    assert site.withdraw(player, [deposit_id], wait=0).status == 404
 
 
 class Evil:
