@@ -2,19 +2,23 @@
 
 Offer states are ETradeOfferState (node-steam-tradeoffer-manager ``resources/ETradeOfferState.js``, 12 from SteamKit), exchange
 statuses ETradeStatus (12 from csfloat/extension). The numbers in ``strError`` are EResults, but offers give them meanings of
-their own: see node-steam-tradeoffer-manager ``lib/helpers.js`` and TF2Autobot ``src/classes/Trades.ts``.
+their own, whatever their names say: see node-steam-tradeoffer-manager ``lib/helpers.js`` and TF2Autobot
+``src/classes/Trades.ts``.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+from steam.enums import EResult
 
 from shared.domain.status import TradeEvent
 from shared.errors import AnswerLost, SteamError, SteamRefused, SteamThrottled, SteamUnavailable
 
 E = TradeEvent
+R = EResult
 
 ACTIVE, ACCEPTED, COUNTERED, CANCELED, DECLINED, NEEDS_CONFIRMATION, HELD, REVERTED = 2, 3, 4, 6, 7, 9, 11, 12
 LIVE_STATES = frozenset({ACTIVE, NEEDS_CONFIRMATION, HELD})
@@ -93,30 +97,38 @@ _GONE = "One of the items is no longer where it was. Reload your inventory and t
 _PROFILE = "Steam does not let you trade for some hours after a change of your profile. Try again later."
 _URL = "Your trade URL is not valid any more. Copy a new one from Steam and save it."
 
-SEND_RESULTS: dict[int, Failure] = {
-    2: Failure(AnswerLost, "answer_lost", 2),
-    8: Failure(SteamRefused, "steam_refused", 8),
-    11: Failure(AnswerLost, "answer_lost", 11),
-    15: Failure(SteamRefused, "partner_unavailable", 15, _PARTNER),
-    16: Failure(AnswerLost, "answer_lost", 16),
-    20: Failure(SteamUnavailable, "steam_unavailable", 20, retry_after_s=120),
-    24: Failure(SteamRefused, "bot_locked", 24),
-    25: Failure(SteamRefused, "too_many_offers", 25, _OFFERS),
-    26: Failure(SteamRefused, "item_gone", 26, _GONE),
-    28: Failure(SteamRefused, "steam_refused", 28),
-    34: Failure(SteamRefused, "partner_unavailable", 34, _PROFILE),
-    50: Failure(SteamRefused, "too_many_offers", 50, _OFFERS),
-    55: Failure(SteamUnavailable, "steam_unavailable", 55, retry_after_s=60),
-    84: Failure(SteamThrottled, "steam_throttled", 84, retry_after_s=600),
-}
+
+def _numbered(rows: dict[EResult, Failure]) -> dict[int, Failure]:
+    """By plain numbers, which is how they come and how they are reported; Steam also sends some that have no name here."""
+    return {int(result): replace(failure, result=int(result)) for result, failure in rows.items()}
+
+
+SEND_RESULTS = _numbered(
+    {
+        R.Fail: Failure(AnswerLost, "answer_lost"),
+        R.InvalidParam: Failure(SteamRefused, "steam_refused"),
+        R.InvalidState: Failure(AnswerLost, "answer_lost"),
+        R.AccessDenied: Failure(SteamRefused, "partner_unavailable", player_message=_PARTNER),
+        R.Timeout: Failure(AnswerLost, "answer_lost"),
+        R.ServiceUnavailable: Failure(SteamUnavailable, "steam_unavailable", retry_after_s=120),
+        R.InsufficientPrivilege: Failure(SteamRefused, "bot_locked"),
+        R.LimitExceeded: Failure(SteamRefused, "too_many_offers", player_message=_OFFERS),
+        R.Revoked: Failure(SteamRefused, "item_gone", player_message=_GONE),
+        R.AlreadyRedeemed: Failure(SteamRefused, "steam_refused"),
+        R.LogonSessionReplaced: Failure(SteamRefused, "partner_unavailable", player_message=_PROFILE),
+        R.AlreadyLoggedInElsewhere: Failure(SteamRefused, "too_many_offers", player_message=_OFFERS),
+        R.RemoteCallFailed: Failure(SteamUnavailable, "steam_unavailable", retry_after_s=60),
+        R.RateLimitExceeded: Failure(SteamThrottled, "steam_throttled", retry_after_s=600),
+    }
+)
 
 # Sentences without a number, matched on the part that does not change.
 SEND_SENTENCES: tuple[tuple[str, Failure], ...] = (
-    ("sent too many trade offers", SEND_RESULTS[25]),
+    ("sent too many trade offers", SEND_RESULTS[R.LimitExceeded]),
     ("because they have a trade ban", Failure(SteamRefused, "partner_banned", None, _BANNED)),
     ("logged in from a new device", Failure(SteamRefused, "bot_locked")),
     ("is not available to trade", Failure(SteamRefused, "partner_unavailable", None, _PARTNER)),
-    ("unable to contact the game's item server", SEND_RESULTS[20]),
+    ("unable to contact the game's item server", SEND_RESULTS[R.ServiceUnavailable]),
     ("can only be sent to friends", Failure(SteamRefused, "token_wrong", None, _URL)),
     ("maximum number of items allowed in your", Failure(SteamRefused, "bot_full")),
 )
@@ -144,8 +156,13 @@ def send_failure(text: str) -> SteamError:
 
 
 # EResults of the Web API (header x-eresult) that pass by themselves.
-TRANSIENT_RESULTS = frozenset({2, 10, 16, 20, 29, 48, 52, 55})
-THROTTLE_RESULTS = frozenset({84, 87})
+TRANSIENT_RESULTS = frozenset(
+    {
+        *(R.Fail, R.Busy, R.Timeout, R.ServiceUnavailable, R.DuplicateRequest, R.TryAnotherCM),
+        *(R.Cancelled, R.RemoteCallFailed),
+    }
+)
+THROTTLE_RESULTS = frozenset({R.RateLimitExceeded, R.AccountLoginDeniedThrottle})
 
 
 def read_failure(result: int) -> SteamError:
@@ -157,15 +174,17 @@ def read_failure(result: int) -> SteamError:
     return SteamRefused(result=result)
 
 
+MUST_AGREE_TO_SSA = 118  # newer than the library
+
 # EResults of a sign-in that no repeating mends, and what the operator should do.
 SIGN_IN_REFUSALS: dict[int, tuple[str, str]] = {
-    5: ("wrong_password", "check the password in the vault"),
-    43: ("account_disabled", "Steam has disabled this account"),
-    63: ("email_guard", "this account has no mobile authenticator; add one"),
-    65: ("email_guard", "this account has no mobile authenticator; add one"),
-    118: ("agreement_needed", "sign in by hand and accept Steam's agreement"),
+    R.InvalidPassword: ("wrong_password", "check the password in the vault"),
+    R.AccountDisabled: ("account_disabled", "Steam has disabled this account"),
+    R.AccountLogonDenied: ("email_guard", "this account has no mobile authenticator; add one"),
+    R.InvalidLoginAuthCode: ("email_guard", "this account has no mobile authenticator; add one"),
+    MUST_AGREE_TO_SSA: ("agreement_needed", "sign in by hand and accept Steam's agreement"),
 }
-WRONG_CODE_RESULTS = frozenset({85, 88})
+WRONG_CODE_RESULTS = frozenset({R.AccountLoginDeniedNeedTwoFactor, R.TwoFactorCodeMismatch})
 
 
 def sign_in_failure(result: int | None) -> SteamError:

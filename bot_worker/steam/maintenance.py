@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
+from steam.enums import EResult
+
 from shared.clock import Clock
 
 CODE = "steam_maintenance"
@@ -43,7 +45,7 @@ _TUESDAY = 1
 _BEGINS, _LASTS = timedelta(hours=20), timedelta(hours=5, minutes=15)
 
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
-_DOWN_RESULT = 20
+_DOWN_RESULT = EResult.ServiceUnavailable
 # Pages by nature, and calls that say in their body what is wrong: whoever reads that tells `Maintenance.saw`.
 _PAGES = frozenset({"page", "acknowledge"})
 _SAID_IN_BODY = frozenset({"send", "getlist", "ajaxop"})

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import requests
+from steam.enums import EResult
 from steampy.guard import generate_confirmation_key
 from steampy.models import Asset as SteampyAsset
 from steampy.models import PredefinedOptions
@@ -24,7 +25,7 @@ from shared.errors import AnswerLost, NotSignedIn, SteamError, SteamRefused, Ste
 
 PAGE_ITEMS = 2000  # more is answered with 400 since 2025 (steampy#445)
 PAGES_MAX = 50
-DOWN_RESULT = 20
+DOWN_RESULT = EResult.ServiceUnavailable
 # Steam lists only live offers when the cutoff is later than any change.
 FAR_FUTURE = 4_102_444_800
 HISTORY_PAGE = 100

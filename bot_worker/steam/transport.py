@@ -7,7 +7,7 @@ knows whether it talks to Steam. Nothing here writes a URL, a header or a body i
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -17,6 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from bot_worker.steam import answers
 from bot_worker.steam.maintenance import Maintenance, sign_of
 from shared import log
 from shared.clock import Clock
@@ -36,7 +37,8 @@ _NAMED = {
     "acknowledge",
 }
 _LATENCY_WEIGHT = 0.2
-_THROTTLES = frozenset({84, 87})
+RECENT_MAX = 12
+_THROTTLES = answers.THROTTLE_RESULTS
 # Where Steam leads a session that has died, and what its pages say to one.
 _SIGN_IN_PATH, _SIGNED_OUT_MARK = "/login/", b"g_steamID = false"
 _MARK_WITHIN = 65_536
@@ -75,10 +77,12 @@ class Observer:
         self.last_retry_after_s: float | None = None
         self.last_signed_out = False
         self.steam_ahead_s = 0  # of this host's clock
+        self.recent: deque[str] = deque(maxlen=RECENT_MAX)  # the calls of the order in hand, each with its answer's codes
 
     def begin(self, url: str) -> None:
         self.calls[call_name(url)] += 1
         self.total += 1
+        self.recent.append(f"{call_name(url)} no answer")
         self.last_status = self.last_result = self.last_retry_after_s = None
         self.last_signed_out = False
 
@@ -92,6 +96,8 @@ class Observer:
 
     def end(self, url: str, response: requests.Response, took_ms: float) -> None:
         status, result = response.status_code, result_of(response)
+        self.recent.pop()
+        self.recent.append(f"{call_name(url)} {status}" + (f" ({result})" if result is not None else ""))
         self.last_status, self.last_result = status, result
         self.last_retry_after_s = retry_after_s(response)
         self.last_signed_out = is_signed_out_page(url, response)

@@ -56,6 +56,14 @@ def test_sentences_without_a_number(sentence: str, code: str) -> None:
     assert answers.send_failure(sentence).error_code == code
 
 
+def test_results_are_told_by_plain_numbers() -> None:
+    """Reports are JSON, and Steam's newest results have no name in the library."""
+    assert sorted(answers.SEND_RESULTS) == [2, 8, 11, 15, 16, 20, 24, 25, 26, 28, 34, 50, 55, 84]
+    assert all(type(number) is int is type(failure.result) for number, failure in answers.SEND_RESULTS.items())
+    assert {int(result) for result in answers.SIGN_IN_REFUSALS} == {5, 43, 63, 65, 118}
+    assert {int(result) for result in answers.WRONG_CODE_RESULTS} == {85, 88}
+
+
 def test_every_refusal_that_a_player_can_mend_says_how() -> None:
     for failure in [*answers.SEND_RESULTS.values(), *(each for _, each in answers.SEND_SENTENCES)]:
         mendable = failure.code in ("partner_unavailable", "too_many_offers", "item_gone", "token_wrong", "partner_banned")
