@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
-from balancer_http.harness import BOTS, GOOD, OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held, items_of
+from balancer_http.harness import BOTS, GOOD, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held, items_of
 
 from balancer import schemas
+from shared.domain.ids import SteamId
 
 
 async def test_every_offer_is_there_when_201_comes(service: Service) -> None:
@@ -254,5 +256,9 @@ async def test_an_accepted_deposit_makes_the_inventory_be_read_anew(service: Ser
     await service.call("POST", "/deposit", service.deposit_body("404"))
     service.bots.inventories[PLAYER] = [held(number, GOOD) for number in range(2, 31)]
     await service.accepted(trade)
+    # The trade is seen accepted as soon as that is written; whoever waits, and what is remembered, is told a moment later.
+    async with asyncio.timeout(READY_S):
+        while service.ctx.inventories.known(SteamId(PLAYER), TRADE_URL[-8:]):
+            await asyncio.sleep(0.02)
     response = await service.call("POST", "/deposit", service.deposit_body("1"))
     assert (response.status, (await response.json())["code"]) == (422, "unknown_asset")
