@@ -4,7 +4,6 @@ Nothing is half-accepted: `accept` works out everything before it touches the ro
 """
 
 from collections.abc import Sequence
-from itertools import accumulate, repeat
 from typing import NamedTuple
 
 from lottery.errors import Refused
@@ -191,9 +190,12 @@ def accept(
 
     Raises Refused for a number that does not fit the log; then nothing has changed.
     """
-    number, start, user_id = len(state.bets) + 1, len(state.entries), bet.user_id
-    *firsts, end = accumulate(tickets, initial=state.tickets)
-    entries = list(map(new_entry, zip(repeat(number), repeat(user_id), items, deposits, prices, firsts, tickets, strict=False)))
+    number, start, user_id, end = len(state.bets) + 1, len(state.entries), bet.user_id, state.tickets
+    entries, firsts = [], []
+    for item_id, deposit_id, price, count in zip(items, deposits, prices, tickets, strict=True):
+        entries.append(new_entry((number, user_id, item_id, deposit_id, price, end, count)))
+        firsts.append(end)
+        end += count
     logs = log_items(state.log, start + 1, entries, bet.team, bet.now, bet.client_seed.encode())
     placed = Placed(number, user_id, bet.team, bet.now, bet.client_seed, start, start + len(entries), state.log, ())
     state.bets.append(placed)

@@ -7,6 +7,7 @@ their length, `S` is a text behind its length, `TAG` names the purpose of a hash
 import hashlib
 import hmac
 import json
+from functools import cache
 from typing import Any
 
 HASH_BYTES = 32
@@ -39,6 +40,7 @@ def S(text: str) -> bytes:
     return LP(text.encode())
 
 
+@cache
 def TAG(text: str) -> bytes:
     """An ASCII word behind its length in one byte. Raises UnicodeEncodeError when it is not ASCII."""
     return U8(len(text)) + text.encode("ascii")

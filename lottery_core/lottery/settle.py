@@ -205,7 +205,7 @@ def _classic(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> 
     user_id = state.winners[0].user_id
     taken, entry = _classic_rake(state, user_id, stock, carry.get(user_id, 0))
     gone = set(taken.taken)
-    kept = [(owner, row) for _, owner, _, row, _, _, _ in shares.dearest_first(state.entries) if row not in gone]
+    kept = [(owner, row) for _, owner, _, row, _, _, _ in shares.dearest_first(state.entries.plain()) if row not in gone]
     rows = [row for owner, row in kept if owner == user_id]
     rows += [row for owner, row in kept if owner != user_id]
     change = tuple(sorted(taken.change))
@@ -234,7 +234,7 @@ def _split(state: Round, winners: set[int]) -> tuple[list[Item], list[Item]]:
     first = state.rules.priority
     others: list[Item] = []
     own: list[Item] = []
-    for _, user_id, item_id, deposit_id, price, _, _ in state.entries:
+    for _, user_id, item_id, deposit_id, price, _, _ in state.entries.plain():
         (own if user_id in winners else others).append(rake.new_item((deposit_id, price, 0 if item_id in first else 1)))
     return others, own
 

@@ -6,10 +6,12 @@ Everything is in integers; who gets the rest is part of the rule, so a division 
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heapreplace
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from lottery.fairness import LogItem
 from lottery.state import Entry
 
+AnyEntry = TypeVar("AnyEntry", bound=LogItem)
 _DEPOSIT, _PRICE = map(itemgetter, map(Entry._fields.index, ("deposit_id", "price")))
 
 
@@ -63,7 +65,7 @@ class HandedOut(NamedTuple):
     left: list[int]
 
 
-def dearest_first(entries: Iterable[Entry]) -> list[Entry]:
+def dearest_first(entries: Iterable[AnyEntry]) -> list[AnyEntry]:
     """Dearer rows first, then the lower deposit: sorting keeps what was sorted before among equals."""
     return sorted(sorted(entries, key=_DEPOSIT), key=_PRICE, reverse=True)
 

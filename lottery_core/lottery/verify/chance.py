@@ -123,7 +123,7 @@ def draw(key: bytes, below: int, label: str, index: int) -> tuple[int, int]:
     blocks = -(-(below.bit_length() + SPARE_BITS) // BLOCK_BITS)
 
     def words(attempt: int) -> int:
-        return int.from_bytes(b"".join(word(key, label, index, attempt, block) for block in range(blocks)), "big")
+        return int.from_bytes(b"".join([word(key, label, index, attempt, block) for block in range(blocks)]), "big")
 
     return first_accepted(below, blocks * BLOCK_BITS, words)
 

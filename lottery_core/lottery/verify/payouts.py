@@ -1,5 +1,7 @@
 """Who gets which rows: each room's rule applied again, and then that no row and no cent appeared or vanished."""
 
+from itertools import chain
+
 from lottery.verify import rake
 from lottery.verify.pot import DEPOSIT, OWNER, PRICE, Row
 from lottery.verify.report import Report, require
@@ -148,10 +150,11 @@ def conserve_rows(record: Record) -> str:
     """Every deposit of the pot goes to exactly one place, guarantees and change come from outside it. Raises: Lie."""
     outcome = record["outcome"]
     rows_in = [] if record["rules"]["mode"] == "raffle" else record["items"]["deposit_id"]
-    rows_out = [deposit for each in outcome["payouts"] for deposit in each["rows"]] + outcome["house"]
+    rows_out = [*chain.from_iterable([each["rows"] for each in outcome["payouts"]]), *outcome["house"]]
     require(sorted(rows_in) == sorted(rows_out), "some rows of the pot went nowhere, or to two places")
-    guarantees = [each["deposit_id"] for each in outcome["guarantees"]]
-    require(len({*guarantees, *rows_in}) == len(guarantees) + len(rows_in), "a guarantee is counted twice, or is in the pot")
+    guarantees = {each["deposit_id"] for each in outcome["guarantees"]}
+    alone = len(guarantees) == len(outcome["guarantees"]) and guarantees.isdisjoint(rows_in)
+    require(alone, "a guarantee is counted twice, or is in the pot")
     return f"{len(rows_in)} rows"
 
 
@@ -162,7 +165,7 @@ def conserve_value(record: Record) -> str:
     for each in outcome["payouts"]:
         met = sum(map(price.__getitem__, each["rows"])) + sum(map(stock.__getitem__, each["change"])) + each["credit"]
         require(met == each["claim"], f"user {each['user_id']} is owed {each['claim']} and gets {met}")
-    claims = sum(each["claim"] for each in outcome["payouts"])
+    claims = sum([each["claim"] for each in outcome["payouts"]])
     kept = money_kept(record) if record["rules"]["mode"] == "raffle" else rows_kept(record, price, stock)
     require(claims + kept == record["bank"], f"{record['bank']} came in, {claims} and {kept} went out")
     return f"{record['bank']} = {claims} to players + {kept} to the house"
@@ -171,8 +174,8 @@ def conserve_value(record: Record) -> str:
 def rows_kept(record: Record, price: dict[int, int], stock: dict[int, int]) -> int:
     """What the house keeps: its rows of the pot, less the change and the credit that it gave."""
     outcome = record["outcome"]
-    given = sum(each["credit"] + sum(stock[row] for row in each["change"]) for each in outcome["payouts"])
-    return sum(price[row] for row in outcome["house"]) - int(given)
+    given = sum([each["credit"] + sum([stock[row] for row in each["change"]]) for each in outcome["payouts"]])
+    return sum([price[row] for row in outcome["house"]]) - int(given)
 
 
 def money_kept(record: Record) -> int:

@@ -67,17 +67,17 @@ def parts(record: Record) -> list[int]:
 def declared(record: Record) -> str:
     """Carry only where the rules switch it on, and a stock that is no part of the pot. Raises: Lie."""
     rules, rake = record["rules"], record["outcome"]["rake"]
-    stock = [deposit for deposit, _ in rake["stock"]]
-    classic = rules["mode"] == "classic"
+    stock, classic = [deposit for deposit, _ in rake["stock"]], rules["mode"] == "classic"
+    offered, guarantees = set(stock), {each["deposit_id"] for each in record["outcome"]["guarantees"]}
     require(rake["carry"] == 0 or (rules["rake_carry"] and classic), "rests of earlier rounds are not collected in this room")
     if rake["carry"]:
         others = record["bank"] - record["pot"].value_of[record["outcome"]["winners"][0]["user_id"]]
         require(
             2 * (rake["due"] + rake["carry"]) <= others, "with earlier rests, more than half of the others' stakes is asked for"
         )
-    require(stock == sorted(set(stock)), "the stock is not in ascending order of deposits")
-    bound = [*record["pot"].price_of, *[each["deposit_id"] for each in record["outcome"]["guarantees"]]]
-    require(set(stock).isdisjoint(bound), "a row of the stock is in the pot as well")
+    require(stock == sorted(offered), "the stock is not in ascending order of deposits")
+    free = offered.isdisjoint(record["pot"].price_of) and offered.isdisjoint(guarantees)
+    require(free, "a row of the stock is in the pot as well")
     return f"carry {rake['carry']}, {len(stock)} rows of stock"
 
 

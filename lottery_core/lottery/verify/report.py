@@ -21,9 +21,12 @@ class Check(NamedTuple):
 
 @dataclass
 class Report:
-    """Filled while the record is walked through: what held, by name, and the check that failed, if one did."""
+    """Filled while the record is walked through: what held, by name, and the check that failed, if one did.
 
-    proved: list[tuple[str, str]] = field(default_factory=list)
+    What held is put into words when somebody reads it.
+    """
+
+    proved: list[tuple[str, Any]] = field(default_factory=list)
     lie: tuple[str, str] | None = None
     not_proven: list[str] = field(default_factory=list)
 
@@ -36,13 +39,13 @@ class Report:
     def checks(self) -> list[Check]:
         """Everything that was checked, in order; only the last one can have failed."""
         failed = [] if self.lie is None else [Check(*self.lie, holds=False)]
-        return [Check(name, value) for name, value in self.proved] + failed
+        return [Check(name, say(value)) for name, value in self.proved] + failed
 
     def same(self, name: str, claimed: Any, found: Any, shown: str | None = None) -> None:
         """The record's claim must be what we found. Raises: Lie."""
         if claimed != found:
             self.lied(name, f"the record says {say(claimed)}, recomputed {say(found)}")
-        self.proved.append((name, shown or say(found)))
+        self.proved.append((name, shown or found))
 
     def holds(self, name: str, true: bool, shown: str, otherwise: str) -> None:
         """One condition, with words for both cases. Raises: Lie."""

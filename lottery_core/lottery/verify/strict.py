@@ -10,7 +10,6 @@ from array import array
 from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
-from types import NoneType
 from typing import Any
 
 from lottery import encoding
@@ -73,11 +72,9 @@ class number:
 
     def fit(self, values: Sequence[Any]) -> bool:
         """True when each of many values can be read so; False: one of them may be wrong, look at each."""
-        kinds = list(map(type, values))
-        if kinds.count(int) < len(values):
-            if not self.or_null or kinds.count(int) + kinds.count(NoneType) < len(values):
-                return False
-            values = [value for value in values if value is not None]
+        for value in values:
+            if type(value) is not int:
+                return self.or_null and value is None and self.fit([each for each in values if each is not None])
         try:
             array("Q", values)  # takes integers from 0 to 2^64-1 and no others, quicker than min and max would tell
         except OverflowError:
@@ -96,9 +93,10 @@ class any_text:
     def fit(self, values: Sequence[Any]) -> bool:
         """True when each of many values can be read so."""
         try:
-            return set(map(type, values)) <= {str} and "".join(values).encode() is not None
-        except UnicodeEncodeError:
+            "".join(values).encode()
+        except (TypeError, UnicodeEncodeError):
             return False
+        return True
 
 
 class yes_or_no:

@@ -53,8 +53,8 @@ def shares_of(record: Record) -> list[int]:
 def ranges(record: Record) -> list[Range]:
     """The tickets of all items that have any, in order."""
     pot = record["pot"]
-    found = zip(pot.firsts, pot.tickets, pot.users, strict=True)
-    return [each for each in found if each[1]]
+    found = list(zip(pot.firsts, pot.tickets, pot.users, strict=True))
+    return found if all(pot.tickets) else [each for each in found if each[1]]
 
 
 def without(left: list[Range], user: int) -> list[Range]:
