@@ -47,7 +47,8 @@ _ENDS = frozenset({E.OFFER_DECLINED, E.OFFER_COUNTERED, E.OFFER_EXPIRED, E.OFFER
 # The bot has nothing out for this trade; it is to be asked again, under the next attempt's number.
 ASKED_AGAIN = frozenset({E.ORDER_DROPPED, E.TRY_LATER, E.OFFER_ABSENT})
 # What of a report's data is worth keeping in an event.
-_KEPT = ("offer_id", "exchange_id", "state", "code", "reason", "result", "settles_at", "retry_after_s")
+_KEPT = ("offer_id", "exchange_id", "state", "code", "reason", "result", "settles_at", "retry_after_s", "calls")
+TEXT_MAX = 500
 
 # A misfit on a trade that is not in doubt is searched for so often; then it is an operator's.
 MISFITS_MAX = 3
@@ -429,4 +430,5 @@ def _tell(
 
 
 def _shown(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: data[name] for name in _KEPT if data.get(name) is not None}
+    kept = {name: data[name] for name in _KEPT if isinstance(data.get(name), str | int | float)}
+    return {name: value[:TEXT_MAX] if isinstance(value, str) else value for name, value in kept.items()}

@@ -397,10 +397,9 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
         IntegrityError: the tables refuse it.
     """
     who = f"bot:{report.bot}"
+    data = {**report.data, "calls": report.calls} if report.calls else report.data
     if report.kind in _TOLD:
-        shown = {
-            name[:40]: _short(value) for name, value in list(report.data.items())[:20] if isinstance(value, str | int | None)
-        }
+        shown = {name[:40]: _short(value) for name, value in list(data.items())[:20] if isinstance(value, str | int | None)}
         row = journal.event_row(report.kind, shown, who, now, report.trade_id, None, report.bot)
         journal.append(connection, [row])
         return False
@@ -417,7 +416,7 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
     if report.kind not in _TRADE_EVENTS:
         raise ValueError("not about a trade")
     before = trade.status
-    recorded = journal.record(connection, trade, TradeEvent(report.kind), report.data, who, now, rules, attempt=report.attempt)
+    recorded = journal.record(connection, trade, TradeEvent(report.kind), data, who, now, rules, attempt=report.attempt)
     if recorded.verdict is Verdict.MOVES and recorded.after is TradeStatus.REVERSED:
         reversal.begin(connection, trade.trade_id, now, rules)
     return recorded.after != TradeStatus(before) or report.kind == TradeEvent.TRY_LATER

@@ -47,7 +47,8 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
     order = _open(sealed, bot)
     if order is None:
         return
-    tell = Tell(bot.reporter, order)
+    bot.session.observer.recent.clear()
+    tell = Tell(bot.reporter, order, bot.session.observer.recent)
     with structlog.contextvars.bound_contextvars(action=order.kind, trade_id=order.trade_id):
         _log.debug("order_opened", order_id=order.order_id, attempt=order.attempt)
         if order.kind == "send":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,7 +49,9 @@ class Reporter:
         self._number = 0
         self.was_away = False  # Redis could not be reached; whoever has looked which one it is now clears this
 
-    def make(self, kind: str, order_id: str | None, trade_id: str | None, attempt: int, data: dict[str, Any]) -> Report:
+    def make(
+        self, kind: str, order_id: str | None, trade_id: str | None, attempt: int, data: dict[str, Any], calls: str = ""
+    ) -> Report:
         self._number += 1
         return Report(
             bot=self._keys.bot,
@@ -60,6 +63,7 @@ class Reporter:
             attempt=attempt,
             at_ms=self._server_clock.now_ms(),
             data=data,
+            calls=calls,
         )
 
     def seal(self, report: Report) -> str:
@@ -109,9 +113,11 @@ class Reporter:
 class Tell:
     """Reports about one order: ``tell("offer_active", offer_id=…, state=2)``. Each says what it is about by itself."""
 
-    def __init__(self, reporter: Reporter, order: Order) -> None:
+    def __init__(self, reporter: Reporter, order: Order, calls: deque[str] | None = None) -> None:
+        """``calls`` are those to Steam in this order so far, for the story of the trades that it is about."""
         self.reporter = reporter
         self._order = order
+        self._calls = deque() if calls is None else calls
 
     def __call__(self, kind: str, /, **data: Any) -> None:
         """Report at once about the order's own trade."""
@@ -119,8 +125,13 @@ class Tell:
 
     def make(self, kind: str, data: dict[str, Any]) -> Report:
         order = self._order
-        return self.reporter.make(kind, order.order_id, order.trade_id, order.attempt, data)
+        report = self.reporter.make(kind, order.order_id, order.trade_id, order.attempt, data, self._said())
+        self._calls.clear()
+        return report
 
     def about(self, trade_id: str | None, attempt: int, kind: str, data: dict[str, Any]) -> Report:
         """A report about another trade that this order looked at, or about none; not appended yet."""
-        return self.reporter.make(kind, self._order.order_id, trade_id, attempt, data)
+        return self.reporter.make(kind, self._order.order_id, trade_id, attempt, data, self._said())
+
+    def _said(self) -> str:
+        return "; ".join(self._calls)

@@ -290,7 +290,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One fact that a bot tells. ``run`` names the worker's process, ``number`` counts its reports from 1 on."""
+    """One fact that a bot tells. ``run`` names the worker's process, ``number`` counts its reports from 1 on.
+
+    ``calls`` are the order's calls to Steam that led to it, with their answers' codes, as in ``send 200; ajaxop 500``.
+    """
 
     bot: str
     run: str
@@ -301,6 +304,7 @@ class Report:
     attempt: int
     at_ms: int
     data: dict[str, Any]
+    calls: str = ""
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""
@@ -316,7 +320,7 @@ class Report:
         report = cls(**json.loads(text))
         if report.kind not in REPORT_KINDS:
             raise ValueError("report of an unknown kind")
-        texts, maybe_texts = (report.bot, report.run), (report.order_id, report.trade_id)
+        texts, maybe_texts = (report.bot, report.run, report.calls), (report.order_id, report.trade_id)
         numbers = (report.number, report.attempt, report.at_ms)
         if not (
             all(isinstance(each, str) for each in texts)

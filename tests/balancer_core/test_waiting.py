@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from balancer_core.core_world import SITE, World, player
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import update
 
-from balancer import models, purge, settling, story, sweep, switches, trades, waiting
+from balancer import journal, models, purge, reports, settling, story, sweep, switches, trades, waiting
 from balancer.trades import WithdrawWish
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, Forbidden, NotFound, SteamUnavailable, TooLate
@@ -265,6 +266,18 @@ async def test_a_story_tells_the_choice_the_orders_and_what_came_of_them(world: 
     with world.ctx.db.transaction() as connection:
         assert "already holds most" in story.of_trade(connection, later)[0].text
     assert all(step.text for step in steps)
+
+
+async def test_a_story_tells_each_call_to_steam_with_its_answers_code(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    for kind, calls in (("answer_lost", "send no answer"), ("offer_active", "GetTradeOffers 200 (1); " * 1000)):
+        report = replace(world.report(trade_id, kind, offer_id="77", state=2), calls=calls)
+        rules = journal.Rules.of(world.ctx.settings)
+        assert await world.ctx.db.run(reports.apply, report, world.ctx.clock.now(), rules)
+    with world.ctx.db.transaction() as connection:
+        steps = story.of_trade(connection, trade_id)
+    assert "calls send no answer" in steps[1].text
+    assert "calls GetTradeOffers 200 (1)" in steps[2].text and len(steps[2].data["calls"]) == 500
 
 
 async def test_no_trade_token_is_readable_in_any_table(world: World) -> None:

@@ -37,8 +37,17 @@ def test_a_withdrawal_is_reported_before_it_is_confirmed(lab: Lab, player: Steam
     reports = lab.do(order)
     assert kinds(reports) == ["picked_up", "confirmation_needed", "offer_active"]
     assert reports[1].data == {"offer_id": reports[2].data["offer_id"], "state": 9}
+    assert [report.calls for report in reports] == ["", "send 200", "getlist 200; ajaxop 200"]
     assert offers_of(lab, order)[0]["state"] == 2
     assert [report.number for report in reports] == sorted(report.number for report in reports)
+
+
+def test_the_calls_to_steam_that_led_to_a_report_are_told(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, [], player.assets())
+    lab.me.fault("send", "cut", after=True)
+    assert [report.calls for report in lab.do(order)] == ["", "send no answer"]
+    (found,) = lab.do(lab.find_order(lab.watched(order, None, "in_doubt")))
+    assert (found.kind, found.calls) == ("offer_active", "GetTradeOffers 200 (1); GetTradeOffers 200 (1)")
 
 
 def test_a_send_costs_few_round_trips_to_redis(lab: Lab, player: SteamAccount) -> None:
