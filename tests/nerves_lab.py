@@ -323,6 +323,19 @@ class Fleet(Website):
         body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
         return only_trade(self.call("POST", f"/deposit?wait={wait}", body))
 
+    def begin_deposits(self, players: list[Player], assets: list[list[str]]) -> list[dict[str, Any]]:
+        """A deposit of each player with a bot of its own; which bot has fewer offers may be known to it a moment late."""
+        bots, trades = self.stack.wish.bot_names(), []
+        for bot, player, ids in zip(bots, players, assets, strict=True):
+            others = [other for other in bots if other != bot]
+            for other in others:
+                self.mode(other, "pause")
+            trades.append(self.begin_deposit(player, ids))
+            assert trades[-1]["bot"] == bot
+            for other in others:
+                self.mode(other, "resume")
+        return trades
+
     def begin_withdrawal(self, player: Player, deposit_ids: list[str]) -> dict[str, Any]:
         """Ask for a withdrawal and do not wait for its offer."""
         return only_trade(self.withdraw(player, deposit_ids, wait=0))

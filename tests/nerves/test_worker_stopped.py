@@ -36,11 +36,10 @@ def test_stopped_before_its_last_check_it_does_not_send(fleet: Fleet) -> None:
 
 def test_stopped_after_its_last_check_its_late_offer_is_adopted_or_canceled(fleet: Fleet) -> None:
     kept, wished = fleet.player(12, habit="ignore"), fleet.player(12, habit="ignore")
-    assets = {player.steam_id: fleet.acceptable(player)[:1] for player in (kept, wished)}
+    assets = [fleet.acceptable(player)[:1] for player in (kept, wished)]
     held = [fleet.stack.steam.hold(SEND) for _ in range(2)]
     begun_ms = fleet.now_ms()
-    trades = [fleet.begin_deposit(player, assets[player.steam_id]) for player in (kept, wished)]
-    assert len({trade["bot"] for trade in trades}) == 2
+    trades = fleet.begin_deposits([kept, wished], assets)
     for each in held:
         assert each.reached.wait(120)
     pids = [fleet.freeze(fleet.pid(trade["bot"])) for trade in trades]
