@@ -1,4 +1,4 @@
-"""Deposits: what the fleet holds for whom."""
+"""Deposits: what the fleet holds for whom; and an operator's word that a frozen one may go on."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select, update
 
+from balancer import journal
+from balancer.aftermath import FROZEN_EXCHANGE, FROZEN_REVERSAL
 from balancer.context import Context
-from balancer.models import deposits, items
+from balancer.models import deposits, items, trade_items, trades
+from shared.domain.status import LIVE, DepositStatus
+from shared.errors import Conflict, NotFound
+
+# Of what is frozen for another reason nobody knows for certain where it is, or what it is.
+THAWED = frozenset({FROZEN_REVERSAL, FROZEN_EXCHANGE})
 
 _OF_ITEM = (
     items.c.market_hash_name,
@@ -49,6 +56,42 @@ class DepositView:
     frozen_by: str | None
     created_at: int
     touched: int
+
+
+async def show(ctx: Context, deposit_id: str) -> DepositView:
+    """One deposit, which exists."""
+    return await ctx.db.look(_one, deposit_id)
+
+
+def _one(connection: Connection, deposit_id: str) -> DepositView:
+    query = select(deposits, *_OF_ITEM).join(items, items.c.item_id == deposits.c.item_id)
+    return _view(connection.execute(query.where(deposits.c.deposit_id == deposit_id)).one())
+
+
+def thaw(connection: Connection, deposit_id: str, reason: str, who: str, now: datetime) -> None:
+    """Let an item that a reversal or a failed exchange froze be used again. An operator has looked at it on Steam.
+
+    Raises:
+        NotFound: no such deposit.
+        Conflict: ``not_frozen``; ``item_not_here``, no bot has seen where it is; ``asset_in_trade``, a bot has still to say
+            what became of it.
+    """
+    row = connection.execute(select(deposits).where(deposits.c.deposit_id == deposit_id).with_for_update()).first()
+    if row is None:
+        raise NotFound("there is no such deposit")
+    if row.frozen_by is None:
+        raise Conflict("the item is not frozen", code="not_frozen", deposit_status=row.status)
+    if row.status != DepositStatus.ACTIVE or row.frozen_by not in THAWED:
+        raise Conflict("no bot has seen for certain where this item is", code="item_not_here", frozen_by=row.frozen_by)
+    open_still = or_(trades.c.items_awaited > 0, trades.c.status.in_([status.value for status in LIVE]))
+    named = select(trade_items.c.trade_id).where(trade_items.c.deposit_id == deposit_id)
+    trade_id = connection.scalar(select(trades.c.trade_id).where(trades.c.trade_id.in_(named), open_still).limit(1))
+    if trade_id is not None:
+        raise Conflict("a bot has still to say where this item is", code="asset_in_trade", trade_id=trade_id)
+    connection.execute(update(deposits).where(deposits.c.deposit_id == deposit_id).values(frozen_by=None, touched=now))
+    data = {"deposit_id": deposit_id, "frozen_by": row.frozen_by, "reason": reason}
+    bot = None if row.bot_id is None else f"{row.color}-{row.bot_id}"
+    journal.append(connection, [journal.event_row("deposit_thawed", data, who, now, None, row.user_id, bot)])
 
 
 async def list_deposits(

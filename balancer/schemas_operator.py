@@ -40,6 +40,18 @@ class DoubtBody(Body):
     reason: Annotated[Line, Field(min_length=1, description="How it was found out; it stands in the trade's story")]
 
 
+class DepositPath(Query):
+    """One item in custody."""
+
+    deposit_id: RecordId
+
+
+class ThawBody(Body):
+    """Why a frozen item may be used again."""
+
+    reason: Annotated[Line, Field(min_length=1, description="What was seen; it stands in the feed")]
+
+
 class AuditBody(Body):
     """Which bots to audit; all of them if none are named."""
 

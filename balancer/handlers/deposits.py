@@ -1,12 +1,14 @@
-"""`GET /deposits`: what is in custody."""
+"""`/deposits`: what is in custody, and letting a frozen item be used again."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, custody, schemas
+from balancer import api, custody, schemas, schemas_operator
 from balancer.context import Context
 from balancer.handlers import dump
+from balancer.trades import Caller
+from shared.errors import Conflict, NotFound
 
 
 @api.operation(scope="read", answers={200: schemas.Deposits})
@@ -24,3 +26,20 @@ async def find(ctx: Context, query: schemas.DepositsQuery) -> web.Response:
             "next": views[-1].deposit_id if len(views) == query.limit else None,
         }
     )
+
+
+@api.operation(
+    scope="operate",
+    answers={200: schemas.Deposit},
+    errors=((NotFound, "not_found"), (Conflict, "not_frozen"), (Conflict, "item_not_here"), (Conflict, "asset_in_trade")),
+)
+async def thaw(
+    ctx: Context, caller: Caller, path: schemas_operator.DepositPath, body: schemas_operator.ThawBody
+) -> web.Response:
+    """Let an item be used again that a reversal, or an exchange that failed after it was good, has frozen.
+
+    Only when a bot has seen it and nothing of it is under way; you have looked at the bot's inventory on Steam.
+    """
+    who = f"client:{caller.name}"
+    await ctx.db.run(custody.thaw, path.deposit_id, body.reason, who, ctx.clock.now())
+    return api.answer(dump.deposit(await custody.show(ctx, path.deposit_id)))

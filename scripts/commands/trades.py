@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from balancer.show_trades import TradeView
     from balancer.story import Step
 
-cli = click.Group(help="The story of one trade; decide about a doubt; let a blocked player trade again.")
+cli = click.Group(help="The story of one trade; decide about a doubt or a frozen item; let a blocked player trade again.")
 
 
 @cli.command()
@@ -89,6 +89,25 @@ def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reaso
         doubts.decide(connection, trade_id, said.offer_id, said.reason, who, rules, Clock().now())
         status = journal.read_trade(connection, trade_id).status
     click.echo("its bot looks this offer up" if offer_id else f"noted; the trade is {status}")
+
+
+@cli.command()
+@click.argument("deposit_id")
+@click.option("--reason", required=True, help="What you have seen; it stands in the feed.")
+@click.pass_obj
+def thaw(app: App, deposit_id: str, reason: str) -> None:
+    """Let the item of DEPOSIT_ID be used again that a reversal or a failed exchange has frozen. Look at it on Steam first."""
+    from balancer import custody
+    from balancer.schemas_operator import ThawBody
+    from shared.clock import Clock
+
+    try:
+        said = ThawBody(reason=reason)
+    except ValueError as error:
+        raise click.UsageError("a reason is one line of up to 200 characters") from error
+    with _opened(app) as (connection, _):
+        custody.thaw(connection, deposit_id, said.reason, f"cli:{getpass.getuser()}", Clock().now())
+    click.echo(f"{deposit_id} may be used again")
 
 
 @cli.command()

@@ -10,9 +10,9 @@ from balancer_core.core_world import World, player
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import update
 
-from balancer import models, reversal, settling, sweep
+from balancer import custody, models, reversal, settling, sweep
 from shared import wire
-from shared.errors import Conflict
+from shared.errors import Conflict, FleetError
 
 
 async def online_later(world: World, seconds: float) -> None:
@@ -90,6 +90,54 @@ async def test_a_reversed_withdrawal_comes_back_frozen_under_its_new_id(world: W
     assert (row.status, row.frozen_by, str(row.asset_id)) == ("active", "reversal", seen[0]["asset_id"])
     assert json.loads(world.events("reversal")[-1].data)["items"][0]["with"] == "bot"
     await assert_counters_add_up(world)
+
+
+def thaw(world: World, deposit_id: str) -> str | None:
+    """The code of the refusal, which writes nothing; ``None``: it may be used again."""
+    before = len(world.events())
+    try:
+        with world.ctx.db.transaction() as connection:
+            custody.thaw(connection, deposit_id, "it lies there", "cli:me", world.ctx.clock.now())
+    except FleetError as error:
+        assert len(world.events()) == before
+        return error.error_code
+    return None
+
+
+async def test_an_item_that_came_back_is_used_again_by_an_operators_word(world: World) -> None:
+    [trade_id] = await world.withdraw(ids := await world.held(1))
+    assert thaw(world, ids[0]) == "not_frozen"
+    await world.accept(trade_id)
+    await world.tell(trade_id, "exchange_reversed", exchange_id="x", exchange_status=12)
+    assert thaw(world, ids[0]) == "not_frozen"  # it is the player's still, as far as anybody has seen
+    await world.tell(trade_id, "items_seen", assets=world.seen(trade_id, add=5))
+    assert thaw(world, ids[0]) is None
+    assert thaw(world, ids[0]) == "not_frozen"
+    [row] = world.deposits_of(trade_id)
+    assert (row.status, row.frozen_by) == ("active", None)
+    [event] = world.events("deposit_thawed")
+    assert (event.who, json.loads(event.data)["frozen_by"], event.user_id) == ("cli:me", "reversal", "user-1")
+    world.change(update(models.users).values(blocked_by=None))
+    again = await world.withdraw(ids)
+    await world.accept(again[0])
+    # What was seen after the reversal is told once more: the item is out again all the same.
+    assert not await world.tell(trade_id, "items_seen", assets=world.seen(trade_id, add=5))
+    assert world.statuses(again[0]) == ("accepted", {"withdrawn"})
+    await assert_counters_add_up(world)
+
+
+async def test_an_item_that_may_be_going_back_or_that_nobody_has_seen_stays_frozen(world: World) -> None:
+    [taken_back] = await world.deposit(1)
+    await world.accept(taken_back)
+    await world.tell(taken_back, "exchange_reversed", exchange_id="x", exchange_status=12)
+    [row] = world.deposits_of(taken_back)
+    assert thaw(world, row.deposit_id) == "asset_in_trade"
+    world.change(update(models.users).values(blocked_by=None))
+    [gone] = await world.withdraw(ids := await world.held(1, who=2), who=2)
+    await world.tell(gone, "items_missing", offer_id="77", state=8)
+    await world.tell(gone, "items_gone", deposit_ids=ids)
+    assert thaw(world, ids[0]) == "item_not_here"
+    assert thaw(world, "dep_none") == "not_found"
 
 
 async def test_a_withdrawal_of_an_item_that_goes_back_is_recalled(world: World) -> None:

@@ -62,6 +62,7 @@ async def test_operators_calls_need_the_scope(service: Service) -> None:
         ("GET", "/approvals", None),
         ("POST", "/approvals/trd_1/approve", None),
         ("POST", "/users/player-1/unblock", None),
+        ("POST", "/deposits/dep_1/thaw", {"reason": "seen"}),
         ("POST", "/trade/trd_1/doubt", {"offer_id": None, "reason": "looked"}),
     ):
         status, problem = await json_of(await service.call(method, path, data, client="plain"))
@@ -149,6 +150,21 @@ async def test_an_operators_word_about_a_doubt(service: Service) -> None:
     status, problem = await json_of(await service.call("POST", path, none))
     assert (status, problem["code"]) == (409, "too_late")
     status, problem = await json_of(await service.call("POST", "/trade/trd_none/doubt", none))
+    assert (status, problem["code"]) == (404, "not_found")
+
+
+async def test_a_frozen_item_is_used_again_by_an_operators_word(service: Service) -> None:
+    [deposit_id] = await settled(service, "1")
+    path, seen = f"/deposits/{deposit_id}/thaw", {"reason": "it lies there"}
+    status, problem = await json_of(await service.call("POST", path, seen))
+    assert (status, problem["code"]) == (409, "not_frozen")
+    freeze = update(models.deposits).where(models.deposits.c.deposit_id == deposit_id).values(frozen_by="reversal")
+    await service.ctx.db.run(lambda connection: connection.execute(freeze).rowcount)
+    status, problem = await json_of(await service.call("POST", path, {"reason": ""}))
+    assert (status, problem["code"]) == (400, "invalid_request")
+    status, thawed = await json_of(await service.call("POST", path, seen))
+    assert (status, thawed["deposit_id"], thawed["frozen_by"]) == (200, deposit_id, None)
+    status, problem = await json_of(await service.call("POST", "/deposits/dep_none/thaw", seen))
     assert (status, problem["code"]) == (404, "not_found")
 
 

@@ -72,6 +72,17 @@ async def test_an_operator_decides_about_a_doubt(world: World, tmp_path: Path) -
     assert fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "again").exit_code == 1
 
 
+async def test_a_frozen_item_is_thawed(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    [deposit_id] = await world.held(1)
+    world.change(update(models.deposits).values(frozen_by="reversal"))
+    assert fleet(config, "trades", "thaw", deposit_id).exit_code == 2
+    assert fleet(config, "trades", "thaw", deposit_id, "--reason", "").exit_code == 2
+    assert "may be used again" in fleet(config, "trades", "thaw", deposit_id, "--reason", "it lies there").stdout
+    assert fleet(config, "trades", "thaw", deposit_id, "--reason", "once more").exit_code == 1
+    assert await world.withdraw([deposit_id])
+
+
 async def test_a_blocked_player_is_unblocked_by_steam_id(world: World, tmp_path: Path) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
