@@ -31,15 +31,15 @@ from lottery.state import Phase, Round  # noqa: E402
 FREE = {"bet_value_min": None, "item_limit_max": None, "bet_item_limit_max": None}
 BASE_RATIO = 12.5
 """2 000 rounds a second on a machine where the hash calls of a round take 40 us."""
-BURSTS = 30
+BURSTS = 300
 missed: list[str] = []
 
 
 def cpu(function: Callable[[], object], times: int) -> float:
-    """Seconds of CPU per call: the best of many short bursts, so that a neighbour's work counts less."""
-    bursts, each = (3, times) if times < BURSTS else (BURSTS, max(1, 3 * times // BURSTS))
+    """Seconds of CPU per call: the best of many bursts as short as can be, so that a neighbour's work counts less."""
+    each = max(1, times // BURSTS)
     passes = []
-    for _ in range(bursts):
+    for _ in range(max(3, times // each)):
         before = time.process_time()
         for _ in range(each):
             function()
@@ -107,14 +107,14 @@ def hash_calls(items: int) -> Callable[[], object]:
 
 
 def bench_rounds(times: int) -> None:
-    base = cpu(hash_calls(100), times)
+    base = cpu(hash_calls(100), 3 * times)
     line("hash calls alone, 100 items", f"{base * 1e6:.0f} us")
     for items, players in ((2, 2), (20, 5), (100, 20), (200, 20)):
-        took = cpu(Played(items, players).whole, times)
+        took = cpu(Played(items, players).whole, 3 * times)
         enough = took <= max(1 / 2000, BASE_RATIO * base)
         target = (f"≥ 2 000/s or ≤ {BASE_RATIO} x base", enough) if items == 100 else ("", True)
         line(f"whole round with rake, {items} items", pace(took, base), *target)
-    took = cpu(Played(100, 20, with_rake=False).whole, times)
+    took = cpu(Played(100, 20, with_rake=False).whole, 3 * times)
     line("whole round without rake, 100 items", pace(took, base))
     state = Played(100, 20).whole()
     took = cpu(lambda: record.sealed(state), times)

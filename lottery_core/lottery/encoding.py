@@ -66,7 +66,7 @@ def canonical_json(value: Any) -> bytes:
     b'{"a":null,"b":1}'
     """
     text = _ENCODER.encode(value)
-    if "." in text or "+" in text or "e-" in text:
+    if "." in text or "+" in text or ("-" in text and "e-" in text):
         _refuse_floats(value)
     return text.encode()
 

@@ -3,7 +3,6 @@
 import hashlib
 import struct
 from collections import Counter
-from itertools import accumulate
 
 from lottery.encoding import TAG, U32, U64, S, sha256
 from lottery.verify.pot import Pot, totals
@@ -43,7 +42,7 @@ def paid_in_full(record: Record) -> str:
 def check_tickets(record: Record, report: Report) -> None:
     """Ranges from 0 without gap or overlap, as many tickets as the room gives for the item, and their sums."""
     items, pot = record["items"], record["pot"]
-    starts, ends = pot.firsts, [end - 1 for end in accumulate(pot.tickets)]
+    starts, ends = pot.firsts, [end - 1 for end in [*pot.firsts[1:], pot.all_tickets][: pot.size]]
     if not all(pot.tickets):
         starts = [start if count else None for start, count in zip(starts, pot.tickets, strict=True)]
         ends = [end if count else None for end, count in zip(ends, pot.tickets, strict=True)]
@@ -108,7 +107,7 @@ def _check_teams(record: Record) -> None:
     """In team games each player is in one of two teams, and no team is over its limit; elsewhere there are no teams."""
     items = record["items"]
     if record["rules"]["mode"] != "teams":
-        require(set(items["team"]) <= {0}, "a team in a room without teams")
+        require(not any(items["team"]), "a team in a room without teams")
         return
     members = set(zip(items["user_id"], items["team"], strict=True))
     sides = [team for _, team in members]

@@ -161,7 +161,7 @@ def conserve_rows(record: Record) -> str:
 def conserve_value(record: Record) -> str:
     """Claims are met to the cent, and what came in goes to winners and house. Raises: Lie."""
     outcome, price = record["outcome"], record["pot"].price_of
-    stock = dict(outcome["rake"]["stock"] if outcome["rake"] else [])
+    stock = dict(outcome["rake"]["stock"]) if outcome["rake"] and outcome["rake"]["change"] else {}
     for each in outcome["payouts"]:
         met = sum(map(price.__getitem__, each["rows"])) + sum(map(stock.__getitem__, each["change"])) + each["credit"]
         require(met == each["claim"], f"user {each['user_id']} is owed {each['claim']} and gets {met}")

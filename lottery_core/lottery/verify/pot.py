@@ -4,7 +4,6 @@ Items are columns: all prices in one list, all users in another, in the order of
 """
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import accumulate
 from operator import itemgetter
 from typing import Any
@@ -35,12 +34,9 @@ class Pot:
         """Cents by number of the bet."""
         self.price_of = dict(zip(items["deposit_id"], self.prices, strict=True))
         """Cents by deposit."""
-
-    @cached_property
-    def dearest_first(self) -> list[Row]:
-        """The rows of the pot by price, dearest first, then by the lower deposit."""
-        rows = sorted(zip(self.items["deposit_id"], self.prices, self.users, self.items["item_id"], strict=True))
-        return sorted(rows, key=itemgetter(PRICE), reverse=True)  # sorting keeps what was sorted before among equals
+        self.dearest_first: list[Row] = sorted(zip(items["deposit_id"], self.prices, self.users, items["item_id"], strict=True))
+        """The rows of the pot by price, dearest first, then by the lower deposit: sorting keeps the order among equals."""
+        self.dearest_first.sort(key=itemgetter(PRICE), reverse=True)
 
 
 def tickets_for(prices: list[int], rules: dict[str, Any]) -> list[int]:

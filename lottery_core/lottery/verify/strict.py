@@ -19,6 +19,7 @@ NAMES_SHOWN = 5
 LONGEST, U64_MAX = 2_000_000, 2**64 - 1
 OPENINGS_SAFE, DEPTH_MAX = 1000, 10
 STRINGS = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)  # one without an end goes to the end: no byte is read twice
+WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)
 OPENING, NO_BRACKETS = b"[{", bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -33,7 +34,7 @@ def parse(text: bytes) -> Any:
         raise Unreadable("not strict JSON: nested too deep")
     try:
         value = json.loads(body.decode("utf-8"), parse_float=_no_float, parse_constant=_no_float)
-        canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        canonical = WRITER.encode(value).encode()
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not strict JSON: {error}") from error
     if canonical != body:
@@ -227,7 +228,7 @@ def table_of(**columns: Column) -> Reader:
 
     Whole columns are quick to check: the one value that is wrong is looked for only when there is one.
     """
-    width, rows, of_row = {len(columns)}, list_of(fields(**columns)), itemgetter(*columns)
+    width, rows, of_row = len(columns), list_of(fields(**columns)), itemgetter(*columns)
     fits = [(name, column.fit) for name, column in columns.items()]
 
     def by_field(value: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -235,12 +236,12 @@ def table_of(**columns: Column) -> Reader:
         return dict(zip(columns, found, strict=True))
 
     def as_due(value: list[Any]) -> dict[str, list[Any]] | None:
-        if not set(map(type, value)) <= {dict} or not set(map(len, value)) <= width:
-            return None
         try:
             found = by_field(value)
-        except KeyError:
-            return None
+        except (KeyError, TypeError):
+            return None  # a row without one of the fields, or something that has no fields
+        if sum(map(len, value)) != width * len(value):
+            return None  # a row with more fields
         for name, fit in fits:
             if not fit(found[name]):
                 return None
