@@ -142,7 +142,7 @@ def test_failing_over_to_a_replica_that_lacks_the_last_second(fleet: Fleet, tmp_
         fleet.until(trade["trade_id"], "sent")
         (offer,) = fleet.offers(trade)
         fleet.accept(player, offer["offer_id"])
-        fleet.ends_well(trade)
+        assert fleet.ends_well(trade)["offer_id"] == offer["offer_id"]
 
 
 @pytest.mark.long
