@@ -101,7 +101,7 @@ class DepositBody(Body):
 
     user_id: UserId
     steam_id: SteamIdText
-    trade_url: TradeUrlText
+    trade_url: TradeUrlText = Field(repr=False)
     asset_ids: list[AssetIn] = Field(min_length=1, max_length=ITEMS_MAX)
     color: Color | None = None
     message: Message = ""
@@ -112,7 +112,7 @@ class WithdrawBody(Body):
 
     user_id: UserId
     steam_id: SteamIdText
-    trade_url: TradeUrlText
+    trade_url: TradeUrlText = Field(repr=False)
     deposit_ids: list[RecordId] = Field(min_length=1, max_length=ITEMS_MAX)
     message: Message = ""
     when_settled: bool = Field(default=False, description="Take unsettled items too; the offer is made when they have settled")
@@ -129,13 +129,13 @@ class InventoryBody(Body):
     """Whose inventory; with the trade URL freshly traded items and the hold are seen too."""
 
     steam_id: SteamIdText
-    trade_url: TradeUrlText | None = None
+    trade_url: TradeUrlText | None = Field(default=None, repr=False)
 
 
 class VerifyBody(Body):
     """The site's check of a token for one player."""
 
-    token: Annotated[str, Field(min_length=1, max_length=64)]
+    token: Annotated[str, Field(repr=False, min_length=1, max_length=64)]
     steam_id: SteamIdText
 
 
@@ -186,7 +186,7 @@ class TradePath(Query):
 class TokenPath(Query):
     """The secret token of an offer."""
 
-    token: str
+    token: str = Field(repr=False)
 
 
 class FilePath(Query):
@@ -237,8 +237,8 @@ class Trade(BaseModel):
     bot_id: int
     bot_steam_id: str
     offer_id: str | None
-    token: str | None = Field(description="The secret token while it is good; show it to this player only")
-    verify_url: str | None
+    token: str | None = Field(repr=False, description="The secret token while it is good; show it to this player only")
+    verify_url: str | None = Field(repr=False)
     expires_at: Time
     created_at: Time
     touched: int = Field(description="Unix seconds of the last change")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,7 +60,7 @@ class TradeView:
     steam_id: str
     bot: BotRef
     offer_id: str | None
-    token: str | None
+    token: str | None = field(repr=False)
     expires_at: int
     created_at: int
     touched: int

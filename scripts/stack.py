@@ -75,8 +75,8 @@ class Wish:
     seed: int = 1
     protection_s: int = 7 * 86400
     offer_lifetime_s: int = 14 * 86400
-    redis_url: str = ""
-    database_url: str = ""
+    redis_url: str = field(default="", repr=False)
+    database_url: str = field(default="", repr=False)
     port: int = 0
     control_port: int = 0
     log_level: str = "info"

@@ -112,11 +112,12 @@ def _opened(app: App) -> Iterator[tuple[Connection, MasterKey]]:
 
     from balancer import migrate
     from balancer.db import Database
+    from shared import log
     from shared.errors import FleetError
-    from shared.log import redact_text
     from shared.sealing import MasterKey
 
     settings = app.settings()
+    log.set_up("warning", settings.log.format)  # else lines would go to standard output, which is for the answer
     try:
         master = MasterKey.read(settings.balancer.master_key_file)
         migrate.upgrade(settings.database.url)
@@ -131,4 +132,4 @@ def _opened(app: App) -> Iterator[tuple[Connection, MasterKey]]:
     except UnicodeEncodeError:
         raise click.ClickException("what was given is not text in UTF-8") from None
     except SQLAlchemyError as error:
-        raise click.ClickException(f"the database cannot be used: {redact_text(str(error).splitlines()[0])}") from None
+        raise click.ClickException(f"the database cannot be used: {log.redact_text(str(error).splitlines()[0])}") from None

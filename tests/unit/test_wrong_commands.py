@@ -68,6 +68,13 @@ def test_a_file_that_is_no_database_is_named(config: Path) -> None:
     assert "the database cannot be used" in refused(config, "balancer")
 
 
+def test_standard_output_is_for_answers_only(config: Path) -> None:
+    (config.parent / "fleet.db").mkdir()
+    done = CliRunner().invoke(main, ["--config", str(config), "clients", "list", "--json"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "unable to open database file" in done.stderr
+
+
 def test_bytes_that_are_no_text_are_named(config: Path) -> None:
     assert "UTF-8" in refused(config, "trades", "show", "\udcff")
 
