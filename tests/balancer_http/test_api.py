@@ -20,9 +20,8 @@ SCOPED = [
 
 
 def path_of(pattern: str) -> str:
-    return pattern.format(
-        trade_id="trd_1", color="red", bot_id="1", action="pause", token="t", file="f", user_id="u", decision="approve"
-    )
+    names = {"trade_id": "trd_1", "deposit_id": "dep_1", "user_id": "u", "color": "red", "bot_id": "1"}
+    return pattern.format(action="pause", token="t", file="f", decision="approve", **names)
 
 
 @pytest.mark.parametrize(("method", "pattern", "scope"), SCOPED)
