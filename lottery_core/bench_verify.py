@@ -1,7 +1,7 @@
 """How many records a second one core verifies: 100 items, 20 players, with rake. Run: python bench_verify.py
 
-The floor is what its hash calls alone would cost. Times are of the process's CPU: the jobs are done in turns many times, so that
-all of them meet the same neighbours, and the quickest run of each counts.
+The floor is what its hash calls alone would cost. Times are of the process's CPU: the jobs are done in turns many times, so
+that all of them meet the same neighbours, and the quickest run of each counts.
 """
 
 import hashlib

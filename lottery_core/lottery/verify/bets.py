@@ -35,7 +35,7 @@ def paid_in_full(record: Record) -> str:
         return f"one per {rules['tickets']}"
     full = rules["raffle"]["ticket_price"]
     require(full > 0, "raffle tickets that cost nothing")
-    require(all(price % full == 0 for price in record["items"]["price"]), f"a purchase of a fraction of a ticket at {full}")
+    require(all(price % full == 0 for price in record["items"]["price"]), "a purchase of a fraction of a ticket at {}", full)
     return "as many as were bought"
 
 
@@ -113,7 +113,7 @@ def _check_teams(record: Record) -> None:
     sides = [team for _, team in members]
     require(0 not in sides and len({user for user, _ in members}) == len(members), "a player without a team, or in two")
     for team in (1, 2):
-        require(sides.count(team) <= record["rules"]["team_limit"], f"team {team} is too large")
+        require(sides.count(team) <= record["rules"]["team_limit"], "team {} is too large", team)
 
 
 def _check_raffle(record: Record) -> None:

@@ -107,7 +107,7 @@ def named_source(record: Record) -> str:
     """The close names the one source that it may. Raises: Lie."""
     close, due = record["close"], source(record)
     claimed = (close["mode"], close["source"], close["source_round"])
-    require(claimed == due, f"mode, source and round are {claimed}, {due} are due")
+    require(claimed == due, "mode, source and round are {}, {} are due", claimed, due)
     return f"{due[1]}, round {due[2]}" if due[1] else "none"
 
 

@@ -164,10 +164,10 @@ def conserve_value(record: Record) -> str:
     stock = dict(outcome["rake"]["stock"]) if outcome["rake"] and outcome["rake"]["change"] else {}
     for each in outcome["payouts"]:
         met = sum(map(price.__getitem__, each["rows"])) + sum(map(stock.__getitem__, each["change"])) + each["credit"]
-        require(met == each["claim"], f"user {each['user_id']} is owed {each['claim']} and gets {met}")
+        require(met == each["claim"], "user {} is owed {} and gets {}", each["user_id"], each["claim"], met)
     claims = sum([each["claim"] for each in outcome["payouts"]])
     kept = money_kept(record) if record["rules"]["mode"] == "raffle" else rows_kept(record, price, stock)
-    require(claims + kept == record["bank"], f"{record['bank']} came in, {claims} and {kept} went out")
+    require(claims + kept == record["bank"], "{} came in, {} and {} went out", record["bank"], claims, kept)
     return f"{record['bank']} = {claims} to players + {kept} to the house"
 
 
@@ -192,10 +192,10 @@ def referral(record: Record) -> str:
     require(credited == order, "credits for somebody who did not win, twice, or out of order")
     for entry in outcome["referral"]:
         user, inviters = entry["user_id"], entry["inviters"]
-        require(entry["base"] == bases[user] > 0, f"the base of user {user} is {bases[user]}, not {entry['base']}")
-        require(bool(inviters) and len({user, *inviters}) == len(inviters) + 1, f"the inviters of user {user} form a circle")
+        require(entry["base"] == bases[user] > 0, "the base of user {} is {}, not {}", user, bases[user], entry["base"])
+        require(bool(inviters) and len({user, *inviters}) == len(inviters) + 1, "the inviters of user {} form a circle", user)
         due = levels(entry["base"], record["rules"]["referral_percent"], len(inviters))
-        require(entry["credits"] == due, f"credits for user {user} are {due}, not {entry['credits']}")
+        require(entry["credits"] == due, "credits for user {} are {}, not {}", user, due, entry["credits"])
     return f"{sum(sum(entry['credits']) for entry in outcome['referral'])} cents to inviters"
 
 

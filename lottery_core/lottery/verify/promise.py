@@ -51,7 +51,7 @@ def check_rules(record: Record, report: Report) -> None:
 
 def sense(rules: Record) -> str:
     """Rules that contradict themselves, or leave the outcome open, are refused. Raises: Lie."""
-    require(rules["entropy"] in ENTROPIES, f"{rules['entropy']!r} is no mode of entropy")
+    require(rules["entropy"] in ENTROPIES, "{!r} is no mode of entropy", rules["entropy"])
     low, high = rules["bet_value_min"], rules["bet_value_max"]
     require(low is None or high is None or low <= high, "the least bet is above the greatest")
     mode = rules["mode"]

@@ -72,10 +72,10 @@ class Report:
             self.lie = ("record", str(lie))
 
 
-def require(true: bool, lie: str) -> None:
-    """A condition inside a larger check. Raises: Lie."""
+def require(true: bool, lie: str, *told: object) -> None:
+    """A condition inside a larger check; what is told stands in the places `{}` of the lie. Raises: Lie."""
     if not true:
-        raise Lie(lie)
+        raise Lie(lie.format(*told))
 
 
 def say(value: Any) -> str:

@@ -69,10 +69,10 @@ def typed_once(record: Record) -> str:
         return "none"
     left = ranges(record)
     due = min(len(shares_of(record)), len({user for _, _, user in left}))
-    require(len(typed) == due, f"{len(typed)} numbers were typed for {due} draws")
+    require(len(typed) == due, "{} numbers were typed for {} draws", len(typed), due)
     for entry in typed if kind == "manual:direct" else []:
         owner = owner_of_ticket(left, int(entry["digits"]))
-        require(owner is not None, f"the typed number {entry['digits']} is no ticket of anybody who could win")
+        require(owner is not None, "the typed number {} is no ticket of anybody who could win", entry["digits"])
         left = without(left, owner or 0)
     return f"{due} numbers for {due} draws"
 
