@@ -98,6 +98,8 @@ def test_a_rule_that_is_no_number_is_refused_and_the_old_one_stays(bench, change
 def test_a_delay_may_be_a_fraction(bench):
     bench.change(exchange_ids_delay_s=0.5)
 
+    assert bench.control("GET", "/control/settings")["exchange_ids_delay_s"] == 0.5
+
 
 @pytest.mark.parametrize("limit", ["3", None, 1.5, -1, True])
 def test_a_limit_is_a_count(bench, player, limit):
