@@ -222,6 +222,30 @@ def test_the_first_failing_check_is_the_answer() -> None:
     assert state.players[3].value == 200
 
 
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("not_active", {"status": "withdrawn"}),
+        ("not_owner", {"user_id": 3}),
+        ("locked", {"locked_by": "round 9"}),
+        ("locked", {"deposit_id": 1}),
+        ("unsettled", {"settled": False}),
+        ("unpriced", {"price": None}),
+        ("unpriced", {"price": -1}),
+        ("unpriced", {"price": 10**18}),
+        ("souvenir", {"name": "AWP (SOUVENIR)"}),
+    ],
+)
+def test_one_fault_of_one_row_is_enough(code: str, fault: dict[str, Any]) -> None:
+    state = started()
+    make.place(state, 1, [300])
+    good = make.rows(2, [100, 200, 300], 50)
+    bad = good[1]._replace(**fault)
+    refusal = refused(state, events.Bet(state.now, make.token(), 2, (good[0], bad, good[2])))
+    assert (refusal.code, refusal.accepts["deposit_id"]) == (code, bad.deposit_id)
+    rounds.apply(state, events.Bet(state.now, make.token(), 2, good))
+
+
 def as_event(bet: dict[str, Any]) -> events.Bet:
     ids = bet["ids"][: bet["count"]]
     rows = tuple(events.Row(deposit_id, bet["item"], bet["owner"], bet["price"], **bet["facts"]) for deposit_id in ids)
