@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Row, Table, func, select
 
 from balancer import holders, journal, orders, repository, reserve, switches, trips, waiting
 from balancer.choose import Part, Refusal
 from balancer.holders import Holdings
 from balancer.journal import Opened
-from balancer.models import deposits, idempotency, items
+from balancer.models import deposits, idempotency, items, trade_items, trades
 from balancer.wishes import DepositWish, Request, Wanted, WithdrawWish
 from shared.domain.ids import BotName, TradeUrl
-from shared.domain.status import DEPOSIT_FINAL, DepositStatus, Direction, TradeStatus
+from shared.domain.status import DEPOSIT_FINAL, ENDED_UNMOVED, DepositStatus, Direction, TradeStatus
 from shared.errors import Conflict, Forbidden, NoBotAvailable, NotAccepted, NotFound, PlayerMustAct
 from shared.messages import Order
 from shared.settings import Settings
@@ -299,22 +299,38 @@ def withdraw(connection: Connection, ctx: Context, request: Request, wish: Withd
     if any(offers.get(str(bot), 0) + limits.trades(len(held)) > most for bot, held in by_bot.items()):
         raise _too_many_offers(most)
     making = Making(ctx, request, Direction.WITHDRAW, wish.user_id, wish.trade_url, wish.message)
-    total_cents = sum(row.value_cents for row in rows.values())
+    worth_cents = sum(row.value_cents for row in rows.values()) + _lately_cents(
+        connection, ctx.settings, wish.user_id, request.now
+    )
     if not journal.reserve_deposits(connection, list(rows), request.now, settled=not wish.when_settled):
         raise Conflict("an item was taken by another request", code="asset_in_trade")
     for bot, held in sorted(by_bot.items()):
         reserve.for_withdrawal(connection, ctx.fleet, bot, limits.trades(len(held)), request.now)
         for start in range(0, len(held), limits.trade_items_max):
             part = held[start : start + limits.trade_items_max]
-            waits = _waits(ctx.settings, part, total_cents, request.now)
+            waits = _waits(ctx.settings, part, worth_cents, request.now)
             trade_id = making.begin(bot, {"why": "holds_items", "items": len(part), "bots": len(by_bot)}, waits)
             making.opened.trade_items += [_give_out(trade_id, row) for row in part]
     return making.finish(connection)
 
 
-def _waits(settings: Settings, rows: list[Row[Any]], total_cents: int, now: datetime) -> Waits | None:
-    """What this part of a withdrawal waits for. Whether it needs an approval is decided by the whole request's worth."""
-    if 0 < settings.limits.approval_above_cents < total_cents:
+def _lately_cents(connection: Connection, settings: Settings, user_id: str, now: datetime) -> int:
+    """What this user's other withdrawals are worth that count together with a new one: many small ones are a large one."""
+    limits = settings.limits
+    if not (limits.approval_above_cents and limits.approval_window_s):
+        return 0
+    query = (
+        select(func.sum(trade_items.c.value_cents))
+        .join(trades, trades.c.trade_id == trade_items.c.trade_id)
+        .where(trades.c.user_id == user_id, trades.c.direction == Direction.WITHDRAW.value)
+        .where(trades.c.status.not_in(ENDED_UNMOVED), trades.c.created_at > now - timedelta(seconds=limits.approval_window_s))
+    )
+    return int(connection.scalar(query) or 0)
+
+
+def _waits(settings: Settings, rows: list[Row[Any]], worth_cents: int, now: datetime) -> Waits | None:
+    """What this part of a withdrawal waits for. Whether it needs an approval is decided by what is withdrawn together."""
+    if 0 < settings.limits.approval_above_cents < worth_cents:
         return waiting.WaitsFor.APPROVAL, None
     settled = waiting.until(rows, settings.trades, now)
     return None if settled is None else (waiting.WaitsFor.SETTLEMENT, settled)

@@ -113,6 +113,7 @@ class LimitSettings(_Section):
     trade_items_max: Annotated[int, Field(ge=1, le=255)]
     request_items_max: Annotated[int, Field(ge=1, le=2000)]
     approval_above_cents: Annotated[int, Field(ge=0)]
+    approval_window_s: Seconds
 
 
 class TradeSettings(_Section):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from balancer_core.core_world import SITE, World, player
 from balancer_core.test_at_once import assert_counters_add_up
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from balancer import journal, models, purge, reports, settling, story, sweep, switches, trades, waiting
 from balancer.trades import WithdrawWish
@@ -164,6 +164,30 @@ async def test_a_dear_withdrawal_waits_for_another_client(make: Make) -> None:
     assert [order.trade_id for order in sends(world)][-1] == dear
     assert world.events("withdrawal_approved")[0].who == "client:boss"
     await assert_counters_add_up(world)
+
+
+async def test_many_small_withdrawals_of_a_day_are_a_dear_one(make: Make) -> None:
+    world = await make(limits={"approval_above_cents": 500})
+    ids, others = await world.held(6), await world.held(1, who=2)
+    assert {row.value_cents for row in world.rows(select(models.deposits))} == {250}
+    first, refused = await withdraw(world, ids[:1]), await withdraw(world, ids[1:2])
+    await world.tell(refused, "refused", code="partner_hold", reason="15")
+    assert world.trade(refused).status == "failed"  # nothing has moved: it does not count
+    second, third = await withdraw(world, ids[2:3]), await withdraw(world, ids[3:4])
+    [others_own] = await world.withdraw(others, who=2)
+    waits = {trade_id: world.trade(trade_id).waits_for for trade_id in (first, second, third, others_own)}
+    assert waits == {first: None, second: None, third: "approval", others_own: None}
+    # Also while the first ones wait or are out, by however many requests; a day later they are forgotten.
+    assert world.trade(await withdraw(world, ids[4:5])).waits_for == "approval"
+    await online_later(world, 86400 + 1)
+    assert world.trade(await withdraw(world, ids[5:6])).waits_for is None
+    await assert_counters_add_up(world)
+
+
+async def test_each_withdrawal_counts_alone_where_that_is_wished(make: Make) -> None:
+    world = await make(limits={"approval_above_cents": 250, "approval_window_s": 0})
+    ids = await world.held(2)
+    assert [world.trade(await withdraw(world, [one])).waits_for for one in ids] == [None, None]
 
 
 async def test_a_rejected_withdrawal_is_canceled_and_its_rows_are_free(make: Make) -> None:
