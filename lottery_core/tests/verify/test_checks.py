@@ -9,7 +9,9 @@ import records
 
 from lottery import drand, verify
 from lottery.encoding import TAG, S, canonical_json
-from lottery.verify import rake
+from lottery.verify import bets, payouts, rake
+from lottery.verify.pot import Pot
+from lottery.verify.shape import read
 
 Record = dict[str, Any]
 
@@ -208,6 +210,56 @@ def resealed(record: Record) -> Record:
     data = b"".join([TAG("lot1.seal"), *parts, len(outcome).to_bytes(4, "big"), outcome])
     record["seal"] = hashlib.sha256(data).hexdigest()
     return record
+
+
+def counted(name: str, change: Callable[[Record], Any]) -> Record:
+    """A record that was changed before it was read, up to the point where its items are counted."""
+    value = records.load(name)
+    change(value)
+    record = read(value)
+    return {**record, "pot": Pot(record["items"], record["rules"])}
+
+
+TWICE: list[tuple[str, Callable[[Record], Any], Callable[[Record], str], str]] = [
+    (CLASSIC, lambda record: record["items"][1].update(deposit_id=2000), bets.orderly, "twice"),
+    (CLASSIC, lambda record: record["outcome"]["rake"]["stock"].insert(0, [2000, 5]), rake.declared, "pot as well"),
+    (
+        "classic-guarantee",
+        lambda record: record["outcome"]["rake"].update(stock=[[record["outcome"]["guarantees"][0]["deposit_id"], 5]]),
+        rake.declared,
+        "pot as well",
+    ),
+    (
+        "classic-guarantee",
+        lambda record: record["outcome"]["guarantees"].append(record["outcome"]["guarantees"][0]),
+        payouts.conserve_rows,
+        "guarantee",
+    ),
+    (
+        "classic-guarantee",
+        lambda record: record["outcome"]["guarantees"][0].update(deposit_id=2000),
+        payouts.conserve_rows,
+        "guarantee",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "rule", "lie"), TWICE)
+def test_a_row_stands_in_one_place_only(
+    name: str, change: Callable[[Record], Any], rule: Callable[[Record], str], lie: str
+) -> None:
+    """Each rule by itself: in a whole record the hashes would be wrong as well."""
+    assert rule(counted(name, lambda record: None))
+    with pytest.raises(verify.Lie, match=lie):
+        rule(counted(name, change))
+
+
+@pytest.mark.parametrize("row", [None, 5, "row", [], [["item_id", 1]]])
+def test_a_row_that_is_no_object_is_named(row: Any) -> None:
+    record = records.load(CLASSIC)
+    record["items"][1] = row
+    with pytest.raises(verify.Unreadable, match=r"record\.items\[1\] must be an object"):
+        verify.verify_record(record)
 
 
 def test_a_new_seal_does_not_make_a_lie_true() -> None:
