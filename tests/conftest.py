@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+import structlog
 from _pytest.nodeid import coerce_node_id
 from hypothesis import HealthCheck, settings
 
@@ -102,6 +104,20 @@ def chromium() -> str:
     path = browser()
     assert path is not None, NO_BROWSER
     return path
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A program that a test ran in this process has set up its logs: to a stream that is closed by the next test."""
+    root, configured = logging.getLogger(), structlog.is_configured()
+    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    if configured:
+        structlog.configure(**configuration)
+    else:
+        structlog.reset_defaults()
 
 
 # --- Redis ---------------------------------------------------------------------------------------

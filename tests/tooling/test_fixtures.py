@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 import sqlalchemy as sa
+import structlog
 from support import wait_until
 
 from balancer import models
+from shared import log
 
 if TYPE_CHECKING:
     from clean_databases import CleanDatabase
@@ -66,6 +69,13 @@ def test_redis_is_empty_each_time(redis_url: str, turn: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         assert client.dbsize() == 0
         client.set("left", "behind")
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_logs_are_set_up_anew(turn: str) -> None:
+    assert not structlog.is_configured()
+    assert logging.StreamHandler not in map(type, logging.getLogger().handlers)
+    log.set_up("debug", "json")
 
 
 def test_waiting_ends_with_the_first_true_answer_or_says_what_was_missing() -> None:
