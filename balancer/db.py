@@ -69,8 +69,13 @@ def create(settings: DatabaseSettings) -> Engine:
 
 def _notice_last_words(context: ExceptionContext) -> None:
     """A server that says that it ends has broken all connections of the pool, although this one does not look broken yet."""
-    if str(getattr(context.original_exception, "sqlstate", None)).startswith(("57P", "08")):
+    if says_end(context.original_exception):
         context.is_disconnect = True
+
+
+def says_end(error: BaseException) -> bool:
+    """Whether these are PostgreSQL's last words on this connection."""
+    return str(getattr(error, "sqlstate", None)).startswith(("57P", "08"))
 
 
 def _prepare_sqlite(engine: Engine, synchronous: str) -> None:

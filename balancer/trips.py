@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -80,11 +80,18 @@ def _as_sqlalchemy_says(connection: Connection, driver: Any, error: Exception) -
     kind = dialect.loaded_dbapi.Error
     if not isinstance(error, kind):
         return error
-    broken = bool(dialect.is_disconnect(error, driver, None))
+    broken = bool(dialect.is_disconnect(error, driver, None)) or db.says_end(error)
     if broken:
-        connection.invalidate(error)
+        _break(connection, error)
     said = DBAPIError.instance(None, None, error, kind, hide_parameters=True, connection_invalidated=broken, dialect=dialect)
     return said if isinstance(said, Exception) else error
+
+
+def _break(connection: Connection, error: BaseException) -> None:
+    """No connection of the pool that is as old is used again either: SQLAlchemy sees to that when it meets the break itself."""
+    with suppress(DBAPIError):
+        connection.exec_driver_sql("SELECT 1")
+    connection.invalidate(error)
 
 
 def _do(driver: Any, step: Step) -> Any:
