@@ -56,12 +56,15 @@ RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 OfferId = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 Color = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}$", description="Name of a set of bots", examples=["red"])]
 BotNameText = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}-[1-9][0-9]{0,5}$", examples=["red-7"])]
+# No control characters, and nothing that cannot be seen or turns the direction of text: either can disguise the verify link.
+# Only the joiner that emoji are made with is left.
+_SEEN = r"^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$"
 Message = Annotated[
     str,
     Field(
         max_length=500,
-        pattern=r"^[^\u0000-\u001f\u007f]*$",
-        description="Stands in the offer after the verify link, in what Steam's 128 characters leave",
+        pattern=_SEEN,
+        description="Stands in the offer after the verify link, in what Steam's 128 characters leave; no invisible characters",
     ),
 ]
 

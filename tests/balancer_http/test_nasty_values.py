@@ -101,3 +101,18 @@ async def test_tokens_in_addresses(service: Service, text: str) -> None:
     leaving = await service.client.get(f"/verify/{token}/sign-in", allow_redirects=False)
     assert leaving.status == 302
     assert leaving.headers["Location"].startswith("https://steamcommunity.com/openid/login?")
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\u061c", "\u200b", "\ufeff", "\u2028", "\u0085", "\u00ad"])
+@pytest.mark.parametrize("path", ["/deposit", "/withdraw"])
+async def test_a_message_holds_nothing_that_disguises_the_link(service: Service, path: str, mark: str) -> None:
+    response = await service.call("POST", path, {**BODIES[path], "message": f"welcome{mark} friend"})
+    problem = await response.json()
+    assert (response.status, [error["field"] for error in problem["errors"]]) == (400, ["body.message"])
+
+
+async def test_a_message_may_be_in_any_script(service: Service) -> None:
+    said = "Привет, \u05e9\u05dc\u05d5\u05dd \U0001f469\u200d\U0001f680"
+    trade = await service.deposit("1", message=said)
+    [sent] = [order.payload for order in service.bots.orders if order.trade_id == trade["trade_id"]]
+    assert sent.message.endswith(said)  # type: ignore[union-attr]
