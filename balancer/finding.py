@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Row, select, tuple_, update
 
 from balancer import alarms, orders
 from balancer.context import Context
-from balancer.models import events, trades
+from balancer.models import events, trade_items, trades
 from balancer.watching import watched_trade
-from shared.domain.status import TradeStatus
+from shared.domain.status import Direction, TradeStatus
 from shared.messages import Order, WatchOrder
 
 BATCH_MAX = 500
@@ -29,8 +29,19 @@ ALARM_TRIES = 12
 EAGER = 3
 # Trades in one order: each may need an inventory of its own.
 TRADES_MAX = 20
+# How an item's new id is known (``trade_items.matched``): from Steam's own receipt of the exchange.
+BY_RECEIPT = "receipt"
 # An operator says which offer is the trade's (`balancer.doubts`).
 NAMED = "offer_named"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the books say of trades that are searched for, by trade id: what they move, offers that were named, items gone."""
+
+    moved: dict[str, orders.Moved]
+    named: dict[str, str]
+    elsewhere: dict[str, list[str]]
 
 
 async def find_offers(ctx: Context) -> int:
@@ -39,12 +50,12 @@ async def find_offers(ctx: Context) -> int:
     if not online or ctx.fleet.maintenance:
         return 0
     times = ctx.settings.trades
-    found, moved, named = await ctx.db.run(_take, online, ctx.clock.now(), times.find_s, times.find_max_s)
+    found, known = await ctx.db.run(_take, online, ctx.clock.now(), times.find_s, times.find_max_s)
     by_bot: dict[str, list[Row[Any]]] = {}
     for trade in found:
         by_bot.setdefault(f"{trade.color}-{trade.bot_id}", []).append(trade)
     given = [
-        _order(ctx, bot, rows[start : start + TRADES_MAX], moved, named)
+        _order(ctx, bot, rows[start : start + TRADES_MAX], known)
         for bot, rows in by_bot.items()
         for start in range(0, len(rows), TRADES_MAX)
     ]
@@ -55,7 +66,7 @@ async def find_offers(ctx: Context) -> int:
 
 def _take(
     connection: Connection, online: list[tuple[str, int]], now: datetime, find_s: float, find_max_s: float
-) -> tuple[list[Row[Any]], dict[str, orders.Moved], dict[str, str]]:
+) -> tuple[list[Row[Any]], _Known]:
     """Write down that these are asked about. A trade in doubt is due again; another one only when something misfits again."""
     there = tuple_(trades.c.color, trades.c.bot_id).in_(online)
     query = select(trades).where(trades.c.find_at <= now, there).order_by(trades.c.trade_id).limit(BATCH_MAX)
@@ -71,8 +82,31 @@ def _take(
         if find_at is not None and trade.find_tries >= ALARM_TRIES:
             alarms.of_trade(connection, alarms.DOUBT, trade, {"searches": trade.find_tries}, "sweep", now)
     if not found:
-        return [], {}, {}
-    return found, orders.moved_of(connection, found), _named(connection, found)
+        return [], _Known({}, {}, {})
+    return found, _Known(orders.moved_of(connection, found), _named(connection, found), _elsewhere(connection, found))
+
+
+def _elsewhere(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[str]]:
+    """Assets that these deposits wanted and that the books have from another deposit of the same user, maybe by another bot.
+
+    An asset's id is good for one exchange: whatever has moved with that one cannot have gone with an offer of this trade.
+    """
+    whose, mine, other, others = trades.alias(), trade_items.alias(), trades.alias(), trade_items.alias()
+    same_asset = (others.c.app_id == mine.c.app_id) & (others.c.asset_id == mine.c.asset_id)
+    query = (
+        select(mine.c.trade_id, mine.c.asset_id)
+        .join(whose, whose.c.trade_id == mine.c.trade_id)
+        .join(other, (other.c.user_id == whose.c.user_id) & (other.c.trade_id != whose.c.trade_id))
+        .join(others, (others.c.trade_id == other.c.trade_id) & same_asset)
+        .where(whose.c.trade_id.in_([trade.trade_id for trade in found if trade.status == TradeStatus.IN_DOUBT]))
+        .where(whose.c.direction == Direction.DEPOSIT.value, other.c.direction == Direction.DEPOSIT.value)
+        .where(other.c.status.in_((TradeStatus.ACCEPTED, TradeStatus.SETTLED)), others.c.matched == BY_RECEIPT)
+        .order_by(mine.c.trade_id, mine.c.asset_id)
+    )
+    gone: dict[str, list[str]] = {}
+    for row in connection.execute(query):
+        gone.setdefault(row.trade_id, []).append(str(row.asset_id))
+    return gone
 
 
 def _named(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, str]:
@@ -89,8 +123,14 @@ def wait_s(tries: int, find_s: float, find_max_s: float) -> float:
     return max(find_s, min(find_max_s, doubled))
 
 
-def _order(ctx: Context, bot: str, rows: Sequence[Row[Any]], moved: dict[str, orders.Moved], named: dict[str, str]) -> Order:
-    watched = [watched_trade(ctx, row, moved[row.trade_id], with_trade_token=True) for row in rows]
-    watched = [replace(one, offer_id=named.get(one.trade_id, one.offer_id)) for one in watched]
+def _order(ctx: Context, bot: str, rows: Sequence[Row[Any]], known: _Known) -> Order:
+    watched = [
+        replace(
+            watched_trade(ctx, row, known.moved[row.trade_id], with_trade_token=True),
+            offer_id=known.named.get(row.trade_id, row.offer_id),
+            elsewhere=known.elsewhere.get(row.trade_id, []),
+        )
+        for row in rows
+    ]
     since = int(min(row.created_at for row in rows).timestamp())
     return orders.build(ctx, "find", bot, WatchOrder(watched, since), lifetime_s=ctx.settings.trades.find_s)

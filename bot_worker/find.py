@@ -3,7 +3,8 @@
 A trade is sent again only after ``offer_absent``, so absence is proven, never assumed: two full looks at the sent offers
 ``absent_after_s`` apart in which nothing was half-filled and no offer left out that is known to be live, no exchange that moved
 the assets, and every asset still in the inventory it would have left. An asset that went with another offer of ours, which
-stands there with its exchange, is where it should be: a request made from an inventory of minutes ago may name such a one.
+stands there with its exchange, is where it should be: a request made from an inventory of minutes ago may name such a one. So
+is one that the balancer knows with another bot, by Steam's receipt.
 Nothing that Steam shows during maintenance counts, when lists may be empty; so the offers are looked at once more after the
 inventories, which then were not. Whatever is not certain is told as ``find_inconclusive``, and the balancer asks again.
 """
@@ -187,6 +188,7 @@ def _gather(bot: Bot, due: Sequence[WatchedTrade], shown: Sequence[Offer], since
     theirs: dict[str, set[str] | str] = {}
     proofs = {}
     for trade in due:
+        gone = elsewhere.union(trade.elsewhere)
         if trade.take and trade.partner not in theirs:
             theirs[trade.partner] = _theirs(bot, trade)
         read = theirs.get(trade.partner, set()) if trade.take else set()
@@ -194,8 +196,8 @@ def _gather(bot: Bot, due: Sequence[WatchedTrade], shown: Sequence[Offer], since
             looks=2,
             apart=True,
             moved=not moved.isdisjoint(_ids((*trade.give, *trade.take))),
-            ours_there=_ids(trade.give) <= ours | elsewhere,
-            theirs_there=isinstance(read, set) and _ids(trade.take) <= read | elsewhere,
+            ours_there=_ids(trade.give) <= ours | gone,
+            theirs_there=isinstance(read, set) and _ids(trade.take) <= read | gone,
             trouble=read if isinstance(read, str) else None,
         )
     return proofs

@@ -132,6 +132,7 @@ class WatchedTrade:
     """What a look must know to recognise a trade's offers: by token, partner and assets, not by id alone.
 
     ``trade_token`` is the partner's; a ``find`` reads the partner's inventory with it, as freshly traded items show only so.
+    ``elsewhere`` are ids of assets that another trade has moved, maybe another bot's, as Steam's receipt for that one says.
     """
 
     trade_id: str
@@ -143,6 +144,7 @@ class WatchedTrade:
     give: list[Asset]
     take: list[Asset]
     trade_token: str | None = field(default=None, repr=False)
+    elsewhere: list[str] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

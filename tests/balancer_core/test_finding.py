@@ -48,6 +48,32 @@ async def test_a_trade_in_doubt_is_searched_for_at_once_and_again_with_growing_w
     assert world.statuses(trade_id) == ("in_doubt", {"deposit_pending"})
 
 
+@pytest.mark.parametrize(
+    ("matched", "reversed_after", "who", "told"),
+    [("receipt", False, 1, True), ("name", False, 1, False), ("receipt", True, 1, False), ("receipt", False, 2, False)],
+    ids=["gone", "guessed", "given-back", "another-players"],
+)
+async def test_a_search_is_told_what_another_bot_has_from_this_player(
+    world: World, matched: str, reversed_after: bool, who: int, told: bool
+) -> None:
+    """Two deposits of one asset: the second was asked for from an inventory of minutes ago."""
+    [first] = await world.deposit(1, who)
+    await world.accept(first)
+    trade_id, bot = await doubted(world)
+    if reversed_after:
+        await world.tell(first, "exchange_reversed", offer_id="77", exchange_id=f"x-{first}", rollback=None)
+        assert world.trade(first).status == "reversed"
+    rows = models.trade_items
+    [asset] = [row.asset_id for row in world.items_of(first)]
+    with world.ctx.db.transaction() as connection:
+        connection.execute(update(rows).where(rows.c.trade_id == first).values(matched=matched))
+        connection.execute(update(rows).where(rows.c.trade_id == trade_id).values(asset_id=asset))
+    assert await finding.find_offers(world.ctx) == 1
+    [order] = [order for order in world.taken(bot) if order.kind == "find"]
+    [watched] = [one for one in order.payload.trades if one.trade_id == trade_id]
+    assert watched.elsewhere == ([str(asset)] if told else [])
+
+
 async def test_a_doubt_that_stays_is_told_once_to_an_operator(world: World) -> None:
     trade_id, _bot = await doubted(world)
     seen = []

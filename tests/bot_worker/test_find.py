@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bot_lab import Lab, SteamAccount, SteamWorld, kinds
+from bot_lab import Lab, SteamAccount, SteamWorld, ask, kinds
 
 from bot_worker.find import Proof, judge
 from shared.domain.items import Asset
@@ -257,6 +257,19 @@ def test_an_item_that_went_with_another_offer_does_not_keep_a_trade_in_doubt(lab
     lab.me.fault("partnerinventory", "empty_inventory")
     assert why(lab.do(lab.find_order(trade))) == "items_not_in_place"
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
+
+
+def test_an_item_that_another_bot_has_does_not_keep_a_trade_in_doubt(lab: Lab, player: SteamAccount) -> None:
+    """Its exchange is in the other bot's history; the books know it by Steam's receipt, and the search is told."""
+    gone, there = player.assets(2)
+    trade = lab.watched(lab.send_order(player, [], [gone, there]), None, "in_doubt")
+    known = replace(trade, elsewhere=[gone.asset_id])
+    ask(f"{player.control}/control/items/730/2/{gone.asset_id}?owner={player.steam_id}", "DELETE")
+    assert why(lab.do(lab.find_order(trade))) == "first_look"
+    assert why(lab.do(lab.find_order(trade))) == "items_not_in_place"
+    other = replace(trade, elsewhere=[there.asset_id])
+    assert why(lab.do(lab.find_order(other))) == "items_not_in_place"
+    assert kinds(lab.do(lab.find_order(known))) == ["offer_absent"]
 
 
 def test_a_look_before_the_send_does_not_count(lab: Lab, player: SteamAccount) -> None:
