@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from balancer.db_errors import unavailable
-from shared import log
+from shared import log, private_files
 from shared.settings import DatabaseSettings
 
 logger = log.get(__name__)
@@ -50,8 +50,8 @@ def create(settings: DatabaseSettings) -> Engine:
     """The engine, with what each kind of database needs; nothing is connected yet. Its errors show no values of a statement."""
     url = make_url(settings.url)
     if url.get_backend_name() == "sqlite":
-        if url.database and url.database != ":memory:":
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        prepare_file(url)
+        _warn_of_open_file(url)
         engine = create_engine(url, pool_size=settings.units_of_work_max, max_overflow=8, hide_parameters=True)
         _prepare_sqlite(engine, settings.sqlite_synchronous)
         return engine
@@ -65,6 +65,28 @@ def create(settings: DatabaseSettings) -> Engine:
     )
     event.listen(engine, "handle_error", _notice_last_words)
     return engine
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of a SQLite database; ``None`` for another kind of database, or one in memory."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    return Path(url.database)
+
+
+def prepare_file(url: URL) -> None:
+    """A SQLite file is its owner's alone from the start; SQLite gives the two files beside it (-wal, -shm) the same mode."""
+    path = sqlite_file(url)
+    if path is not None:
+        private_files.make_folder(path.parent)
+        private_files.make(path)
+
+
+def _warn_of_open_file(url: URL) -> None:
+    """An older file keeps its mode, as somebody may have meant it, and that is told at each start."""
+    path = sqlite_file(url)
+    if path is not None and private_files.open_to_others(path):
+        logger.warning("database_open_to_others", action="database", file=str(path), advice=f"chmod 600 {path}*")
 
 
 def _notice_last_words(context: ExceptionContext) -> None:

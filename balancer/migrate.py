@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from balancer.db import told
+from balancer.db import prepare_file, told
 from shared.errors import SettingsError
 
 # Any number will do as long as nothing else in that database uses it.
@@ -64,8 +64,7 @@ def _locked(url: str) -> Iterator[Connection]:
     """A connection in a transaction that nobody else who migrates is in."""
     parsed = make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
-    if sqlite and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    prepare_file(parsed)
     engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
     if sqlite:
         event.listen(engine, "connect", _no_begin_of_its_own)

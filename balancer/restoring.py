@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 
 from balancer import db, journal, switches
 from balancer.models import trades
+from shared import private_files
 from shared.domain.status import LIVE, TradeEvent, TradeStatus
 from shared.errors import Conflict, NotFound, SettingsError
 from shared.settings import Settings
@@ -36,10 +37,10 @@ def database_file(settings: Settings) -> Path:
     Raises:
         SettingsError: it is another kind of database, or one in memory.
     """
-    url = make_url(settings.database.url)
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+    path = db.sqlite_file(make_url(settings.database.url))
+    if path is None:
         raise SettingsError("only a SQLite file is copied like this; for PostgreSQL use pg_dump, and --marks-only afterwards")
-    return Path(url.database)
+    return path
 
 
 def backup(source: Path, target: Path) -> int:
@@ -53,11 +54,9 @@ def backup(source: Path, target: Path) -> int:
         raise NotFound(f"there is no database {source}")
     if target.exists():
         raise Conflict(f"{target} exists; a backup overwrites nothing")
-    half = target.with_name(target.name + ".part")
-    half.unlink(missing_ok=True)
-    half.touch(mode=0o600)
-    _copy(source, half)
-    half.rename(target)
+    with private_files.draft(target) as half:
+        _copy(source, half)
+        half.rename(target)
     return target.stat().st_size
 
 
@@ -72,7 +71,8 @@ def put_back(copy: Path, database: Path, now: datetime) -> Path | None:
     if database.exists():
         kept = database.with_name(f"{database.name}.before-{now:%Y%m%d-%H%M%S}")
         backup(database, kept)
-    database.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(database.parent)
+    private_files.make(database)
     _copy(copy, database)
     return kept
 

@@ -26,8 +26,8 @@ from bot_worker import memory, worker
 from bot_worker.lean import put_right
 from bot_worker.lease import Lease
 from bot_worker.steam.sign_in import new_client
-from bot_worker.vault import Vault, replace_file
-from shared import log, wire
+from bot_worker.vault import Vault
+from shared import log, private_files, wire
 from shared.clock import Clock
 from shared.domain.ids import bots_of_group
 from shared.errors import SettingsError, VaultError
@@ -239,7 +239,7 @@ class Group:
                 for child in self._children
             ],
         }
-        replace_file(self._status_dir / f"group-{self.name}.json", json.dumps(status) + "\n", mode=0o644)
+        private_files.replace(self._status_dir / f"group-{self.name}.json", json.dumps(status) + "\n", mode=0o644)
 
 
 def _become_worker(settings: Settings, bot: str, run: str, parent: int) -> None:

@@ -16,8 +16,7 @@ from bot_worker.lean import WORKER_TTL_S
 from bot_worker.lease import Lease
 from bot_worker.steam import maintenance
 from bot_worker.steam.transport import Observer
-from bot_worker.vault import replace_file
-from shared import log, wire
+from shared import log, private_files, wire
 from shared.clock import Clock, ServerClock
 from shared.messages import Heartbeat
 from shared.sealing import BotKeys
@@ -100,7 +99,8 @@ class Beats:
             # Without Redis no order comes and no send can be claimed, so nothing is wrong yet.
             _log.warning("heartbeat_failed", error=type(error).__name__)
         if self._status_file is not None:
-            replace_file(self._status_file, json.dumps(self._status()) + "\n", mode=0o644)
+            text = json.dumps(self._status()) + "\n"
+            private_files.replace(self._status_file, text, mode=0o644, durable=False)
 
     def _keep_lease(self) -> None:
         if self._lease.take():

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from shared import private_files
 from shared.errors import VaultError
 from shared.sealing import BotKeys, SealBroken, seal, unseal
 from shared.settings import GroupSettings
@@ -166,8 +167,8 @@ class Vault:
     def save_session(self, bot: str, session: SavedSession) -> None:
         """Keep a session for the next start. Only the worker that holds the bot's lease calls this."""
         path = self._session_file(bot)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(path, self._seal(bot, _SESSION_FIELD, json.dumps(asdict(session)).encode()))
+        private_files.make_folder(path.parent)
+        private_files.replace(path, self._seal(bot, _SESSION_FIELD, json.dumps(asdict(session)).encode()))
 
     def bots_with_session(self) -> list[str]:
         """Bots of which a session is saved."""
@@ -260,7 +261,7 @@ class Vault:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[dict[str, dict[str, str]]]:
         """All entries, to be changed; written when the block ends well. One writer at a time on this host."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.make_folder(self.path.parent)
         with self.path.with_name(self.path.name + ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             entries, previous = self._load()
@@ -274,7 +275,7 @@ class Vault:
         if sealed is not None:
             data["previous"] = sealed
         data["check"] = self._seal("vault", "check", _digest(entries, sealed))
-        replace_file(self.path, json.dumps(data, indent=1) + "\n")
+        private_files.replace(self.path, json.dumps(data, indent=1) + "\n")
 
     def _seal(self, bot: str, name: str, text: bytes) -> str:
         return seal(self.key, text, purpose=f"vault:{bot}:{name}")
@@ -332,38 +333,18 @@ def write_new_key(path: Path) -> bytes:
     Raises:
         FileExistsError: there is one.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_files.make_folder(path.parent)
     key = secrets.token_bytes(32)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    private_files.create(path, key.hex() + "\n")
     return key
 
 
 def _read_key(path: Path) -> str:
     try:
-        mode = path.stat().st_mode & 0o077
+        open_to_others = private_files.open_to_others(path)
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise VaultError(f"cannot read the vault key {path}; the first `fleet bots import` makes one") from error
-    if mode:
+    if open_to_others:
         raise VaultError(f"the vault key {path} may be read by others; `chmod 600` it")
     return text
-
-
-def replace_file(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file so that a reader, or a crash, meets the old text or the new one, never a half."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -25,8 +25,8 @@ import redis
 
 from scripts.embedded import EmbeddedRedis
 from scripts.servers import GUARD, EmbeddedError
+from shared import private_files, wire
 from shared import settings as settings_module
-from shared import wire
 from shared.domain.ids import bots_of_group
 from shared.errors import SettingsError
 from shared.settings import Settings
@@ -339,6 +339,11 @@ class Stack:
 
     def _write_settings(self) -> None:
         """One file for the balancer and one for each host: hosts have no database, the balancer has no vault."""
+        self._write_configs()
+        prices = get_json(f"{self.control_url}/control/prices")["prices"]
+        (self.wish.directory / "prices.json").write_text(json.dumps(prices, ensure_ascii=False, indent=0))
+
+    def _write_configs(self) -> None:
         folder = self.wish.directory
         port = self.wish.port or free_port()
         self.database_url = self.database_url or f"sqlite:///{folder / 'fleet.db'}"
@@ -358,7 +363,7 @@ class Stack:
                 "identity_prefix": f"{self.control_url}/openid/id/",
             },
         }
-        self.config.write_text(_toml(_merge(QUICK, common, balancer, self.wish.overrides)))
+        private_files.replace(self.config, _toml(_merge(QUICK, common, balancer, self.wish.overrides)))
         for group in self.wish.groups:
             config = self.host_config(group)
             config.parent.mkdir(mode=0o700, exist_ok=True)
@@ -368,9 +373,7 @@ class Stack:
                 "group": {key: config.parent / name for key, name in places.items()},
                 "steam": {"base_url": self.steam_url},
             }
-            config.write_text(_toml(_merge(QUICK, common, host, self.wish.overrides)))
-        prices = get_json(f"{self.control_url}/control/prices")["prices"]
-        (folder / "prices.json").write_text(json.dumps(prices, ensure_ascii=False, indent=0))
+            private_files.replace(config, _toml(_merge(QUICK, common, host, self.wish.overrides)))
 
     def _prepare_keys(self) -> None:
         self.say("making keys, filling the vaults")
@@ -385,7 +388,8 @@ class Stack:
         table, keys = config.parent / "bots.csv", config.parent / "keys.json"
         names = [str(name) for name in bots_of_group(color, int(number)) if str(name) in accounts]
         columns = ["bot", "account_name", "password", "steam_id", "shared_secret", "identity_secret", "device_id"]
-        table.touch(mode=0o600)
+        table.unlink(missing_ok=True)
+        private_files.make(table)
         with table.open("w", newline="") as out:
             writer = csv.DictWriter(out, columns, extrasaction="ignore")
             writer.writeheader()
@@ -419,9 +423,7 @@ class Stack:
         name = f"local-{int(time.time() * 1000):x}"
         answer = self.fleet("clients", "add", name, "--scope", "trade", "--scope", "read", "--scope", "operate", "--json")
         api_key: str = json.loads(answer)["api_key"]
-        key_file = self.wish.directory / "api-key"
-        key_file.touch(mode=0o600)
-        key_file.write_text(api_key + "\n")
+        private_files.replace(self.wish.directory / "api-key", api_key + "\n")
         return api_key
 
     def start_group(self, text: str) -> Part:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from shared import private_files
 from shared.errors import SettingsError
 
 _NONCE = 12
@@ -98,10 +99,10 @@ class MasterKey:
         """
         try:
             text = path.read_text(encoding="ascii", errors="replace").strip()
-            mode = path.stat().st_mode & 0o077
+            open_to_others = private_files.open_to_others(path)
         except OSError as error:
             raise SettingsError(f"cannot read the master key file {path}; make one with `fleet keys new`") from error
-        if mode:
+        if open_to_others:
             raise SettingsError(f"the master key file {path} may be read by others; `chmod 600` it")
         try:
             return cls(bytes.fromhex(text))
@@ -115,8 +116,7 @@ class MasterKey:
         Raises:
             FileExistsError: there is one.
         """
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_hex(32) + "\n")
+        private_files.create(path, secrets.token_hex(32) + "\n")
 
     def _derive(self, info: str) -> bytes:
         return HKDF(hashes.SHA256(), 32, salt=b"trade-fleet", info=info.encode()).derive(self._secret)

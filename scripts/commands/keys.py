@@ -16,10 +16,11 @@ cli = click.Group(help="The master key, and the keys that a host needs for its b
 @click.pass_obj
 def new(app: App) -> None:
     """Make the balancer's master key. An existing one is never overwritten."""
+    from shared import private_files
     from shared.sealing import MasterKey
 
     path = app.settings().balancer.master_key_file
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_files.make_folder(path.parent)
     try:
         MasterKey.create(path)
     except FileExistsError:
@@ -34,7 +35,7 @@ def new(app: App) -> None:
 @click.pass_obj
 def issue(app: App, color: str, group: int, out: Path) -> None:
     """Write the keys of a group's ten bots, for `fleet bots keys` on their host."""
-    from bot_worker.vault import replace_file
+    from shared import private_files
     from shared.domain.ids import bots_of_group, parse_color
     from shared.errors import SettingsError
     from shared.sealing import MasterKey
@@ -44,5 +45,5 @@ def issue(app: App, color: str, group: int, out: Path) -> None:
         names = bots_of_group(parse_color(color), group)
     except (SettingsError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    replace_file(out, json.dumps([master.bot(str(name)).to_json() for name in names], indent=1) + "\n")
+    private_files.replace(out, json.dumps([master.bot(str(name)).to_json() for name in names], indent=1) + "\n")
     click.echo(f"{out}: keys of {names[0]} … {names[-1]}. Bring it to their host, `fleet bots keys {out}`, then delete it.")

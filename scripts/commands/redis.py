@@ -28,6 +28,7 @@ def acl(folder: Path, groups: tuple[str, ...], egress: tuple[str, ...]) -> None:
     Users that have a password file there already are kept; delete one and run this again for a new one. No password is shown.
     """
     from scripts import redis_acl
+    from shared import private_files
     from shared.domain.ids import parse_color
 
     for group in groups:
@@ -41,11 +42,11 @@ def acl(folder: Path, groups: tuple[str, ...], egress: tuple[str, ...]) -> None:
     for address in egress:
         if not ADDRESS.fullmatch(address):
             raise click.UsageError(f"{address!r} is not an address; write it as in bots-1.example or 192.0.2.7:3128")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     kept = [path.name.removesuffix(PASSWORD) for path in sorted(folder.glob(f"host-*{PASSWORD}"))]
     users = [redis_acl.OPERATOR, redis_acl.BALANCER, *sorted({*kept, *(redis_acl.host_user(group) for group in groups)})]
     hashes = {user: redis_acl.hash_of(_password(folder / f"{user}{PASSWORD}")) for user in users}
-    _write(folder / "users.acl", "\n".join(redis_acl.lines(hashes, egress or ("*",))) + "\n")
+    private_files.replace(folder / "users.acl", "\n".join(redis_acl.lines(hashes, egress or ("*",))) + "\n")
     click.echo(f"{folder / 'users.acl'}: name it as `aclfile` in redis.conf, or `ACL LOAD` if it is named there")
     for user in users:
         click.echo(f"{user}: password in {folder / f'{user}{PASSWORD}'}")
@@ -54,12 +55,8 @@ def acl(folder: Path, groups: tuple[str, ...], egress: tuple[str, ...]) -> None:
 
 def _password(path: Path) -> str:
     """The password in this file; a new one if there is none."""
+    from shared import private_files
+
     if not path.exists():
-        _write(path, secrets.token_urlsafe(32) + "\n")
+        private_files.replace(path, secrets.token_urlsafe(32) + "\n")
     return path.read_text(encoding="ascii").strip()
-
-
-def _write(path: Path, text: str) -> None:
-    from bot_worker.vault import replace_file
-
-    replace_file(path, text)
