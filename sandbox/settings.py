@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from sandbox.accounts import HABITS
 
 ROLLBACK_TRADE_ON = ("rollback", "original", "both")
+OFFERS_SORTED_BY = ("updated", "created")
 CHANGEABLE = frozenset(
     {
         "access_token_s",
@@ -14,9 +15,11 @@ CHANGEABLE = frozenset(
         "confirmation_delay_s",
         "exchange_ids_delay_s",
         "exchanges_stay_committed",
+        "historical_obeys_cutoff",
         "inventory_max",
         "offer_lifetime_s",
         "offers_page_size",
+        "offers_sorted_by",
         "offers_per_partner_max",
         "offers_total_max",
         "partner_page_size",
@@ -69,6 +72,8 @@ class SandboxSettings:
     exchange_ids_delay_s: float = 0
     exchanges_stay_committed: bool = False
     """Leave the status of every exchange at 2 for ever, as some trades on Steam do."""
+    historical_obeys_cutoff: bool = False
+    """Whether `historical_only` leaves out offers that changed before `time_historical_cutoff`; on Steam it does not."""
     confirmation_delay_s: float = 0
     settle_changes_ids: bool = False
     tradable_in_16: bool = False
@@ -90,6 +95,8 @@ class SandboxSettings:
     inventory_count_max: int = 2000
     partner_page_size: int = 2000
     offers_page_size: int = 100
+    offers_sorted_by: str = "updated"
+    """Which time of an offer decides its place in GetTradeOffers, newest first; no public source says."""
     access_log: bool = False
     faults: str | None = None
     """A profile of trouble to begin with: its name, or a file."""
@@ -102,6 +109,8 @@ class SandboxSettings:
                 raise ValueError("a range of items is (min, max) with 0 <= min <= max")
         if self.rollback_trade_on not in ROLLBACK_TRADE_ON:
             raise ValueError(f"rollback_trade_on is one of {', '.join(ROLLBACK_TRADE_ON)}")
+        if self.offers_sorted_by not in OFFERS_SORTED_BY:
+            raise ValueError(f"offers_sorted_by is one of {', '.join(OFFERS_SORTED_BY)}")
         if self.player_habit not in HABITS:
             raise ValueError(f"player_habit is one of {', '.join(HABITS)}")
         for field in fields(self):

@@ -26,6 +26,7 @@ from shared.errors import AnswerLost, NotSignedIn, SteamError, SteamRefused, Ste
 PAGE_ITEMS = 2000  # more is answered with 400 since 2025 (steampy#445)
 PAGES_MAX = 50
 DOWN_RESULT = EResult.ServiceUnavailable
+NOT_THERE = EResult.NoMatch  # what Steam says of an offer that it does not know, or no longer (aiosteampy ``trade.get``)
 # Steam lists only live offers when the cutoff is later than any change.
 FAR_FUTURE = 4_102_444_800
 HISTORY_PAGE = 100
@@ -207,8 +208,19 @@ class SteamSession:
         return self._offers("sent", active_only=1, historical_only=0, time_historical_cutoff=max(1, since))
 
     def ended_sent_offers(self, since: int) -> list[Offer]:
-        """All sent offers that have ended and changed since then (unix s): Steam's other list."""
-        return self._offers("sent", active_only=0, historical_only=1, time_historical_cutoff=max(1, since))
+        """All sent offers that have ended and changed since then (unix s): Steam's other list.
+
+        That list knows no cutoff, goes back to the account's first offer and begins with the newest. Whether it is sorted by
+        creation or by change nobody says, so it is read until a page brings nothing that changed since then: what follows was
+        created earlier in either order.
+        """
+        found: list[Offer] = []
+        for rows in self._offer_pages("sent", active_only=0, historical_only=1, time_historical_cutoff=max(1, since)):
+            wanted = [offer for offer in rows if not offer.updated or offer.updated >= since]
+            found.extend(wanted)
+            if rows and not wanted:
+                break
+        return found
 
     def received_offers(self, since: int | None) -> list[Offer]:
         """All live offers to us; with ``since`` (unix s) also those that changed since then."""
@@ -216,25 +228,32 @@ class SteamSession:
         return self._offers("received", active_only=1, historical_only=0, time_historical_cutoff=cutoff)
 
     def _offers(self, side: str, **which: int) -> list[Offer]:
+        return [offer for rows in self._offer_pages(side, **which) for offer in rows]
+
+    def _offer_pages(self, side: str, **which: int) -> Iterator[list[Offer]]:
         query = {
             "get_sent_offers": int(side == "sent"),
             "get_received_offers": int(side == "received"),
             "get_descriptions": 0,
             **which,
         }
-        found: list[Offer] = []
         cursor = 0
         for _ in range(PAGES_MAX):
             page = self.connection.api("GetTradeOffers", **query, cursor=cursor)
-            found.extend(Offer.parse(row) for row in page.get(f"trade_offers_{side}") or [])
+            yield [Offer.parse(row) for row in page.get(f"trade_offers_{side}") or []]
             cursor = int(page.get("next_cursor") or 0)
             if not cursor:
-                return found
+                return
         raise SteamUnavailable("Steam's list of offers does not end")
 
     def offer(self, offer_id: str) -> Offer | None:
         """One offer as Steam shows it now; ``None`` if it knows none of that id."""
-        row = self.connection.api("GetTradeOffer", tradeofferid=offer_id, language="english").get("offer")
+        try:
+            row = self.connection.api("GetTradeOffer", tradeofferid=offer_id, language="english").get("offer")
+        except SteamRefused as error:
+            if error.result != NOT_THERE:
+                raise
+            return None
         return Offer.parse(row) if row else None
 
     def exchange(self, exchange_id: str) -> Exchange | None:

@@ -11,7 +11,10 @@ from sandbox.steam_api import inventory, session, views
 from sandbox.steam_api.messages import Answer, Call, key_page, response
 from sandbox.trading import ACCESS_DENIED, INVALID_PARAM
 
-HISTORY_MAX = 500
+HISTORY_MAX_BY_KEY, HISTORY_MAX_BY_TOKEN = 500, 100
+"""What `max_trades` amounts to at most (aiosteampy `webapi/services/econ.py`)."""
+NO_MATCH = 42
+"""What an offer or an exchange that is not there is (aiosteampy `trade.get` and `get_receipt` take 42 for None)."""
 
 
 def _reader(call: Call) -> tuple[Account | None, bool] | Answer:
@@ -32,6 +35,8 @@ def get_offers(call: Call) -> Answer:
     """GetTradeOffers: with `key` no Counter-Strike offers since 2024-04-03 (steampy#382); lists are absent when empty.
 
     `active_only` gives live offers and those changed since `time_historical_cutoff`; without a cutoff only live ones.
+    `historical_only` gives all that are over: it does not know the cutoff (Valve's own description binds it to
+    `active_only`, and aiosteampy refuses the pair), unless `historical_obeys_cutoff` is set.
     """
     reader = _reader(call)
     if isinstance(reader, Answer):
@@ -41,7 +46,7 @@ def get_offers(call: Call) -> Answer:
         return response({"next_cursor": 0})
     sides = (call.flag("get_sent_offers"), call.flag("get_received_offers"))
     viewer = account.steam_id
-    found = [o for o in _selected(call, account) if _wanted_side(o, viewer, *sides) and _visible(o, with_cs2)]
+    found = [o for o in _sorted(call, account) if _wanted_side(o, viewer, *sides) and _visible(o, with_cs2)]
     start, size = max(0, call.number("cursor")), call.world.settings.offers_page_size
     page = found[start : start + size]
     content: dict[str, Any] = {}
@@ -63,6 +68,12 @@ def _wanted_side(offer: Offer, viewer: int, sent: bool, received: bool) -> bool:
     return received and offer.seen_by_recipient
 
 
+def _sorted(call: Call, account: Account) -> Iterable[Offer]:
+    chosen = _selected(call, account)
+    by_change = call.world.settings.offers_sorted_by == "updated"
+    return chosen if by_change else sorted(chosen, key=lambda offer: (-offer.created, -offer.offer_id))
+
+
 def _selected(call: Call, account: Account) -> Iterable[Offer]:
     """Newest change first."""
     book, viewer = call.world.offers, account.steam_id
@@ -74,7 +85,8 @@ def _selected(call: Call, account: Account) -> Iterable[Offer]:
         return sorted(found.values(), key=lambda o: (-o.updated, -o.offer_id))
     everything = book.changed_since(viewer, 0)
     if call.flag("historical_only"):
-        return [offer for offer in everything if offer.state not in LIVE and offer.updated >= cutoff]
+        since = cutoff if call.world.settings.historical_obeys_cutoff else 0
+        return [offer for offer in everything if offer.state not in LIVE and offer.updated >= since]
     return list(everything)
 
 
@@ -84,14 +96,14 @@ def _descriptions(call: Call, offers: Iterable[Offer]) -> list[Any]:
 
 
 def get_offer(call: Call) -> Answer:
-    """GetTradeOffer: an offer of other people, or a Counter-Strike one asked for by key, is an empty response."""
+    """GetTradeOffer: one that is not there, other people's, or a Counter-Strike one asked for by key, is result 42."""
     reader = _reader(call)
     if isinstance(reader, Answer):
         return reader
     account, with_cs2 = reader
     offer = call.world.offers.by_id.get(call.number("tradeofferid"))
     if account is None or offer is None or not offer.concerns(account.steam_id) or not _visible(offer, with_cs2):
-        return response({})
+        return response({}, NO_MATCH)
     content: dict[str, Any] = {"offer": views.offer(call.world, offer, account.steam_id)}
     if call.flag("get_descriptions"):
         content["descriptions"] = _descriptions(call, [offer])
@@ -126,13 +138,13 @@ def get_summary(call: Call) -> Answer:
 
 
 def get_status(call: Call) -> Answer:
-    """GetTradeStatus: one exchange; old ids beside the new ones, which are missing while they are not known."""
+    """GetTradeStatus: one exchange; old ids beside the new ones, which are missing while they are not known. Else 42."""
     reader = _reader(call)
     if isinstance(reader, Answer):
         return reader
     exchange = call.world.exchanges.get(call.number("tradeid"))
     if reader[0] is None or exchange is None or not exchange.concerns(reader[0].steam_id):
-        return response({}, ACCESS_DENIED)
+        return response({}, NO_MATCH)
     viewer, rules = reader[0].steam_id, call.world.settings
     content: dict[str, Any] = {"trades": [views.exchange(exchange, viewer, call.now, rules)]}
     if call.flag("get_descriptions"):
@@ -152,7 +164,8 @@ def get_history(call: Call) -> Answer:
     wanted = sorted((e for e in everything if _after(call, e, back)), key=lambda e: (e.time_init, e.tradeid))
     if not back:
         wanted.reverse()
-    size = min(max(1, call.number("max_trades", 100)), HISTORY_MAX)
+    most = HISTORY_MAX_BY_TOKEN if call.value("access_token") else HISTORY_MAX_BY_KEY
+    size = min(max(1, call.number("max_trades", 100)), most)
     page = wanted[:size]
     if back:
         page.reverse()

@@ -158,6 +158,57 @@ def test_all_pages_of_offers_and_inventory_are_read(lab: Lab, world: SteamWorld,
         world.change_rules(offers_page_size=100)
 
 
+@pytest.mark.parametrize("order", ["updated", "created"])
+def test_the_list_of_ended_offers_is_read_no_further_than_needed(
+    lab: Lab, world: SteamWorld, player: SteamAccount, order: str
+) -> None:
+    """Steam's `historical_only` knows no cutoff: without a stop every search pages through the whole life of an account."""
+
+    def declined() -> str:
+        offer_id: str = lab.do(lab.send_order(player, [], player.assets()))[-1].data["offer_id"]
+        player.act(offer_id, "decline")
+        return offer_id
+
+    for _ in range(6):
+        declined()
+    world.pass_time(7200)
+    since = int(ask(f"{world.control}/control/clock")["now"])
+    wanted = {declined() for _ in range(3)}
+    before = lab.me.requests().get("GetTradeOffers", 0)
+    world.change_rules(offers_page_size=2, offers_sorted_by=order)
+    try:
+        assert {offer.offer_id for offer in lab.bot.session.ended_sent_offers(since)} == wanted
+    finally:
+        world.change_rules(offers_page_size=100, offers_sorted_by="updated")
+    assert lab.me.requests()["GetTradeOffers"] - before == 3  # two pages with the wanted ones, one with none
+
+
+def test_an_offer_created_long_ago_does_not_end_the_list_of_ended_offers(
+    lab: Lab, world: SteamWorld, player: SteamAccount
+) -> None:
+    """Sorted by creation, one that was declined today may stand behind others; sorted by change, before newer ones."""
+    (first, *rest) = [lab.do(lab.send_order(player, [], player.assets()))[-1].data["offer_id"] for _ in range(3)]
+    for offer_id in rest:
+        player.act(offer_id, "decline")
+    world.pass_time(7200)
+    since = int(ask(f"{world.control}/control/clock")["now"])
+    new = lab.do(lab.send_order(player, [], player.assets()))[-1].data["offer_id"]
+    player.act(new, "decline")
+    player.act(first, "decline")
+    world.change_rules(offers_page_size=1)
+    try:
+        found = [offer.offer_id for offer in lab.bot.session.ended_sent_offers(since)]
+    finally:
+        world.change_rules(offers_page_size=100)
+    assert found == [first, new]
+
+
+def test_an_offer_or_exchange_that_steam_does_not_know_is_none(lab: Lab) -> None:
+    """Steam answers with 42; one unknown offer made every search and decline of that bot fail."""
+    assert lab.bot.session.offer("1") is None
+    assert lab.bot.session.exchange("1") is None
+
+
 def test_an_alarming_confirmation_is_never_allowed_and_told(
     lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:

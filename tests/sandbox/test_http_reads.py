@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from sandbox import people, trading
+
 COMMUNITY = "https://steamcommunity.com"
 API = "https://api.steampowered.com"
 
@@ -295,6 +297,71 @@ def test_active_only_takes_a_cutoff_for_what_changed(bench, bot, player):
     assert ids(active_only=1, time_historical_cutoff=now + 86400) == [second]
     assert ids(historical_only=1) == [first]
     assert ids() == [second, first]
+
+
+@pytest.mark.parametrize("obeys", [False, True])
+def test_only_active_only_knows_the_cutoff(bench, bot, player, obeys):
+    """Valve describes `time_historical_cutoff` for `active_only`; a client that wants no old history has to stop by itself."""
+    old = bench.ask(bot, player)
+    bot.cancel_trade_offer(old)
+    bench.change(historical_obeys_cutoff=obeys)
+    later = int(bench.control("GET", "/control/clock")["now"]) + 3600
+
+    found = bench.api(bot, "GetTradeOffers", get_sent_offers=1, historical_only=1, time_historical_cutoff=later)
+
+    assert [offer["tradeofferid"] for offer in found.get("trade_offers_sent", [])] == ([] if obeys else [old])
+
+
+def test_offers_are_sorted_by_the_time_that_is_set(bench, bot, player):
+    first = bench.ask(bot, player)
+    bench.advance(60)
+    second = bench.ask(bot, player)
+    bench.advance(60)
+    bot.cancel_trade_offer(first)
+
+    def ids():
+        return [o["tradeofferid"] for o in bench.api(bot, "GetTradeOffers", get_sent_offers=1)["trade_offers_sent"]]
+
+    assert ids() == [first, second]
+    bench.change(offers_sorted_by="created")
+    assert ids() == [second, first]
+    bench.control("PATCH", "/control/settings", {"offers_sorted_by": "chance"}, 400)
+
+
+def test_what_is_not_there_is_42(bench, bot, player):
+    """An offer or an exchange that nobody made, and other people's."""
+    offer, tradeid = bench.accepted(bot, player)
+    other = bench.client("red-2")
+
+    for client, method, query in (
+        (bot, "GetTradeOffer", {"tradeofferid": 1}),
+        (other, "GetTradeOffer", {"tradeofferid": offer}),
+        (bot, "GetTradeStatus", {"tradeid": 1}),
+        (other, "GetTradeStatus", {"tradeid": tradeid}),
+    ):
+        assert (bench.api(client, method, **query), client.adapter.eresult) == ({}, "42")
+
+
+@pytest.mark.parametrize(("how", "most"), [("token", 100), ("key", 500)])
+def test_a_page_of_the_history_holds_less_by_token(bench, bot, player, how, most):
+    """aiosteampy `webapi/services/econ.py`: the effective limit is 100 with a token, 500 with a key."""
+    bench.running.on_loop(lambda: history_of(bench.running.world, bot, player, 101))
+    auth = {"access_token": bot._access_token} if how == "token" else {"key": bench.credentials("red-1")["api_key"]}
+    query = auth | {"max_trades": 500}
+    page = bench.session().get(f"{API}/IEconService/GetTradeHistory/v1", params=query).json()["response"]
+
+    assert (len(page["trades"]), page["more"]) == ((100, True) if most == 100 else (101, False))
+
+
+def history_of(world, bot, player, count):
+    """So many finished exchanges, made without any request."""
+    owner, other = (world.accounts.get(int(who)) for who in (bot.steam_guard["steamid"], player["steam_id"]))
+    for number in range(count):
+        (item,) = world.add_random_items(other, 1, 0.0)
+        item.tradable = True
+        wanted = [trading.Wanted(item.app_id, item.context_id, item.asset_id)]
+        offer = trading.send(world, owner, trading.Proposal(other.steam_id, [], wanted, "", other.trade_token), 1e9 + number)
+        people.act(world, other, offer, "accept", 1e9 + number)
 
 
 def test_offers_are_paged_by_a_cursor(make_bench):
