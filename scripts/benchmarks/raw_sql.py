@@ -61,6 +61,8 @@ INSERT INTO events ({EVENT})
   VALUES (%(now)s, 'trade_created', %(trade_id)s, %(user_id)s, %(bot_name)s, 'client:bench', %(data)s)
 """  # noqa: S608 - made of the constants above
 
+SENT = "UPDATE trades SET status = 'sent', offer_id = 7000000000 WHERE trade_id = {}"
+
 TRADE_READ = """
 SELECT t.trade_id, t.direction, t.status, t.user_id, t.partner, t.color, t.bot_id, b.steam_id, t.offer_id, t.attempt,
   t.cancel_requested_at, t.failure_code, t.failure_reason, t.player_message, t.settles_at, t.expires_at, t.created_at,
@@ -138,6 +140,13 @@ class RawPostgres:
     def _deposit(self, row: Values) -> None:
         self._connection().execute(POSTGRES_DEPOSIT.encode(), row)
 
+    def sent(self, trade_id: str) -> Future[None]:
+        """The update that follows a report."""
+        return self._threads.submit(self._sent, trade_id)
+
+    def _sent(self, trade_id: str) -> None:
+        self._connection().execute(SENT.format("%s").encode(), (trade_id,))
+
     def read(self, trade_id: str) -> Future[list[tuple[Any, ...]]]:
         return self._threads.submit(self._read, trade_id)
 
@@ -155,12 +164,19 @@ class RawSqlite:
     def __init__(self, path: Path, synchronous: str) -> None:
         self._path = path
         self._synchronous = synchronous
-        self._waiting: queue.SimpleQueue[tuple[Values, Future[None]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Values | str, Future[None]]] = queue.SimpleQueue()
         threading.Thread(target=self._write, daemon=True).start()
 
     def deposit(self, row: Values) -> Future[None]:
+        return self._put(row)
+
+    def sent(self, trade_id: str) -> Future[None]:
+        """The update that follows a report."""
+        return self._put(trade_id)
+
+    def _put(self, work: Values | str) -> Future[None]:
         done: Future[None] = Future()
-        self._waiting.put((row, done))
+        self._waiting.put((work, done))
         return done
 
     def _write(self) -> None:
@@ -172,8 +188,11 @@ class RawSqlite:
             while len(batch) < BATCH_MAX and not self._waiting.empty():
                 batch.append(self._waiting.get())
             connection.execute("BEGIN IMMEDIATE")
-            for row, _ in batch:
-                insert_sqlite(connection, row)
+            for work, _ in batch:
+                if isinstance(work, str):
+                    connection.execute(SENT.format("?"), (work,))
+                else:
+                    insert_sqlite(connection, work)
             connection.execute("COMMIT")
             for _, done in batch:
                 done.set_result(None)

@@ -161,9 +161,10 @@ def prepare_raw(url: str, item: Item) -> Engine:
 
 
 @contextmanager
-def bare_server(url: str, item: Item, units: int) -> Iterator[tuple[str, int]]:
-    """The bare aiohttp server; gives its address and its process."""
-    command = [sys.executable, "-P", "-m", "scripts.benchmarks.bare", url, item.item_id, item.name, str(item.cents), str(units)]
+def bare_server(url: str, item: Item, units: int, *redis_url: str) -> Iterator[tuple[str, int]]:
+    """The bare aiohttp server, with a Redis also for orders; gives its address and its process."""
+    about = (url, item.item_id, item.name, str(item.cents), str(units), *redis_url)
+    command = [sys.executable, "-P", "-m", "scripts.benchmarks.bare", *about]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
         try:
             if process.stdout is None or not select.select([process.stdout], [], [], READY_S)[0]:
