@@ -24,8 +24,8 @@ import rake_profiles  # noqa: E402
 
 from lottery import draw, rake, record, rooms, rounds, shares, teams  # noqa: E402
 from lottery.events import Bet, Finalize, Open, Row, Settled, Start, Tick  # noqa: E402
+from lottery.payouts import moving_rows  # noqa: E402
 from lottery.rake import Item  # noqa: E402
-from lottery.settle import moving_rows  # noqa: E402
 from lottery.state import Phase, Round  # noqa: E402
 
 FREE = {"bet_value_min": None, "item_limit_max": None, "bet_item_limit_max": None}

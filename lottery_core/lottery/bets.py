@@ -6,13 +6,13 @@ Nothing is half-accepted: `accept` works out everything before it touches the ro
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lottery.commitments import log_items
 from lottery.errors import Refused
 from lottery.events import Bet, Buy, Denial, Row
-from lottery.fairness import log_items
 from lottery.state import Placed, Player, Receipt, Round, new_entry
 
 TICKETS_MAX = 10**18 - 1
-"""Up to here the published decimal number gives the exact ticket (fairness.winning_number)."""
+"""Up to here the published decimal number gives the exact ticket (commitments.winning_number)."""
 NO_TEAM, CT, T = 0, 1, 2
 TEAM_NAMES = {CT: "CT", T: "T"}
 CLIENT_SEED_BYTES = 64

@@ -5,7 +5,7 @@ docs/record-format.md is its contract; this module is the only writer of it.
 
 from typing import Any
 
-from lottery import encoding, fairness
+from lottery import commitments, encoding
 from lottery.errors import LotteryError
 from lottery.rooms import MODES
 from lottery.state import CODES, Phase, Round
@@ -18,7 +18,7 @@ def seal(state: Round) -> bytes:
     if state.close is None or state.secret is None or state.outcome is None:
         raise LotteryError("a round is sealed when it is closed, opened and has an outcome")
     sealed = encoding.canonical_json(state.outcome)
-    return fairness.seal(state.prev_seal, state.close.hash, state.secret, state.salt, state.entropy, sealed)
+    return commitments.seal(state.prev_seal, state.close.hash, state.secret, state.salt, state.entropy, sealed)
 
 
 def sealed(state: Round) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _manual(state: Round) -> list[dict[str, Any]]:
     ]
 
 
-def _close(close: fairness.Close) -> dict[str, Any]:
+def _close(close: commitments.Close) -> dict[str, Any]:
     return {
         "items": close.items,
         "tickets": close.tickets,

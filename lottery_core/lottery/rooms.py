@@ -1,7 +1,7 @@
 """Rooms as data: every parameter of a room, read from TOML or JSON and checked before the first bet.
 
-A new kind of room is a new file in `rooms/`, or one small function in `settle.py` for a new way to pay out. `None` is no limit;
-0 is a limit of zero (for a minimum: no minimum). Money is cents, `time_limit` and `entropy_margin_s` are seconds.
+A new kind of room is a new file in `rooms/`, or one small function in `payouts.py` for a new way to pay out. `None` is no
+limit; 0 is a limit of zero (for a minimum: no minimum). Money is cents, `time_limit` and `entropy_margin_s` are seconds.
 """
 
 import tomllib
@@ -11,9 +11,9 @@ from importlib import resources
 from typing import Any
 
 from lottery import encoding
+from lottery.commitments import ENTROPY_MODES, MANUAL_DIRECT, entropy_mode
 from lottery.encoding import U64_MAX
 from lottery.errors import RoomError, shown
-from lottery.fairness import ENTROPY_MODES, MANUAL_DIRECT, entropy_mode
 
 MODES = {"classic": 1, "sitngo": 2, "teams": 3, "pot": 4, "giveaway": 5, "raffle": 6}
 TICKETS = ("cent", "item", "bought")

@@ -11,12 +11,12 @@ the only door, changes the round it is given, and raises `Refused` before it has
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lottery import bets, draw, fairness, record, settle
+from lottery import bets, commitments, draw, payouts, record
+from lottery.commitments import MANUAL_DIRECT, MANUAL_MIXED, NONE
 from lottery.draw import Draw
 from lottery.encoding import HASH_BYTES, U64_MAX, ZERO_HASH
 from lottery.errors import LotteryError, Refused
 from lottery.events import NAMES, Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Settled, Start, Tick, Void
-from lottery.fairness import MANUAL_DIRECT, MANUAL_MIXED, NONE
 from lottery.state import (
     Closed,
     Debit,
@@ -50,7 +50,7 @@ def create(event: Create, previous: Round | None = None) -> Round:
     if event.round < 1:
         raise Refused("round", at_least=1)
     pieces = [number for piece in event.guarantees for number in piece]
-    fairness.check_numbers((event.round, event.now, event.chain[0], *pieces))
+    commitments.check_numbers((event.round, event.now, event.chain[0], *pieces))
     if {len(value) for value in (event.hash, event.salt, event.prev_seal, event.chain[1])} != {HASH_BYTES}:
         raise Refused("length", bytes=HASH_BYTES)
     if event.chain[0] >= event.round:
@@ -61,7 +61,7 @@ def create(event: Create, previous: Round | None = None) -> Round:
         raise Refused("duplicate_rows")
     if previous is not None:
         _check_follows(event, previous)
-    start = fairness.log_start(event.room, event.round, event.hash, event.rules.rules_hash, event.prev_seal)
+    start = commitments.log_start(event.room, event.round, event.hash, event.rules.rules_hash, event.prev_seal)
     return Round(
         rules=event.rules,
         room=event.room,
@@ -246,19 +246,19 @@ def _stop(state: Round, now: int, reason: str) -> Effects:
 
 def _close(state: Round, now: int, reason: str) -> Effects:
     rules = state.rules
-    close = fairness.close_record(state.log, len(state.entries), state.tickets, now, rules.entropy, rules.entropy_margin_s)
+    close = commitments.close_record(state.log, len(state.entries), state.tickets, now, rules.entropy, rules.entropy_margin_s)
     state.close, state.closed_by, state.phase = close, reason, Phase.CLOSED
     return (Closed(close, now + OPEN_AFTER_MS, _beacon_ms(state)),)
 
 
 def _mode(state: Round) -> int:
-    return fairness.entropy_mode(state.rules.entropy).code
+    return commitments.entropy_mode(state.rules.entropy).code
 
 
 def _beacon_ms(state: Round) -> int | None:
-    if state.close is None or not fairness.entropy_mode(state.rules.entropy).waits:
+    if state.close is None or not commitments.entropy_mode(state.rules.entropy).waits:
         return None
-    return fairness.source_time_ms(state.rules.entropy, state.close.source_round)
+    return commitments.source_time_ms(state.rules.entropy, state.close.source_round)
 
 
 def _draws(state: Round) -> int:
@@ -295,7 +295,7 @@ def _type_after_open(state: Round, event: Manual) -> Effects:
 def _type(state: Round, event: Manual, log: bytes) -> bytes:
     _check_digits(event)
     operators = (event.operator1, event.operator2)
-    after = fairness.log_manual(log, len(state.typed) + 1, event.digits, event.now, operators, event.evidence)
+    after = commitments.log_manual(log, len(state.typed) + 1, event.digits, event.now, operators, event.evidence)
     state.typed.append(Typed(event.digits, event.now, *operators, event.evidence, after))
     return after
 
@@ -303,7 +303,7 @@ def _type(state: Round, event: Manual, log: bytes) -> bytes:
 def _check_digits(event: Manual) -> None:
     if not (event.digits.isascii() and event.digits.isdigit() and len(event.digits) <= DIGITS_MAX):
         raise Refused("digits", digits_max=DIGITS_MAX)
-    fairness.check_numbers((event.operator1, event.operator2))
+    commitments.check_numbers((event.operator1, event.operator2))
     if event.operator1 == event.operator2:
         raise Refused("operators", operators=2)
     if not event.evidence:
@@ -319,25 +319,25 @@ def _open(state: Round, event: Open) -> Effects:
     beacon = _beacon_ms(state)
     opened = Opened(event.secret, beacon is not None and event.now >= beacon)
     if _mode(state) == NONE:
-        state.final = fairness.final_without_entropy(event.secret, state.room, state.number, state.salt)
+        state.final = commitments.final_without_entropy(event.secret, state.room, state.number, state.salt)
         return (opened, *_draw(state))
     state.phase = Phase.OPENED
     return (opened,)
 
 
 def _check_secret(state: Round, secret: bytes) -> None:
-    fairness.check_secret(state.room, state.number, state.commitment, state.salt, secret, state.chain)
+    commitments.check_secret(state.room, state.number, state.commitment, state.salt, secret, state.chain)
 
 
 def _entropy(state: Round, event: Entropy) -> Effects:
-    mode = fairness.entropy_mode(state.rules.entropy)
+    mode = commitments.entropy_mode(state.rules.entropy)
     if not mode.waits or state.close is None or state.secret is None:
         raise Refused("entropy_mode", entropy=state.rules.entropy)
     if event.source_round != state.close.source_round:
         raise Refused("source_round", source_round=state.close.source_round)
-    fairness.check_entropy(state.rules.entropy, event.source_round, event.entropy, event.proof)
+    commitments.check_entropy(state.rules.entropy, event.source_round, event.entropy, event.proof)
     state.entropy, state.proof = event.entropy, dict(event.proof)
-    state.final = fairness.final(state.secret, state.close.hash, state.salt, event.entropy)
+    state.final = commitments.final(state.secret, state.close.hash, state.salt, event.entropy)
     return _draw(state)
 
 
@@ -346,7 +346,7 @@ def _draw(state: Round) -> Effects:
         raise LotteryError("nothing is drawn without the final value")
     words = draw.words(state.final)
     if state.rules.mode == "teams":
-        state.eliminations, state.winners = settle.play_teams(state, words)
+        state.eliminations, state.winners = payouts.play_teams(state, words)
         return _draw_done(state)
     state.winners = tuple(
         draw.distinct_winners(
@@ -355,7 +355,7 @@ def _draw(state: Round) -> Effects:
     )
     drawn = state.winners[0].draw
     if drawn is not None and not state.typed:
-        state.number_drawn = fairness.winning_number(drawn.word)
+        state.number_drawn = commitments.winning_number(drawn.word)
     return _draw_done(state)
 
 
@@ -373,7 +373,7 @@ def _picker(state: Round, words: draw.Words) -> draw.Pick:
 
 def _draw_done(state: Round) -> Effects:
     if _mode(state) == MANUAL_DIRECT and state.close is not None and state.secret is not None:
-        state.final = fairness.final(state.secret, state.close.hash, state.salt, state.entropy)
+        state.final = commitments.final(state.secret, state.close.hash, state.salt, state.entropy)
     state.phase = Phase.DRAWN
     return (Drawn(tuple(winner.user_id for winner in state.winners)),)
 
@@ -382,14 +382,14 @@ def _draw_done(state: Round) -> Effects:
 
 
 def _finalize(state: Round, event: Finalize) -> Effects:
-    state.outcome = settle.outcome(state, event)
+    state.outcome = payouts.outcome(state, event)
     state.phase = Phase.FINALIZED
-    payouts = settle.payouts(state.outcome)
-    return (Settle(payouts, tuple(state.outcome["house"]), settle.referral_credits(state.outcome)),)
+    outcome = state.outcome
+    return (Settle(payouts.of_outcome(outcome), tuple(outcome["house"]), payouts.referral_credits(outcome)),)
 
 
 def _settled(state: Round, event: Settled) -> Effects:
-    expected = settle.moving_rows(state)
+    expected = payouts.moving_rows(state)
     if len(event.moved) != len(expected) or set(event.moved) != expected:
         missing, foreign = sorted(expected - set(event.moved)), sorted(set(event.moved) - expected)
         raise Refused("moved", missing=missing, foreign=foreign, rows=len(expected))
@@ -414,21 +414,21 @@ def _void_without_beacon(state: Round, event: Void) -> Effects:
     beacon = _beacon_ms(state)
     if beacon is None:
         raise Refused("no_void_after_close", events=accepted_events(state.phase))
-    if event.now < beacon + fairness.NO_BEACON_MS:
-        raise Refused("beacon_not_overdue", from_ms=beacon + fairness.NO_BEACON_MS)
+    if event.now < beacon + commitments.NO_BEACON_MS:
+        raise Refused("beacon_not_overdue", from_ms=beacon + commitments.NO_BEACON_MS)
     effects = _become_void(state, "no beacon for 24 hours")
     return (*effects, *_seal_void(state)) if state.secret is not None else effects
 
 
 def _void_open_round(state: Round, now: int, reason: str) -> Effects:
-    state.close = fairness.void_record(state.log, len(state.entries), state.tickets, now, state.rules.entropy)
+    state.close = commitments.void_record(state.log, len(state.entries), state.tickets, now, state.rules.entropy)
     state.closed_by = "void"
     return _become_void(state, reason)
 
 
 def _become_void(state: Round, reason: str) -> Effects:
     state.phase, state.void_reason = Phase.VOID, reason
-    return (Refund(settle.refunds(state), reason),)
+    return (Refund(payouts.refunds(state), reason),)
 
 
 def _open_void(state: Round, event: Open) -> Effects:
@@ -442,11 +442,11 @@ def _open_void(state: Round, event: Open) -> Effects:
 
 def _seal_void(state: Round) -> Effects:
     if _mode(state) == NONE and state.secret is not None:
-        state.final = fairness.final_without_entropy(state.secret, state.room, state.number, state.salt)
+        state.final = commitments.final_without_entropy(state.secret, state.room, state.number, state.salt)
         if state.tickets and state.rules.mode != "teams":
             drawn = draw.uniform(state.tickets, "winner", 0, draw.words(state.final))
-            state.number_drawn = fairness.winning_number(drawn.word)
-    state.outcome = settle.void_outcome(state)
+            state.number_drawn = commitments.winning_number(drawn.word)
+    state.outcome = payouts.void_outcome(state)
     state.seal = record.seal(state)
     return (Sealed(state.seal),)
 

@@ -8,7 +8,7 @@ from heapq import heapify, heapreplace
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
-from lottery.fairness import LogItem
+from lottery.commitments import LogItem
 from lottery.state import Entry
 
 AnyEntry = TypeVar("AnyEntry", bound=LogItem)

@@ -16,12 +16,12 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
-from lottery import draw, encoding, fairness, rooms, rounds
+from lottery import commitments, draw, encoding, rooms, rounds
 from lottery.encoding import TAG, S
 from lottery.errors import LotteryError, Refused
 from lottery.events import Bet, Buy, Create, Entropy, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick
+from lottery.payouts import moving_rows
 from lottery.rooms import Room
-from lottery.settle import moving_rows
 from lottery.state import Phase, Round
 
 START_MS = 1_700_000_000_000
@@ -185,7 +185,7 @@ def simulate(
 def played(room: Room, count: int, players: int, seed: str, change: bool) -> Iterator[Round]:
     """The sealed (or void) rounds of one lane, one by one."""
     chance = Chance(seed)
-    secrets = fairness.chain(room.name, chance.bytes(), count)
+    secrets = commitments.chain(room.name, chance.bytes(), count)
     previous: Round | None = None
     for number in range(1, count + 1):
         salt = chance.bytes()
@@ -195,7 +195,7 @@ def played(room: Room, count: int, players: int, seed: str, change: bool) -> Ite
             room,
             room.name,
             number,
-            fairness.commit(room.name, number, salt, secrets[number]),
+            commitments.commit(room.name, number, salt, secrets[number]),
             salt,
             (previous.seal or b"") if previous else rounds.ZERO_SEAL,
             (number - 1, secrets[number - 1]),
@@ -291,14 +291,14 @@ def made_up_beacon(state: Round, chance: Chance) -> Entropy:
     """An entropy event of the right shape. The engine judges shape and hash; `lottery.drand` judges signatures."""
     if state.close is None:
         raise LotteryError("no beacon before the close")
-    mode, number = fairness.entropy_mode(state.rules.entropy), state.close.source_round
-    now = max(state.now, fairness.source_time_ms(state.rules.entropy, number))
+    mode, number = commitments.entropy_mode(state.rules.entropy), state.close.source_round
+    now = max(state.now, commitments.source_time_ms(state.rules.entropy, number))
     if mode.network is None:
         header = (chance.bytes() * 3)[:68] + (number + 1).to_bytes(4, "little") + bytes(8)
         return Entropy(
             now, "beacon", number, hashlib.sha256(hashlib.sha256(header).digest()).digest(), {"header": header.hex()}
         )
-    signature = (b"\x80" + chance.bytes() * 3)[: fairness.NETWORKS[mode.network].signature_bytes]
+    signature = (b"\x80" + chance.bytes() * 3)[: commitments.NETWORKS[mode.network].signature_bytes]
     proof = {"signature": signature.hex()}
     if mode.network == "default":
         proof["previous"] = signature.hex()

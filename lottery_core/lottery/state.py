@@ -14,8 +14,8 @@ from itertools import chain
 from typing import Any, NamedTuple, overload
 
 from lottery import draw, encoding
+from lottery.commitments import Close, LogItem
 from lottery.events import Piece
-from lottery.fairness import Close, LogItem
 from lottery.rooms import Room
 
 

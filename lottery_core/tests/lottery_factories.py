@@ -9,11 +9,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lottery import events, fairness, rooms, rounds
+from lottery import commitments, events, rooms, rounds
 from lottery.errors import Refused
 from lottery.events import Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick, Void
+from lottery.payouts import moving_rows
 from lottery.rooms import Room
-from lottery.settle import moving_rows
 from lottery.state import Effects, Phase, Round, snapshot
 
 T0 = 1_692_806_300_000
@@ -56,7 +56,7 @@ class Lane:
 
     def __init__(self, room: Room, seed: str = "seed", length: int = 50, name: str | None = None) -> None:
         self.room, self.seed, self.name = room, seed, name or room.name
-        self.secrets = fairness.chain(self.name, digest(seed), length)
+        self.secrets = commitments.chain(self.name, digest(seed), length)
         self.previous: Round | None = None
 
     def create_event(self, **changes: Any) -> Create:
@@ -69,7 +69,7 @@ class Lane:
             "rules": self.room,
             "room": self.name,
             "round": number,
-            "hash": fairness.commit(self.name, number, salt, self.secrets[number]),
+            "hash": commitments.commit(self.name, number, salt, self.secrets[number]),
             "salt": salt,
             "prev_seal": (before.seal or b"") if before else bytes(32),
             "chain": (number - 1, self.secrets[number - 1]),
@@ -104,7 +104,7 @@ def place(state: Round, user: int, prices: Sequence[int | None], now: int | None
 
 def beacon(source_round: int, network: str, salt: str = "") -> tuple[bytes, dict[str, str]]:
     """Entropy and proof with the shape of a beacon; the signature is made up, which the core cannot tell and does not judge."""
-    length = fairness.NETWORKS[network].signature_bytes
+    length = commitments.NETWORKS[network].signature_bytes
     signature = b"\x8b" + (digest(f"{network} {source_round} {salt}") * 3)[: length - 1]
     proof = {"signature": signature.hex()}
     if network == "default":
@@ -119,10 +119,10 @@ def block(after_s: int, salt: str = "") -> tuple[bytes, dict[str, str]]:
 
 def entropy_event(state: Round, salt: str = "", now: int | None = None) -> Entropy:
     assert state.close is not None
-    mode = fairness.entropy_mode(state.rules.entropy)
+    mode = commitments.entropy_mode(state.rules.entropy)
     number = state.close.source_round
     entropy, proof = beacon(number, mode.network, salt) if mode.network else block(number, salt)
-    when = fairness.source_time_ms(state.rules.entropy, number) + 1000
+    when = commitments.source_time_ms(state.rules.entropy, number) + 1000
     return Entropy(max(state.now, when) if now is None else now, token(), number, entropy, proof)
 
 
@@ -141,7 +141,7 @@ def draw(lane: Lane, state: Round, salt: str = "", digits: Sequence[str] = ()) -
     while state.phase is Phase.TYPING:
         rounds.apply(state, typed(state, numbers.pop(0) if numbers else "7"))
     rounds.apply(state, Open(state.now + 1000, token(), lane.secret(state)))
-    if state.phase is Phase.OPENED and fairness.entropy_mode(state.rules.entropy).waits:
+    if state.phase is Phase.OPENED and commitments.entropy_mode(state.rules.entropy).waits:
         rounds.apply(state, entropy_event(state, salt))
     while state.phase is Phase.OPENED:
         rounds.apply(state, typed(state, numbers.pop(0)))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lottery import draw, fairness, rooms
+from lottery import commitments, draw, rooms
 from lottery.state import Round
 
 getcontext().prec = 200
@@ -159,7 +159,7 @@ def test_inv_09_impossible_draws_are_refused(n: int, bits: int) -> None:
 
 @given(st.integers(0, 2**256 - 1), st.integers(1, 10**18 - 1))
 def test_inv_10_published_decimal_gives_the_ticket(word: int, tickets: int) -> None:
-    number = fairness.winning_number(word)
+    number = commitments.winning_number(word)
     assert len(number) == 98
     assert int((Decimal(number) * tickets).to_integral_value(ROUND_FLOOR)) == word * tickets >> 256
 
@@ -169,7 +169,7 @@ def test_inv_10_also_at_ticket_borders(tickets: int, data: st.DataObject) -> Non
     ticket = data.draw(st.integers(1, tickets - 1))
     border = -(-(ticket << 256) // tickets)
     for word in (border - 1, border):
-        floor = int((Decimal(fairness.winning_number(word)) * tickets).to_integral_value(ROUND_FLOOR))
+        floor = int((Decimal(commitments.winning_number(word)) * tickets).to_integral_value(ROUND_FLOOR))
         assert floor == word * tickets >> 256
     assert border * tickets >> 256 == ticket
 
@@ -178,5 +178,5 @@ def test_inv_10_every_border_of_small_pots() -> None:
     for tickets in (2, 3, 7, 10, 64):
         for ticket in range(1, tickets):
             border = -(-(ticket << 256) // tickets)
-            number = Decimal(fairness.winning_number(border))
+            number = Decimal(commitments.winning_number(border))
             assert int((number * tickets).to_integral_value(ROUND_FLOOR)) == ticket

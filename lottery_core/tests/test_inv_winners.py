@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lottery import draw, fairness, rooms, rounds, teams
+from lottery import commitments, draw, rooms, rounds, teams
 from lottery.errors import LotteryError
 from lottery.state import Phase
 from lottery.teams import Seat
@@ -273,7 +273,7 @@ def test_winners_of_a_hundred_thousand_sealed_rounds_fit_their_tickets() -> None
     room = rooms.load("classic-unlimited", bet_value_min=None, entropy="none", player_limit=None, rake=None)
     wins: Counter[int] = Counter()
     count = 100_000
-    secrets = fairness.chain(room.name, make.digest("chi"), count)
+    secrets = commitments.chain(room.name, make.digest("chi"), count)
     for number in range(1, count + 1):
         wins[one_round(room, number, secrets, amounts)] += 1
     total = sum(amounts)
@@ -283,7 +283,7 @@ def test_winners_of_a_hundred_thousand_sealed_rounds_fit_their_tickets() -> None
 
 def one_round(room: rooms.Room, number: int, secrets: Sequence[bytes], amounts: Sequence[int]) -> int:
     salt, before = make.digest(f"salt {number}"), make.digest("seal") if number > 1 else bytes(32)
-    commitment = fairness.commit(room.name, number, salt, secrets[number])
+    commitment = commitments.commit(room.name, number, salt, secrets[number])
     chain = (number - 1, secrets[number - 1])
     state = rounds.create(make.Create(make.T0, "c", room, room.name, number, commitment, salt, before, chain))
     rounds.apply(state, make.Start(state.now, "s"))

@@ -10,7 +10,7 @@ import lottery_factories as make
 import make_vectors
 import pytest
 
-from lottery import draw, encoding, fairness, shares
+from lottery import commitments, draw, encoding, shares
 from lottery.encoding import LP, TAG
 from lottery.state import Entry
 
@@ -32,14 +32,14 @@ def test_pinned_vectors_are_what_plain_hashlib_computes() -> None:
 
 def test_v01_chain(vectors: dict[str, Any]) -> None:
     v = vectors["V01_chain"]
-    values = fairness.chain(v["room"], unhex(v["s3"]), 3)
+    values = commitments.chain(v["room"], unhex(v["s3"]), 3)
     assert [value.hex() for value in values] == [v["anchor_s0"], v["s1"], v["s2"], v["s3"]]
-    assert fairness.chain_links(v["room"], unhex(v["anchor_s0"]), unhex(v["s3"]), 3)
+    assert commitments.chain_links(v["room"], unhex(v["anchor_s0"]), unhex(v["s3"]), 3)
 
 
 def test_v02_commitment(vectors: dict[str, Any]) -> None:
     v = vectors["V02_commit"]
-    assert fairness.commit(v["room"], v["round"], unhex(v["salt"]), unhex(v["secret"])).hex() == v["hash"]
+    assert commitments.commit(v["room"], v["round"], unhex(v["salt"]), unhex(v["secret"])).hex() == v["hash"]
 
 
 def log_of(vectors: dict[str, Any], more_for_the_last: int = 0) -> tuple[list[bytes], int]:
@@ -49,7 +49,7 @@ def log_of(vectors: dict[str, Any], more_for_the_last: int = 0) -> tuple[list[by
         cents = price + (more_for_the_last if number == len(v["items"]) else 0)
         moment = close_ms - 55_000 + 1000 * bet
         entry = (bet, user, item, deposit, cents, first, cents)
-        values += fairness.log_items(values[-1], number, [entry], team, moment, seed.encode())
+        values += commitments.log_items(values[-1], number, [entry], team, moment, seed.encode())
         first += cents
     return values, first
 
@@ -60,29 +60,29 @@ def test_v03_rules_and_log(vectors: dict[str, Any]) -> None:
     assert rules.decode() == v["rules_json"]
     rules_hash = encoding.sha256(TAG("lot1.rules"), LP(rules))
     assert rules_hash.hex() == v["rules_hash"]
-    start = fairness.log_start(commitment["room"], 1, unhex(commitment["hash"]), rules_hash, unhex(v["prev_seal"]))
+    start = commitments.log_start(commitment["room"], 1, unhex(commitment["hash"]), rules_hash, unhex(v["prev_seal"]))
     assert start.hex() == v["log"][0]
     values, tickets = log_of(vectors)
     assert [value.hex() for value in values] == v["log"]
     assert tickets == v["tickets"]
 
 
-def close_of(vectors: dict[str, Any], more: int = 0) -> fairness.Close:
+def close_of(vectors: dict[str, Any], more: int = 0) -> commitments.Close:
     values, tickets = log_of(vectors, more)
     v = vectors["V04_close"]
-    return fairness.close_record(values[-1], len(values) - 1, tickets, v["close_ms"], "drand:quicknet", v["margin_s"])
+    return commitments.close_record(values[-1], len(values) - 1, tickets, v["close_ms"], "drand:quicknet", v["margin_s"])
 
 
 def test_v04_close_and_computed_beacon(vectors: dict[str, Any]) -> None:
     v, close = vectors["V04_close"], close_of(vectors)
     assert (close.hash.hex(), close.source_round) == (v["close_hash"], v["drand_round"])
-    assert fairness.source_time_ms("drand:quicknet", close.source_round) == v["drand_time"] * 1000
+    assert commitments.source_time_ms("drand:quicknet", close.source_round) == v["drand_time"] * 1000
     assert v["drand_time"] * 1000 > v["close_ms"] + v["margin_s"] * 1000
 
 
-def final_of(vectors: dict[str, Any], close: fairness.Close) -> bytes:
+def final_of(vectors: dict[str, Any], close: commitments.Close) -> bytes:
     v = vectors["V02_commit"]
-    return fairness.final(unhex(v["secret"]), close.hash, unhex(v["salt"]), unhex(vectors["V05_result"]["entropy"]))
+    return commitments.final(unhex(v["secret"]), close.hash, unhex(v["salt"]), unhex(vectors["V05_result"]["entropy"]))
 
 
 def test_v05_result_and_seal(vectors: dict[str, Any]) -> None:
@@ -91,9 +91,9 @@ def test_v05_result_and_seal(vectors: dict[str, Any]) -> None:
     assert final.hex() == v["final"]
     drawn = draw.uniform(v["tickets"], "winner", 0, draw.words(final))
     assert (f"{drawn.word:064x}", drawn.value, drawn.attempt) == (v["N"], v["winning_ticket"], v["attempt"])
-    assert fairness.winning_number(drawn.word) == v["winning_number"]
+    assert commitments.winning_number(drawn.word) == v["winning_number"]
     values = (close.hash, unhex(commitment["secret"]), unhex(commitment["salt"]), unhex(v["entropy"]))
-    sealed = fairness.seal(unhex(vectors["V03_log"]["prev_seal"]), *values, v["outcome_json"].encode())
+    sealed = commitments.seal(unhex(vectors["V03_log"]["prev_seal"]), *values, v["outcome_json"].encode())
     assert sealed.hex() == v["seal"]
 
 
@@ -170,7 +170,7 @@ def test_v14_networks_are_pinned_by_their_chain_hash() -> None:
     published = make.vectors().get("V14_drand")
     expected = published or {
         "quicknet_chain_hash": make_vectors.QUICKNET,
-        "default_chain_hash": fairness.NETWORKS["default"].chain_hash,
+        "default_chain_hash": commitments.NETWORKS["default"].chain_hash,
     }
-    assert fairness.NETWORKS["quicknet"].chain_hash == expected["quicknet_chain_hash"]
-    assert fairness.NETWORKS["default"].chain_hash == expected["default_chain_hash"]
+    assert commitments.NETWORKS["quicknet"].chain_hash == expected["quicknet_chain_hash"]
+    assert commitments.NETWORKS["default"].chain_hash == expected["default_chain_hash"]

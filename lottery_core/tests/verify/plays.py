@@ -10,7 +10,7 @@ from typing import Any
 
 import beacons
 
-from lottery import drand, fairness, record, rooms, rounds, settle
+from lottery import commitments, drand, payouts, record, rooms, rounds
 from lottery.errors import Refused
 from lottery.events import Bet, Buy, Create, Entropy, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick, Void
 from lottery.rooms import RaffleTerms, Room
@@ -37,7 +37,7 @@ class Play:
         self.secret, salt = self.choose.randbytes(32), self.choose.randbytes(32)
         published = self.secret
         for _ in range(back):
-            published = fairness.chain_step(room.name, published)
+            published = commitments.chain_step(room.name, published)
         self.state: Round = rounds.create(
             Create(
                 now=self.now,
@@ -45,7 +45,7 @@ class Play:
                 rules=room,
                 room=room.name,
                 round=self.number,
-                hash=fairness.commit(room.name, self.number, salt, self.secret),
+                hash=commitments.commit(room.name, self.number, salt, self.secret),
                 salt=salt,
                 prev_seal=bytes(32) if self.number == 1 else self.choose.randbytes(32),
                 chain=(self.number - back, published),
@@ -133,7 +133,7 @@ class Play:
         inviters = {user: tuple(range(100, 100 + self.choose.randrange(0, 25))) for user in list(self.state.players)[::2]}
         carry = dict.fromkeys(self.state.players, 150) if self.room.rake_carry else {}
         assert self.do(Finalize, stock=stock, inviters=inviters, carry=carry)
-        assert self.do(Settled, moved=tuple(settle.moving_rows(self.state)))
+        assert self.do(Settled, moved=tuple(payouts.moving_rows(self.state)))
         return record.sealed(self.state)
 
     def void(self, after_ms: int = 1) -> Json:

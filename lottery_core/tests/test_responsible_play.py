@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lottery import gate
+from lottery import responsible_play as play
 from lottery.errors import LotteryError
 from lottery.events import Denial
-from lottery.gate import ALLOW, DAY_MS, HOUR_MS, Entry, Intent, Limit, Policy, Profile
+from lottery.responsible_play import ALLOW, DAY_MS, HOUR_MS, Entry, Intent, Limit, Policy, Profile
 
 NOW = int(datetime(2026, 5, 10, 12, tzinfo=UTC).timestamp()) * 1000
 POLICY = Policy(countries={"classic": frozenset({"DE", "FR"})}, ages={"FR": 21})
@@ -27,13 +27,13 @@ DEPOSIT = Intent("deposit", 500)
 
 
 def ask(profile: Profile = ADULT, intent: Intent = BET, ledger: tuple[Entry, ...] = (), now: int = NOW) -> Any:
-    return gate.gate(profile, ledger, now, intent, POLICY)
+    return play.gate(profile, ledger, now, intent, POLICY)
 
 
 @pytest.mark.parametrize("intent", [BET, DEPOSIT, Intent("purchase", 5, "classic"), Intent("free_play", 0, "classic")])
 def test_a_verified_adult_may(intent: Intent) -> None:
     assert ask(intent=intent) is ALLOW
-    assert gate.denial(ask(intent=intent)) is None
+    assert play.denial(ask(intent=intent)) is None
 
 
 @pytest.mark.parametrize(
@@ -66,36 +66,40 @@ def test_eighteen_on_the_birthday_and_higher_where_the_country_says_so() -> None
     minor = ask(replace(ADULT, born=date(2008, 5, 11)))
     assert minor == Denial("under_age", int(datetime(2026, 5, 11, tzinfo=UTC).timestamp()) * 1000)
     assert ask(replace(ADULT, born=date(2006, 1, 1), identity_country="FR")).reason == "under_age"
-    assert [gate.age(date(2008, 2, 29), day) for day in (date(2026, 2, 28), date(2026, 3, 1), today)] == [17, 18, 18]
-    leap = gate.gate(replace(ADULT, born=date(2008, 2, 29)), (), NOW - 80 * DAY_MS, BET, POLICY)
+    assert [play.age(date(2008, 2, 29), day) for day in (date(2026, 2, 28), date(2026, 3, 1), today)] == [
+        17,
+        18,
+        18,
+    ]
+    leap = play.gate(replace(ADULT, born=date(2008, 2, 29)), (), NOW - 80 * DAY_MS, BET, POLICY)
     assert leap == Denial("under_age", int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 1000)
 
 
 def test_self_exclusion_is_at_once_at_least_half_a_year_and_never_shortened() -> None:
-    half = NOW + gate.EXCLUSION_MIN_MS
+    half = NOW + play.EXCLUSION_MIN_MS
     with pytest.raises(LotteryError):
-        gate.exclude(ADULT, NOW, half - 1)
-    out = gate.exclude(ADULT, NOW, half)
+        play.exclude(ADULT, NOW, half - 1)
+    out = play.exclude(ADULT, NOW, half)
     assert ask(out) == Denial("self_excluded", half)
-    assert gate.gate(replace(out, reality_answered_ms=half), (), half, BET, POLICY) is ALLOW
+    assert play.gate(replace(out, reality_answered_ms=half), (), half, BET, POLICY) is ALLOW
     with pytest.raises(LotteryError):
-        gate.exclude(gate.exclude(ADULT, NOW, None), NOW, half)
-    assert gate.exclude(out, NOW, None).excluded_until is None
-    assert gate.gate(gate.exclude(ADULT, NOW, None), (), NOW + 10**13, DEPOSIT, POLICY) == Denial("self_excluded", None)
+        play.exclude(play.exclude(ADULT, NOW, None), NOW, half)
+    assert play.exclude(out, NOW, None).excluded_until is None
+    assert play.gate(play.exclude(ADULT, NOW, None), (), NOW + 10**13, DEPOSIT, POLICY) == Denial("self_excluded", None)
 
 
 def test_excluded_users_may_always_withdraw() -> None:
-    assert ask(gate.exclude(replace(ADULT, verified=False, identity_country="US"), NOW, None), Intent("withdraw")) is ALLOW
+    assert ask(play.exclude(replace(ADULT, verified=False, identity_country="US"), NOW, None), Intent("withdraw")) is ALLOW
 
 
 def test_time_out_lasts_a_day_to_thirty() -> None:
     for wrong in (NOW + DAY_MS - 1, NOW + 30 * DAY_MS + 1):
         with pytest.raises(LotteryError):
-            gate.take_time_out(ADULT, NOW, wrong)
-    out = gate.take_time_out(ADULT, NOW, NOW + 2 * DAY_MS)
+            play.take_time_out(ADULT, NOW, wrong)
+    out = play.take_time_out(ADULT, NOW, NOW + 2 * DAY_MS)
     assert ask(out) == Denial("time_out", NOW + 2 * DAY_MS)
     with pytest.raises(LotteryError):
-        gate.take_time_out(out, NOW, NOW + DAY_MS)
+        play.take_time_out(out, NOW, NOW + DAY_MS)
 
 
 def test_limits_are_asked_for_before_the_first_deposit() -> None:
@@ -118,7 +122,7 @@ def test_loss_limit_counts_stakes_less_returns() -> None:
     ledger = (Entry(NOW - HOUR_MS, "stake", 1500, "round 1"), Entry(NOW - HOUR_MS + 1, "return", 900, "round 1"))
     assert ask(profile, Intent("bet", 400, "classic", "round 2"), ledger) is ALLOW
     assert ask(profile, Intent("bet", 401, "classic", "round 2"), ledger).reason == "loss_limit"
-    assert gate.used("loss", [Entry(NOW, "return", 5)], NOW, DAY_MS) == 0
+    assert play.used("loss", [Entry(NOW, "return", 5)], NOW, DAY_MS) == 0
 
 
 def test_stake_limit_and_the_edge_of_its_window() -> None:
@@ -133,9 +137,9 @@ def test_reality_check_blocks_the_next_bet_until_answered() -> None:
     assert ask(now=due - 1) is ALLOW
     assert ask(now=due) == Denial("reality_check")
     assert ask(intent=DEPOSIT, now=due) is ALLOW
-    assert ask(gate.answer_reality(ADULT, due), now=due) is ALLOW
+    assert ask(play.answer_reality(ADULT, due), now=due) is ALLOW
     ledger = (Entry(NOW - 1, "stake", 7), Entry(NOW + 1, "stake", 100), Entry(NOW + 2, "return", 30))
-    assert gate.reality(ADULT, ledger, due) == (HOUR_MS, 100, -70)
+    assert play.reality(ADULT, ledger, due) == (HOUR_MS, 100, -70)
 
 
 def test_pace_is_five_seconds_between_games_not_between_bets_of_one() -> None:
@@ -146,22 +150,22 @@ def test_pace_is_five_seconds_between_games_not_between_bets_of_one() -> None:
 
 
 def test_limits_fall_at_once_and_rise_after_a_day_and_a_second_consent() -> None:
-    first = gate.set_limit(replace(ADULT, limits_prompted=False), Limit("deposit", "day", 1000), NOW)
+    first = play.set_limit(replace(ADULT, limits_prompted=False), Limit("deposit", "day", 1000), NOW)
     assert (first.limits, first.limits_prompted) == ((Limit("deposit", "day", 1000),), True)
-    lower = gate.set_limit(first, Limit("deposit", "day", 500), NOW)
+    lower = play.set_limit(first, Limit("deposit", "day", 500), NOW)
     assert lower.limits == (Limit("deposit", "day", 500),)
-    asked = gate.set_limit(lower, Limit("deposit", "day", 900), NOW)
+    asked = play.set_limit(lower, Limit("deposit", "day", 900), NOW)
     assert asked.limits == lower.limits
     with pytest.raises(LotteryError):
-        gate.confirm_raise(asked, "deposit", "day", NOW + DAY_MS - 1)
-    assert gate.confirm_raise(asked, "deposit", "day", NOW + DAY_MS).limits == (Limit("deposit", "day", 900),)
-    gone = gate.drop_limit(lower, "deposit", "day", NOW)
-    assert gate.confirm_raise(gone, "deposit", "day", NOW + DAY_MS).limits == ()
-    again = gate.set_limit(asked, Limit("deposit", "day", 400), NOW)
+        play.confirm_raise(asked, "deposit", "day", NOW + DAY_MS - 1)
+    assert play.confirm_raise(asked, "deposit", "day", NOW + DAY_MS).limits == (Limit("deposit", "day", 900),)
+    gone = play.drop_limit(lower, "deposit", "day", NOW)
+    assert play.confirm_raise(gone, "deposit", "day", NOW + DAY_MS).limits == ()
+    again = play.set_limit(asked, Limit("deposit", "day", 400), NOW)
     with pytest.raises(LotteryError):
-        gate.confirm_raise(again, "deposit", "day", NOW + DAY_MS)
+        play.confirm_raise(again, "deposit", "day", NOW + DAY_MS)
     with pytest.raises(LotteryError):
-        gate.set_limit(ADULT, Limit("deposit", "year", 1), NOW)
+        play.set_limit(ADULT, Limit("deposit", "year", 1), NOW)
 
 
 def test_unknown_intents_are_an_error() -> None:
@@ -170,7 +174,7 @@ def test_unknown_intents_are_an_error() -> None:
 
 
 def test_every_answer_can_be_logged_in_a_chain() -> None:
-    first, one = gate.logged(bytes(32), 1, BET, ALLOW, NOW)
-    second, two = gate.logged(one, 1, BET, Denial("pace", 5), NOW)
+    first, one = play.logged(bytes(32), 1, BET, ALLOW, NOW)
+    second, two = play.logged(one, 1, BET, Denial("pace", 5), NOW)
     assert (first["answer"], second["reason"], second["until"]) == ("allow", "pace", 5)
-    assert gate.logged(bytes(32), 1, BET, Denial("pace", 5), NOW)[1] not in (one, two)
+    assert play.logged(bytes(32), 1, BET, Denial("pace", 5), NOW)[1] not in (one, two)

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lottery import fairness, rake, referral, shares, teams
+from lottery import commitments, rake, referral, shares, teams
 from lottery.draw import Winner, Words
 from lottery.errors import LotteryError, Refused
 from lottery.events import Finalize, Piece
@@ -124,7 +124,7 @@ def _payout_json(payout: Payout) -> dict[str, Any]:
     }
 
 
-def payouts(result: Mapping[str, Any]) -> tuple[Payout, ...]:
+def of_outcome(result: Mapping[str, Any]) -> tuple[Payout, ...]:
     """The payouts of an outcome, as effects."""
     return tuple(
         Payout(
@@ -175,7 +175,7 @@ def _referral(state: Round, given: Sequence[Share], inviters: Mapping[int, tuple
 def _check_inviters(event: Finalize) -> None:
     """Nobody is above himself, and nobody twice above the same user."""
     for user_id, chain in event.inviters.items():
-        fairness.check_numbers((user_id, *chain))
+        commitments.check_numbers((user_id, *chain))
         if len({user_id, *chain}) != len(chain) + 1:
             raise Refused("inviters", user_id=user_id)
 
@@ -190,8 +190,8 @@ def _offered(state: Round, event: Finalize) -> list[Piece]:
         raise Refused("stock", not_free=sorted(bound))
     if stock and min([piece.price for piece in stock]) < 0:
         raise Refused("stock", price_at_least=0)
-    fairness.check_numbers(itertools.chain.from_iterable(stock))
-    fairness.check_numbers(event.carry.values())
+    commitments.check_numbers(itertools.chain.from_iterable(stock))
+    commitments.check_numbers(event.carry.values())
     if event.carry and not state.rules.rake_carry:
         raise Refused("carry", rake_carry=False)
     return stock

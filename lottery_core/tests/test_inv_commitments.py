@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lottery import encoding, fairness, rooms, rounds
+from lottery import commitments, encoding, rooms, rounds
 from lottery.errors import Refused
 from lottery.events import Entropy, Finalize, Open, Settled, Start, Void
 from lottery.state import Opened, Phase, Round, snapshot
@@ -26,16 +26,16 @@ def test_inv_13_no_two_commitments_share_an_encoding(
     one: tuple[str, int, bytes, bytes], other: tuple[str, int, bytes, bytes]
 ) -> None:
     assert (preimage(*one) == preimage(*other)) == (one == other)
-    assert fairness.commit(*one) == encoding.sha256(preimage(*one))
+    assert commitments.commit(*one) == encoding.sha256(preimage(*one))
 
 
 @given(texts, st.integers(1, 2**40), blobs, blobs, st.integers(1, 31))
 def test_inv_13_bytes_cannot_move_between_fields(room: str, number: int, salt: bytes, secret: bytes, shift: int) -> None:
-    glued, commitment = salt + secret, fairness.commit(room, number, salt, secret)
+    glued, commitment = salt + secret, commitments.commit(room, number, salt, secret)
     with pytest.raises(ValueError, match="32 bytes each"):
-        fairness.commit(room, number, glued[: 32 + shift], glued[32 + shift :])
+        commitments.commit(room, number, glued[: 32 + shift], glued[32 + shift :])
     with pytest.raises(Refused) as refused:
-        fairness.check_secret(room, number, commitment, salt, secret[shift:], (0, salt))
+        commitments.check_secret(room, number, commitment, salt, secret[shift:], (0, salt))
     assert refused.value.code == "commitment"
 
 
@@ -71,13 +71,13 @@ def test_inv_13_tags_separate_the_purposes() -> None:
 
 @given(blobs, st.integers(1, 20))
 def test_inv_14_each_secret_hashes_to_the_one_before(last: bytes, length: int) -> None:
-    values = fairness.chain("a room", last, length)
+    values = commitments.chain("a room", last, length)
     assert len(values) == length + 1
     assert values[-1] == last
     for number in range(1, length + 1):
-        assert fairness.chain_step("a room", values[number]) == values[number - 1]
-        assert fairness.chain_links("a room", values[0], values[number], number)
-    assert fairness.chain_step("another room", values[1]) != values[0]
+        assert commitments.chain_step("a room", values[number]) == values[number - 1]
+        assert commitments.chain_links("a room", values[0], values[number], number)
+    assert commitments.chain_step("another room", values[1]) != values[0]
 
 
 def closed(lane: make.Lane, **changes: Any) -> Round:
@@ -93,7 +93,7 @@ def test_inv_14_a_round_with_a_foreign_secret_is_refused() -> None:
     lane = make.Lane(rooms.load("classic-unlimited"))
     foreign = make.digest("another secret")
     salt = make.digest("salt")
-    state = closed(lane, salt=salt, hash=fairness.commit(lane.name, 1, salt, foreign))
+    state = closed(lane, salt=salt, hash=commitments.commit(lane.name, 1, salt, foreign))
     for secret in (foreign, lane.secrets[1], lane.secrets[2]):
         before = snapshot(state)
         with pytest.raises(Refused) as refused:
@@ -209,7 +209,7 @@ def test_inv_15_a_late_opening_is_noted() -> None:
     lane = make.Lane(rooms.load("classic-unlimited"))
     state = closed(lane)
     assert state.close is not None
-    beacon = fairness.source_time_ms("drand:quicknet", state.close.source_round)
+    beacon = commitments.source_time_ms("drand:quicknet", state.close.source_round)
     (opened,) = rounds.apply(state, Open(beacon, make.token(), lane.secret(state)))
     assert opened == Opened(lane.secret(state), True)
 
@@ -217,9 +217,9 @@ def test_inv_15_a_late_opening_is_noted() -> None:
 def test_inv_15_the_beacon_comes_after_close_and_margin() -> None:
     for close_ms in range(make.T0, make.T0 + 7000, 333):
         for name in ("drand:quicknet", "drand:default"):
-            _, number = fairness.source_of(name, close_ms, 6)
-            network = fairness.NETWORKS[name.removeprefix("drand:")]
-            late = fairness.source_time_ms(name, number) - close_ms
+            _, number = commitments.source_of(name, close_ms, 6)
+            network = commitments.NETWORKS[name.removeprefix("drand:")]
+            late = commitments.source_time_ms(name, number) - close_ms
             assert 6000 < late <= 6000 + network.period * 1000 + 1000
 
 
@@ -227,8 +227,8 @@ def test_inv_15_after_the_close_there_is_no_way_back() -> None:
     lane = make.Lane(rooms.load("classic-unlimited"))
     state = closed(lane)
     assert state.close is not None
-    beacon = fairness.source_time_ms("drand:quicknet", state.close.source_round)
-    day = fairness.NO_BEACON_MS
+    beacon = commitments.source_time_ms("drand:quicknet", state.close.source_round)
+    day = commitments.NO_BEACON_MS
     assert refused_unchanged(state, Void(beacon + day - 1, make.token(), "I do not like it")) == "beacon_not_overdue"
     rounds.apply(state, Void(beacon + day, make.token(), "no beacon"))
     assert (state.phase, state.void_reason) == (Phase.VOID, "no beacon for 24 hours")
