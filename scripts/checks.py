@@ -28,6 +28,7 @@ def steps() -> dict[str, list[str]]:
         "types": [sys.executable, "-m", "mypy"],
         "lottery": [sys.executable, "-m", "mypy", "--strict", "lottery_core/lottery"],
         "imports": [str(TOOLS / "lint-imports"), "--no-logo"],
+        "commits": [sys.executable, "-m", "scripts.commits"],
         "tests": [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-m", marks, *quick],
     }
 
