@@ -10,7 +10,8 @@ from sandbox import fault_orders
 from sandbox.accounts import Account
 from sandbox.errors import NotFound, Refused
 from sandbox.fault_orders import CONDITION, KINDS
-from sandbox.steam_api.messages import Answer, as_json, html, null, response, str_error
+from sandbox.steam_api import offers
+from sandbox.steam_api.messages import Answer, Call, as_json, html, null, response
 
 USED_MAX = 500
 EDGE_PAGE = "<!DOCTYPE html><html><head><title>Steam Community :: Error</title></head><body>Sorry!</body></html>"
@@ -95,9 +96,9 @@ class Fault:
         meant = self.subject in (None, subject)
         return meant and (self.probability >= 1 or self.chance("share", subject) < self.probability)
 
-    def answer(self) -> Answer:
+    def answer(self, call: Call) -> Answer:
         """The bad answer in the shape that Steam gives it, for the kinds that answer instead of Steam."""
-        return ANSWERS[self.kind](self)
+        return ANSWERS[self.kind](self, call)
 
     def view(self) -> dict[str, Any]:
         routes = None if self.routes is None else ",".join(sorted(self.routes))
@@ -107,7 +108,7 @@ class Fault:
         return shown | {"profile": self.profile, "hits": self.hits}
 
 
-def _contents(fault: Fault) -> Answer:
+def _contents(fault: Fault, _: Call) -> Answer:
     contents: dict[str, dict[str, Any]] = {
         "needauth": {"success": False, "needauth": True, "message": "", "detail": ""},
         "no_conf": {"success": True},
@@ -123,19 +124,19 @@ def _result(fault: Fault) -> int:
     return THROTTLED if fault.kind == "sign_in_refused" else TIMEOUT
 
 
-ANSWERS: dict[str, Callable[[Fault], Answer]] = {
+ANSWERS: dict[str, Callable[[Fault, Call], Answer]] = {
     "bad_codes": _contents,
-    "cut": lambda _: Answer(trouble="cut"),
-    "eresult": lambda fault: response({}, _result(fault)),
-    "html": lambda fault: html(EDGE_PAGE, fault.status or 200),
+    "cut": lambda *_: Answer(trouble="cut"),
+    "eresult": lambda fault, _: response({}, _result(fault)),
+    "html": lambda fault, _: html(EDGE_PAGE, fault.status or 200),
     "needauth": _contents,
     "no_conf": _contents,
-    "null": lambda fault: null(fault.status or 401),
-    "sign_in_refused": lambda f: response({"interval": 5, "extended_error_message": ""}, _result(f)),
-    "status": lambda fault: html(EDGE_PAGE, fault.status or 500),
-    "str_error": lambda fault: str_error(Refused(_result(fault), fault.text), fault.status or 200),
+    "null": lambda fault, _: null(fault.status or 401),
+    "sign_in_refused": lambda fault, _: response({"interval": 5, "extended_error_message": ""}, _result(fault)),
+    "status": lambda fault, _: html(EDGE_PAGE, fault.status or 500),
+    "str_error": lambda fault, call: offers.refusal(call, Refused(_result(fault), fault.text), fault.status),
     "success_false": _contents,
-    "timeout": lambda _: Answer(trouble="hang"),
+    "timeout": lambda *_: Answer(trouble="hang"),
 }
 
 

@@ -7,8 +7,19 @@ from sandbox.accounts import HABITS
 
 ROLLBACK_TRADE_ON = ("rollback", "original", "both")
 OFFERS_SORTED_BY = ("updated", "created")
+REFUSAL_WORDS = ("sentences", "numbers")
+OFFER_LIMIT_SAYS = ("sentence", "25", "50")
+WORDS = {
+    "offer_limit_says": OFFER_LIMIT_SAYS,
+    "offers_sorted_by": OFFERS_SORTED_BY,
+    "player_habit": HABITS,
+    "refusal_words": REFUSAL_WORDS,
+    "rollback_trade_on": ROLLBACK_TRADE_ON,
+}
+"""Settings that are one word of a few."""
 CHANGEABLE = frozenset(
     {
+        "accept_checks_partner",
         "access_token_s",
         "codes_used_once",
         "bound_share",
@@ -18,6 +29,7 @@ CHANGEABLE = frozenset(
         "historical_obeys_cutoff",
         "inventory_max",
         "offer_lifetime_s",
+        "offer_limit_says",
         "offers_page_size",
         "offers_sorted_by",
         "offers_per_partner_max",
@@ -25,10 +37,12 @@ CHANGEABLE = frozenset(
         "partner_page_size",
         "protection_s",
         "refresh_token_s",
+        "refusal_words",
         "reversal_lock_s",
         "reversal_marks_offer",
         "rollback_trade_on",
         "require_acknowledge",
+        "str_error_status",
         "settle_changes_ids",
         "tradable_in_16",
         "young_items_hidden_s",
@@ -74,6 +88,17 @@ class SandboxSettings:
     """Leave the status of every exchange at 2 for ever, as some trades on Steam do."""
     historical_obeys_cutoff: bool = False
     """Whether `historical_only` leaves out offers that changed before `time_historical_cutoff`; on Steam it does not."""
+    accept_checks_partner: bool = False
+    """Whether `accept` refuses (8) a form whose `partner` is not the offer's: aiosteampy 1.0 sends the accepting account's
+    own id."""
+    str_error_status: int = 500
+    """With which status a `strError` comes: 500 wherever a source shows one (halipso/php-steam-tradeoffers#32,
+    seishun/node-steam#107); clients expect 200 as well (node-steam-tradeoffer-manager: "some … return HTTP 500")."""
+    refusal_words: str = "sentences"
+    """Whether a refusal that has a sentence of Steam's own is told by it, or by its number (`sandbox/refusals.py`)."""
+    offer_limit_says: str = "sentence"
+    """How too many offers are told: by the sentence (seen today), by 25 (before 2016, and in clients' tables) or by 50
+    (alex7kom/node-steam-tradeoffers#76, Jessecar96/SteamBot#908)."""
     confirmation_delay_s: float = 0
     settle_changes_ids: bool = False
     tradable_in_16: bool = False
@@ -107,12 +132,11 @@ class SandboxSettings:
         for low, high in (self.items_per_player, self.items_per_bot):
             if not 0 <= low <= high:
                 raise ValueError("a range of items is (min, max) with 0 <= min <= max")
-        if self.rollback_trade_on not in ROLLBACK_TRADE_ON:
-            raise ValueError(f"rollback_trade_on is one of {', '.join(ROLLBACK_TRADE_ON)}")
-        if self.offers_sorted_by not in OFFERS_SORTED_BY:
-            raise ValueError(f"offers_sorted_by is one of {', '.join(OFFERS_SORTED_BY)}")
-        if self.player_habit not in HABITS:
-            raise ValueError(f"player_habit is one of {', '.join(HABITS)}")
+        for name, words in WORDS.items():
+            if getattr(self, name) not in words:
+                raise ValueError(f"{name} is one of {', '.join(words)}")
+        if self.str_error_status not in (200, 500):
+            raise ValueError("str_error_status is 200 or 500")
         for field in fields(self):
             value = getattr(self, field.name)
             most = 65535 if field.name.endswith("port") else MOST

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sandbox import agenda, exchanges
+from sandbox import agenda, exchanges, refusals
 from sandbox.accounts import Account
 from sandbox.errors import Refused
 from sandbox.items import CS2, PROTECTED_CONTEXT, Item
@@ -12,6 +12,7 @@ from sandbox.world import World
 
 FAIL, INVALID_PARAM, INVALID_STATE, ACCESS_DENIED = 2, 8, 11, 15
 INSUFFICIENT_PRIVILEGE, LIMIT_EXCEEDED, REVOKED, ALREADY_REDEEMED = 24, 25, 26, 28
+"""Steam's numbers (EResult) as offers use them."""
 
 
 @dataclass(frozen=True)
@@ -75,26 +76,36 @@ def send(world: World, sender: Account, proposal: Proposal, now: float) -> Offer
 
 
 def _check_parties(world: World, sender: Account, proposal: Proposal, now: float) -> Account:
-    if _is_locked(world, sender, now):
-        raise Refused(INSUFFICIENT_PRIVILEGE)
+    _check_lock(world, sender, now)
     recipient = world.accounts.by_id.get(proposal.recipient)
     if recipient is None or recipient is sender:
         raise Refused(ACCESS_DENIED)
-    banned = world.is_banned(sender, now) or world.is_banned(recipient, now)
-    if banned or now < recipient.trade_locked_until:
-        raise Refused(ACCESS_DENIED)
+    _check_partner(world, sender, recipient, now)
     friends = recipient.steam_id in sender.friends
     countering = proposal.countered is not None
     if not friends and not countering and proposal.token != recipient.trade_token:
-        raise Refused(ACCESS_DENIED)
+        raise refusals.not_allowed(world.settings, recipient, proposal.token)
     if recipient.private and proposal.receive:
-        raise Refused(ACCESS_DENIED)
+        raise refusals.private(world.settings, recipient)
     return recipient
 
 
-def _is_locked(world: World, account: Account, now: float) -> bool:
-    """Whether an account is kept from trading for some days: a new device, or a reversal of its own."""
-    return world.is_device_locked(account, now) or now < account.trade_locked_until
+def _check_lock(world: World, account: Account, now: float) -> None:
+    """An account may be kept from trading for some days, after a new device or a reversal of its own. Raises: Refused 24."""
+    if world.is_device_locked(account, now):
+        raise refusals.new_device(world.settings)
+    if now < account.trade_locked_until:
+        raise Refused(INSUFFICIENT_PRIVILEGE)
+
+
+def _check_partner(world: World, account: Account, partner: Account, now: float) -> None:
+    """Raises: Refused 15 for a ban of either, and for a partner that may not trade for now."""
+    if world.is_banned(account, now):
+        raise Refused(ACCESS_DENIED)
+    if world.is_banned(partner, now):
+        raise refusals.banned(world.settings, partner)
+    if now < partner.trade_locked_until:
+        raise refusals.unavailable(world.settings, partner)
 
 
 def _check_shape(world: World, proposal: Proposal) -> None:
@@ -136,7 +147,7 @@ def _check_limits(world: World, sender: Account, recipient: Account) -> None:
     sent = world.offers.live_sent(sender.steam_id)
     to_partner = sum(offer.recipient == recipient.steam_id for offer in sent)
     if to_partner >= world.limit(sender, "per_partner") or len(sent) >= world.limit(sender, "total"):
-        raise Refused(LIMIT_EXCEEDED)
+        raise refusals.too_many(world.settings, recipient)
 
 
 def _ask_phone(world: World, offer: Offer, owner: Account, now: float) -> None:
@@ -167,12 +178,8 @@ def accept(world: World, account: Account, offer_id: int, now: float) -> tuple[i
     offer = _received(world, account, offer_id)
     if offer.state != State.ACTIVE:
         raise Refused(ALREADY_REDEEMED if offer.state in (State.ACCEPTED, State.IN_ESCROW) else INVALID_STATE)
-    sender = world.accounts.get(offer.sender)
-    if _is_locked(world, account, now):
-        raise Refused(INSUFFICIENT_PRIVILEGE)
-    banned = world.is_banned(account, now) or world.is_banned(sender, now)
-    if banned or now < sender.trade_locked_until:
-        raise Refused(ACCESS_DENIED)
+    _check_lock(world, account, now)
+    _check_partner(world, account, world.accounts.get(offer.sender), now)
     _check_items(world, offer, now)
     _check_room(world, offer)
     if offer.receive:

@@ -96,6 +96,7 @@ _OFFERS = "You have too many open offers from us. Accept or decline them in Stea
 _GONE = "One of the items is no longer where it was. Reload your inventory and try again."
 _PROFILE = "Steam does not let you trade for some hours after a change of your profile. Try again later."
 _URL = "Your trade URL is not valid any more. Copy a new one from Steam and save it."
+_PRIVATE = "Your Steam inventory is private. Make it public in Steam's privacy settings, then try again."
 
 
 def _numbered(rows: dict[EResult, Failure]) -> dict[int, Failure]:
@@ -130,6 +131,8 @@ SEND_SENTENCES: tuple[tuple[str, Failure], ...] = (
     ("is not available to trade", Failure(SteamRefused, "partner_unavailable", None, _PARTNER)),
     ("unable to contact the game's item server", SEND_RESULTS[R.ServiceUnavailable]),
     ("can only be sent to friends", Failure(SteamRefused, "token_wrong", None, _URL)),
+    ("trade url is no longer valid", Failure(SteamRefused, "token_wrong", None, _URL)),
+    ("inventory privacy is set to", Failure(SteamRefused, "inventory_private", None, _PRIVATE)),
     ("maximum number of items allowed in your", Failure(SteamRefused, "bot_full")),
 )
 

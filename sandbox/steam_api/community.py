@@ -6,14 +6,10 @@ import time
 
 from sandbox.accounts import STEAM_ID_BASE, Account
 from sandbox.offers import Offer, State
+from sandbox.refusals import BANNED, NEW_DEVICE, UNAVAILABLE, WRONG_TOKEN
 from sandbox.steam_api import messages, session, signin, views
 from sandbox.steam_api.messages import COMMUNITY, Answer, Call, as_json, null, redirect, set_cookie
 
-DEVICE_LOCK = (
-    "You have logged in from a new device. In order to protect the items in your inventory, "
-    "you will be unable to trade from this device for 7 days."
-)
-UNAVAILABLE = "{name} is not available to trade. More information will be shown to {name} if they invite you to trade."
 SIGN_IN = f"https://{COMMUNITY}/login/home/?goto="
 
 
@@ -85,9 +81,9 @@ def new_offer(call: Call) -> Answer:
         return _error(call, account, "This Trade URL is no longer valid for sending a trade offer.")
     friends = partner.steam_id in account.friends
     if not friends and call.value("token") != partner.trade_token:
-        return _error(call, account, "This Trade URL is no longer valid for sending a trade offer.")
+        return _error(call, account, WRONG_TOKEN.format(name=partner.name))
     if call.world.is_banned(partner, call.now) or call.world.is_banned(account, call.now):
-        return _error(call, account, f"You cannot trade with {partner.name} because they have a trade ban.")
+        return _error(call, account, BANNED.format(name=partner.name))
     if call.now < partner.trade_locked_until:
         return _error(call, account, UNAVAILABLE.format(name=partner.name))
     my_days, their_days = (call.world.hold_days(who, call.now) for who in (account, partner))
@@ -97,7 +93,7 @@ def new_offer(call: Call) -> Answer:
 def _lock(call: Call, account: Account) -> str | None:
     """Why this account may not trade at all for some days."""
     if call.world.is_device_locked(account, call.now):
-        return DEVICE_LOCK
+        return NEW_DEVICE
     if call.now < account.trade_locked_until:
         when = time.strftime("%b %d, %Y", time.gmtime(account.trade_locked_until))
         return f"You have recently reversed a trade. You will be unable to trade until {when}."

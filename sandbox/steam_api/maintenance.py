@@ -5,7 +5,8 @@ from collections.abc import Callable
 from sandbox.errors import Refused
 from sandbox.fault_orders import GROUPS, INVENTORIES, SHAPES
 from sandbox.faults import Fault
-from sandbox.steam_api.messages import API, COMMUNITY, Answer, Call, as_json, html, response, str_error
+from sandbox.steam_api import offers
+from sandbox.steam_api.messages import API, COMMUNITY, Answer, Call, as_json, html, response
 
 SERVICE_UNAVAILABLE = 20
 BUSY_PAGE = (
@@ -37,7 +38,7 @@ def _unavailable(call: Call) -> Answer:
     if call.route in ECON:
         return response({}, SERVICE_UNAVAILABLE)
     if call.route in ACTIONS:
-        return str_error(Refused(SERVICE_UNAVAILABLE), 500)
+        return offers.refusal(call, Refused(SERVICE_UNAVAILABLE))
     if call.route in PHONE:
         return as_json(NEED_AUTH)
     return as_json(ITEM_SERVERS, 500) if call.route in INVENTORIES.split() else html(BUSY_PAGE, 503)

@@ -141,9 +141,10 @@ def redirect(url: str, cookies: list[str] | None = None) -> Answer:
     return Answer(302, headers={"Location": url}, cookies=cookies or [])
 
 
-def str_error(refused: Refused, status: int = 200, doing: str = "sending your trade offer") -> Answer:
+def str_error(refused: Refused, status: int, doing: str) -> Answer:
     """`{"strError": ...}` with the number at the end, unless Steam shows a sentence of its own."""
-    sentence = f"There was an error {doing}.  Please try again later. ({refused.code})"
+    why = f"<br><br>You cannot trade with {refused.partner}." if refused.partner else ""
+    sentence = f"There was an error {doing}.  Please try again later.{why} ({refused.code})"
     return as_json({"strError": refused.text or sentence}, status)
 
 

@@ -2,13 +2,16 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
-from sandbox import trading
+from sandbox import refusals, trading
+from sandbox.accounts import Account
 from sandbox.errors import Refused
 from sandbox.steam_api import session
 from sandbox.steam_api.messages import Answer, Call, as_json, null, str_error
 from sandbox.trading import INVALID_PARAM, Proposal, Wanted
+from sandbox.world import World
 
 SITE = "https://steamcommunity.com/"
 TRADE_PAGE = re.compile(re.escape(f"{SITE}tradeoffer/new") + r"(?:[/?#].*)?")
@@ -25,11 +28,32 @@ def send(call: Call) -> Answer:
     try:
         offer = trading.send(call.world, account, _proposal(call), call.now)
     except Refused as refused:
-        return str_error(refused)
+        return refusal(call, refused)
     content: dict[str, Any] = {"tradeofferid": str(offer.offer_id)}
     if offer.needs_phone:
         content |= _needs_phone()
     return as_json(content)
+
+
+DOING = {
+    "send": "sending your trade offer",
+    "accept": "accepting this trade offer",
+    "cancel": "canceling this trade offer",
+    "decline": "declining this trade offer",
+}
+
+
+def refusal(call: Call, refused: Refused, status: int = 0) -> Answer:
+    """The `strError` of one of the four actions, with `status` or the usual one; some numbers name the partner."""
+    if refused.partner is None and refused.code in refusals.WITH_A_NAME:
+        refused.partner = _partner_name(call)
+    return str_error(refused, status or call.world.settings.str_error_status, DOING.get(call.route, DOING["send"]))
+
+
+def _partner_name(call: Call) -> str:
+    """Whom a send or an accept names, for the sentences with a name."""
+    partner = call.world.accounts.by_id.get(call.number("partner"))
+    return partner.name if partner is not None else "this user"
 
 
 def _needs_phone() -> dict[str, Any]:
@@ -81,35 +105,35 @@ def accept(call: Call) -> Answer:
     try:
         if call.number("tradeofferid") != offer_id or call.value("serverid") != "1":
             raise Refused(INVALID_PARAM)
-        if offer is not None and call.value("partner") and call.number("partner") != offer.partner_of(account.steam_id):
+        checked = call.world.settings.accept_checks_partner and offer is not None and call.value("partner")
+        if checked and offer is not None and call.number("partner") != offer.partner_of(account.steam_id):
             raise Refused(INVALID_PARAM)
         tradeid, needs_phone = trading.accept(call.world, account, offer_id, call.now)
     except Refused as refused:
-        return str_error(refused, doing="accepting this trade offer")
+        return refusal(call, refused)
     return as_json({"tradeid": str(tradeid)} | (_needs_phone() if needs_phone else {}))
 
 
 def cancel(call: Call) -> Answer:
     """tradeoffer/<id>/cancel; no Referer is asked for, as steampy 1.2.0 sends none."""
-    return _end(call, "canceling")
+    return _end(call, trading.cancel)
 
 
 def decline(call: Call) -> Answer:
     """tradeoffer/<id>/decline."""
-    return _end(call, "declining")
+    return _end(call, trading.decline)
 
 
-def _end(call: Call, doing: str) -> Answer:
+def _end(call: Call, action: Callable[[World, Account, int, float], None]) -> Answer:
     account = session.signed_in(call)
     if account is None:
         return null(401)
     if not session.form_is_ours(call):
         return null(400)
-    action = trading.cancel if doing == "canceling" else trading.decline
     try:
         action(call.world, account, int(call.args["offer"]), call.now)
     except Refused as refused:
-        return str_error(refused, doing=f"{doing} this trade offer")
+        return refusal(call, refused)
     return as_json({"tradeofferid": call.args["offer"]})
 
 

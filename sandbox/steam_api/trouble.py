@@ -30,13 +30,13 @@ def answer(call: Call, handler: Callable[[Call], Answer]) -> Answer:
     """Steam's answer, or what trouble makes of it; the deed is done unless an order answers before it."""
     struck = _strike(call)
     if struck.instead is not None and not struck.instead.after:
-        return _told(call, struck.instead, struck.refusal or struck.instead.answer())
+        return _told(call, struck.instead, struck.refusal or struck.instead.answer(call))
     for fault in struck.before:
         if BEFOREHAND[fault.kind](fault, call):
             _count(call, fault)
     made = handler(call)
     if struck.instead is not None:
-        return _told(call, struck.instead, struck.instead.answer())
+        return _told(call, struck.instead, struck.instead.answer(call))
     for fault in struck.afterwards:
         if CHANGES[fault.kind](fault, call, made):
             _told(call, fault, made)

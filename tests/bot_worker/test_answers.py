@@ -46,6 +46,9 @@ def test_every_number_of_a_refused_send(number: int) -> None:
         ("Bob is not available to trade. More information will be shown to Bob if they invite you.", "partner_unavailable"),
         ("We were unable to contact the game's item server. The game's item server may be down.", "steam_unavailable"),
         ("This Trade URL is no longer valid: offers can only be sent to friends.", "token_wrong"),
+        ("This Trade URL is no longer valid for sending a trade offer to Bob.", "token_wrong"),
+        ('Bob\'s inventory privacy is set to "Private", so you cannot ask for items of it.', "inventory_private"),
+        ("There was an error sending your trade offer.<br><br>You cannot trade with Bob. (50)", "too_many_offers"),
         ("You have the maximum number of items allowed in your Counter-Strike 2 inventory.", "bot_full"),
         ("Ein Fehler ist aufgetreten.", "answer_lost"),
         ("", "answer_lost"),
@@ -64,9 +67,12 @@ def test_results_are_told_by_plain_numbers() -> None:
     assert {int(result) for result in answers.WRONG_CODE_RESULTS} == {85, 88}
 
 
+MENDABLE = {"partner_unavailable", "too_many_offers", "item_gone", "token_wrong", "partner_banned", "inventory_private"}
+
+
 def test_every_refusal_that_a_player_can_mend_says_how() -> None:
     for failure in [*answers.SEND_RESULTS.values(), *(each for _, each in answers.SEND_SENTENCES)]:
-        mendable = failure.code in ("partner_unavailable", "too_many_offers", "item_gone", "token_wrong", "partner_banned")
+        mendable = failure.code in MENDABLE
         assert bool(failure.player_message) == mendable
 
 

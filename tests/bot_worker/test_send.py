@@ -228,7 +228,7 @@ def test_a_wrong_trade_token_is_refused(lab: Lab, player: SteamAccount) -> None:
     old_token = replace(player)
     player.change(new_trade_token=True)
     report = lab.do(lab.send_order(old_token, [], player.assets()))[-1]
-    assert (report.kind, report.data["code"], report.data["result"]) == ("refused", "partner_unavailable", 15)
+    assert (report.kind, report.data["code"], report.data["result"]) == ("refused", "token_wrong", None)
     assert report.data["player_message"]
 
 

@@ -226,7 +226,7 @@ def test_a_renewed_trade_url_fails_the_withdrawal_and_the_items_stay(site: Any) 
     stale = player.trade_url[:-8] + "OldToken"
     trade = only_trade(site.withdraw(player, ids, trade_url=stale))
     done = site.until(trade["trade_id"], "failed")
-    assert done["failure"]["code"] == "partner_unavailable"
+    assert done["failure"]["code"] == "token_wrong"
     assert "trade" in done["failure"]["player_message"].lower()
     wait_until(lambda: {row["status"] for row in site.deposits(player).values()} == {"active"}, every_s=0.2)
     again = only_trade(site.withdraw(player, ids))

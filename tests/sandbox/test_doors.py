@@ -124,4 +124,4 @@ def test_forms_meant_to_break_a_parser_are_8(door, deep):
 
     status, _, body = door.ask("POST", COMMUNITY, "/tradeoffer/new/send", form=form, headers=headers)
 
-    assert (status, json.loads(body)["strError"][-3:]) == (200, "(8)")
+    assert (status, json.loads(body)["strError"][-3:]) == (500, "(8)")

@@ -38,8 +38,12 @@ class Sender:
     def code(self, **changes):
         answer = self.post(**changes)
         text = answer.json()["strError"]
-        assert answer.status_code == 200
+        assert answer.status_code == 500
         return int(text.rpartition("(")[2].rstrip(")"))
+
+    def says(self, **changes):
+        answer = self.post(**changes)
+        return answer.status_code, answer.json()["strError"]
 
 
 @pytest.fixture
@@ -122,10 +126,15 @@ def test_assets_that_are_not_there_are_26(sender, change):
     assert sender.code() == 26
 
 
-@pytest.mark.parametrize("token", [None, "wrong123"])
-def test_the_token_must_be_the_partners(sender, token):
+@pytest.mark.parametrize(
+    ("token", "words"), [(None, "can only be sent to friends"), ("wrong123", "Trade URL is no longer valid")]
+)
+def test_the_token_must_be_the_partners(sender, token, words):
     sender.token = token
 
+    status, text = sender.says()
+    assert (status, words in text) == (500, True)
+    sender.bench.change(refusal_words="numbers")
     assert sender.code() == 15
 
 
@@ -134,23 +143,53 @@ def test_unknown_partners_and_oneself_are_15(sender):
     assert sender.code(partner=sender.bot.steam_guard["steamid"]) == 15
 
 
-def test_what_accounts_may_not_do_has_its_number(sender):
-    mine, theirs = sender.bot.steam_guard["steamid"], sender.player["steam_id"]
-    for account, change, code in (
-        (theirs, "banned", 15),
-        (theirs, "private", 15),
-        (mine, "banned", 15),
-        (mine, "device_locked", 24),
+def test_what_accounts_may_not_do_has_its_sentence_or_its_number(sender):
+    mine, theirs, name = sender.bot.steam_guard["steamid"], sender.player["steam_id"], sender.player["name"]
+    for account, change, words, code in (
+        (theirs, "banned", f"You cannot trade with {name} because they have a trade ban.", 15),
+        (theirs, "private", f'{name}\'s inventory privacy is set to "Private"', 15),
+        (mine, "banned", "There was an error sending your trade offer.  Please try again later. (15)", 15),
+        (mine, "device_locked", "You have logged in from a new device", 24),
     ):
         sender.bench.patch(account, **{change: True})
+        status, text = sender.says()
+        assert (status, text[: len(words)]) == (500, words)
+        sender.bench.change(refusal_words="numbers")
         assert sender.code() == code
+        sender.bench.change(refusal_words="sentences")
         sender.bench.patch(account, **{change: False})
     assert "tradeofferid" in sender.post().json()
 
 
-def test_the_sixth_offer_to_a_partner_is_25(sender):
+def test_the_sixth_offer_to_a_partner_is_too_many(sender):
+    """The sentence is what Steam says today, 25 and 50 what it said before (alex7kom/node-steam-tradeoffers#76)."""
     assert ["tradeofferid" in sender.post().json() for _ in range(5)] == [True] * 5
-    assert sender.code() == 25
+    name, error = sender.player["name"], "There was an error sending your trade offer.  Please try again later."
+
+    status, text = sender.says()
+    assert (status, text[:38]) == (500, "You have sent too many trade offers, o")
+    assert f"outstanding trade offers with {name}. Please cancel some before sending more." in text
+    sender.bench.change(offer_limit_says="25")
+    assert sender.says() == (500, f"{error} (25)")
+    sender.bench.change(offer_limit_says="50")
+    assert sender.says() == (500, f"{error}<br><br>You cannot trade with {name}. (50)")
+
+
+def test_a_refusal_may_come_with_200(sender):
+    sender.bench.change(str_error_status=200)
+
+    assert sender.says(serverid="2") == (200, "There was an error sending your trade offer.  Please try again later. (8)")
+
+
+@pytest.mark.parametrize(
+    ("code", "why"), [(50, "<br><br>You cannot trade with {}."), (34, "<br><br>You cannot trade with {}."), (16, "")]
+)
+def test_an_ordered_refusal_has_the_words_of_its_number(sender, code, why):
+    """With the partner's name where Steam names the partner (alex7kom/node-steam-tradeoffers#226)."""
+    sender.bench.fault("send", "str_error", code=code)
+
+    named = why.format(sender.player["name"])
+    assert sender.says() == (500, f"There was an error sending your trade offer.  Please try again later.{named} ({code})")
 
 
 def test_an_offer_that_is_taken_back_frees_its_place(sender):
@@ -160,7 +199,9 @@ def test_an_offer_that_is_taken_back_frees_its_place(sender):
     assert "tradeofferid" in sender.post().json()
 
 
-def test_accept_needs_the_referer_of_the_offer_and_the_right_partner(bench, bot):
+def test_accept_needs_the_referer_of_the_offer(bench, bot):
+    """Whether the partner is checked is a setting: aiosteampy 1.0 names the accepting account itself and gets through."""
+    bench.change(accept_checks_partner=True)
     giver = bench.client("red-2")
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
     offer = bench.withdraw(giver, me, bench.stock(giver.steam_guard["steamid"])[:1], confirm=True)["tradeofferid"]
@@ -172,7 +213,8 @@ def test_accept_needs_the_referer_of_the_offer_and_the_right_partner(bench, bot)
     assert bot._session.post(url, data=good).status_code == 400
     assert bot._session.post(url, data=good | {"sessionid": "no"}, headers=page).status_code == 400
     assert "(8)" in bot._session.post(url, data=form | {"partner": me["steam_id"]}, headers=page).json()["strError"]
-    assert list(bot._session.post(url, data=good, headers=page).json()) == ["tradeid"]
+    bench.change(accept_checks_partner=False)
+    assert list(bot._session.post(url, data=form | {"partner": me["steam_id"]}, headers=page).json()) == ["tradeid"]
     assert "(28)" in bot._session.post(url, data=good, headers=page).json()["strError"]
 
 
@@ -376,7 +418,8 @@ def test_a_new_trade_url_makes_the_old_one_worthless(bench, bot):
     token = bot._session.post(url, data={"sessionid": bot._get_session_id()}).json()
     assert len(token) == 8
     assert token != me["trade_token"]
-    assert bench.deposit(bench.client("red-2"), me, bench.stock(me["steam_id"])[:1])["strError"].endswith("(15)")
+    told = bench.deposit(bench.client("red-2"), me, bench.stock(me["steam_id"])[:1])["strError"]
+    assert told == f"This Trade URL is no longer valid for sending a trade offer to {me['name']}."
 
 
 def test_unknown_hosts_and_paths_are_404_and_wrong_methods_405(bench):

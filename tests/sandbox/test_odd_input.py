@@ -38,7 +38,7 @@ def test_assets_that_are_none_are_8(bench, bot, player, change):
 
     answer = sending(bot, player, text)
 
-    assert (answer.status_code, answer.json()["strError"][-3:]) == (200, "(8)")
+    assert (answer.status_code, answer.json()["strError"][-3:]) == (500, "(8)")
 
 
 def test_a_page_whose_address_only_begins_alike_is_no_trade_page(bot, player):
