@@ -1,20 +1,24 @@
 """Check a beacon of drand off line: one 32-byte chain hash pins key, period and genesis of the network that signed it.
 
-`verify` always checks what needs no package: the chain hash, the length and the one canonical encoding of the signature. The
-pairing itself is left to `pyblst` (extra `drand`) or, slower, to `py_ecc`; without either it says so by answering None.
+`verify` checks the chain hash, the one canonical encoding of the signature, and the pairing: with `pyblst` (extra `drand`, a
+millisecond) where it is installed, else in plain Python (`lottery.bls`, a fifth of a second).
 """
 
 import importlib
 import importlib.util
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
-from types import ModuleType
-from typing import Any
 
-# The base field of BLS12-381: a coordinate at or above it would be a second spelling of the same point.
-FIELD = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
+from lottery import bls
+
+FIELD = bls.P
+"""A coordinate at or above it would be a second spelling of the same point."""
 G1_BYTES, G2_BYTES = 48, 96
 COMPRESSED, INFINITY, FLAGS = 0x80, 0x40, 0xE0
+PLAIN = "plain Python"
+KEPT = 256
+"""Beacons whose signature is not checked a second time: many rounds can wait for the same one, and a replay asks again."""
 TAG_G1 = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
 TAG_G2 = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_"
 G1_GENERATOR = bytes.fromhex("97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb")
@@ -104,8 +108,8 @@ def message(chain: Chain, round_number: int, previous: bytes) -> bytes:
     return sha256(previous + round_number.to_bytes(8, "big")).digest()
 
 
-def verify(chain: Chain, round_number: int, signature: bytes, previous: bytes = b"") -> str | None:
-    """Check one beacon; the answer is the package that computed the pairing, or None where there is none.
+def verify(chain: Chain, round_number: int, signature: bytes, previous: bytes = b"") -> str:
+    """Check one beacon; the answer is what computed the pairing, "pyblst" or "plain Python".
 
     Raises: BadBeacon for a wrong round, point at infinity, second encoding, point outside the subgroup or wrong length.
     """
@@ -113,12 +117,17 @@ def verify(chain: Chain, round_number: int, signature: bytes, previous: bytes = 
         raise BadBeacon("key, period and genesis do not give the chain hash")
     signed = message(chain, round_number, previous)
     check_encoding(signature, G2_BYTES if chain.chained else G1_BYTES)
-    for package, pairing_holds in (("pyblst", _holds_in_pyblst), ("py_ecc", _holds_in_py_ecc)):
-        if importlib.util.find_spec(package) is not None:
-            if not pairing_holds(chain, signed, signature):
-                raise BadBeacon(f"not the signature of {chain.name} for round {round_number}")
-            return package
-    return None
+    package, holds = _pairing(chain, signed, signature)
+    if not holds:
+        raise BadBeacon(f"not the signature of {chain.name} for round {round_number}")
+    return package
+
+
+@lru_cache(KEPT)
+def _pairing(chain: Chain, signed: bytes, signature: bytes) -> tuple[str, bool]:
+    if importlib.util.find_spec("pyblst") is not None:
+        return "pyblst", _holds_in_pyblst(chain, signed, signature)
+    return PLAIN, _holds_in_plain_python(chain, signed, signature)
 
 
 def check_encoding(point: bytes, length: int) -> None:
@@ -150,29 +159,15 @@ def _holds_in_pyblst(chain: Chain, signed: bytes, signature: bytes) -> bool:
     return bool(blst.final_verify(left, right))
 
 
-def _holds_in_py_ecc(chain: Chain, signed: bytes, signature: bytes) -> bool:
-    """The same equation in pure Python; here the subgroup has to be checked by hand."""
-    curve, hashing = (importlib.import_module(f"py_ecc.{name}") for name in ("optimized_bls12_381", "bls.hash_to_curve"))
+def _holds_in_plain_python(chain: Chain, signed: bytes, signature: bytes) -> bool:
+    """The same equation: e(signature, generator) / e(hash, key) = 1."""
     try:
         if chain.chained:
-            point, key = _py_ecc_g2(signature), _py_ecc_g1(chain.public_key)
-            pairs = (curve.pairing(point, curve.G1), curve.pairing(hashing.hash_to_G2(signed, TAG_G2, sha256), key))
+            at = (bls.decompress(bls.G1, G1_GENERATOR), bls.decompress(bls.G1, chain.public_key))
+            around = (bls.decompress(bls.G2, signature), bls.hash_to(bls.G2, signed, TAG_G2))
         else:
-            point, key = _py_ecc_g1(signature), _py_ecc_g2(chain.public_key)
-            pairs = (curve.pairing(curve.G2, point), curve.pairing(key, hashing.hash_to_G1(signed, TAG_G1, sha256)))
+            at = (bls.decompress(bls.G1, signature), bls.hash_to(bls.G1, signed, TAG_G1))
+            around = (bls.decompress(bls.G2, G2_GENERATOR), bls.decompress(bls.G2, chain.public_key))
     except ValueError as error:
         raise BadBeacon(f"the signature is not a point of the group: {error}") from error
-    return bool(pairs[0] == pairs[1]) and _in_subgroup(curve, point)
-
-
-def _py_ecc_g1(data: bytes) -> Any:
-    return importlib.import_module("py_ecc.bls.point_compression").decompress_G1(int.from_bytes(data, "big"))
-
-
-def _py_ecc_g2(data: bytes) -> Any:
-    halves = (int.from_bytes(data[:G1_BYTES], "big"), int.from_bytes(data[G1_BYTES:], "big"))
-    return importlib.import_module("py_ecc.bls.point_compression").decompress_G2(halves)
-
-
-def _in_subgroup(curve: ModuleType, point: Any) -> bool:
-    return bool(curve.is_inf(curve.multiply(point, curve.curve_order)))
+    return bls.product_is_one([(bls.negative(at[0]), around[0]), (at[1], around[1])])

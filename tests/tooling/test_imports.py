@@ -16,7 +16,7 @@ ALLOWED = {
     "lottery_core/lottery": {"lottery"},
 }
 # Packages of extras: imported by the function that needs them, never on the way in.
-EXTRAS = {"lottery_core/lottery": {"matplotlib", "pyblst", "py_ecc"}}
+EXTRAS = {"lottery_core/lottery": {"matplotlib", "pyblst"}}
 
 
 def imports(path: Path, *, deep: bool = True) -> Iterator[tuple[int, str]]:

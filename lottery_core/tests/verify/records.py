@@ -1,7 +1,6 @@
 """The committed example records, and ways to spoil them."""
 
 import copy
-import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ from lottery.encoding import canonical_json
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
-PAIRING = any(importlib.util.find_spec(package) for package in ("pyblst", "py_ecc"))
 Place = tuple[str | int, ...]
 
 
@@ -60,8 +58,3 @@ def changed(record: Any, where: Place, value: Any) -> Any:
     spoiled = copy.deepcopy(record)
     get(spoiled, where[:-1])[where[-1]] = value
     return spoiled
-
-
-def provable(where: Place) -> bool:
-    """All of a record, but the signature before a chained beacon's: only the pairing covers it."""
-    return PAIRING or where != ("proof", "previous")
