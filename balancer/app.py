@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -180,6 +181,15 @@ def _pattern(request: web.BaseRequest) -> str:
     return "(unknown)"
 
 
+def _where_to_listen(error: OSError) -> str:
+    """What a person does about an address that could not be had."""
+    if error.errno == errno.EADDRINUSE:
+        return "choose another port, or stop what listens there (`ss -ltnp` names it)"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "choose a port above 1023; the TLS proxy in front has 443"
+    return "host is an address of this machine, 127.0.0.1 behind a proxy on it"
+
+
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[str]:
     """Serve until the block ends; gives the address. In-flight requests are answered before this returns.
@@ -193,7 +203,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         door = await Door.open(wanted.host, wanted.port, share=wanted.share_port)
     except OSError as error:
-        raise SettingsError(f"[balancer] cannot listen on {wanted.host}, port {wanted.port}: {error.strerror}") from error
+        said = f"[balancer] cannot listen on {wanted.host}, port {wanted.port}: {error.strerror}"
+        raise SettingsError(f"{said}; {_where_to_listen(error)}") from error
     try:
         await runner.setup()
         server = runner.server

@@ -55,7 +55,10 @@ def backup(source: Path, target: Path) -> int:
     if target.exists():
         raise Conflict(f"{target} exists; a backup overwrites nothing")
     with private_files.draft(target) as half:
-        _copy(source, half)
+        try:
+            _copy(source, half)
+        except sqlite3.Error as error:
+            raise Conflict(f"{target} was not written: {error}; look at the space on its disk, and at {source}") from error
         half.rename(target)
     return target.stat().st_size
 
@@ -86,13 +89,13 @@ def _check(copy: Path) -> None:
     if not copy.is_file():
         raise NotFound(f"there is no backup {copy}")
     try:
-        with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             said = connection.execute("PRAGMA integrity_check").fetchone()[0]
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.DatabaseError as error:
-        raise Conflict(f"{copy} is no database: {error}") from error
+        raise Conflict(f"{copy} is no database ({error}); nothing was changed, name another one") from error
     if said != "ok" or not {"alembic_version", "trades", "deposits"} <= tables:
-        raise Conflict(f"{copy} is damaged, or no backup of this service")
+        raise Conflict(f"{copy} is damaged, or no backup of this service; nothing was changed, name another one")
 
 
 # --- what may have happened since -----------------------------------------------------------------------

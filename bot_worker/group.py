@@ -120,7 +120,7 @@ class Group:
             lock.seek(0)
             pid = lock.read().strip()
             lock.close()
-            raise SettingsError(f"group {self.name} already runs on this host (pid {pid})") from None
+            raise SettingsError(f"group {self.name} already runs on this host (pid {pid}); stop that one first") from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()

@@ -34,7 +34,7 @@ def rekey(settings: GroupSettings, out: Path | None = None) -> list[str]:
         vault.check()
         entries = vault.sealed_entries()
         if not entries:
-            raise VaultError(f"there is no vault {settings.vault_file}")
+            raise VaultError(f"there is no vault {settings.vault_file}; the first `fleet bots import` makes one")
         _finish(vault)
         place = out or new_key_file(settings)
         if out is None:
@@ -62,7 +62,7 @@ def _alone(settings: GroupSettings) -> Iterator[None]:
     """No other writer meanwhile."""
     path = settings.vault_file.with_name(settings.vault_file.name + ".lock")
     if not path.parent.is_dir():
-        raise VaultError(f"there is no vault {settings.vault_file}")
+        raise VaultError(f"there is no vault {settings.vault_file}; the first `fleet bots import` makes one")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -31,6 +31,7 @@ KEY_VARIABLE = "FLEET_VAULT_KEY"
 _KEYS_FIELD = "wire_keys"
 _SESSION_FIELD = "session"
 _VERSION = 2
+PUT_BACK = "put vault and key back as they were saved together, or import the bots anew"
 _given: str | None = None
 
 
@@ -92,7 +93,8 @@ class Vault:
             return cls(settings.vault_file, parse_key(text, settings.vault_key_file))
         if create and not settings.vault_key_file.exists():
             if settings.vault_file.exists():
-                raise VaultError(f"{settings.vault_file} exists, but its key {settings.vault_key_file} is gone")
+                said = "put the key back; without it, move the vault away and import all bots anew"
+                raise VaultError(f"{settings.vault_file} exists, but its key {settings.vault_key_file} is gone; {said}")
             write_new_key(settings.vault_key_file)
         return cls(settings.vault_file, _key_in_file(settings))
 
@@ -157,7 +159,8 @@ class Vault:
         except FileNotFoundError:
             return SavedSession()
         except (OSError, UnicodeDecodeError) as error:
-            raise VaultError(f"cannot read the saved session of {bot}") from error
+            path = self._session_file(bot)
+            raise VaultError(f"cannot read the saved session of {bot}; remove {path}, and it signs in anew") from error
         previous = self._load()[1]
         if previous is not None:
             with contextlib.suppress(VaultError):
@@ -223,7 +226,7 @@ class Vault:
         try:
             return self._read()[bot]
         except KeyError:
-            raise VaultError(f"the vault {self.path} does not hold {bot}") from None
+            raise VaultError(f"the vault {self.path} does not hold {bot}; import it with `fleet bots import`") from None
 
     def _read(self) -> dict[str, dict[str, str]]:
         return self._load()[0]
@@ -235,7 +238,9 @@ class Vault:
         except FileNotFoundError:
             return {}, None
         except (OSError, UnicodeDecodeError) as error:
-            raise VaultError(f"cannot read the vault {self.path}") from error
+            raise VaultError(
+                f"cannot read the vault {self.path}; let the user of this program read it, and nobody else"
+            ) from error
         try:
             data: Any = json.loads(text)
             entries: dict[str, dict[str, str]] = data["bots"]
@@ -243,7 +248,7 @@ class Vault:
             if version not in (1, _VERSION) or not all(isinstance(entry, dict) for entry in entries.values()):
                 raise ValueError("not a vault")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise VaultError(f"{self.path} is not a vault, or was changed") from error
+            raise VaultError(f"{self.path} is not a vault, or was changed; {PUT_BACK}") from error
         if version == _VERSION:  # the first version had no seal over all of it; it gets one with the next write
             self._check_whole(entries, previous, data.get("check"))
         return entries, None if previous is None else self._unseal("vault", "previous", previous)
@@ -256,7 +261,7 @@ class Vault:
         for bot, entry in entries.items():
             for name, sealed in entry.items():
                 self._unseal(bot, name, str(sealed))
-        raise VaultError(f"{self.path} was changed, or the key is another vault's")
+        raise VaultError(f"{self.path} was changed, or the key is another vault's; {PUT_BACK}")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[dict[str, dict[str, str]]]:
@@ -284,7 +289,7 @@ class Vault:
         try:
             return unseal(self.key, sealed, purpose=f"vault:{bot}:{name}")
         except SealBroken as error:
-            raise VaultError(f"{name} of {bot} in the vault was changed, or the key is another vault's") from error
+            raise VaultError(f"{name} of {bot} in the vault was changed, or the key is another vault's; {PUT_BACK}") from error
 
 
 def _digest(entries: dict[str, dict[str, str]], previous: object) -> bytes:
@@ -302,7 +307,8 @@ def parse_key(text: str, path: Path) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise VaultError(f"the vault key (typed, variable {KEY_VARIABLE}, or {path}) is not 64 hex digits")
+        places = f"typed, variable {KEY_VARIABLE}, or {path}"
+        raise VaultError(f"the vault key ({places}) is not 64 hex digits; give the one that was made with the vault")
     return key
 
 
@@ -343,8 +349,11 @@ def _read_key(path: Path) -> str:
     try:
         open_to_others = private_files.open_to_others(path)
         text = path.read_text(encoding="ascii")
+    except FileNotFoundError as error:
+        raise VaultError(f"there is no vault key {path.absolute()}; the first `fleet bots import` makes one") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise VaultError(f"cannot read the vault key {path}; the first `fleet bots import` makes one") from error
+        said = "let the user of this program read it, and nobody else"
+        raise VaultError(f"cannot read the vault key {path} ({type(error).__name__}); {said}") from error
     if open_to_others:
         raise VaultError(f"the vault key {path} may be read by others; `chmod 600` it")
     return text

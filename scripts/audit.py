@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 HELD = ("active", "withdraw_pending")
@@ -59,7 +60,11 @@ class Difference:
 
 
 def read_books(database_url: str) -> Books:
-    """Read all tables in one transaction."""
+    """Read all tables in one transaction.
+
+    Raises:
+        ValueError: there is no such file; none is made.
+    """
     import sqlalchemy
 
     queries = {
@@ -70,6 +75,9 @@ def read_books(database_url: str) -> Books:
         "trade_items": "SELECT trade_id, deposit_id, market_hash_name, asset_id, new_asset_id FROM trade_items",
         "tokens": "SELECT token_hash, trade_id FROM tokens",
     }
+    file = sqlalchemy.make_url(database_url).database if database_url.startswith("sqlite") else None
+    if file and not Path(file).exists():
+        raise ValueError(f"there is no database {Path(file).absolute()}; name the fleet's with --database")
     engine = sqlalchemy.create_engine(database_url)
     try:
         with engine.begin() as connection:
@@ -180,9 +188,7 @@ def _trade_against_offers(trade: dict[str, Any], made: list[dict[str, Any]]) -> 
     live = [offer["offer_id"] for offer in made if offer["state"] in STEAM_LIVE]
     if len(accepted) > 1:
         yield Difference("twice", f"{name}: {len(accepted)} offers were accepted: {', '.join(accepted)}")
-    if status not in DONE:
-        yield Difference("unfinished", f"{name}: is {status}")
-    elif live:
+    if status in DONE and live:
         yield Difference("live_offer", f"{name}: is {status}, but offer {live[0]} is still open")
     if any(offer["recipient"] != trade["partner"] for offer in made):
         yield Difference("wrong_partner", f"{name}: an offer went to another account than {trade['partner']}")
@@ -258,6 +264,11 @@ def doubled_events(books: Books) -> Iterator[Difference]:
             yield Difference("event", f"event {number} stands there {times} times")
 
 
+def under_way(books: Books) -> dict[str, int]:
+    """How many trades are still going on, by status: how they end is not to be compared yet, and no difference."""
+    return dict(sorted(Counter(row["status"] for row in books.trades if row["status"] not in DONE).items()))
+
+
 def summary(books: Books, record: dict[str, Any]) -> dict[str, int]:
     """How much was compared."""
     bots = {row["steam_id"] for row in books.bots}
@@ -272,6 +283,7 @@ def summary(books: Books, record: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def as_json(found: list[Difference], compared: dict[str, int]) -> str:
+def as_json(found: list[Difference], compared: dict[str, int], going_on: dict[str, int]) -> str:
     """One object for programs."""
-    return json.dumps({"compared": compared, "differences": [{"kind": row.kind, "text": row.text} for row in found]})
+    rows = [{"kind": row.kind, "text": row.text} for row in found]
+    return json.dumps({"compared": compared, "under_way": going_on, "differences": rows})

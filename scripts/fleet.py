@@ -45,13 +45,17 @@ class LazyCommands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. A file that cannot be had is told in a sentence, not by a traceback."""
+        """Run the command. What a person can mend is told with what to do about it, not by a traceback."""
         try:
             return super().invoke(ctx)
-        except OSError as error:
-            if error.filename is None:
+        except Exception as error:
+            from scripts import advice
+
+            app: App | None = ctx.obj
+            said = advice.of(error, app.loaded if app else None)
+            if said is None:
                 raise
-            raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+            raise click.ClickException(said) from None
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -59,20 +63,25 @@ class LazyCommands(click.Group):
 
 
 class App:
-    """What the root command hands down: where the settings come from. They are read when a command asks for them."""
+    """What the root command hands down: where the settings come from. They are read when a command asks for them.
+
+    ``loaded`` are the ones that were read last, for messages that say where something was looked for.
+    """
 
     def __init__(self, config: Path | None) -> None:
         self.config = config
+        self.loaded: Settings | None = None
 
     def settings(self, overrides: dict[str, dict[str, Any]] | None = None) -> Settings:
         """The checked settings, or a clear message and exit status 2."""
         from shared import errors, settings
 
         try:
-            return settings.load(self.config, overrides)
+            self.loaded = settings.load(self.config, overrides)
         except errors.SettingsError as error:
             click.echo(error.detail, err=True)
             raise SystemExit(2) from None
+        return self.loaded
 
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})

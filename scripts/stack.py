@@ -23,6 +23,7 @@ from typing import Any, Self
 
 import redis
 
+from scripts import advice
 from scripts.embedded import EmbeddedRedis
 from scripts.servers import GUARD, EmbeddedError
 from shared import private_files, wire
@@ -298,7 +299,8 @@ class Stack:
                 with wire.connect(self.redis_url, timeout_s=3.0) as client:
                     client.ping()
             except (redis.RedisError, ValueError) as error:
-                raise StackError(f"no Redis answers at the address that was given: {error}") from None
+                said = advice.broken_redis(error) if isinstance(error, redis.RedisError) else str(error)
+                raise StackError(f"no Redis answers at the address that was given: {said}") from None
             return
         self.say("starting an embedded Redis")
         try:

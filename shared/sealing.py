@@ -100,14 +100,19 @@ class MasterKey:
         try:
             text = path.read_text(encoding="ascii", errors="replace").strip()
             open_to_others = private_files.open_to_others(path)
+        except FileNotFoundError as error:
+            said = "make one with `fleet keys new`, or put your copy there"
+            raise SettingsError(f"there is no master key file {path.absolute()}; {said}") from error
         except OSError as error:
-            raise SettingsError(f"cannot read the master key file {path}; make one with `fleet keys new`") from error
+            said = "let the user of this program read it, and nobody else"
+            raise SettingsError(f"cannot read the master key file {path}: {error.strerror}; {said}") from error
         if open_to_others:
             raise SettingsError(f"the master key file {path} may be read by others; `chmod 600` it")
         try:
             return cls(bytes.fromhex(text))
         except ValueError as error:
-            raise SettingsError(f"the master key file {path} does not hold 64 hex digits") from error
+            said = "put your copy of it back, as a new key fits no bot and no token"
+            raise SettingsError(f"the master key file {path} does not hold 64 hex digits; {said}") from error
 
     @staticmethod
     def create(path: Path) -> None:

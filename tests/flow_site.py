@@ -207,11 +207,11 @@ class Website:
         ]
 
     def differences(self) -> list[str]:
-        """What the audit finds, without trades that are rightly not finished."""
+        """What the audit finds."""
         record = self.record()
         record["origins"] = [row for row in record["origins"] if (self.stack.control_url, row["item_uid"]) not in removed]
         found = audit.differences(audit.read_books(self.stack.database_url), record)
-        return [f"{row.kind}: {row.text}" for row in found if row.kind != "unfinished"]
+        return [f"{row.kind}: {row.text}" for row in found]
 
     def agree(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until nothing is under way that would make the books and Steam's record differ; fail with what does."""

@@ -173,7 +173,7 @@ def close_the_books(
     record = get_json(f"{fleet.control_url}/control/record", timeout_s=60)
     tables, rows = ledger.everything(), audit.read_books(fleet.database_url)
     reasons, without_reason = books.unfinished(tables["trades"], record["offers"])
-    found = [row for row in audit.differences(rows, record) if row.kind != "unfinished"]
+    found = audit.differences(rows, record)
     found += without_reason
     found += books.feed(load.told.events, tables["events"])
     found += books.histories(tables)

@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 def cli(app: App, file: Path) -> None:
     """Write a whole copy of the SQLite database to FILE. Balancers may go on working meanwhile."""
     from balancer import restoring
-    from shared.errors import FleetError
 
-    try:
-        size = restoring.backup(restoring.database_file(app.settings()), file)
-    except FleetError as error:
-        raise click.ClickException(error.detail) from None
+    size = restoring.backup(restoring.database_file(app.settings()), file)
     click.echo(f"{file}: {size} bytes; keep it as secret as the database itself")
 
 
@@ -43,7 +39,6 @@ def restore(app: App, file: Path | None, marks_only: bool, yes: bool) -> None:
     """
     from balancer import restoring
     from shared.clock import Clock
-    from shared.errors import FleetError
 
     if (file is None) != marks_only:
         raise click.UsageError("name a FILE, or give --marks-only")
@@ -51,10 +46,7 @@ def restore(app: App, file: Path | None, marks_only: bool, yes: bool) -> None:
     _refuse_while_running(settings)
     if not yes:
         click.confirm("Everything since the backup is forgotten. Go on?", abort=True)
-    try:
-        kept = None if file is None else restoring.put_back(file, restoring.database_file(settings), now)
-    except FleetError as error:
-        raise click.ClickException(error.detail) from None
+    kept = None if file is None else restoring.put_back(file, restoring.database_file(settings), now)
     with _opened(app) as (connection, _):
         counted = restoring.mark(connection, settings, f"cli:{getpass.getuser()}", now)
     if kept is not None:

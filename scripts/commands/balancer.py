@@ -30,22 +30,19 @@ def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from balancer import migrate
+    from scripts import advice
     from shared import errors, log
 
     chosen = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = app.settings({"balancer": chosen})
     log.set_up(settings.log.level, settings.log.format)
     try:
-        try:
-            migrate.upgrade(settings.database.url)
-        except SQLAlchemyError as error:
-            said = log.redact_text(str(error).splitlines()[0])
-            raise errors.SettingsError(f"the database cannot be used: {said}") from None
+        migrate.upgrade(settings.database.url)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, ready_json))
-    except errors.FleetError as error:
-        click.echo(error.detail, err=True)
-        raise SystemExit(1 if error.retryable else 2) from None
+    except (errors.FleetError, SQLAlchemyError) as error:
+        click.echo(advice.of(error, settings), err=True)
+        raise SystemExit(1 if getattr(error, "retryable", False) else 2) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -106,30 +106,19 @@ def revoke(app: App, name: str | None, key_stdin: bool) -> None:
 
 @contextmanager
 def _opened(app: App) -> Iterator[tuple[Connection, MasterKey]]:
-    """One transaction on the migrated database, and the key that API keys are hashed with. Our own errors end in a message,
-    and so does what the database itself cannot take."""
-    from sqlalchemy.exc import SQLAlchemyError
-
+    """One transaction on the migrated database, and the key that API keys are hashed with."""
     from balancer import migrate
     from balancer.db import Database
     from shared import log
-    from shared.errors import FleetError
     from shared.sealing import MasterKey
 
     settings = app.settings()
-    log.set_up("warning", settings.log.format)  # else lines would go to standard output, which is for the answer
+    log.set_up("error", settings.log.format)  # standard output is for the answer, and the command itself says what went wrong
+    master = MasterKey.read(settings.balancer.master_key_file)
+    migrate.upgrade(settings.database.url)
+    database = Database(settings.database)
     try:
-        master = MasterKey.read(settings.balancer.master_key_file)
-        migrate.upgrade(settings.database.url)
-        database = Database(settings.database)
-        try:
-            with database.transaction() as connection:
-                yield connection, master
-        finally:
-            database.close()
-    except FleetError as error:
-        raise click.ClickException(error.detail) from None
-    except UnicodeEncodeError:
-        raise click.ClickException("what was given is not text in UTF-8") from None
-    except SQLAlchemyError as error:
-        raise click.ClickException(f"the database cannot be used: {log.redact_text(str(error).splitlines()[0])}") from None
+        with database.transaction() as connection:
+            yield connection, master
+    finally:
+        database.close()

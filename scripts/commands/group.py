@@ -23,13 +23,10 @@ def start(app: App, color: str, group: int) -> None:
     from bot_worker.group import Group
     from shared import log
     from shared.domain.ids import parse_color
-    from shared.errors import SettingsError, VaultError
 
     log.set_up(settings.log.level, settings.log.format)
     try:
         status = Group(settings, parse_color(color), group).run()
-    except (SettingsError, VaultError) as error:
-        raise click.ClickException(error.detail) from None
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     raise SystemExit(status)

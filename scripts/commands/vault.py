@@ -16,13 +16,9 @@ cli = click.Group("vault", help="The key of this host's vault: change it, check 
 def check(app: App) -> None:
     """Open everything in the vault and say what does not open: it was changed, or the key is another vault's."""
     from bot_worker.vault import Vault
-    from shared.errors import VaultError
 
-    try:
-        vault = Vault.open(app.settings().group)
-        vault.check()
-    except VaultError as error:
-        raise click.ClickException(error.detail) from None
+    vault = Vault.open(app.settings().group)
+    vault.check()
     click.echo(f"{vault.path}: {len(vault.bots())} bots, {len(vault.bots_with_session())} saved sessions, all of it opens")
 
 
@@ -40,7 +36,6 @@ def rekey(app: App, new_key_file: Path | None) -> None:
     """
     from bot_worker.rekey import rekey
     from bot_worker.vault import key_is_in_file
-    from shared.errors import VaultError
 
     settings = app.settings().group
     if key_is_in_file() is (new_key_file is not None):
@@ -50,8 +45,6 @@ def rekey(app: App, new_key_file: Path | None) -> None:
         raise click.ClickException(f"group {running} runs on this host; stop it first")
     try:
         bots = rekey(settings, new_key_file)
-    except VaultError as error:
-        raise click.ClickException(error.detail) from None
     except FileExistsError:
         raise click.ClickException(f"{new_key_file} exists; keys are never written over") from None
     click.echo(f"{settings.vault_file}: {len(bots)} bots under the new key in {new_key_file or settings.vault_key_file}")
