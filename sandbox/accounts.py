@@ -33,6 +33,7 @@ class Account:
     shared_secret: str
     identity_secret: str
     api_key: str
+    """The Web API key, empty when there is none."""
     trade_token: str
     habit: str = "manual"
     delay_s: float = 0.0
@@ -48,6 +49,7 @@ class Account:
     """Who reversed may not trade before this time, in simulated unix seconds."""
     friends: set[int] = field(default_factory=set)
     limits: dict[str, int] = field(default_factory=dict)
+    api_key_domain: str = "localhost"
     tokens_valid_from: float = 0.0
     """Tokens issued before this real time are worthless: "sign out everywhere"."""
 
@@ -72,6 +74,7 @@ class Accounts:
         self.by_id: dict[int, Account] = {}
         self.by_account_name: dict[str, Account] = {}
         self.by_api_key: dict[str, Account] = {}
+        self.revoked_keys: set[str] = set()
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self.by_id.values())
@@ -105,6 +108,19 @@ class Accounts:
         self.by_account_name[account.account_name] = account
         self.by_api_key[account.api_key] = account
         return account
+
+    def new_api_key(self, account: Account, domain: str) -> None:
+        """Give an account a Web API key; the one before, if any, is worthless from now on."""
+        self.revoke_api_key(account)
+        account.api_key, account.api_key_domain = self._chance.randbytes(16).hex().upper(), domain
+        self.by_api_key[account.api_key] = account
+
+    def revoke_api_key(self, account: Account) -> None:
+        """Take the key away; without one this changes nothing."""
+        if account.api_key:
+            self.revoked_keys.add(account.api_key)
+            del self.by_api_key[account.api_key]
+            account.api_key = ""
 
     def renew_trade_token(self, account: Account) -> None:
         account.trade_token = self._token()

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox import control_faults, pages, people, record_views, reversals, timeline, trading, wire
+from sandbox import control_faults, control_person, pages, record_views, reversals, timeline, trading, wire
 from sandbox.accounts import HABITS, Account
 from sandbox.errors import BadRequest, NotFound, Refused
 from sandbox.steam_api.messages import split_url, whole
@@ -29,6 +29,7 @@ def application(steam: Steam, nudge: Callable[[], None]) -> web.Application:
     app[STEAM], app[NUDGE], app[PROVIDER] = steam, nudge, {}
     app.add_routes(routes)
     app.add_routes(control_faults.routes)
+    app.add_routes(control_person.routes)
     app.add_routes(pages.routes)
     return app
 
@@ -150,6 +151,7 @@ CHANGES: dict[str, tuple[type, ...]] = {
     "acknowledged": (bool,),
     "friends": (list,),
     "limits": (dict,),
+    "password": (str,),
     "new_trade_token": (bool,),
     "revoke_tokens": (bool,),
 }
@@ -157,7 +159,10 @@ CHANGES: dict[str, tuple[type, ...]] = {
 
 @routes.patch(r"/control/accounts/{steam_id:\d{1,20}}")
 async def change_account(request: web.Request) -> web.Response:
-    """Change an account; `new_trade_token` and `revoke_tokens` (sign out everywhere) are things to do."""
+    """Change an account; `new_trade_token` and `revoke_tokens` (sign out everywhere) are things to do.
+
+    A new password signs out everywhere too, as on Steam.
+    """
     steam, account, body = request.app[STEAM], _account(request), await json_object(request)
     for name, value in body.items():
         fits = isinstance(value, CHANGES.get(name, ())) and (isinstance(value, bool) == (CHANGES[name] == (bool,)))
@@ -165,6 +170,8 @@ async def change_account(request: web.Request) -> web.Response:
             raise BadRequest(f"{name} cannot be changed to that; these can: {', '.join(CHANGES)}")
     for name, most in (("delay_s", LATEST), ("take_back_s", LATEST), ("trade_locked_until", LATEST), ("hold_days", 365)):
         _within(name, body.get(name, 0), most)
+    if not body.get("password", "x"):
+        raise BadRequest("a password has at least one sign")
     if body.get("habit", "manual") not in HABITS:
         raise BadRequest(f"habit is one of {', '.join(HABITS)}")
     if set(body.get("limits", {})) - {"per_partner", "total", "inventory"}:
@@ -176,7 +183,7 @@ async def change_account(request: web.Request) -> web.Response:
         _befriend(steam, account, friends)
     if body.pop("new_trade_token", False):
         steam.world.accounts.renew_trade_token(account)
-    if body.pop("revoke_tokens", False):
+    if body.pop("revoke_tokens", False) or "password" in body:
         account.tokens_valid_from = float(int(steam.clock.real()) + 1)
     for name, value in body.items():
         setattr(account, name, value)
@@ -319,26 +326,6 @@ async def requests(request: web.Request) -> web.Response:
 async def forget_requests(request: web.Request) -> web.Response:
     request.app[STEAM].requests.reset()
     return web.Response(status=204)
-
-
-@routes.get(r"/control/people/{steam_id:\d{1,20}}/offers")
-async def offers_of(request: web.Request) -> web.Response:
-    steam, account = request.app[STEAM], _account(request)
-    found = steam.world.offers.changed_since(account.steam_id, 0)
-    return web.json_response({"offers": [record_views.offer(o) for o in found if o.concerns(account.steam_id)]})
-
-
-@routes.post(r"/control/people/{steam_id:\d{1,20}}/offers/{offer_id:\d{1,20}}")
-async def act_by_hand(request: web.Request) -> web.Response:
-    """`{"action": "accept" | "decline" | "counter"}`; 409 with Steam's number when Steam would refuse."""
-    steam, account, body = request.app[STEAM], _account(request), await json_object(request)
-    offer = steam.world.offers.by_id.get(int(request.match_info["offer_id"]))
-    if offer is None or not offer.concerns(account.steam_id):
-        raise NotFound(f"{account.name} knows no such offer")
-    if body.get("action") not in people.ACTIONS:
-        raise BadRequest(f"action is one of {', '.join(people.ACTIONS)}")
-    people.act(steam.world, account, offer, body["action"], steam.clock.now())
-    return web.json_response(record_views.offer(offer))
 
 
 @routes.route("*", OPENID_PATH)

@@ -55,17 +55,27 @@ class AssetRef:
         )
 
 
+TRADE = 2
+"""EMobileConfirmationType of a trade offer; `sandbox/phone.py` has the others."""
+
+
 @dataclass(slots=True)
 class Confirmation:
-    """What the phone of `owner` is asked; `accepting` tells an answer to an offer from an offer of one's own."""
+    """What the phone of `owner` is asked: for `creator_id`, which of a trade is its offer.
+
+    `accepting` tells an answer to an offer from an offer of one's own. Headline and summary are of the other kinds.
+    """
 
     confirmation_id: int
     nonce: int
-    offer_id: int
+    creator_id: int
     owner: int
     accepting: bool
     created: int
     visible_at: float
+    kind: int = TRADE
+    headline: str = ""
+    summary: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from sandbox.world import World
 
 log = logging.getLogger(__name__)
 
-ACTIONS = ("accept", "decline", "counter")
+ACTIONS = ("accept", "decline", "counter", "cancel")
 BY_HABIT = {"accept": "accept", "decline": "decline", "counter": "counter", "take_back": "accept"}
 
 
@@ -34,17 +34,20 @@ def notice(world: World, offer_id: int, now: float) -> None:
 
 
 def act(world: World, person: Account, offer: Offer, action: str, now: float) -> None:
-    """Accept, decline or counter as that person, the phone included. Raises: Refused as Steam would."""
+    """Accept, decline, counter or cancel as that person, the phone included. Raises: Refused as Steam would."""
     if action == "accept":
         trading.accept(world, person, offer.offer_id, now)
-        _confirm(world, person, offer, now)
+        confirm(world, person, offer, now)
     elif action == "counter":
         _counter(world, person, offer, now)
+    elif action == "cancel":
+        trading.cancel(world, person, offer.offer_id, now)
     else:
         trading.decline(world, person, offer.offer_id, now)
 
 
-def _confirm(world: World, person: Account, offer: Offer, now: float) -> None:
+def confirm(world: World, person: Account, offer: Offer, now: float) -> None:
+    """Allow on the phone what it asks about this offer; nothing when it asks nothing."""
     if offer.confirmation is not None and offer.confirmation.owner == person.steam_id:
         trading.confirm(world, person, offer.confirmation, True, now)
 
@@ -64,7 +67,7 @@ def _counter(world: World, person: Account, offer: Offer, now: float) -> None:
             receive.append(Wanted(CS2, extra.context_id, extra.asset_id))
     proposal = Proposal(partner.steam_id, give, receive, "How about this instead?", None, offer.offer_id)
     answer = trading.send(world, person, proposal, now)
-    _confirm(world, person, answer, now)
+    confirm(world, person, answer, now)
 
 
 def _wanted(ref: AssetRef) -> Wanted:

@@ -8,7 +8,7 @@ from sandbox.accounts import Account
 from sandbox.catalogue import WEARS, Kind
 from sandbox.exchanges import Exchange
 from sandbox.items import Item
-from sandbox.offers import AssetRef, Offer
+from sandbox.offers import AssetRef, Confirmation, Offer
 from sandbox.reversals import Reversal
 from sandbox.settings import CHANGEABLE
 from sandbox.world import World
@@ -32,6 +32,7 @@ def account(who: Account) -> dict[str, Any]:
         "device_locked": who.device_locked,
         "acknowledged": who.acknowledged,
         "trade_locked_until": who.trade_locked_until or None,
+        "has_api_key": bool(who.api_key),
         "friends": [str(steam_id) for steam_id in sorted(who.friends)],
         "limits": who.limits,
     }
@@ -111,6 +112,17 @@ def asset(item: Item) -> dict[str, Any]:
         "pattern": item.pattern,
         "protected_until": item.protected_until or None,
         "in_escrow": item.in_escrow,
+    }
+
+
+def confirmation(entry: Confirmation) -> dict[str, Any]:
+    return {
+        "confirmation_id": str(entry.confirmation_id),
+        "type": entry.kind,
+        "creator_id": str(entry.creator_id),
+        "headline": entry.headline,
+        "summary": list(entry.summary),
+        "created": entry.created,
     }
 
 

@@ -8,8 +8,10 @@ from sandbox.accounts import HABITS
 ROLLBACK_TRADE_ON = ("rollback", "original", "both")
 OFFERS_SORTED_BY = ("updated", "created")
 REFUSAL_WORDS = ("sentences", "numbers")
+KEYS_ONCE = ("actions", "all", "never")
 OFFER_LIMIT_SAYS = ("sentence", "25", "50")
 WORDS = {
+    "confirmation_keys_once": KEYS_ONCE,
     "offer_limit_says": OFFER_LIMIT_SAYS,
     "offers_sorted_by": OFFERS_SORTED_BY,
     "player_habit": HABITS,
@@ -24,11 +26,13 @@ CHANGEABLE = frozenset(
         "codes_used_once",
         "bound_share",
         "confirmation_delay_s",
+        "confirmation_keys_once",
         "exchange_ids_delay_s",
         "exchanges_stay_committed",
         "historical_obeys_cutoff",
         "inventory_max",
         "offer_lifetime_s",
+        "multiajaxop_needs_origin",
         "offer_limit_says",
         "offers_page_size",
         "offers_sorted_by",
@@ -112,6 +116,13 @@ class SandboxSettings:
 
     codes_used_once: bool = True
     confirmation_window_s: int = 60
+    confirmation_read_window_s: int = 300
+    """How old a key for the list and details may be: node-steamcommunity uses one for five minutes."""
+    confirmation_keys_once: str = "actions"
+    """Which keys are good for one use: those of `actions` (their time is, so two actions in one second are refused), `all`
+    (steam-totp: "the key can only be used once"; node-steamcommunity uses keys for lists again and again), or `never`."""
+    multiajaxop_needs_origin: bool = True
+    """Since 2025-02-12 (node-steamcommunity#351, steamguard-cli#438); aiosteampy 1.0 sends none."""
     access_token_s: int = 86_400
     refresh_token_s: int = 207 * 86_400
     sign_in_session_s: int = 300

@@ -154,7 +154,7 @@ def _ask_phone(world: World, offer: Offer, owner: Account, now: float) -> None:
     confirmation = Confirmation(
         confirmation_id=world.next_confirmation_id(),
         nonce=world.chance.randrange(10**18, 9 * 10**18),
-        offer_id=offer.offer_id,
+        creator_id=offer.offer_id,
         owner=owner.steam_id,
         accepting=owner.steam_id == offer.recipient,
         created=int(now),
@@ -239,7 +239,7 @@ def confirm(world: World, account: Account, confirmation: Confirmation, allow: b
     """
     if world.settings.require_acknowledge and not account.acknowledged:
         return False
-    offer = world.offers.by_id[confirmation.offer_id]
+    offer = world.offers.by_id[confirmation.creator_id]
     if not allow:
         world.offers.set_state(offer, State.CANCELED_BY_SECOND_FACTOR, now)
         return True

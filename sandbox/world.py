@@ -14,11 +14,12 @@ from sandbox.agenda import Agenda
 from sandbox.catalogue import Catalogue
 from sandbox.errors import BadRequest
 from sandbox.items import Inventories, Item
-from sandbox.offers import OfferBook
+from sandbox.offers import Confirmation, OfferBook
 from sandbox.settings import CHANGEABLE, SandboxSettings
 
 if TYPE_CHECKING:
     from sandbox.exchanges import Exchange
+    from sandbox.phone import KeyRequest
     from sandbox.reversals import Reversal
 
 KINDS = ("bot", "player")
@@ -45,6 +46,9 @@ class World:
         self.exchanges: dict[int, Exchange] = {}
         self.exchanges_of: dict[int, list[Exchange]] = {}
         self.reversals: list[Reversal] = []
+        self.asked: dict[int, Confirmation] = {}
+        self.answered: list[tuple[Confirmation, bool]] = []
+        self.key_requests: dict[int, KeyRequest] = {}
         self.agenda = Agenda()
         self.afflicted: Affliction = healthy
         self._next_offer = 7_000_000_000 + self.chance.randrange(10**6)

@@ -38,12 +38,13 @@ STOP_S = 40.0
 # Below those that Linux, macOS and Windows take for outgoing connections.
 SERVER_PORTS = range(15_000, 32_000)
 
-# What a fleet against a sandbox can afford: the sandbox has no limits of calls, and its days last seconds.
+# What a fleet against a sandbox can afford: the sandbox has no limits of calls, and its days last seconds. But it refuses two
+# confirmations of one bot within a second as Steam does, so that spacing stays.
 QUICK: dict[str, dict[str, Any]] = {
     "pace": {
         "sign_in_s": 0.0,
         "send_s": 0.0,
-        "confirm_s": 0.0,
+        "confirm_s": 1.0,
         "confirm_list_s": 0.0,
         "read_s": 0.0,
         "inventory_s": 0.0,

@@ -45,6 +45,7 @@ class SteamSession:
         self.maintenance = connection.maintenance
         self.steam_id = connection.account.steam_id
         self.alarms: set[int] = set()
+        self._acted_s = 0
 
     def sign_in(self) -> None:
         """Sign in, or renew the session. Twice in a row is harmless.
@@ -117,15 +118,12 @@ class SteamSession:
         waiting = self._confirmation_of(offer_id)
         if waiting is None:
             return False
-        self.connection.pace.wait("confirm")
         answer = self._confirmation_call("ajaxop", "allow", op="allow", cid=waiting["id"], ck=waiting["nonce"])
         if answer.get("success") is not True:
             raise SteamUnavailable("Steam did not take the confirmation")
         return True
 
     def _confirmation_of(self, offer_id: str) -> dict[str, Any] | None:
-        self.connection.pace.wait("confirm_list")
-        self.connection.pace.wait("confirm")
         answer = self._confirmation_call("getlist", "conf")
         found = answer.get("conf")
         if answer.get("success") is not True or not isinstance(found, list):
@@ -139,20 +137,16 @@ class SteamSession:
         )
 
     def _confirmation_call(self, path: str, tag: str, **more: str) -> dict[str, Any]:
-        timestamp = self.connection.now_s()
-        key = generate_confirmation_key(self.connection.account.identity_secret, tag, timestamp)
-        query = {
-            "p": self.connection.account.device_id,
-            "a": self.steam_id,
-            "k": key,
-            "t": timestamp,
-            "m": "react",
-            "tag": tag,
-            **more,
-        }
         headers = {"X-Requested-With": "XMLHttpRequest"}
         url = f"{COMMUNITY_URL}/mobileconf/{path}"
-        answer = self.connection.read(lambda: self.connection.client._session.get(url, params=query, headers=headers))
+
+        def call() -> requests.Response:
+            # Paced and signed anew each time that it is repeated: Steam takes no key for an action twice.
+            query = {**self._signed(tag, acts=path == "ajaxop"), **more}
+            response: requests.Response = self.connection.client._session.get(url, params=query, headers=headers)
+            return response
+
+        answer = self.connection.read(call)
         if not isinstance(answer, dict):
             raise SteamUnavailable("Steam answered no confirmation data")
         if answer.get("needauth"):
@@ -160,6 +154,28 @@ class SteamSession:
             raise NotSignedIn()
         self.maintenance.saw(path, Sign.GOOD)
         return answer
+
+    def _signed(self, tag: str, *, acts: bool) -> dict[str, Any]:
+        """What names this phone and signs one request of it, when that request may go.
+
+        A time is good for one action, so each action's is later than the one before, even if the clock says otherwise: it is
+        set by Steam's answers and may step back (node-steamcommunity counts up too, ``acceptConfirmationForObject``). Lists
+        may share theirs.
+        """
+        if acts:
+            self.connection.pace.wait("confirm")
+            timestamp = self._acted_s = max(self.connection.now_s(), self._acted_s + 1)
+        else:
+            self.connection.pace.wait("confirm_list")
+            timestamp = self.connection.now_s()
+        return {
+            "p": self.connection.account.device_id,
+            "a": self.steam_id,
+            "k": generate_confirmation_key(self.connection.account.identity_secret, tag, timestamp),
+            "t": timestamp,
+            "m": "react",
+            "tag": tag,
+        }
 
     def cancel(self, offer_id: str) -> None:
         """Ask Steam to cancel an offer of ours. Whatever it answers: look at the offer afterwards.

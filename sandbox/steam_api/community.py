@@ -13,7 +13,7 @@ from sandbox.steam_api.messages import COMMUNITY, Answer, Call, as_json, null, r
 SIGN_IN = f"https://{COMMUNITY}/login/home/?goto="
 
 
-def _page(call: Call, account: Account | None, script: str = "", body: str = "", status: int = 200) -> Answer:
+def page(call: Call, account: Account | None, script: str = "", body: str = "", status: int = 200) -> Answer:
     """A page with the two marks clients look for: `g_steamID` and, signed in, the community token."""
     who = f'"{account.steam_id}"' if account else "false"
     token = json.dumps(call.cookie("steamLoginSecure").partition("||")[2]) if account else '""'
@@ -29,7 +29,7 @@ def _page(call: Call, account: Account | None, script: str = "", body: str = "",
 
 def home(call: Call) -> Answer:
     """/: signed in it shows the account name, which steampy 1.2.0 takes for a live session."""
-    answer = _page(call, session.signed_in(call))
+    answer = page(call, session.signed_in(call))
     if not call.cookie("sessionid"):
         answer.cookies.append(signin.new_session_cookie())
     answer.cookies.append(set_cookie("steamCountry", "NL%7C0123456789abcdef"))
@@ -50,12 +50,12 @@ def profile(call: Call) -> Answer:
         return redirect(SIGN_IN)
     owner = call.world.accounts.by_id.get(int(call.args["steam_id"]))
     if owner is None:
-        return _page(call, account, body="<h3>The specified profile could not be found.</h3>", status=404)
+        return page(call, account, body="<h3>The specified profile could not be found.</h3>", status=404)
     body = f'<span class="actual_persona_name">{html.escape(owner.name)}</span>'
     if owner is account and call.args["rest"].startswith("tradeoffers"):
         url = html.escape(owner.trade_url)
         body += f'<input type="text" id="trade_offer_access_url" readonly value="{url}">'
-    return _page(call, account, body=body)
+    return page(call, account, body=body)
 
 
 def new_trade_url(call: Call) -> Answer:
@@ -87,7 +87,7 @@ def new_offer(call: Call) -> Answer:
     if call.now < partner.trade_locked_until:
         return _error(call, account, UNAVAILABLE.format(name=partner.name))
     my_days, their_days = (call.world.hold_days(who, call.now) for who in (account, partner))
-    return _page(call, account, _trade_script(account, partner, my_days, their_days))
+    return page(call, account, _trade_script(account, partner, my_days, their_days))
 
 
 def _lock(call: Call, account: Account) -> str | None:
@@ -101,7 +101,7 @@ def _lock(call: Call, account: Account) -> str | None:
 
 
 def _error(call: Call, account: Account, text: str) -> Answer:
-    return _page(call, account, body=f'<div id="error_msg">\n\t\t{html.escape(text, quote=False)}\n\t</div>')
+    return page(call, account, body=f'<div id="error_msg">\n\t\t{html.escape(text, quote=False)}\n\t</div>')
 
 
 def _trade_script(account: Account, partner: Account, my_days: int, their_days: int) -> str:
@@ -130,7 +130,7 @@ def offer(call: Call) -> Answer:
         return _error(call, account, "The trade offer is no longer valid.")
     partner = call.world.accounts.get(found.partner_of(account.steam_id))
     my_days, their_days = (_days(call, found, who) for who in (account, partner))
-    return _page(call, account, _trade_script(account, partner, my_days, their_days))
+    return page(call, account, _trade_script(account, partner, my_days, their_days))
 
 
 def _days(call: Call, found: Offer, giver: Account) -> int:
@@ -157,7 +157,7 @@ def receipt(call: Call) -> Answer:
         }
         text = json.dumps(item).replace("</", "<\\/")
         script += f"\toItem = {text};\r\n\toItem.appid = {move.ref.kind.app_id};\r\n"
-    return _page(call, account, script)
+    return page(call, account, script)
 
 
 def store_account(call: Call) -> Answer:
@@ -165,4 +165,4 @@ def store_account(call: Call) -> Answer:
     account = session.signed_in(call)
     if account is None:
         return redirect("https://store.steampowered.com/login/?redir=account")
-    return _page(call, account)
+    return page(call, account)

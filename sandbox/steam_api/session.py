@@ -59,7 +59,8 @@ def key_account(call: Call) -> Account | None:
 
 def has_key(call: Call) -> bool:
     """Any well-formed key counts as somebody's, as sites bring keys of accounts that are not simulated."""
-    return API_KEY.fullmatch(call.value("key")) is not None
+    key = call.value("key")
+    return API_KEY.fullmatch(key) is not None and key.upper() not in call.world.accounts.revoked_keys
 
 
 def form_is_ours(call: Call) -> bool:

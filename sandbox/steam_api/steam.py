@@ -9,7 +9,7 @@ from sandbox import timeline
 from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.record import Requests
-from sandbox.steam_api import community, confirmations, econ, inventory, offers, openid, session, signin, trouble, users
+from sandbox.steam_api import apikey, community, confirmations, econ, inventory, offers, openid, session, signin, trouble, users
 from sandbox.steam_api.messages import API, COMMUNITY, LOGIN, STORE, Answer, Call, Values, html
 from sandbox.tokens import Tokens
 from sandbox.world import World
@@ -57,6 +57,9 @@ ROUTES: Final[dict[str, list[Route]]] = {
             r"/profiles/(?P<steam_id>\d{17})/inventory/json/(?P<app>\d{1,10})/(?P<context>\d{1,10})",
             inventory.legacy,
         ),
+        ("apikey", "GET", r"/dev/apikey", apikey.page),
+        ("requestkey", "POST", r"/dev/requestkey", apikey.request),
+        ("revokekey", "POST", r"/dev/revokekey", apikey.revoke),
         ("newtradeurl", "POST", r"/profiles/(?P<steam_id>\d{17})/tradeoffers/newtradeurl", community.new_trade_url),
         ("profile", "GET", r"/profiles/(?P<steam_id>\d{17})(?:/(?P<rest>.*))?", community.profile),
         ("my", "GET", r"/my(?:/(?P<rest>.*))?", community.mine),
@@ -108,6 +111,8 @@ class Steam:
         self.faults.when_healed.append(self.tokens.revive)
         world.afflicted = self.faults.affliction
         self.requests = Requests()
+        self.used_keys: dict[tuple[int, int, str], None] = {}
+        """Times of confirmation keys that were used, oldest first."""
         self.openid = openid.OpenId(f"https://{COMMUNITY}", secrets.token_bytes(32))
 
     def call(
@@ -128,7 +133,7 @@ class Steam:
 
 
 def _find(call: Call) -> Handler:
-    path = call.path.rstrip("/")
+    path = re.sub("/{2,}", "/", call.path).rstrip("/")  # node-steamcommunity acknowledges at `//trade/new/acknowledge`
     method = "GET" if call.method == "HEAD" else call.method
     if call.host == API:
         return _find_api(call, method, path)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox import phone
 from sandbox.fault_orders import BEFORE, GATE, INSTEAD, KINDS, SHAPES
 from sandbox.faults import Fault
 from sandbox.steam_api import maintenance
@@ -102,6 +103,8 @@ def _edge_filter(_: Fault, call: Call) -> Answer | None:
         return None
     encodings = {part.partition(";")[0].strip() for part in call.headers.get("accept-encoding", "").split(",")}
     agent = call.headers.get("user-agent", "")
+    if agent.startswith("okhttp/"):
+        return None  # Steam's own app (node-steam-tradeoffer-manager PR #370: okhttp/4.9.2 gets through by itself)
     browser = agent.startswith("Mozilla/5.0 ") and "bot" not in agent.lower()
     return None if call.headers.get("accept-language") and "br" in encodings and browser else _too_many(call)
 
@@ -151,7 +154,7 @@ def _stale_inventory(fault: Fault, call: Call) -> bool:
 
 def _late_confirmation(fault: Fault, call: Call) -> bool:
     """Hide what is younger than `late_s` from the phone."""
-    waiting = call.world.offers.confirmations_of(call.known_as.steam_id, call.now) if call.known_as else []
+    waiting = phone.waiting(call.world, call.known_as.steam_id, call.now) if call.known_as else []
     young = [c for c in waiting if call.now < c.visible_at + fault.late_s and fault.has_struck(c.confirmation_id)]
     call.hidden_confirmations.update(c.confirmation_id for c in young)
     return bool(young)

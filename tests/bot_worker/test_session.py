@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from bot_lab import FAST, Lab, SteamAccount, SteamWorld, ask, bot_settings
 
 from bot_worker.steam import sign_in, transport
@@ -209,19 +211,74 @@ def test_an_offer_or_exchange_that_steam_does_not_know_is_none(lab: Lab) -> None
     assert lab.bot.session.exchange("1") is None
 
 
-def test_an_alarming_confirmation_is_never_allowed_and_told(
-    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
+def times_of_actions(it: Opened) -> list[int]:
+    """The times that this session's keys for actions carry, as they are sent from now on."""
+    times: list[int] = []
+
+    def note(answer: requests.Response, *_: Any, **__: Any) -> None:
+        address = urlsplit(answer.url)
+        if address.path == "/mobileconf/ajaxop":
+            times.append(int(parse_qs(address.query)["t"][0]))
+
+    it.connection.client._session.hooks["response"].append(note)
+    return times
+
+
+def given(it: Opened, player: SteamAccount, count: int) -> list[str]:
+    """So many offers that give something and wait for the phone."""
+    sent = [it.session.send_offer(player.steam_id, player.trade_token, "", [each], []) for each in it.me.assets(count)]
+    return [each.offer_id for each in sent]
+
+
+def test_two_confirmations_in_one_second_are_signed_with_two_times(opened: Callable[..., Opened], player: SteamAccount) -> None:
+    """Steam takes a time for one action only, and says no to a second one without a reason."""
+    it = opened()
+    it.session.sign_in()
+    offers, times = given(it, player, 3), times_of_actions(it)
+    assert [it.session.confirm(offer_id) for offer_id in offers] == [True] * 3
+    assert len(set(times)) == 3 and times == sorted(times)
+    assert {offer["state"] for offer in it.me.offers()} == {2}
+
+
+def test_a_confirmation_is_signed_anew_after_the_clock_stepped_back(
+    opened: Callable[..., Opened], player: SteamAccount
 ) -> None:
-    calls = []
+    it = opened()
+    it.session.sign_in()
+    offers, times = given(it, player, 2), times_of_actions(it)
+    assert it.session.confirm(offers[0])
+    it.session.observer.steam_ahead_s -= 5
+    assert it.session.confirm(offers[1])
+    assert times[1] == times[0] + 1
 
-    def call(path: str, *_: Any, **__: Any) -> dict[str, Any]:
-        calls.append(path)
-        return {"success": True, "conf": [{"type": 9, "id": "1", "creator_id": "1"}]}
 
-    monkeypatch.setattr(lab.bot.session, "_confirmation_call", call)
+def test_a_confirmation_that_is_repeated_is_signed_anew(opened: Callable[..., Opened], player: SteamAccount) -> None:
+    it = opened()
+    it.session.sign_in()
+    (offer_id,), times = given(it, player, 1), times_of_actions(it)
+    it.me.fault("ajaxop", "html", status=503)
+    assert it.session.confirm(offer_id)
+    assert len(times) == 2 and times[0] < times[1]
+
+
+def test_confirmations_of_a_bot_are_a_second_apart_and_lists_cost_nothing(
+    opened: Callable[..., Opened], player: SteamAccount
+) -> None:
+    it = opened(pace={"confirm_s": 1.0})
+    it.session.sign_in()
+    offers, before = given(it, player, 2), len(it.slept)
+    assert [it.session.confirm(offer_id) for offer_id in offers] == [True, True]
+    (waited,) = it.slept[before:]
+    assert 0.0 < waited <= 1.0
+
+
+@pytest.mark.parametrize("kind", [5, 6, 9])
+def test_an_alarming_confirmation_is_never_allowed_and_told(lab: Lab, player: SteamAccount, kind: int) -> None:
+    ask(f"{lab.me.url}/confirmations", "POST", {"type": kind})
     lab.bot.health.is_now("online")
     lab.do(lab.send_order(player, lab.me.assets(), []))
-    assert set(calls) == {"getlist"}
+    found = ask(f"{lab.me.url}/confirmations")
+    assert ([each["type"] for each in found["waiting"]], [each["type"] for each in found["answered"]]) == ([kind], [])
     assert (lab.bot.health.state, lab.bot.health.reason) == ("unhealthy", "strange_confirmation")
 
 

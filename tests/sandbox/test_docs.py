@@ -30,7 +30,7 @@ def test_every_witness_is_a_test():
 
 
 def test_every_call_of_the_control_api_is_in_the_guide():
-    table = [*control.routes, *control.control_faults.routes]
+    table = [*control.routes, *control.control_faults.routes, *control.control_person.routes]
     calls = {(r.method, re.sub(r":[^{}]*(?:\{[^{}]*\})?(?=\})", "", r.path)) for r in table if r.path.startswith("/control")}
     told = set(re.findall(r"^\| `([A-Z]+) (/control/[^` ]+)`", GUIDE, re.M))
 

@@ -50,7 +50,8 @@ def test_a_late_confirmation_is_neither_listed_nor_answered(bench, bot, player, 
     known = bench.credentials("red-1")
 
     def phone(path, tag, **more):
-        return bot._session.get(f"{COMMUNITY}/mobileconf/{path}", params=phone_key(known, int(time.time()), tag) | more).json()
+        query = phone_key(known, int(time.time()) - 5, tag) | more
+        return bot._session.get(f"{COMMUNITY}/mobileconf/{path}", params=query).json()
 
     (entry,) = phone("getlist", "conf")["conf"]
     bench.order({"kind": "late_confirmation", "late_s": 30})

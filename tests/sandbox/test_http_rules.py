@@ -1,7 +1,6 @@
 """What steamcommunity.com refuses and in which shape, asked with a plain HTTP session."""
 
 import json
-import time
 
 import pytest
 
@@ -246,142 +245,10 @@ def test_tokens_are_good_for_their_own_host_only(bench, bot):
     assert (lost.status_code, "/login" in lost.headers["Location"]) == (302, True)
 
 
-class Phone:
-    """mobileconf by hand."""
-
-    def __init__(self, bench, bot, phone_key):
-        self.session, self.known, self._key = bot._session, bench.credentials("red-1"), phone_key
-
-    def query(self, tag, shift=0, **changes):
-        return self._key(self.known, int(time.time()) + shift, tag) | changes
-
-    def get(self, what, tag, shift=0, **changes):
-        return self.session.get(f"{COMMUNITY}/mobileconf/{what}", params=self.query(tag, shift, **changes))
-
-    def only(self):
-        (entry,) = self.get("getlist", "conf").json()["conf"]
-        return entry
-
-
-@pytest.fixture
-def phone(bench, bot, phone_key):
-    return Phone(bench, bot, phone_key)
-
-
-@pytest.fixture
-def waiting(bench, bot, player):
-    return bench.withdraw(bot, player, bench.stock(bot.steam_guard["steamid"])[:1])["tradeofferid"]
-
-
-def test_the_list_names_the_offer_and_gives_strings(phone, waiting, player):
-    entry = phone.only()
-
-    assert (entry["type"], entry["creator_id"], entry["headline"]) == (2, waiting, player["name"])
-    assert isinstance(entry["id"], str)
-    assert isinstance(entry["nonce"], str)
-    assert entry["summary"][1] == "Nothing"
-
-
-@pytest.mark.parametrize("tag", ["conf", "list", "getlist"])
-@pytest.mark.parametrize("mode", ["react", "android"])
-def test_the_list_is_given_for_all_known_tags_and_modes(phone, tag, mode):
-    assert phone.get("getlist", tag, m=mode).json() == {"success": True, "conf": []}
-
-
-@pytest.mark.parametrize(
-    ("tag", "shift", "change"),
-    [
-        ("allow", 0, {}),
-        ("conf", -120, {}),
-        ("conf", 120, {}),
-        ("conf", 0, {"k": "AAAA"}),
-        ("conf", 0, {"a": "76561197960265729"}),
-        ("conf", 0, {"p": ""}),
-        ("conf", 0, {"t": "soon"}),
-    ],
-)
-def test_a_wrong_key_is_told_with_steams_sentence(phone, tag, shift, change):
-    answer = phone.get("getlist", tag, shift, **change).json()
-
-    assert answer["success"] is False
-    assert "is providing incorrect Steam Guard codes." in answer["detail"]
-
-
-def test_keys_go_by_the_real_clock_when_the_sandbox_is_days_ahead(bench, phone, waiting):
-    bench.advance(3 * 86400)
-
-    assert phone.only()["creator_id"] == waiting
-    assert "is providing incorrect" in phone.get("getlist", "conf", 3 * 86400).text
-
-
 def test_codes_go_by_the_real_clock_too(bench):
     bench.advance(40 * 86400)
 
     assert bench.client("red-2").is_session_alive()
-
-
-def test_nobody_signed_in_needs_auth(bench, phone):
-    answer = bench.session().get(f"{COMMUNITY}/mobileconf/getlist", params=phone.query("conf"))
-
-    assert answer.json()["needauth"] is True
-
-
-def test_one_confirmation_wants_the_right_nonce_tag_and_operation(bench, phone, waiting):
-    entry = phone.only()
-    good = {"op": "allow", "cid": entry["id"], "ck": entry["nonce"]}
-
-    for change, tag in (({"ck": "1"}, "allow"), ({"cid": "1"}, "allow"), ({}, "cancel"), ({"op": "steal"}, "allow")):
-        assert phone.get("ajaxop", tag, **(good | change)).json()["success"] is False
-    assert bench.offer(waiting)["state"] == 9
-    assert phone.get("ajaxop", "accept", **good).json() == {"success": True}
-    assert bench.offer(waiting)["state"] == 2
-    assert phone.get("ajaxop", "allow", **good).json()["success"] is False
-
-
-def test_cancelling_on_the_phone_is_state_10(bench, phone, waiting):
-    entry = phone.only()
-
-    assert phone.get("ajaxop", "reject", op="cancel", cid=entry["id"], ck=entry["nonce"]).json() == {"success": True}
-    assert bench.offer(waiting)["state"] == 10
-    assert phone.get("getlist", "conf").json()["conf"] == []
-
-
-def test_details_come_as_html_for_all_known_tags(phone, waiting):
-    entry = phone.only()
-    for tag in (f"details{entry['id']}", "details", "detail"):
-        assert f'id="tradeofferid_{waiting}"' in phone.get(f"details/{entry['id']}", tag).json()["html"]
-    assert waiting in phone.get(f"detailspage/{entry['id']}", "details").text
-    assert phone.get("details/1", "details").json() == {"success": False}
-
-
-def test_many_confirmations_at_once_need_an_origin(bench, bot, phone, player):
-    for asset in bench.stock(bot.steam_guard["steamid"])[:2]:
-        bench.withdraw(bot, player, [asset])
-    entries = phone.get("getlist", "conf").json()["conf"]
-    form = phone.query("allow", op="allow") | {
-        "cid[]": [entry["id"] for entry in entries],
-        "ck[]": [entry["nonce"] for entry in entries],
-    }
-    url = f"{COMMUNITY}/mobileconf/multiajaxop"
-
-    refused = bot._session.post(url, data=form, headers={"Origin": "https://example.com"})
-    assert (refused.status_code, refused.content) == (403, b"")
-    assert bot._session.post(url, data=form | {"ck[]": ["1", "2"]}).json()["success"] is False
-    assert bot._session.post(url, data=form).json() == {"success": True}
-    assert [bench.offer(entry["creator_id"])["state"] for entry in entries] == [2, 2]
-
-
-def test_other_peoples_confirmations_are_out_of_reach(bench, phone, player):
-    other = bench.client("red-2")
-    bench.withdraw(other, player, bench.stock(other.steam_guard["steamid"])[:1])
-    known = bench.credentials("red-2")
-    entry = other._session.get(f"{COMMUNITY}/mobileconf/getlist", params=phone._key(known, int(time.time()), "conf")).json()[
-        "conf"
-    ][0]
-
-    answer = phone.get("ajaxop", "allow", op="allow", cid=entry["id"], ck=entry["nonce"])
-    assert answer.json()["success"] is False
-    assert bench.offer(entry["creator_id"])["state"] == 9
 
 
 def test_the_trade_page_says_why_there_can_be_no_offer(bench, bot, player):

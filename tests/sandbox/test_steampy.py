@@ -2,6 +2,8 @@
 
 import base64
 import json
+import time
+from types import SimpleNamespace
 
 import pytest
 from steampy import guard
@@ -257,7 +259,17 @@ def test_escrow_duration_is_read_from_the_trade_page(bench, bot, player):
     assert holds["my_escrow"] == {"escrow_end_duration_seconds": 0}
 
 
-def test_confirmations_do_not_work_before_trade_protection_is_acknowledged(bench, player):
+@pytest.fixture
+def a_second_later(monkeypatch):
+    """Lets steampy sign its next keys with the next second, as two actions in one are refused."""
+
+    def pass_on():
+        monkeypatch.setattr("steampy.confirmation.time", SimpleNamespace(time=lambda: time.time() + 1))
+
+    return pass_on
+
+
+def test_confirmations_do_not_work_before_trade_protection_is_acknowledged(bench, player, a_second_later):
     client = bench.client("red-1", acknowledge=False)
     given = bench.stock(client.steam_guard["steamid"])[:1]
 
@@ -266,6 +278,7 @@ def test_confirmations_do_not_work_before_trade_protection_is_acknowledged(bench
     assert bench.offer(refused["tradeofferid"])["state"] == 9
 
     assert bench.acknowledge(client).status_code == 200
+    a_second_later()
     assert client._confirm_transaction(refused["tradeofferid"]) == {"success": True}
     assert bench.offer(refused["tradeofferid"])["state"] == 2
 
