@@ -20,11 +20,13 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from balancer import addresses, auth, schemas
+from balancer import addresses, auth, bodies, schemas
 from balancer.context import Context
 from shared.errors import BadKey, DatabaseUnavailable, FleetError, Forbidden, InvalidRequest, RateLimited
+from shared.settings import Settings
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
+NETWORKS: web.AppKey[addresses.Networks] = web.AppKey("networks", addresses.Networks)
 JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 KEY_HEADER = "Idempotency-Key"
 
@@ -72,11 +74,7 @@ def operation(
 
         @functools.wraps(handler)
         async def handle(request: web.Request) -> web.StreamResponse:
-            try:
-                async with asyncio.timeout(request.app[CONTEXT].settings.balancer.request_max_s):
-                    return await _call(found, request)
-            except TimeoutError:
-                raise web.HTTPGatewayTimeout from None
+            return await _call(found, request)
 
         handle.operation = found  # type: ignore[attr-defined]
         return handle
@@ -113,7 +111,7 @@ async def _call(found: Operation, request: web.Request) -> web.StreamResponse:
     values: dict[str, Any] = {}
     caller = None
     if found.scope is not None:
-        header, address = request.headers.get("Authorization"), addresses.of(request)
+        header, address = request.headers.get("Authorization"), request.app[NETWORKS].of(request)
         caller = await auth.caller_of(ctx, request.app[auth.KEYS], header, found.scope, address)
     takes = found.takes
     if "path" in takes:
@@ -121,10 +119,12 @@ async def _call(found: Operation, request: web.Request) -> web.StreamResponse:
     query = _query(found.models["query"], request)
     if "query" in takes:
         values["query"] = query
+    key = _key(request) if "key" in takes else ""
     if "body" in takes:
-        values["body"] = await _body(found.models["body"], request)
-    if "key" in takes:
-        values["key"] = await _key(request)
+        # Last of all, so that nobody's bytes are read, let alone unpacked, who may not send them.
+        values["body"], plain = await _body(found.models["body"], request, ctx.settings)
+        if "key" in takes:
+            values["key"] = _idempotency_key(key, request.path, plain)
     if "caller" in takes:
         values["caller"] = caller
     if "ctx" in takes:
@@ -152,17 +152,36 @@ def _strings(model: type[BaseModel], values: dict[str, Any], where: str) -> Base
         raise _invalid(error, where) from None
 
 
-async def _body(model: type[BaseModel], request: web.Request) -> BaseModel:
+async def _body(model: type[BaseModel], request: web.Request, settings: Settings) -> tuple[BaseModel, Any]:
+    """The body as its model, and as plain JSON.
+
+    Raises:
+        InvalidRequest: it does not have that form.
+        web.HTTPException: as `bodies.read`; 415 when it is no JSON.
+    """
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType()
+    text = await bodies.read(request, settings.balancer.body_max_bytes, settings.http.body_s)
     try:
-        return model.model_validate_json(await request.read())
+        made = model.model_validate_json(text)
     except ValidationError as error:
         raise _invalid(error, "body") from None
+    # What has passed the model is neither deep nor does it hold enormous numbers.
+    return made, json.loads(text, object_pairs_hook=_each_once)
 
 
-async def _key(request: web.Request) -> IdempotencyKey:
-    """The header, and a hash that does not change with spaces or the order of fields.
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object; refuses one in which a name stands twice: two readers would take different values for it."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise invalid_field(f"body.{name}"[:200], "This field stands twice in one object. Send it once.", "doubled")
+        found[name] = value
+    return found
+
+
+def _key(request: web.Request) -> str:
+    """The header.
 
     Raises:
         InvalidRequest: ``idempotency_key_missing``, or a key with other than 1 to 128 visible ASCII characters.
@@ -175,8 +194,29 @@ async def _key(request: web.Request) -> IdempotencyKey:
             "The Idempotency-Key is not one.",
             errors=[{"field": f"header.{KEY_HEADER}", "kind": "pattern", "message": "1 to 128 visible ASCII characters"}],
         )
-    plain = json.dumps(json.loads(await request.read()), sort_keys=True, separators=(",", ":"))
-    return IdempotencyKey(key, hashlib.sha256(f"{request.path}\n{plain}".encode()).hexdigest())
+    return key
+
+
+def _idempotency_key(key: str, path: str, body: Any) -> IdempotencyKey:
+    """The key with a hash that does not change with spaces or the order of fields."""
+    plain = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return IdempotencyKey(key, hashlib.sha256(f"{path}\n{plain}".encode()).hexdigest())
+
+
+@web.middleware
+async def in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give up whatever takes longer than `[balancer] request_max_s`, on every route.
+
+    Raises:
+        web.HTTPGatewayTimeout: it did.
+    """
+    try:
+        async with asyncio.timeout(request.app[CONTEXT].settings.balancer.request_max_s) as limit:
+            return await handler(request)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise web.HTTPGatewayTimeout from None
 
 
 def _invalid(error: ValidationError, where: str) -> InvalidRequest:

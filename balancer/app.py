@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import resource
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -14,7 +15,7 @@ import redis
 from aiohttp import ClientSession, web
 from aiohttp.abc import AbstractAccessLogger
 
-from balancer import api, auth, loops, problems, verify
+from balancer import addresses, api, auth, loops, problems, verify
 from balancer.context import Context
 from balancer.db import Database
 from balancer.door import Door
@@ -36,6 +37,8 @@ from shared.settings import Settings
 SHUTDOWN_S = 22.0
 # How often it is looked whether the last connection is gone.
 LOOK_S = 0.02
+# Files of a balancer that are no connection of a caller's: database, Redis, Steam, logs.
+FILES_BESIDE = 200
 STEAM_HEADERS = {"Origin": "https://steamcommunity.com", "Referer": "https://steamcommunity.com/"}
 
 _log = log.get(__name__)
@@ -50,10 +53,11 @@ def build(settings: Settings) -> web.Application:
         SettingsError: the master key cannot be read.
     """
     master = MasterKey.read(settings.balancer.master_key_file)
-    app = web.Application(middlewares=[problems.middleware], client_max_size=settings.balancer.body_max_bytes)
+    app = web.Application(middlewares=[problems.middleware, api.in_time], client_max_size=settings.balancer.body_max_bytes)
     app.add_routes(ROUTES)
     app[problems.STOPPING] = problems.Stopping()
     app[docs.DOCUMENT] = _description()
+    app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)
     app[auth.KEYS] = auth.Keys()
     app[events.NEWEST] = events.Newest()
     app[verify_pages.TRIES] = verify.Tries()
@@ -198,13 +202,14 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         SettingsError: the address cannot be listened on, or the master key not be read.
     """
     app = build(settings)
-    runner = Runner(app, access_log_class=AccessLog, shutdown_timeout=SHUTDOWN_S)
+    runner = Runner(app, settings, access_log_class=AccessLog, shutdown_timeout=SHUTDOWN_S)
     wanted = settings.balancer
     try:
         door = await Door.open(wanted.host, wanted.port, share=wanted.share_port)
     except OSError as error:
         said = f"[balancer] cannot listen on {wanted.host}, port {wanted.port}: {error.strerror}"
         raise SettingsError(f"{said}; {_where_to_listen(error)}") from error
+    _allow_files(settings.http.connections_max + FILES_BESIDE)
     try:
         await runner.setup()
         server = runner.server
@@ -216,6 +221,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     finally:
         door.close()
         await runner.cleanup()
+
+
+def _allow_files(wanted: int) -> None:
+    """Let this process have as many files as it may have connections, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _leave(app: web.Application, server: web.Server, door: Door) -> None:

@@ -110,12 +110,24 @@ HTTP_CODES = {
     504: "request_timeout",
 }
 HTTP_DETAILS = {
+    408: "The body did not come in time; send it in one go.",
     404: "There is nothing at this address; /openapi.json lists what there is.",
     405: "This address does not know this method.",
     413: "The body is larger than this service takes.",
     415: "The body must be JSON, with Content-Type: application/json.",
     504: "This took too long and was given up; the same request may be repeated with the same Idempotency-Key.",
 }
+
+
+class EncodingUnknown(web.HTTPUnsupportedMediaType):
+    """The body is packed in a way that we do not know."""
+
+    code = "encoding_unknown"
+    detail = "The body is packed in a way that this service does not know; send it plain, or as gzip, deflate or br."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Accept-Encoding": "gzip, deflate, br"})
+
 
 _OWN_FIELDS = frozenset({"type", "title", "status", "detail", "code", "retryable", "actor"})
 
@@ -185,9 +197,13 @@ def _response(status: int, body: dict[str, Any]) -> web.Response:
 
 def respond_http(error: web.HTTPException) -> web.Response:
     """aiohttp's own 404, 405, 413 … in the same shape; headers such as Allow are kept."""
-    response = respond_status(error.status)
-    if "Allow" in error.headers:
-        response.headers["Allow"] = error.headers["Allow"]
+    if isinstance(error, EncodingUnknown):
+        response = _response(error.status, _body(error.code, error.status, error.detail, "site"))
+    else:
+        response = respond_status(error.status)
+    for name in ("Allow", "Accept-Encoding"):
+        if name in error.headers:
+            response.headers[name] = error.headers[name]
     return response
 
 

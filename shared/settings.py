@@ -6,6 +6,7 @@ over it. An unknown key is an error, not a surprise: `load` names it, says where
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -59,6 +61,19 @@ def _whereabouts(url: str) -> str:
     return url
 
 
+def _listed(value: Any) -> Any:
+    """A list may come from the environment as one text with commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _network(text: str) -> str:
+    """Refuse what is no network; it is kept as it would be written."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(f"{text[:50]!r} is no network; write one as in 10.0.0.0/8, or a single address") from None
+
+
 class RedisSettings(_Section):
     url: Annotated[str, Field(pattern=r"^(redis|rediss|unix)://", repr=False), AfterValidator(_whereabouts)]
     timeout_s: Some
@@ -88,6 +103,7 @@ class BalancerSettings(_Section):
     stop_idle_s: Annotated[float, Field(ge=0, le=10)]
     bad_keys_max: Count
     bad_keys_forget_s: Some
+    trusted_proxies: Annotated[list[Annotated[str, AfterValidator(_network)]], BeforeValidator(_listed)]
 
     @model_validator(mode="after")
     def _room_for_message(self) -> BalancerSettings:
@@ -102,6 +118,18 @@ class BalancerSettings(_Section):
     def verify_url(self, token: str) -> str:
         """The address that stands first in an offer's message."""
         return self.site_url.rstrip("/") + VERIFY_PATH + token
+
+
+class HttpSettings(_Section):
+    """Of connections to the balancer."""
+
+    head_s: Some
+    body_s: Some
+    idle_s: Some
+    unread_s: Some
+    linger_s: Some
+    connections_max: Count
+    connections_per_address_max: Count
 
 
 class LimitSettings(_Section):
@@ -204,6 +232,7 @@ class Settings(_Section):
     redis: RedisSettings
     database: DatabaseSettings
     balancer: BalancerSettings
+    http: HttpSettings
     limits: LimitSettings
     trades: TradeSettings
     openid: OpenIdSettings

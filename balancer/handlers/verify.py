@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from aiohttp import ClientSession, web
 
-from balancer import addresses, api, openid, pages, schemas, verify
+from balancer import api, bodies, openid, pages, schemas, verify
 from balancer.context import Context
 from balancer.trades import Caller
 from shared.domain.ids import SteamId
@@ -109,7 +109,7 @@ async def sign_in(request: web.Request) -> web.Response:
 async def signed_in(request: web.Request) -> web.Response:
     """Back from Steam: checked in full, then a session is opened."""
     ctx = request.app[api.CONTEXT]
-    address = addresses.of(request)
+    address = request.app[api.NETWORKS].of(request)
     now = ctx.clock.monotonic()
     state, _, token = request.cookies.get(STATE_COOKIE, "").partition(".")
     try:
@@ -170,10 +170,10 @@ async def _form(request: web.Request) -> web.Response:
     """The signed-in player's own check: uses the token up if it is his."""
     ctx = request.app[api.CONTEXT]
     try:
-        form = await request.post()
-    except (ValueError, LookupError):  # bytes that are no text, or text in no known encoding
+        form = await bodies.read_form(request, ctx.settings.http.body_s)
+    except ValueError:
         return _refused(403, *NOT_OUR_FORM)
-    token, csrf = str(form.get("token", ""))[:100], str(form.get("csrf", ""))[:100]
+    token, csrf = form.get("token", "")[:100], form.get("csrf", "")[:100]
     session_id = request.cookies.get(SESSION_COOKIE)
     steam_id = await verify.signed_in(ctx, session_id)
     if steam_id is None or session_id is None:
@@ -182,7 +182,7 @@ async def _form(request: web.Request) -> web.Response:
     if not verify.csrf_is_right(session_id, csrf):
         return _refused(403, *NOT_OUR_FORM)
     try:
-        answer = await _checked(request, ctx, addresses.of(request), token, steam_id)
+        answer = await _checked(request, ctx, request.app[api.NETWORKS].of(request), token, steam_id)
     except RateLimited as error:
         return _trouble(error)
     if answer.ok:

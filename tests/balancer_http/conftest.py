@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
-from balancer_http.harness import BOTS, PLAYER, PRICES, READY_S, FakeBots, Service, held
+from aiohttp.test_utils import TestClient
+from balancer_http.harness import BOTS, PLAYER, PRICES, READY_S, FakeBots, Server, Service, held
 
 from balancer import api, reports
 from balancer.app import build
@@ -52,7 +52,7 @@ async def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     bots = FakeBots(settings.redis.url, ctx.master)
     bots.inventories[PLAYER] = [held(number) for number in range(1, 31)]
     working = asyncio.create_task(bots.work())
-    async with TestClient(TestServer(app)) as client:
+    async with TestClient(Server(app, settings)) as client:
         made = Service(client, bots)
         await made.add_client("site", "trade", "read", "operate")
         async with asyncio.timeout(READY_S):

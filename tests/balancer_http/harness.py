@@ -9,17 +9,20 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import redis.asyncio
-from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select
 
 from balancer import api, auth, models, repository
 from balancer.context import Context
+from balancer.serving import Runner
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
 from shared.messages import Heartbeat, Order, Report
 from shared.sealing import MasterKey
+from shared.settings import Settings
 
 BOTS = ("red-1", "red-2")
 PLAYER = "76561198000000002"
@@ -29,6 +32,8 @@ OTHER_URL = "https://steamcommunity.com/tradeoffer/new/?partner=39734275&token=A
 GOOD = "AK-47 | Redline (Field-Tested)"
 PRICES = {GOOD: 1200, "Sticker | Cheap": 3, "Souvenir AWP | Dragon Lore (Factory New)": 900_000, "Case": 55}
 READY_S = 120
+# For what has nothing to do with the database.
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def held(asset_id: int, name: str = GOOD, **changes: Any) -> HeldAsset:
@@ -122,6 +127,17 @@ class FakeBots:
         if order.kind == "send" and self.sends:
             return self.sends, {"offer_id": str(7_000_000_000 + next(self._numbers)), "state": 2}
         return None
+
+
+class Server(TestServer):
+    """A test server whose connections are the product's own."""
+
+    def __init__(self, app: web.Application, settings: Settings) -> None:
+        super().__init__(app)
+        self._settings = settings
+
+    async def _make_runner(self, **options: Any) -> Runner:
+        return Runner(self.app, self._settings, **options)
 
 
 class Service:
