@@ -23,6 +23,7 @@ CHANGEABLE = frozenset(
     {
         "accept_checks_partner",
         "access_token_s",
+        "api_takes_every_web_token",
         "codes_used_once",
         "bound_share",
         "confirmation_delay_s",
@@ -124,6 +125,8 @@ class SandboxSettings:
     multiajaxop_needs_origin: bool = True
     """Since 2025-02-12 (node-steamcommunity#351, steamguard-cli#438); aiosteampy 1.0 sends none."""
     access_token_s: int = 86_400
+    api_takes_every_web_token: bool = True
+    """Whether the Web API takes the access tokens of help, checkout and steam.tv too, beside those of community and store."""
     refresh_token_s: int = 207 * 86_400
     sign_in_session_s: int = 300
     password_key_s: int = 3600

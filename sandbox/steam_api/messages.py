@@ -44,6 +44,7 @@ class Call:
     """Where the connection comes from."""
     struck: list[str] = field(default_factory=list)
     """The kinds of trouble that struck this request."""
+    wants_protobuf: bool = False
     hidden_confirmations: set[int] = field(default_factory=set)
     inventory_is_empty: bool = False
     inventory_age_s: float = 0.0

@@ -14,6 +14,7 @@ COOKIE_AUDIENCES = {
     "steam.tv": "web:steamtv",
 }
 API_AUDIENCES = frozenset({"web:community", "web:store", "mobile", "client"})
+OTHER_WEB_AUDIENCES = frozenset({"web:help", "web:checkout", "web:steamtv"})
 API_KEY = re.compile(r"[0-9A-Fa-f]{32}")
 
 
@@ -42,9 +43,10 @@ def signed_in(call: Call) -> Account | None:
 
 
 def token_account(call: Call) -> Account | None:
-    """The account of the parameter `access_token`; refresh tokens are none."""
+    """The account of the parameter `access_token`: any website's token, unless set otherwise; refresh tokens are none."""
+    taken = API_AUDIENCES | (OTHER_WEB_AUDIENCES if call.world.settings.api_takes_every_web_token else frozenset())
     found = valid_claims(call, call.value("access_token"))
-    if found is None or found[1].is_refresh or API_AUDIENCES.isdisjoint(found[1].audience):
+    if found is None or found[1].is_refresh or taken.isdisjoint(found[1].audience):
         return None
     call.known_as = found[0]
     return found[0]

@@ -9,7 +9,20 @@ from sandbox import timeline
 from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.record import Requests
-from sandbox.steam_api import apikey, community, confirmations, econ, inventory, offers, openid, session, signin, trouble, users
+from sandbox.steam_api import (
+    apikey,
+    community,
+    confirmations,
+    econ,
+    inventory,
+    offers,
+    openid,
+    protobuf,
+    session,
+    signin,
+    trouble,
+    users,
+)
 from sandbox.steam_api.messages import API, COMMUNITY, LOGIN, STORE, Answer, Call, Values, html
 from sandbox.tokens import Tokens
 from sandbox.world import World
@@ -126,8 +139,10 @@ class Steam:
         """Let the world catch up, find the handler, and let trouble have its say."""
         timeline.advance(self.world, call.now)
         handler = _find(call)
+        unreadable = protobuf.unpack(call)
         session.identify(call)
-        answer = trouble.answer(call, handler)
+        answer = unreadable or trouble.answer(call, handler)
+        protobuf.pack(call, answer)
         self.requests.note(call, answer)
         return answer
 

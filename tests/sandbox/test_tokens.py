@@ -110,3 +110,19 @@ def test_the_server_time_is_the_real_one(bench):
 
     assert abs(int(answer["server_time"]) - time.time()) < 200
     assert isinstance(answer["server_time"], str)
+
+
+def test_the_web_api_takes_the_tokens_of_all_five_sites(bench, bot):
+    """Whether it takes those of help, checkout and steam.tv is a setting; a refresh token it never takes."""
+    tokens = {c.domain: c.value.partition("%7C%7C")[2] for c in bot._session.cookies if c.name == "steamLoginSecure"}
+    refresh = next(c.value.partition("%7C%7C")[2] for c in bot._session.cookies if c.name == "steamRefresh_steam")
+    url, session = f"{API}/IEconService/GetTradeOffersSummary/v1", bench.session()
+
+    def taken():
+        return {host for host, token in tokens.items() if session.get(url, params={"access_token": token}).status_code == 200}
+
+    assert len(tokens) == 5
+    assert taken() == set(tokens)
+    bench.change(api_takes_every_web_token=False)
+    assert taken() == {"steamcommunity.com", "store.steampowered.com"}
+    assert session.get(url, params={"access_token": refresh}).status_code == 401
