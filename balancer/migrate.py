@@ -30,7 +30,7 @@ def upgrade(url: str, revision: str = "head") -> None:
     """
     with _locked(url) as connection:
         config = _config(connection)
-        _refuse_newer(connection, config)
+        refuse_newer(connection)
         command.upgrade(config, revision)
 
 
@@ -40,15 +40,19 @@ def downgrade(url: str, revision: str = "base") -> None:
         command.downgrade(_config(connection), revision)
 
 
-def _refuse_newer(connection: Connection, config: Config) -> None:
-    """Whoever wrote a revision that we do not have may have put things there that we would not heed."""
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+def refuse_newer(connection: Connection) -> None:
+    """Whoever wrote a revision that we do not have may have put things there that we would not heed.
+
+    Raises:
+        SettingsError.
+    """
+    known = {script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()}
     there = MigrationContext.configure(connection).get_current_heads()
     unknown = sorted(set(there) - known)
     if unknown:
         raise SettingsError(
-            f"The database is of a newer release (revision {', '.join(unknown)}; this one knows up to {max(known)}). "
-            "Start that release, or restore a backup that this one made."
+            f"The database is of a newer release (revision {', '.join(unknown)}, this one knows up to {max(known)}); "
+            "start that release, or restore a backup that this one made"
         )
 
 

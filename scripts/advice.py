@@ -28,6 +28,8 @@ from shared.log import redact_text
 if TYPE_CHECKING:
     from shared.settings import Settings
 
+WHAT_TO_DO = "\n  What to do: "
+
 _DATABASE = (
     (r'role "([^"]*)" does not exist', "create that user (`createuser --pwprompt NAME`), or name another in [database] url"),
     (r'database "([^"]*)" does not exist', "create it (`createdb --owner USER NAME`), or name another in [database] url"),
@@ -131,7 +133,7 @@ def _do_about_database(driver: BaseException, said: str) -> str:
     if isinstance(driver, sqlite3.Error):
         known = _SQLITE.get(getattr(driver, "sqlite_errorcode", 0) & 0xFF)
         if known:
-            return known.format(user=_me())
+            return known.format(user=me())
     return _first_match(_DATABASE, said) or "look at [database] url and at the database's log; `fleet config check` tries it"
 
 
@@ -152,10 +154,10 @@ def _file(error: OSError) -> str:
         names = [str(Path(os.fsdecode(name)).absolute()) for name in (error.filename, error.filename2) if name is not None]
         what = f"{' → '.join(names)}: {what}"
     do = _FILES.get(error.errno or 0, "put that right, then run this again")
-    return _two(what, do.format(user=_me()))
+    return _two(what, do.format(user=me()))
 
 
-def _me() -> str:
+def me() -> str:
     """The user that this process acts as."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
@@ -193,4 +195,4 @@ def _first_line(error: BaseException) -> str:
 
 
 def _two(what: str, do: str) -> str:
-    return f"{what}\n  What to do: {do}."
+    return f"{what}{WHAT_TO_DO}{do}."

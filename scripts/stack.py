@@ -38,6 +38,8 @@ STOP_S = 40.0
 # Below those that Linux, macOS and Windows take for outgoing connections.
 SERVER_PORTS = range(15_000, 32_000)
 
+NOT_FOR_HOSTS = ("balancer", "database", "limits", "openid")
+
 # What a fleet against a sandbox can afford: the sandbox has no limits of calls, and its days last seconds. But it refuses two
 # confirmations of one bot within a second as Steam does, so that spacing stays.
 QUICK: dict[str, dict[str, Any]] = {
@@ -376,7 +378,8 @@ class Stack:
                 "group": {key: config.parent / name for key, name in places.items()},
                 "steam": {"base_url": self.steam_url},
             }
-            private_files.replace(config, _toml(_merge(QUICK, common, host, self.wish.overrides)))
+            mine = {section: keys for section, keys in self.wish.overrides.items() if section not in NOT_FOR_HOSTS}
+            private_files.replace(config, _toml(_merge(QUICK, common, host, mine)))
 
     def _prepare_keys(self) -> None:
         self.say("making keys, filling the vaults")

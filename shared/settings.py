@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
-import tomllib
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,12 +27,12 @@ from pydantic import (
 )
 
 from shared.errors import SettingsError
+from shared.settings_text import Place, Written, merge, parse, unknown
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
 Some = Annotated[float, Field(gt=0, le=366 * 86400)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
-ENV_PREFIX = "FLEET__"
 VERIFY_PATH = "/verify/"
 MESSAGE_MAX = 128
 MESSAGE_ROOM_MIN = 20
@@ -248,86 +247,37 @@ def default_toml() -> str:
     return resources.files("config").joinpath("default.toml").read_text(encoding="utf-8")
 
 
-def _parse(text: str, where: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where}: not TOML: {error}") from error
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that keeps the settings from being read. ``key`` is empty when it is about a whole section."""
+
+    section: str
+    key: str
+    text: str
+    place: Place
+
+    def __str__(self) -> str:
+        name = f"[{self.section}] {self.key}".strip()
+        where = str(self.place)
+        if self.place.variable:
+            return f"{where}: {self.text}"
+        return f"{where}: {name}: {self.text}" if where else f"{name}: {self.text}"
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
+def names() -> dict[str, list[str]]:
+    """Every setting there is: the keys by section."""
+    models = {section: field.annotation for section, field in Settings.model_fields.items()}
+    return {section: list(model.model_fields) for section, model in models.items() if issubclass(model, BaseModel)}  # type: ignore[arg-type,union-attr]
 
 
-def _from_environment(environ: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in environ.items():
-        if name.startswith(ENV_PREFIX):
-            section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
-            found.setdefault(section, {})[key] = value
-    return found
-
-
-def _line_of(text: str, section: str, key: str) -> int | None:
-    """The line in a TOML text on which ``key`` of ``[section]`` stands (``section`` itself, without a key), counted from 1."""
-    above = True
-    inside = False
-    here = rf"[\"']?{re.escape(key)}[\"']?\s*="
-    dotted = rf"{re.escape(section)}\s*\." + rf"\s*{here}" if key else rf"[\"']?{re.escape(section)}[\"']?\s*[=.]"
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[([^\]]+)\]", line):
-            above = False
-            inside = header[1].strip() == section
-            if inside and not key:
-                return number
-        elif (above or inside) and re.match(r"\s*" + (dotted if above else here), line):
-            return number
-    return None
-
-
-def _variable_of(section: str, key: str) -> str | None:
-    """The environment variable that sets ``key`` of ``section``, or anything in it without a key."""
-    name = f"{ENV_PREFIX}{section}__{key}".upper()
-    whole = name.removesuffix("__")
-    return next(
-        (each for each in os.environ if each.upper() in (name, whole) or (not key and each.upper().startswith(name))), None
-    )
-
-
-def _allowed(section: str, key: str) -> str:
-    field = Settings.model_fields.get(section)
-    if field is None:
-        return "the sections are " + ", ".join(Settings.model_fields)
-    model = field.annotation
-    if not key and f"{ENV_PREFIX}{section}".upper() in (each.upper() for each in os.environ):
-        return f"a variable is named as in {ENV_PREFIX}BALANCER__PORT"
-    if not key or not (isinstance(model, type) and issubclass(model, BaseModel)) or key in model.model_fields:
-        return ""
-    return f"[{section}] has the keys " + ", ".join(model.model_fields)
-
-
-def _explain(error: ValidationError, texts: dict[str, str]) -> str:
-    lines = []
-    for problem in error.errors(include_url=False, include_input=False):
-        names = [str(part) for part in problem["loc"]]
-        section, key = names[0], names[1] if len(names) > 1 else ""
-        place = f"[{section}] {key}".strip()
-        for name, text in texts.items():
-            line = _line_of(text, section, key)
-            if line:
-                place = f"{name}, line {line}: {place}"
-                break
-        else:
-            if variable := _variable_of(section, key):
-                place = f"variable {variable}"
-        said = "no such setting" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
-        more = _allowed(section, key)
-        lines.append(f"{place}: {said}" + (f"; {more}" if more else ""))
-    return "\n".join(lines)
+def _problems(error: ValidationError, written: Written) -> list[Problem]:
+    found = []
+    for each in error.errors(include_url=False, include_input=False):
+        section, key = [*(str(part) for part in each["loc"]), ""][:2]
+        no_such = each["type"] == "extra_forbidden"
+        text = unknown(names(), section, key) if no_such else each["msg"].removeprefix("Value error, ")
+        found.append(Problem(section, key, text, written.place(section, key)))
+    return sorted(found, key=lambda problem: problem.place.order())
 
 
 def load(path: Path | None = None, overrides: dict[str, dict[str, Any]] | None = None) -> Settings:
@@ -336,18 +286,40 @@ def load(path: Path | None = None, overrides: dict[str, dict[str, Any]] | None =
     Raises:
         SettingsError: a file cannot be read, a key is unknown or a value is bad; the message has a line for each.
     """
-    values = _parse(default_toml(), "default.toml")
-    texts: dict[str, str] = {}
-    if path is not None:
+    written = Written.read(path, os.environ)
+    settings, problems = understand(written, overrides)
+    if problems or settings is None:
+        raise SettingsError("\n".join(str(problem) for problem in problems))
+    return settings
+
+
+def understand(written: Written, overrides: dict[str, dict[str, Any]] | None = None) -> tuple[Settings | None, list[Problem]]:
+    """The settings, and what is wrong with them, by line. What is wrong is left out of them: its default stands there.
+
+    ``None`` instead of settings when they cannot be had even so.
+
+    Raises:
+        SettingsError: the file is not TOML.
+    """
+    told = written.values()
+    problems: list[Problem] = []
+    for _ in range(2):
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"cannot read the settings file {path}: {error}") from error
-        texts[str(path)] = text
-        values = _merge(values, _parse(text, str(path)))
-    values = _merge(values, _from_environment(dict(os.environ)))
-    values = _merge(values, overrides or {})
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(_explain(error, texts)) from None
+            defaults = parse(default_toml(), "default.toml")
+            return Settings.model_validate(merge(merge(defaults, told), overrides or {})), problems
+        except ValidationError as error:
+            found = _problems(error, written)
+            problems = problems or found
+            told = _without(told, found)
+    return None, problems
+
+
+def _without(told: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """What was written, less what is wrong in it."""
+    kept = {section: dict(keys) for section, keys in told.items() if isinstance(keys, dict)}
+    for problem in problems:
+        if problem.key and problem.section in Settings.model_fields:
+            kept.get(problem.section, {}).pop(problem.key, None)
+        else:
+            kept.pop(problem.section, None)
+    return kept

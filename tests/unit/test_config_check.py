@@ -1,0 +1,477 @@
+"""`fleet config check`: what is unsafe or cannot work in whole settings and around them, by line, with what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from balancer import migrate
+from bot_worker.vault import Account, Vault
+from scripts import config_facts, config_findings
+from scripts.config_findings import BALANCER, HOST
+from scripts.embedded import PostgresServer
+from scripts.fleet import main
+from shared import settings
+from shared.sealing import MasterKey
+
+SECRET = "AAECAwQFBgcICQoLDA0ODxAREhM="
+EITHER = frozenset({BALANCER, HOST})
+# A fleet as one would run it: nothing about it is to be said.
+GOOD: dict[str, dict[str, Any]] = {
+    "redis": {"url": "rediss://balancer:hidden@redis.example:6379/0"},
+    "database": {"url": "postgresql+psycopg://fleet:hidden@db.example/fleet?sslmode=verify-full"},
+    "balancer": {"site_url": "https://site.example"},
+}
+SANDBOX = {
+    "openid": {"endpoint": "http://127.0.0.1:9/openid/login", "identity_prefix": "http://127.0.0.1:9/openid/id/"},
+    "steam": {"base_url": "http://127.0.0.1:8"},
+}
+Overrides = dict[str, dict[str, Any]]
+
+
+def laid(*layers: Overrides) -> Overrides:
+    """Later layers over earlier ones."""
+    merged: Overrides = {}
+    for layer in layers:
+        for section, keys in layer.items():
+            merged[section] = {**merged.get(section, {}), **keys}
+    return merged
+
+
+def found(*layers: Overrides) -> set[tuple[str, str]]:
+    """Level and setting of everything that is said without looking around."""
+    return {(each.level, each.setting) for each in config_findings.find(settings.load(overrides=laid(*layers)), EITHER, None)}
+
+
+def one(setting: str, value: Any) -> Overrides:
+    section, _, key = setting.partition(".")
+    return {section: {key: value}}
+
+
+def test_nothing_is_said_of_a_good_fleet() -> None:
+    assert found(GOOD) == set()
+
+
+def test_nothing_is_said_of_a_sandbox_on_this_machine() -> None:
+    quick = {"pace": {"sign_in_s": 0.0, "confirm_s": 0.0}, "trades": {"settle_margin_s": 1.0, "retry_after_s": 2.0}}
+    assert found({"redis": {"url": "unix:///run/redis.sock"}}, SANDBOX, quick) == set()
+
+
+# What is written, over a good fleet, and what is said of it.
+WRONG: list[tuple[Overrides, str, str]] = [
+    (one("redis.url", "redis://redis.example/0"), "error", "redis.url"),
+    (one("redis.url", "redis://user:pw@redis.example/0"), "warning", "redis.url"),
+    (one("redis.url", "rediss://:pw@redis.example/0"), "warning", "redis.url"),
+    (one("redis.url", "rediss://10.0.0.5/0"), "error", "redis.url"),
+    (one("redis.url", "rediss://user@redis.example/0"), "error", "redis.url"),
+    (one("redis.url", "rediss://u:pw@redis.example/0?ssl_cert_reqs=none"), "error", "redis.url"),
+    (one("redis.timeout_s", 1.0), "error", "redis.timeout_s"),
+    (one("redis.timeout_s", 15.0), "error", "redis.timeout_s"),
+    (one("database.url", "sqlite:///"), "error", "database.url"),
+    (one("database.url", "sqlite:///:memory:"), "error", "database.url"),
+    (one("database.url", "postgresql+psycopg://fleet:pw@db.example/fleet"), "warning", "database.url"),
+    (
+        laid(one("database.url", "sqlite:///f.db"), one("database.sqlite_synchronous", "NORMAL")),
+        "warning",
+        "database.sqlite_synchronous",
+    ),
+    (laid(one("balancer.host", "0.0.0.0"), one("balancer.site_url", "http://site.example")), "error", "balancer.host"),
+    (laid(one("balancer.host", "::"), one("balancer.site_url", "http://localhost:8420")), "error", "balancer.host"),
+    (laid(one("balancer.host", ""), one("balancer.site_url", "http://site.example")), "error", "balancer.host"),
+    (one("balancer.host", "0.0.0.0"), "warning", "balancer.host"),
+    (one("balancer.host", "192.0.2.7"), "warning", "balancer.host"),
+    (one("balancer.site_url", "http://site.example"), "error", "balancer.site_url"),
+    (one("balancer.site_url", "http://127.0.0.1:8420"), "warning", "balancer.site_url"),
+    (one("balancer.site_url", "https://192.168.1.5"), "warning", "balancer.site_url"),
+    (one("balancer.site_url", "http://localhost:8080"), "warning", "balancer.site_url"),
+    (one("balancer.site_url", "https://me:pw@site.example"), "error", "balancer.site_url"),
+    (one("balancer.port", 0), "warning", "balancer.port"),
+    (one("balancer.port", 443), "warning", "balancer.port"),
+    (one("balancer.prices_check_s", 86400.0), "warning", "balancer.prices_check_s"),
+    (one("balancer.body_max_bytes", 1000), "warning", "balancer.body_max_bytes"),
+    (one("balancer.body_max_bytes", 10_000_000), "", ""),
+    (one("limits.request_items_max", 2000), "", ""),
+    (laid(one("limits.request_items_max", 2000), one("balancer.body_max_bytes", 65536)), "warning", "balancer.body_max_bytes"),
+    (one("balancer.heartbeat_read_s", 30.0), "error", "balancer.heartbeat_read_s"),
+    (one("balancer.request_max_s", 46.0), "", ""),
+    (one("trades.inventory_wait_s", 40.0), "error", "balancer.request_max_s"),
+    (one("balancer.bad_keys_max", 5000), "warning", "balancer.bad_keys_max"),
+    (one("balancer.bad_keys_forget_s", 1.0), "warning", "balancer.bad_keys_forget_s"),
+    (one("limits.offers_per_bot_max", 50), "error", "limits.offers_per_bot_max"),
+    (one("limits.offers_per_bot_max", 4), "warning", "limits.offers_per_partner_max"),
+    (one("limits.offers_per_partner_max", 6), "error", "limits.offers_per_partner_max"),
+    (one("limits.bot_items_max", 1001), "error", "limits.bot_items_max"),
+    (one("limits.bot_items_max", 50), "error", "limits.trade_items_max"),
+    (one("limits.item_value_min_cents", 0), "warning", "limits.item_value_min_cents"),
+    ({"limits": {"approval_above_cents": 100, "approval_window_s": 0.0}}, "warning", "limits.approval_window_s"),
+    (one("trades.offer_timeout_s", 2000.0), "error", "trades.offer_timeout_s"),
+    (one("trades.token_lifetime_s", 600.0), "error", "trades.offer_timeout_s"),
+    (one("trades.token_lifetime_s", 200_000.0), "warning", "trades.token_lifetime_s"),
+    (one("trades.offer_timeout_s", 15 * 86400.0), "warning", "trades.offer_timeout_s"),
+    (one("trades.confirm_give_up_s", 1800.0), "warning", "trades.confirm_give_up_s"),
+    (one("trades.find_s", 3600.0), "error", "trades.find_max_s"),
+    (one("trades.watch_s", 1800.0), "error", "trades.watch_s"),
+    (one("trades.watch_s", 90.0), "warning", "trades.watch_s"),
+    (one("trades.sweep_s", 120.0), "error", "trades.sweep_s"),
+    (one("trades.audit_again_s", 3600.0), "warning", "trades.audit_again_s"),
+    (one("trades.audit_again_s", 5.0), "warning", "trades.audit_again_s"),
+    (one("trades.audit_every_s", 100_000.0), "warning", "trades.audit_every_s"),
+    (one("trades.protection_look_s", 100_000.0), "warning", "trades.protection_look_s"),
+    (one("trades.inventory_cache_s", 3600.0), "warning", "trades.inventory_cache_s"),
+    (one("trades.decline_s", 100_000.0), "warning", "trades.decline_s"),
+    (one("trades.items_look_s", 7200.0), "warning", "trades.items_look_s"),
+    (one("trades.settle_again_s", 100_000.0), "warning", "trades.settle_again_s"),
+    (one("trades.settle_margin_s", 60.0), "warning", "trades.settle_margin_s"),
+    (one("trades.purge_after_s", 86400.0), "error", "trades.purge_after_s"),
+    (one("trades.retry_after_s", 0.0), "warning", "trades.retry_after_s"),
+    (one("trades.order_in_hand_s", 30.0), "error", "trades.order_in_hand_s"),
+    (one("trades.order_expiry_s", 3.0), "error", "trades.order_expiry_s"),
+    (one("pace.send_s", 120.0), "error", "trades.order_expiry_s"),
+    (one("trades.unknown_offer_cancel_s", 1800.0), "error", "trades.unknown_offer_cancel_s"),
+    (one("trades.absent_after_s", 5.0), "error", "trades.absent_after_s"),
+    (one("openid.endpoint", "http://steamcommunity.com/openid/login"), "error", "openid.endpoint"),
+    (one("openid.endpoint", "http://openid.example/login"), "error", "openid.endpoint"),
+    (one("openid.endpoint", "https://steamcommunity.com.example/openid/login"), "error", "openid.endpoint"),
+    (one("openid.endpoint", "http://127.0.0.1:9/openid/login"), "error", "openid.identity_prefix"),
+    (one("openid.endpoint", "http://127.0.0.1:9/openid/login"), "error", "openid.endpoint"),
+    (one("openid.identity_prefix", "https://elsewhere.example/openid/id/"), "error", "openid.identity_prefix"),
+    (one("openid.nonce_max_age_s", 86400.0), "warning", "openid.nonce_max_age_s"),
+    (one("openid.session_s", 604800.0), "warning", "openid.session_s"),
+    (one("group.offline_after_s", 2.0), "error", "group.offline_after_s"),
+    (one("group.offline_after_s", 4.0), "warning", "group.offline_after_s"),
+    (one("group.heartbeat_s", 7.0), "warning", "group.offline_after_s"),
+    (one("group.lease_s", 5.0), "error", "redis.timeout_s"),
+    (one("group.restart_min_s", 61.0), "error", "group.restart_max_s"),
+    (one("group.stop_s", 300.0), "warning", "group.stop_s"),
+    (one("group.stop_s", 5.0), "warning", "group.stop_s"),
+    (one("steam.base_url", "https://steam.example"), "error", "steam.base_url"),
+    (one("steam.base_url", "http://127.0.0.1:8"), "error", "steam.base_url"),
+    (one("steam.access_token_margin_s", 86400.0), "error", "steam.access_token_margin_s"),
+    (one("steam.read_timeout_s", 3.0), "warning", "steam.read_timeout_s"),
+    (one("steam.connect_timeout_s", 200.0), "error", "trades.order_in_hand_s"),
+    (one("steam.user_agent", "python-requests/2"), "warning", "steam.user_agent"),
+    *(
+        (one(f"pace.{key}", 0.0), "warning", f"pace.{key}")
+        for key in ("sign_in_s", "send_s", "confirm_s", "confirm_list_s", "read_s", "inventory_s")
+    ),
+    (one("pace.retry_s", 0.01), "warning", "pace.retry_s"),
+    (one("clock.offset_s", 60.0), "error", "clock.offset_s"),
+    (one("group.vault_file", ".fleet/master.key"), "error", "group.vault_file"),
+    (one("balancer.prices_file", ".fleet/master.key"), "error", "balancer.prices_file"),
+    (laid(one("database.url", "sqlite:///same"), one("balancer.prices_file", "same")), "error", "database.url"),
+]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "level", "setting"), WRONG, ids=lambda value: json.dumps(value) if isinstance(value, dict) else value
+)
+def test_what_is_unsafe_or_cannot_work_is_found(wrong: Overrides, level: str, setting: str) -> None:
+    if level:
+        assert (level, setting) in found(GOOD, wrong)
+    else:
+        assert found(GOOD, wrong) == set()
+
+
+def test_every_finding_says_what_to_do() -> None:
+    for wrong, _, _ in WRONG:
+        for each in config_findings.find(settings.load(overrides=laid(GOOD, wrong)), EITHER, None):
+            assert each.text and each.do and not each.do.endswith("."), each
+            assert "hidden" not in each.text + each.do and "pw@" not in each.text + each.do
+            for name in (each.setting, *each.also):
+                section, _, key = name.partition(".")
+                assert key in settings.names()[section]
+
+
+def test_a_part_is_told_only_what_concerns_it() -> None:
+    read = settings.load(overrides=laid(GOOD, one("steam.base_url", "https://steam.example"), one("balancer.port", 0)))
+    named = {part: {each.setting for each in config_findings.find(read, frozenset({part}), None)} for part in EITHER}
+    assert named == {BALANCER: {"balancer.port"}, HOST: {"steam.base_url"}}
+    assert config_findings.parts_of({"balancer": {}, "redis": {}}) == {BALANCER}
+    assert config_findings.parts_of({"group": {}, "pace": {}}) == {HOST}
+    assert config_findings.parts_of({"redis": {}}) == EITHER
+
+
+# --- the command ---------------------------------------------------------------------------------------------
+
+
+def checked(config: Path | None, *options: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
+    arguments = ["--config", str(config)] if config else []
+    done: Any = CliRunner().invoke(main, [*arguments, "config", "check", *options], env=environ or {})
+    assert isinstance(done.exception, SystemExit | None), done.exception
+    return done.exit_code, done.output
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "my.toml"
+    path.write_text(text)
+    return path
+
+
+def test_what_is_found_stands_by_line_with_what_to_do(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "[limits]\noffers_per_bot_max = 50\n[trades]\noffer_timeout_s = 2400\nwathc_s = 5\n"
+        '[balancer]\nport = "x"\nsite_url = "http://site.example"\nhost = "0.0.0.0"\n',
+    )
+    status, said = checked(path, "--offline")
+    assert status == 2
+    lines = [line for line in said.splitlines() if line.startswith(("error: ", "warning: "))]
+    assert [line.split(": ")[1].partition(", ")[2] for line in lines] == [f"line {number}" for number in (2, 4, 5, 7, 8, 9)]
+    assert "[trades] wathc_s: no such setting; did you mean watch_s?" in said
+    assert said.count("What to do: ") == 4 and "What to do: make it at most token_lifetime_s." in said
+    assert said.splitlines()[-1] == "6 errors, no warnings"
+
+
+def test_a_default_that_does_not_go_with_what_is_written_is_told_at_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path, '[balancer]\nsite_url = "https://site.example"\n[trades]\nunknown_offer_cancel_s = 10\n')
+    assert "my.toml, line 4: [trades] unknown_offer_cancel_s: " in checked(path, "--offline")[1]
+    path = written(tmp_path, '[balancer]\nsite_url = "https://site.example"\n[trades]\ntoken_lifetime_s = 10\n')
+    assert "my.toml, line 4: [trades] token_lifetime_s (with [trades] offer_timeout_s): " in checked(path, "--offline")[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "did_you_mean"),
+    [
+        ("[balancer]\nprot = 1\n", "did you mean port?"),
+        ("[balancr]\nport = 1\n", "did you mean [balancer]?"),
+        ("port = 1\n", "did you mean [balancer] port?"),
+        ("[trades]\noffers_per_bot_max = 1\n", "did you mean offers_per_bot_max of [limits]?"),
+        ("[trades]\nofer_timeout = 1\n", "did you mean offer_timeout_s?"),
+    ],
+)
+def test_the_nearest_name_is_told(tmp_path: Path, text: str, did_you_mean: str) -> None:
+    status, said = checked(written(tmp_path, text), "--offline")
+    assert status == 2 and did_you_mean in said
+
+
+@pytest.mark.parametrize(
+    ("name", "do"),
+    [
+        ("FLEET_BALANCER_PORT", "set FLEET__BALANCER__PORT instead"),
+        ("FLEET_BALANCER__PORT", "set FLEET__BALANCER__PORT instead"),
+        ("fleet__balancer__port", "set FLEET__BALANCER__PORT instead"),
+        ("FLEET_REDIS_URL", "set FLEET__REDIS__URL instead"),
+        ("FLEET_SOMETHING_ELSE", "remove it"),
+    ],
+)
+def test_a_variable_that_looks_like_ours_and_is_not_is_told(tmp_path: Path, name: str, do: str) -> None:
+    path = written(tmp_path, '[balancer]\nsite_url = "https://site.example"\n')
+    status, said = checked(path, "--offline", environ={name: "8080", "FLEET_CONFIG": "x", "FLEET_VAULT_KEY": "x"})
+    assert status == 1 and f"warning: variable {name}: " in said and do in said
+    assert said.splitlines()[-1] == "no errors, 1 warning"
+
+
+def test_a_variable_that_is_ours_is_named_when_it_is_wrong(tmp_path: Path) -> None:
+    path = written(tmp_path, '[balancer]\nsite_url = "https://site.example"\n')
+    status, said = checked(path, "--offline", environ={"FLEET__LIMITS__OFFERS_PER_BOT_MAX": "50"})
+    assert status == 2 and "variable FLEET__LIMITS__OFFERS_PER_BOT_MAX: [limits] offers_per_bot_max: Steam takes 30" in said
+
+
+def test_programs_get_json(tmp_path: Path) -> None:
+    path = written(tmp_path, '[balancer]\nsite_url = "https://site.example"\n[limits]\nbot_items_max = 2000\n')
+    status, said = checked(path, "--offline", "--json")
+    [row] = json.loads(said)["findings"]
+    assert status == 2 and (row["level"], row["section"], row["key"]) == ("error", "limits", "bot_items_max")
+    assert (row["file"], row["line"], row["do"]) == (str(path), 4, "write at most 1000")
+
+
+def test_good_settings_are_fine(tmp_path: Path) -> None:
+    path = written(tmp_path, '[balancer]\nsite_url = "https://site.example"\n')
+    assert checked(path, "--offline") == (0, f"settings are fine: defaults and {path}\n")
+
+
+# --- what lies around the file -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that settings can name, as it should be."""
+    folder = tmp_path_factory.mktemp("whole")
+    folder.chmod(0o700)
+    MasterKey.create(folder / "master.key")
+    (folder / "prices.json").write_text('{"AK": 5}')
+    (folder / "prices.json").chmod(0o644)
+    migrate.upgrade(f"sqlite:///{folder}/fleet.db")
+    group = {"vault_file": folder / "vault", "vault_key_file": folder / "vault.key"}
+    vault = Vault.open(settings.load(overrides={"group": group}).group, create=True)
+    vault.put([Account("red-1", "one", "pw", "76561198000000001", SECRET, SECRET, "android:1")])
+    return folder
+
+
+@pytest.fixture
+def around(whole: Path, tmp_path: Path, redis_url: str) -> Path:
+    """A folder of its own, with settings that name what lies in it, and a Redis that answers."""
+    folder = tmp_path / "host"
+    shutil.copytree(whole, folder)
+    (folder / "my.toml").write_text(
+        f'[redis]\nurl = "{redis_url}"\n[database]\nurl = "sqlite:///{folder}/fleet.db"\n'
+        f'[balancer]\nsite_url = "https://site.example"\nmaster_key_file = "{folder}/master.key"\n'
+        f'prices_file = "{folder}/prices.json"\n'
+        f'[group]\nvault_file = "{folder}/vault"\nvault_key_file = "{folder}/vault.key"\nstatus_dir = "{folder}/run"\n'
+    )
+    return folder
+
+
+def test_nothing_is_said_when_all_is_there_and_answers(around: Path) -> None:
+    assert checked(around / "my.toml") == (0, f"settings are fine: defaults and {around}/my.toml\n")
+
+
+def test_an_empty_world_is_not_made_by_looking_at_it(around: Path) -> None:
+    for path in around.iterdir():
+        if path.name != "my.toml":
+            path.unlink()
+    status, said = checked(around / "my.toml")
+    assert status == 2 and [path.name for path in around.iterdir()] == ["my.toml"]
+    for name, do in (
+        ("master.key", "fleet keys new"),
+        ("prices.json", "cents"),
+        ("vault", "bots import"),
+        ("vault.key", "bots import"),
+    ):
+        assert f"there is no {around}/{name}" in said and do in said
+    assert "fleet.db" not in said  # the first start makes it
+    assert checked(around / "my.toml", "--offline")[0] == 0
+
+
+def revision(folder: Path) -> None:
+    with sqlite3.connect(folder / "fleet.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+
+
+AROUND: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
+    "master key open": (lambda at: (at / "master.key").chmod(0o644), "master_key_file", "may be read by others", "chmod 600"),
+    "master key is none": (lambda at: (at / "master.key").write_text("x"), "master_key_file", "64 hex digits", "your copy"),
+    "vault key open": (lambda at: (at / "vault.key").chmod(0o640), "vault_key_file", "may be read by others", "chmod 600"),
+    "vault of another key": (
+        lambda at: (at / "vault.key").write_text("ab" * 32),
+        "vault_file",
+        "was changed",
+        "saved together",
+    ),
+    "vault open": (lambda at: (at / "vault").chmod(0o604), "vault_file", "may be read by others", "chmod 600"),
+    "database open": (lambda at: (at / "fleet.db").chmod(0o644), "[database] url", "may be read by others", "fleet.db*"),
+    "database is none": (
+        lambda at: (at / "fleet.db").write_text("x" * 5000),
+        "[database] url",
+        "not a database",
+        "fleet restore",
+    ),
+    "database of a newer release": (revision, "[database] url", "newer release", "start that release"),
+    "database is a folder": (
+        lambda at: ((at / "fleet.db").unlink(), (at / "fleet.db").mkdir()),
+        "[database] url",
+        "is a folder",
+        "name another",
+    ),
+    "status is a file": (lambda at: (at / "run").touch(), "status_dir", "is no folder", "name another"),
+    "no prices": (lambda at: (at / "prices.json").write_text("{}"), "prices_file", "not one price", "whole cents"),
+    "prices are no prices": (lambda at: (at / "prices.json").write_text("[1"), "prices_file", "cannot be read", "whole cents"),
+    "prices that others may change": (
+        lambda at: (at / "prices.json").chmod(0o666),
+        "prices_file",
+        "others on this machine may change",
+        "go-w",
+    ),
+    "a folder that others may change": (lambda at: at.chmod(0o777), "master_key_file", "in the place of", "chmod go-w"),
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_what_is_wrong_around_the_file_is_found(around: Path, name: str) -> None:
+    change, setting, text, do = AROUND[name]
+    change(around)
+    status, said = checked(around / "my.toml")
+    lines = said.splitlines()
+    assert status == 2
+    [at] = [number for number, line in enumerate(lines) if setting in line and text in line]
+    assert lines[at].startswith("error: ") and "my.toml, line " in lines[at]
+    assert do in lines[at + 1]
+
+
+def test_what_cannot_be_made_is_told(around: Path) -> None:
+    config = around / "my.toml"
+    config.write_text(config.read_text().replace(f"{around}/fleet.db", "/dev/null/none/fleet.db"))
+    assert "cannot make /dev/null/none/fleet.db" in checked(config)[1]
+
+
+def test_a_settings_file_with_a_password_is_private(around: Path) -> None:
+    config = around / "my.toml"
+    config.write_text(config.read_text() + '[log]\nlevel = "info"\n')
+    config.write_text(config.read_text().replace("unix://", "unix://default:hidden@", 1))
+    config.chmod(0o644)
+    said = checked(config)[1]
+    assert f"{config} holds a password and may be read by others" in said and f"chmod 600 {config}" in said
+    assert "hidden" not in said
+    config.chmod(0o600)
+    assert "holds a password" not in checked(config)[1]
+
+
+def test_a_redis_and_a_listener_that_cannot_be_had_are_told(around: Path) -> None:
+    config = around / "my.toml"
+    config.write_text(config.read_text().replace('[redis]\nurl = "', '[redis]\nurl = "redis://127.0.0.1:1/0" #', 1))
+    config.write_text(config.read_text().replace("[balancer]\n", '[balancer]\nhost = "192.0.2.1"\n'))
+    said = checked(config)[1]
+    assert "line 2: [redis] url: Redis cannot be used" in said and "start Redis" in said
+    assert "line 6: [balancer] host: 192.0.2.1 cannot be listened on" in said
+
+
+def test_a_typed_or_given_vault_key_needs_no_file(around: Path, whole: Path) -> None:
+    (around / "vault.key").unlink()
+    key = (whole / "vault.key").read_text()
+    assert checked(around / "my.toml", environ={"FLEET_VAULT_KEY": key})[0] == 0
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda url: url, ""),
+        (lambda url: url.replace("/postgres?", "/no_such_db?"), "createdb --owner USER no_such_db"),
+        (lambda _url: "postgresql+psycopg://me:hidden@127.0.0.1:1/fleet", "start PostgreSQL"),
+    ],
+)
+def test_a_database_server_is_asked(around: Path, postgres: PostgresServer, change: Callable[[str], str], text: str) -> None:
+    config = around / "my.toml"
+    url = postgres.url("postgres")
+    assert "/postgres" in url
+    config.write_text(config.read_text().replace(f"sqlite:///{around}/fleet.db", change(url)))
+    config.chmod(0o600)
+    status, said = checked(config)
+    assert (status, text in said) == (2 if text else 0, True), said
+    assert "hidden" not in said
+
+
+def test_what_a_redis_tells_of_itself_is_heeded() -> None:
+    class Redis:
+        def __init__(self, **info: object) -> None:
+            self.told = info
+
+        def info(self) -> dict[str, object]:
+            return self.told
+
+    def remarks(**info: object) -> list[str]:
+        return [each.what for each in config_facts._how_redis_is(Redis(**info))]  # type: ignore[arg-type]
+
+    assert remarks(redis_version="7.0.15", role="master", maxmemory=0, maxmemory_policy="allkeys-lru") == []
+    assert "throws orders away" in remarks(redis_version="7.2.1", maxmemory=5, maxmemory_policy="allkeys-lru")[0]
+    assert "older" in remarks(redis_version="6.2.1")[0] and "replica" in remarks(role="slave")[0]
+
+
+def test_another_user_is_told_what_he_may_not_read(around: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    seen = config_facts.look_at(around / "master.key")
+    assert seen.there and seen.readable and seen.writable and not seen.open_to_others
+    file = config_facts.File(around / "master.key", there=True)
+    facts = config_facts.Facts(user="nobody", files={"balancer.master_key_file": file})
+    [told] = config_findings.find(settings.load(overrides=GOOD), EITHER, facts)
+    assert told.text == f"nobody may not read {around}/master.key"
