@@ -91,17 +91,25 @@ class Fleet:
         self._master = master
         self._sealed = Beats(client)
         self._db = db
+        # In order of color and number; the lists below are made of it once per refresh, so that a request costs the same
+        # whatever the size of the fleet.
         self._bots: dict[str, BotView] = {}
+        self._online: list[BotView] = []
+        self._readers: list[BotView] = []
         self._accounts: frozenset[str] = frozenset()
         self._maintenance = False
         self._beats: dict[str, Heartbeat] = {}
+        self._texts: dict[str, str] = {}  # those heartbeats as they were read
         limits = settings.limits
         self.limits = choose.Limits(limits.bot_items_max, limits.offers_per_bot_max, limits.trade_items_max)
         self._rooms = choose.Rooms(self.limits)
         self._choosing = threading.Lock()
 
     async def refresh(self) -> None:
-        """Read all heartbeats and all bot rows; a bot that is heard of for the first time gets a row. Repeatable."""
+        """Read all heartbeats and all bot rows; a bot that is heard of for the first time gets a row. Repeatable.
+
+        Only heartbeats that have changed are opened.
+        """
         rows = await self._db.look(_all_bots)
         known = {f"{row.color}-{row.bot_id}" for row in rows}
         self._beats = await asyncio.to_thread(self._read_beats, known)
@@ -116,7 +124,7 @@ class Fleet:
 
     def bots(self) -> list[BotView]:
         """Every known bot, ordered by color and number."""
-        return sorted(self._bots.values(), key=lambda bot: (bot.color, bot.bot_id))
+        return list(self._bots.values())
 
     @property
     def maintenance(self) -> bool:
@@ -131,8 +139,17 @@ class Fleet:
         return str(int(steam_id)) in self._accounts
 
     def online(self) -> list[BotView]:
-        """Those whose worker is signed in and was heard of lately, whatever their mode."""
-        return [bot for bot in self.bots() if bot.state == ONLINE]
+        """Those whose worker is signed in and was heard of lately, whatever their mode; ordered by color and number."""
+        return list(self._online)
+
+    @property
+    def count(self) -> int:
+        """How many bots are known."""
+        return len(self._bots)
+
+    @property
+    def online_count(self) -> int:
+        return len(self._online)
 
     async def set_mode(self, color: str, bot_id: int, mode: str) -> BotView:
         """Set what the operator wants of a bot (`BotMode`); setting it again changes nothing.
@@ -160,10 +177,10 @@ class Fleet:
         Raises:
             NoBotAvailable: none is online.
         """
-        candidates = [bot for bot in self.online() if bot.mode != BotMode.PAUSED]
-        if not candidates:
+        readers = self._readers
+        if not readers:
             raise NoBotAvailable(reason=choose.Refusal.NONE_ONLINE, retry_after_s=RETRY_AFTER_S)
-        return candidates[zlib.crc32(steam_id.encode()) % len(candidates)]
+        return readers[zlib.crc32(steam_id.encode()) % len(readers)]
 
     def choose(
         self, holdings: Mapping[str, int], n_items: int, color: str | None, barred: Collection[str] = ()
@@ -184,7 +201,10 @@ class Fleet:
 
     def _take_over(self, rows: list[Row[Any]]) -> None:
         views = [self._view(row) for row in rows]
+        views.sort(key=lambda view: (view.color, view.bot_id))
         self._bots = {view.name: view for view in views}
+        self._online = [view for view in views if view.state == ONLINE]
+        self._readers = [view for view in self._online if view.mode != BotMode.PAUSED]
         self._accounts = frozenset(view.steam_id for view in views)
         heard = [view for view in views if view.state != OFFLINE]
         self._maintenance = 2 * sum(view.reason == MAINTENANCE for view in heard) > len(heard)
@@ -204,7 +224,12 @@ class Fleet:
     def _read_beats(self, known: set[str]) -> dict[str, Heartbeat]:
         """Every heartbeat that its own bot sealed."""
         beats = {}
-        for name, text in self._sealed.read(known).items():
+        before, self._texts = self._texts, self._sealed.read(known)
+        for name, text in self._texts.items():
+            if before.get(name) == text:  # opened when it came; left out again if it was refused then
+                if name in self._beats:
+                    beats[name] = self._beats[name]
+                continue
             try:
                 beat = wire.open_heartbeat(name, text, self._master.bot(name))
             except SealBroken:

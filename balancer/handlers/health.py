@@ -37,13 +37,13 @@ async def ready(request: web.Request) -> web.Response:
     ctx = request.app[api.CONTEXT]
     database, carrier = await asyncio.gather(_database(ctx), _redis(ctx))
     loops = request.app[LOOPS].running()
-    online = sum(bot.state == "online" for bot in ctx.fleet.bots())
+    online = ctx.fleet.online_count
     checks: dict[str, dict[str, Any]] = {
         "database": database,
         "redis": carrier,
         "clock": _clock(ctx),
         "loops": {"ok": all(loops.values()), "running": loops},
-        "bots": {"ok": online > 0, "online": online, "known": len(ctx.fleet.bots())},
+        "bots": {"ok": online > 0, "online": online, "known": ctx.fleet.count},
         "prices": {"ok": True, "known": len(ctx.prices)},
     }
     good = all(check["ok"] for check in checks.values())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -138,6 +140,53 @@ async def test_readers_are_spread_and_one_player_stays_with_one(world: World) ->
     picked = {world.ctx.fleet.pick_reader(str(number)).name for number in range(50)}
     assert picked == {"red-1", "red-2"}
     assert len({world.ctx.fleet.pick_reader("7").name for _ in range(5)}) == 1
+
+
+async def test_a_heartbeat_is_opened_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    real = wire.open_heartbeat
+    monkeypatch.setattr(wire, "open_heartbeat", lambda name, *more: opened.append(name) or real(name, *more))
+    await world.ctx.fleet.refresh()
+    opened.clear()
+    await world.ctx.fleet.refresh()
+    assert opened == []
+    await world.online("red-2", items=3)
+    assert opened == ["red-2"]
+    # One that was refused is not believed later either.
+    world.ctx.redis.set(wire.heartbeat_key("red-2"), "AAAA")
+    for _ in range(2):
+        await world.ctx.fleet.refresh()
+        assert [bot.state for bot in world.ctx.fleet.bots()] == ["online", "offline"]
+    assert opened == ["red-2"] * 2
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many functions of Python are called meanwhile."""
+    count = 0
+
+    def note(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+async def test_picking_a_reader_costs_the_same_in_a_large_fleet(world: World) -> None:
+    fleet = world.ctx.fleet
+    small = calls_of(lambda: fleet.pick_reader("7"))
+    for number in range(1, 12):
+        world.beat(f"blue-{number}")
+    await fleet.refresh()
+    names = [f"blue-{number}" for number in range(1, 12)] + ["red-1", "red-2"]
+    assert [bot.name for bot in fleet.bots()] == names
+    assert (fleet.count, fleet.online_count) == (13, 13)
+    assert calls_of(lambda: fleet.pick_reader("7")) == small
+    assert {fleet.pick_reader(str(number)).name for number in range(200)} == set(names)
 
 
 async def test_items_that_no_row_knows_take_room_too(world: World) -> None:

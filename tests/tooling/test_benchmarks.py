@@ -196,6 +196,7 @@ def test_what_cannot_be_measured_is_named_and_fails(
 ROWS = (
     "fleet --help, over python -c pass",
     "choosing a bot among 10 000",
+    "picking a reader among 10 000",
     "choosing and reserving among 10 000",
     "Redis round trips to enqueue an order",
     "POST /deposit, PostgreSQL",
