@@ -77,6 +77,8 @@ class Inventories:
         self.by_uid: dict[int, Item] = {}
         self.origins: dict[int, tuple[int, str]] = {}
         self.removed: list[int] = []
+        self.classes: dict[tuple[int, int, int], Item] = {}
+        """One item as it was of every app, class and instance there ever was."""
 
     def new_asset_id(self) -> int:
         self._next_asset += self._chance.randrange(1, 5000)
@@ -131,6 +133,11 @@ class Inventories:
         """How many items of a game lie with an owner, the protected ones included."""
         return sum(len(self._places.get((owner, app_id, context), ())) for context in (2, 6, PROTECTED_CONTEXT))
 
+    def contexts(self, owner: int) -> dict[tuple[int, int], int]:
+        """(App id, context id) -> number of items, of an owner's inventories that are not empty."""
+        counts = {place[1:]: len(found) for place, found in self._places.items() if place[0] == owner and found}
+        return {(app_id, context_id): count for (app_id, context_id), count in counts.items()}
+
     def take_out(self, item: Item) -> None:
         """Into escrow: no inventory shows the item until it is moved on."""
         self._changes.append(Change(self.now, replace(item), None))
@@ -166,3 +173,4 @@ class Inventories:
 
     def _put(self, item: Item) -> None:
         self._places.setdefault(item.place, {})[item.asset_id] = item
+        self.classes.setdefault((item.app_id, item.kind.classid, item.instanceid), replace(item))

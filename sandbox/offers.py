@@ -95,6 +95,8 @@ class Offer:
     tradeid: int | None = None
     escrow_end: int = 0
     needs_phone: bool = False
+    accepting_needs_phone: bool = False
+    """Whether the recipient has accepted and must confirm, or had to."""
     confirmation: Confirmation | None = None
     promised_tradeid: int | None = None
     """The exchange id already told to an accepting account whose phone has not confirmed yet."""

@@ -183,6 +183,7 @@ def accept(world: World, account: Account, offer_id: int, now: float) -> tuple[i
     _check_items(world, offer, now)
     _check_room(world, offer)
     if offer.receive:
+        offer.accepting_needs_phone = True
         if offer.confirmation is None:
             offer.promised_tradeid = world.next_tradeid()
             _ask_phone(world, offer, account, now)

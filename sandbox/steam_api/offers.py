@@ -14,7 +14,8 @@ from sandbox.trading import INVALID_PARAM, Proposal, Wanted
 from sandbox.world import World
 
 SITE = "https://steamcommunity.com/"
-TRADE_PAGE = re.compile(re.escape(f"{SITE}tradeoffer/new") + r"(?:[/?#].*)?")
+TRADE_PAGE = re.compile(re.escape(f"{SITE}tradeoffer/") + r"(?:new|[0-9]{1,19})(?:[/?#].*)?")
+"""The page of a new offer, or of the one that is countered."""
 DIGITS = re.compile(r"[0-9]{1,20}")
 
 

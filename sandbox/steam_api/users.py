@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.items import CS2, Item
 from sandbox.steam_api import session, views
 from sandbox.steam_api.messages import Answer, Call, as_json, key_page, response, whole
 from sandbox.trading import INVALID_PARAM
@@ -92,20 +93,44 @@ def friends(call: Call) -> Answer:
 
 
 def class_info(call: Call) -> Answer:
-    """ISteamEconomy/GetAssetClassInfo: descriptions of up to 100 classes named `classid0`, `instanceid0`, ..."""
+    """ISteamEconomy/GetAssetClassInfo: up to 100 classes named `classid0`, `instanceid0`, …, also of items that are gone.
+
+    In the old shape: lists are maps by number, numbers are strings, what is empty is "". Without an instance the key is the
+    class alone.
+    """
     refusal = _refusal(call)
     if refusal is not None:
         return refusal
     count = call.number("class_count")
     if not 1 <= count <= IDS_MAX:
         return response({}, INVALID_PARAM)
-    wanted = {(call.number(f"classid{n}"), call.number(f"instanceid{n}")) for n in range(count)}
+    app_id = call.number("appid", CS2)
+    wanted = dict.fromkeys((call.number(f"classid{n}"), call.number(f"instanceid{n}")) for n in range(count))
     found: dict[str, Any] = {}
-    for item in call.world.items:
-        key = item.kind.classid, item.instanceid
-        if key in wanted:
-            found["_".join(map(str, key))] = views.description(call.world, item, legacy=True)
+    for classid, instanceid in wanted:
+        item = _of_class(call, app_id, classid, instanceid)
+        if item is not None:
+            key = f"{classid}_{instanceid}" if instanceid else str(classid)
+            found[key] = _old(views.description(call.world, item, legacy=True))
     return as_json({"result": found | {"success": len(found) == len(wanted)}})
+
+
+def _of_class(call: Call, app_id: int, classid: int, instanceid: int) -> Item | None:
+    classes = call.world.items.classes
+    if instanceid or (app_id, classid, 0) in classes:
+        return classes.get((app_id, classid, instanceid))
+    return next((item for key, item in classes.items() if key[:2] == (app_id, classid)), None)
+
+
+def _old(content: dict[str, Any]) -> dict[str, Any]:
+    """A description with maps in place of lists and strings in place of numbers."""
+    made: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, list):
+            made[name] = {str(number): each for number, each in enumerate(value)} or ""
+        else:
+            made[name] = str(value) if isinstance(value, int) else value
+    return made | {"fraudwarnings": ""}
 
 
 API_METHODS: dict[tuple[str, str, str], Callable[[Call], Answer]] = {

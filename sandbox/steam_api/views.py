@@ -165,7 +165,7 @@ def offer(world: World, offer: Offer, viewer: int) -> dict[str, Any]:
         "time_updated": offer.updated,
         "from_real_time_trade": False,
         "escrow_end_date": offer.escrow_end,
-        "confirmation_method": 2 if offer.needs_phone and ours else 0,
+        "confirmation_method": 2 if (offer.needs_phone if ours else offer.accepting_needs_phone) else 0,
         "eresult": 1,
     }
     if offer.tradeid is not None:
