@@ -16,6 +16,7 @@ ValueOf = Callable[[str], int | None]
 OTHER_APP = "other_app"
 AMOUNT = "amount"
 NOT_TRADABLE = "not_tradable"
+NO_NAME = "no_name"
 SOUVENIR = "souvenir"
 NO_VALUE = "no_value"
 BELOW_MINIMUM = "below_minimum"
@@ -24,6 +25,7 @@ REASONS = {
     OTHER_APP: "it is not a CS2 item",
     AMOUNT: "it is a stack, not a single item",
     NOT_TRADABLE: "it cannot be traded at the moment",
+    NO_NAME: "Steam does not say what it is",
     SOUVENIR: "Souvenir items are not taken",
     NO_VALUE: "it has no known value",
     BELOW_MINIMUM: "its value is below the minimum",
@@ -38,6 +40,8 @@ def refusal(held: HeldAsset, value_cents: int | None, minimum_cents: int) -> str
         return AMOUNT
     if not held.tradable:
         return NOT_TRADABLE
+    if not held.market_hash_name:
+        return NO_NAME
     if "souvenir" in held.market_hash_name.lower():
         return SOUVENIR
     if value_cents is None:

@@ -183,8 +183,8 @@ def _count_look(bot: Bot, trade: WatchedTrade) -> Proof:
 
 def _gather(bot: Bot, due: Sequence[WatchedTrade], shown: Sequence[Offer], since: int) -> dict[str, Proof]:
     """Where the assets of these trades are: one look at the exchanges, one at our inventory, one per partner at theirs."""
-    moved, elsewhere = _moved(bot, shown, since)
-    ours = {held.asset.asset_id for held in bot.session.own_inventory()} if any(trade.give for trade in due) else set()
+    moved, elsewhere, whole = _moved(bot, shown, since)
+    ours = {held.asset.asset_id for held in bot.session.own_inventory().held} if any(trade.give for trade in due) else set()
     theirs: dict[str, set[str] | str] = {}
     proofs = {}
     for trade in due:
@@ -195,7 +195,7 @@ def _gather(bot: Bot, due: Sequence[WatchedTrade], shown: Sequence[Offer], since
         proofs[trade.trade_id] = Proof(
             looks=2,
             apart=True,
-            moved=not moved.isdisjoint(_ids((*trade.give, *trade.take))),
+            moved=not whole or not moved.isdisjoint(_ids((*trade.give, *trade.take))),
             ours_there=_ids(trade.give) <= ours | gone,
             theirs_there=isinstance(read, set) and _ids(trade.take) <= read | gone,
             trouble=read if isinstance(read, str) else None,
@@ -203,14 +203,17 @@ def _gather(bot: Bot, due: Sequence[WatchedTrade], shown: Sequence[Offer], since
     return proofs
 
 
-def _moved(bot: Bot, shown: Sequence[Offer], since: int) -> tuple[set[str], set[str]]:
-    """Ids of assets that exchanges moved of which we do not know by which offer, and of those that other offers moved."""
+def _moved(bot: Bot, shown: Sequence[Offer], since: int) -> tuple[set[str], set[str], bool]:
+    """Ids of assets that exchanges moved of which we do not know by which offer, of those that other offers moved, and
+    whether every exchange could be read: one that could not may have moved anything."""
     others = {offer.exchange_id for offer in shown if offer.exchange_id is not None and offer.whole and offer.message}
     moved: set[str] = set()
     elsewhere: set[str] = set()
+    whole = True
     for exchange in bot.session.exchanges(since):
+        whole = whole and exchange.whole
         (elsewhere if exchange.exchange_id in others else moved).update(each.asset_id for each in exchange.moved)
-    return moved, elsewhere
+    return moved, elsewhere, whole
 
 
 def _confirmed(bot: Bot, proofs: dict[str, Proof], due: Sequence[WatchedTrade], since: int) -> dict[str, Proof]:

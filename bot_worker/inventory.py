@@ -53,7 +53,8 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
     tell(
         "inventory_read",
         steam_id=payload.steam_id,
-        assets=[held.to_json() for held in assets],
+        # Whose amount cannot be read is no single item for certain.
+        assets=[held.to_json() for held in assets if held.amount],
         hold_days=hold_days,
     )
 

@@ -10,6 +10,7 @@ from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.steam import maintenance
 from bot_worker.steam.maintenance import Sign
+from bot_worker.steam.session import Inventory
 from shared import log
 from shared.domain.items import CONTEXT_NORMAL, HeldAsset
 from shared.errors import SteamError, SteamUnavailable
@@ -21,17 +22,18 @@ READING = "own inventory"
 _log = log.get(__name__)
 
 
-def read(bot: Bot, expected: int) -> list[HeldAsset]:
+def read(bot: Bot, expected: int) -> Inventory:
     """All CS2 assets of the bot, of which at least so many should be there.
 
     Raises:
         SteamError: it could not be read, or is not to be believed (yet).
     """
-    held = bot.session.own_inventory()
+    inventory = bot.session.own_inventory()
+    held = inventory.held
     bot.health.items = len(held)
     if not expected or (held and (expected < BULK or len(held) * 2 >= expected)):
         bot.session.maintenance.saw(READING, Sign.GOOD)
-        return held
+        return inventory
     bot.session.maintenance.saw(READING, Sign.EMPTY)
     no_maintenance(bot)
     now = bot.clock.monotonic()
@@ -40,7 +42,7 @@ def read(bot: Bot, expected: int) -> list[HeldAsset]:
     if first_read == now or now - first_read < bot.settings.trades.absent_after_s:
         _log.warning("inventory_not_believed", held=len(held), expected=expected)
         raise SteamUnavailable("the own inventory looks too empty", code="inventory_not_believed")
-    return held
+    return inventory
 
 
 def no_maintenance(bot: Bot) -> None:
@@ -60,13 +62,13 @@ def tell_all(bot: Bot, expected: int, tell: Tell) -> None:
         SteamError: it could not be read whole; nothing was reported.
     """
     no_maintenance(bot)
-    held = read(bot, expected)
+    inventory = read(bot, expected)
     no_maintenance(bot)
-    if any(not each.market_hash_name for each in held):
-        raise SteamUnavailable("the own inventory has assets without a description", code="inventory_half")
+    if not inventory.whole or any(not each.market_hash_name for each in inventory.held):
+        raise SteamUnavailable("the own inventory has assets that cannot be read", code="inventory_half")
     # An asset whose protection ended between the two readings shows in both contexts.
     there: dict[str, HeldAsset] = {}
-    for each in held:
+    for each in inventory.held:
         if each.asset.asset_id not in there or each.asset.context_id == CONTEXT_NORMAL:
             there[each.asset.asset_id] = each
     tell("custody_read", steam_id=bot.session.steam_id, assets=[_told(each) for each in there.values()])

@@ -13,12 +13,14 @@ from bot_worker.matching import Match, match_assets
 from bot_worker.reporting import Tell
 from bot_worker.steam import answers
 from bot_worker.steam.answers import ExchangeMeans
+from bot_worker.steam.session import Inventory
 from bot_worker.steam.shapes import Exchange
 from shared.domain.items import CONTEXT_NORMAL, Asset, HeldAsset
 from shared.domain.status import TradeEvent
 from shared.messages import Order, Report, SettleCheck, SettleOrder, WantedAsset
 
 E = TradeEvent
+BY_ITS_ID = frozenset({"id", "receipt"})
 
 
 def settle(bot: Bot, order: Order, tell: Tell) -> None:
@@ -36,17 +38,17 @@ def settle(bot: Bot, order: Order, tell: Tell) -> None:
     exchanges = look.find_exchanges(bot, [check.exchange_id for check in payload.checks if check.exchange_id])
     rollbacks = _rollbacks(bot, exchanges)
     looking = [check for check in payload.checks if _needs_inventory(check, exchanges)]
-    held = _own(bot, looking, payload.known) if looking else []
+    inventory = _own(bot, looking, payload.known) if looking else Inventory([])
     plain = [check for check in looking if not check.reversal]
-    matches = _match_all(plain, held, payload.known, exchanges)
+    matches = _sure(_match_all(plain, inventory.held, payload.known, exchanges), inventory)
     reports: list[Report] = []
     for check in payload.checks:
         exchange, rollback = exchanges.get(check.exchange_id or ""), rollbacks.get(check.exchange_id or "")
         if check.reversal:
-            found = reversal.find_items(check.assets, exchange, rollback, held, payload.known)
-            reports += _items(check, found, tell)
+            found = reversal.find_items(check.assets, exchange, rollback, inventory.held, payload.known)
+            reports += _items(check, _sure(found, inventory), inventory, tell)
         elif check.exchange_id is None:
-            reports += _items(check, matches, tell)
+            reports += _items(check, matches, inventory, tell)
         else:
             reports.append(_exchange(check, exchange, rollback, matches, tell))
     own.no_maintenance(bot)
@@ -80,7 +82,7 @@ def _means(exchange: Exchange | None) -> ExchangeMeans:
     return answers.exchange_means(exchange.status, complete=exchange.complete)
 
 
-def _own(bot: Bot, checks: Sequence[SettleCheck], known: Sequence[str]) -> list[HeldAsset]:
+def _own(bot: Bot, checks: Sequence[SettleCheck], known: Sequence[str]) -> Inventory:
     # What a reversal took away is rightly missing.
     return own.read(bot, len(known) + sum(len(check.assets) for check in checks if not check.reversal))
 
@@ -96,14 +98,21 @@ def _match_all(
     return match_assets(wanted, held, known, receipts)
 
 
-def _items(check: SettleCheck, matches: dict[str, Match], tell: Tell) -> list[Report]:
-    """What was looked for without an exchange: which are there, which are not."""
+def _sure(matches: dict[str, Match], inventory: Inventory) -> dict[str, Match]:
+    """Where rows could not be read, only what Steam's own ids say: the item may be one of those, and another copy free."""
+    if inventory.whole:
+        return matches
+    return {deposit_id: match for deposit_id, match in matches.items() if match.matched in BY_ITS_ID}
+
+
+def _items(check: SettleCheck, matches: dict[str, Match], inventory: Inventory, tell: Tell) -> list[Report]:
+    """What was looked for without an exchange: which are there, which are not. What could not be read is neither."""
     reports = []
     seen = [matches[item.deposit_id].to_json() for item in check.assets if item.deposit_id in matches]
     gone = [item.deposit_id for item in check.assets if item.deposit_id not in matches]
     if seen:
         reports.append(tell.about(check.trade_id, check.attempt, "items_seen", {"assets": seen}))
-    if gone:
+    if gone and inventory.whole:
         reports.append(tell.about(check.trade_id, check.attempt, "items_gone", {"deposit_ids": gone}))
     return reports
 

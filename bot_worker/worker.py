@@ -19,7 +19,7 @@ from bot_worker.heartbeat import Beats
 from bot_worker.lean import OrderWorker, put_back, put_right
 from bot_worker.lease import Lease, LeaseLost
 from bot_worker.reporting import Reporter
-from bot_worker.steam.connection import Connection
+from bot_worker.steam.connection import UNREADABLE, Connection
 from bot_worker.steam.pace import Pace
 from bot_worker.steam.session import SteamSession
 from bot_worker.steam.transport import quiet_libraries
@@ -259,9 +259,15 @@ class Worker:
         return False
 
     def _count_items(self) -> None:
-        """How many slots are taken; the balancer needs it before the first trade."""
-        if self.bot.health.items is None:
-            self.bot.health.items = len(self.bot.session.own_inventory())
+        """How many slots are taken; the balancer needs it before the first trade. No start ends because it cannot be read."""
+        if self.bot.health.items is not None:
+            return
+        try:
+            self.bot.health.items = len(self.bot.session.own_inventory().held)
+        except SteamError as error:
+            if error.error_code != UNREADABLE:
+                raise
+            _log.error("items_not_counted", reason=error.reason)
 
 
 def _status_file(folder: Path, bot: str) -> Path:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import redis
+import requests
 
 from bot_worker.bot import Bot
 from bot_worker.lean import OrderWorker
+from bot_worker.steam import transport
+from bot_worker.steam.transport import SteamAdapter
 from bot_worker.vault import Account, SavedSession, Vault
 from bot_worker.worker import Worker, new_run
 from shared import settings as settings_module
@@ -280,3 +284,22 @@ class Counting:
             return original(*args, **kwargs)
 
         return get_connection
+
+
+@contextlib.contextmanager
+def twist(lab: Lab, call: str, change: Callable[[requests.Response], None]) -> Iterator[None]:
+    """Let Steam answer this kind of call otherwise, in every session that the bot has or makes meanwhile."""
+    send = SteamAdapter.send
+
+    def twisted(adapter: SteamAdapter, request: requests.PreparedRequest, *rest: Any, **options: Any) -> requests.Response:
+        response = send(adapter, request, *rest, **options)
+        if transport.call_name(request.url or "") == call:
+            change(response)
+            lab.bot.session.observer.end(request.url or "", response, 1.0)
+        return response
+
+    SteamAdapter.send = twisted  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        SteamAdapter.send = send  # type: ignore[method-assign]

@@ -37,6 +37,13 @@ settings.register_profile("fleet", deadline=None, derandomize=True, suppress_hea
 settings.load_profile("fleet")
 
 
+@pytest.fixture(params=[200, pytest.param(8000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+def shapes(request: pytest.FixtureRequest) -> int:
+    """How many generated shapes a reader is tried with."""
+    count: int = request.param
+    return count
+
+
 # --- PostgreSQL or not ---------------------------------------------------------------------------
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import redis
 import requests
 from steampy.exceptions import InvalidCredentials
 
-from bot_worker.credentials import guard_code
+from bot_worker.credentials import egress_of, guard_code
 from bot_worker.steam import answers, sign_in, transport
 from bot_worker.steam.maintenance import Maintenance
 from bot_worker.steam.pace import Pace
@@ -21,10 +22,13 @@ from shared import log
 from shared.clock import Clock
 from shared.errors import FleetError, NotSignedIn, SteamRefused, SteamThrottled, SteamUnavailable
 from shared.settings import Settings
+from shared.strict import BadShape
+from shared.trouble import place_of
 
 T = TypeVar("T")
 
 COMMUNITY_URL = "https://steamcommunity.com"
+UNREADABLE = "unreadable_answer"
 
 _log = log.get(__name__)
 
@@ -143,54 +147,60 @@ class Connection:
         if response.status_code != 200:
             transport.read_json(response)
 
-    def api(self, method: str, **query: Any) -> dict[str, Any]:
-        """One GET of IEconService with the access token; with a key Steam shows no CS2 offers (steampy#382)."""
-        data = self.web_api("IEconService", method, query)
-        if not isinstance(data, dict) or not isinstance(data.get("response"), dict):
-            raise SteamUnavailable("Steam left the answer out")
-        answer: dict[str, Any] = data["response"]
-        return answer
+    def api(self, method: str, parse: Callable[[Any], T], **query: Any) -> T:
+        """One GET of IEconService, read by ``parse``; by the access token, as a key shows no CS2 offers (steampy#382)."""
 
-    def web_api(self, interface: str, method: str, query: dict[str, Any]) -> Any:
-        """One GET of the Web API with the access token; the JSON as it came."""
+        def response(data: Any) -> T:
+            if not isinstance(data, dict) or not isinstance(data.get("response"), dict):
+                raise SteamUnavailable("Steam left the answer out")
+            return parse(data["response"])
+
+        return self.web_api("IEconService", method, response, query)
+
+    def web_api(self, interface: str, method: str, parse: Callable[[Any], T], query: dict[str, Any]) -> T:
+        """One GET of the Web API with the access token, read by ``parse``."""
 
         def call() -> requests.Response:
             self.pace.wait("read")
             query["access_token"] = self.client._access_token
             response: requests.Response = self.client.api_call("GET", interface, method, "v1", query)
-            if response.status_code == 403:
-                raise NotSignedIn()
             result = transport.result_of(response)
             if response.status_code == 200 and result not in (None, 1):
                 raise answers.read_failure(result or 0)
             return response
 
-        return self.read(call)
+        return self.read(call, parse)
 
-    def community(self, url: str, query: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
-        """One GET of a player's inventory."""
+    def community(self, url: str, parse: Callable[[Any], T], query: dict[str, Any], headers: dict[str, str]) -> T:
+        """One GET of a player's inventory, read by ``parse``."""
 
         def call() -> requests.Response:
             self.pace.wait("inventory")
             response: requests.Response = self.client._session.get(url, params=query, headers=headers)
-            if response.status_code == 403:
+            if response.status_code == 403 and transport.is_null(response):
                 raise SteamRefused("the inventory is private", code="inventory_private")
             return response
 
-        data = self.read(call)
-        if not isinstance(data, dict):
-            raise SteamUnavailable("Steam answered no inventory")
-        return data
+        return self.read(call, parse)
 
-    def read(self, call: Callable[[], requests.Response]) -> Any:
-        """Make a call that only reads, repeated while Steam cannot answer; its JSON."""
+    def read(self, call: Callable[[], requests.Response], parse: Callable[[Any], T]) -> T:
+        """Make a call that only reads, repeated while Steam cannot answer; its JSON, read by ``parse``.
+
+        Raises:
+            SteamUnavailable: ``code`` unreadable_answer: it had another shape than ``parse`` takes, which is not repeated.
+        """
         self.keep_fresh()
         try:
-            return self.pace.repeat_reads(lambda: transport.read_json(self.guarded(call)))
+            data = self.pace.repeat_reads(lambda: transport.read_json(self.guarded(call)))
         except SteamThrottled as error:
             if self.observer.last_status == 429:
                 error.retry_after_s = self.throttled()
             raise
+        try:
+            return parse(data)
+        except BadShape as error:
+            _log.warning("unreadable_answer", call=self.observer.last_call, wanted=str(error))
+            raise SteamUnavailable(f"Steam's answer cannot be read: {error}", code=UNREADABLE, reason=str(error)) from None
 
     def throttled(self) -> float:
         """The last answer was a 429: hold the address for as long as Steam asks, or longer each time. Returns seconds."""
@@ -198,12 +208,28 @@ class Connection:
 
     def guarded(self, call: Callable[[], T]) -> T:
         """Make a call; what requests and steampy raise becomes one of our errors."""
+        self.observer.left = False
         try:
             return call()
-        except FleetError:
+        except (FleetError, redis.RedisError):  # the pace lies in Redis
             raise
         except InvalidCredentials as error:
             # steampy's name for the Web API's page about a bad key; ours is the access token.
             raise NotSignedIn() from error
-        except (requests.RequestException, ValueError) as error:
-            raise SteamUnavailable("no answer from Steam") from error
+        except Exception as error:  # whatever the libraries make of an answer
+            if not isinstance(error, requests.RequestException | ValueError):
+                _log.warning("odd_answer", error=place_of(error))
+            raise self.no_answer() from error
+
+    def no_answer(self) -> SteamUnavailable:
+        """The error for a call that brought no answer; if it did not leave this machine, it names the way that is closed."""
+        if self.observer.left:
+            return SteamUnavailable("no answer from Steam")
+        if self.account.proxy:
+            return self.proxy_refuses()
+        return SteamUnavailable("Steam cannot be reached from this host", reason="Steam cannot be reached from this host")
+
+    def proxy_refuses(self) -> SteamUnavailable:
+        """The error for a call that did not get beyond this bot's proxy; it names that, without its password."""
+        why = f"the proxy {egress_of(self.account.proxy)} cannot be reached, or does not let this bot through"
+        return SteamUnavailable(why, code=transport.PROXY_UNAVAILABLE, reason=why)

@@ -5,8 +5,9 @@ What changes something is never repeated here.
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import requests
@@ -17,16 +18,21 @@ from steampy.models import PredefinedOptions
 
 from bot_worker.steam import answers, inventories, transport
 from bot_worker.steam.connection import COMMUNITY_URL, Connection
+from bot_worker.steam.inventories import Page
 from bot_worker.steam.maintenance import Sign
-from bot_worker.steam.shapes import Exchange, Hold, Offer, Sent
+from bot_worker.steam.shapes import Confirmation, Exchange, HistoryPage, Hold, Offer, OfferPage, Sent, is_trade_banned
+from shared import log, strict
 from shared.domain.ids import SteamId, TradeUrl
 from shared.domain.items import CONTEXT_NORMAL, CONTEXT_PROTECTED, CS2_APP_ID, Asset, HeldAsset
-from shared.errors import AnswerLost, NotSignedIn, SteamError, SteamRefused, SteamThrottled, SteamUnavailable
+from shared.errors import AnswerLost, FleetError, NotSignedIn, SteamError, SteamRefused, SteamThrottled, SteamUnavailable
+from shared.strict import BadShape
+from shared.trouble import place_of
 
 PAGE_ITEMS = 2000  # more is answered with 400 since 2025 (steampy#445)
 PAGES_MAX = 50
 DOWN_RESULT = EResult.ServiceUnavailable
 NOT_THERE = EResult.NoMatch  # what Steam says of an offer that it does not know, or no longer (aiosteampy ``trade.get``)
+NO_EXCHANGE = frozenset({EResult.InvalidParam, EResult.FileNotFound, EResult.AccessDenied, NOT_THERE})
 # Steam lists only live offers when the cutoff is later than any change.
 FAR_FUTURE = 4_102_444_800
 HISTORY_PAGE = 100
@@ -34,6 +40,16 @@ HISTORY_PAGES_BY_ID = 10
 TRADE_CONFIRMATION = 2
 # Phone number change, account recovery, a new API key: nobody of ours asks for these.
 ALARMING_CONFIRMATIONS = frozenset({5, 6, 9})
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What an account holds. If it is not ``whole``, rows could not be read: what is not among ``held`` may be there too."""
+
+    held: list[HeldAsset]
+    whole: bool = True
 
 
 class SteamSession:
@@ -70,6 +86,7 @@ class SteamSession:
             SteamRefused: a clear no. SteamUnavailable, SteamThrottled, NotSignedIn: not made, later perhaps.
         """
         url = str(TradeUrl(SteamId(partner), trade_token))
+        self.observer.left = False
         try:
             answer = self.connection.client.make_offer_with_url(
                 [_steampy_asset(each) for each in give],
@@ -78,33 +95,38 @@ class SteamSession:
                 message,
                 confirm_trade=False,  # it would lose the offer's id when the confirmation fails
             )
-        except requests.RequestException as error:
-            if transport.never_connected(error):
-                raise SteamUnavailable("Steam could not be reached") from error
-            raise self._unreadable_send() from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except FleetError:
+            raise
+        except Exception as error:  # whatever steampy makes of an answer: once the request has left, nobody knows
+            if not self.observer.left:
+                raise self.connection.no_answer() from error
+            if not isinstance(error, ValueError | KeyError | TypeError | AttributeError | OSError):
+                _log.warning("odd_answer", error=place_of(error))
             raise self._unreadable_send() from error
         return self._sent(answer)
 
     def _sent(self, answer: Any) -> Sent:
-        if isinstance(answer, dict):
-            if answer.get("strError"):
-                error = answers.send_failure(str(answer["strError"]))
-                if isinstance(error, SteamThrottled):
-                    self.observer.throttled += 1
-                    error.retry_after_s = error.retry_after_s or self.connection.throttled()
-                self.maintenance.saw("send", Sign.DOWN if error.result == DOWN_RESULT else Sign.GOOD)
-                raise error
-            if answer.get("tradeofferid"):
-                self.maintenance.saw("send", Sign.GOOD)
-                return Sent(str(answer["tradeofferid"]), bool(answer.get("needs_mobile_confirmation")))
-        raise self._unreadable_send()
+        if isinstance(answer, dict) and answer.get("strError"):
+            error = answers.send_failure(strict.maybe_text(answer["strError"]))
+            if isinstance(error, SteamThrottled):
+                self.observer.throttled += 1
+                error.retry_after_s = error.retry_after_s or self.connection.throttled()
+            self.maintenance.saw("send", Sign.DOWN if error.result == DOWN_RESULT else Sign.GOOD)
+            raise error
+        try:
+            sent = Sent.parse(answer)
+        except BadShape:
+            raise self._unreadable_send() from None
+        self.maintenance.saw("send", Sign.GOOD)
+        return sent
 
     def _unreadable_send(self) -> SteamError:
-        """What an answer without JSON means, told from the status alone."""
+        """What an answer that names no offer means, told from its status and body."""
         status = self.observer.last_status
-        if status in (401, 403) or self.observer.last_signed_out:
+        if self.observer.last_signed_out:
             return NotSignedIn()
+        if status == transport.PROXY_AUTHENTICATION:
+            return self.connection.proxy_refuses()
         if status == 429:
             return SteamThrottled(retry_after_s=self.connection.throttled())
         return AnswerLost("no readable answer to a send", reason=f"http_{status}" if status else "no_answer")
@@ -118,23 +140,25 @@ class SteamSession:
         waiting = self._confirmation_of(offer_id)
         if waiting is None:
             return False
-        answer = self._confirmation_call("ajaxop", "allow", op="allow", cid=waiting["id"], ck=waiting["nonce"])
+        answer = self._confirmation_call("ajaxop", "allow", op="allow", cid=waiting.confirmation_id, ck=waiting.nonce)
         if answer.get("success") is not True:
             raise SteamUnavailable("Steam did not take the confirmation")
         return True
 
-    def _confirmation_of(self, offer_id: str) -> dict[str, Any] | None:
+    def _confirmation_of(self, offer_id: str) -> Confirmation | None:
         answer = self._confirmation_call("getlist", "conf")
-        found = answer.get("conf")
-        if answer.get("success") is not True or not isinstance(found, list):
+        rows = answer.get("conf")
+        if answer.get("success") is not True or not isinstance(rows, list):
             raise SteamUnavailable("Steam did not list the confirmations")
-        for each in found:
-            if each.get("type") in ALARMING_CONFIRMATIONS:
-                self.alarms.add(int(each["type"]))
-        return next(
-            (each for each in found if each.get("type") == TRADE_CONFIRMATION and str(each.get("creator_id")) == offer_id),
-            None,
-        )
+        found, unreadable = [], Counter[str]()
+        for row in strict.objects(rows):
+            self.alarms |= {kind for kind in ALARMING_CONFIRMATIONS if row.get("type") in (kind, str(kind))}
+            try:
+                found.append(Confirmation.parse(row))
+            except BadShape as error:
+                unreadable[error.field] += 1
+        self.observer.leave_out("confirmations", unreadable)
+        return next((each for each in found if each.kind == TRADE_CONFIRMATION and each.creator_id == offer_id), None)
 
     def _confirmation_call(self, path: str, tag: str, **more: str) -> dict[str, Any]:
         headers = {"X-Requested-With": "XMLHttpRequest"}
@@ -146,9 +170,7 @@ class SteamSession:
             response: requests.Response = self.connection.client._session.get(url, params=query, headers=headers)
             return response
 
-        answer = self.connection.read(call)
-        if not isinstance(answer, dict):
-            raise SteamUnavailable("Steam answered no confirmation data")
+        answer = self.connection.read(call, lambda data: strict.mapping(data, "confirmations"))
         if answer.get("needauth"):
             self.maintenance.saw(path, Sign.SIGNED_OUT)
             raise NotSignedIn()
@@ -212,8 +234,10 @@ class SteamSession:
         data = {"sessionid": client._get_session_id(), **form}
         headers = {"Referer": f"{url}/"}
         response = self.connection.guarded(lambda: client._session.post(f"{url}/{what}", data=data, headers=headers))
-        if response.status_code in (401, 403) or self.observer.last_signed_out:
+        if self.observer.last_signed_out:
             raise NotSignedIn()
+        if response.status_code == transport.PROXY_AUTHENTICATION:
+            raise self.connection.proxy_refuses()
         if response.status_code == 429:
             raise SteamThrottled(retry_after_s=self.connection.throttled())
 
@@ -255,37 +279,47 @@ class SteamSession:
         }
         cursor = 0
         for _ in range(PAGES_MAX):
-            page = self.connection.api("GetTradeOffers", **query, cursor=cursor)
-            yield [Offer.parse(row) for row in page.get(f"trade_offers_{side}") or []]
-            cursor = int(page.get("next_cursor") or 0)
+            page = self.connection.api("GetTradeOffers", OfferPage.parse, **query, cursor=cursor)
+            offers = page.sent if side == "sent" else page.received
+            self.observer.leave_out("offers", Counter(half=sum(not offer.offer_id for offer in offers)))
+            yield offers
+            cursor = page.cursor
             if not cursor:
                 return
         raise SteamUnavailable("Steam's list of offers does not end")
 
     def offer(self, offer_id: str) -> Offer | None:
-        """One offer as Steam shows it now; ``None`` if it knows none of that id."""
+        """One offer as Steam shows it now; ``None`` if it knows none of that id, which it says in several ways."""
+
+        def parse(data: dict[str, Any]) -> Offer | None:
+            row = data.get("offer")
+            return Offer.parse(row) if row else None
+
         try:
-            row = self.connection.api("GetTradeOffer", tradeofferid=offer_id, language="english").get("offer")
+            found = self.connection.api("GetTradeOffer", parse, tradeofferid=offer_id, language="english")
         except SteamRefused as error:
             if error.result != NOT_THERE:
                 raise
             return None
-        return Offer.parse(row) if row else None
+        # Another offer than the one that was asked for says nothing about it.
+        return found if found is None or found.offer_id == offer_id else replace(found, offer_id=offer_id, whole=False)
 
     def exchange(self, exchange_id: str) -> Exchange | None:
         """One exchange; ``None`` if Steam shows none."""
         try:
-            rows = self.connection.api("GetTradeStatus", tradeid=exchange_id, get_descriptions=0).get("trades")
-        except SteamRefused:
+            page = self.connection.api("GetTradeStatus", HistoryPage.parse, tradeid=exchange_id, get_descriptions=0)
+        except SteamRefused as error:
+            if error.result not in NO_EXCHANGE:
+                raise
             return None
-        return Exchange.parse(rows[0]) if rows else None
+        return next((each for each in page.exchanges if each.exchange_id == exchange_id), None)
 
     def exchanges(self, since: int) -> list[Exchange]:
-        """All exchanges begun since then (unix s), newest first, failed and rolled-back ones too."""
+        """All exchanges begun since then (unix s), newest first, failed and rolled-back ones too; whole or not."""
         found: list[Exchange] = []
         for rows in self._history():
-            found.extend(each for each in rows if each.started >= since)
-            if rows[-1].started < since:
+            found.extend(each for each in rows if each.started >= since or not each.whole)
+            if any(0 < each.started < since for each in rows):
                 break
         return found
 
@@ -303,22 +337,23 @@ class SteamSession:
         after: dict[str, Any] = {}
         for _ in range(PAGES_MAX):
             page = self.connection.api(
-                "GetTradeHistory", max_trades=HISTORY_PAGE, include_failed=1, get_descriptions=0, **after
+                "GetTradeHistory", HistoryPage.parse, max_trades=HISTORY_PAGE, include_failed=1, get_descriptions=0, **after
             )
-            rows = [Exchange.parse(row) for row in page.get("trades") or []]
-            if rows:
-                yield rows
-            if not page.get("more") or not rows:
+            self.observer.leave_out("exchanges", Counter(half=sum(not each.whole for each in page.exchanges)))
+            if page.exchanges:
+                yield page.exchanges
+            if not page.more or not page.exchanges:
                 return
-            after = {"start_after_time": rows[-1].started, "start_after_tradeid": rows[-1].exchange_id}
+            after = {"start_after_time": page.last.started, "start_after_tradeid": page.last.exchange_id}
         raise SteamUnavailable("Steam's trade history does not end")
 
-    def own_inventory(self) -> list[HeldAsset]:
+    def own_inventory(self) -> Inventory:
         """All CS2 assets of the bot, protected ones (context 16) included."""
         # In this order, as protection ends meanwhile: what goes from 16 to 2 is seen twice, not never.
-        return [*self._own_context(CONTEXT_PROTECTED), *self._own_context(CONTEXT_NORMAL)]
+        contexts = [self._own_context(CONTEXT_PROTECTED), self._own_context(CONTEXT_NORMAL)]
+        return Inventory([held for each in contexts for held in each.held], whole=all(each.whole for each in contexts))
 
-    def _own_context(self, context_id: str) -> list[HeldAsset]:
+    def _own_context(self, context_id: str) -> Inventory:
         query = {
             "steamid": self.steam_id,
             "appid": CS2_APP_ID,
@@ -329,11 +364,16 @@ class SteamSession:
             "count": PAGE_ITEMS,
         }
 
-        def page(start: str | None) -> dict[str, Any]:
+        def page(start: str | None) -> Page:
             more = {"start_assetid": start} if start else {}
-            return self.connection.api("GetInventoryItemsWithDescriptions", **query, **more)
+            return self.connection.api(
+                "GetInventoryItemsWithDescriptions",
+                lambda data: inventories.parse(data, self.steam_id, context_id),
+                **query,
+                **more,
+            )
 
-        return _all_pages(page, self.steam_id)
+        return self._all_pages(page)
 
     def partner_inventory(self, steam_id: str, trade_token: str | None) -> list[HeldAsset]:
         """What another account could put into an offer to us. Without its trade token, items traded lately are missing.
@@ -342,39 +382,52 @@ class SteamSession:
             SteamRefused: ``code`` inventory_private.
         """
         if trade_token is not None:
-            found = self._trade_page_inventory(steam_id, trade_token)
-            if found is not None:
-                return found
+            try:
+                return self._all_pages(lambda start: self._trade_page(steam_id, trade_token, start)).held
+            except _NotShown:
+                _log.debug("trade_page_refused", partner=steam_id)
         # The trade page's endpoint does not say why it refuses; this one says 403 for a private inventory.
         url = f"{COMMUNITY_URL}/inventory/{steam_id}/{CS2_APP_ID}/{CONTEXT_NORMAL}"
         headers = {"Referer": f"{COMMUNITY_URL}/profiles/{steam_id}/inventory"}
 
-        def page(start: str | None) -> dict[str, Any]:
+        def page(start: str | None) -> Page:
             query = {"l": "english", "count": PAGE_ITEMS, **({"start_assetid": start} if start else {})}
-            return self.connection.community(url, query, headers)
+            return self.connection.community(
+                url, lambda data: inventories.parse(data, steam_id, CONTEXT_NORMAL), query, headers
+            )
 
-        return _all_pages(page, steam_id)
+        return self._all_pages(page).held
 
-    def _trade_page_inventory(self, steam_id: str, trade_token: str) -> list[HeldAsset] | None:
-        """``None`` when Steam refuses without saying why."""
+    def _trade_page(self, steam_id: str, trade_token: str, start: str | None) -> Page:
+        """Raises `_NotShown` when Steam refuses without saying why."""
+        query = {
+            "sessionid": self.connection.client._get_session_id(),
+            "partner": steam_id,
+            "appid": CS2_APP_ID,
+            "contextid": CONTEXT_NORMAL,
+            **({"start": start} if start else {}),
+        }
+
+        def parse(data: Any) -> Page:
+            if isinstance(data, dict) and not data.get("success"):
+                raise _NotShown
+            return inventories.parse_legacy(data, steam_id, CONTEXT_NORMAL)
+
+        headers = {"Referer": str(TradeUrl(SteamId(steam_id), trade_token))}
+        return self.connection.community(f"{COMMUNITY_URL}/tradeoffer/new/partnerinventory/", parse, query, headers)
+
+    def _all_pages(self, page: Callable[[str | None], Page]) -> Inventory:
         found: list[HeldAsset] = []
-        start: int | None = None
+        start, whole, left_out = None, True, Counter[str]()
         for _ in range(PAGES_MAX):
-            query = {
-                "sessionid": self.connection.client._get_session_id(),
-                "partner": steam_id,
-                "appid": CS2_APP_ID,
-                "contextid": CONTEXT_NORMAL,
-                **({"start": start} if start else {}),
-            }
-            headers = {"Referer": str(TradeUrl(SteamId(steam_id), trade_token))}
-            data = self.connection.community(f"{COMMUNITY_URL}/tradeoffer/new/partnerinventory/", query, headers)
-            if not data.get("success"):
-                return None
-            found.extend(inventories.parse_legacy(data, steam_id, CONTEXT_NORMAL))
-            if not data.get("more"):
-                return found
-            start = int(data["more_start"])
+            read = page(start)
+            found.extend(read.held)
+            left_out += read.left_out
+            whole = whole and not read.unclear
+            if read.start is None:
+                self.observer.leave_out("inventory", left_out)
+                return Inventory(found, whole)
+            start = read.start
         raise SteamUnavailable("Steam's inventory does not end")
 
     def hold(self, partner: str, trade_token: str) -> Hold:
@@ -383,34 +436,20 @@ class SteamSession:
         Raises:
             SteamRefused: most likely the trade token is not valid any more.
         """
-        data = self.connection.api("GetTradeHoldDurations", steamid_target=partner, trade_offer_access_token=trade_token)
-
-        def days(side: str) -> int:
-            return math.ceil(int((data.get(side) or {}).get("escrow_end_duration_seconds", 0)) / 86400)
-
-        return Hold(theirs_days=days("their_escrow"), ours_days=days("my_escrow"))
+        return self.connection.api(
+            "GetTradeHoldDurations", Hold.parse, steamid_target=partner, trade_offer_access_token=trade_token
+        )
 
     def may_not_trade(self, partner: str) -> bool:
-        """Whether Steam has banned this account from trading (``EconomyBan``; an answer without ``response`` around it)."""
-        data = self.connection.web_api("ISteamUser", "GetPlayerBans", {"steamids": partner})
-        players = data.get("players") if isinstance(data, dict) else None
-        return any(str(row.get("EconomyBan")) == "banned" for row in players or [])
+        """Whether Steam has banned this account from trading."""
+        return self.connection.web_api(
+            "ISteamUser", "GetPlayerBans", lambda data: is_trade_banned(data, partner), {"steamids": partner}
+        )
+
+
+class _NotShown(Exception):
+    """Steam's trade page refuses an inventory without saying why."""
 
 
 def _steampy_asset(asset: Asset) -> Any:
     return SteampyAsset(asset.asset_id, PredefinedOptions(str(asset.app_id), asset.context_id))
-
-
-def _all_pages(page: Callable[[str | None], dict[str, Any]], owner: str) -> list[HeldAsset]:
-    found: list[HeldAsset] = []
-    start: str | None = None
-    for _ in range(PAGES_MAX):
-        data = page(start)
-        if "assets" not in data and "total_inventory_count" not in data:
-            # An empty inventory says how many assets it has; an empty answer is trouble.
-            raise SteamUnavailable("Steam answered no inventory")
-        found.extend(inventories.parse(data, owner))
-        if not data.get("more_items"):
-            return found
-        start = str(data["last_assetid"])
-    raise SteamUnavailable("Steam's inventory does not end")

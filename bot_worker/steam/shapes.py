@@ -1,12 +1,28 @@
-"""What Steam tells, as values. Ids are strings; times are unix seconds; a partner is a SteamID64."""
+"""What Steam tells of offers, exchanges, confirmations, holds and bans, as values. Ids are strings; times are unix seconds; a
+partner is a SteamID64.
+
+The one place where these are read. What cannot be read makes an offer or an exchange half (``whole`` is false, and nothing is
+decided by it) and, where nothing is left to go by, is a `BadShape`; nothing else comes out of here, whatever Steam sends.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from shared.domain.ids import SteamId
-from shared.domain.items import Asset
+from shared import strict
+from shared.domain.ids import ACCOUNT_ID_MAX, SteamId
+from shared.domain.items import CS2_APP_ID, Asset
+from shared.strict import BadShape
+
+T = TypeVar("T")
+
+NUMBER_MAX = 2**31 - 1
+MESSAGE_MAX = 2000
+DAY_S = 86_400
+HOLD_MAX_S = 366 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +32,67 @@ class Sent:
     offer_id: str
     needs_confirmation: bool
 
+    @classmethod
+    def parse(cls, data: object) -> Sent:
+        """The answer of ``/tradeoffer/new/send``.
+
+        Raises:
+            BadShape: it names no offer.
+        """
+        about = strict.mapping(data, "answer")
+        offer_id = strict.number_id(about.get("tradeofferid"), "tradeofferid")
+        return cls(offer_id, about.get("needs_mobile_confirmation") not in (None, False, ""))
+
+
+class _Row:
+    """One row, read field by field; `whole` turns false with what cannot be read."""
+
+    def __init__(self, data: object) -> None:
+        self._about: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        self.whole = isinstance(data, dict)
+
+    def get(self, name: str, read: Callable[[object, str], T], otherwise: T) -> T:
+        """A field that every whole row has."""
+        try:
+            return read(self._about.get(name), name)
+        except BadShape:
+            self.whole = False
+            return otherwise
+
+    def maybe(self, name: str, read: Callable[[object, str], T], otherwise: T) -> T:
+        """A field that may be missing or empty: then it is ``otherwise``."""
+        return otherwise if self._about.get(name) in (None, "", "0", 0, False) else self.get(name, read, otherwise)
+
+    def each(self, name: str, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
+        """What can be read of a list, which may be missing."""
+        found = []
+        rows: list[Any] = self.get(name, strict.rows, [])
+        for row in rows:
+            try:
+                found.append(read(strict.mapping(row, name)))
+            except BadShape:
+                self.whole = False
+        return found
+
+
+def _number(value: object, name: str) -> int:
+    return strict.whole(value, name, 0, NUMBER_MAX)
+
+
+def _maybe_id(value: object, name: str) -> str | None:
+    return strict.number_id(value, name)
+
+
+def _maybe_moment(value: object, name: str) -> int | None:
+    return strict.moment(value, name)
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One offer, sent or received; ``give`` is what we give.
 
-    ``whole`` is false for the half-filled ones that Steam shows at times; decide nothing by those.
+    ``whole`` is false for the half-filled ones that Steam shows at times, and for what could not be read; decide nothing by
+    those. One of which not even the id is known has an empty one.
     """
 
     offer_id: str
@@ -36,40 +107,67 @@ class Offer:
     whole: bool
 
     @classmethod
-    def parse(cls, data: dict[str, Any]) -> Offer:
+    def parse(cls, data: object) -> Offer:
         """One row of GetTradeOffers; 'glitched' as in node-steam-tradeoffer-manager's polling."""
-        account_id = data.get("accountid_other")
-        give, give_whole = _assets(data.get("items_to_give"))
-        take, take_whole = _assets(data.get("items_to_receive"))
-        known = isinstance(account_id, int) and 0 < account_id < 2**32
-        return cls(
-            offer_id=str(data["tradeofferid"]),
-            partner=str(SteamId.from_account_id(account_id)) if known and account_id else "",
-            message=str(data.get("message", "")),
-            state=int(data.get("trade_offer_state", 1)),
-            give=give,
-            take=take,
-            exchange_id=str(data["tradeid"]) if data.get("tradeid") else None,
-            created=int(data.get("time_created", 0)),
-            updated=int(data.get("time_updated", 0)),
-            whole=known and give_whole and take_whole and bool(give or take),
-        )
+        row = _Row(data)
+        give, take = row.each("items_to_give", _asset), row.each("items_to_receive", _asset)
+        account_id = row.get("accountid_other", _account_id, 0)
+        told: dict[str, Any] = {
+            "offer_id": row.get("tradeofferid", strict.number_id, ""),
+            "message": row.maybe("message", _message, ""),
+            "state": row.maybe("trade_offer_state", _number, 1),
+            "exchange_id": row.maybe("tradeid", _maybe_id, None),
+            "created": row.maybe("time_created", strict.moment, 0),
+            "updated": row.maybe("time_updated", strict.moment, 0),
+        }
+        partner = str(SteamId.from_account_id(account_id)) if account_id else ""
+        return cls(partner=partner, give=tuple(give), take=tuple(take), whole=row.whole and bool(give or take), **told)
 
 
-def _assets(rows: list[dict[str, Any]] | None) -> tuple[tuple[Asset, ...], bool]:
-    """The assets, and whether all of them were told in full."""
-    found, whole = [], True
-    for row in rows or []:
-        if row.get("appid") and row.get("assetid") and row.get("contextid"):
-            found.append(Asset(int(row["appid"]), str(row["contextid"]), str(row["assetid"])))
-        else:
-            whole = False
-    return tuple(found), whole
+def _account_id(value: object, name: str) -> int:
+    return strict.whole(value, name, 1, ACCOUNT_ID_MAX)
+
+
+def _message(value: object, name: str) -> str:
+    """A stranger may write what he likes: only what is plain can hold a token of ours."""
+    if not isinstance(value, str):
+        raise BadShape(name, "a text")
+    return strict.maybe_text(value, MESSAGE_MAX)
+
+
+def _asset(row: Mapping[str, Any]) -> Asset:
+    """An asset of an offer; a currency, which CS2 has none of, is kept as an asset that no trade of ours names."""
+    app_id = strict.whole(row.get("appid"), "appid", 1, NUMBER_MAX)
+    context_id = str(_number(row.get("contextid"), "contextid"))
+    if row.get("assetid") is None and row.get("currencyid") is not None:
+        return Asset(app_id, context_id, f"currency {_number(row['currencyid'], 'currencyid')}")
+    return Asset(app_id, context_id, strict.number_id(row.get("assetid"), "assetid"))
+
+
+@dataclass(frozen=True, slots=True)
+class OfferPage:
+    """One page of GetTradeOffers. ``cursor`` is 0 on the last one."""
+
+    sent: list[Offer]
+    received: list[Offer]
+    cursor: int
+
+    @classmethod
+    def parse(cls, data: object) -> OfferPage:
+        """What stands in ``response``; rows that cannot be read are half-filled offers.
+
+        Raises:
+            BadShape: it is no page of offers.
+        """
+        about = strict.mapping(data, "response")
+        sent, received = (strict.rows(about.get(f"trade_offers_{side}"), side) for side in ("sent", "received"))
+        cursor = strict.whole(about.get("next_cursor") or 0, "next_cursor")
+        return cls([Offer.parse(row) for row in sent], [Offer.parse(row) for row in received], cursor)
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One asset of an exchange. The new ids are ``None`` until Steam knows them; ``given`` means by us."""
+    """One CS2 asset of an exchange. The new ids are ``None`` until Steam knows them; ``given`` means by us."""
 
     given: bool
     context_id: str
@@ -85,12 +183,16 @@ class Moved:
         context_id, asset_id = self.rollback_context_id, self.rollback_asset_id
         if asset_id is None:
             context_id, asset_id = self.new_context_id, self.new_asset_id
-        return None if context_id is None or asset_id is None else Asset(730, context_id, asset_id)
+        return None if context_id is None or asset_id is None else Asset(CS2_APP_ID, context_id, asset_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Steam's record of an accepted offer; its status is the last word on what moved."""
+    """Steam's record of an accepted offer; its status is the last word on what moved.
+
+    ``moved`` are its CS2 assets: nothing of another app is ever booked or compared. ``others`` counts the rest. One that is not
+    ``whole`` could not be read in full; of its id an empty text is left if even that could not.
+    """
 
     exchange_id: str
     partner: str
@@ -99,26 +201,31 @@ class Exchange:
     settles_at: int | None
     moved: tuple[Moved, ...]
     rolls_back: str | None
+    others: int = 0
+    whole: bool = True
 
     @classmethod
-    def parse(cls, data: dict[str, Any]) -> Exchange:
+    def parse(cls, data: object) -> Exchange:
         """One row of GetTradeStatus or GetTradeHistory."""
-        given = [_moved(row, given=True) for row in data.get("assets_given") or []]
-        received = [_moved(row, given=False) for row in data.get("assets_received") or []]
-        return cls(
-            exchange_id=str(data["tradeid"]),
-            partner=str(data.get("steamid_other", "")),
-            status=int(data.get("status", 0)),
-            started=int(data.get("time_init", 0)),
-            settles_at=int(data["time_settlement"]) if data.get("time_settlement") else None,
-            moved=(*given, *received),
-            rolls_back=str(data["rollback_trade"]) if data.get("rollback_trade") else None,
-        )
+        row = _Row(data)
+        given = row.each("assets_given", lambda asset: _moved(asset, given=True))
+        received = row.each("assets_received", lambda asset: _moved(asset, given=False))
+        moved = [each for each in (*given, *received) if each is not None]
+        told: dict[str, Any] = {
+            "exchange_id": row.get("tradeid", strict.number_id, ""),
+            "partner": row.maybe("steamid_other", strict.number_id, ""),
+            "status": row.maybe("status", _number, 0),
+            "started": row.maybe("time_init", strict.moment, 0),
+            "settles_at": row.maybe("time_settlement", _maybe_moment, None),
+            "rolls_back": row.maybe("rollback_trade", _maybe_id, None),
+        }
+        return cls(moved=tuple(moved), others=len(given) + len(received) - len(moved), whole=row.whole, **told)
 
     @property
     def complete(self) -> bool:
-        """Every new id is known."""
-        return bool(self.moved) and all(each.new_asset_id and each.new_context_id for each in self.moved)
+        """Every new id is known, and nothing of it could not be read."""
+        known = all(each.new_asset_id and each.new_context_id for each in self.moved)
+        return self.whole and bool(self.moved or self.others) and known
 
     def moved_json(self) -> list[dict[str, str | None]]:
         """As the report ``offer_accepted`` carries it."""
@@ -133,19 +240,87 @@ class Exchange:
         ]
 
 
-def _moved(row: dict[str, Any], *, given: bool) -> Moved:
-    def text(name: str) -> str | None:
-        return str(row[name]) if row.get(name) else None
+def _moved(row: Mapping[str, Any], *, given: bool) -> Moved | None:
+    """``None`` for what is no CS2 asset."""
+    if strict.whole(row.get("appid", CS2_APP_ID), "appid", 1, NUMBER_MAX) != CS2_APP_ID or row.get("currencyid") is not None:
+        return None
+
+    def maybe(name: str, read: Callable[[object, str], str]) -> str | None:
+        return None if row.get(name) in (None, "", "0", 0) else read(row[name], name)
 
     return Moved(
         given=given,
-        context_id=str(row.get("contextid", "")),
-        asset_id=str(row.get("assetid", "")),
-        new_context_id=text("new_contextid"),
-        new_asset_id=text("new_assetid"),
-        rollback_context_id=text("rollback_new_contextid"),
-        rollback_asset_id=text("rollback_new_assetid"),
+        context_id=_context(row.get("contextid"), "contextid"),
+        asset_id=strict.number_id(row.get("assetid"), "assetid"),
+        new_context_id=maybe("new_contextid", _context),
+        new_asset_id=maybe("new_assetid", strict.number_id),
+        rollback_context_id=maybe("rollback_new_contextid", _context),
+        rollback_asset_id=maybe("rollback_new_assetid", strict.number_id),
     )
+
+
+def _context(value: object, name: str) -> str:
+    return str(_number(value, name))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """One page of GetTradeHistory, newest first."""
+
+    exchanges: list[Exchange]
+    more: bool
+
+    @classmethod
+    def parse(cls, data: object) -> HistoryPage:
+        """What stands in ``response``; rows that cannot be read are exchanges that are not whole.
+
+        Raises:
+            BadShape: it is no page of exchanges, or has more to show and nothing to go on from.
+        """
+        about = strict.mapping(data, "response")
+        found = [Exchange.parse(row) for row in strict.rows(about.get("trades"), "trades")]
+        more = about.get("more") not in (None, False, 0, "")
+        if more and found and not any(each.exchange_id and each.started for each in found):
+            raise BadShape("trades", "an exchange with its id and time")
+        return cls(found, more)
+
+    @property
+    def last(self) -> Exchange:
+        """The last one that the next page can go on from; of a page that has ``more``."""
+        return next(each for each in reversed(self.exchanges) if each.exchange_id and each.started)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """One that waits on the bot's phone: what it is about, and the two words that answer it."""
+
+    kind: int
+    creator_id: str
+    confirmation_id: str
+    nonce: str
+
+    @classmethod
+    def parse(cls, data: object) -> Confirmation:
+        """One row of ``/mobileconf/getlist``.
+
+        Raises:
+            BadShape: it is none.
+        """
+        about = strict.mapping(data, "confirmation")
+        return cls(
+            kind=_number(about.get("type"), "type"),
+            creator_id=str(strict.whole(about.get("creator_id"), "creator_id")),
+            confirmation_id=strict.number_id(about.get("id"), "id"),
+            nonce=_word(about.get("nonce"), "nonce"),
+        )
+
+
+def _word(value: object, name: str) -> str:
+    """A number of 64 bits without a sign, or what else Steam may make of it one day: it is only said back."""
+    found = str(value) if isinstance(value, int) and 0 <= value < 2**64 else strict.text(value, name, 64)
+    if not found or " " in found:
+        raise BadShape(name, "a word")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +329,30 @@ class Hold:
 
     theirs_days: int
     ours_days: int
+
+    @classmethod
+    def parse(cls, data: object) -> Hold:
+        """What stands in GetTradeHoldDurations' ``response``.
+
+        Raises:
+            BadShape: it does not say. A hold that is not known is not none.
+        """
+        about = strict.mapping(data, "response")
+
+        def days(side: str) -> int:
+            told = strict.mapping(about.get(side), side).get("escrow_end_duration_seconds", 0)
+            return math.ceil(strict.whole(told, "escrow_end_duration_seconds", 0, HOLD_MAX_S) / DAY_S)
+
+        return cls(theirs_days=days("their_escrow"), ours_days=days("my_escrow"))
+
+
+def is_trade_banned(data: object, partner: str) -> bool:
+    """What GetPlayerBans says of one account; it puts no ``response`` around it.
+
+    Raises:
+        BadShape: it says nothing of this account.
+    """
+    for row in strict.objects(strict.mapping(data, "bans").get("players")):
+        if row.get("SteamId") == partner:
+            return strict.text(row.get("EconomyBan"), "EconomyBan") == "banned"
+    raise BadShape("players", "the account that was asked for")

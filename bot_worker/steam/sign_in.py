@@ -2,7 +2,7 @@
 
 A refresh token (about 200 days) gives new cookies without a password, a Guard code or a sign-in event; only without a good one
 the password is used. steampy's own `login` hides why Steam says no, so its steps are taken one by one here and each answer's
-``x-eresult`` is read.
+``x-eresult`` is read. Whatever Steam answers, and whatever steampy makes of it, only our errors come out of here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import requests
 from steampy.client import SteamClient
@@ -22,10 +22,19 @@ from steampy.login import LoginExecutor
 from steampy.models import SteamUrl
 
 from bot_worker.steam import answers, transport
-from shared.errors import NotSignedIn, SteamRefused, SteamUnavailable
+from shared import log, strict
+from shared.errors import FleetError, NotSignedIn, SteamRefused, SteamUnavailable
+from shared.strict import BadShape
+from shared.trouble import place_of
 
 COMMUNITY = "steamcommunity.com"
 GUARD_CODE = 3
+# Steam's own page sends no more of a password: ``replace(/[^\x00-\x7F]/g, '').slice(0, 64)`` (ArchiSteamFarm#2903).
+PASSWORD_MAX = 64
+# Where Steam's answer may lead us with a token in hand.
+STEAM_HOSTS = ("steamcommunity.com", "steampowered.com", "steam.tv")
+
+_log = log.get(__name__)
 
 
 class WrongCode(SteamUnavailable):
@@ -59,11 +68,11 @@ def renew(client: Any, steam_id: str, refresh_token: str) -> Tokens:
         if not isinstance(answer, dict) or not answer.get("transfer_info"):
             raise NotSignedIn("Steam does not take the refresh token any more")
         return _finish(client, executor, answer, steam_id)
-    except requests.RequestException as error:
-        raise SteamUnavailable("no answer while renewing the session") from error
-    except (ValueError, KeyError) as error:
+    except FleetError:
+        raise
+    except Exception as error:
         # Without the first page there is no cookie for the next step, and steampy says so by a KeyError.
-        raise SteamUnavailable("Steam answered something else than a renewal") from error
+        raise _not_understood(error, "a renewal") from error
 
 
 def with_password(client: Any, steam_id: str, code: Callable[[], str]) -> Tokens:
@@ -79,18 +88,30 @@ def with_password(client: Any, steam_id: str, code: Callable[[], str]) -> Tokens
     client._session.cookies.set("steamRememberLogin", "true")
     try:
         begun = executor._send_login_request()
-        session = _response(begun)
-        if "client_id" not in session:
+        session = _session(begun)
+        if session is None:
             raise answers.sign_in_failure(transport.result_of(begun))
         _enter_code(executor, session, code())
         answer = transport.read_json(executor._finalize_login())
         if not isinstance(answer, dict) or not answer.get("transfer_info"):
             raise SteamUnavailable("Steam did not take its own refresh token")
         return _finish(client, executor, answer, steam_id)
-    except requests.RequestException as error:
-        raise SteamUnavailable("no answer while signing in") from error
-    except (ApiException, CaptchaRequired, ValueError, KeyError) as error:
-        raise SteamUnavailable("Steam answered something else than a sign-in") from error
+    except FleetError:
+        raise
+    except Exception as error:
+        raise _not_understood(error, "a sign-in") from error
+
+
+def _not_understood(error: Exception, wanted: str) -> SteamUnavailable:
+    """The error that stands for what a library raised; what a library does not raise on purpose is named by its place."""
+    if isinstance(error, requests.RequestException):
+        return SteamUnavailable(f"no answer while waiting for {wanted}")
+    told = f"Steam answered something else than {wanted}"
+    if isinstance(error, ApiException | CaptchaRequired | ValueError | KeyError):
+        return SteamUnavailable(told)
+    place = place_of(error)
+    _log.warning("odd_answer", error=place)
+    return SteamUnavailable(f"{told} ({place})")
 
 
 def _executor(client: Any) -> Any:
@@ -99,7 +120,7 @@ def _executor(client: Any) -> Any:
     return LoginExecutor(client.username, client._password, client.steam_guard["shared_secret"], client._session)
 
 
-def _enter_code(executor: Any, session: dict[str, Any], code: str) -> None:
+def _enter_code(executor: Any, session: dict[str, str], code: str) -> None:
     form = {
         "client_id": session["client_id"],
         "steamid": session["steamid"],
@@ -119,14 +140,19 @@ def _enter_code(executor: Any, session: dict[str, Any], code: str) -> None:
         raise WrongCode("Steam gave no refresh token") from error
 
 
-def _response(answer: requests.Response) -> dict[str, Any]:
+def _session(answer: requests.Response) -> dict[str, str] | None:
+    """The three ids of a sign-in that has begun; ``None`` where there is none, and the header says why."""
     data = transport.read_json(answer)
     response = data.get("response") if isinstance(data, dict) else None
-    return response if isinstance(response, dict) else {}
+    if not isinstance(response, dict) or "client_id" not in response:
+        return None
+    ids = {name: str(strict.whole(response.get(name), name, 0, 2**64)) for name in ("client_id", "steamid")}
+    return {**ids, "request_id": strict.text(response.get("request_id"), "request_id")}
 
 
 def _finish(client: Any, executor: Any, answer: dict[str, Any], steam_id: str) -> Tokens:
     """Fetch the cookies of every host and tell steampy's client that it is signed in."""
+    _check_transfers(answer)
     try:
         executor._perform_redirects(answer)
         executor.set_sessionid_cookies()
@@ -140,8 +166,22 @@ def _finish(client: Any, executor: Any, answer: dict[str, Any], steam_id: str) -
     client.was_login_executed = True
     client.market._set_login_executed(client.steam_guard, client._get_session_id())
     client._access_token = access_token
-    claims = token_claims(access_token)
-    return Tokens(access_token, refresh_token, int(claims.get("iat", 0)), int(claims.get("exp", 0)))
+    return Tokens(access_token, refresh_token, *token_times(access_token))
+
+
+def _check_transfers(answer: dict[str, Any]) -> None:
+    """Our tokens go to Steam's own hosts only.
+
+    Raises:
+        BadShape: the answer leads elsewhere, or is no such answer.
+    """
+    for each in strict.rows(answer["transfer_info"], "transfer_info"):
+        transfer = strict.mapping(each, "transfer_info")
+        strict.mapping(transfer.get("params"), "params")
+        url = urlsplit(strict.text(transfer.get("url"), "url"))
+        host = url.hostname or ""
+        if url.scheme != "https" or not any(host == name or host.endswith(f".{name}") for name in STEAM_HOSTS):
+            raise BadShape("url", "an address of Steam")
 
 
 def _token(cookie: str | None, steam_id: str) -> str:
@@ -155,20 +195,27 @@ def _token(cookie: str | None, steam_id: str) -> str:
     return token
 
 
-def token_claims(token: str) -> dict[str, Any]:
-    """What a JWT says about itself; empty if it says nothing readable. Nobody's word but Steam's counts, so no check."""
+def token_times(token: str) -> tuple[int, int]:
+    """When a JWT says that it was issued and expires, unix s; 0 where it does not. Only Steam's word counts, so no check."""
     parts = token.split(".")
     if len(parts) != 3:
-        return {}
+        return 0, 0
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        text = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        claims = strict.mapping(strict.parse_json(text, "claims"), "claims")
+        return strict.moment(claims.get("iat", 0), "iat"), strict.moment(claims.get("exp", 0), "exp")
     except (binascii.Error, ValueError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
+        return 0, 0
+
+
+def as_steam_reads(password: str) -> str:
+    """Of a password what Steam's own page sends of it."""
+    return "".join(sign for sign in password if sign <= "\x7f")[:PASSWORD_MAX]
 
 
 def new_client(account_name: str, password: str, steam_id: str, shared_secret: str, identity_secret: str) -> Any:
     """A steampy client that has not signed in. No API key: with one, Steam shows no CS2 offers."""
+    password = as_steam_reads(password)
     guard = {"steamid": steam_id, "shared_secret": shared_secret, "identity_secret": identity_secret}
     # With more than these three keys steampy takes the text for a file name and dies of its length.
     return SteamClient("", username=account_name, password=password, steam_guard=json.dumps(guard))

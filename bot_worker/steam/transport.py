@@ -2,11 +2,16 @@
 
 The cookie jar and the server both see Steam's own host names; only the socket may lead elsewhere. So nothing above this file
 knows whether it talks to Steam. Nothing here writes a URL, a header or a body into a log.
+
+It is also the one place where the outside of an answer is read: its status, which says nothing without its body, its headers
+and its size. Whatever they hold, only Steam's errors come of it.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections import Counter, deque
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,14 +20,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from bot_worker.steam import answers
+from bot_worker.steam import answers, outgoing
 from bot_worker.steam.maintenance import Maintenance, sign_of
-from shared import log
+from shared import log, strict
 from shared.clock import Clock
-from shared.errors import NotSignedIn, SteamThrottled, SteamUnavailable
+from shared.errors import NotSignedIn, SteamError, SteamThrottled, SteamUnavailable
 from shared.settings import SteamSettings
+from shared.strict import BadShape
 
 _NAMED = {
     "getlist",
@@ -42,7 +47,18 @@ _THROTTLES = answers.THROTTLE_RESULTS
 # Where Steam leads a session that has died, and what its pages say to one.
 _SIGN_IN_PATH, _SIGNED_OUT_MARK = "/login/", b"g_steamID = false"
 _MARK_WITHIN = 65_536
-
+# What the Web API's page says that refuses a token; its status alone is also that of an edge that turns us away.
+_TOKEN_REFUSED_MARK = b"key="
+PROXY_AUTHENTICATION = 407
+# The largest answer, an inventory page of two thousand assets, has some six million bytes.
+ANSWER_MAX_BYTES = 64 * 1024 * 1024
+PIECE_BYTES = 256 * 1024
+RESULT_MAX = 10_000
+WAIT_MAX_S = 366 * 86_400.0
+# Clocks are believed between 2015 and 2100: outside of it no Guard code can be made.
+_EARLIEST_S = 1_420_070_400
+_RESULT_TOLD = re.compile(rb"EResult (\d{1,4})\b")
+PROXY_UNAVAILABLE = "proxy_unavailable"
 
 _log = log.get(__name__)
 
@@ -76,6 +92,8 @@ class Observer:
         self.last_result: int | None = None
         self.last_retry_after_s: float | None = None
         self.last_signed_out = False
+        self.left = False  # whether the last request has left this machine
+        self.left_out: Counter[str] = Counter()  # rows of answers that could not be taken, by what they were to be
         self.steam_ahead_s = 0  # of this host's clock
         self.recent: deque[str] = deque(maxlen=RECENT_MAX)  # the calls of the order in hand, each with its answer's codes
 
@@ -84,15 +102,28 @@ class Observer:
         self.total += 1
         self.recent.append(f"{call_name(url)} no answer")
         self.last_status = self.last_result = self.last_retry_after_s = None
-        self.last_signed_out = False
+        self.last_signed_out = self.left = False
+
+    def leaves(self) -> None:
+        """The request in hand leaves this machine."""
+        self.left = True
+
+    @property
+    def last_call(self) -> str:
+        """What was asked for last."""
+        return self.recent[-1].partition(" ")[0] if self.recent else ""
+
+    def leave_out(self, what: str, reasons: Counter[str]) -> None:
+        """Rows of an answer were not taken."""
+        if count := reasons.total():
+            self.left_out[what] += count
+            _log.warning("rows_left_out", what=what, count=count, reasons=dict(reasons))
 
     def told_time(self, response: requests.Response, local_ms: int) -> None:
         """Keep how far Steam's clock is ahead, as Guard codes and confirmation keys are checked by it. For uncached answers."""
-        try:
-            at = _aware(parsedate_to_datetime(response.headers.get("Date", "")))
-        except ValueError:
-            return
-        self.steam_ahead_s = int(at.timestamp()) - local_ms // 1000
+        at_s = _moment(response.headers.get("Date", ""))
+        if at_s is not None and _EARLIEST_S <= at_s <= strict.TIME_MAX:
+            self.steam_ahead_s = int(at_s) - local_ms // 1000
 
     def end(self, url: str, response: requests.Response, took_ms: float) -> None:
         status, result = response.status_code, result_of(response)
@@ -100,7 +131,7 @@ class Observer:
         self.recent.append(f"{call_name(url)} {status}" + (f" ({result})" if result is not None else ""))
         self.last_status, self.last_result = status, result
         self.last_retry_after_s = retry_after_s(response)
-        self.last_signed_out = is_signed_out_page(url, response)
+        self.last_signed_out = is_signed_out(url, response)
         if status == 429 or result in _THROTTLES:
             self.throttled += 1
         self.maintenance.saw(call_name(url), sign_of(call_name(url), status, result, page=is_page(response)))
@@ -118,7 +149,14 @@ class SteamAdapter(HTTPAdapter):
         self._observer = observer
         self._clock = clock
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._pools = outgoing.pool_classes(observer.leaves)
         super().__init__(pool_connections=4, pool_maxsize=4)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager: Any = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
 
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         wire, url = request.copy(), request.url or ""
@@ -137,12 +175,30 @@ class SteamAdapter(HTTPAdapter):
         self._observer.begin(url)
         before = self._clock.monotonic()
         response = super().send(wire, **options)
+        _read_whole(response)
         self._observer.end(url, response, (self._clock.monotonic() - before) * 1000)
         if request.method == "POST":
             self._observer.told_time(response, self._clock.now_ms())
         # The session stores cookies and follows redirects by these.
         response.url, response.request = url, request
         return response
+
+
+def _read_whole(response: requests.Response) -> None:
+    """The whole answer, unpacked piece by piece while it is of a size that an answer of Steam has.
+
+    Raises:
+        requests.RequestException: it is larger, or cannot be unpacked.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    with response:
+        for piece in response.iter_content(PIECE_BYTES):
+            size += len(piece)
+            if size > ANSWER_MAX_BYTES:
+                raise requests.exceptions.ContentDecodingError("the answer is too large")
+            pieces.append(piece)
+    response._content = b"".join(pieces)
 
 
 def prepare(session: requests.Session, settings: SteamSettings, observer: Observer, clock: Clock, proxy: str = "") -> None:
@@ -161,8 +217,10 @@ def prepare(session: requests.Session, settings: SteamSettings, observer: Observ
 
 def result_of(response: requests.Response) -> int | None:
     """The EResult in the header, if there is one."""
-    text = response.headers.get("x-eresult", "")
-    return int(text) if text.isdigit() else None
+    try:
+        return strict.whole(response.headers.get("x-eresult"), "x-eresult", 0, RESULT_MAX)
+    except BadShape:
+        return None
 
 
 def is_page(response: requests.Response) -> bool:
@@ -177,47 +235,83 @@ def is_signed_out_page(url: str, response: requests.Response) -> bool:
     return urlsplit(url).path.startswith(_SIGN_IN_PATH) or _SIGNED_OUT_MARK in response.content[:_MARK_WITHIN]
 
 
+def is_signed_out(url: str, response: requests.Response) -> bool:
+    """Whether it says that our session or token is not good.
+
+    401 says so by itself. 403 does only with the word of the Web API about tokens, or with the four bytes (``null``) in which
+    steamcommunity.com refuses; it is also what an edge says that turns an address away, and the answer to a private inventory.
+    """
+    if response.status_code == 401 or is_signed_out_page(url, response):
+        return True
+    if response.status_code != 403:
+        return False
+    if is_page(response):
+        return _TOKEN_REFUSED_MARK in response.content[:_MARK_WITHIN]
+    return is_null(response)
+
+
+def is_null(response: requests.Response) -> bool:
+    """Whether the body is the four bytes with which steamcommunity.com refuses, or nothing at all."""
+    return response.content[:16].strip() in (b"null", b"")
+
+
 def retry_after_s(response: requests.Response) -> float | None:
-    """How long Steam asks to wait, in either of the header's two forms."""
+    """How long Steam asks to wait, in either of the header's two forms; no more than a year."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
+    if text.isascii() and text.isdigit():
+        return min(float(text[:20]), WAIT_MAX_S)
+    until, now = _moment(text), _moment(response.headers.get("Date", ""))
+    return None if until is None or now is None else min(max(0.0, until - now), WAIT_MAX_S)
+
+
+def _moment(text: str) -> float | None:
+    """A header's time in unix seconds."""
     try:
-        until = parsedate_to_datetime(text)
-        now = parsedate_to_datetime(response.headers.get("Date", ""))
-    except ValueError:
+        return _aware(parsedate_to_datetime(text)).timestamp()
+    except (ValueError, TypeError, ArithmeticError, IndexError):
         return None
-    return max(0.0, (_aware(until) - _aware(now)).total_seconds())
 
 
 def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def never_connected(error: requests.RequestException) -> bool:
-    """Whether the request cannot have reached anybody, so that nothing was done."""
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
-
-
 def read_json(response: requests.Response) -> Any:
     """The JSON of an answer to a call that only reads.
 
     Raises:
-        NotSignedIn: 401, 403 from the Web API, or the page that a dead session gets.
+        NotSignedIn: what `is_signed_out` says.
         SteamThrottled: 429.
+        SteamRefused, and others: an error status with an EResult, by that (`answers.read_failure`).
         SteamUnavailable: any other error status, or a page where JSON was expected (edge or maintenance page).
     """
-    if response.status_code == 429:
+    status, result = response.status_code, result_of(response)
+    if status == 429:
         raise SteamThrottled(retry_after_s=retry_after_s(response))
-    if response.status_code == 401 or is_signed_out_page(response.url, response):
+    if is_signed_out(response.url, response):
         raise NotSignedIn()
-    if response.status_code != 200:
-        told = f"Steam answered HTTP {response.status_code}"
-        raise SteamUnavailable(told, result=result_of(response), retry_after_s=retry_after_s(response))
+    if status == PROXY_AUTHENTICATION:
+        raise SteamUnavailable("the proxy wants another password", code=PROXY_UNAVAILABLE)
+    if status != 200:
+        raise _refusal(response, status, result)
     try:
-        return response.json()
-    except ValueError as error:
+        return json.loads(response.content)
+    except (ValueError, RecursionError) as error:
         raise SteamUnavailable("Steam answered a page instead of data") from error
+
+
+def _refusal(response: requests.Response, status: int, result: int | None) -> SteamError:
+    """What an error status says together with its EResult, which stands in a header or at the end of a sentence."""
+    result = result if result not in (None, 1) else _told_result(response)
+    if result is not None and status >= 500:
+        error = answers.read_failure(result)
+    else:
+        error = SteamUnavailable(f"Steam answered HTTP {status}", result=result)
+    error.retry_after_s = error.retry_after_s or retry_after_s(response)
+    return error
+
+
+def _told_result(response: requests.Response) -> int | None:
+    """The EResult in ``{"success":false,"error":"EYldRefreshAppIfNecessary failed with EResult 55"}``."""
+    found = _RESULT_TOLD.search(response.content[:_MARK_WITHIN]) if not is_page(response) else None
+    return int(found[1]) if found else None

@@ -24,6 +24,7 @@ GOOD = HeldAsset(Asset(730, "2", "1"), "11", "0", 1, "AK-47 | Redline (Field-Tes
         (replace(GOOD, tradable=False), 1000, "not_tradable"),
         (replace(GOOD, market_hash_name="Souvenir AWP | Dragon Lore (Factory New)"), 1000, "souvenir"),
         (replace(GOOD, market_hash_name="SOUVENIR thing"), 1000, "souvenir"),
+        (replace(GOOD, market_hash_name=""), 1000, "no_name"),
         (GOOD, None, "no_value"),
         (GOOD, 9, "below_minimum"),
     ],
@@ -33,7 +34,8 @@ def test_each_rule(held: HeldAsset, cents: int | None, reason: str | None) -> No
 
 
 def test_every_reason_has_words() -> None:
-    said = {policy.OTHER_APP, policy.AMOUNT, policy.NOT_TRADABLE, policy.SOUVENIR, policy.NO_VALUE, policy.BELOW_MINIMUM}
+    said = {policy.OTHER_APP, policy.AMOUNT, policy.NOT_TRADABLE, policy.NO_NAME}
+    said |= {policy.SOUVENIR, policy.NO_VALUE, policy.BELOW_MINIMUM}
     assert said == set(policy.REASONS)
 
 

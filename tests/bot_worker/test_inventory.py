@@ -104,7 +104,7 @@ def test_inspect_links_are_ready_to_use() -> None:
             "descriptions": [{"classid": "1", "instanceid": "0", "actions": [{"link": template, "name": "Inspect"}]}],
             "asset_properties": [{"appid": 730, "contextid": "2", "assetid": "77", "asset_properties": properties}],
         }
-        (held,) = inventories.parse(page, "76561198000000002")
+        (held,) = inventories.parse(page, "76561198000000002", "2").held
         return held.inspect_link
 
     classic = "steam://rungame/730/76561202255233023/+csgo_econ_action_preview%20S%owner_steamid%A%assetid%D123"
@@ -126,7 +126,7 @@ def test_wear_pattern_and_name_tag_stay_steams_own_text() -> None:
         "descriptions": [{"classid": "1", "instanceid": "0", "market_hash_name": "AK", "tradable": 1}],
         "asset_properties": [{"assetid": "77", "asset_properties": properties}],
     }
-    (held,) = inventories.parse(page, "76561198000000002")
+    (held,) = inventories.parse(page, "76561198000000002", "16").held
     assert (held.wear, held.pattern, held.name_tag) == ("0.23100000619888306", "661", "Мой")
     assert not held.tradable  # whatever the flag says in context 16
     assert held.fingerprint == "AK|0.23100000619888306|661|Мой"
@@ -134,4 +134,4 @@ def test_wear_pattern_and_name_tag_stay_steams_own_text() -> None:
 
 def test_empty_maps_that_steam_writes_as_lists_are_empty() -> None:
     empty: dict[str, Any] = {"success": True, "rgInventory": [], "rgDescriptions": [], "rgAssetProperties": [], "more": False}
-    assert inventories.parse_legacy(empty, "76561198000000002", "2") == []
+    assert inventories.parse_legacy(empty, "76561198000000002", "2").held == []

@@ -84,10 +84,8 @@ def test_an_asset_without_its_description_makes_the_answer_half(lab: Lab, monkey
     """Steam has answered assets without descriptions; the sandbox never does, so the answer is cut here."""
     whole = lab.bot.session.connection.api
 
-    def half(method: str, **query: Any) -> Any:
-        answer = whole(method, **query)
-        answer.get("descriptions", [])[:] = answer.get("descriptions", [])[:-1]
-        return answer
+    def half(method: str, parse: Callable[[Any], Any], **query: Any) -> Any:
+        return whole(method, lambda data: parse({**data, "descriptions": data.get("descriptions", [])[:-1]}), **query)
 
     monkeypatch.setattr(lab.bot.session.connection, "api", half)
     report = read(lab, rows=3)

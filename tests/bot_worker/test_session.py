@@ -52,7 +52,7 @@ def test_the_first_sign_in_takes_password_and_code_and_acknowledges(opened: Call
     it.session.sign_in()
     assert it.saves[-1].refresh_token and it.saves[-1].acknowledged
     assert it.me.requests()["acknowledge"] == 1
-    assert len(it.session.own_inventory()) == 1
+    assert len(it.session.own_inventory().held) == 1
 
 
 def test_the_second_sign_in_needs_the_refresh_token_only(opened: Callable[..., Opened]) -> None:
@@ -62,7 +62,7 @@ def test_the_second_sign_in_needs_the_refresh_token_only(opened: Callable[..., O
     again.session.sign_in()
     assert again.session.observer.calls["BeginAuthSessionViaCredentials"] == 0
     assert again.session.observer.calls["acknowledge"] == 0
-    assert len(again.session.own_inventory()) == 1
+    assert len(again.session.own_inventory().held) == 1
 
 
 def test_a_revoked_refresh_token_leads_back_to_the_password(opened: Callable[..., Opened]) -> None:
@@ -87,7 +87,7 @@ def test_a_renewal_that_steam_cannot_answer_keeps_the_refresh_token(
     except SteamUnavailable:
         again.session.sign_in()
     assert again.session.observer.calls["BeginAuthSessionViaCredentials"] == 0
-    assert len(again.session.own_inventory()) == 1
+    assert len(again.session.own_inventory().held) == 1
 
 
 def test_a_refused_code_is_tried_once_more_with_the_next(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot_worker.matching import match_assets
+from bot_worker.steam.session import Inventory
 from shared.domain.items import Asset, HeldAsset
 from shared.messages import Report, SettleCheck, SettleOrder, WantedAsset
 
@@ -202,7 +203,7 @@ def test_an_inventory_that_is_suddenly_empty_is_looked_at_again_later(
     lab = make_lab(trades={"absent_after_s": 60.0})
     now = [1000.0]
     monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
-    monkeypatch.setattr(lab.bot.session, "own_inventory", list)
+    monkeypatch.setattr(lab.bot.session, "own_inventory", lambda: Inventory([]))
     order = settle_order(lab, SettleCheck("tr_1", 1, None, [wanted("d1", "5")]), known=("1", "2", "3"))
     for moment in (1000.0, 1010.0, 1059.0):
         now[0] = moment
