@@ -13,6 +13,12 @@ from collections.abc import Iterable, Mapping
 from shared import wire
 from shared.domain.ids import bots_of_group
 
+Version = tuple[int, ...]
+
+OLDEST: Version = (7, 0)  # the first with selectors and with rights to read or write a key
+# Rules that an older server does not know; it would not start with them. What they let through is not needed, only asked for.
+SINCE: dict[str, Version] = {"+client|setinfo": (7, 2)}
+
 OPERATOR = "operator"
 BALANCER = "balancer"
 
@@ -49,10 +55,11 @@ def hash_of(password: str) -> str:
     return hashlib.sha256(password.encode()).hexdigest()
 
 
-def lines(hashes: Mapping[str, str], egress: Iterable[str] = ("*",)) -> list[str]:
+def lines(hashes: Mapping[str, str], egress: Iterable[str] = ("*",), version: Version = OLDEST) -> list[str]:
     """The ACL file. ``hashes`` are those of the passwords by user: the operator, the balancers, each host (`host_user`).
 
     ``egress`` are the addresses (a host's name, or ``proxy:port``) whose spacing hosts share; ``*`` is every one.
+    ``version`` is that of the oldest Redis or Valkey that reads the file.
     """
     written = ["user default reset"]
     for user, digest in hashes.items():
@@ -65,7 +72,8 @@ def lines(hashes: Mapping[str, str], egress: Iterable[str] = ("*",)) -> list[str
             keys = [key for name in bots_of_group(*_parts(group)) for key in _keys_of(str(name))]
             keys += [f"~{wire.pace_key(address, '*')}" for address in egress]
             may = f"{' '.join(keys)} {_EVERYBODY} {_HOST} {_HOST_SHARED}"
-        written.append(f"user {user} reset on #{digest} {may}")
+        known = " ".join(rule for rule in may.split(" ") if SINCE.get(rule, OLDEST) <= version)
+        written.append(f"user {user} reset on #{digest} {known}")
     return written
 
 

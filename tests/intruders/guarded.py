@@ -9,7 +9,7 @@ from urllib.parse import quote
 import redis
 
 from bot_worker.vault import Vault
-from scripts.embedded import EmbeddedRedis
+from scripts.embedded import EmbeddedRedis, dotted, redis_version
 from scripts.redis_acl import BALANCER, OPERATOR, host_user
 from scripts.stack import Stack, Wish
 from shared import settings as settings_module
@@ -57,8 +57,9 @@ class GuardedStack(Stack):
     def _start_redis(self) -> None:
         groups = [argument for group in self.wish.groups for argument in ("--group", group)]
         self.config.touch()
-        self.fleet("redis", "acl", str(self.users), *groups)
         self.redis = GuardedRedis(self.wish.directory / "redis", self.users)
+        _, version = redis_version(self.redis.binary)
+        self.fleet("redis", "acl", str(self.users), *groups, "--for", dotted(version))
         self.redis.start()
         self.redis_url = self.redis.url_of(OPERATOR)
 
