@@ -25,6 +25,7 @@ from typing import Any
 
 from shared.clock import from_unix
 from shared.domain.status import (
+    COUNTED,
     DEPOSIT_END,
     DEPOSIT_TABLE,
     ENDED_UNMOVED,
@@ -108,6 +109,16 @@ def of_move(
     if to in ENDED_UNMOVED:
         return _returned(held, given=given) if direction is Direction.WITHDRAW else _ended(to, held)
     return Aftermath()
+
+
+def offers_taken(before: TradeStatus, after: TradeStatus, *, waits: bool) -> int:
+    """By how much the open offers of the trade's bot change with this move of a trade that ``waits`` for its order or not.
+
+    A waiting trade takes none. After a restore a waiting one may turn out to have been sent; then its offer counts.
+    """
+    took = before in COUNTED and not waits
+    takes = after in COUNTED and not (waits and after in (S.QUEUED, S.IN_DOUBT))
+    return int(takes) - int(took)
 
 
 def _accepted(direction: Direction, held: Sequence[Held], data: Mapping[str, Any]) -> Aftermath:

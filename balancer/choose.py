@@ -29,7 +29,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Steam's limits of one bot, and ours of one trade."""
+    """How many items fit into one bot, how many of its open offers deposits may use, and how many items go into one trade."""
 
     items_max: int
     offers_max: int

@@ -101,7 +101,8 @@ class Fleet:
         self._beats: dict[str, Heartbeat] = {}
         self._texts: dict[str, str] = {}  # those heartbeats as they were read
         limits = settings.limits
-        self.limits = choose.Limits(limits.bot_items_max, limits.offers_per_bot_max, limits.trade_items_max)
+        offers_max = limits.offers_per_bot_max - limits.offers_kept_for_withdrawals
+        self.limits = choose.Limits(limits.bot_items_max, offers_max, limits.trade_items_max)
         self._rooms = choose.Rooms(self.limits)
         self._choosing = threading.Lock()
 
@@ -192,6 +193,12 @@ class Fleet:
                 for name, n in parts:
                     self._rooms.take(name, n)
             return parts
+
+    def open_offers(self, name: str) -> int:
+        """How many offers of this bot are open, those included that this process has just given away. From any thread."""
+        with self._choosing:
+            room, view = self._rooms.get(name), self._bots.get(name)
+        return room.offers if room is not None else view.open_offers if view is not None else 0
 
     def correct(self, rows: list[Row[Any]]) -> None:
         """These rows of bots were just read from the database: believe them. From any thread."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select, update
 
-from balancer import aftermath, alarms, carrying, trips
+from balancer import aftermath, alarms, carrying, holders, trips
 from balancer.aftermath import Aftermath
 from balancer.models import deposits, events, tokens, trade_items, trades, users
 from shared.clock import from_unix
@@ -31,6 +31,7 @@ from shared.domain.status import (
     TradeEvent,
     TradeStatus,
     Verdict,
+    WaitsFor,
     after_dropped,
     decide,
 )
@@ -53,9 +54,6 @@ TEXT_MAX = 500
 # A misfit on a trade that is not in doubt is searched for so often; then it is an operator's.
 MISFITS_MAX = 3
 
-# What a queued trade may wait for; a search that finds nothing (after a restore) leads back to the wait.
-APPROVAL = "approval"
-
 REPORT_IGNORED = "report_ignored"
 OFFER_ADOPTED = "offer_adopted"
 ORDER_EXPIRED = "order_expired"
@@ -68,10 +66,13 @@ class Rules:
     attempts_max: int
     retry_after_s: float
     find_s: float = 30.0
+    unanswered_s: float = 300.0  # an offer that stood this long and came to nothing was left unanswered
 
     @classmethod
     def of(cls, settings: Settings) -> Rules:
-        return cls(settings.trades.attempts_max, settings.trades.retry_after_s, settings.trades.find_s)
+        times = settings.trades
+        unanswered_s = min(times.offer_timeout_min_s, times.offer_timeout_s)
+        return cls(times.attempts_max, times.retry_after_s, times.find_s, unanswered_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,15 +239,26 @@ def _move(
     )
     if not compared.rowcount:
         return False
+    _note_answer(connection, trade, to, now, rules)
     after = Aftermath()
     if to not in LIVE:
         held, given = carrying.held(connection, trade.trade_id), trade.status != S.QUEUED or trade.waits_for is None
         after = aftermath.of_move(Direction(trade.direction), to, held, data, now, given=given)
-        after.offers = -1 if trade.status in LIVE else 0
+    after.offers = aftermath.offers_taken(S(trade.status), to, waits=trade.waits_for is not None)
+    if to not in LIVE or after.offers:
         carrying.carry_out(connection, trade, after, now)
     told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
     _tell(connection, event.value, trade, told, after, who, now)
     return True
+
+
+def _note_answer(connection: Connection, trade: Row[Any], to: TradeStatus, now: datetime, rules: Rules) -> None:
+    """What the player did with the offer, for the time that the next one gets. The user's row is locked before any bot's."""
+    if to is S.ACCEPTED:
+        holders.answered(connection, trade.user_id, accepted=True)
+    stood_s = (now - (trade.begun_at or trade.created_at)).total_seconds()
+    if trade.status == S.SENT and to in ENDED_UNMOVED and stood_s >= rules.unanswered_s:
+        holders.answered(connection, trade.user_id, accepted=False)
 
 
 def _end_if_not_asked_again(connection: Connection, trade_id: str, to: TradeStatus, now: datetime, rules: Rules) -> TradeStatus:
@@ -273,15 +285,15 @@ def _trade_values(
     elif trade.status == S.IN_DOUBT:
         values |= {"find_at": None, "find_tries": 0}
     if to not in (S.QUEUED, S.IN_DOUBT) and trade.waits_for is not None:
-        values |= {"waits_for": None}
+        values |= {"waits_for": None} if to in ENDED_UNMOVED else {"waits_for": None, "begun_at": now}
     if event in ASKED_AGAIN and to is S.QUEUED:
         wait_s = data.get("retry_after_s") or rules.retry_after_s if event is E.TRY_LATER else 0
         values |= {
             "attempt": trade.attempt + 1,
             "order_issued_at": None,
             "order_expires_at": None,
-            # Whoever waits for an approval is not due before it is given.
-            "next_try_at": None if trade.waits_for == APPROVAL else now + timedelta(seconds=wait_s),
+            # A search that finds nothing (after a restore) leads back to the wait; an approval is not due before it is given.
+            "next_try_at": None if trade.waits_for == WaitsFor.APPROVAL else now + timedelta(seconds=wait_s),
         }
     if event is E.TRY_LATER or to in ENDED_UNMOVED or to is S.REVERSED:
         values |= _failure(trade, event, to, data)

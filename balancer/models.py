@@ -99,6 +99,8 @@ users = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("blocked_by", Text),  # the trade that was reversed: no new trades until an operator says so
     Column("blocked_at", UtcDateTime),
+    # Offers in a row that stood for long and came to nothing: each makes the next ones' time shorter, an accepted one forgives.
+    Column("unanswered", Integer, nullable=False, server_default="0"),
 )
 
 items = Table(
@@ -217,7 +219,8 @@ trades = Table(
     Column("cancel_asked_at", UtcDateTime),  # when a bot was last asked to cancel the offer
     Column("find_at", UtcDateTime),  # set: from then on a bot is to search Steam for this trade's offers
     Column("find_tries", Integer, nullable=False, server_default="0"),
-    Column("waits_for", Text),  # approval or settlement: no order is given before that
+    Column("waits_for", Text),  # approval, settlement, or a free offer: no order is given before that, and no offer is taken
+    Column("begun_at", UtcDateTime),  # when its order was due and its offer taken: the times of offer and token count from here
     Column("message", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, Table, func, select
 
-from balancer import holders, journal, orders, repository, reserve, switches, trips, waiting
+from balancer import holders, journal, line, orders, repository, reserve, shares, switches, trips, waiting
 from balancer.choose import Part, Refusal
 from balancer.holders import Holdings
 from balancer.journal import Opened
 from balancer.models import deposits, idempotency, items, trade_items, trades
 from balancer.wishes import DepositWish, Request, Wanted, WithdrawWish
 from shared.domain.ids import BotName, TradeUrl
-from shared.domain.status import DEPOSIT_FINAL, ENDED_UNMOVED, DepositStatus, Direction, TradeStatus
-from shared.errors import Conflict, Forbidden, NoBotAvailable, NotAccepted, NotFound, PlayerMustAct
+from shared.domain.status import DEPOSIT_FINAL, ENDED_UNMOVED, DepositStatus, Direction, TradeStatus, WaitsFor
+from shared.errors import Conflict, Forbidden, NoBotAvailable, NotAccepted, NotFound
 from shared.messages import Order
 from shared.settings import Settings
 
@@ -37,15 +37,7 @@ class Made:
     orders: list[Order]
 
 
-Waits = tuple[waiting.WaitsFor, datetime | None]
-
-
-def _too_many_offers(most: int) -> PlayerMustAct:
-    return PlayerMustAct(
-        f"a bot may have {most} open offers to one player",
-        code="too_many_offers",
-        player_message="You have too many open trade offers. Accept or decline them first.",
-    )
+Waits = tuple[WaitsFor, datetime | None]
 
 
 @dataclass(slots=True)
@@ -58,6 +50,7 @@ class Making:
     user_id: str
     trade_url: TradeUrl
     message: str
+    held: Holdings
     parts: list[Part] = field(default_factory=list)
     opened: Opened = field(init=False)
 
@@ -67,7 +60,7 @@ class Making:
     def begin(self, bot: BotName, choice: dict[str, Any], waits: Waits | None = None) -> str:
         """Another trade with this bot, and why with this one; returns its id."""
         ctx, now, times = self.ctx, self.request.now, self.ctx.settings.trades
-        trade_id = ctx.new_id("trd")
+        trade_id, offer_s = ctx.new_id("trd"), shares.offer_timeout_s(times, self.held.unanswered)
         self.opened.trades.append(
             {
                 "trade_id": trade_id,
@@ -79,7 +72,8 @@ class Making:
                 "color": bot.color,
                 "bot_id": bot.bot_id,
                 "attempt": 1,
-                "expires_at": now + timedelta(seconds=times.offer_timeout_s),
+                "expires_at": now + timedelta(seconds=offer_s),
+                "begun_at": None if waits else now,
                 "items_awaited": 0,
                 "waits_for": waits[0].value if waits else None,
                 "next_try_at": waits[1] if waits else None,
@@ -135,14 +129,31 @@ def _rows(making: Sequence[Making]) -> list[tuple[Table, trips.Rows]]:
 def deposit(connection: Connection, ctx: Context, request: Request, wish: DepositWish) -> Made:
     switches.check(ctx, switches.DEPOSITS)
     partner = int(wish.trade_url.partner)
-    holders.bind(connection, wish.user_id, partner, request.now)
-    holdings = holders.holdings(connection, wish.user_id, partner)
-    limit = ctx.settings.limits.inventory_limit
-    if holdings.items + len(wish.wanted) > limit:
-        raise NotAccepted(f"a player may have {limit} items here", code="inventory_full", have=holdings.items, limit=limit)
+    holdings = holders.bind(connection, wish.user_id, partner, request.now)
+    n_items, limits = len(wish.wanted), ctx.settings.limits
+    if holdings.items + n_items > limits.inventory_limit:
+        raise NotAccepted(
+            f"a player may have {limits.inventory_limit} items here",
+            code="inventory_full",
+            have=holdings.items,
+            limit=limits.inventory_limit,
+        )
+    _check_share(ctx, holdings, n_items, ctx.fleet.limits.trades(n_items))
     _know_items(connection, ctx, wish.wanted)
-    parts = _reserve(connection, ctx, holdings, len(wish.wanted), wish.color)
-    return _shared_out(ctx, request, wish, holdings, parts).finish(connection)
+    parts = _reserve(connection, ctx, holdings, n_items, wish.color)
+    making = _shared_out(ctx, request, wish, holdings, parts)
+    _check_share(ctx, holdings, n_items, len(making.trade_ids))
+    return making.finish(connection)
+
+
+def _check_share(ctx: Context, holdings: Holdings, n_items: int, n_trades: int) -> None:
+    """
+    Raises:
+        PlayerMustAct: ``too_many_offers``, with the reason.
+    """
+    excess = shares.deposit_excess(ctx.settings.limits, holdings, n_items, n_trades)
+    if excess is not None:
+        raise excess
 
 
 def deposit_many(connection: Connection, ctx: Context, asked: Sequence[tuple[Request, DepositWish]]) -> list[Made | None]:
@@ -170,11 +181,12 @@ def _granted(ctx: Context, request: Request, wish: DepositWish, holdings: Holdin
     limits, n_items = ctx.settings.limits, len(wish.wanted)
     if holdings is None or holdings.items + n_items > limits.inventory_limit:
         return None
-    barred = holdings.barred(ctx.fleet.limits.trades(n_items), limits.offers_per_partner_max)
-    parts = ctx.fleet.choose(holdings.by_bot, n_items, wish.color, barred)
+    parts = ctx.fleet.choose(holdings.by_bot, n_items, wish.color, _barred(ctx, holdings, n_items))
     if isinstance(parts, Refusal):
         return None
     making = _shared_out(ctx, request, wish, holdings, parts)
+    if shares.deposit_excess(limits, holdings, n_items, len(making.trade_ids)) is not None:
+        return None
     if holdings.new:
         steam_id = int(wish.trade_url.partner)
         making.opened.users.append({"user_id": wish.user_id, "steam_id": steam_id, "created_at": request.now})
@@ -183,7 +195,7 @@ def _granted(ctx: Context, request: Request, wish: DepositWish, holdings: Holdin
 
 def _shared_out(ctx: Context, request: Request, wish: DepositWish, holdings: Holdings, parts: list[Part]) -> Making:
     """The trades of a deposit of which these bots take these parts."""
-    making = Making(ctx, request, Direction.DEPOSIT, wish.user_id, wish.trade_url, wish.message, parts)
+    making = Making(ctx, request, Direction.DEPOSIT, wish.user_id, wish.trade_url, wish.message, holdings, parts)
     left = iter(wish.wanted)
     for name, share in parts:
         for n_items in _chunks(share, ctx.fleet.limits.trade_items_max):
@@ -201,15 +213,26 @@ def _why(holdings: Holdings, bot: str, share: int, n_bots: int) -> dict[str, Any
 
 
 def _reserve(connection: Connection, ctx: Context, holdings: Holdings, n_items: int, color: str | None) -> list[Part]:
-    most = ctx.settings.limits.offers_per_partner_max
-    barred = holdings.barred(ctx.fleet.limits.trades(n_items), most)
+    barred = _barred(ctx, holdings, n_items)
     try:
         return reserve.for_deposit(connection, ctx.fleet, holdings.by_bot, n_items, color, barred)
     except NoBotAvailable:
-        # Only if a bot that is full towards this player, by the database's word, has room otherwise.
+        # Only if a bot that takes nothing more of this player, by the database's word, has room otherwise.
         if reserve.any_has_room(connection, ctx.fleet, barred, color):
-            raise _too_many_offers(most) from None
+            limits, n_trades = ctx.settings.limits, ctx.fleet.limits.trades(n_items)
+            raise shares.barred_everywhere(limits, holdings, barred, n_trades) from None
         raise
+
+
+def _barred(ctx: Context, holdings: Holdings, n_items: int) -> list[str]:
+    """Bots that open no such deposit to this player, for Steam's limit or for ours. The snapshot is good enough for that."""
+    limits, n_trades = ctx.settings.limits, ctx.fleet.limits.trades(n_items)
+    return [
+        bot
+        for bot in holdings.offers
+        if shares.full_towards(limits, holdings, bot, n_trades)
+        or ctx.fleet.open_offers(bot) + n_trades > shares.offers_of_bot(limits, holdings, bot)
+    ]
 
 
 def _chunks(n_items: int, most: int) -> list[int]:
@@ -284,33 +307,38 @@ def _take_in(making: Making, trade_id: str, bot: BotName, wanted: Wanted) -> Non
 
 
 def withdraw(connection: Connection, ctx: Context, request: Request, wish: WithdrawWish) -> Made:
-    """Reserve the rows and make a trade per bot that holds them, or several where one offer cannot hold them all."""
+    """Reserve the rows and make a trade per bot that holds them, or several where one offer cannot hold them all.
+
+    A trade of which nothing is to be waited for takes an open offer of its bot, or a place in the line for one.
+    """
     switches.check(ctx, switches.WITHDRAWALS)
     partner = int(wish.trade_url.partner)
-    holders.bind(connection, wish.user_id, partner, request.now)
+    holdings = holders.bind(connection, wish.user_id, partner, request.now)
     rows = _rows_to_give(connection, wish.deposit_ids)
     for deposit_id in wish.deposit_ids:
         _check_row(rows.get(deposit_id), wish.user_id, ctx.settings, when_settled=wish.when_settled)
     by_bot: dict[BotName, list[Row[Any]]] = {}
     for row in rows.values():
         by_bot.setdefault(BotName(row.color, row.bot_id), []).append(row)
-    limits = ctx.fleet.limits
-    most, offers = ctx.settings.limits.offers_per_partner_max, holders.holdings(connection, wish.user_id, partner).offers
-    if any(offers.get(str(bot), 0) + limits.trades(len(held)) > most for bot, held in by_bot.items()):
-        raise _too_many_offers(most)
-    making = Making(ctx, request, Direction.WITHDRAW, wish.user_id, wish.trade_url, wish.message)
+    making = Making(ctx, request, Direction.WITHDRAW, wish.user_id, wish.trade_url, wish.message, holdings)
     worth_cents = sum(row.value_cents for row in rows.values()) + _lately_cents(
         connection, ctx.settings, wish.user_id, request.now
     )
     if not journal.reserve_deposits(connection, list(rows), request.now, settled=not wish.when_settled):
         raise Conflict("an item was taken by another request", code="asset_in_trade")
+    most = ctx.settings.limits.trade_items_max
     for bot, held in sorted(by_bot.items()):
-        reserve.for_withdrawal(connection, ctx.fleet, bot, limits.trades(len(held)), request.now)
-        for start in range(0, len(held), limits.trade_items_max):
-            part = held[start : start + limits.trade_items_max]
+        reserve.check_gives(connection, ctx.fleet, bot)
+        for start in range(0, len(held), most):
+            part = held[start : start + most]
             waits = _waits(ctx.settings, part, worth_cents, request.now)
+            if waits is None and not line.enter(connection, ctx.settings.limits, holdings, bot, request.now):
+                waits = WaitsFor.OFFER, request.now
             trade_id = making.begin(bot, {"why": "holds_items", "items": len(part), "bots": len(by_bot)}, waits)
             making.opened.trade_items += [_give_out(trade_id, row) for row in part]
+    excess = shares.waiting_excess(ctx.settings.limits, holdings, sum(bool(row["waits_for"]) for row in making.opened.trades))
+    if excess is not None:
+        raise excess
     return making.finish(connection)
 
 
@@ -331,9 +359,9 @@ def _lately_cents(connection: Connection, settings: Settings, user_id: str, now:
 def _waits(settings: Settings, rows: list[Row[Any]], worth_cents: int, now: datetime) -> Waits | None:
     """What this part of a withdrawal waits for. Whether it needs an approval is decided by what is withdrawn together."""
     if 0 < settings.limits.approval_above_cents < worth_cents:
-        return waiting.WaitsFor.APPROVAL, None
+        return WaitsFor.APPROVAL, None
     settled = waiting.until(rows, settings.trades, now)
-    return None if settled is None else (waiting.WaitsFor.SETTLEMENT, settled)
+    return None if settled is None else (WaitsFor.SETTLEMENT, settled)
 
 
 def _rows_to_give(connection: Connection, deposit_ids: list[str]) -> dict[str, Row[Any]]:

@@ -12,14 +12,13 @@ from balancer.context import Context
 from balancer.models import alarms as raised_before
 from balancer.models import deposits, idempotency, nonces, sessions, tokens, trade_items, trades
 from shared import log
-from shared.domain.status import DEPOSIT_FINAL, DEPOSIT_PENDING, LIVE, TradeStatus
+from shared.domain.status import DEPOSIT_FINAL, DEPOSIT_PENDING, LIVE, TradeStatus, WaitsFor
 
 logger = log.get(__name__)
 
 WHO = "sweep"
 BATCH_MAX = 1000
 ALARM = "pending_too_long"
-WAITS_SETTLEMENT = "settlement"
 
 
 async def purge(ctx: Context) -> int:
@@ -92,7 +91,7 @@ def _raise(connection: Connection, before: datetime, now: datetime) -> list[str]
     waits = exists().where(
         trade_items.c.deposit_id == deposits.c.deposit_id,
         trades.c.trade_id == trade_items.c.trade_id,
-        trades.c.waits_for == WAITS_SETTLEMENT,
+        trades.c.waits_for == WaitsFor.SETTLEMENT.value,
     )
     query = select(deposits).where(deposits.c.status.in_(pending), deposits.c.touched < before, ~told, ~waits)
     query = query.limit(BATCH_MAX)

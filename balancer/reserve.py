@@ -36,7 +36,7 @@ _TAKE = text(
 
 _SAID = {
     Refusal.NONE_ONLINE: "no bot is online",
-    Refusal.OFFERS_FULL: "every bot has as many open offers as Steam allows",
+    Refusal.OFFERS_FULL: "every bot has as many open offers as deposits may use",
     Refusal.SLOTS_FULL: "no bots together have room for this many items",
 }
 
@@ -188,16 +188,29 @@ def any_has_room(connection: Connection, fleet: Fleet, names: Iterable[str], col
     return False
 
 
-def for_withdrawal(connection: Connection, fleet: Fleet, bot: BotName, n_trades: int, now: datetime) -> None:
-    """Reserve open offers of the bot that holds the items.
+def check_gives(connection: Connection, fleet: Fleet, bot: BotName) -> None:
+    """Whether the bot that holds the items gives anything out now.
 
     Raises:
-        NoBotAvailable: it is offline, paused, or has as many open offers as Steam allows.
+        NoBotAvailable: it is offline or paused.
         Conflict: ``bot_frozen``, an audit found a difference and no operator has let it go on yet.
     """
     view = fleet.get(str(bot))
     if view is None or view.state != "online":
         raise NoBotAvailable(f"{bot}, which holds these items, is offline", reason="bot_offline", retry_after_s=RETRY_AFTER_S)
+    row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).one()
+    if row.frozen_by is not None:
+        raise Conflict(
+            f"{bot}, which holds these items, is frozen until an operator has looked", code="bot_frozen", bot=str(bot)
+        )
+    if row.mode == BotMode.PAUSED:
+        raise NoBotAvailable(
+            f"{bot}, which holds these items, takes nothing now", reason="bot_paused", retry_after_s=RETRY_AFTER_S
+        )
+
+
+def take_offer(connection: Connection, bot: BotName, offers_max: int, now: datetime) -> bool:
+    """Take one open offer of a bot that gives, for a withdrawal, if it has fewer than ``offers_max``. Whether it is taken."""
     taken = connection.execute(
         update(bots)
         .where(
@@ -205,15 +218,8 @@ def for_withdrawal(connection: Connection, fleet: Fleet, bot: BotName, n_trades:
             bots.c.bot_id == bot.bot_id,
             bots.c.mode != BotMode.PAUSED.value,
             bots.c.frozen_by.is_(None),
-            bots.c.open_offers + n_trades <= fleet.limits.offers_max,
+            bots.c.open_offers < offers_max,
         )
-        .values(open_offers=bots.c.open_offers + n_trades, touched=now)
+        .values(open_offers=bots.c.open_offers + 1, touched=now)
     )
-    if not taken.rowcount:
-        row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).one()
-        if row.frozen_by is not None:
-            raise Conflict(
-                f"{bot}, which holds these items, is frozen until an operator has looked", code="bot_frozen", bot=str(bot)
-            )
-        reason = "bot_paused" if row.mode == BotMode.PAUSED else "offers_full"
-        raise NoBotAvailable(f"{bot}, which holds these items, takes nothing now", reason=reason, retry_after_s=RETRY_AFTER_S)
+    return bool(taken.rowcount)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID
-from shared.domain.status import BotMode, DepositStatus, Direction, TradeStatus
+from shared.domain.status import BotMode, DepositStatus, Direction, TradeStatus, WaitsFor
 
 LOOKUP_MAX = 200
 DEPOSITS_MAX = 1000
@@ -250,7 +250,9 @@ class Trade(BaseModel):
     failure: Failure | None
     settles_at: MaybeTime
     cancel_requested: bool
-    waits_for: Literal["approval", "settlement"] | None = Field(description="No order is given before that")
+    waits_for: WaitsFor | None = Field(
+        description="No order is given before that; `offer`: in line for a free open offer of its bot, or of the player's share"
+    )
     approval_needed: bool
     next_try_at: MaybeTime = Field(description="When a trade that waits is looked at again")
     currency: str
@@ -354,6 +356,8 @@ class Bot(BaseModel):
     slots_held: int
     slots_reserved: int
     open_offers: int
+    waiting: int = Field(description="Withdrawals that wait, for whatever; they take no open offer")
+    in_line: int = Field(description="Those of them that wait for a free open offer only")
     heartbeat_age_s: float | None
     frozen_by: str | None = Field(
         description="`audit`: it found a difference; the bot gives and takes nothing until `unfreeze`"

@@ -164,7 +164,7 @@ def _new(
         steam_id=str(row["partner"]),
         bot=BotRef(row["color"], row["bot_id"], bot_steam_ids[f"{row['color']}-{row['bot_id']}"]),
         offer_id=None,
-        token=master.verify_token(row["trade_id"]),
+        token=master.verify_token(row["trade_id"]) if row["waits_for"] is None else None,
         expires_at=_unix(row["expires_at"]),
         created_at=_unix(row["created_at"]),
         touched=_unix(row["touched"]),
@@ -191,9 +191,10 @@ def _item(row: Row[Any]) -> TradeItemView:
 
 
 def _view(row: Row[Any], its_items: list[TradeItemView], master: MasterKey, settings: Settings, now: datetime) -> TradeView:
-    # A withdrawal that waited has its times from when it was let go on.
-    begun = row.expires_at - timedelta(seconds=settings.trades.offer_timeout_s)
-    token_lives = now < begun + timedelta(seconds=settings.trades.token_lifetime_s) and row.status not in FINAL
+    # A withdrawal that waits has no offer to check yet; one that waited has its times from when it was let go on.
+    begun = row.begun_at or row.created_at
+    lives_until = begun + timedelta(seconds=settings.trades.token_lifetime_s)
+    token_lives = row.waits_for is None and row.status not in FINAL and now < lives_until
     return TradeView(
         trade_id=row.trade_id,
         direction=row.direction,

@@ -105,6 +105,6 @@ def _details(kind: str, data: dict[str, Any]) -> list[str]:
         said.append(f"Attempt {data['attempt']}.")
     if data.get("to") == "queued" and data.get("from"):
         said.append(f"Order to send, attempt {int(data.get('attempt', 0)) + 1}.")
-    names = ("report", "offer_id", "exchange_id", "state", "result", "code", "reason", "alarm", "action", "waited_for", "calls")
+    names = ("report", "offer_id", "exchange_id", "state", "result", "code", "reason", "alarm", "action", "in_line_s", "calls")
     facts = [f"{name} {data[name]}" for name in names if data.get(name) is not None]
     return [*said, f"({', '.join(facts)})"] if facts else said

@@ -1,8 +1,9 @@
-"""Withdrawals that wait before their order is given: for a second operator's approval, or until their items have settled.
+"""Withdrawals that wait before their order is given: for an approval, until their items have settled, in line for an offer.
 
-Their rows are reserved and their offers counted from the request on, but no order exists, so ending one frees its rows at once.
-``trades.waits_for`` says what for; the sweep lets go whoever waits for nothing any more (`release`). After a restore one may be
-in doubt, as it may have been let go since the backup; if a search shows that nothing is out, it waits again.
+Their rows are reserved from the request on, but no order exists and no open offer of the bot is taken, so that nobody is kept
+from trading by what waits, and ending one frees its rows at once. ``trades.waits_for`` says what for; the sweep lines up
+whoever waits for nothing else any more, and lets go whose turn it is (`release`). After a restore one may be in doubt, as it
+may have been let go since the backup; if a search shows that nothing is out, it waits again.
 """
 
 from __future__ import annotations
@@ -10,30 +11,25 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, Row, and_, func, select, update
 
-from balancer import journal, reversal
-from balancer.models import bots, deposits, tokens, trade_items, trades, users
+from balancer import holders, journal, line, reversal, shares
+from balancer.holders import Holdings
+from balancer.models import deposits, tokens, trade_items, trades, users
 from balancer.switches import WITHDRAWALS
-from shared.domain.status import BotMode, DepositStatus, TradeStatus
+from shared.domain.ids import BotName
+from shared.domain.status import LIVE, DepositStatus, TradeStatus, WaitsFor
 from shared.errors import Forbidden, NotFound, TooLate
-from shared.settings import TradeSettings
+from shared.settings import Settings, TradeSettings
 
 if TYPE_CHECKING:
     from balancer.context import Context
 
 WHO = "sweep"
 BATCH_MAX = 200
-
-
-class WaitsFor(StrEnum):
-    """What a queued trade waits for before its order is given."""
-
-    APPROVAL = journal.APPROVAL
-    SETTLEMENT = "settlement"
+BOTS_MAX = 200  # whose lines are looked at together
 
 
 def until(rows: Sequence[Row[Any]], times: TradeSettings, now: datetime) -> datetime | None:
@@ -44,50 +40,66 @@ def until(rows: Sequence[Row[Any]], times: TradeSettings, now: datetime) -> date
 
 
 async def release(ctx: Context) -> int:
-    """Let withdrawals go whose items have settled by now. Returns how many; their orders are the sweep's next work.
+    """Let withdrawals go that wait for nothing more than a free open offer of their bot, each in its turn.
 
-    While withdrawals are paused, and while Steam is away, they wait on.
+    Returns how many go on or end; the orders of those that go on are the sweep's next work. While withdrawals are paused, and
+    while Steam is away, they wait on.
     """
     if ctx.fleet.maintenance or ctx.switches.paused(WITHDRAWALS):
         return 0
-    online = {(bot.color, bot.bot_id) for bot in ctx.fleet.online()}
-    changed = await ctx.db.run(_release_due, online, ctx.settings.trades, journal.Rules.of(ctx.settings), ctx.clock.now())
+    times, rules, now = ctx.settings.trades, journal.Rules.of(ctx.settings), ctx.clock.now()
+    changed = await ctx.db.run(_line_up, times, rules, now)
+    giving = {(bot.color, bot.bot_id) for bot in ctx.fleet.online()}
+    served = [place for place in await ctx.db.look(line.places) if place in giving]
+    for start in range(0, len(served), BOTS_MAX):
+        fronts = await ctx.db.look(line.front, ctx.settings.limits, served[start : start + BOTS_MAX])
+        for place, trade_ids in fronts.items():
+            changed += await ctx.db.run(_serve, BotName(*place), trade_ids, ctx.settings, now)
     ctx.waiters.notify(changed)
     return len(changed)
 
 
-def _release_due(
-    connection: Connection, online: set[tuple[str, int]], times: TradeSettings, rules: journal.Rules, now: datetime
-) -> list[str]:
+def _line_up(connection: Connection, times: TradeSettings, rules: journal.Rules, now: datetime) -> list[str]:
+    """Whose items have settled goes in line for an offer; whose may not be given out at all has ended: these are returned."""
     due = and_(
         trades.c.waits_for == WaitsFor.SETTLEMENT.value,
         trades.c.status == TradeStatus.QUEUED.value,
         trades.c.next_try_at <= now,
     )
     query = select(trades).where(due).order_by(trades.c.next_try_at).limit(BATCH_MAX).with_for_update()
-    found = list(connection.execute(query))
-    return [trade.trade_id for trade in found if _try_release(connection, trade, online, times, rules, now)]
+    ended = []
+    for trade in list(connection.execute(query)):
+        rows = _rows(connection, trade.trade_id)
+        if _ended(connection, trade, rows, now, rules):
+            ended.append(trade.trade_id)
+        elif any(row.settled_at is None for row in rows):  # a bot has yet to see them settled
+            _wait_for(connection, trade, WaitsFor.SETTLEMENT, now + timedelta(seconds=times.items_look_s))
+        else:
+            _wait_for(connection, trade, WaitsFor.OFFER, now)
+    return ended
 
 
-def _try_release(
-    connection: Connection,
-    trade: Row[Any],
-    online: set[tuple[str, int]],
-    times: TradeSettings,
-    rules: journal.Rules,
-    now: datetime,
-) -> bool:
-    """Whether the trade changed: it goes on, or it ends because it may not."""
-    rows = _rows(connection, trade.trade_id)
-    why_not = _forbidden(connection, trade, rows)
-    if why_not:
-        reversal.recall(connection, trade, why_not, WHO, now, rules)
-        return True
-    if any(row.settled_at is None for row in rows) or not _bot_gives(connection, trade, online):
-        _postpone(connection, trade, now + timedelta(seconds=times.items_look_s))
-        return False
-    let_go(connection, trade, rows, times, WHO, now)
-    return True
+def _wait_for(connection: Connection, trade: Row[Any], what: WaitsFor, when: datetime) -> None:
+    values = {"waits_for": what.value, "next_try_at": when}
+    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
+
+
+def _serve(connection: Connection, bot: BotName, trade_ids: list[str], settings: Settings, now: datetime) -> list[str]:
+    """Give open offers of this bot to these trades in its line, in their order. Returns those that go on, or end."""
+    in_line = and_(trades.c.waits_for == WaitsFor.OFFER.value, trades.c.status == TradeStatus.QUEUED.value)
+    query = select(trades).where(trades.c.trade_id.in_(trade_ids), in_line).order_by(trades.c.trade_id).with_for_update()
+    found = sorted(connection.execute(query), key=lambda trade: (trade.next_try_at, trade.trade_id))
+    users = holders.lock(connection, (trade.user_id for trade in found))
+    held = {user_id: holders.holdings(connection, user_id, user.steam_id, user.unanswered) for user_id, user in users.items()}
+    changed, rules = [], journal.Rules.of(settings)
+    for trade in found:
+        rows = _rows(connection, trade.trade_id)
+        if _ended(connection, trade, rows, now, rules):
+            changed.append(trade.trade_id)
+        elif line.take(connection, settings.limits, held[trade.user_id], bot, now):
+            _let_go(connection, trade, rows, settings.trades, held[trade.user_id], now)
+            changed.append(trade.trade_id)
+    return changed
 
 
 def _rows(connection: Connection, trade_id: str) -> list[Row[Any]]:
@@ -101,26 +113,23 @@ def _rows(connection: Connection, trade_id: str) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
+def _ended(connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]], now: datetime, rules: journal.Rules) -> bool:
+    """End a withdrawal that must not go on at all."""
+    why = _forbidden(connection, trade, rows)
+    if why is not None:
+        reversal.recall(connection, trade, why, WHO, now, rules)
+    return why is not None
+
+
 def _forbidden(connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]]) -> str | None:
-    """Why this withdrawal must not go on at all."""
     if any(row.frozen_by is not None or row.status != DepositStatus.WITHDRAW_PENDING for row in rows):
         return "item_frozen"
     blocked = connection.scalar(select(users.c.blocked_by).where(users.c.user_id == trade.user_id))
     return "partner_blocked" if blocked is not None else None
 
 
-def _bot_gives(connection: Connection, trade: Row[Any], online: set[tuple[str, int]]) -> bool:
-    bot = connection.execute(select(bots).where(bots.c.color == trade.color, bots.c.bot_id == trade.bot_id)).one()
-    return (bot.color, bot.bot_id) in online and bot.mode != BotMode.PAUSED and bot.frozen_by is None
-
-
-def _postpone(connection: Connection, trade: Row[Any], again: datetime) -> None:
-    """A bot has yet to see the items settled, or is away just now."""
-    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(next_try_at=again))
-
-
-def let_go(
-    connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]], times: TradeSettings, who: str, now: datetime
+def _let_go(
+    connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]], times: TradeSettings, held: Holdings, now: datetime
 ) -> None:
     """From now on the trade is like one just asked for: its order is due, its offer's and its token's times begin."""
     for row in rows:  # settling may have moved the items to other ids
@@ -129,15 +138,26 @@ def let_go(
             .where(trade_items.c.trade_id == trade.trade_id, trade_items.c.deposit_id == row.deposit_id)
             .values(asset_id=row.asset_id, context_id=row.context_id)
         )
-    expires_at = now + timedelta(seconds=times.offer_timeout_s)
+    expires_at = now + timedelta(seconds=shares.offer_timeout_s(times, held.unanswered))
     connection.execute(
         update(trades)
         .where(trades.c.trade_id == trade.trade_id)
-        .values(waits_for=None, next_try_at=now, expires_at=expires_at, touched=now)
+        .values(waits_for=None, next_try_at=now, begun_at=now, expires_at=expires_at, touched=now)
     )
     lives_until = now + timedelta(seconds=times.token_lifetime_s)
     connection.execute(update(tokens).where(tokens.c.trade_id == trade.trade_id).values(expires_at=lives_until))
-    _append(connection, "withdrawal_released", trade, {"waited_for": trade.waits_for}, who, now)
+    in_line_s = int((now - trade.next_try_at).total_seconds())
+    _append(connection, "withdrawal_released", trade, {"in_line_s": in_line_s}, WHO, now)
+
+
+def per_bot(connection: Connection) -> dict[str, dict[str, int]]:
+    """How many withdrawals of each bot wait, by what they wait for."""
+    query = select(trades.c.color, trades.c.bot_id, trades.c.waits_for, func.count().label("n"))
+    query = query.where(trades.c.waits_for.is_not(None), trades.c.status.in_([status.value for status in LIVE]))
+    counts: dict[str, dict[str, int]] = {}
+    for row in connection.execute(query.group_by(trades.c.color, trades.c.bot_id, trades.c.waits_for)):
+        counts.setdefault(f"{row.color}-{row.bot_id}", {})[row.waits_for] = row.n
+    return counts
 
 
 # --- a second operator's approval ---------------------------------------------------------------------

@@ -71,7 +71,7 @@ def read_books(database_url: str) -> Books:
         "bots": "SELECT color, bot_id, steam_id, slots_held, slots_reserved, open_offers FROM bots",
         "deposits": "SELECT d.deposit_id, d.status, d.user_id, d.color, d.bot_id, d.app_id, d.context_id, d.asset_id,"
         " d.settled_at, d.frozen_by, d.from_steam_id, i.market_hash_name FROM deposits d JOIN items i ON i.item_id = d.item_id",
-        "trades": "SELECT trade_id, direction, status, color, bot_id, partner, offer_id, exchange_id FROM trades",
+        "trades": "SELECT trade_id, direction, status, color, bot_id, partner, offer_id, exchange_id, waits_for FROM trades",
         "trade_items": "SELECT trade_id, deposit_id, market_hash_name, asset_id, new_asset_id FROM trade_items",
         "tokens": "SELECT token_hash, trade_id FROM tokens",
     }
@@ -249,7 +249,9 @@ def counters(books: Books) -> Iterator[Difference]:
         held[place] += row["status"] in HELD
         reserved[place] += row["status"] == "deposit_pending"
     for row in books.trades:
-        open_offers[row["color"], row["bot_id"]] += row["status"] not in DONE
+        # What waits has no offer yet, and what Steam holds does not count any more.
+        counts = row["status"] not in (*DONE, "held") and row["waits_for"] is None
+        open_offers[row["color"], row["bot_id"]] += counts
     for bot in books.bots:
         place = (bot["color"], bot["bot_id"])
         for name, count in (("slots_held", held), ("slots_reserved", reserved), ("open_offers", open_offers)):

@@ -136,11 +136,22 @@ class LimitSettings(_Section):
     item_value_min_cents: Annotated[int, Field(ge=0)]
     offers_per_partner_max: Count
     offers_per_bot_max: Count
+    offers_kept_for_withdrawals: Annotated[int, Field(ge=0)]
+    offers_per_player_max: Count
+    pending_deposits_per_player_max: Count
+    pending_items_per_player_max: Count
+    waiting_withdrawals_per_player_max: Count
     bot_items_max: Count
     trade_items_max: Annotated[int, Field(ge=1, le=255)]
     request_items_max: Annotated[int, Field(ge=1, le=2000)]
     approval_above_cents: Annotated[int, Field(ge=0)]
     approval_window_s: Seconds
+
+    @model_validator(mode="after")
+    def _some_offers_are_for_deposits(self) -> LimitSettings:
+        if self.offers_kept_for_withdrawals >= self.offers_per_bot_max:
+            raise ValueError("offers_kept_for_withdrawals must be less than offers_per_bot_max, or nothing can be deposited")
+        return self
 
 
 class TradeSettings(_Section):
@@ -157,6 +168,8 @@ class TradeSettings(_Section):
     find_s: Some
     find_max_s: Some
     offer_timeout_s: Some
+    offer_timeout_min_s: Some
+    offer_timeout_factor: Annotated[float, Field(gt=0, le=1)]
     watch_s: Some
     settle_margin_s: Seconds
     settle_again_s: Some

@@ -49,6 +49,10 @@ SHORT: dict[str, dict[str, Any]] = {
 }
 
 
+# A test's one player trades as much as it takes.
+NO_SHARES = {"offers_per_partner_max": 30, "offers_per_player_max": 30, "pending_deposits_per_player_max": 30}
+
+
 def short(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """`SHORT` with these sections' values on top."""
     return {name: SHORT.get(name, {}) | sections.get(name, {}) for name in {**SHORT, **sections}}

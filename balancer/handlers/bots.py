@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, audits, schemas
+from balancer import api, audits, schemas, waiting
 from balancer.context import Context
 from balancer.handlers import dump
 from balancer.trades import Caller
@@ -17,7 +17,8 @@ MODE_OF = {"pause": BotMode.PAUSED, "resume": BotMode.ACTIVE, "drain": BotMode.D
 @api.operation(scope="read", answers={200: schemas.Bots})
 async def find(ctx: Context) -> web.Response:
     """Every known bot, as its worker last told."""
-    return api.answer({"bots": [dump.bot(view) for view in ctx.fleet.bots()]})
+    waits = await ctx.db.look(waiting.per_bot)
+    return api.answer({"bots": [dump.bot(view, waits.get(view.name, {})) for view in ctx.fleet.bots()]})
 
 
 @api.operation(scope="operate", answers={200: schemas.Bot}, errors=((NotFound, "not_found"),))
@@ -30,6 +31,8 @@ async def change(ctx: Context, caller: Caller, path: schemas.BotPath) -> web.Res
     """
     if path.action == "unfreeze":
         await ctx.db.run(audits.unfreeze, path.color, path.bot_id, f"client:{caller.name}", ctx.clock.now())
-        return api.answer(dump.bot(await ctx.fleet.read_again(path.color, path.bot_id)))
-    view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value)
-    return api.answer(dump.bot(view))
+        view = await ctx.fleet.read_again(path.color, path.bot_id)
+    else:
+        view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value)
+    waits = await ctx.db.look(waiting.per_bot)
+    return api.answer(dump.bot(view, waits.get(view.name, {})))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,6 +18,7 @@ from balancer.story import Step
 from balancer.switches import Pause
 from balancer.trades import TradeView
 from shared.domain.items import HeldAsset
+from shared.domain.status import WaitsFor
 from shared.settings import Settings
 
 
@@ -87,7 +89,7 @@ def trade(view: TradeView, settings: Settings) -> dict[str, Any]:
         "settles_at": _maybe(view.settles_at),
         "cancel_requested": view.cancel_requested,
         "waits_for": view.waits_for,
-        "approval_needed": view.waits_for == "approval",
+        "approval_needed": view.waits_for == WaitsFor.APPROVAL,
         "next_try_at": _maybe(view.next_try_at),
         "currency": settings.balancer.currency,
         "items": [
@@ -141,8 +143,8 @@ def deposit(view: DepositView) -> dict[str, Any]:
     }
 
 
-def bot(view: BotView) -> dict[str, Any]:
-    """A `schemas.Bot`."""
+def bot(view: BotView, waits: Mapping[str, int]) -> dict[str, Any]:
+    """A `schemas.Bot`; ``waits`` says how many of its withdrawals wait for what."""
     return {
         "bot": view.name,
         "color": view.color,
@@ -155,6 +157,8 @@ def bot(view: BotView) -> dict[str, Any]:
         "slots_held": view.slots_held,
         "slots_reserved": view.slots_reserved,
         "open_offers": view.open_offers,
+        "waiting": sum(waits.values()),
+        "in_line": waits.get(WaitsFor.OFFER, 0),
         "heartbeat_age_s": view.heartbeat_age_s,
         "frozen_by": view.frozen_by,
         "host": view.host,

@@ -39,7 +39,12 @@ BARE_USER = "bench"
 WARM_UP = 3
 IDLE_S = 4.0
 AFTER_S = 0.15  # what a worker still does for an order after its report
-WITHOUT_LIMITS = {"offers_per_partner_max": 10_000, "offers_per_bot_max": 10_000}
+WITHOUT_LIMITS = {
+    "offers_per_partner_max": 10_000,
+    "offers_per_bot_max": 10_000,
+    "offers_per_player_max": 10_000,
+    "pending_deposits_per_player_max": 10_000,
+}
 QUIET = ["--player-habit", "ignore", "--items-per-player", "30"]
 
 

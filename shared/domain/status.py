@@ -61,7 +61,9 @@ class TradeEvent(StrEnum):
 S, E = TradeStatus, TradeEvent
 
 EARLY = (S.QUEUED, S.SENDING, S.IN_DOUBT)
-LIVE = (*EARLY, S.CONFIRMING, S.SENT, S.HELD)
+# Statuses in which Steam counts a trade's offer, or may: not while it holds the items of an accepted one.
+COUNTED = (*EARLY, S.CONFIRMING, S.SENT)
+LIVE = (*COUNTED, S.HELD)
 FINAL = (S.SETTLED, S.DECLINED, S.COUNTERED, S.EXPIRED, S.CANCELED, S.FAILED, S.REVERSED)
 # An offer was seen, so a worker has begun. With several balancers that it began is often heard after what it did.
 BEGUN = (S.CONFIRMING, S.SENT, S.HELD, S.ACCEPTED, S.SETTLED)
@@ -131,6 +133,14 @@ def after_dropped(*, cancel_requested: bool, attempts_left: bool) -> TradeStatus
     if cancel_requested:
         return S.CANCELED
     return S.QUEUED if attempts_left else S.FAILED
+
+
+class WaitsFor(StrEnum):
+    """What a queued withdrawal waits for before its order is given. Until then it takes no open offer of its bot."""
+
+    APPROVAL = "approval"  # a second operator's
+    SETTLEMENT = "settlement"  # of its items
+    OFFER = "offer"  # in line for a free one
 
 
 class DepositStatus(StrEnum):

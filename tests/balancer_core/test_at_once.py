@@ -49,7 +49,8 @@ async def test_bots_are_filled_to_the_last_slot_and_never_over(make: Make) -> No
 @pytest.mark.slow
 async def test_open_offers_are_never_over_the_limit(make: Make) -> None:
     names = ("red-1", "red-2", "red-3")
-    world = await make(bots=names, limits={"offers_per_bot_max": 5}, database={"units_of_work_max": 8})
+    limits = {"offers_per_bot_max": 7, "offers_kept_for_withdrawals": 2}
+    world = await make(bots=names, limits=limits, database={"units_of_work_max": 8})
     results = await asyncio.gather(*(world.deposit(2, who=number) for number in range(40)), return_exceptions=True)
     assert sum(isinstance(result, list) for result in results) == 15
     assert [world.counters(name) for name in names] == [(0, 10, 5)] * 3
@@ -59,7 +60,7 @@ async def test_one_players_requests_at_once_keep_his_limit(make: Make) -> None:
     world = await make(bots=("red-1",))
     results = await asyncio.gather(*(world.deposit(1) for _ in range(12)), return_exceptions=True)
     refused = [result for result in results if not isinstance(result, list)]
-    assert len(results) - len(refused) == world.ctx.settings.limits.offers_per_partner_max
+    assert len(results) - len(refused) == world.ctx.settings.limits.pending_deposits_per_player_max
     assert {type(error) for error in refused} == {PlayerMustAct}
 
 
@@ -97,7 +98,7 @@ async def test_reports_and_requests_at_once_keep_the_counters_true(world: World)
 
 async def assert_counters_add_up(world: World) -> None:
     """Every counter of every bot is what the rows say."""
-    live = "('queued', 'sending', 'in_doubt', 'confirming', 'sent', 'held')"
+    live = "('queued', 'sending', 'in_doubt', 'confirming', 'sent') AND waits_for IS NULL"
     for bot in world.rows(models.bots.select()):
         mine = f"color = '{bot.color}' AND bot_id = {bot.bot_id}"
         [(pending,)] = world.rows(text(f"SELECT count(*) FROM deposits WHERE {mine} AND status = 'deposit_pending'"))

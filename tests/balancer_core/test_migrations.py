@@ -101,3 +101,30 @@ def test_a_trade_in_doubt_is_searched_for_after_the_upgrade_and_survives_the_way
         assert connection.exec_driver_sql("SELECT count(*) FROM trades").scalar() == 2
         assert "find_at" not in {column["name"] for column in inspect(connection).get_columns("trades")}
         assert "switches" not in set(inspect(connection).get_table_names())
+
+
+def test_what_waits_takes_no_open_offer_after_the_upgrade(empty_url: str) -> None:
+    migrate.upgrade(empty_url, "0003")
+    engine = create_engine(empty_url, poolclass=NullPool)
+    day = "'2026-01-01 00:00:00'"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO users (user_id, steam_id, created_at) VALUES ('u', 7, {day})")
+        connection.exec_driver_sql(
+            "INSERT INTO bots (color, bot_id, steam_id, open_offers, created_at, touched) "
+            f"VALUES ('red', 1, 8, 3, {day}, {day}), ('red', 2, 9, 0, {day}, {day})"
+        )
+        for trade_id, status, waits in (("t1", "sent", "NULL"), ("t2", "queued", "'settlement'"), ("t3", "held", "NULL")):
+            connection.exec_driver_sql(
+                "INSERT INTO trades (trade_id, direction, status, user_id, partner, trade_url_sealed, color, bot_id, attempt, "
+                "expires_at, message, client_id, created_at, touched, waits_for) VALUES "
+                f"('{trade_id}', 'withdraw', '{status}', 'u', 7, '', 'red', 1, 1, {day}, '', 'c', {day}, {day}, {waits})"
+            )
+    offers = "SELECT open_offers FROM bots ORDER BY bot_id"
+    migrate.upgrade(empty_url)
+    with engine.connect() as connection:
+        assert [row[0] for row in connection.exec_driver_sql(offers)] == [1, 0]
+        begun = connection.exec_driver_sql("SELECT trade_id FROM trades WHERE begun_at IS NULL").scalars().all()
+        assert begun == ["t2"]
+    migrate.downgrade(empty_url, "0003")
+    with engine.connect() as connection:
+        assert [row[0] for row in connection.exec_driver_sql(offers)] == [3, 0]

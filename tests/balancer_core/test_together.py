@@ -186,7 +186,7 @@ async def test_a_bot_that_filled_up_behind_the_snapshot_is_not_overfilled(make: 
 
 
 async def test_a_bot_whose_offers_were_used_up_behind_the_snapshot_opens_no_more(make: Make, units: list[str]) -> None:
-    world = await make(bots=("red-1", "red-2"), limits={"offers_per_bot_max": 10})
+    world = await make(bots=("red-1", "red-2"), limits={"offers_per_bot_max": 12, "offers_kept_for_withdrawals": 2})
     bots = models.bots.c
     world.change(update(models.bots).where(bots.bot_id == 1).values(open_offers=9))
     world.change(update(models.bots).where(bots.bot_id == 2).values(open_offers=6))

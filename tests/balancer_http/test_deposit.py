@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from balancer_http.harness import BOTS, GOOD, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held, items_of
+from balancer_http.harness import GOOD, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held, items_of
 
 from balancer import schemas
 from shared.domain.ids import SteamId
@@ -230,14 +230,16 @@ async def test_a_user_is_bound_to_his_steam_account(service: Service) -> None:
     assert await service.rows() == before
 
 
-async def test_too_many_open_offers_with_one_player(service: Service) -> None:
-    """Steam's limit is one bot's towards one partner, so another bot takes the next until all are full."""
-    for number in range(1, len(BOTS) * service.ctx.settings.limits.offers_per_partner_max + 1):
+async def test_too_many_open_deposits_of_one_player(service: Service) -> None:
+    """The refusal says what there is too much of, and whose limit it is."""
+    limit = service.ctx.settings.limits.pending_deposits_per_player_max
+    for number in range(1, limit + 1):
         await service.deposit(str(number))
     response = await service.call("POST", "/deposit", service.deposit_body("20"))
     problem = await response.json()
-    assert (response.status, problem["code"]) == (422, "too_many_offers")
-    assert problem["player_message"]
+    assert (response.status, problem["code"], problem["reason"]) == (422, "too_many_offers", "pending_deposits")
+    assert (problem["limit"], problem["have"], problem["whose_limit"]) == (limit, limit, "service")
+    assert str(limit) in problem["player_message"]
 
 
 async def test_the_inventory_is_read_once_for_many_requests_and_anew_after_a_deposit(service: Service) -> None:

@@ -219,7 +219,7 @@ def small_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         directory=tmp_path_factory.mktemp("small"),
         players=0,
         protection_s=2,
-        overrides=patient(limits={"bot_items_max": SLOTS, "offers_per_bot_max": 30}, trades=quick),
+        overrides=patient(limits={"bot_items_max": SLOTS}, trades=quick),
     )
     with Stack(wish) as running:
         Website(running).settings(bound_share=0)
@@ -250,7 +250,7 @@ def test_mistake_09_a_retry_doubles_nothing(small_fleet: Stack, after: bool) -> 
 
 def test_mistake_07_a_burst_never_fills_a_bot_over_its_cap(small_fleet: Stack) -> None:
     site = Website(small_fleet)
-    # A player may have five offers open with one bot, so that with five items of each only the slots are scarce.
+    # A player may have five offers open, so that with five items of each only the slots are scarce.
     players = [site.player(items=[NAME] * 5, habit="ignore") for _ in range(44)]
     wanted = [(player, asset_id) for player in players for asset_id in site.acceptable(player)]
     assert len(wanted) == 220

@@ -69,7 +69,13 @@ def balancer_settings(redis_url: str, database_url: str, folder: Path) -> Settin
         },
         "group": {"offline_after_s": 86400.0},
         "trades": {"inventory_wait_s": 50.0, "sweep_s": 86400.0, "watch_s": 86400.0},
-        "limits": {"offers_per_partner_max": 1000, "offers_per_bot_max": 1000, "inventory_limit": 1000},
+        "limits": {
+            "offers_per_partner_max": 1000,
+            "offers_per_bot_max": 1000,
+            "offers_per_player_max": 1000,
+            "pending_deposits_per_player_max": 1000,
+            "inventory_limit": 1000,
+        },
     }
     return settings_module.load(None, values)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from nerves_fleet import BalancerFleet
-from nerves_lab import Fleet, GatedStack, short, wish
+from nerves_lab import NO_SHARES, Fleet, GatedStack, short, wish
 
 from scripts.embedded import EmbeddedPostgres
 from scripts.stack import Wish
@@ -40,7 +40,7 @@ def balancers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancerFlee
             protection_s=2,
             log_level="info",
             database_url=server.create_database("fleet"),
-            overrides=short(limits={"offers_per_partner_max": 30}, balancer={"stop_idle_s": 10.0}),
+            overrides=short(limits=NO_SHARES, balancer={"stop_idle_s": 10.0}),
         )
         with BalancerFleet(settings, server) as running:
             running.site(running.balancer_url).settings(bound_share=0)

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from flow_site import Answer, Website
 from nerves_fleet import BalancerFleet, Depositor, body_of, load
-from nerves_lab import short
+from nerves_lab import NO_SHARES, short
 from support import wait_until
 
 from balancer import migrate
@@ -36,7 +36,7 @@ def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancerFlee
         players=0,
         protection_s=2,
         log_level="info",
-        overrides=short(trades={"inventory_wait_s": 3.0}, limits={"offers_per_partner_max": 30}),
+        overrides=short(trades={"inventory_wait_s": 3.0}, limits=NO_SHARES),
     )
     with BalancerFleet(wish, None) as running:
         yield running
