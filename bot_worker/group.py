@@ -27,7 +27,7 @@ from bot_worker.lean import put_right
 from bot_worker.lease import Lease
 from bot_worker.steam.sign_in import new_client
 from bot_worker.vault import Vault
-from shared import log, private_files, wire
+from shared import log, notify, private_files, wire
 from shared.clock import Clock
 from shared.domain.ids import bots_of_group
 from shared.errors import SettingsError, VaultError
@@ -68,6 +68,7 @@ class Group:
         self._status_dir = settings.group.status_dir
         self._children = [Child(bot) for bot in self._bots(color, number)]
         self._status_at = 0.0
+        self._life = notify.Life(self._clock)
 
     def _bots(self, color: str, number: int) -> list[str]:
         vault = Vault.open(self._settings.group)
@@ -100,8 +101,10 @@ class Group:
         gc.collect()
         gc.freeze()
         _log.info("group_started", group=self.name, bots=len(self._children))
+        notify.tell("READY=1")
         try:
             while not self._stopping:
+                self._life.sign()
                 self._look()
                 self._pause(LOOK_EVERY_S)
             return self._drain()
@@ -201,6 +204,7 @@ class Group:
     def _drain(self) -> int:
         """Ask all workers to finish the order in hand and stop; kill those that do not. 0 when none had to be."""
         _log.info("group_stopping", group=self.name)
+        notify.tell("STOPPING=1")
         self._signal_all(signal.SIGTERM)
         deadline = self._clock.monotonic() + self._settings.group.stop_s
         while self._alive() and self._clock.monotonic() < deadline:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # What stopping takes at most: idle connections, requests, loops; a database that hangs may keep it for ever.
 STOP_MAX_S = 40.0
+SIGN_S = 1.0
 
 
 @click.command()
@@ -26,6 +27,7 @@ STOP_MAX_S = 40.0
 def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
     """Run the HTTP service. Migrates the database first; several may run side by side, also on one port."""
     import asyncio
+    import faulthandler
 
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -36,6 +38,7 @@ def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
     chosen = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = app.settings({"balancer": chosen})
     log.set_up(settings.log.level, settings.log.format)
+    faulthandler.enable()  # where it stood still, should systemd's watchdog end it
     try:
         migrate.upgrade(settings.database.url)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -72,6 +75,7 @@ async def _serve(settings: Settings, ready_json: bool) -> None:
     import signal
 
     from balancer.app import running
+    from shared import notify
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -80,10 +84,25 @@ async def _serve(settings: Settings, ready_json: bool) -> None:
     async with running(settings) as url:
         _spare_collections()
         click.echo(json.dumps({"balancer": url}) if ready_json else f"balancer on {url}, API page {url}/docs")
-        _tell_systemd("READY=1")
+        notify.tell("READY=1")
+        signs = asyncio.create_task(_give_signs())
         await stop.wait()
         _end_at_the_latest()
-        _tell_systemd("STOPPING=1")
+        notify.tell("STOPPING=1")
+        signs.cancel()
+
+
+async def _give_signs() -> None:
+    """Tell systemd that the event loop comes round. One that stands still serves nobody, and is started again."""
+    import asyncio
+
+    from shared import notify
+    from shared.clock import Clock
+
+    life = notify.Life(Clock())
+    while True:
+        life.sign()
+        await asyncio.sleep(SIGN_S)
 
 
 def _end_at_the_latest() -> None:
@@ -99,15 +118,3 @@ def _end_at_the_latest() -> None:
     timer = threading.Timer(STOP_MAX_S, end)
     timer.daemon = True
     timer.start()
-
-
-def _tell_systemd(word: str) -> None:
-    """Say so to systemd, where it asked for it (``Type=notify``): a restart of the next balancer waits for this one."""
-    import os
-    import socket
-
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
-        out.sendto(word.encode(), "\0" + address[1:] if address.startswith("@") else address)

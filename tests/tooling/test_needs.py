@@ -36,7 +36,7 @@ def test_a_test_that_cannot_run_here_is_left_out_with_one_line(tmp_path: Path) -
     done = run_pytest(tmp_path)
     assert done.returncode == 0, done.stdout
     assert "[embedded]" in done.stdout and "[redis-server]" not in done.stdout
-    for need in ("Chromium", "a Redis beside the one we bring"):
+    for need in ("Chromium", "a Redis beside the one we bring", "systemd-analyze"):
         assert f"\n{need}: not found, its tests are left out (apt-get install " in done.stdout
 
 

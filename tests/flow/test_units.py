@@ -1,0 +1,147 @@
+"""The units in config/systemd: what systemd says of them, and a fleet that works under their limits and gives signs of life."""
+
+from __future__ import annotations
+
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from confined import read_unit
+from flow_site import Website, patient
+from support import PATIENCE_S, wait_until
+
+from scripts.stack import Part, Stack, Wish
+
+UNITS = Path(__file__).parents[2] / "config" / "systemd"
+NAMES = ("fleet-balancer@.service", "fleet-group@.service")
+EXPOSURE_MAX = 3.0
+CONFINED = Path(__file__).parents[1] / "confined.py"
+
+pytestmark = pytest.mark.systemd
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_unit_is_little_exposed(name: str) -> None:
+    said = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert exposure and float(exposure[1]) <= EXPOSURE_MAX, said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_unit_is_well_formed(name: str, tmp_path: Path) -> None:
+    """With a program in the place of the one that an installation has."""
+    text = (UNITS / name).read_text()
+    (tmp_path / name).write_text(text.replace("/opt/fleet/.venv/bin/fleet", str(shutil.which("true"))))
+    done = subprocess.run(["systemd-analyze", "verify", str(tmp_path / name)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_unit_keeps_secrets_and_powers_from_its_program(name: str) -> None:
+    unit = read_unit(UNITS / name)
+    assert (unit["LimitCORE"], unit["CapabilityBoundingSet"], unit["NoNewPrivileges"]) == (["0"], [""], ["yes"])
+    assert (unit["Type"], unit["NotifyAccess"]) == (["notify"], ["main"]) and int(unit["WatchdogSec"][0]) >= 30
+    assert unit["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
+
+
+REFUSED = """
+import errno, mmap, os, resource, socket
+def refused(fn):
+    try:
+        fn()
+    except OSError as error:
+        return error.errno == errno.EPERM or error.errno == errno.EACCES
+    return False
+print(
+    refused(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)),
+    refused(lambda: os.chroot("/")),
+    refused(lambda: os.setuid(os.getuid())),
+    refused(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)),
+    resource.getrlimit(resource.RLIMIT_CORE) == (0, 0),
+    socket.socket(socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET) is not None,
+)
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_limits_are_in_force_in_the_next_test(name: str) -> None:
+    """Else a fleet that works under them would show nothing."""
+    command = [sys.executable, str(CONFINED), str(UNITS / name), sys.executable, "-c", REFUSED]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.split() == ["True"] * 6, done.stdout + done.stderr
+
+
+# --- a fleet under their limits ----------------------------------------------------------------------------
+
+
+class Ear:
+    """Where a program tells systemd how it is."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.words: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+
+    def heard(self) -> list[str]:
+        while select.select([self._socket], [], [], 0)[0]:
+            self.words.append(self._socket.recv(4096).decode())
+        return self.words
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class ConfinedStack(Stack):
+    """The balancer and the group each run as their unit would let them, and are asked for signs of life."""
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__(wish)
+        self.ears: dict[str, Ear] = {}
+
+    def spawn(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> Part:
+        unit = {"balancer": NAMES[0], "group-red-1": NAMES[1]}.get(name)
+        if unit is None:
+            return super().spawn(name, *command, environment=environment)
+        ear = self.ears[name] = Ear(self.wish.directory / f"{name}.notify")
+        asked = {"NOTIFY_SOCKET": str(ear.path), "WATCHDOG_USEC": "1500000"}
+        return super().spawn(name, sys.executable, str(CONFINED), str(UNITS / unit), *command, environment=asked)
+
+
+@pytest.fixture(scope="module")
+def confined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfinedStack]:
+    wish = Wish(tmp_path_factory.mktemp("units"), bots_per_group=2, players=0, protection_s=2, overrides=patient())
+    with ConfinedStack(wish) as stack:
+        yield stack
+    for ear in stack.ears.values():
+        ear.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("units")
+def test_a_fleet_trades_under_the_limits_of_its_units(confined: ConfinedStack) -> None:
+    site = Website(confined)
+    player = site.player(habit="accept")
+    trade_id = site.deposit(player).body["trades"][0]["trade_id"]
+    site.until(trade_id, "settled")
+    deposit_ids = [item["deposit_id"] for item in site.trade(trade_id)["items"]]
+    withdrawal = site.withdraw(player, deposit_ids).body["trades"][0]["trade_id"]
+    site.until(withdrawal, "accepted", "settled")
+    site.agree()
+    for ear in confined.ears.values():
+        wait_until(lambda ear=ear: ear.heard().count("WATCHDOG=1") >= 3, PATIENCE_S)
+        assert ear.words[0] == "READY=1" or ear.words[:2] == ["WATCHDOG=1", "READY=1"]
+    confined.stop()
+    assert [ear.heard()[-1] for ear in confined.ears.values()] == ["STOPPING=1", "STOPPING=1"]
