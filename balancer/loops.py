@@ -20,7 +20,7 @@ from balancer.context import Context
 from balancer.reports import Reader
 from balancer.sweep import Sweep
 from balancer.watching import Watcher
-from shared import log, wire
+from shared import log, turns, wire
 from shared.errors import DatabaseUnavailable
 
 logger = log.get(__name__)
@@ -30,9 +30,9 @@ FAILED_WAIT_S = 1.0
 STOP_S = 10.0
 # How many rounds a leader may miss before another takes over.
 LEAD_ROUNDS = 3.0
-_KEEP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
-
-_DROP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
+# A loop of which no round went well for so many of its times, and this long on top, has stopped: `/readyz` says so.
+LATE_ROUNDS, LATE_S = 10, 60.0
+FUTURE_MS = 60_000  # two balancers' ideas of Redis' time may differ a little
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ class Loop:
     work: Callable[[], Awaitable[object]]
     every_s: float
     led: bool = False
+
+    @property
+    def late_s(self) -> float:
+        """The age of its last good round from which on something is wrong."""
+        return LATE_ROUNDS * self.every_s + LATE_S
 
 
 def measure(ctx: Context, *, starting: bool = False) -> None:
@@ -73,6 +78,8 @@ class Loops:
         self._stop = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leads: dict[str, bool] = {}
+        self._started_ms = ctx.server_clock.now_ms()
+        self._ran_ms: dict[str, int] = {}
         self.reader = Reader(ctx, self._me)
         self.watcher = Watcher(ctx)
         self.sweep = Sweep(ctx)
@@ -110,6 +117,28 @@ class Loops:
         """Which loops still run, by name."""
         return {name: not task.done() for name, task in self._tasks.items()}
 
+    async def standing(self) -> dict[str, Any]:
+        """Whether all loops run, which do, and how long ago each last went well: one that is led, at any balancer."""
+        running, now_ms = self.running(), self._ctx.server_clock.now_ms()
+        loops = self.all()
+        anywhere = await asyncio.to_thread(self._ran_anywhere, [loop.name for loop in loops if loop.led])
+        last_ms = {**self._ran_ms, **anywhere}
+        ages_s = {loop.name: (now_ms - last_ms.get(loop.name, self._started_ms)) / 1000 for loop in loops}
+        late = [loop.name for loop in loops if ages_s[loop.name] > loop.late_s]
+        shown = {name: round(max(age_s, 0.0), 1) if name in last_ms else None for name, age_s in ages_s.items()}
+        return {"ok": all(running.values()) and not late, "running": running, "last_ran_s": shown, "late": late}
+
+    def _ran_anywhere(self, names: list[str]) -> dict[str, int]:
+        """When these loops last went well, as far as Redis tells. A time in the future is passed over."""
+        client: Any = self._ctx.redis
+        try:
+            values = client.mget([wire.ran_key(name) for name in names])
+        except redis.RedisError:  # that Redis is away is told by itself
+            return {}
+        latest_ms = self._ctx.server_clock.now_ms() + FUTURE_MS
+        told = {name: int(value) for name, value in zip(names, values, strict=True) if value and value[:20].isdigit()}
+        return {name: at_ms for name, at_ms in told.items() if at_ms <= latest_ms}
+
     async def _run(self, loop: Loop) -> None:
         while not self._stop.is_set():
             wait_s = loop.every_s
@@ -122,10 +151,17 @@ class Loops:
         try:
             if not loop.led or await self._lead(loop):
                 await loop.work()
+                await self._note(loop)
         except Exception as error:  # the loop must outlive any round; what went wrong is logged in full unless it is known
             logger.warning("round failed", action=loop.name, reason=repr(error), exc_info=not _known(error))
             return False
         return True
+
+    async def _note(self, loop: Loop) -> None:
+        """That a round went well."""
+        self._ran_ms[loop.name] = now_ms = self._ctx.server_clock.now_ms()
+        if loop.led:
+            await asyncio.to_thread(self._ctx.redis.set, wire.ran_key(loop.name), now_ms)
 
     async def _pause(self, wait_s: float) -> None:
         if wait_s <= 0:
@@ -144,8 +180,9 @@ class Loops:
         return leads
 
     def _take_lead(self, key: str, ttl_ms: int) -> bool:
+        """Lead, or go on leading. A key that lives longer than ours do is cut, or nobody would ever lead again."""
         client: Any = self._ctx.redis
-        return bool(client.set(key, self._me, nx=True, px=ttl_ms) or client.eval(_KEEP, 1, key, self._me, ttl_ms))
+        return bool(client.eval(turns.TAKE, 1, key, self._me, ttl_ms, ttl_ms))
 
     async def _give_leads(self) -> None:
         """Let another balancer lead now, not when our time has run out."""
@@ -159,7 +196,7 @@ class Loops:
     def _drop(self, keys: list[str]) -> None:
         client: Any = self._ctx.redis
         for key in keys:
-            client.eval(_DROP, 1, key, self._me)
+            client.eval(turns.RELEASE, 1, key, self._me)
 
     async def _look_at_fleet(self) -> None:
         """The bots, and what an operator has stopped; the one is read although the other fails."""

@@ -375,17 +375,27 @@ def _rows_to_give(connection: Connection, deposit_ids: list[str]) -> dict[str, R
     return {row.deposit_id: row for row in connection.execute(query)}
 
 
+_NOT_HERE = {
+    DepositStatus.WITHDRAWN: "was withdrawn",
+    DepositStatus.REVERSED: "went back to its owner, as Steam reversed the trade that had brought it",
+    DepositStatus.DEPOSIT_FAILURE: "was never brought: its trade failed",
+    DepositStatus.COUNTER: "was never brought: the player answered with another offer",
+}
+
+
 def _check_row(row: Row[Any] | None, user_id: str, settings: Settings, *, when_settled: bool = False) -> None:
     """Whether this row may be given to this user now.
 
     Raises:
         NotFound, Forbidden, NotAccepted, Conflict: why not.
     """
-    if row is None or row.status in DEPOSIT_FINAL:
+    if row is None:
         raise NotFound("there is no such deposit")
     about = {"deposit_id": row.deposit_id}
     if row.user_id != user_id:
         raise Forbidden("the item belongs to another user", code="not_owner", **about)
+    if row.status in DEPOSIT_FINAL:
+        raise Conflict(f"the item {_NOT_HERE[row.status]}", code="not_in_custody", deposit_status=row.status, **about)
     if row.bot_id is None:
         raise NotAccepted("a house-issued item cannot be withdrawn", reason="house_issued", **about)
     if row.frozen_by is not None:

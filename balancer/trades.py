@@ -105,15 +105,15 @@ async def withdraw(
 
 
 async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:
-    """Wish that this trade be canceled; it is when a bot has said so. Wishing again asks the bot again.
+    """Wish that this trade be canceled; it is when a bot has said so. Wishing again changes nothing, also when it is by then.
 
     Raises:
         NotFound: no such trade.
-        TooLate: it is accepted or over.
+        TooLate: it is accepted, or over in another way.
     """
     rules = journal.Rules.of(ctx.settings)
     trade, moved = await ctx.db.run(_wish_canceled, trade_id, f"client:{caller.name}", ctx.clock.now(), rules)
-    if trade.status in LIVE:
+    if trade is not None and trade.status in LIVE:
         await asyncio.to_thread(orders.recall, ctx, f"{trade.color}-{trade.bot_id}", trade_id, trade.attempt)
         if trade.status != TradeStatus.QUEUED:
             await ctx.outbox.give(ctx, [orders.cancel(ctx, trade, moved)])
@@ -215,27 +215,26 @@ def _check_message(ctx: Context, message: str) -> None:
 
 def _wish_canceled(
     connection: Connection, trade_id: str, who: str, now: datetime, rules: journal.Rules
-) -> tuple[Row[Any], orders.Moved]:
-    """Write the wish down. A trade that only waits for its next order ends here: nothing of it is out."""
+) -> tuple[Row[Any] | None, orders.Moved]:
+    """Write the wish down; the trade, if its bot is to be asked now. One that only waits for its next order ends here: nothing
+    of it is out. What was asked of a bot is asked again by the sweep, or a site could fill the bot's queue with it."""
     trade = connection.execute(select(trades).where(trades.c.trade_id == trade_id).with_for_update()).first()
     if trade is None:
         raise NotFound("there is no such trade")
-    if trade.status not in LIVE:
+    if trade.status not in (*LIVE, TradeStatus.CANCELED):
         raise TooLate(f"the trade is {trade.status}", status=trade.status)
-    if trade.cancel_requested_at is None:
-        # Of a trade that is still queued only the order is recalled; if it was too late, the sweep asks for the offer's end.
-        asked = None if trade.status == TradeStatus.QUEUED else now
-        connection.execute(
-            update(trades)
-            .where(trades.c.trade_id == trade_id)
-            .values(cancel_requested_at=now, cancel_asked_at=asked, touched=now)
-        )
-        bot = f"{trade.color}-{trade.bot_id}"
-        told = journal.event_row("cancel_requested", {"status": trade.status}, who, now, trade_id, trade.user_id, bot)
-        journal.append(connection, [told])
-        waits = trade.next_try_at is not None or trade.waits_for is not None
-        if trade.status == TradeStatus.QUEUED and waits:
-            trade = journal.read_trade(connection, trade_id)
-            journal.record(connection, trade, TradeEvent.ORDER_DROPPED, {"reason": "recalled"}, who, now, rules)
+    if trade.status == TradeStatus.CANCELED or trade.cancel_requested_at is not None:
+        return None, orders.Moved([], [])
+    # Of a trade that is still queued only the order is recalled; if it was too late, the sweep asks for the offer's end.
+    asked = None if trade.status == TradeStatus.QUEUED else now
+    connection.execute(
+        update(trades).where(trades.c.trade_id == trade_id).values(cancel_requested_at=now, cancel_asked_at=asked, touched=now)
+    )
+    bot = f"{trade.color}-{trade.bot_id}"
+    told = journal.event_row("cancel_requested", {"status": trade.status}, who, now, trade_id, trade.user_id, bot)
+    journal.append(connection, [told])
+    if trade.status == TradeStatus.QUEUED and (trade.next_try_at is not None or trade.waits_for is not None):
         trade = journal.read_trade(connection, trade_id)
+        journal.record(connection, trade, TradeEvent.ORDER_DROPPED, {"reason": "recalled"}, who, now, rules)
+    trade = journal.read_trade(connection, trade_id)
     return trade, orders.moved_of(connection, [trade])[trade_id]

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import redis
 
-from shared import wire
+from shared import turns, wire
 from shared.messages import Order
 
 # What nobody of ours wrote (another type, no number) must not stop a bot: a mark that is no number counts as set, since it is
@@ -21,25 +21,6 @@ local function mark(key)
   if not value then return -1 end
   return type(value) == 'string' and tonumber(value) or math.huge
 end
-"""
-
-# KEYS: lease. ARGV: run, time to live in ms, longest time to live that a lease may have in ms. 1: ours now. 0: another run has
-# it; a lease that would never end ends after the time to live.
-_TAKE = """
-local holder = redis.pcall('GET', KEYS[1])
-if type(holder) == 'string' and holder ~= ARGV[1] then
-  local left = redis.call('PTTL', KEYS[1])
-  if left < 0 or left > tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-  return 0
-end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-
-# KEYS: lease. ARGV: run.
-_RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
 """
 
 # KEYS: lease, recall, attempted. ARGV: run, attempt, expiry in ms, time to live in s, bot, sealed report, run id of the
@@ -107,8 +88,8 @@ class Lease:
         self.run = run
         self._key = wire.lease_key(bot)
         self._ms = int(lease_s * 1000)
-        self._take = client.register_script(_TAKE)
-        self._release = client.register_script(_RELEASE)
+        self._take = client.register_script(turns.TAKE)
+        self._release = client.register_script(turns.RELEASE)
         self._claim = client.register_script(_CLAIM)
         self._begun = client.register_script(_BEGUN)
         self._remember = client.register_script(_REMEMBER_SERVER)

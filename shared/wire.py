@@ -15,6 +15,7 @@ decides. Keys, all below the prefix ``fleet:`` except RQ's own:
 ``fleet:memory:<bot>``                which Redis the bot's last worker worked under, and since when that one remembers
 ``fleet:changes``                     channel: what one balancer applied, so that whoever waits at another hears of it
 ``fleet:leader:<loop>``               the balancer that does this loop's work, with a time to live
+``fleet:leader:<loop>:ran``           when a round of it last went well, whichever balancer did it
 ``fleet:pace:<address>:<kind>``       when the next call of this kind from this egress address may start
 ===================================== ======================================================================================
 
@@ -80,6 +81,10 @@ def memory_key(bot: str) -> str:
 
 def leader_key(loop: str) -> str:
     return f"fleet:leader:{loop}"
+
+
+def ran_key(loop: str) -> str:
+    return f"{leader_key(loop)}:ran"
 
 
 def pace_key(address: str, kind: str) -> str:

@@ -31,18 +31,18 @@ async def alive(_request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Whether this balancer can take trades.
 
-    Database, Redis, the loops, the clock, and at least one bot online; 503 while one of them is missing or wrong. Prices are
-    shown, but withdrawals work without them.
+    Database, Redis, the loops, the clock, and at least one bot online; 503 while one of them is missing or wrong. `loops` has
+    `last_ran_s`: how long ago a round of each last went well, of `watching`, `sweep` and `audits` at any balancer; one that is
+    `late` has stopped. Prices are shown, but withdrawals work without them.
     """
     ctx = request.app[api.CONTEXT]
-    database, carrier = await asyncio.gather(_database(ctx), _redis(ctx))
-    loops = request.app[LOOPS].running()
+    database, carrier, loops = await asyncio.gather(_database(ctx), _redis(ctx), request.app[LOOPS].standing())
     online = ctx.fleet.online_count
     checks: dict[str, dict[str, Any]] = {
         "database": database,
         "redis": carrier,
         "clock": _clock(ctx),
-        "loops": {"ok": all(loops.values()), "running": loops},
+        "loops": loops,
         "bots": {"ok": online > 0, "online": online, "known": ctx.fleet.count},
         "prices": {"ok": True, "known": len(ctx.prices)},
     }

@@ -36,6 +36,7 @@ from shared.errors import (
         (Conflict, "user_mismatch"),
         (Conflict, "partner_blocked"),
         (Conflict, "asset_in_trade"),
+        (Conflict, "not_in_custody"),
         (Conflict, "item_locked"),
         (Conflict, "item_unsettled"),
         (Conflict, "item_frozen"),

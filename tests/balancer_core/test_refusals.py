@@ -162,6 +162,35 @@ async def test_unknown_deposit(world: World) -> None:
     await assert_refused(world, NotFound, "not_found", world.withdraw(["dep_unknown"]))
 
 
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("offer_declined", "deposit_failure"),
+        ("offer_countered", "counter"),
+        ("exchange_reversed", "reversed"),
+        (None, "withdrawn"),
+    ],
+)
+async def test_what_is_not_here_any_more_is_called_what_it_is(world: World, end: str | None, status: str) -> None:
+    if end is None:
+        deposit_ids = await world.held(1)
+        await world.accept((await world.withdraw(deposit_ids))[0])
+    else:
+        [trade_id] = await world.deposit(1)
+        deposit_ids = [row.deposit_id for row in world.deposits_of(trade_id)]
+        if end == "exchange_reversed":
+            await world.accept(trade_id)
+        await world.tell(trade_id, end, offer_id="77", exchange_id="x", exchange_status=12)
+        if end == "exchange_reversed":
+            await world.tell(trade_id, "items_gone", deposit_ids=deposit_ids)
+            world.change(update(models.users).values(blocked_by=None))
+    error = await assert_refused(world, Conflict, "not_in_custody", world.withdraw(deposit_ids))
+    assert (error.data["deposit_status"], error.data["deposit_id"]) == (status, deposit_ids[0])
+    assert error.detail
+    await world.deposit(1, who=2)
+    await assert_refused(world, Forbidden, "not_owner", world.withdraw(deposit_ids, who=2))
+
+
 async def test_deposit_of_another_user(world: World) -> None:
     deposit_ids = await world.held(1, who=1)
     await world.deposit(1, who=2)

@@ -304,3 +304,38 @@ async def test_one_balancer_leads(world: World) -> None:
     assert second._take_lead(key, 10_000)
     await first.stop()
     await second.stop()
+
+
+@pytest.mark.parametrize("kind", ["endless", "long", "list"])
+async def test_a_leader_key_that_nobody_of_ours_wrote_keeps_nobody_out(world: World, kind: str) -> None:
+    loops, key, client = Loops(world.ctx), wire.leader_key("sweep"), world.ctx.redis
+    if kind == "list":
+        client.rpush(key, "junk")
+        assert loops._take_lead(key, 10_000)
+    else:
+        client.set(key, "nobody", ex=None if kind == "endless" else 86_400)
+        assert not loops._take_lead(key, 50)
+        async with asyncio.timeout(120):
+            while not loops._take_lead(key, 50):
+                await asyncio.sleep(0.01)
+    await loops.stop()
+
+
+async def test_when_a_loop_last_went_well_is_known_at_every_balancer(world: World) -> None:
+    first, second = Loops(world.ctx), Loops(world.ctx)
+    before = (await second.standing())["last_ran_s"]
+    assert before == dict.fromkeys(before)
+    [sweep] = [loop for loop in first.all() if loop.name == "sweep"]
+    assert await first._round(sweep)
+    assert not await second._lead(sweep)
+    world.later(30)
+    told = await second.standing()
+    assert 30 <= told["last_ran_s"]["sweep"] < 60
+    assert (told["ok"], told["late"]) == (True, [])
+    world.later(sweep.late_s)
+    assert "sweep" in (await second.standing())["late"]
+    world.ctx.redis.set(wire.ran_key("sweep"), "9" * 19)  # whoever may write there makes nobody ready for ever
+    told = await second.standing()
+    assert ("sweep" in told["late"], told["last_ran_s"]["sweep"]) == (True, None)
+    await first.stop()
+    await second.stop()
