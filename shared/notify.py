@@ -7,6 +7,7 @@ the place whose standing still is the fault: the event loop of a balancer, the l
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import socket
 
@@ -42,6 +43,8 @@ class Life:
         self._clock = clock
         self._every_s = every_s()
         self._next = clock.monotonic()
+        if self._every_s is not None:
+            faulthandler.enable()  # systemd ends what stands still by SIGABRT: then standard error is told where it stood
 
     def sign(self) -> None:
         """One, if it is time for it."""

@@ -27,7 +27,6 @@ SIGN_S = 1.0
 def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
     """Run the HTTP service. Migrates the database first; several may run side by side, also on one port."""
     import asyncio
-    import faulthandler
 
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -38,7 +37,6 @@ def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
     chosen = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = app.settings({"balancer": chosen})
     log.set_up(settings.log.level, settings.log.format)
-    faulthandler.enable()  # where it stood still, should systemd's watchdog end it
     try:
         migrate.upgrade(settings.database.url)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

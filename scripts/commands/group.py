@@ -19,15 +19,12 @@ cli = click.Group(help="Ten bots of a color on this host: start, status.")
 @click.pass_obj
 def start(app: App, color: str, group: int) -> None:
     """Run the bots of GROUP of COLOR (group 1 of red: red-1 … red-10) until Ctrl-C or SIGTERM."""
-    import faulthandler
-
     settings = app.settings()
     from bot_worker.group import Group
     from shared import log
     from shared.domain.ids import parse_color
 
     log.set_up(settings.log.level, settings.log.format)
-    faulthandler.enable()  # where it stood still, should systemd's watchdog end it
     try:
         status = Group(settings, parse_color(color), group).run()
     except ValueError as error:
