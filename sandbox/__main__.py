@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         asyncio.run(_serve(settings))
     except OSError as error:
-        sys.stderr.write(f"sandbox: cannot listen on {settings.host}: {error.strerror or error}\n")
+        where = error.filename or f"listen on {settings.host}"
+        sys.stderr.write(f"sandbox: cannot {'write ' if error.filename else ''}{where}: {error.strerror or error}\n")
         return 1
     return 0
 
@@ -47,7 +48,10 @@ async def _serve(settings: SandboxSettings) -> None:
         except NotImplementedError:  # event loops of Windows have no signal handlers
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     running = await server.start(settings)
-    sys.stdout.write(json.dumps({"steam": running.steam_url, "control": running.control_url}) + "\n")
+    ready = {"steam": running.steam_url, "control": running.control_url}
+    if running.ca_file is not None:
+        ready["ca"] = str(running.ca_file)
+    sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
     try:
         await stop.wait()
@@ -78,6 +82,8 @@ def settings_of(options: argparse.Namespace) -> SandboxSettings:
         take_back_s=options.take_back_s,
         protection_s=options.protection_s,
         offer_lifetime_s=options.offer_lifetime_s,
+        tls=options.tls or options.ca_file is not None,
+        ca_file=options.ca_file,
         access_log=options.access_log,
         faults=options.faults,
     )
@@ -97,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default=default.host, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="Steam's port, 0 for any free one")
     parser.add_argument("--control-port", type=int, default=0, help="port of the control API and pages, 0 for any")
+    parser.add_argument("--tls", action="store_true", help="HTTPS on Steam's port, by an authority made on the spot")
+    parser.add_argument("--ca-file", metavar="FILE", help="write that authority's certificate there (and --tls)")
     parser.add_argument("--seed", type=int, default=default.seed, help="same seed, same world (%(default)s)")
     parser.add_argument("--bots", help="names of bot accounts, separated by commas (red-1 to red-10)")
     parser.add_argument("--bot-group", action="append", metavar="COLOR:N", help="bots COLOR-1 to COLOR-N; repeatable")

@@ -3,18 +3,22 @@
 import asyncio
 import contextlib
 import dataclasses
+import datetime
 import logging
+import ssl
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from aiohttp import web
 
-from sandbox import control, profiles, timeline, wire
+from sandbox import control, profiles, timeline, tls, wire
 from sandbox.clock import Clock
 from sandbox.settings import SandboxSettings
 from sandbox.steam_api.messages import Answer
-from sandbox.steam_api.steam import Steam
+from sandbox.steam_api.steam import STEAM_HOSTS, Steam
 from sandbox.world import World
 
 log = logging.getLogger(__name__)
@@ -35,6 +39,8 @@ class RunningSandbox:
             profiles.apply(self.steam.faults, profiles.find(settings.faults), self.clock.now())
         self.steam_url = ""
         self.control_url = ""
+        self.ca_file: Path | None = None
+        """What a client must trust, when Steam's port speaks HTTPS."""
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._healed = asyncio.Event()
@@ -46,7 +52,8 @@ class RunningSandbox:
     async def start(self) -> None:
         """Listen on both ports and let time pass."""
         steam_runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=1.0)
-        self.steam_url = await self._listen(steam_runner, self.settings.port)
+        context = self._tls() if self.settings.tls else None
+        self.steam_url = await self._listen(steam_runner, self.settings.port, context)
         application = control.application(self.steam, self.nudge)
         control_runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         self.control_url = await self._listen(control_runner, self.settings.control_port)
@@ -89,13 +96,31 @@ class RunningSandbox:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=30)
 
-    async def _listen(self, runner: web.ServerRunner | web.AppRunner, port: int) -> str:
+    def _tls(self) -> ssl.SSLContext:
+        """Make an authority, lay its certificate down for clients, and give what to listen with."""
+        now = datetime.datetime.fromtimestamp(self.clock.real(), datetime.UTC)
+        authority = tls.Authority([*STEAM_HOSTS, "localhost", "127.0.0.1", "::1", self.settings.host], now)
+        if self.settings.ca_file is not None:
+            self.ca_file = Path(self.settings.ca_file).absolute()
+            self.ca_file.write_bytes(authority.pem)
+            return authority.context()
+        with tempfile.NamedTemporaryFile(suffix=".pem", delete=False) as file:
+            file.write(authority.pem)
+        self.ca_file = Path(file.name)
+        self._cleanups.append(self._forget_ca)
+        return authority.context()
+
+    async def _forget_ca(self) -> None:
+        if self.ca_file is not None:
+            self.ca_file.unlink(missing_ok=True)
+
+    async def _listen(self, runner: web.ServerRunner | web.AppRunner, port: int, context: ssl.SSLContext | None = None) -> str:
         await runner.setup()
         self._cleanups.append(runner.cleanup)
-        site = web.TCPSite(runner, self.settings.host, port)
+        site = web.TCPSite(runner, self.settings.host, port, ssl_context=context)
         await site.start()
         host, bound = runner.addresses[0][:2]
-        return f"http://{host}:{bound}"
+        return f"{'http' if context is None else 'https'}://{host}:{bound}"
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         form, query = await wire.form_values(request), wire.query_values(request)

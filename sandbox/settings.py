@@ -65,6 +65,10 @@ class SandboxSettings:
     host: str = "127.0.0.1"
     port: int = 0
     control_port: int = 0
+    tls: bool = False
+    """Whether Steam's port speaks HTTPS, by an authority made at start; the control port does not."""
+    ca_file: str | None = None
+    """Where that authority's certificate is written; None for a temporary file, removed at the end."""
     seed: int = 1
     bots: tuple[str, ...] = tuple(f"red-{number}" for number in range(1, 11))
     players: int = 20

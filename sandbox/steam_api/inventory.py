@@ -137,8 +137,9 @@ def _old_shape(call: Call, items: Sequence[Item], owner: Account, page_size: int
         "rgInventory": inventory or [],
         "rgCurrency": [],
         "rgDescriptions": shared or [],
-        "rgAssetProperties": {str(i.asset_id): found for i in page if (found := views.properties(i))} or [],
-        "rgAssetAccessories": [],
+        # Younger than the rest, and maps even when they are empty: aiosteampy reads them so.
+        "rgAssetProperties": {str(i.asset_id): found for i in page if (found := views.properties(i))},
+        "rgAssetAccessories": {},
         "more": more,
         "more_start": start + page_size if more else False,
     }

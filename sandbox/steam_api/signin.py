@@ -115,9 +115,11 @@ def begin(call: Call) -> Answer:
 
 
 def _password_fits(encrypted: str, account: Account) -> bool:
+    """Whether it is the account's password; a cipher that begins with zeros comes without them (node-bignumber)."""
+    key = password_key()
     try:
         cipher = base64.b64decode(encrypted.replace(" ", "+"), validate=True)
-        clear = password_key().decrypt(cipher, padding.PKCS1v15())
+        clear = key.decrypt(cipher.rjust(key.key_size // 8, bytes(1)), padding.PKCS1v15())
     except (binascii.Error, ValueError):
         return False
     return secrets.compare_digest(clear, account.password.encode())

@@ -98,6 +98,7 @@ ROUTES: Final[dict[str, list[Route]]] = {
     "steam.tv": _routes(SETTOKEN),
 }
 
+STEAM_HOSTS: Final = (*ROUTES, API)
 API_METHODS: Final[dict[tuple[str, str, str], Handler]] = {
     **signin.API_METHODS,
     **econ.API_METHODS,

@@ -1,18 +1,24 @@
 """The program: what it prints, what it takes, and that it stops cleanly; and starting it inside a test."""
 
 import asyncio
+import datetime
 import json
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+from cryptography import x509
 
 from sandbox import __main__ as program
-from sandbox import server
+from sandbox import server, tls
 from sandbox.settings import SandboxSettings
+from sandbox.steam_api.steam import STEAM_HOSTS
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -44,6 +50,56 @@ def test_the_access_log_has_paths_and_no_queries():
 
     assert "GET api.steampowered.com/IEconService/GetTradeOffers/v1 401" in err
     assert "secret" not in err
+
+
+def test_steams_port_speaks_https_by_an_authority_of_its_own(tmp_path):
+    """Good for Steam's hosts and this machine, whoever trusts it trusts nothing else; the control port stays plain."""
+    ca = tmp_path / "ca.pem"
+    command = [sys.executable, "-m", "sandbox", "--tls", "--ca-file", str(ca), "--players", "0", "--bots", "a"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        ready = json.loads(process.stdout.readline())
+        home = requests.get(ready["steam"], headers={"Host": "steamcommunity.com"}, verify=ready["ca"], timeout=120)
+        accounts = requests.get(f"{ready['control']}/control/accounts", timeout=120)
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.get(ready["steam"], timeout=120)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+
+    assert (ready["ca"], ready["steam"][:8], ready["control"][:7]) == (str(ca), "https://", "http://")
+    assert "g_steamID = false;" in home.text
+    assert accounts.status_code == 200
+    assert b"PRIVATE" not in ca.read_bytes()
+
+
+def greet(running, name):
+    """A TLS greeting by that name, as a client that trusts the sandbox's authority and no other."""
+    context = ssl.create_default_context(cafile=str(running.ca_file))
+    where = urlsplit(running.steam_url)
+    plain = socket.create_connection((where.hostname, where.port), timeout=120)
+    with plain, context.wrap_socket(plain, server_hostname=name) as wrapped:
+        return wrapped.version()
+
+
+def test_the_certificate_names_all_of_steams_hosts():
+    with server.in_thread(SandboxSettings(bots=(), players=0), tls=True) as running:
+        ca = running.ca_file
+        for name in (*STEAM_HOSTS, "localhost", "127.0.0.1"):
+            assert greet(running, name) in ("TLSv1.2", "TLSv1.3")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            greet(running, "example.com")
+        assert ca.exists()
+    assert not ca.exists()
+
+
+def test_an_authority_cannot_speak_for_other_hosts():
+    now = datetime.datetime.now(datetime.UTC)
+    authority = tls.Authority(["steamcommunity.com", "127.0.0.1"], now)
+    certificate = x509.load_pem_x509_certificate(authority.pem)
+    names = certificate.extensions.get_extension_for_class(x509.NameConstraints)
+
+    assert names.critical
+    assert [str(name.value) for name in names.value.permitted_subtrees] == ["127.0.0.1/32", "steamcommunity.com"]
+    assert certificate.not_valid_after_utc - now <= datetime.timedelta(days=30)
 
 
 def options(*argv):

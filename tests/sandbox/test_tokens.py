@@ -39,6 +39,21 @@ def sign_in(bench, name="red-1", poll_first=False, code_shift=0, **extra):
     return update.headers["x-eresult"], done.json()["response"], session
 
 
+def test_an_encrypted_password_may_lack_its_leading_zeros(bench):
+    """node-bignumber writes the number and not the block: one password in 256 is a byte shorter."""
+    known, session = bench.credentials("red-1"), bench.session()
+    url = f"{API}/IAuthenticationService"
+    key = session.get(f"{url}/GetPasswordRSAPublicKey/v1", params={"account_name": known["account_name"]}).json()["response"]
+    public = rsa.RSAPublicNumbers(int(key["publickey_exp"], 16), int(key["publickey_mod"], 16)).public_key()
+    ciphers = (public.encrypt(known["password"].encode(), padding.PKCS1v15()) for _ in iter(int, 1))
+    short = next(cipher for cipher in ciphers if cipher[0] == 0).lstrip(b"\0")
+    form = {"account_name": known["account_name"], "encryption_timestamp": key["timestamp"], "persistence": 1}
+
+    form["encrypted_password"] = base64.b64encode(short).decode()
+    begun = session.post(f"{url}/BeginAuthSessionViaCredentials/v1/", data=form)
+    assert (len(short) < 256, begun.headers["x-eresult"]) == (True, "1")
+
+
 def test_polling_before_the_code_gives_no_token(bench):
     eresult, done, _ = sign_in(bench, poll_first=True)
 
