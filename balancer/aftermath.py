@@ -111,13 +111,13 @@ def of_move(
     return Aftermath()
 
 
-def offers_taken(before: TradeStatus, after: TradeStatus, *, waits: bool) -> int:
-    """By how much the open offers of the trade's bot change with this move of a trade that ``waits`` for its order or not.
+def offers_taken(before: TradeStatus, waited_for: str | None, after: TradeStatus, waits_for: str | None) -> int:
+    """By how much the open offers of the trade's bot change with this move; a trade that waits for its order takes none.
 
-    A waiting trade takes none. After a restore a waiting one may turn out to have been sent; then its offer counts.
+    After a restore a waiting one may turn out to have been sent; then its offer counts.
     """
-    took = before in COUNTED and not waits
-    takes = after in COUNTED and not (waits and after in (S.QUEUED, S.IN_DOUBT))
+    took = before in COUNTED and waited_for is None
+    takes = after in COUNTED and waits_for is None
     return int(takes) - int(took)
 
 

@@ -206,9 +206,8 @@ def _decide(
         return Verdict.IGNORED, status
     if attempt is not None and attempt != trade.attempt and (attempt > trade.attempt or event not in ADOPTED):
         return Verdict.IGNORED, status
-    dropped_to = after_dropped(
-        cancel_requested=trade.cancel_requested_at is not None, attempts_left=trade.attempt < rules.attempts_max
-    )
+    attempts_left = trade.held_at is not None or trade.attempt - trade.spared < rules.attempts_max
+    dropped_to = after_dropped(cancel_requested=trade.cancel_requested_at is not None, attempts_left=attempts_left)
     verdict, to = decide(status, event, dropped_to=dropped_to)
     if status is S.QUEUED and event is E.TRY_LATER:
         # picked_up was lost: the status stays the same, but this order is spent and another is to be given.
@@ -232,10 +231,11 @@ def _move(
     rules: Rules,
 ) -> bool:
     """Compare and set the status, and do all that follows from it. Whether the comparison held."""
+    values = _trade_values(trade, event, to, data, now, rules)
     compared = connection.execute(
         update(trades)
         .where(trades.c.trade_id == trade.trade_id, trades.c.status == trade.status, trades.c.attempt == trade.attempt)
-        .values(status=to.value, touched=now, **_trade_values(trade, event, to, data, now, rules))
+        .values(status=to.value, touched=now, **values)
     )
     if not compared.rowcount:
         return False
@@ -244,7 +244,7 @@ def _move(
     if to not in LIVE:
         held, given = carrying.held(connection, trade.trade_id), trade.status != S.QUEUED or trade.waits_for is None
         after = aftermath.of_move(Direction(trade.direction), to, held, data, now, given=given)
-    after.offers = aftermath.offers_taken(S(trade.status), to, waits=trade.waits_for is not None)
+    after.offers = aftermath.offers_taken(S(trade.status), trade.waits_for, to, values.get("waits_for", trade.waits_for))
     if to not in LIVE or after.offers:
         carrying.carry_out(connection, trade, after, now)
     told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
@@ -267,7 +267,7 @@ def _end_if_not_asked_again(connection: Connection, trade_id: str, to: TradeStat
     Nothing is guessed: a bot has said that nothing is out, and the order of the new attempt was never given.
     """
     trade = read_trade(connection, trade_id)
-    if trade.cancel_requested_at is None and trade.attempt <= rules.attempts_max:
+    if trade.cancel_requested_at is None and trade.attempt - trade.spared <= rules.attempts_max:
         return to
     reason = "recalled" if trade.cancel_requested_at is not None else "attempts used up"
     return record(connection, trade, E.ORDER_DROPPED, {"reason": reason}, "balancer", now, rules).after
@@ -295,9 +295,23 @@ def _trade_values(
             # A search that finds nothing (after a restore) leads back to the wait; an approval is not due before it is given.
             "next_try_at": None if trade.waits_for == WaitsFor.APPROVAL else now + timedelta(seconds=wait_s),
         }
+        if event is E.ORDER_DROPPED and trade.held_at is not None:
+            values |= _back_in_line(trade, now)
+    if trade.held_at is not None and (to is S.QUEUED or to not in LIVE):
+        values |= {"held_at": None}
     if event is E.TRY_LATER or to in ENDED_UNMOVED or to is S.REVERSED:
         values |= _failure(trade, event, to, data)
     return values
+
+
+def _back_in_line(trade: Row[Any], now: datetime) -> dict[str, Any]:
+    """A pause has recalled its order (`balancer.holding`): it waits for its turn again, and the attempt does not count."""
+    return {
+        "waits_for": WaitsFor.OFFER.value,
+        "next_try_at": trade.begun_at or now,
+        "begun_at": None,
+        "spared": trade.spared + 1,
+    }
 
 
 def _failure(trade: Row[Any], event: TradeEvent, to: TradeStatus, data: Mapping[str, Any]) -> dict[str, Any]:

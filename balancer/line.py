@@ -7,7 +7,7 @@ the line before it goes to a new request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Integer, ScalarSelect, and_, case, func, select, tuple_
@@ -33,12 +33,14 @@ _IN_LINE = and_(
 _AT_ITS_BOT = and_(bots.c.color == _waits.c.color, bots.c.bot_id == _waits.c.bot_id)
 
 
-def enter(connection: Connection, limits: LimitSettings, held: Holdings, bot: BotName, now: datetime) -> bool:
+def enter(
+    connection: Connection, limits: LimitSettings, held: Holdings, bot: BotName, now: datetime, paused: Collection[str]
+) -> bool:
     """Take an open offer of the bot for a withdrawal that is due. If it is not to be had, the trade waits in line (False).
 
-    ``held`` is its player's, whose row is locked; what is taken counts there at once.
+    ``held`` is its player's, whose row is locked; what is taken counts there at once. ``paused`` clients' trades do not go.
     """
-    if not shares.may_open(limits, held, str(bot)) or front(connection, limits, [(bot.color, bot.bot_id)]):
+    if not shares.may_open(limits, held, str(bot)) or front(connection, limits, [(bot.color, bot.bot_id)], paused):
         return False
     return take(connection, limits, held, bot, now)
 
@@ -58,8 +60,10 @@ def places(connection: Connection) -> list[Place]:
     return [(row.color, row.bot_id) for row in connection.execute(query)]
 
 
-def front(connection: Connection, limits: LimitSettings, served: Iterable[Place]) -> dict[Place, list[str]]:
-    """Trades in the lines of these bots that could have an open offer now, by bot, in their order.
+def front(
+    connection: Connection, limits: LimitSettings, served: Iterable[Place], paused: Collection[str]
+) -> dict[Place, list[str]]:
+    """Trades in the lines of these bots that could have an open offer now, by bot, in their order; not those of paused clients.
 
     Each could if it were alone; only taking it decides. At most as many of one player as he may have open.
     """
@@ -76,7 +80,7 @@ def front(connection: Connection, limits: LimitSettings, served: Iterable[Place]
             func.row_number().over(partition_by=_waits.c.partner, order_by=order).label("turn"),
         )
         .join(bots, _AT_ITS_BOT)
-        .where(_IN_LINE, tuple_(_waits.c.color, _waits.c.bot_id).in_(list(served)))
+        .where(_IN_LINE, tuple_(_waits.c.color, _waits.c.bot_id).in_(list(served)), _waits.c.client_id.not_in(paused))
         .where(bots.c.mode != BotMode.PAUSED.value, bots.c.frozen_by.is_(None))
         .where(bots.c.open_offers < limits.offers_per_bot_max - kept, here < limits.offers_per_partner_max)
         .cte("candidates")

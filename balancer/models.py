@@ -220,6 +220,9 @@ trades = Table(
     Column("find_at", UtcDateTime),  # set: from then on a bot is to search Steam for this trade's offers
     Column("find_tries", Integer, nullable=False, server_default="0"),
     Column("waits_for", Text),  # approval, settlement, or a free offer: no order is given before that, and no offer is taken
+    Column("approved_at", UtcDateTime),  # by a second person; limits of what goes out do not count it
+    Column("held_at", UtcDateTime),  # a pause has recalled the order of this attempt: once that is dropped it waits in line
+    Column("spared", Integer, nullable=False, server_default="0"),  # attempts that a pause has cost, and that do not count
     Column("begun_at", UtcDateTime),  # when its order was due and its offer taken: the times of offer and token count from here
     Column("message", Text, nullable=False),
     Column("client_id", Text, nullable=False),
@@ -236,6 +239,7 @@ trades = Table(
     Index("ix_trades_waits", "next_try_at", **_partial("waits_for IS NOT NULL")),
     Index("ix_trades_offer_id", "offer_id", **_partial("offer_id IS NOT NULL")),
     Index("ix_trades_user_id", "user_id", "trade_id"),
+    Index("ix_trades_gone_out", "begun_at", **_partial(f"direction = '{Direction.WITHDRAW.value}' AND begun_at IS NOT NULL")),
 )
 
 trade_items = Table(
@@ -340,6 +344,14 @@ switches = Table(
     Column("paused_at", UtcDateTime, nullable=False),
     Column("who", Text, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+# When a switch was last turned back: limits of what goes out count from then on.
+resumptions = Table(
+    "resumptions",
+    metadata,
+    Column("switch", Text, primary_key=True),
+    Column("resumed_at", UtcDateTime, nullable=False),
 )
 
 # One row per bot: an audit under way is one whose result has another id.

@@ -5,14 +5,14 @@ Everything is checked before anything is written, and a refusal takes the whole 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, Table, func, select
 
-from balancer import holders, journal, line, orders, repository, reserve, shares, switches, trips, waiting
+from balancer import holders, journal, line, orders, outflow, repository, reserve, shares, switches, trips, waiting
 from balancer.choose import Part, Refusal
 from balancer.holders import Holdings
 from balancer.journal import Opened
@@ -311,35 +311,61 @@ def withdraw(connection: Connection, ctx: Context, request: Request, wish: Withd
 
     A trade of which nothing is to be waited for takes an open offer of its bot, or a place in the line for one.
     """
-    switches.check(ctx, switches.WITHDRAWALS)
-    partner = int(wish.trade_url.partner)
-    holdings = holders.bind(connection, wish.user_id, partner, request.now)
+    limits, paused = ctx.settings.limits, ctx.switches.paused_clients()
+    switches.check(ctx, switches.WITHDRAWALS, request.caller.client_id)
+    outflow.take_turns(connection, limits)
+    holdings = holders.bind(connection, wish.user_id, int(wish.trade_url.partner), request.now)
     rows = _rows_to_give(connection, wish.deposit_ids)
     for deposit_id in wish.deposit_ids:
         _check_row(rows.get(deposit_id), wish.user_id, ctx.settings, when_settled=wish.when_settled)
-    by_bot: dict[BotName, list[Row[Any]]] = {}
-    for row in rows.values():
-        by_bot.setdefault(BotName(row.color, row.bot_id), []).append(row)
     making = Making(ctx, request, Direction.WITHDRAW, wish.user_id, wish.trade_url, wish.message, holdings)
-    worth_cents = sum(row.value_cents for row in rows.values()) + _lately_cents(
-        connection, ctx.settings, wish.user_id, request.now
-    )
+    parts = _parts_to_give(rows.values(), limits.trade_items_max)
+    approval = _needs_approval(connection, making, rows.values(), len(parts))
     if not journal.reserve_deposits(connection, list(rows), request.now, settled=not wish.when_settled):
         raise Conflict("an item was taken by another request", code="asset_in_trade")
-    most = ctx.settings.limits.trade_items_max
-    for bot, held in sorted(by_bot.items()):
+    for bot, part in parts:
         reserve.check_gives(connection, ctx.fleet, bot)
-        for start in range(0, len(held), most):
-            part = held[start : start + most]
-            waits = _waits(ctx.settings, part, worth_cents, request.now)
-            if waits is None and not line.enter(connection, ctx.settings.limits, holdings, bot, request.now):
-                waits = WaitsFor.OFFER, request.now
-            trade_id = making.begin(bot, {"why": "holds_items", "items": len(part), "bots": len(by_bot)}, waits)
-            making.opened.trade_items += [_give_out(trade_id, row) for row in part]
-    excess = shares.waiting_excess(ctx.settings.limits, holdings, sum(bool(row["waits_for"]) for row in making.opened.trades))
+        waits = _waits(ctx.settings, part, request.now, approval=approval)
+        if waits is None and not line.enter(connection, limits, holdings, bot, request.now, paused):
+            waits = WaitsFor.OFFER, request.now
+        trade_id = making.begin(bot, {"why": "holds_items", "items": len(part), "bots": len({bot for bot, _ in parts})}, waits)
+        making.opened.trade_items += [_give_out(trade_id, row) for row in part]
+    _check_outflow(connection, making)
+    return making.finish(connection)
+
+
+def _parts_to_give(rows: Iterable[Row[Any]], most: int) -> list[tuple[BotName, list[Row[Any]]]]:
+    """What goes into one offer each, by the bot that holds it. Bots in their order, so that two requests do not deadlock."""
+    by_bot: dict[BotName, list[Row[Any]]] = {}
+    for row in rows:
+        by_bot.setdefault(BotName(row.color, row.bot_id), []).append(row)
+    return [(bot, held[start : start + most]) for bot, held in sorted(by_bot.items()) for start in range(0, len(held), most)]
+
+
+def _needs_approval(connection: Connection, making: Making, rows: Iterable[Row[Any]], n_trades: int) -> bool:
+    """Whether a second person decides first. What counts is what is withdrawn together, now and lately."""
+    settings, cents = making.ctx.settings, sum(row.value_cents for row in rows)
+    if outflow.is_too_large(settings.limits, n_trades, cents):
+        return True
+    lately_cents = _lately_cents(connection, settings, making.user_id, making.request.now)
+    return bool(0 < settings.limits.approval_above_cents < cents + lately_cents)
+
+
+def _check_outflow(connection: Connection, making: Making) -> None:
+    """
+    Raises:
+        PlayerMustAct: ``too_many_offers``, too many withdrawals of this player would wait.
+        outflow.Exceeded: more would go out than may.
+    """
+    limits, request, opened = making.ctx.settings.limits, making.request, making.opened
+    excess = shares.waiting_excess(limits, making.held, sum(trade["waits_for"] is not None for trade in opened.trades))
     if excess is not None:
         raise excess
-    return making.finish(connection)
+    begun = {trade["trade_id"] for trade in opened.trades if trade["waits_for"] is None}
+    cents = sum(item["value_cents"] for item in opened.trade_items if item["trade_id"] in begun)
+    hit = outflow.hit(connection, limits, request.caller.client_id, len(begun), cents, request.now) if begun else None
+    if hit is not None:
+        raise outflow.Exceeded(hit)
 
 
 def _lately_cents(connection: Connection, settings: Settings, user_id: str, now: datetime) -> int:
@@ -356,9 +382,9 @@ def _lately_cents(connection: Connection, settings: Settings, user_id: str, now:
     return int(connection.scalar(query) or 0)
 
 
-def _waits(settings: Settings, rows: list[Row[Any]], worth_cents: int, now: datetime) -> Waits | None:
-    """What this part of a withdrawal waits for. Whether it needs an approval is decided by what is withdrawn together."""
-    if 0 < settings.limits.approval_above_cents < worth_cents:
+def _waits(settings: Settings, rows: list[Row[Any]], now: datetime, *, approval: bool) -> Waits | None:
+    """What this part of a withdrawal waits for."""
+    if approval:
         return WaitsFor.APPROVAL, None
     settled = waiting.until(rows, settings.trades, now)
     return None if settled is None else (WaitsFor.SETTLEMENT, settled)

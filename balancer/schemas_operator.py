@@ -26,9 +26,10 @@ class UserPath(Query):
 
 
 class SwitchBody(Body):
-    """Stop new deposits or withdrawals, or let them go on."""
+    """Stop deposits or withdrawals, or let them go on."""
 
     switch: Literal["deposits", "withdrawals"]
+    client: Annotated[Line, Field(min_length=1)] | None = Field(None, description="Only withdrawals of the client of this name")
     paused: bool
     reason: Line = ""
 
@@ -119,9 +120,10 @@ class Story(BaseModel):
 
 
 class Pause(BaseModel):
-    """One kind of new trades that an operator has stopped."""
+    """One kind of trades that an operator or a limit has stopped."""
 
     switch: str
+    client: str | None = Field(description="Of this client only; null: of all")
     paused_at: Time
     who: str
     reason: str

@@ -49,6 +49,7 @@ _WORDS = {
     "report_ignored": "A report did not fit and changed nothing; a bot was asked to search.",
     "withdrawal_approved": "A second operator approved it.",
     "withdrawal_rejected": "A second operator rejected it.",
+    "withdrawal_held": "Withdrawals were paused before it was begun: it goes back in line.",
     "withdrawal_released": "It waits for nothing any more; its order is due.",
     "order_failed": "A bot could not carry out an order.",
     "order_refused": "A bot refused an order.",

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
 
-from balancer import finding, gifts, journal, orders, purge, settling, waiting
+from balancer import finding, gifts, holding, journal, orders, purge, settling, waiting
 from balancer.context import Context
 from balancer.models import bots, trades
 from shared import log
@@ -61,6 +61,7 @@ class Sweep:
 
     def _due(self) -> list[Callable[[Context], Awaitable[int]]]:
         work: list[Callable[[Context], Awaitable[int]]] = [
+            holding.hold,
             waiting.release,
             give_orders,
             doubt_silent,
@@ -87,11 +88,13 @@ async def give_orders(ctx: Context) -> int:
     """Give the send orders of trades that wait for one: those to be tried again by now, those whose order never went out."""
     if ctx.fleet.maintenance:
         return 0
-    found, moved = await ctx.db.run(_take_waiting, ctx.clock.now())
+    found, moved = await ctx.db.run(_take_waiting, holding.paused(ctx.switches), ctx.clock.now())
     return await _give(ctx, [orders.send_again(ctx, trade, moved[trade.trade_id]) for trade in found])
 
 
-def _take_waiting(connection: Connection, now: datetime) -> tuple[list[Row[Any]], dict[str, orders.Moved]]:
+def _take_waiting(
+    connection: Connection, paused: ColumnElement[bool], now: datetime
+) -> tuple[list[Row[Any]], dict[str, orders.Moved]]:
     """Clearing ``next_try_at`` takes a trade on: from then on its order may be out."""
     never_given = and_(
         trades.c.order_issued_at.is_(None),
@@ -102,7 +105,7 @@ def _take_waiting(connection: Connection, now: datetime) -> tuple[list[Row[Any]]
     frozen = exists().where(bots.c.color == trades.c.color, bots.c.bot_id == trades.c.bot_id, bots.c.frozen_by.is_not(None))
     kept = and_(trades.c.direction == Direction.WITHDRAW.value, trades.c.cancel_requested_at.is_(None), frozen)
     due = and_(trades.c.waits_for.is_(None), or_(and_(trades.c.next_try_at <= now, ~kept), never_given))
-    found = _locked(connection, and_(trades.c.status == S.QUEUED.value, due))
+    found = _locked(connection, and_(trades.c.status == S.QUEUED.value, due, ~paused))
     _set(connection, found, next_try_at=None, touched=now)
     return found, orders.moved_of(connection, found) if found else {}
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
 
-from balancer import journal, opening, orders, repository, show_trades
+from balancer import holding, journal, opening, orders, outflow, repository, show_trades
 from balancer.context import Context
 from balancer.models import idempotency, trades
 from balancer.show_trades import BotRef as BotRef
@@ -101,7 +101,12 @@ async def withdraw(
     _check_message(ctx, wish.message)
     _check_partner(ctx, wish)
     request = Request(caller, key, body_hash, ctx.clock.now())
-    return await _once(ctx, request, ctx.db.run(opening.withdraw, ctx, request, wish), fresh)
+    try:
+        return await _once(ctx, request, ctx.db.run(opening.withdraw, ctx, request, wish), fresh)
+    except outflow.Exceeded as exceeded:
+        await outflow.pause(ctx, exceeded.hit)
+        await holding.hold(ctx)
+        raise
 
 
 async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, and_, func, select, update
 
-from balancer import holders, journal, line, reversal, shares
+from balancer import holders, journal, line, outflow, reversal, shares
 from balancer.holders import Holdings
 from balancer.models import deposits, tokens, trade_items, trades, users
 from balancer.switches import WITHDRAWALS
@@ -48,13 +48,19 @@ async def release(ctx: Context) -> int:
     if ctx.fleet.maintenance or ctx.switches.paused(WITHDRAWALS):
         return 0
     times, rules, now = ctx.settings.trades, journal.Rules.of(ctx.settings), ctx.clock.now()
+    paused = ctx.switches.paused_clients()
     changed = await ctx.db.run(_line_up, times, rules, now)
     giving = {(bot.color, bot.bot_id) for bot in ctx.fleet.online()}
     served = [place for place in await ctx.db.look(line.places) if place in giving]
     for start in range(0, len(served), BOTS_MAX):
-        fronts = await ctx.db.look(line.front, ctx.settings.limits, served[start : start + BOTS_MAX])
+        fronts = await ctx.db.look(line.front, ctx.settings.limits, served[start : start + BOTS_MAX], paused)
         for place, trade_ids in fronts.items():
-            changed += await ctx.db.run(_serve, BotName(*place), trade_ids, ctx.settings, now)
+            done, hit = await ctx.db.run(_serve, BotName(*place), trade_ids, ctx.settings, now)
+            changed += done
+            if hit is not None:  # the other lines wait for the next round, which knows of the pause
+                await outflow.pause(ctx, hit)
+                ctx.waiters.notify(changed)
+                return len(changed)
     ctx.waiters.notify(changed)
     return len(changed)
 
@@ -79,13 +85,19 @@ def _line_up(connection: Connection, times: TradeSettings, rules: journal.Rules,
     return ended
 
 
-def _wait_for(connection: Connection, trade: Row[Any], what: WaitsFor, when: datetime) -> None:
+def _wait_for(connection: Connection, trade: Row[Any], what: WaitsFor, when: datetime | None) -> None:
     values = {"waits_for": what.value, "next_try_at": when}
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
 
 
-def _serve(connection: Connection, bot: BotName, trade_ids: list[str], settings: Settings, now: datetime) -> list[str]:
-    """Give open offers of this bot to these trades in its line, in their order. Returns those that go on, or end."""
+def _serve(
+    connection: Connection, bot: BotName, trade_ids: list[str], settings: Settings, now: datetime
+) -> tuple[list[str], outflow.Hit | None]:
+    """Give open offers of this bot to these trades in its line, in their order.
+
+    Returns those that go on, or end, and the limit of what goes out that the next one would pass.
+    """
+    outflow.take_turns(connection, settings.limits)
     in_line = and_(trades.c.waits_for == WaitsFor.OFFER.value, trades.c.status == TradeStatus.QUEUED.value)
     query = select(trades).where(trades.c.trade_id.in_(trade_ids), in_line).order_by(trades.c.trade_id).with_for_update()
     found = sorted(connection.execute(query), key=lambda trade: (trade.next_try_at, trade.trade_id))
@@ -96,10 +108,18 @@ def _serve(connection: Connection, bot: BotName, trade_ids: list[str], settings:
         rows = _rows(connection, trade.trade_id)
         if _ended(connection, trade, rows, now, rules):
             changed.append(trade.trade_id)
-        elif line.take(connection, settings.limits, held[trade.user_id], bot, now):
+            continue
+        cents = sum(row.value_cents for row in rows)
+        if trade.approved_at is None and outflow.is_too_large(settings.limits, 1, cents):  # by a limit that came later
+            _wait_for(connection, trade, WaitsFor.APPROVAL, None)
+            continue
+        hit = outflow.hit(connection, settings.limits, trade.client_id, 1, cents, now) if trade.approved_at is None else None
+        if hit is not None:
+            return changed, hit
+        if line.take(connection, settings.limits, held[trade.user_id], bot, now):
             _let_go(connection, trade, rows, settings.trades, held[trade.user_id], now)
             changed.append(trade.trade_id)
-    return changed
+    return changed, None
 
 
 def _rows(connection: Connection, trade_id: str) -> list[Row[Any]]:
@@ -210,7 +230,7 @@ def decide_in(
 def _approve(connection: Connection, trade: Row[Any], who: str, times: TradeSettings, now: datetime) -> None:
     """What has settled is released by the sweep too, which looks once more whether it may go."""
     wait = until(_rows(connection, trade.trade_id), times, now)
-    values = {"waits_for": WaitsFor.SETTLEMENT.value, "next_try_at": wait or now, "touched": now}
+    values = {"waits_for": WaitsFor.SETTLEMENT.value, "next_try_at": wait or now, "approved_at": now, "touched": now}
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
     _append(connection, "withdrawal_approved", trade, {"settles_at": int(wait.timestamp()) if wait else None}, who, now)
 

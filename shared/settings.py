@@ -146,6 +146,11 @@ class LimitSettings(_Section):
     request_items_max: Annotated[int, Field(ge=1, le=2000)]
     approval_above_cents: Annotated[int, Field(ge=0)]
     approval_window_s: Seconds
+    withdrawals_window_s: Some
+    client_withdrawals_max: Annotated[int, Field(ge=0)]
+    client_withdrawals_cents_max: Annotated[int, Field(ge=0)]
+    fleet_withdrawals_max: Annotated[int, Field(ge=0)]
+    fleet_withdrawals_cents_max: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def _some_offers_are_for_deposits(self) -> LimitSettings:

@@ -47,7 +47,7 @@ def step(step: Step) -> dict[str, Any]:
 def pause(pause: Pause) -> dict[str, Any]:
     """A `schemas_operator.Pause`."""
     at = time_of(int(pause.paused_at.timestamp()))
-    return {"switch": pause.switch, "paused_at": at, "who": pause.who, "reason": pause.reason}
+    return {"switch": pause.what, "client": pause.client, "paused_at": at, "who": pause.who, "reason": pause.reason}
 
 
 def audit(view: AuditView) -> dict[str, Any]:

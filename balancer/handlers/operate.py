@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, reversal, schemas_operator, switches
+from balancer import api, holding, reversal, schemas_operator, switches
 from balancer.context import Context
 from balancer.handlers import dump
 from balancer.trades import Caller
@@ -17,14 +17,17 @@ async def show_switches(ctx: Context) -> web.Response:
     return _answer(ctx, await ctx.db.look(switches.read))
 
 
-@api.operation(scope="operate", answers={200: schemas_operator.Switches})
+@api.operation(scope="operate", answers={200: schemas_operator.Switches}, errors=((NotFound, "not_found"),))
 async def turn_switch(ctx: Context, caller: Caller, body: schemas_operator.SwitchBody) -> web.Response:
-    """Stop new deposits or new withdrawals in every balancer, or let them go on.
+    """Stop deposits or withdrawals in every balancer, or let them go on.
 
-    New requests are told 503 `fleet_paused`; what is under way goes on. Saying it twice changes nothing.
+    New requests are told 503 `fleet_paused`. Withdrawals that no bot has begun are held as well; what has begun goes on. Those
+    of one `client` alone may be stopped. Saying it twice changes nothing.
     """
     who = f"client:{caller.name}"
-    return _answer(ctx, await switches.turn(ctx, body.switch, who, body.reason, paused=body.paused))
+    pauses = await switches.turn(ctx, body.switch, who, body.reason, paused=body.paused, client=body.client)
+    await holding.hold(ctx)
+    return _answer(ctx, pauses)
 
 
 def _answer(ctx: Context, pauses: list[switches.Pause]) -> web.Response:

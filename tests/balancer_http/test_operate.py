@@ -54,6 +54,36 @@ async def test_a_switch_stops_new_trades_until_it_is_turned_back(service: Servic
     assert (await service.deposit("1"))["status"] == "sent"
 
 
+async def test_one_clients_withdrawals_are_stopped_and_shown(service: Service) -> None:
+    await service.add_client("other", "trade", "read")
+    ids = await settled(service, "1")
+    switch = {"switch": "withdrawals", "client": "site", "paused": True, "reason": "a key was stolen"}
+    status, answer = await json_of(await service.call("POST", "/switches", switch))
+    assert (status, answer["paused"][0]["switch"], answer["paused"][0]["client"]) == (200, "withdrawals", "site")
+    status, problem = await json_of(await service.call("POST", "/withdraw", body(ids)))
+    assert (status, problem["code"], problem["reason"]) == (503, "fleet_paused", "a key was stolen")
+    assert (await service.call("POST", "/withdraw", body(ids), client="other")).status == 201
+    for wrong in ({"client": "nobody"}, {"switch": "deposits"}):
+        status, problem = await json_of(await service.call("POST", "/switches", switch | wrong))
+        assert (status, problem["code"]) == (404, "not_found")
+    await service.call("POST", "/switches", switch | {"paused": False})
+    assert (await json_of(await service.call("GET", "/switches")))[1]["paused"] == []
+
+
+async def test_a_limit_of_what_goes_out_pauses_and_tells_the_site(service: Service) -> None:
+    with_settings(service, "limits", fleet_withdrawals_max=1)
+    first, second = await settled(service, "1"), await settled(service, "2")
+    assert (await service.call("POST", "/withdraw", body(first))).status == 201
+    status, problem = await json_of(await service.call("POST", "/withdraw", body(second)))
+    assert (status, problem["code"], problem["actor"], problem["reason"]) == (
+        503,
+        "fleet_paused",
+        "operator",
+        "fleet_withdrawals_max",
+    )
+    assert (await json_of(await service.call("GET", "/switches")))[1]["paused"][0]["who"] == "limits"
+
+
 async def test_operators_calls_need_the_scope(service: Service) -> None:
     await service.add_client("plain", "trade", "read")
     before = await service.rows()

@@ -115,7 +115,13 @@ async def test_switches_are_turned_and_shown(world: World, tmp_path: Path) -> No
     assert "deposits are paused" in fleet(config, "switches", "pause", "deposits", "--reason", "prices").stdout
     assert json.loads(fleet(config, "switches", "list", "--json").stdout)["paused"][0]["reason"] == "prices"
     assert "nothing is paused" in fleet(config, "switches", "resume", "deposits").stdout
-    assert [row.kind for row in world.events()] == ["paused", "resumed"]
+    now = world.ctx.clock.now()
+    world.change(models.clients.insert().values(client_id="cli_a", name="mysite", scopes="trade", created_at=now))
+    assert "withdrawals of mysite are paused" in fleet(config, "switches", "pause", "withdrawals", "--client", "mysite").stdout
+    assert json.loads(fleet(config, "switches", "list", "--json").stdout)["paused"][0]["client"] == "mysite"
+    assert fleet(config, "switches", "resume", "withdrawals", "--client", "nobody").exit_code == 1
+    assert "nothing is paused" in fleet(config, "switches", "resume", "withdrawals", "--client", "mysite").stdout
+    assert [row.kind for row in world.events()] == ["paused", "resumed"] * 2
 
 
 async def test_backup_and_restore_leave_open_trades_in_doubt(world: World, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+import redis
 from flow_site import Answer, Player, Website, patient
 from support import wait_until
 
@@ -76,6 +77,32 @@ def a_week_later(site: Website) -> None:
         past = "2026-01-01 00:00:00.000000"
         books.execute("UPDATE trades SET settles_at = ? WHERE status = 'accepted'", (past,))
         books.execute("UPDATE trades SET next_try_at = ? WHERE waits_for = 'settlement'", (past,))
+
+
+def test_a_pause_of_withdrawals_holds_what_lies_in_the_bots_queue(one_bot: Stack) -> None:
+    """The bot is still sending one when they are paused: that one goes on, the next in its queue waits for the resumption."""
+    site = Website(one_bot)
+    player = site.player(habit="accept")
+    first, second = site.settled_deposits(player, 2)
+    slow = site.fault(route="send", kind="slow", delay_s=600, times=1_000_000)
+    begun = trade_of(site.withdraw(player, [first], wait=0))
+    site.until(begun["trade_id"], "sending")
+    queued = trade_of(site.withdraw(player, [second], wait=0))
+    wait_until(lambda: orders_in_queue(site, queued["trade_id"]))
+    assert site.call("POST", "/switches", {"switch": "withdrawals", "paused": True, "reason": "look"}).status == 200
+    site.end_fault(slow)
+    site.until(begun["trade_id"], "accepted", "settled")
+    wait_until(lambda: site.trade(queued["trade_id"])["waits_for"] == "offer")
+    assert site.withdraw(player, [second], wait=0).body["code"] == "fleet_paused"
+    assert site.offers_of(queued["trade_id"], player.steam_id) == []
+    assert site.call("POST", "/switches", {"switch": "withdrawals", "paused": False}).status == 200
+    site.until(queued["trade_id"], "accepted", "settled")
+    site.agree()
+
+
+def orders_in_queue(site: Website, trade_id: str) -> bool:
+    with redis.Redis.from_url(site.stack.redis_url) as client:
+        return any(trade_id in job.decode() for job in client.lrange("rq:queue:red-1", 0, -1))
 
 
 def test_six_idle_players_and_thirty_waiting_withdrawals_keep_no_stranger_from_trading(one_bot: Stack) -> None:
