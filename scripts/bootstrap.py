@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("base", "postgres", "dev")  # each contains the ones before it
 OLDEST_PYTHON = (3, 11)
 STAMP = "fleet-stamp"
+LOCKED = re.compile(r"[A-Za-z0-9]")  # a line of a lock that names a package; hashes are indented
+# pip's word for a package of an index, of a folder, and for one that this machine does not need.
+COLLECTED = re.compile(r"(?:Collecting|Ignoring|Requirement already satisfied:|Processing (?:\S*/)?)\s*([A-Za-z0-9._]+)")
 NOTHING_FOUND = (
     "newconnectionerror",
     "failed to establish a new connection",
@@ -141,18 +145,67 @@ def interpreter_of(venv: Path) -> str:
 
 def build(venv: Path, level: str) -> None:
     started = time.monotonic()
-    print(f"fleet: setting up {shorten(venv)}, once ...", end="", file=sys.stderr, flush=True)
     before, _ = read_stamp(venv)
     if before is not None:
         level = max(level, before, key=LEVELS.index)  # a demo does not take the test tools away again
+    progress.begin(venv, packages_of(level))
     try:
         if not (shutil.which("uv") and built_by(Uv(venv), level)):
             build_by(Pip(venv), level)
         write_stamp(venv, level)
     except BootstrapError as error:
-        print(f" failed\n{error.output}".rstrip(), file=sys.stderr)
+        progress.say(f"that failed\n{error.output}".rstrip())
         raise
-    print(f" {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    progress.say(f"{shorten(venv)} is ready after {time.monotonic() - started:.0f} s")
+
+
+def packages_of(level: str) -> int:
+    """How many packages the locks name for a level."""
+    locks = [ROOT / "requirements" / f"{name}.lock" for name in ("build", level)]
+    return sum(bool(LOCKED.match(line)) for lock in locks if lock.is_file() for line in lock.read_text().splitlines())
+
+
+class Progress:
+    """What is going on, on stderr: one line that is written over on a terminal, a line for every tenth package elsewhere."""
+
+    EVERY = 10
+
+    def __init__(self) -> None:
+        self.total = self.done = 0
+        self.open_line = False
+
+    def begin(self, venv: Path, total: int) -> None:
+        self.total, self.done = total, 0
+        self.say(f"setting up {shorten(venv)}, once: {total} packages, one to three minutes on a usual line")
+
+    def say(self, text: str) -> None:
+        self.close_line()
+        print(f"fleet: {text}", file=sys.stderr, flush=True)
+
+    def heard(self, line: str) -> None:
+        """A line that pip has written."""
+        if found := COLLECTED.match(line):
+            self.done = min(self.done + 1, self.total)
+            self.show(f"{self.done} of {self.total} packages, {found[1]}", every=self.done % self.EVERY == 0)
+        elif line.startswith("Building wheel"):
+            self.show("building what comes as source only", every=False)
+        elif line.startswith("Installing collected packages"):
+            self.show("putting them in place", every=line.count(",") > self.EVERY)
+
+    def show(self, text: str, *, every: bool) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[Kfleet: {text}", end="", file=sys.stderr, flush=True)
+            self.open_line = True
+        elif every:
+            self.say(text)
+
+    def close_line(self) -> None:
+        if self.open_line:
+            print("\r\x1b[K", end="", file=sys.stderr)
+            self.open_line = False
+
+
+progress = Progress()
 
 
 def built_by(installer: Uv, level: str) -> bool:
@@ -162,7 +215,7 @@ def built_by(installer: Uv, level: str) -> bool:
     except BootstrapError as error:
         if not error.output:
             raise
-        print(f" uv failed:\n{error.output}\nfleet: once more, with pip ...", end="", file=sys.stderr, flush=True)
+        progress.say(f"uv failed:\n{error.output}\nfleet: once more, with pip")
         return False
     return True
 
@@ -237,7 +290,7 @@ class Pip:
         run([*foreign, "install", "--require-hashes", "--no-deps", "-r", lock])
 
     def install(self, arguments: list[str]) -> None:
-        run([*self.pip, "install", "--quiet", "--disable-pip-version-check", *arguments])
+        run([*self.pip, "install", "--progress-bar", "off", "--disable-pip-version-check", *arguments])
 
 
 def no_installer() -> str:
@@ -277,25 +330,29 @@ def clear(venv: Path) -> None:
 
 
 def run(command: list[str]) -> None:
-    """Run quietly; when it fails, the error carries all it said."""
+    """Run it; its lines are for the progress, and when it fails the error carries all of them."""
     environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
     environment.update(PIP_NO_INPUT="1", PIP_USER="0", UV_PYTHON_DOWNLOADS="never")
     for name, usual in (("PIP_RETRIES", "2"), ("UV_SYSTEM_CERTS", "1")):  # pip believes the system's certificates anyway
         environment.setdefault(name, usual)
-    done = subprocess.run(
+    lines = []
+    with subprocess.Popen(
         command,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    if done.returncode == 0:
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            progress.heard(line)
+    if process.returncode == 0:
         return
-    said = done.stdout.rstrip()
+    said = "".join(lines).rstrip()
     if any(sign in said.lower() for sign in NOTHING_FOUND):
         raise BootstrapError(NOT_DOWNLOADED, said)
-    raise BootstrapError(f"`{' '.join(command[:4])} ...` failed with status {done.returncode}, see above", said)
+    raise BootstrapError(f"`{' '.join(command[:4])} ...` failed with status {process.returncode}, see above", said)
 
 
 class exclusive:

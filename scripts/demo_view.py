@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from scripts.stack import Stack
 
 REDRAW_S = 0.5
-KEPT_AT_TRADES = 300
 
 STATUS_ORDER = (
     "queued",
@@ -82,7 +81,7 @@ def picture(bots: list[dict[str, Any]], queues: dict[str, int], tally: Tally, pl
 
 
 class Screen:
-    """Redraws the live view a few times a second, and keeps the picture of when half the players' work was done."""
+    """Redraws the live view a few times a second, and keeps the last picture."""
 
     def __init__(self, stack: Stack, tally: Tally, *, live: bool) -> None:
         self._stack = stack
@@ -111,14 +110,13 @@ class Screen:
         self._drawn = elapsed
         queues = {name: int(self._redis.llen(f"rq:queue:{name}")) for name in self._stack.wish.bot_names()}
         now = picture(self._stack.bots(), queues, self._tally, self._stack.wish.players, elapsed)
-        if len(self._tally.statuses) <= KEPT_AT_TRADES or self.kept is None:
-            self.kept = now
+        self.kept = now
         if self._live:
             self._live.update(now, refresh=True)
 
 
 def draw(path: Path, kept: Group | None, lines: list[str]) -> None:
-    """Write what the terminal showed, half way and at the end, as an SVG file."""
+    """Write what the terminal showed at the end, as an SVG file."""
     console = Console(record=True, width=100, file=io.StringIO())
     if kept is not None:
         console.print(kept)
@@ -137,12 +135,26 @@ def percentile(values: list[float], share: float) -> float | None:
     return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
 
 
+def _why(result: dict[str, Any]) -> list[str]:
+    """Why trades failed, and whether that is what the players' script wanted: 20 failures look like a defect otherwise."""
+    lines = ["", "why some failed (each player gives an old trade URL once, on purpose)"]
+    for reason, row in sorted(result["failures"].items(), key=lambda item: -item[1]["trades"]):
+        meant = "all as the players meant" if row["meant"] == row["trades"] else f"{row['meant']} as the players meant"
+        lines.append(f"  {row['trades']:4}  {reason}   {meant}")
+    if not result["failures"]:
+        lines.append("  none did")
+    other = ", ".join(f"{count} {change}" for change, count in result["not_as_players_meant"].items())
+    lines += [f"ended otherwise than their player meant: {other or 'none'}", ""]
+    return lines
+
+
 def summary_lines(result: dict[str, Any]) -> list[str]:
     """The end of the demo in words."""
     lines = ["", "trades by outcome"]
     for direction, row in result["trades"].items():
         parts = ", ".join(f"{row[status]} {status}" for status in STATUS_ORDER if status in row)
         lines.append(f"  {direction:9} {sum(row.values()):4}   {parts}")
+    lines += _why(result)
     offer, calls = result["request_to_offer_s"], result["steam_calls_per_finished_trade"]
     all_calls, bare_calls = calls["all"], calls["without_inventory_reads"]
     lines += [

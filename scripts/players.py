@@ -81,10 +81,43 @@ class Tally:
     refused: dict[str, int] = field(default_factory=dict)
     offer_s: list[float] = field(default_factory=list)
     players_done: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+    meant: dict[str, str] = field(default_factory=dict)
 
-    def note(self, trade: dict[str, Any]) -> None:
-        self.statuses[trade["trade_id"]] = trade["status"]
-        self.directions[trade["trade_id"]] = trade["direction"]
+    def note(self, trade: dict[str, Any], meant: str | None = None) -> None:
+        """``meant`` is how its player wants it to end."""
+        trade_id, failure = trade["trade_id"], trade["failure"]
+        self.statuses[trade_id] = trade["status"]
+        self.directions[trade_id] = trade["direction"]
+        if failure:
+            code, reason = failure["code"], failure["reason"] or ""
+            self.reasons[trade_id] = code if code in reason or not reason else f"{code}: {reason}"
+        if meant:
+            self.meant[trade_id] = meant
+
+    def as_meant(self, trade_id: str) -> bool:
+        """Whether a trade ended as its player wanted; one that was accepted may have settled since."""
+        status, meant = self.statuses[trade_id], self.meant.get(trade_id)
+        return status == meant or (status == "settled" and meant == "accepted")
+
+    def failures(self) -> dict[str, dict[str, int]]:
+        """Why trades failed: reason → how many, and how many of them were meant to."""
+        table: dict[str, dict[str, int]] = {}
+        for trade_id, status in self.statuses.items():
+            if status == "failed":
+                row = table.setdefault(self.reasons.get(trade_id, "no reason told"), {"trades": 0, "meant": 0})
+                row["trades"] += 1
+                row["meant"] += self.as_meant(trade_id)
+        return table
+
+    def otherwise(self) -> dict[str, int]:
+        """Ends that no player wanted: ``accepted → failed`` → how many."""
+        table: dict[str, int] = {}
+        for trade_id, meant in self.meant.items():
+            if not self.as_meant(trade_id):
+                change = f"{meant} → {self.statuses[trade_id]}"
+                table[change] = table.get(change, 0) + 1
+        return table
 
     def by_outcome(self) -> dict[str, dict[str, int]]:
         """direction → status → number of trades."""
@@ -214,7 +247,7 @@ class Player:
             if all(trade["offer_id"] for trade in made):
                 self._tally.offer_s.append(asyncio.get_running_loop().time() - started)
             for trade in made:
-                self._tally.note(trade)
+                self._tally.note(trade, round_.end)
             return made
         return []
 

@@ -33,6 +33,7 @@ from shared.errors import SettingsError
 from shared.settings import Settings
 
 READY_S = 180.0  # for each part on a machine at work; an idle one needs a second or two
+TELL_EVERY_S = 10.0
 CALL_S = 60.0
 STOP_S = 40.0
 # Below those that Linux, macOS and Windows take for outgoing connections.
@@ -286,9 +287,13 @@ class Stack:
         out = part.process.stdout
         if out is None:
             raise StackError(f"{part.name} has no standard output")
-        deadline = time.monotonic() + READY_S
+        began = told = time.monotonic()
+        deadline = began + READY_S
         text = b""
         while not text.endswith(b"\n"):
+            if time.monotonic() - told > TELL_EVERY_S:
+                told = time.monotonic()
+                self.say(f"still waiting for the {part.name}, {told - began:.0f} s; its log is {part.log}")
             if time.monotonic() > deadline or part.process.poll() is not None:
                 raise StackError(f"{part.name} did not start:\n{part.tail()}")
             if select.select([out], [], [], 0.2)[0]:
@@ -446,16 +451,28 @@ class Stack:
     def _wait_for_bots(self) -> None:
         wanted = len(self.wish.bot_names())
         deadline = time.monotonic() + READY_S + 2 * wanted
+        told = ""
         while True:
-            online = sum(row["state"] == "online" for row in self.bots())
+            rows = self.bots()
+            online = sum(row["state"] == "online" for row in rows)
             if online >= wanted:
+                self.say(f"all {wanted} bots are signed in" if wanted > 1 else "the bot is signed in")
                 return
+            if (said := _waiting_for(rows, online, wanted)) != told:
+                self.say(said)
+                told = said
             for part in self.parts:
                 if part.process.poll() is not None:
                     raise StackError(f"{part.name} ended:\n{part.tail()}")
             if time.monotonic() > deadline:
                 raise StackError(f"only {online} of {wanted} bots came online:\n{self.parts[-1].tail()}")
             time.sleep(0.2)
+
+
+def _waiting_for(rows: list[dict[str, Any]], online: int, wanted: int) -> str:
+    """What the start still waits for, with what the bots themselves give as their reason."""
+    reasons = sorted({f"{row['bot']}: {row['reason']}" for row in rows if row["state"] != "online" and row["reason"]})
+    return f"waiting for bots to sign in: {online} of {wanted}" + (f" ({', '.join(reasons[:3])})" if reasons else "")
 
 
 def free_port() -> int:

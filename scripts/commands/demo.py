@@ -40,7 +40,10 @@ DISTRIBUTIONS = ("steam-trade-fleet", "aiohttp", "steampy", "rq", "redis", "SQLA
 def cli(
     seed: int, as_json: bool, keep: bool, sabotage: bool, directory: Path | None, picture: Path | None, log_level: str
 ) -> None:
-    """Let twenty players deposit and withdraw through ten bots against a simulated Steam, then audit every item."""
+    """Let twenty players deposit and withdraw through ten bots against a simulated Steam, then audit every item.
+
+    They also decline, counter, cancel, let offers expire and give old trade URLs, so that every end is seen.
+    """
     from scripts.demo_view import Screen, draw, summary_lines
     from scripts.players import Tally
     from scripts.stack import Stack, StackError, Wish, interruptible
@@ -58,6 +61,7 @@ def cli(
         )
         try:
             with Stack(wish, say=say) as stack:
+                say("twenty players make about 500 trades; that takes one to three minutes")
                 tally = Tally()
                 screen = Screen(stack, tally, live=not as_json and sys.stdout.isatty())
                 result = run(stack, tally, seed, screen, sabotage=sabotage)
@@ -87,6 +91,7 @@ def run(stack: Stack, tally: Tally, seed: int, screen: Screen, *, sabotage: bool
     seconds = time.monotonic() - started
     if sabotage:
         _take_one_item(stack)
+    stack.say("everybody is done; now the books against Steam's own record, and every bot reads its inventory")
     counts = get_json(f"{stack.control_url}/control/requests")["counts"]
     calls = {route: made for route, count in counts.items() if (made := count - requests_before.get(route, 0))}
     return _result(stack, tally, calls, seconds, seed)
@@ -123,6 +128,8 @@ def _result(stack: Stack, tally: Tally, calls: dict[str, int], seconds: float, s
     return {
         "seed": seed,
         "trades": tally.by_outcome(),
+        "failures": tally.failures(),
+        "not_as_players_meant": tally.otherwise(),
         "refused_requests": tally.refused,
         "unfinished": tally.unfinished(),
         "request_to_offer_s": {"p50": percentile(tally.offer_s, 0.5), "p99": percentile(tally.offer_s, 0.99)},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +45,9 @@ def test_two_first_starts_set_up_once_and_later_ones_are_quick_and_quiet(tmp_pat
     assert [code for code, _, _ in outcomes] == [0, 0], outcomes
     assert all("Commands:" in output for _, output, _ in outcomes)
     assert sorted(errors.count("setting up") for _, _, errors in outcomes) == [0, 1]
+    [told] = [errors for _, _, errors in outcomes if errors]
+    assert "one to three minutes" in told.splitlines()[0] and " is ready after " in told.splitlines()[-1]
+    assert len(re.findall(r"^fleet: [1-5]0 of [0-9]+ packages", told, re.MULTILINE)) >= 4, told
 
     # Nothing is set up, installed or written again, not even the stamp that says what is there.
     before = {path: path.stat().st_mtime_ns for path in venv.rglob("*")}
@@ -116,6 +121,50 @@ def test_a_demo_after_tests_keeps_the_test_tools(checkout: Path, venv: Path, mon
     (checkout / "setup.cfg").write_text("as it is now")
     bootstrap.build(venv, "base")
     assert levels == ["dev"]
+
+
+LINES = [
+    "Looking in indexes: https://index.example/simple",
+    "Ignoring soupsieve: markers 'python_full_version < \"3.11.5\"' don't match your environment",
+    "Collecting rq==3.0 (from -r base.lock (line 1))",
+    "  Downloading rq-3.0-py3-none-any.whl (100 kB)",
+    "Processing /opt/index/attrs-26.1.0-py3-none-any.whl (from -r base.lock (line 178))",
+    "Requirement already satisfied: pip in ./venv/lib",
+    "Building wheels for collected packages: steam",
+    "Installing collected packages: a, b, c, d, e, f, g, h, i, j, k, l",
+]
+
+
+class Terminal(io.StringIO):
+    def __init__(self, tty: bool) -> None:
+        super().__init__()
+        self.tty = tty
+
+    def isatty(self) -> bool:
+        return self.tty
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_what_pip_does_is_shown_while_it_takes_its_time(tty: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Terminal(tty)
+    monkeypatch.setattr(sys, "stderr", shown)
+    progress = bootstrap.Progress()
+    progress.begin(tmp_path / "venv", 4)
+    progress.EVERY = 2  # type: ignore[misc]
+    for line in LINES:
+        progress.heard(line)
+    progress.say("done")
+    lines = shown.getvalue().replace("\r\x1b[K", "\r").splitlines() if tty else shown.getvalue().splitlines()
+    counts = [line for line in lines if " of 4 packages, " in line]
+    assert [line.split(", ")[1] for line in counts] == (["soupsieve", "rq", "attrs", "pip"] if tty else ["rq", "pip"])
+    assert ("fleet: building what comes as source only" in lines) is tty
+    assert "fleet: putting them in place" in lines and lines[-1] == "fleet: done"
+    if tty:  # one line, written over
+        assert shown.getvalue().count("\n") == 2
+
+
+def test_the_locks_say_how_many_packages_a_level_has() -> None:
+    assert 30 < bootstrap.packages_of("base") < bootstrap.packages_of("postgres") < bootstrap.packages_of("dev")
 
 
 def test_an_old_python_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,93 @@
+"""What `fleet demo` and `fleet up` say to somebody who sees them for the first time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import demo_view, stack
+from scripts.players import Tally
+from scripts.stack import Stack, Wish
+
+
+def trade(number: int, status: str, code: str | None = None, reason: str | None = None) -> dict[str, Any]:
+    failure = {"code": code, "reason": reason} if code else None
+    return {"trade_id": f"trd_{number}", "status": status, "direction": "deposit", "failure": failure}
+
+
+def tally(*ended: tuple[str, dict[str, Any]]) -> Tally:
+    made = Tally()
+    for meant, row in ended:
+        made.note(row | {"status": "queued", "failure": None}, meant)
+        made.note(row)
+    return made
+
+
+def result(made: Tally) -> dict[str, Any]:
+    return {
+        "trades": made.by_outcome(),
+        "failures": made.failures(),
+        "not_as_players_meant": made.otherwise(),
+        "request_to_offer_s": {"p50": 0.5, "p99": 1.0},
+        "steam_calls_per_finished_trade": {"all": 5.0, "without_inventory_reads": 4.0},
+        "seconds": 50.0,
+        "compared": {"items": 10},
+        "differences": [],
+        "custody": {"bots": [], "verdict": "clean"},
+    }
+
+
+def test_failures_that_players_meant_are_told_as_such() -> None:
+    made = tally(
+        ("failed", trade(1, "failed", "token_wrong", "Steam refused the offer (token_wrong)")),
+        ("failed", trade(2, "failed", "token_wrong", None)),
+        ("accepted", trade(3, "settled")),
+        ("declined", trade(4, "declined")),
+    )
+    said = "\n".join(demo_view.summary_lines(result(made)))
+    assert "     2  token_wrong   all as the players meant" in said
+    assert "ended otherwise than their player meant: none" in said
+
+
+def test_failures_that_nobody_meant_stand_out() -> None:
+    made = tally(
+        ("accepted", trade(1, "failed", "steam_unavailable", "attempts_used_up")),
+        ("failed", trade(2, "failed", "token_wrong")),
+        ("accepted", trade(3, "canceled")),
+    )
+    said = "\n".join(demo_view.summary_lines(result(made)))
+    assert "     1  steam_unavailable: attempts_used_up   0 as the players meant" in said
+    assert "ended otherwise than their player meant: 1 accepted → failed, 1 accepted → canceled" in said
+    assert made.failures()["token_wrong"] == {"trades": 1, "meant": 1}
+
+
+def test_a_game_without_failures_says_so() -> None:
+    assert "  none did" in demo_view.summary_lines(result(tally(("accepted", trade(1, "accepted")))))
+
+
+def row(bot: str, state: str, reason: str | None = None) -> dict[str, Any]:
+    return {"bot": bot, "state": state, "reason": reason}
+
+
+def test_up_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change once, with what a bot itself gives as its reason."""
+    looks = [
+        [],
+        [row("red-1", "offline", None), row("red-2", "offline", "sign_in")],
+        [row("red-1", "online"), row("red-2", "offline", "sign_in")],
+        [row("red-1", "online"), row("red-2", "offline", "sign_in")],
+        [row("red-1", "online"), row("red-2", "online")],
+    ]
+    said: list[str] = []
+    started = Stack(Wish(tmp_path, bots_per_group=2), say=said.append)
+    monkeypatch.setattr(started, "bots", lambda: looks.pop(0))
+    monkeypatch.setattr(stack.time, "sleep", lambda _s: None)
+    started._wait_for_bots()
+    assert said == [
+        "waiting for bots to sign in: 0 of 2",
+        "waiting for bots to sign in: 0 of 2 (red-2: sign_in)",
+        "waiting for bots to sign in: 1 of 2 (red-2: sign_in)",
+        "all 2 bots are signed in",
+    ]
