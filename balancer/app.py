@@ -24,7 +24,7 @@ from balancer.handlers import docs, events, health
 from balancer.handlers import verify as verify_pages
 from balancer.inventory import Inventories
 from balancer.prices import Prices
-from balancer.routes import ROUTES
+from balancer.routes import PAGES, ROUTES
 from balancer.serving import Runner
 from balancer.waiters import Waiters
 from shared import log, wire
@@ -50,17 +50,22 @@ def build(settings: Settings) -> web.Application:
     """The application; nothing is opened before it starts up. The database must be migrated.
 
     Raises:
-        SettingsError: the master key cannot be read.
+        SettingsError: the master key cannot be read, or offers would outlive their tokens.
     """
+    _check(settings)
     master = MasterKey.read(settings.balancer.master_key_file)
-    app = web.Application(middlewares=[problems.middleware, api.in_time], client_max_size=settings.balancer.body_max_bytes)
-    app.add_routes(ROUTES)
+    app = web.Application(
+        middlewares=[verify_pages.for_people, problems.middleware, api.in_time],
+        client_max_size=settings.balancer.body_max_bytes,
+    )
+    app.add_routes([*ROUTES, *PAGES])
     app[problems.STOPPING] = problems.Stopping()
     app[docs.DOCUMENT] = _description()
     app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)
     app[auth.KEYS] = auth.Keys()
     app[events.NEWEST] = events.Newest()
     app[verify_pages.TRIES] = verify.Tries()
+    app[verify_pages.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
     app[api.CONTEXT] = _context(settings, master)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])
     return app
@@ -70,6 +75,16 @@ def build(settings: Settings) -> web.Application:
 def _description() -> bytes:
     """What the API says of itself. The same for every application of this process, and slow to make."""
     return docs.dumps(ROUTES)
+
+
+def _check(settings: Settings) -> None:
+    """What would be unsafe and is not seen in one setting alone; `fleet config check` says more."""
+    times = settings.trades
+    if times.offer_timeout_s > times.token_lifetime_s:
+        raise SettingsError(
+            f"[trades] offer_timeout_s ({times.offer_timeout_s:g}) is more than token_lifetime_s ({times.token_lifetime_s:g}): "
+            "offers would stay open that no player can check any more; make it at most token_lifetime_s"
+        )
 
 
 class _Waiters(Waiters):
@@ -119,6 +134,7 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
         _log.warning("redis is not there yet", action="start", error=type(error).__name__)
     yield
     ctx.inventories.close()
+    ctx.sights.close()
     await ctx.outbox.drain()
     ctx.redis.close()
     await asyncio.to_thread(ctx.db.close)

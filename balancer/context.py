@@ -12,6 +12,7 @@ from balancer.db import Database
 from balancer.fleet import Fleet
 from balancer.looks import Looks
 from balancer.orders import Outbox
+from balancer.sights import Sights
 from balancer.switches import Switches
 from balancer.together import Together
 from balancer.waiters import Waiters
@@ -39,6 +40,7 @@ class Context:
     known_items: set[str] = field(default_factory=set)
     outbox: Outbox = field(default_factory=Outbox)
     looks: Looks = field(default_factory=Looks)
+    sights: Sights = field(default_factory=Sights)
     switches: Switches = field(default_factory=Switches)
     together: Together = field(default_factory=Together)
 

@@ -57,6 +57,7 @@ class BotView:
     items_seen: int | None
     orders_done: int
     steam_calls: int
+    look_calls: int
     latency_ms: float | None
 
     @property
@@ -269,6 +270,7 @@ class Fleet:
             items_seen=beat.items if beat else None,
             orders_done=beat.orders_done if beat else 0,
             steam_calls=beat.steam_calls if beat else 0,
+            look_calls=beat.look_calls if beat else 0,
             latency_ms=beat.latency_ms if beat else None,
         )
 

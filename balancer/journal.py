@@ -57,6 +57,7 @@ MISFITS_MAX = 3
 REPORT_IGNORED = "report_ignored"
 OFFER_ADOPTED = "offer_adopted"
 ORDER_EXPIRED = "order_expired"
+DECLINED_AT_ONCE = "declined_at_once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,13 @@ class Rules:
     retry_after_s: float
     find_s: float = 30.0
     unanswered_s: float = 300.0  # an offer that stood this long and came to nothing was left unanswered
+    declined_at_once_s: float = 0.0
 
     @classmethod
     def of(cls, settings: Settings) -> Rules:
         times = settings.trades
         unanswered_s = min(times.offer_timeout_min_s, times.offer_timeout_s)
-        return cls(times.attempts_max, times.retry_after_s, times.find_s, unanswered_s)
+        return cls(times.attempts_max, times.retry_after_s, times.find_s, unanswered_s, times.declined_at_once_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +251,8 @@ def _move(
         carrying.carry_out(connection, trade, after, now)
     told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
     _tell(connection, event.value, trade, told, after, who, now)
+    if to is S.DECLINED:
+        _tell_if_at_once(connection, trade, data, who, now, rules)
     return True
 
 
@@ -259,6 +263,24 @@ def _note_answer(connection: Connection, trade: Row[Any], to: TradeStatus, now: 
     stood_s = (now - (trade.begun_at or trade.created_at)).total_seconds()
     if trade.status == S.SENT and to in ENDED_UNMOVED and stood_s >= rules.unanswered_s:
         holders.answered(connection, trade.user_id, accepted=False)
+
+
+def _tell_if_at_once(
+    connection: Connection, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime, rules: Rules
+) -> None:
+    """Whoever has a player's web session declines our offer within seconds and sends a copy: the site can warn the player.
+
+    Steam's own times are exact; since when the offer is active here says so too when it had to be confirmed first.
+    """
+    active = select(events.c.at).where(events.c.trade_id == trade.trade_id, events.c.kind == E.OFFER_ACTIVE.value)
+    since = connection.scalar(active.order_by(events.c.number).limit(1))
+    made_at, changed_at = data.get("made_at"), data.get("changed_at")
+    after_s = [] if since is None else [(now - since).total_seconds()]
+    if type(made_at) is int and type(changed_at) is int and made_at <= changed_at:
+        after_s.append(changed_at - made_at)
+    if after_s and min(after_s) <= rules.declined_at_once_s:
+        told = {"offer_id": data.get("offer_id") or trade.offer_id, "after_s": max(0, round(min(after_s)))}
+        _tell(connection, DECLINED_AT_ONCE, trade, told, Aftermath(), who, now)
 
 
 def _end_if_not_asked_again(connection: Connection, trade_id: str, to: TradeStatus, now: datetime, rules: Rules) -> TradeStatus:

@@ -226,6 +226,7 @@ trades = Table(
     Column("begun_at", UtcDateTime),  # when its order was due and its offer taken: the times of offer and token count from here
     Column("message", Text, nullable=False),
     Column("client_id", Text, nullable=False),
+    Column("verified_at", UtcDateTime),  # when its player was told that the offer is ours, which used the token up
     Column("created_at", UtcDateTime, nullable=False),
     Column("touched", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["color", "bot_id"], ["bots.color", "bots.bot_id"]),
@@ -240,6 +241,7 @@ trades = Table(
     Index("ix_trades_offer_id", "offer_id", **_partial("offer_id IS NOT NULL")),
     Index("ix_trades_user_id", "user_id", "trade_id"),
     Index("ix_trades_gone_out", "begun_at", **_partial(f"direction = '{Direction.WITHDRAW.value}' AND begun_at IS NOT NULL")),
+    Index("ix_trades_verified", "partner", "verified_at", **_partial("verified_at IS NOT NULL")),
 )
 
 trade_items = Table(
@@ -269,7 +271,7 @@ tokens = Table(
     Column("trade_id", Text, ForeignKey("trades.trade_id", ondelete="CASCADE"), nullable=False),
     Column("steam_id", BigInteger, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
-    Column("used_at", UtcDateTime),
+    Column("used_at", UtcDateTime),  # as an earlier release told that it was used; now the row is deleted then
     Index("ix_tokens_trade_id", "trade_id"),
     Index("ix_tokens_expires_at", "expires_at"),
 )

@@ -22,6 +22,14 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def money(cents: int, currency: str) -> str:
+    """``1234`` cents as ``12.34 USD``."""
+    return f"{cents // 100}.{cents % 100:02} {currency}"
+
+
+_environment.globals["money"] = money
 _css_hash = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
 
 # The page holds a link to Steam but loads nothing: its own style by hash, its form to itself only.
@@ -55,6 +63,21 @@ def render(template: str, headers: dict[str, str], status: int = 200, **values: 
     """A template with its values, all of them escaped."""
     text = _environment.get_template(template).render(css=Markup(CSS), **values)  # noqa: S704 - our own file
     return web.Response(status=status, text=text, content_type="text/html", charset="utf-8", headers=headers)
+
+
+FAILURES = {
+    404: ("This link is not whole.", "Open the link in the trade offer once more, or copy all of it."),
+    405: ("There is nothing to see here.", "Open the link that stands in the trade offer."),
+    503: ("We cannot look just now.", "Do not accept the offer yet. Try again in a moment."),
+    504: ("This took too long.", "Do not accept the offer yet. Try again in a moment."),
+}
+FAILURE = ("Something went wrong here.", "Do not accept the offer yet. Try again in a moment.")
+
+
+def failure(status: int) -> web.Response:
+    """A page for a player in place of an error's document."""
+    heading, text = FAILURES.get(status, FAILURE)
+    return page("refused.html", status, heading=heading, text=text, again=None, mood="no")
 
 
 def page(template: str, status: int = 200, **values: Any) -> web.Response:

@@ -28,7 +28,9 @@ async def purge(ctx: Context) -> int:
     """
     now, settings = ctx.clock.now(), ctx.settings
     before = now - timedelta(seconds=settings.trades.purge_after_s)
-    await ctx.db.run(_delete_old, tokens, tokens.c.expires_at < before)
+    # The token of a withdrawal that waits begins to live when its offer is made, which may be later than its end here.
+    waits = exists().where(trades.c.trade_id == tokens.c.trade_id, trades.c.waits_for.is_not(None))
+    await ctx.db.run(_delete_old, tokens, (tokens.c.expires_at < before) & ~waits)
     await ctx.db.run(_delete_old, sessions, sessions.c.expires_at < now)
     await ctx.db.run(_delete_old, idempotency, idempotency.c.created_at < before)
     # A nonce is refused by its own age before it could be forgotten here.

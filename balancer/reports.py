@@ -21,7 +21,7 @@ import redis
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from balancer import audits, gifts, journal, reversal
+from balancer import audits, gifts, journal, reversal, sights
 from balancer.context import Context
 from balancer.models import trades
 from shared import log, wire
@@ -47,7 +47,8 @@ BATCH_BYTES_MAX = 64 * 1024 * 1024
 
 _TRADE_EVENTS = frozenset(event.value for event in TradeEvent)
 _SIGHTINGS = frozenset({"items_seen", "items_gone"})
-_INVENTORIES = frozenset({"inventory_read", "inventory_failed"})
+# Answers that somebody waits for, at whichever balancer; they change no row.
+_ANSWERS = frozenset({"inventory_read", "inventory_failed"}) | sights.REPORTS
 _TOLD = frozenset(
     {
         "order_refused",
@@ -74,7 +75,7 @@ class _Done:
 
     entry_id: bytes
     trade_id: str | None = None
-    inventory: tuple[str, str] | None = None  # bot and sealed report, for the other balancers
+    answer: tuple[str, str] | None = None  # bot and sealed report, for the other balancers
 
 
 class Reader:
@@ -246,9 +247,9 @@ class Reader:
         except ValueError as error:
             self._refuse(bot, str(error) if isinstance(error, SealBroken) else "not a report")
             return _Done(entry_id)
-        if report.kind in _INVENTORIES:
-            self._inventory(report)
-            return _Done(entry_id, inventory=(bot, sealed))
+        if report.kind in _ANSWERS:
+            self._answer(report)
+            return _Done(entry_id, answer=(bot, sealed))
         if not self._worth_applying(report):
             return _Done(entry_id)
         try:
@@ -314,7 +315,7 @@ class Reader:
         self._ctx.waiters.notify(changed)
         if changed:
             self._news.append(json.dumps({"by": self._name, "trades": changed}))
-        self._news += [json.dumps({"by": self._name, "inventory": one.inventory}) for one in done if one.inventory]
+        self._news += [json.dumps({"by": self._name, "inventory": one.answer}) for one in done if one.answer]
         self._acks += [one.entry_id for one in done]
 
     def _say(self, pipe: Any) -> None:
@@ -327,7 +328,10 @@ class Reader:
         self._acks.clear()
         self._news.clear()
 
-    def _inventory(self, report: Report) -> None:
+    def _answer(self, report: Report) -> None:
+        if report.kind in sights.REPORTS:
+            self._ctx.sights.told(self._ctx, report)
+            return
         self._ctx.waiters.notify_inventory(str(report.data.get("steam_id")), report)
 
     def _hear(self) -> list[bytes]:
@@ -343,7 +347,7 @@ class Reader:
         return [message["data"]] if message else []
 
     async def _pass_on(self, message: bytes) -> None:
-        """Whatever stands there only wakes waiters, who look for themselves; an inventory is opened anew."""
+        """Whatever stands there only wakes waiters, who look for themselves; an answer for somebody is opened anew."""
         if len(message) > wire.SEALED_MAX_BYTES:
             logger.warning("change not understood", action="changes", reason="too large")
             return
@@ -354,7 +358,7 @@ class Reader:
             self._ctx.waiters.notify([str(trade_id) for trade_id in said.get("trades", ())])
             if "inventory" in said:
                 bot, sealed = said["inventory"]
-                self._inventory(wire.open_report(bot, sealed, self._ctx.master.bot(bot)))
+                self._answer(wire.open_report(bot, sealed, self._ctx.master.bot(bot)))
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             logger.warning("change not understood", action="changes", reason=type(error).__name__)
 

@@ -1,4 +1,4 @@
-"""Named queries that no trade depends on: API clients, tokens, nonces, sessions, items.
+"""Named queries that no trade depends on: API clients, nonces, sessions, items.
 
 Each takes a connection inside a transaction (`Database.run`, `Database.look`, `Database.transaction`). Steam ids come and go as
 strings of digits.
@@ -11,17 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from balancer.models import client_keys, clients, items, nonces, sessions, tokens, users
+from balancer.models import client_keys, clients, items, nonces, sessions, users
 from shared.errors import Conflict, NotFound
 
 KEYS_MAX = 2
-
-TokenVerdict = Literal["ok", "unknown", "expired", "used", "foreign"]
 
 
 def insert(connection: Connection, table: Table) -> Any:
@@ -109,40 +107,6 @@ def revoke_client(connection: Connection, name: str, *, now: datetime) -> bool:
 
 def _ended(connection: Connection, table: Table, which: Any, now: datetime) -> bool:
     return connection.execute(update(table).where(which, table.c.revoked_at.is_(None)).values(revoked_at=now)).rowcount > 0
-
-
-# --- tokens ----------------------------------------------------------------------------------------
-
-
-def use_token(connection: Connection, token_hash: str, steam_id: str, now: datetime) -> TokenVerdict:
-    """Consume the token if it is this player's and still good: of two checks at once one gets ``ok``, the other ``used``."""
-    used = connection.execute(
-        update(tokens)
-        .where(
-            tokens.c.token_hash == token_hash,
-            tokens.c.steam_id == int(steam_id),
-            tokens.c.used_at.is_(None),
-            tokens.c.expires_at > now,
-        )
-        .values(used_at=now)
-    )
-    return "ok" if used.rowcount else _why_not(connection, token_hash, steam_id, now)
-
-
-def peek_token(connection: Connection, token_hash: str, steam_id: str, now: datetime) -> TokenVerdict:
-    """What `use_token` would say; consumes nothing."""
-    return _why_not(connection, token_hash, steam_id, now)
-
-
-def _why_not(connection: Connection, token_hash: str, steam_id: str, now: datetime) -> TokenVerdict:
-    row = connection.execute(select(tokens).where(tokens.c.token_hash == token_hash)).first()
-    if row is None:
-        return "unknown"
-    if row.steam_id != int(steam_id):
-        return "foreign"
-    if row.used_at is not None:
-        return "used"
-    return "ok" if row.expires_at > now else "expired"
 
 
 # --- the verify page: nonces and sessions ------------------------------------------------------------

@@ -45,10 +45,13 @@ ROUTES: list[web.RouteDef] = [
     web.post("/verify", verify.consume),
     web.get("/verify/signed-in", verify.signed_in, allow_head=False),
     web.get("/verify/{token}", verify.show),
-    web.get("/verify/{token}/sign-in", verify.sign_in, allow_head=False),
+    web.get("/verify/{token}/sign-in", verify.leave, allow_head=False),
     web.get("/healthz", health.alive),
     web.get("/readyz", health.ready),
     web.get("/openapi.json", docs.document),
     web.get("/docs", docs.page),
     web.get("/docs/{file}", docs.file),
 ]
+
+# What only a person comes to, by a link that is not whole; it is no part of the API.
+PAGES: list[web.RouteDef] = [web.get("/verify/{rest:.*}", verify.odd, allow_head=False)]

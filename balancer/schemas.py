@@ -240,7 +240,10 @@ class Trade(BaseModel):
     bot_id: int
     bot_steam_id: str
     offer_id: str | None
-    token: str | None = Field(repr=False, description="The secret token while it is good; show it to this player only")
+    token: str | None = Field(
+        repr=False,
+        description="The secret token while it is good, for the client that made the trade; show it to this player only",
+    )
     verify_url: str | None = Field(repr=False)
     expires_at: Time
     created_at: Time
@@ -250,6 +253,7 @@ class Trade(BaseModel):
     failure: Failure | None
     settles_at: MaybeTime
     cancel_requested: bool
+    verified_at: MaybeTime = Field(description="When its player was told that the offer is ours")
     waits_for: WaitsFor | None = Field(
         description="No order is given before that; `offer`: in line for a free open offer of its bot, or of the player's share"
     )
@@ -364,7 +368,8 @@ class Bot(BaseModel):
     )
     host: str | None
     orders_done: int
-    steam_calls: int
+    steam_calls: int = Field(description="Its calls to Steam since it started, without `look_calls`")
+    look_calls: int = Field(description="Calls for looks at offers that players check")
     latency_ms: float | None
 
 
@@ -395,14 +400,23 @@ class Events(BaseModel):
 
 
 class VerifyAnswer(BaseModel):
-    """Whether the offer is really ours and meant for this player. A token answers once."""
+    """Whether the offer is really ours, meant for this player, and open now. A token is good for one `ok`."""
 
     ok: bool
-    reason: Literal["unknown", "expired", "used"] | None = None
+    reason: Literal["unknown", "expired", "used", "not_yet", "in_hold", "over", "cannot_tell"] | None = None
+    retryable: bool = Field(False, description="Ask again in a moment; nobody should accept anything before")
+    player_message: str | None = None
     trade_id: str | None = None
     direction: Direction | None = None
+    status: TradeStatus | None = Field(None, description="Of the trade now; of an offer that is over, what became of it")
     bot: str | None = None
+    bot_steam_id: str | None = None
     items: int | None = None
+    offer_id: str | None = None
+    offer_url: str | None = Field(None, description="Opens our offer and no other; a copy has another number")
+    seen_at: MaybeTime = Field(None, description="When the bot saw the offer")
+    verified_at: MaybeTime = Field(None, description="When the answer was `ok`")
+    ended_at: MaybeTime = None
 
 
 class Health(BaseModel):

@@ -69,6 +69,8 @@ class TradeView:
     settles_at: int | None
     cancel_requested: bool
     items: list[TradeItemView]
+    client_id: str
+    verified_at: int | None = None
     waits_for: str | None = None
     next_try_at: int | None = None
 
@@ -173,6 +175,7 @@ def _new(
         settles_at=None,
         cancel_requested=False,
         items=its_items,
+        client_id=row["client_id"],
         waits_for=row["waits_for"],
         next_try_at=None if row["next_try_at"] is None else _unix(row["next_try_at"]),
     )
@@ -191,10 +194,8 @@ def _item(row: Row[Any]) -> TradeItemView:
 
 
 def _view(row: Row[Any], its_items: list[TradeItemView], master: MasterKey, settings: Settings, now: datetime) -> TradeView:
-    # A withdrawal that waits has no offer to check yet; one that waited has its times from when it was let go on.
-    begun = row.begun_at or row.created_at
-    lives_until = begun + timedelta(seconds=settings.trades.token_lifetime_s)
-    token_lives = row.waits_for is None and row.status not in FINAL and now < lives_until
+    # A withdrawal that waits has no offer to check yet.
+    token_lives = row.waits_for is None and row.status not in FINAL and now < token_expires(row, settings)
     return TradeView(
         trade_id=row.trade_id,
         direction=row.direction,
@@ -212,9 +213,17 @@ def _view(row: Row[Any], its_items: list[TradeItemView], master: MasterKey, sett
         settles_at=None if row.settles_at is None else _unix(row.settles_at),
         cancel_requested=row.cancel_requested_at is not None,
         items=its_items,
+        client_id=row.client_id,
+        verified_at=None if row.verified_at is None else _unix(row.verified_at),
         waits_for=row.waits_for,
         next_try_at=None if row.next_try_at is None else _unix(row.next_try_at),
     )
+
+
+def token_expires(trade: Row[Any], settings: Settings) -> datetime:
+    """When this trade's token may not be checked any more. A withdrawal that waited has its times from when it was let go."""
+    begun: datetime = trade.begun_at or trade.created_at
+    return begun + timedelta(seconds=settings.trades.token_lifetime_s)
 
 
 def _failure(row: Row[Any]) -> Failure | None:

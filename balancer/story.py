@@ -36,6 +36,8 @@ _WORDS = {
     "offer_expired": "The offer expired.",
     "offer_canceled": "The offer was canceled.",
     "offer_adopted": "A live offer of this trade under another id was taken over.",
+    "declined_at_once": "It was declined within seconds, as somebody does who uses the partner's account.",
+    "offer_verified": "The partner checked the offer: it was open, and is ours.",
     "items_missing": "Steam says that items of the offer are gone.",
     "exchange_failed": "Steam's exchange of the items failed.",
     "exchange_reversed": "The exchange was reversed.",

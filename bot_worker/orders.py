@@ -11,7 +11,7 @@ from collections.abc import Callable
 import redis
 import structlog
 
-from bot_worker import decline, find, inventory, offers, send, settle, watch
+from bot_worker import decline, find, inventory, offers, send, settle, verify_look, watch
 from bot_worker.bot import Bot
 from bot_worker.lease import LeaseLost
 from bot_worker.reporting import Tell
@@ -26,6 +26,7 @@ HANDLERS: dict[str, Callable[[Bot, Order, Tell], None]] = {
     "confirm": offers.confirm,
     "cancel": offers.cancel,
     "watch": watch.watch,
+    "look": verify_look.look,
     "find": find.find,
     "decline": decline.decline,
     "inventory": inventory.inventory,
@@ -48,6 +49,7 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
     if order is None:
         return
     bot.session.observer.recent.clear()
+    bot.session.observer.for_verify = order.kind == "look"
     tell = Tell(bot.reporter, order, bot.session.observer.recent)
     with structlog.contextvars.bound_contextvars(action=order.kind, trade_id=order.trade_id):
         _log.debug("order_opened", order_id=order.order_id, attempt=order.attempt)
@@ -118,4 +120,7 @@ def _attempt(bot: Bot, order: Order, tell: Tell) -> None:
 
 
 def _failed(tell: Tell, order: Order, reason: str, *, retryable: bool) -> None:
+    if order.kind == "look":  # nothing that an operator has to know
+        verify_look.failed(tell, reason)
+        return
     tell("order_failed", kind=order.kind, reason=reason, retryable=retryable)

@@ -105,6 +105,8 @@ def _first(trade: WatchedTrade, mine: Sequence[Offer]) -> Offer | None:
 
 def _event(offer: Offer, exchanges: Mapping[str, Exchange]) -> tuple[TradeEvent | None, dict[str, Any]]:
     data: dict[str, Any] = {"offer_id": offer.offer_id, "state": offer.state}
+    if offer.state == answers.DECLINED:
+        data |= {"made_at": offer.created or None, "changed_at": offer.updated or None}
     if offer.state != answers.ACCEPTED:
         return answers.OFFER_EVENTS.get(offer.state), data
     exchange = exchanges.get(offer.exchange_id or "")

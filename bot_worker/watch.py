@@ -13,7 +13,7 @@ from bot_worker.steam.shapes import Offer
 from shared import log
 from shared.domain.status import EARLY, ENDED_UNMOVED, TradeEvent, TradeStatus
 from shared.errors import SteamUnavailable
-from shared.messages import Order, WatchedTrade, WatchOrder
+from shared.messages import Order, Report, WatchedTrade, WatchOrder
 
 E, S = TradeEvent, TradeStatus
 # Steam back-dates changes (node-steam-tradeoffer-manager looks back 30 min).
@@ -42,12 +42,7 @@ def watch(bot: Bot, order: Order, tell: Tell) -> None:
     bot.memory.watched(payload.trades, begun_s, begun if whole else None)
     bot.health.offers = sum(offer.state in answers.LIVE_STATES for offer in shown)
     seen = look_through(bot, payload.trades, shown)
-    told = [
-        tell.about(trade.trade_id, trade.attempt, one.event, one.data)
-        for trade, one in seen
-        if one.event is not None and not seeing.of_another_attempt(trade, one)
-    ]
-    bot.reporter.append(told)
+    bot.reporter.append(news(seen, tell))
     finish(bot, seen, tell)
     known = {trade.offer_id for trade in payload.trades if trade.offer_id}
     known |= {offer.offer_id for trade in payload.trades for offer in seeing.recognise(trade, shown)}
@@ -69,6 +64,15 @@ def look_through(bot: Bot, trades: Sequence[WatchedTrade], shown: Sequence[Offer
     needed = [seeing.exchange_needed(trade, offers) for trade, offers in zip(trades, mine, strict=True)]
     exchanges = look.find_exchanges(bot, [each for each in needed if each])
     return [(trade, seeing.what_happened(trade, offers, exchanges)) for trade, offers in zip(trades, mine, strict=True)]
+
+
+def news(seen: Sequence[tuple[WatchedTrade, Seen]], tell: Tell) -> list[Report]:
+    """The reports of what a look has seen that the balancer does not know, not appended yet."""
+    return [
+        tell.about(trade.trade_id, trade.attempt, one.event, one.data)
+        for trade, one in seen
+        if one.event is not None and not seeing.of_another_attempt(trade, one)
+    ]
 
 
 def finish(bot: Bot, seen: Sequence[tuple[WatchedTrade, Seen]], tell: Tell) -> None:

@@ -160,13 +160,16 @@ def custody(books: Books, record: dict[str, Any]) -> Iterator[Difference]:
 def offers(books: Books, record: dict[str, Any]) -> Iterator[Difference]:
     """Each offer of a bot belongs to a trade, at most one of a trade's is accepted, and the trade's status is true."""
     bots = {row["steam_id"] for row in books.bots}
-    trade_of_token = {row["token_hash"]: row["trade_id"] for row in books.tokens}
     trade_of_offer = {row["offer_id"]: row["trade_id"] for row in books.trades if row["offer_id"]}
+    trade_of_token = {row["token_hash"]: row["trade_id"] for row in books.tokens}
+    for offer in record["offers"]:  # a token that was used up has no row, but all offers of its trade name it
+        if offer["offer_id"] in trade_of_offer and (token_hash := _token_hash(offer)):
+            trade_of_token.setdefault(token_hash, trade_of_offer[offer["offer_id"]])
     found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for offer in record["offers"]:
         if offer["sender"] not in bots:
             continue
-        trade_id = _trade_of(offer, trade_of_token) or trade_of_offer.get(offer["offer_id"])
+        trade_id = trade_of_token.get(_token_hash(offer) or "") or trade_of_offer.get(offer["offer_id"])
         if trade_id is None:
             yield Difference("unknown_offer", f"offer {offer['offer_id']} of bot account {offer['sender']} belongs to no trade")
         else:
@@ -175,11 +178,9 @@ def offers(books: Books, record: dict[str, Any]) -> Iterator[Difference]:
         yield from _trade_against_offers(trade, found[trade["trade_id"]])
 
 
-def _trade_of(offer: dict[str, Any], trade_of_token: dict[str, str]) -> str | None:
+def _token_hash(offer: dict[str, Any]) -> str | None:
     match = _VERIFY_LINK.search(offer["message"])
-    if match is None:
-        return None
-    return trade_of_token.get(hashlib.sha256(b"token:" + match[1].encode()).hexdigest())
+    return None if match is None else hashlib.sha256(b"token:" + match[1].encode()).hexdigest()
 
 
 def _trade_against_offers(trade: dict[str, Any], made: list[dict[str, Any]]) -> Iterator[Difference]:

@@ -50,6 +50,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "confirm_s": 1.0,
         "confirm_list_s": 0.0,
         "read_s": 0.0,
+        "look_s": 0.0,
         "inventory_s": 0.0,
         "retry_s": 0.05,
     },

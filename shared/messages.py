@@ -10,6 +10,8 @@ send       `SendOrder`       makes the offer, confirms it if items are given: pi
 confirm    `OfferOrder`      confirms a pending offer by its id: offer_active, or nothing new
 cancel     `OfferOrder`      asks Steam to cancel, then looks: whatever the offer's state is now
 watch      `WatchOrder`      one look at the sent offers: one report per trade that it can say something about
+look       `WatchOrder`      one look at the offers of these trades, as a player asks whether his is real: what is news, as in a
+                             watch, and then looked; or not_looked
 find       `WatchOrder`      a full look, history included, for trades in doubt: exactly one report per trade: the state of its
                              offer as it is now, or find_inconclusive, or offer_absent
 decline    `DeclineOrder`    one look at received offers; none is ever accepted but a gift: offer_declined_by_us, gift_accepted
@@ -34,6 +36,10 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 - settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched"}``, matched one of
   ``id``, ``receipt``, ``fingerprint``, ``name``
 - items_gone: ``deposit_ids``; not_settled: ``settles_at`` (unix s or null), ``reason``
+- looked: ``seen``: list of ``{"trade_id", "offer_id", "sees", "changed_at"}``, one for each trade asked for: its offer, what
+  that shows as a `TradeEvent` (offer_active, offer_declined, …; null: nothing clear), since when in Steam's unix s (or null).
+  not_looked: ``reason`` (an error's code, expired, internal)
+- offer_declined also has ``made_at`` and ``changed_at``, Steam's unix s
 - inventory_read: ``steam_id``, ``assets`` (`HeldAsset` JSON), ``hold_days`` (int or null); inventory_failed: ``steam_id``,
   ``code``, ``reason``
 - custody_read: ``steam_id`` (the bot's own), ``assets``: list of ``{"asset_id", "context_id", "class_id", "instance_id",
@@ -66,7 +72,7 @@ def _fields(part: Any) -> dict[str, Any]:
     return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
 
-ORDER_KINDS = frozenset({"send", "confirm", "cancel", "watch", "find", "decline", "inventory", "settle"})
+ORDER_KINDS = frozenset({"send", "confirm", "cancel", "watch", "look", "find", "decline", "inventory", "settle"})
 
 OTHER_REPORTS = frozenset(
     {
@@ -84,6 +90,8 @@ OTHER_REPORTS = frozenset(
         "offer_declined_by_us",
         "gift_accepted",
         "find_inconclusive",
+        "looked",
+        "not_looked",
         "steam_call",
     }
 )
@@ -247,6 +255,7 @@ PAYLOADS: dict[str, type[Payload]] = {
     "confirm": OfferOrder,
     "cancel": OfferOrder,
     "watch": WatchOrder,
+    "look": WatchOrder,
     "find": WatchOrder,
     "decline": DeclineOrder,
     "inventory": InventoryOrder,
@@ -342,6 +351,7 @@ class Heartbeat:
     number of CS2 assets seen in the bot's inventory (both contexts) when it was last read, ``offers`` its live sent offers at
     the last look; both null until known. ``reason`` and ``action`` say what is wrong and what an operator should do; a bot that
     is online with the reason steam_maintenance works on, but sends nothing. ``throttled`` counts Steam's "too many calls".
+    ``look_calls`` are the calls of looks for the verify page; ``steam_calls`` are all others.
     """
 
     bot: str
@@ -359,6 +369,7 @@ class Heartbeat:
     reason: str | None = None
     action: str | None = None
     throttled: int = 0
+    look_calls: int = 0
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""

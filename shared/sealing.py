@@ -85,6 +85,7 @@ class MasterKey:
         self._bots: dict[str, BotKeys] = {}
         self._token = self._derive("token")
         self._pepper = self._derive("api-key")
+        self._sign_in = self._derive("sign-in")
         self.at_rest = self._derive("at-rest")
 
     def __repr__(self) -> str:
@@ -142,6 +143,10 @@ class MasterKey:
     def token_hash(self, token: str) -> str:
         """What the database keeps of a token."""
         return hashlib.sha256(b"token:" + token.encode()).hexdigest()
+
+    def sign_in_mark(self, text: str) -> str:
+        """What marks the state of a player's sign-in as made by us: 128 bits, URL-safe base64."""
+        return base64.urlsafe_b64encode(hmac.digest(self._sign_in, text.encode(), "sha256")[:16]).rstrip(b"=").decode()
 
     def api_key_hash(self, api_key: str) -> str:
         """What the database keeps of an API key: a keyed hash, as keys are random and long. Any text of a header has one."""

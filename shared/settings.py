@@ -176,6 +176,9 @@ class TradeSettings(_Section):
     offer_timeout_min_s: Some
     offer_timeout_factor: Annotated[float, Field(gt=0, le=1)]
     watch_s: Some
+    look_s: Some
+    look_pause_s: Seconds
+    declined_at_once_s: Seconds
     settle_margin_s: Seconds
     settle_again_s: Some
     protection_look_s: Some
@@ -193,6 +196,7 @@ class OpenIdSettings(_Section):
     identity_prefix: Annotated[str, Field(pattern=r"^https?://.*/$")]
     nonce_max_age_s: Some
     session_s: Some
+    checks_max: Count
 
 
 class GroupSettings(_Section):
@@ -230,6 +234,7 @@ class PaceSettings(_Section):
     confirm_s: Seconds
     confirm_list_s: Seconds
     read_s: Seconds
+    look_s: Seconds
     inventory_s: Seconds
     retry_s: Some
 

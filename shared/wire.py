@@ -12,6 +12,7 @@ decides. Keys, all below the prefix ``fleet:`` except RQ's own:
 ``fleet:lease:<bot>``                 the run that may use this bot, with a time to live
 ``fleet:recall:<bot>:<trade>``        the highest attempt that must not be sent any more
 ``fleet:attempted:<bot>:<trade>``     the highest attempt that a worker began to send
+``fleet:look:<trade>``                the balancer that has this trade's offer looked at now, with a time to live
 ``fleet:memory:<bot>``                which Redis the bot's last worker worked under, and since when that one remembers
 ``fleet:changes``                     channel: what one balancer applied, so that whoever waits at another hears of it
 ``fleet:leader:<loop>``               the balancer that does this loop's work, with a time to live
@@ -73,6 +74,10 @@ def recall_key(bot: str, trade_id: str) -> str:
 
 def attempted_key(bot: str, trade_id: str) -> str:
     return f"fleet:attempted:{bot}:{trade_id}"
+
+
+def look_key(trade_id: str) -> str:
+    return f"fleet:look:{trade_id}"
 
 
 def memory_key(bot: str) -> str:

@@ -36,6 +36,7 @@ FAST = {
     "confirm_s": 0,
     "confirm_list_s": 0,
     "read_s": 0,
+    "look_s": 0,
     "inventory_s": 0,
     "retry_s": 0.005,
 }

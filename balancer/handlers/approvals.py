@@ -12,10 +12,10 @@ from shared.errors import Forbidden, NotFound, TooLate
 
 
 @api.operation(scope="operate", answers={200: schemas.Trades})
-async def find(ctx: Context) -> web.Response:
+async def find(ctx: Context, caller: Caller) -> web.Response:
     """Withdrawals that wait for an approval, oldest first."""
     ids = await waiting.list_approvals(ctx)
-    return api.answer(dump.trades(await trades.show(ctx, ids), ctx.settings))
+    return api.answer(dump.trades(await trades.show(ctx, ids), ctx.settings, caller))
 
 
 @api.operation(
@@ -32,4 +32,4 @@ async def decide(ctx: Context, caller: Caller, path: schemas_operator.ApprovalPa
     approve = path.decision == "approve"
     await waiting.decide(ctx, path.trade_id, caller.client_id, f"client:{caller.name}", approve=approve)
     [view] = await trades.show(ctx, [path.trade_id])
-    return api.answer(dump.trade(view, ctx.settings))
+    return api.answer(dump.trade(view, ctx.settings, caller))

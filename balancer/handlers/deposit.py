@@ -74,7 +74,7 @@ async def create(
                 wish = trades.DepositWish(body.user_id, url, wanted, body.color, body.message)
                 made = await trades.deposit(ctx, caller, key.key, key.body_hash, wish, fresh)
                 ctx.inventories.watch(made, steam_id)
-        return await requests.answer_with_offers(ctx, made, query.wait, fresh)
+        return await requests.answer_with_offers(ctx, caller, made, query.wait, fresh)
 
 
 async def _repeated(ctx: Context, caller: Caller, key: api.IdempotencyKey, url: TradeUrl) -> list[str] | None:

@@ -16,7 +16,7 @@ from balancer.fleet import BotView
 from balancer.inventory import PlayerInventory
 from balancer.story import Step
 from balancer.switches import Pause
-from balancer.trades import TradeView
+from balancer.trades import Caller, TradeView
 from shared.domain.items import HeldAsset
 from shared.domain.status import WaitsFor
 from shared.settings import Settings
@@ -57,9 +57,10 @@ def audit(view: AuditView) -> dict[str, Any]:
     return {**asdict(view), **times, "differences": found}
 
 
-def trade(view: TradeView, settings: Settings) -> dict[str, Any]:
-    """A `schemas.Trade`."""
+def trade(view: TradeView, settings: Settings, caller: Caller) -> dict[str, Any]:
+    """A `schemas.Trade`. The token belongs to the client that made the trade; no other sees it."""
     failure = view.failure
+    token = view.token if view.client_id == caller.client_id else None
     return {
         "trade_id": view.trade_id,
         "direction": view.direction,
@@ -71,8 +72,8 @@ def trade(view: TradeView, settings: Settings) -> dict[str, Any]:
         "bot_id": view.bot.bot_id,
         "bot_steam_id": view.bot.steam_id,
         "offer_id": view.offer_id,
-        "token": view.token,
-        "verify_url": settings.balancer.verify_url(view.token) if view.token else None,
+        "token": token,
+        "verify_url": settings.balancer.verify_url(token) if token else None,
         "expires_at": time_of(view.expires_at),
         "created_at": time_of(view.created_at),
         "touched": view.touched,
@@ -88,6 +89,7 @@ def trade(view: TradeView, settings: Settings) -> dict[str, Any]:
         },
         "settles_at": _maybe(view.settles_at),
         "cancel_requested": view.cancel_requested,
+        "verified_at": _maybe(view.verified_at),
         "waits_for": view.waits_for,
         "approval_needed": view.waits_for == WaitsFor.APPROVAL,
         "next_try_at": _maybe(view.next_try_at),
@@ -107,9 +109,9 @@ def trade(view: TradeView, settings: Settings) -> dict[str, Any]:
     }
 
 
-def trades(views: list[TradeView], settings: Settings) -> dict[str, Any]:
+def trades(views: list[TradeView], settings: Settings, caller: Caller) -> dict[str, Any]:
     """A `schemas.Trades`."""
-    return {"trades": [trade(view, settings) for view in views]}
+    return {"trades": [trade(view, settings, caller) for view in views]}
 
 
 def deposit(view: DepositView) -> dict[str, Any]:
@@ -164,6 +166,7 @@ def bot(view: BotView, waits: Mapping[str, int]) -> dict[str, Any]:
         "host": view.host,
         "orders_done": view.orders_done,
         "steam_calls": view.steam_calls,
+        "look_calls": view.look_calls,
         "latency_ms": view.latency_ms,
     }
 

@@ -43,7 +43,9 @@ def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
     return url
 
 
-async def answer_with_offers(ctx: Context, trade_ids: list[str], wait_s: float, fresh: trades.Fresh) -> web.Response:
+async def answer_with_offers(
+    ctx: Context, caller: trades.Caller, trade_ids: list[str], wait_s: float, fresh: trades.Fresh
+) -> web.Response:
     """The trades as they are: 201 when every offer is there or over, 202 when ``wait_s`` ran out or the service is to stop."""
     until = ctx.clock.monotonic() + min(wait_s, ctx.settings.balancer.wait_max_s)
     with ctx.waiters.expect(trade_ids) as late:
@@ -57,6 +59,6 @@ async def answer_with_offers(ctx: Context, trade_ids: list[str], wait_s: float, 
             complete = not any(view.waits_for is None for view in missing)
             left_s = until - ctx.clock.monotonic()
             if complete or left_s <= 0 or ctx.waiters.ended:
-                return api.answer(dump.trades(views, ctx.settings), 202 if missing else 201)
+                return api.answer(dump.trades(views, ctx.settings, caller), 202 if missing else 201)
             await expectation.wait(left_s)
             views = None

@@ -13,7 +13,7 @@ from shared.errors import Conflict, NotFound, TooLate
 
 
 @api.operation(scope="read", answers={200: schemas.Trade}, errors=((NotFound, "not_found"),))
-async def show(ctx: Context, path: schemas.TradePath) -> web.Response:
+async def show(ctx: Context, caller: Caller, path: schemas.TradePath) -> web.Response:
     """One trade.
 
     Once it is accepted its items show their new asset ids.
@@ -21,11 +21,11 @@ async def show(ctx: Context, path: schemas.TradePath) -> web.Response:
     found = await trades.show(ctx, [path.trade_id])
     if not found:
         raise NotFound("There is no trade with this id.")
-    return api.answer(dump.trade(found[0], ctx.settings))
+    return api.answer(dump.trade(found[0], ctx.settings, caller))
 
 
 @api.operation(scope="read", answers={200: schemas.TradePage})
-async def find(ctx: Context, query: schemas.TradeQuery) -> web.Response:
+async def find(ctx: Context, caller: Caller, query: schemas.TradeQuery) -> web.Response:
     """Trades by their ids, by Steam's offer ids, or by user and status.
 
     Unknown ids are left out. Without ids the trades come in the order they were made, `limit` at a time; `next` is the
@@ -35,15 +35,15 @@ async def find(ctx: Context, query: schemas.TradeQuery) -> web.Response:
         if query.user_id or query.status or query.after:
             raise api.invalid_field("query.trade_id", "ids go without user_id, status and after", "combination")
         views = await _by_ids(ctx, query.trade_id, query.offer_id)
-        return api.answer({**dump.trades(views, ctx.settings), "next": None})
+        return api.answer({**dump.trades(views, ctx.settings, caller), "next": None})
     status = query.status.value if query.status else None
     views = await trades.find(ctx, user_id=query.user_id, status=status, after=query.after, limit=query.limit)
     following = views[-1].trade_id if len(views) == query.limit else None
-    return api.answer({**dump.trades(views, ctx.settings), "next": following})
+    return api.answer({**dump.trades(views, ctx.settings, caller), "next": following})
 
 
 @api.operation(scope="read", answers={200: schemas.Trades})
-async def look(ctx: Context, body: schemas.TradesBody) -> web.Response:
+async def look(ctx: Context, caller: Caller, body: schemas.TradesBody) -> web.Response:
     """Up to 200 trades at once.
 
     By `trade_ids`, by `offer_ids`, or both; unknown ids are left out.
@@ -52,7 +52,7 @@ async def look(ctx: Context, body: schemas.TradesBody) -> web.Response:
         raise api.invalid_field("body.trade_ids", f"up to {schemas.LOOKUP_MAX} ids in one request", "too_long")
     if not body.trade_ids and not body.offer_ids:
         raise api.invalid_field("body.trade_ids", "name at least one trade or offer", "missing")
-    return api.answer(dump.trades(await _by_ids(ctx, body.trade_ids, body.offer_ids), ctx.settings))
+    return api.answer(dump.trades(await _by_ids(ctx, body.trade_ids, body.offer_ids), ctx.settings, caller))
 
 
 async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> list[TradeView]:
@@ -65,7 +65,7 @@ async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> l
 
 
 @api.operation(scope="read", answers={200: schemas_operator.Story}, errors=((NotFound, "not_found"),))
-async def story(ctx: Context, path: schemas.TradePath) -> web.Response:
+async def story(ctx: Context, caller: Caller, path: schemas.TradePath) -> web.Response:
     """One trade's whole story.
 
     The choice of the bot and why, each order, what was reported, and what it led to, in the order in which it was written down.
@@ -74,7 +74,7 @@ async def story(ctx: Context, path: schemas.TradePath) -> web.Response:
     if not found:
         raise NotFound("There is no trade with this id.")
     steps = await ctx.db.look(stories.of_trade, path.trade_id)
-    return api.answer({"trade": dump.trade(found[0], ctx.settings), "story": [dump.step(step) for step in steps]})
+    return api.answer({"trade": dump.trade(found[0], ctx.settings, caller), "story": [dump.step(step) for step in steps]})
 
 
 @api.operation(scope="trade", answers={200: schemas.Trade}, errors=((NotFound, "not_found"), (TooLate, "too_late")))
@@ -83,7 +83,7 @@ async def cancel(ctx: Context, caller: Caller, path: schemas.TradePath) -> web.R
 
     The trade is canceled when a bot has seen that it is; until then it shows `cancel_requested`. Wishing again changes nothing.
     """
-    return api.answer(dump.trade(await trades.cancel(ctx, caller, path.trade_id), ctx.settings))
+    return api.answer(dump.trade(await trades.cancel(ctx, caller, path.trade_id), ctx.settings, caller))
 
 
 @api.operation(
@@ -110,4 +110,4 @@ async def doubt(ctx: Context, caller: Caller, path: schemas.TradePath, body: sch
     await ctx.db.run(doubts.decide, path.trade_id, body.offer_id, body.reason, who, rules, now)
     ctx.waiters.notify([path.trade_id])
     [view] = await trades.show(ctx, [path.trade_id])
-    return api.answer(dump.trade(view, ctx.settings))
+    return api.answer(dump.trade(view, ctx.settings, caller))

@@ -62,7 +62,7 @@ async def create(
     with trades.Fresh() as fresh:
         made = await trades.withdraw(ctx, caller, key.key, key.body_hash, wish, fresh)
         ctx.inventories.watch(made, steam_id)
-        return await requests.answer_with_offers(ctx, made, query.wait, fresh)
+        return await requests.answer_with_offers(ctx, caller, made, query.wait, fresh)
 
 
 def _check(ctx: Context, deposit_ids: list[str]) -> None:

@@ -21,10 +21,12 @@ from shared.settings import PaceSettings
 T = TypeVar("T")
 
 PER_BOT = frozenset({"send", "confirm"})
-PER_ADDRESS = frozenset({"sign_in", "confirm_list", "read", "inventory"})
+PER_ADDRESS = frozenset({"sign_in", "confirm_list", "read", "look", "inventory"})
 EVERYTHING = "everything"
 WAIT_MAX_MS = 30_000  # rather tell the balancer "later" than block a bot's queue for longer
+LOOK_WAIT_MAX_MS = 1_000  # whoever asks whether an offer is real waits five seconds at most; orders that move items wait behind
 SIGN_IN_WAIT_MAX_MS = 300_000  # ten workers take their turns within it; a longer hold is shown as what it is
+_WAIT_MAX_MS = {"sign_in": SIGN_IN_WAIT_MAX_MS, "look": LOOK_WAIT_MAX_MS}
 READ_TRIES = 3
 RETRY_AFTER_MAX_S = 30.0  # a read whose repetition Steam wants later than this is given up
 # Times PaceSettings.retry_s: after one 429 Steam is often wrong (ASF repeats), after several it means it.
@@ -100,7 +102,7 @@ class Pace:
         spacing_ms = int(self._spacing(kind) * 1000)
         if self._reserve is None or spacing_ms == 0:
             return 0.0
-        longest = SIGN_IN_WAIT_MAX_MS if kind == "sign_in" else WAIT_MAX_MS
+        longest = _WAIT_MAX_MS.get(kind, WAIT_MAX_MS)
         keys = [wire.pace_key(self._address, kind), wire.pace_key(self._address, EVERYTHING)]
         wait_ms = int(self._reserve(keys=keys, args=[spacing_ms, longest]))
         if wait_ms < 0:

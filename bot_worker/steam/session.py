@@ -243,6 +243,14 @@ class SteamSession:
 
     # --- what only reads ------------------------------------------------------------------------
 
+    def ready_to_look(self) -> None:
+        """Wait for this host's turn to look for the verify page: a second at most.
+
+        Raises:
+            SteamThrottled: it does not come in that time.
+        """
+        self.connection.pace.wait("look")
+
     def sent_offers(self, since: int) -> list[Offer]:
         """All live sent offers and all that changed since then (unix s), whole or not."""
         return self._offers("sent", active_only=1, historical_only=0, time_historical_cutoff=max(1, since))

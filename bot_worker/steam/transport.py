@@ -86,6 +86,8 @@ class Observer:
         self.maintenance = maintenance
         self.calls: Counter[str] = Counter()
         self.total = 0
+        self.look_calls = 0  # of those, the ones for looks for the verify page, and
+        self.for_verify = False  # whether the order in hand is one
         self.throttled = 0
         self.latency_ms: float | None = None
         self.last_status: int | None = None
@@ -100,6 +102,7 @@ class Observer:
     def begin(self, url: str) -> None:
         self.calls[call_name(url)] += 1
         self.total += 1
+        self.look_calls += self.for_verify
         self.recent.append(f"{call_name(url)} no answer")
         self.last_status = self.last_result = self.last_retry_after_s = None
         self.last_signed_out = self.left = False

@@ -100,6 +100,11 @@ TRADE_TABLE: dict[tuple[TradeStatus, TradeEvent], TradeStatus] = {
 _TARGETS: dict[TradeEvent, TradeStatus] = {event: to for (_, event), to in TRADE_TABLE.items()}
 
 
+def leads_to(event: TradeEvent) -> TradeStatus:
+    """The status that a trade has after this event, wherever it stood."""
+    return _TARGETS[event]
+
+
 class Verdict(StrEnum):
     """What the tables say about one (status, event)."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from balancer_core.core_world import World
 from balancer_core.test_at_once import assert_counters_add_up
@@ -87,3 +90,39 @@ async def test_a_deposit_of_which_another_offer_ended_is_credited_all_the_same(w
     assert world.statuses(trade_id) == ("accepted", {"active"})
     rows = world.rows(select(models.deposits.c.asset_id))
     assert len(rows) == len(set(rows)) == 1
+
+
+# --- a decline that no person can have made ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("times", "later_s", "after_s"),
+    [
+        ({"made_at": 1000, "changed_at": 1002}, 60, 2),  # Steam's own times are exact, however late a bot sees it
+        ({"made_at": 1000, "changed_at": 1011}, 60, None),
+        ({"made_at": 1000, "changed_at": 1040}, 3, 3),  # it had to be confirmed before the player saw it
+        ({}, 4, 4),
+        ({"made_at": None, "changed_at": "1"}, 4, 4),
+        ({}, 11, None),
+        ({"made_at": 1000, "changed_at": 990}, 60, None),
+    ],
+)
+async def test_a_decline_within_seconds_is_told(
+    world: World, times: dict[str, Any], later_s: float, after_s: int | None
+) -> None:
+    [trade_id] = await world.deposit(1)
+    await world.tell(trade_id, "offer_active", offer_id="77", state=2)
+    world.later(later_s)
+    await world.tell(trade_id, "offer_declined", offer_id="77", state=7, **times)
+    told = [json.loads(event.data) for event in world.events("declined_at_once")]
+    assert told == ([] if after_s is None else [{"offer_id": "77", "after_s": after_s}])
+    await world.tell(trade_id, "offer_declined", offer_id="77", state=7, **times)
+    assert len(world.events("declined_at_once")) == len(told)
+
+
+async def test_other_ends_within_seconds_are_no_such_thing(world: World) -> None:
+    for kind in ("offer_canceled", "offer_expired"):
+        [trade_id] = await world.deposit(1)
+        await world.tell(trade_id, "offer_active", offer_id="77", state=2)
+        await world.tell(trade_id, kind, offer_id="77", state=6)
+    assert world.events("declined_at_once") == []

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from balancer_core.core_world import MASTER, World, bot_account, player
 
-from balancer import custody, repository, trades
+from balancer import custody, repository, trades, verify
+from balancer.sights import Sight
 from balancer.waiters import Waiters
 from shared import wire
+from shared.domain.status import TradeStatus
 from shared.errors import Conflict, NoBotAvailable, NotFound
 from shared.messages import Heartbeat
 
@@ -227,25 +229,65 @@ async def test_client_with_two_keys_and_their_end(world: World) -> None:
         await run(lambda c: repository.add_client_key(c, "site", "hash-4", now=now))
 
 
-async def test_token_is_consumed_once_by_the_right_player_only(world: World) -> None:
+async def sent(world: World) -> tuple[str, str]:
+    """A trade whose offer is out, and its token."""
     [trade_id] = await world.deposit(1)
-    token_hash = MASTER.token_hash(MASTER.verify_token(trade_id))
-    mine, other, now = str(int(player(1))), str(int(player(2))), world.ctx.clock.now()
+    await world.tell(trade_id, "offer_active", offer_id="77", state=2)
+    return trade_id, MASTER.verify_token(trade_id)
 
-    async def use(token: str, steam_id: str, at: Any = now) -> str:
-        return str(await world.ctx.db.run(repository.use_token, token, steam_id, at))
 
-    async def peek(at: Any = now) -> str:
-        return str(await world.ctx.db.look(repository.peek_token, token_hash, mine, at))
+def an_open_offer_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def seen(*_args: Any) -> Sight:
+        return Sight("77", TradeStatus.SENT, None, world.ctx.server_clock.now_ms())
 
-    late = now + timedelta(seconds=world.ctx.settings.trades.token_lifetime_s + 1)
-    assert await use("nothing", mine) == "unknown"
-    assert await use(token_hash, other) == "foreign"
-    assert [await peek(), await peek(late)] == ["ok", "expired"]
-    assert await use(token_hash, mine, late) == "expired"
-    verdicts = await asyncio.gather(*(use(token_hash, mine) for _ in range(10)))
-    assert sorted(verdicts) == ["ok"] + ["used"] * 9
-    assert await peek() == "used"
+    monkeypatch.setattr(world.ctx.sights, "of", seen)
+
+
+async def test_token_is_consumed_once_by_the_right_player_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    trade_id, token = await sent(world)
+    an_open_offer_is_seen(world, monkeypatch)
+    assert await verify.find(world.ctx, token, player(2)) is None
+    assert await verify.find(world.ctx, "A" * 22, player(1)) is None
+    found = await verify.find(world.ctx, token, player(1))
+    assert found is not None and found.verified_at is None
+    answers = await asyncio.gather(*(verify.answer(world.ctx, found, token, "test") for _ in range(10)))
+    assert [answer.verdict for answer in answers] == [verify.Verdict.OK] * 10
+    assert sorted(answer.first for answer in answers) == [False] * 9 + [True]
+    assert world.count("tokens") == 0 and len(world.events("offer_verified")) == 1
+    assert {answer.verified_at for answer in answers} == {world.trade(trade_id).verified_at}
+    again = await verify.find(world.ctx, token, player(1))
+    assert again is not None and (again.expires_at, again.verified_at) == (found.expires_at, world.trade(trade_id).verified_at)
+
+
+async def test_a_trade_that_ends_while_it_is_looked_at_gets_no_yes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look showed it open; what is booked by the time of the decision counts."""
+    trade_id, token = await sent(world)
+    found = await verify.find(world.ctx, token, player(1))
+    assert found is not None
+
+    async def seen(*_args: Any) -> Sight:
+        await world.tell(trade_id, "offer_declined", offer_id="77", state=7)
+        return Sight("77", TradeStatus.SENT, None, world.ctx.server_clock.now_ms())
+
+    monkeypatch.setattr(world.ctx.sights, "of", seen)
+    answer = await verify.answer(world.ctx, found, token, "test")
+    assert (answer.verdict, answer.status, answer.first) == (verify.Verdict.OVER, TradeStatus.DECLINED, False)
+    assert world.count("tokens") == 1
+
+
+async def test_a_token_that_expires_while_the_offer_is_looked_at_gets_no_yes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, token = await sent(world)
+    found = await verify.find(world.ctx, token, player(1))
+    assert found is not None
+
+    async def seen(*_args: Any) -> Sight:
+        world.later(world.ctx.settings.trades.token_lifetime_s)
+        return Sight("77", TradeStatus.SENT, None, world.ctx.server_clock.now_ms())
+
+    monkeypatch.setattr(world.ctx.sights, "of", seen)
+    assert (await verify.answer(world.ctx, found, token, "test")).verdict is verify.Verdict.EXPIRED
 
 
 async def test_nonces_and_sessions(world: World) -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from balancer_core.core_world import SITE, World, player
+from balancer_core.core_world import MASTER, SITE, World, player
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import select, update
 
-from balancer import journal, models, purge, reports, settling, story, sweep, switches, trades, waiting
+from balancer import journal, models, purge, reports, settling, story, sweep, switches, trades, verify, waiting
 from balancer.trades import WithdrawWish
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, Forbidden, NotFound, SteamUnavailable, TooLate
@@ -86,6 +86,23 @@ async def test_a_withdrawal_waits_for_the_settlement_and_goes_out_with_the_new_i
     [view] = await trades.show(world.ctx, [withdrawal])
     assert (view.waits_for, view.token is not None) == (None, True)
     await assert_counters_add_up(world)
+
+
+async def test_the_token_of_a_withdrawal_that_waits_for_long_is_kept(world: World) -> None:
+    """It begins to live when the offer is made: a purge in the meantime would leave a player unable to check a good offer."""
+    deposit, ids = await unsettled(world)
+    withdrawal = await withdraw(world, ids, when_settled=True)
+    token = MASTER.verify_token(withdrawal)
+    await online_later(world, world.ctx.settings.trades.purge_after_s + world.ctx.settings.trades.token_lifetime_s + 60)
+    found = await verify.find(world.ctx, token, player(1))
+    assert found is not None
+    assert (await verify.answer(world.ctx, found, token, "test")).verdict is verify.Verdict.NOT_YET
+    await purge.purge(world.ctx)
+    await world.settle(deposit)
+    await online_later(world, world.ctx.settings.trades.settle_margin_s)
+    assert await waiting.release(world.ctx) == 1
+    found = await verify.find(world.ctx, token, player(1))
+    assert found is not None and found.expires_at > world.ctx.clock.now()
 
 
 async def test_a_waiting_withdrawal_is_canceled_at_once_and_its_rows_are_free(world: World) -> None:

@@ -37,7 +37,7 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
                 "heartbeat_read_s": 0.05,
             },
             "limits": {"request_items_max": 20},
-            "trades": {"inventory_wait_s": 60.0},
+            "trades": {"inventory_wait_s": 60.0, "look_pause_s": 0.0},
             "group": {"offline_after_s": 86400.0},
         },
     )

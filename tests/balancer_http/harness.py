@@ -57,6 +57,8 @@ class FakeBots:
     hold_days: int | None = 0
     sends: str = "offer_active"  # or "" for a bot that never answers
     silent: bool = False
+    sees: dict[str, str | None] = field(default_factory=dict)  # by trade id, what a look shows; offer_active if not said
+    blind: str | None = None  # why a look fails; "" for a bot that never answers one
     reads: int = 0
     orders: list[Order] = field(default_factory=list)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -124,9 +126,31 @@ class FakeBots:
             with_url = order.payload.trade_token is not None  # type: ignore[union-attr]
             assets = [one.to_json() for one in self.inventories.get(steam_id, []) if one.tradable or not with_url]
             return "inventory_read", {"steam_id": steam_id, "assets": assets, "hold_days": self.hold_days}
+        if order.kind == "look":
+            return self._look(order)
         if order.kind == "send" and self.sends:
             return self.sends, {"offer_id": str(7_000_000_000 + next(self._numbers)), "state": 2}
         return None
+
+    def _look(self, order: Order) -> tuple[str, dict[str, Any]] | None:
+        if self.blind is not None:
+            return ("not_looked", {"reason": self.blind}) if self.blind else None
+        trades = order.payload.trades  # type: ignore[union-attr]
+        return "looked", {
+            "seen": [
+                {
+                    "trade_id": trade.trade_id,
+                    "offer_id": trade.offer_id,
+                    "sees": self.sees.get(trade.trade_id, "offer_active"),
+                    "changed_at": order.issued_at_ms // 1000,
+                }
+                for trade in trades
+            ]
+        }
+
+    @property
+    def looks(self) -> list[Order]:
+        return [order for order in self.orders if order.kind == "look"]
 
 
 class Server(TestServer):
@@ -205,11 +229,11 @@ class Service:
             }
         )
 
-    async def report(self, kind: str, trade: dict[str, Any], data: dict[str, Any]) -> None:
+    async def report(self, kind: str, trade: dict[str, Any], data: dict[str, Any], at_ms: int = 0) -> None:
         """What the trade's bot tells of it."""
         keys = self.ctx.master.bot(trade["bot"])
         report = Report(
-            trade["bot"], "run-1", 10_000 + next(self._numbers), kind, None, trade["trade_id"], trade["attempt"], 0, data
+            trade["bot"], "run-1", 10_000 + next(self._numbers), kind, None, trade["trade_id"], trade["attempt"], at_ms, data
         )
         await asyncio.to_thread(wire.append_reports, self.ctx.redis, [report], keys)
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 from balancer_http.harness import PLAYER, Service
+from balancer_http.test_verify import no_longer_fresh
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
+from balancer import verify
+from balancer.handlers import verify as pages
 from sandbox import server as sandbox_server
 from sandbox.settings import SandboxSettings
+from shared.domain.ids import SteamId
 
 pytestmark = pytest.mark.e2e
 
@@ -79,12 +84,60 @@ async def test_a_player_signs_in_and_checks_his_offer(service: Service, page: Pa
         assert player in await page.locator("main").inner_text()
         await page.get_by_role("button", name="Check this offer").click()
         text = await page.locator("main").inner_text()
-        assert "Yes, this offer is from us." in text and trade["bot"] in text
-        await page.goto(f"{base_of(service)}/verify/{trade['token']}")
-        await page.get_by_role("button", name="Check this offer").click()
-        assert "checked before" in await page.locator("main").inner_text()
+        assert "Yes, this offer is ours." in text and trade["bot"] in text
+        link = page.get_by_role("link", name="Open it on Steam")
+        assert await link.get_attribute("href") == f"https://steamcommunity.com/tradeoffer/{trade['offer_id']}/"
+        # The player comes back from Steam, and the phone loads the page anew: nothing is asked to be sent again.
+        await page.reload()
+        assert "Yes, this offer is ours." in await page.locator("main").inner_text()
+        service.bots.sees[trade["trade_id"]] = "offer_accepted"
+        await no_longer_fresh(service)
+        await page.reload()
+        assert "Our offer is over." in await page.locator("main").inner_text()
         assert seen.foreign(base_of(service), control) == []
         assert seen.complaints == []
+
+
+ANSWERS = {
+    "offer_active": "Yes, this offer is ours.",
+    "confirmation_needed": "Our offer is not out yet.",
+    "offer_held": "You have accepted our offer already.",
+    "offer_declined": "Our offer is over. Do not accept anything.",
+    None: "Do not accept yet.",
+}
+WIDTHS = {"phone": 320, "desk": 1000}
+
+
+async def test_every_answer_fits_a_phone_in_both_colors(service: Service, page: Page, tmp_path: Path) -> None:
+    seen = Seen(page)
+    session_id = await verify.open_session(service.ctx, SteamId(PLAYER), None)
+    trade = await service.deposit("1", "2")
+    await page.context.add_cookies([{"name": pages.SESSION_COOKIE, "value": session_id, "url": f"{base_of(service)}/verify"}])
+    for sees, heading in reversed(ANSWERS.items()):
+        service.bots.sees[trade["trade_id"]] = sees
+        await no_longer_fresh(service)
+        await page.goto(f"{base_of(service)}/verify/{trade['token']}")
+        await page.get_by_role("button", name="Check this offer").click()
+        assert await page.locator("h1").inner_text() == heading
+        await fits(page, tmp_path, str(sees))
+    for name, path in (("odd", "/verify/a/b"), ("failed", "/verify/signed-in")):
+        await page.goto(f"{base_of(service)}{path}")
+        await fits(page, tmp_path, name)
+    await page.context.clear_cookies()
+    await page.goto(f"{base_of(service)}/verify/{trade['token']}")
+    await fits(page, tmp_path, "sign_in")
+    assert seen.foreign(base_of(service)) == []
+    assert [each for each in seen.complaints if "404" not in each and "403" not in each] == []
+
+
+async def fits(page: Page, folder: Path, name: str) -> None:
+    """Nothing is cut off or has to be moved sideways, at any width; pictures are left for whoever wants to look."""
+    for width_name, width in WIDTHS.items():
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await page.set_viewport_size({"width": width, "height": 760})
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+            await page.screenshot(path=folder / f"{name}-{width_name}-{scheme}.png", full_page=True)
 
 
 def point_at(service: Service, control: str) -> None:

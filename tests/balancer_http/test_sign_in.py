@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_http.harness import PLAYER, Service
 
-from balancer import openid
+from balancer import openid, sign_in, verify
 from balancer.handlers import verify as pages
 from shared.settings import Settings
 
@@ -28,9 +29,12 @@ class Provider:
     answers: list[tuple[int, str]] = field(default_factory=lambda: [(200, VALID)])
     asked: list[dict[str, str]] = field(default_factory=list)
     endpoint: str = ""
+    gate: asyncio.Event | None = None
 
     async def login(self, request: web.Request) -> web.Response:
         self.asked.append({name: str(value) for name, value in (await request.post()).items()})
+        if self.gate is not None:
+            await self.gate.wait()
         status, text = self.answers[min(len(self.asked), len(self.answers)) - 1]
         return web.Response(status=status, text=text)
 
@@ -181,6 +185,108 @@ async def test_when_steam_does_not_answer_the_player_may_try_again(at_page: Serv
     assert response.status == 503
     assert "Try again" in await response.text()
     assert pages.SESSION_COOKIE not in response.cookies
+
+
+async def test_many_forged_answers_at_once_do_not_all_go_out_to_steam(
+    at_page: Service, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_page.ctx.clock, "monotonic", lambda: 1000.0)
+    provider.answers = [(200, f"ns:{openid.NS}\nis_valid:false\n")]
+    taken = await leave(at_page)
+    nonce = at_page.ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    forged = [answer(at_page, taken, response_nonce=f"{nonce}{number}") for number in range(60)]
+    statuses = sorted([response.status for response in await asyncio.gather(*(back(at_page, pairs) for pairs in forged))])
+    assert statuses == [403] * verify.TRIES_MAX + [429] * (60 - verify.TRIES_MAX)
+    assert len(provider.asked) == verify.TRIES_MAX
+
+
+async def test_no_more_than_so_many_sign_ins_are_checked_at_the_same_time(
+    at_page: Service, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has many addresses makes many tries; what goes out to Steam is bounded in all."""
+    app: Any = at_page.app
+    app[pages.CHECKS]._value = 2
+    provider.gate = asyncio.Event()
+    taken = await leave(at_page)
+    nonce = at_page.ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    waiting = [
+        asyncio.create_task(back(at_page, answer(at_page, taken, response_nonce=f"{nonce}{number}"))) for number in (1, 2)
+    ]
+    async with asyncio.timeout(60):
+        while len(provider.asked) < 2:
+            await asyncio.sleep(0.01)
+    busy = await back(at_page, answer(at_page, taken, response_nonce=f"{nonce}3"))
+    assert busy.status == 429 and int(busy.headers["Retry-After"]) > 0
+    text = await busy.text()
+    assert "Many players sign in just now" in text and f"/verify/{TOKEN}/sign-in" in text
+    provider.gate.set()
+    assert [(await one).status for one in waiting] == [303, 303]
+    assert len(provider.asked) == 2
+
+
+async def test_a_busy_moment_and_a_right_answer_take_no_try(at_page: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at_page.ctx.clock, "monotonic", lambda: 1000.0)
+    app: Any = at_page.app
+    second = at_page.ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    for places, status in ((0, 429), (20, 303)):
+        app[pages.CHECKS]._value = places
+        for number in range(verify.TRIES_MAX + 2):
+            response = await back(at_page, answer(at_page, await leave(at_page), response_nonce=f"{second}{number}"))
+            assert response.status == status
+            assert "Too many tries" not in await response.text()
+
+
+async def test_a_picture_on_any_page_takes_no_try(
+    at_page: Service, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any page can make a browser ask for this address, but not send the cookie of a sign-in."""
+    monkeypatch.setattr(at_page.ctx.clock, "monotonic", lambda: 1000.0)
+    forged = answer(at_page, await leave(at_page))
+    at_page.client.session.cookie_jar.clear()
+    for pairs in [forged, [], [("openid.mode", "id_res")]] * 10:
+        assert (await back(at_page, pairs)).status == 403
+    assert provider.asked == []
+    assert (await back(at_page, answer(at_page, await leave(at_page)))).status == 303
+
+
+MADE_UP = ["x" * 43, f"{'x' * 22}.1.{TOKEN}.{'y' * 22}", "", "a.b.c.d", "." * 60, "\u0442"]
+
+
+async def test_a_state_that_we_did_not_make_is_worth_nothing(at_page: Service, provider: Provider) -> None:
+    taken = await leave(at_page)
+    url = at_page.client.make_url("/verify")
+    right = taken["openid.return_to"][0].partition("state=")[2]
+    for state in [*MADE_UP, right[:-1] + ("A" if right[-1] != "A" else "B"), right.replace(TOKEN, "B" * 22)]:
+        pairs = answer(at_page, {"openid.return_to": [f"http://127.0.0.1:8420/verify/signed-in?state={state}"]})
+        at_page.client.session.cookie_jar.update_cookies({pages.STATE_COOKIE: state}, url)
+        assert (await back(at_page, pairs)).status in (403, 429), state
+    assert provider.asked == []
+
+
+async def test_a_state_is_good_for_a_quarter_of_an_hour(at_page: Service, provider: Provider) -> None:
+    taken = await leave(at_page)
+    await at_page.move_clock(sign_in.LIFETIME_S + 1)
+    assert (await back(at_page, answer(at_page, taken))).status == 403
+    assert provider.asked == []
+
+
+async def test_a_failed_sign_in_has_a_way_on(at_page: Service) -> None:
+    """Also in a browser that lost the cookie: the state that came back says where it began."""
+    pairs = answer(at_page, await leave(at_page), mode="cancel")
+    for _ in range(2):
+        response = await back(at_page, pairs)
+        assert response.status == 403
+        assert f'href="/verify/{TOKEN}/sign-in"' in await response.text()
+        at_page.client.session.cookie_jar.clear()
+    assert "Open the link in the trade offer" in await (await back(at_page, [])).text()
+
+
+async def test_a_sign_in_from_an_address_without_a_token_is_one_all_the_same(at_page: Service) -> None:
+    response = await at_page.client.get("/verify/nonsense/sign-in", allow_redirects=False)
+    taken = parse_qs(urlsplit(response.headers["Location"]).query)
+    response = await back(at_page, answer(at_page, taken))
+    assert response.status == 200 and pages.SESSION_COOKIE in response.cookies
+    assert "open the link in the trade offer" in await response.text()
 
 
 async def test_many_forged_answers_slow_the_address_down(at_page: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,11 +98,17 @@ def settled_too_early(books: dict[str, Any], record: dict[str, Any]) -> None:
 
 
 def offer_nobody_knows(books: dict[str, Any], record: dict[str, Any]) -> None:
-    record["offers"].append(record["offers"][1] | {"offer_id": "777", "state": 6})
+    message = "https://site.example/verify/of-no-trade-of-ours-xxx"
+    record["offers"].append(record["offers"][1] | {"offer_id": "777", "state": 6, "message": message})
 
 
 def accepted_twice(books: dict[str, Any], record: dict[str, Any]) -> None:
     record["offers"].append(record["offers"][0] | {"offer_id": "503"})
+
+
+def accepted_twice_after_its_token_was_used_up(books: dict[str, Any], record: dict[str, Any]) -> None:
+    accepted_twice(books, record)
+    books["tokens"].clear()
 
 
 def second_offer_still_open(books: dict[str, Any], record: dict[str, Any]) -> None:
@@ -157,6 +163,7 @@ def event_doubled(books: dict[str, Any], record: dict[str, Any]) -> None:
         (settled_too_early, "protected"),
         (offer_nobody_knows, "unknown_offer"),
         (accepted_twice, "twice"),
+        (accepted_twice_after_its_token_was_used_up, "twice"),
         (second_offer_still_open, "live_offer"),
         (sent_to_a_stranger, "wrong_partner"),
         (declined_but_accepted, "status"),

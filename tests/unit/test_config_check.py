@@ -106,7 +106,7 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("balancer.bad_keys_max", 5000), "warning", "balancer.bad_keys_max"),
     (one("balancer.bad_keys_forget_s", 1.0), "warning", "balancer.bad_keys_forget_s"),
     (one("limits.offers_per_bot_max", 50), "error", "limits.offers_per_bot_max"),
-    (one("limits.offers_per_bot_max", 4), "warning", "limits.offers_per_partner_max"),
+    ({"limits": {"offers_per_bot_max": 4, "offers_kept_for_withdrawals": 1}}, "warning", "limits.offers_per_partner_max"),
     (one("limits.offers_per_partner_max", 6), "error", "limits.offers_per_partner_max"),
     (one("limits.bot_items_max", 1001), "error", "limits.bot_items_max"),
     (one("limits.bot_items_max", 50), "error", "limits.trade_items_max"),

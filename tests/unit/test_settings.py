@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from balancer import app
 from shared import settings
 from shared.errors import SettingsError
 
@@ -84,6 +85,15 @@ def test_a_site_address_that_leaves_no_room_for_a_message_is_refused(tmp_path: P
     long = "https://" + "x" * 70 + ".example"
     with pytest.raises(SettingsError, match="leaves 11 characters"):
         settings.load(written(tmp_path, f'[balancer]\nsite_url = "{long}"\n'))
+
+
+def test_offers_that_outlive_their_token_are_refused_at_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        app.build(settings.load(written(tmp_path, "[trades]\noffer_timeout_s = 3600\n")))
+    assert "offer_timeout_s (3600) is more than token_lifetime_s (1800)" in str(refused.value)
+    with pytest.raises(SettingsError) as refused:  # equal is fine: it is the key that is missing
+        app.build(settings.load(written(tmp_path, "[trades]\noffer_timeout_s = 3600\ntoken_lifetime_s = 3600\n")))
+    assert "master key" in str(refused.value)
 
 
 def test_urls_that_may_hold_passwords_stay_out_of_repr() -> None:
