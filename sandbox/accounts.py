@@ -45,13 +45,20 @@ class Account:
     acknowledged: bool = False
     created: int = 0
     level: int = 10
+    probation: bool = False
+    vac_banned: bool = False
+    renamed_at: float | None = None
+    """When the name was changed on the profile's page, in simulated unix seconds."""
     trade_locked_until: int = 0
-    """Who reversed may not trade before this time, in simulated unix seconds."""
+    """Who reversed, or called off a held trade, may not trade before this time, in simulated unix seconds."""
     friends: set[int] = field(default_factory=set)
     limits: dict[str, int] = field(default_factory=dict)
     api_key_domain: str = "localhost"
     tokens_valid_from: float = 0.0
     """Tokens issued before this real time are worthless: "sign out everywhere"."""
+
+    def rename(self, name: str, now: float) -> None:
+        self.name, self.renamed_at = name, now
 
     @property
     def account_id(self) -> int:

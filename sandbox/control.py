@@ -147,6 +147,8 @@ CHANGES: dict[str, tuple[type, ...]] = {
     "hold_days": (int,),
     "private": (bool,),
     "banned": (bool,),
+    "probation": (bool,),
+    "vac_banned": (bool,),
     "device_locked": (bool,),
     "acknowledged": (bool,),
     "friends": (list,),

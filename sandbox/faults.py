@@ -9,7 +9,7 @@ from typing import Any
 from sandbox import fault_orders
 from sandbox.accounts import Account
 from sandbox.errors import NotFound, Refused
-from sandbox.fault_orders import CONDITION, KINDS
+from sandbox.fault_orders import CONDITION, INVENTORIES, KINDS
 from sandbox.steam_api import offers
 from sandbox.steam_api.messages import Answer, Call, as_json, html, null, response
 
@@ -118,6 +118,14 @@ def _contents(fault: Fault, _: Call) -> Answer:
     return as_json(contents[fault.kind], fault.status or 200)
 
 
+def _said(fault: Fault, call: Call) -> Answer:
+    """A refusal in the form of the route: of an offer's action, or of an inventory whose item server is in trouble."""
+    if call.route in INVENTORIES.split():
+        text = fault.text or f"EYldRefreshAppIfNecessary failed with EResult {_result(fault)}"
+        return as_json({"success": False, "error": text}, fault.status or 500)
+    return offers.refusal(call, Refused(_result(fault), fault.text), fault.status)
+
+
 def _result(fault: Fault) -> int:
     if fault.code is not None:
         return fault.code
@@ -134,7 +142,7 @@ ANSWERS: dict[str, Callable[[Fault, Call], Answer]] = {
     "null": lambda fault, _: null(fault.status or 401),
     "sign_in_refused": lambda fault, _: response({"interval": 5, "extended_error_message": ""}, _result(fault)),
     "status": lambda fault, _: html(EDGE_PAGE, fault.status or 500),
-    "str_error": lambda fault, call: offers.refusal(call, Refused(_result(fault), fault.text), fault.status),
+    "str_error": _said,
     "success_false": _contents,
     "timeout": lambda *_: Answer(trouble="hang"),
 }

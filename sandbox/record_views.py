@@ -29,6 +29,8 @@ def account(who: Account) -> dict[str, Any]:
         "hold_days": who.hold_days,
         "private": who.private,
         "banned": who.banned,
+        "probation": who.probation,
+        "vac_banned": who.vac_banned,
         "device_locked": who.device_locked,
         "acknowledged": who.acknowledged,
         "trade_locked_until": who.trade_locked_until or None,

@@ -50,6 +50,11 @@ def unavailable(rules: SandboxSettings, partner: Account) -> Refused:
     return _refused(rules, ACCESS_DENIED, UNAVAILABLE, partner)
 
 
+def renamed(partner: Account) -> Refused:
+    """The partner has changed the name lately."""
+    return Refused(PROFILE_CHANGED, partner=partner.name)
+
+
 def not_allowed(rules: SandboxSettings, partner: Account, token: str | None) -> Refused:
     """Neither friends nor the right trade token."""
     return _refused(rules, ACCESS_DENIED, FRIENDS_ONLY if token is None else WRONG_TOKEN, partner)

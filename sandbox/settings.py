@@ -8,10 +8,12 @@ from sandbox.accounts import HABITS
 ROLLBACK_TRADE_ON = ("rollback", "original", "both")
 OFFERS_SORTED_BY = ("updated", "created")
 REFUSAL_WORDS = ("sentences", "numbers")
+INSPECT_LINKS = ("payload", "classic")
 KEYS_ONCE = ("actions", "all", "never")
 OFFER_LIMIT_SAYS = ("sentence", "25", "50")
 WORDS = {
     "confirmation_keys_once": KEYS_ONCE,
+    "inspect_links": INSPECT_LINKS,
     "offer_limit_says": OFFER_LIMIT_SAYS,
     "offers_sorted_by": OFFERS_SORTED_BY,
     "player_habit": HABITS,
@@ -31,6 +33,8 @@ CHANGEABLE = frozenset(
         "exchange_ids_delay_s",
         "exchanges_stay_committed",
         "historical_obeys_cutoff",
+        "hold_cancel_lock_s",
+        "inspect_links",
         "inventory_max",
         "offer_lifetime_s",
         "multiajaxop_needs_origin",
@@ -39,6 +43,7 @@ CHANGEABLE = frozenset(
         "offers_sorted_by",
         "offers_per_partner_max",
         "offers_total_max",
+        "offers_tell_settlement",
         "partner_page_size",
         "protection_s",
         "refresh_token_s",
@@ -46,6 +51,7 @@ CHANGEABLE = frozenset(
         "reversal_lock_s",
         "reversal_marks_offer",
         "rollback_trade_on",
+        "rename_lock_s",
         "require_acknowledge",
         "str_error_status",
         "settle_changes_ids",
@@ -111,8 +117,16 @@ class SandboxSettings:
     confirmation_delay_s: float = 0
     settle_changes_ids: bool = False
     tradable_in_16: bool = False
+    inspect_links: str = "payload"
+    """In which form items are looked at in the game: by the `payload` of property 6, as since 2026, or the `classic` one."""
     reversal_lock_s: int = 2_592_000
     """Who reversed cannot trade for so long (30 days on Steam)."""
+    hold_cancel_lock_s: int = 604_800
+    """Who calls off a held trade cannot trade for so long (7 days on Steam)."""
+    rename_lock_s: int = 14_400
+    """Nobody can trade with an account for so long after its name was changed on its profile: 34 (cs2central.gg: some 4 h)."""
+    offers_tell_settlement: bool = True
+    """Whether an accepted offer has `delay_settlement` and `settlement_date` (names in aiosteampy's comments, since 2025)."""
     reversal_marks_offer: bool = False
     """After a reversal the offer says 12; else it stays 3."""
     rollback_trade_on: str = "rollback"

@@ -99,13 +99,15 @@ def _check_lock(world: World, account: Account, now: float) -> None:
 
 
 def _check_partner(world: World, account: Account, partner: Account, now: float) -> None:
-    """Raises: Refused 15 for a ban of either, and for a partner that may not trade for now."""
-    if world.is_banned(account, now):
+    """Raises: Refused 15 for a ban of either and for a partner that may not trade for now, 34 for one with a new name."""
+    if world.is_banned(account, now) or account.vac_banned or partner.vac_banned:
         raise Refused(ACCESS_DENIED)
     if world.is_banned(partner, now):
         raise refusals.banned(world.settings, partner)
     if now < partner.trade_locked_until:
         raise refusals.unavailable(world.settings, partner)
+    if partner.renamed_at is not None and now < partner.renamed_at + world.settings.rename_lock_s:
+        raise refusals.renamed(partner)
 
 
 def _check_shape(world: World, proposal: Proposal) -> None:
@@ -266,17 +268,19 @@ def cancel(world: World, account: Account, offer_id: int, now: float) -> None:
     offer = world.offers.by_id.get(offer_id)
     if offer is None or offer.sender != account.steam_id:
         raise Refused(INVALID_STATE)
-    _end(world, offer, State.CANCELED, now)
+    _end(world, account, offer, State.CANCELED, now)
 
 
 def decline(world: World, account: Account, offer_id: int, now: float) -> None:
     """Turn down an offer one got. Raises: Refused 11."""
-    _end(world, _received(world, account, offer_id), State.DECLINED, now)
+    _end(world, account, _received(world, account, offer_id), State.DECLINED, now)
 
 
-def _end(world: World, offer: Offer, state: State, now: float) -> None:
+def _end(world: World, account: Account, offer: Offer, state: State, now: float) -> None:
+    """Who calls off a held trade may not trade for some days."""
     if offer.state == State.IN_ESCROW and offer.tradeid is not None:
         exchanges.call_off(world, world.exchanges[offer.tradeid], state, now)
+        account.trade_locked_until = max(account.trade_locked_until, int(now) + world.settings.hold_cancel_lock_s)
     elif offer.state in (State.ACTIVE, State.NEEDS_CONFIRMATION):
         world.offers.set_state(offer, state, now)
     else:

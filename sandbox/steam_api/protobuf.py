@@ -99,6 +99,23 @@ METHODS: Final[dict[str, tuple[Message, Message]]] = {
         {1: Field("refresh_token"), 2: Field("steamid", LONG), 3: Field("renewal_type", NUMBER)},
         {1: Field("access_token"), 2: Field("refresh_token")},
     ),
+    "QueryStatus": (
+        {1: Field("steamid", LONG), 2: Field("include", NUMBER)},
+        {
+            1: Field("state", NUMBER),
+            2: Field("inactivation_reason", NUMBER),
+            3: Field("authenticator_type", NUMBER),
+            4: Field("authenticator_allowed", FLAG),
+            5: Field("steamguard_scheme", NUMBER),
+            6: Field("token_gid"),
+            7: Field("email_validated", FLAG),
+            8: Field("device_identifier"),
+            9: Field("time_created", NUMBER),
+            10: Field("revocation_attempts_remaining", NUMBER),
+            12: Field("allow_external_authenticator", FLAG),
+            14: Field("version", NUMBER),
+        },
+    ),
     "QueryTime": (
         {1: Field("sender_time", NUMBER)},
         {

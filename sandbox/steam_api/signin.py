@@ -21,6 +21,7 @@ from sandbox.steam_api.messages import (
     Call,
     as_json,
     html,
+    key_page,
     redirect,
     response,
     set_cookie,
@@ -313,12 +314,36 @@ def query_time(call: Call) -> Answer:
     )
 
 
+def query_status(call: Call) -> Answer:
+    """ITwoFactorService/QueryStatus: the authenticator of the account whose access token asks."""
+    account = session.token_account(call)
+    if account is None:
+        return key_page(401)
+    return response(
+        {
+            "state": 1,
+            "inactivation_reason": 0,
+            "authenticator_type": 1,
+            "authenticator_allowed": True,
+            "steamguard_scheme": 2,
+            "token_gid": f"{account.account_id:016x}",
+            "email_validated": True,
+            "device_identifier": account.device_id,
+            "time_created": account.created,
+            "revocation_attempts_remaining": 5,
+            "allow_external_authenticator": True,
+            "version": 2,
+        }
+    )
+
+
 API_METHODS: dict[tuple[str, str, str], Callable[[Call], Answer]] = {
     ("GET", "IAuthenticationService", "GetPasswordRSAPublicKey"): public_key,
     ("POST", "IAuthenticationService", "BeginAuthSessionViaCredentials"): begin,
     ("POST", "IAuthenticationService", "UpdateAuthSessionWithSteamGuardCode"): update_code,
     ("POST", "IAuthenticationService", "PollAuthSessionStatus"): poll,
     ("POST", "IAuthenticationService", "GenerateAccessTokenForApp"): access_for_app,
+    ("POST", "ITwoFactorService", "QueryStatus"): query_status,
     ("POST", "ITwoFactorService", "QueryTime"): query_time,
 }
 

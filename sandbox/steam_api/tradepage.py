@@ -47,7 +47,7 @@ def _lock(call: Call, account: Account) -> str | None:
         return NEW_DEVICE
     if call.now < account.trade_locked_until:
         when = time.strftime("%b %d, %Y", time.gmtime(account.trade_locked_until))
-        return f"You have recently reversed a trade. You will be unable to trade until {when}."
+        return f"You have recently reversed a trade, or called off a held one. You will be unable to trade until {when}."
     return None
 
 
@@ -99,7 +99,7 @@ def _trade_page(
         "g_rgCurrentTradeStatus": status,
         "g_strYourPersonaName": account.name,
         "g_strTradePartnerPersonaName": partner.name,
-        "g_bTradePartnerProbation": False,
+        "g_bTradePartnerProbation": partner.probation,
         "g_daysMyEscrow": days[0],
         "g_daysTheirEscrow": days[1],
         "g_daysBothEscrow": max(days),

@@ -61,7 +61,7 @@ def level(call: Call) -> Answer:
 
 
 def bans(call: Call) -> Answer:
-    """GetPlayerBans: the one method without the `response` envelope; an item of `EconomyBan` is "none" or "banned"."""
+    """GetPlayerBans: the one method without the `response` envelope; `EconomyBan` is "none", "probation" or "banned"."""
     refusal = _refusal(call)
     if refusal is not None:
         return refusal
@@ -69,15 +69,21 @@ def bans(call: Call) -> Answer:
         {
             "SteamId": str(account.steam_id),
             "CommunityBanned": False,
-            "VACBanned": False,
-            "NumberOfVACBans": 0,
+            "VACBanned": account.vac_banned,
+            "NumberOfVACBans": int(account.vac_banned),
             "DaysSinceLastBan": 0,
             "NumberOfGameBans": 0,
-            "EconomyBan": "banned" if call.world.is_banned(account, call.now) else "none",
+            "EconomyBan": _economy_ban(call, account),
         }
         for account in _asked(call)
     ]
     return as_json({"players": players})
+
+
+def _economy_ban(call: Call, account: Account) -> str:
+    if call.world.is_banned(account, call.now):
+        return "banned"
+    return "probation" if account.probation else "none"
 
 
 def friends(call: Call) -> Answer:

@@ -12,7 +12,11 @@ from sandbox.offers import AssetRef, Offer
 from sandbox.settings import SandboxSettings
 from sandbox.world import World
 
-INSPECT = {"link": "steam://run/730//+csgo_econ_action_preview%20%propid:6%", "name": "Inspect in Game..."}
+INSPECT_LINKS = {
+    "payload": "steam://run/730//+csgo_econ_action_preview%20%propid:6%",
+    "classic": "steam://rungame/730/76561202255233023/+csgo_econ_action_preview%20S%owner_steamid%A%assetid%D{number}",
+}
+"""The form of 2026, which leads to property 6 of the asset, and the one before."""
 
 
 def description(
@@ -32,7 +36,7 @@ def description(
         "descriptions": _lines(kind),
         "owner_descriptions": [{"type": "html", "value": " "}],
         "tradable": int(tradable),
-        "actions": [] if kind.commodity or kind.app_id != CS2 else [INSPECT],
+        "actions": [] if kind.commodity or kind.app_id != CS2 else [_inspect(world, ref)],
         "name": kind.name,
         "name_color": {"strange": "CF6A32", "unusual": "8650AC", "tournament": "FFD700"}.get(kind.quality, "D2D2D2"),
         "type": kind.type_line,
@@ -52,6 +56,11 @@ def description(
         if owner_view:
             content["owner_descriptions"] = [_protection_line(ref.protected_until, bbcode)]
     return content
+
+
+def _inspect(world: World, ref: AssetRef | Item) -> dict[str, str]:
+    link = INSPECT_LINKS[world.settings.inspect_links].format(number=10**15 + ref.kind.classid)
+    return {"link": link, "name": "Inspect in Game..."}
 
 
 def _protection_line(until: int, bbcode: bool) -> dict[str, Any]:
@@ -170,6 +179,9 @@ def offer(world: World, offer: Offer, viewer: int) -> dict[str, Any]:
     }
     if offer.tradeid is not None:
         content["tradeid"] = str(offer.tradeid)
+    made = world.exchanges.get(offer.tradeid or 0)
+    if made is not None and made.time_settlement and world.settings.offers_tell_settlement:
+        content |= {"delay_settlement": True, "settlement_date": made.time_settlement}
     return content
 
 

@@ -150,7 +150,7 @@ async def renew(world: World) -> None:
     assert abs(signer.time_offset) < 200
 
 
-@step("account: trade protection, trade URL, API key, wallet")
+@step("account: trade protection, trade URL, API key, wallet, privacy")
 async def account(world: World) -> None:
     assert world.client.confirmations is not None
     await world.client.trade.acknowledge_rules()
@@ -159,6 +159,10 @@ async def account(world: World) -> None:
     await world.client.state.actualize()
     assert (world.client.trade.token, world.client.state.web_api_key) == (me["trade_token"], world.bot["api_key"])
     assert await world.client.trade.generate_new_token() != me["trade_token"]
+    await world.client.profile.make_private()
+    assert world.control("GET", f"/control/accounts/{world.bot['steam_id']}")["private"]
+    await world.client.setup()
+    assert not world.control("GET", f"/control/accounts/{world.bot['steam_id']}")["private"]
 
 
 @step("inventories: own, another's, and the partner's of a trade URL")
