@@ -43,6 +43,8 @@ LONGEST_WAIT_S = 1.0
 TIMEOUT_STOP_S = 120.0  # TimeoutStopSec in config/systemd/fleet-group@.service
 ASSET_BYTES = 40  # one asset id or one small trade in a request's JSON
 BODY_MAX_BYTES = 16 * 1024 * 1024
+PROXIES_MAX = 65536  # addresses of one network of proxies; those of a large CDN have fewer
+FILES_MAX = 65536  # LimitNOFILE in config/systemd/fleet-balancer@.service
 OTHER_VARIABLES = frozenset(
     {"FLEET_CONFIG", "FLEET_VAULT_KEY", "FLEET_VENV", "FLEET_REDIS_SERVER", "FLEET_TEST_DATABASE_URL", "FLEET_BENCH_REDIS"}
 )
@@ -81,8 +83,8 @@ def parts_of(told: Mapping[str, Any]) -> frozenset[Part]:
 
 def find(settings: Settings, parts: frozenset[Part], facts: Facts | None) -> list[Finding]:
     """Everything, in no order. Without ``facts`` only what the settings themselves tell."""
-    checks: list[Callable[[Settings], Findings]] = [_redis, _orders, _clock]
-    checks += [_database, _addresses, _sign_in, _limits, _trades, _requests] if BALANCER in parts else []
+    checks: list[Callable[[Settings], Findings]] = [_redis, _orders, _process]
+    checks += [_database, _addresses, _proxies, _http, _sign_in, _limits, _trades, _requests] if BALANCER in parts else []
     checks += [_group, _steam, _pace] if HOST in parts else []
     checks += [_both] if parts == {BALANCER, HOST} else []
     found = [each for check in checks for each in check(settings)]
@@ -194,8 +196,35 @@ def _listening(host: str, scheme: str) -> Findings:
         yield error("balancer.host", text, "listen on 127.0.0.1 behind a TLS proxy, and write https:// in site_url")
     else:
         text = f"{shown} is reached past the TLS proxy too, over plain HTTP"
-        do = "listen on 127.0.0.1; or, with the proxy on another machine, let only that one in by a firewall"
+        do = "listen on 127.0.0.1; or, with the proxy on another machine, let only that one in and name it in trusted_proxies"
         yield warning("balancer.host", text, do)
+
+
+def _proxies(settings: Settings) -> Findings:
+    for network in settings.balancer.trusted_proxies:
+        each = ipaddress.ip_network(network, strict=False)
+        if not each.is_private and each.num_addresses > PROXIES_MAX:
+            text = f"{network} is a large part of the world: anybody in it can say that a request is another's"
+            yield error("balancer.trusted_proxies", text, "name the proxies' own addresses only")
+
+
+def _http(settings: Settings) -> Findings:
+    http = settings.http
+    for key in ("head_s", "body_s", "unread_s"):
+        if getattr(http, key) > 120:
+            text = "whoever opens connections and says nothing keeps places that others need"
+            yield warning(f"http.{key}", text, "leave it out")
+    if http.idle_s < 60:
+        text = "proxies keep a connection for 60 s: a request on one that was just closed fails"
+        yield warning("http.idle_s", text, "write 75")
+    if http.linger_s > 30:
+        yield warning("http.linger_s", "refused senders keep a place for long", "write 2")
+    if http.connections_per_address_max > http.connections_max:
+        text = "one address can take every connection there is"
+        yield warning("http.connections_per_address_max", text, "write 100", "http.connections_max")
+    if http.connections_max > FILES_MAX:
+        text = f"a process may hold {FILES_MAX} files and connections (LimitNOFILE of the unit)"
+        yield warning("http.connections_max", text, "write 2000")
 
 
 def _sign_in(settings: Settings) -> Findings:
@@ -247,6 +276,7 @@ def _limits(settings: Settings) -> Findings:
     if limits.offers_per_partner_max >= limits.offers_per_bot_max:
         text, do = "one player can take all open offers of a bot", "make it much less than offers_per_bot_max"
         yield warning("limits.offers_per_partner_max", text, do, "limits.offers_per_bot_max")
+    yield from _shares(settings)
     if limits.item_value_min_cents == 0:
         yield warning("limits.item_value_min_cents", "items without any worth are taken and fill the bots", "write 1 or more")
     if limits.approval_above_cents and not limits.approval_window_s:
@@ -264,8 +294,40 @@ def _limits(settings: Settings) -> Findings:
         yield warning("balancer.bad_keys_forget_s", "whoever tries API keys is hardly held up", "write 300")
 
 
+def _shares(settings: Settings) -> Findings:
+    limits = settings.limits
+    if limits.offers_kept_for_withdrawals == 0:
+        text = "deposits that nobody answers can take every open offer, and no withdrawal goes out"
+        yield warning("limits.offers_kept_for_withdrawals", text, "write 5")
+    for key, most in (
+        ("offers_per_player_max", "offers_per_bot_max"),
+        ("pending_deposits_per_player_max", "offers_per_bot_max"),
+        ("pending_items_per_player_max", "bot_items_max"),
+        ("client_withdrawals_max", "fleet_withdrawals_max"),
+        ("client_withdrawals_cents_max", "fleet_withdrawals_cents_max"),
+    ):
+        if getattr(limits, key) > getattr(limits, most) > 0:
+            text = f"it is more than {most}, so it holds nobody up"
+            yield warning(f"limits.{key}", text, f"make it less than {most}", f"limits.{most}")
+    maxima = ("client_withdrawals_max", "client_withdrawals_cents_max", "fleet_withdrawals_max", "fleet_withdrawals_cents_max")
+    if limits.withdrawals_window_s < 60 and any(getattr(limits, key) for key in maxima):
+        text = "what goes out within so short a time is never much: the limits hold nobody up"
+        yield warning("limits.withdrawals_window_s", text, "write 3600", *(f"limits.{key}" for key in maxima))
+    if limits.waiting_withdrawals_per_player_max > 1000:
+        yield warning("limits.waiting_withdrawals_per_player_max", "one player's line keeps others waiting", "write 30")
+    if limits.pending_items_per_player_max > limits.inventory_limit:
+        text = "it is more than inventory_limit, so it holds nobody up"
+        yield warning("limits.pending_items_per_player_max", text, "make it at most inventory_limit", "limits.inventory_limit")
+
+
 def _trades(settings: Settings) -> Findings:
     trades = settings.trades
+    if trades.offer_timeout_min_s > trades.offer_timeout_s:
+        text = "the shortest time for an answer is longer than the usual one"
+        yield error("trades.offer_timeout_min_s", text, "make it less than offer_timeout_s", "trades.offer_timeout_s")
+    elif trades.offer_timeout_min_s < 60 and is_real(settings):
+        text = "a player has to find the phone within it, after offers that were left unanswered"
+        yield warning("trades.offer_timeout_min_s", text, "write 300")
     if trades.offer_timeout_s > trades.token_lifetime_s:
         text = f"offers outlive their token of {trades.token_lifetime_s:g} s: players could not check them any more"
         yield error("trades.offer_timeout_s", text, "make it at most token_lifetime_s", "trades.token_lifetime_s")
@@ -412,7 +474,9 @@ def _pace(settings: Settings) -> Findings:
             yield warning(f"pace.{key}", text, f"write {least:g} or more, or leave it out")
 
 
-def _clock(settings: Settings) -> Findings:
+def _process(settings: Settings) -> Findings:
+    if settings.log.level == "debug" and is_real(settings):
+        yield warning("log.level", "a line for each call of each bot fills a disk within days", "write info")
     if settings.clock.offset_s:
         text = "this process takes the time for another one: tokens, leases and Guard codes are wrong"
         yield error("clock.offset_s", text, "leave it out; only tests set it")
