@@ -214,7 +214,7 @@ ROWS = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.postgresql
 @pytest.mark.timeout(1200)
 def test_a_tiny_run_prints_every_row() -> None:

@@ -36,7 +36,32 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, output, errors
 
 
-@pytest.mark.slow
+# A stand-in for uv: it makes the environment and takes a moment for each installation, of which it keeps count.
+QUICK_UV = """#!/bin/sh
+for last; do :; done
+case "$1" in
+venv) exec {python} -m venv --without-pip "$last" ;;
+pip) echo "$@" >> {log}; sleep 0.2 ;;
+esac
+"""
+
+
+def test_two_starts_at_once_set_up_once_and_the_next_one_is_quiet(tmp_path: Path) -> None:
+    """The real thing, with real packages, is below."""
+    (tmp_path / "uv").write_text(QUICK_UV.format(python=sys.executable, log=tmp_path / "log"))
+    (tmp_path / "uv").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    outcomes = [finish(process) for process in [start(tmp_path / "venv", "base", **path) for _ in range(3)]]
+    assert [code for code, _, _ in outcomes] == [0, 0, 0], outcomes
+    assert sorted(errors.count("setting up") for _, _, errors in outcomes) == [0, 0, 1]
+    installed = (tmp_path / "log").read_text().splitlines()
+    assert len(installed) == 2 + len(bootstrap.projects())
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "venv").rglob("*")}
+    assert finish(start(tmp_path / "venv", "base", **path)) == (0, "", "")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "venv").rglob("*")} == before
+
+
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_two_first_starts_set_up_once_and_later_ones_are_quick_and_quiet(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
