@@ -169,6 +169,12 @@ class Database:
         with self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that only reads and holds up nobody, in this thread, for the command line."""
+        with self._reader.connect() as connection:
+            yield connection
+
     def close(self) -> None:
         """Finish what was begun, then close every connection."""
         if self._writer is not None:

@@ -25,6 +25,7 @@ from balancer.models import deposits, events, tokens, trade_items, trades, users
 from shared.clock import from_unix
 from shared.domain.status import (
     ENDED_UNMOVED,
+    FINAL,
     LIVE,
     DepositStatus,
     Direction,
@@ -319,6 +320,8 @@ def _trade_values(
         }
         if event is E.ORDER_DROPPED and trade.held_at is not None:
             values |= _back_in_line(trade, now)
+    if to in FINAL:  # nothing is sent any more: where to is nobody's business
+        values |= {"trade_url_sealed": "", "message": ""}
     if trade.held_at is not None and (to is S.QUEUED or to not in LIVE):
         values |= {"held_at": None}
     if event is E.TRY_LATER or to in ENDED_UNMOVED or to is S.REVERSED:

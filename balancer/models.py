@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from balancer.custody_audit import Verdict
-from shared.domain.status import BotMode, DepositStatus, Direction, TradeStatus
+from shared.domain.status import FINAL, BotMode, DepositStatus, Direction, TradeStatus
 
 HOUSE = "house"
 
@@ -199,7 +199,7 @@ trades = Table(
     Column("status", Text, nullable=False),
     Column("user_id", Text, ForeignKey("users.user_id"), nullable=False),
     Column("partner", BigInteger, nullable=False),
-    Column("trade_url_sealed", Text, nullable=False),
+    Column("trade_url_sealed", Text, nullable=False),  # empty when the trade is over
     Column("color", Text, nullable=False),
     Column("bot_id", Integer, nullable=False),
     Column("offer_id", Text),
@@ -240,6 +240,9 @@ trades = Table(
     Index("ix_trades_waits", "next_try_at", **_partial("waits_for IS NOT NULL")),
     Index("ix_trades_offer_id", "offer_id", **_partial("offer_id IS NOT NULL")),
     Index("ix_trades_user_id", "user_id", "trade_id"),
+    Index(
+        "ix_trades_url_kept", "trade_id", **_partial(f"status IN ({_listed(*FINAL)}) AND trade_url_sealed <> ''")
+    ),  # none but those that ended under a release that did not wipe them
     Index("ix_trades_gone_out", "begun_at", **_partial(f"direction = '{Direction.WITHDRAW.value}' AND begun_at IS NOT NULL")),
     Index("ix_trades_verified", "partner", "verified_at", **_partial("verified_at IS NOT NULL")),
 )

@@ -1,13 +1,18 @@
-"""Removing what is over for good, and raising an alarm about what should be over and is not."""
+"""Removing what is over for good, and raising an alarm about what should be over and is not.
+
+Each table has a time for which its rows are kept (`[retention]`, and for deposits `[trades] purge_after_s`). What is removed is
+removed in batches, a bounded number of them at a time, so that a table that has grown for years stops nobody.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, true, tuple_, update
 
-from balancer import alarms, journal
+from balancer import alarms, journal, retention
 from balancer.context import Context
 from balancer.models import alarms as raised_before
 from balancer.models import deposits, idempotency, nonces, sessions, tokens, trade_items, trades
@@ -18,31 +23,67 @@ logger = log.get(__name__)
 
 WHO = "sweep"
 BATCH_MAX = 1000
+BATCHES_MAX = 100
 ALARM = "pending_too_long"
 
 
 async def purge(ctx: Context) -> int:
-    """Remove final deposits a week after the last change and the settlement of their trades, and other rows that are over.
+    """Remove final deposits a week after the last change and the settlement of their trades, and every other row in its time.
 
-    Returns how many deposits; the feed says which. Trades and events stay.
+    Returns how many deposits; the feed says which.
     """
     now, settings = ctx.clock.now(), ctx.settings
-    before = now - timedelta(seconds=settings.trades.purge_after_s)
+    kept = settings.retention
     # The token of a withdrawal that waits begins to live when its offer is made, which may be later than its end here.
     waits = exists().where(trades.c.trade_id == tokens.c.trade_id, trades.c.waits_for.is_not(None))
-    await ctx.db.run(_delete_old, tokens, (tokens.c.expires_at < before) & ~waits)
-    await ctx.db.run(_delete_old, sessions, sessions.c.expires_at < now)
-    await ctx.db.run(_delete_old, idempotency, idempotency.c.created_at < before)
     # A nonce is refused by its own age before it could be forgotten here.
-    await ctx.db.run(_delete_old, nonces, nonces.c.seen_at < now - timedelta(seconds=2 * settings.openid.nonce_max_age_s))
+    nonces_before = now - timedelta(seconds=2 * settings.openid.nonce_max_age_s)
+    for table, column, before, other in (
+        (sessions, sessions.c.expires_at, now, true()),
+        (nonces, nonces.c.seen_at, nonces_before, true()),
+        (tokens, tokens.c.expires_at, _days_ago(now, kept.tokens_days), ~waits),
+        (idempotency, idempotency.c.created_at, _days_ago(now, kept.idempotency_days), true()),
+        (raised_before, raised_before.c.raised_at, _days_ago(now, kept.alarms_days), true()),
+    ):
+        if before is not None:
+            await _in_batches(ctx, _delete_old, table, and_(column < before, other))
+    removed = await _in_batches(ctx, _purge_deposits, now - timedelta(seconds=settings.trades.purge_after_s), now)
+    await _in_batches(ctx, retention.wipe_trade_urls)
+    gone = {
+        "trades": await _old(ctx, retention.purge_trades, kept.trades_days),
+        "events": await _old(ctx, retention.purge_events, kept.events_days),
+        "users": await _old(ctx, retention.purge_users, kept.users_days),
+    }
+    if any(gone.values()):
+        await ctx.db.run(journal.append, [journal.event_row("rows_purged", gone, WHO, now)])
+    return removed
+
+
+def _days_ago(now: datetime, days: float) -> datetime | None:
+    """``None``: kept for ever."""
+    return now - timedelta(days=days) if days else None
+
+
+async def _old(ctx: Context, remove: Callable[[Connection, datetime], int], days: float) -> int:
+    before = _days_ago(ctx.clock.now(), days)
+    return 0 if before is None else await _in_batches(ctx, remove, before)
+
+
+async def _in_batches(ctx: Context, remove: Callable[..., int], *args: Any) -> int:
+    """Batches until nothing is left, or for this time enough. Returns how many rows."""
     removed = 0
-    while batch := await ctx.db.run(_purge_deposits, before, now):
+    for _ in range(BATCHES_MAX):
+        batch = await ctx.db.run(remove, *args)
+        if not batch:
+            break
         removed += batch
     return removed
 
 
-def _delete_old(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
-    return connection.execute(delete(table).where(condition)).rowcount
+def _delete_old(connection: Connection, table: Table, old: ColumnElement[bool]) -> int:
+    key = tuple_(*table.primary_key.columns)
+    batch = select(*table.primary_key.columns).where(old).limit(BATCH_MAX)
+    return connection.execute(delete(table).where(key.in_(batch))).rowcount
 
 
 def _purge_deposits(connection: Connection, before: datetime, now: datetime) -> int:

@@ -103,5 +103,8 @@ def watched_trade(ctx: Context, trade: Row[Any], moved: orders.Moved, *, with_tr
         status=trade.status,
         give=moved.give,
         take=moved.take,
-        trade_token=orders.open_trade_token(ctx, trade.trade_id, trade.trade_url_sealed) if with_trade_token else None,
+        # Of a trade that is over it is not kept.
+        trade_token=orders.open_trade_token(ctx, trade.trade_id, trade.trade_url_sealed)
+        if with_trade_token and trade.trade_url_sealed
+        else None,
     )

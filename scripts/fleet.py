@@ -29,6 +29,7 @@ COMMANDS = {
     "trades": "The story of one trade; an operator's word about a doubt, a frozen item or a blocked player.",
     "vault": "The key of this host's vault: change it, check that everything opens.",
     "up": "Run all parts on this machine until Ctrl-C.",
+    "users": "What is kept of a person, and forgetting it.",
 }
 
 

@@ -31,6 +31,7 @@ from shared.settings_text import Place, Written, merge, parse, unknown
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
 Some = Annotated[float, Field(gt=0, le=366 * 86400)]
+Days = Annotated[float, Field(ge=0, le=36_500)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
 VERIFY_PATH = "/verify/"
@@ -191,6 +192,17 @@ class TradeSettings(_Section):
     sweep_s: Some
 
 
+class RetentionSettings(_Section):
+    """How long rows are kept; 0: for ever."""
+
+    tokens_days: Days
+    idempotency_days: Days
+    alarms_days: Days
+    trades_days: Days
+    events_days: Days
+    users_days: Days
+
+
 class OpenIdSettings(_Section):
     endpoint: Annotated[str, Field(pattern=r"^https?://")]
     identity_prefix: Annotated[str, Field(pattern=r"^https?://.*/$")]
@@ -257,6 +269,7 @@ class Settings(_Section):
     http: HttpSettings
     limits: LimitSettings
     trades: TradeSettings
+    retention: RetentionSettings
     openid: OpenIdSettings
     group: GroupSettings
     steam: SteamSettings

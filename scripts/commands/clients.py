@@ -105,8 +105,8 @@ def revoke(app: App, name: str | None, key_stdin: bool) -> None:
 
 
 @contextmanager
-def _opened(app: App) -> Iterator[tuple[Connection, MasterKey]]:
-    """One transaction on the migrated database, and the key that API keys are hashed with."""
+def _opened(app: App, *, only_reads: bool = False) -> Iterator[tuple[Connection, MasterKey]]:
+    """One transaction on the migrated database, and the key that API keys are hashed with. Reading alone holds up nobody."""
     from balancer import migrate
     from balancer.db import Database
     from shared import log
@@ -118,7 +118,7 @@ def _opened(app: App) -> Iterator[tuple[Connection, MasterKey]]:
     migrate.upgrade(settings.database.url)
     database = Database(settings.database)
     try:
-        with database.transaction() as connection:
+        with database.reading() if only_reads else database.transaction() as connection:
             yield connection, master
     finally:
         database.close()

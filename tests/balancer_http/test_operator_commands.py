@@ -124,6 +124,22 @@ async def test_switches_are_turned_and_shown(world: World, tmp_path: Path) -> No
     assert [row.kind for row in world.events()] == ["paused", "resumed"] * 2
 
 
+async def test_a_person_is_shown_and_forgotten(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    [trade_id] = await world.deposit(1)
+    refused = fleet(config, "users", "forget", "user-1", "--yes")
+    assert refused.exit_code == 1 and "trades under way" in refused.output
+    await world.tell(trade_id, "offer_declined", offer_id="77", state=7)
+    kept = json.loads(fleet(config, "users", "export", "user-1").stdout)
+    assert [row["trade_id"] for row in kept["trades"]] == [trade_id]
+    assert fleet(config, "users", "forget", "user-1").exit_code == 1  # nobody says yes
+    done = fleet(config, "users", "forget", kept["user"]["steam_id"], "--yes")
+    assert done.exit_code == 0 and "1 trades, 1 items" in done.stdout
+    gone = fleet(config, "users", "export", "user-1")
+    assert gone.exit_code == 1 and "user-1" in gone.output
+    assert world.trade(trade_id).user_id.startswith("forgotten-")
+
+
 async def test_backup_and_restore_leave_open_trades_in_doubt(world: World, tmp_path: Path) -> None:
     config, copy = tmp_path / "fleet.toml", tmp_path / "copy.db"
     [trade_id] = await world.deposit(1)

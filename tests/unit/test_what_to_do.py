@@ -52,6 +52,8 @@ def _command(typed: str, *needs: str) -> Command:
 
 BOOKS = ("settings", "master", "database")
 EVERY = [
+    _command("users export user-1", *BOOKS),
+    _command("users forget user-1 --yes", *BOOKS),
     _command("approvals list", *BOOKS),
     _command("approvals approve trd_x", *BOOKS),
     _command("approvals reject trd_x", *BOOKS),
