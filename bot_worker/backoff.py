@@ -7,6 +7,7 @@ hourly; a throttle holds all sign-ins of the address for the time that the pace 
 from __future__ import annotations
 
 from shared.errors import SteamError, SteamRefused, SteamThrottled
+from shared.trouble import place_of
 
 # Seconds before the second try, the third, …; the last one repeats. Times PaceSettings.retry_s.
 THROTTLED = (1500.0,)
@@ -24,6 +25,9 @@ ACTIONS: dict[str, str] = {
     "steam_maintenance": "wait; Steam is in maintenance, it is tried again",
 }
 _WAIT = "wait; it is tried again"
+# What nobody expected: seconds before the second try, the third, …; the last one repeats.
+UNEXPECTED = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
+INTERNAL = "internal_error"
 
 
 def sign_in_pause(error: SteamError, failures: int, retry_s: float) -> float:
@@ -41,3 +45,13 @@ def sign_in_action(error: SteamError) -> str:
     if isinstance(error, SteamRefused) and error.reason:
         return error.reason
     return ACTIONS.get(error.error_code, _WAIT)
+
+
+def unexpected_pause(failures: int, retry_s: float) -> float:
+    """Seconds to wait after the ``failures``-th exception in a row (from 1 on) that nobody expected."""
+    return UNEXPECTED[min(failures, len(UNEXPECTED)) - 1] * retry_s
+
+
+def unexpected_action(error: BaseException) -> str:
+    """What to say of it: its type and place."""
+    return f"{place_of(error)}: this is a mistake of ours; it is tried again, this host's log has it in full"

@@ -243,7 +243,10 @@ class Group:
                 for child in self._children
             ],
         }
-        private_files.replace(self._status_dir / f"group-{self.name}.json", json.dumps(status) + "\n", mode=0o644)
+        try:
+            private_files.replace(self._status_dir / f"group-{self.name}.json", json.dumps(status) + "\n", mode=0o644)
+        except OSError as error:  # a full disk must not end ten workers
+            _log.warning("status_not_written", error=error.strerror)
 
 
 def _become_worker(settings: Settings, bot: str, run: str, parent: int) -> None:

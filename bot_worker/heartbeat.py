@@ -73,7 +73,7 @@ class Beats:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self.beat()
+        self._beat_or_say()
 
     def nudge(self) -> None:
         """Something important changed: beat now."""
@@ -81,9 +81,16 @@ class Beats:
 
     def _run(self) -> None:
         while not self._closing:
-            self.beat()
+            self._beat_or_say()
             self._wake.wait(self._every_s)
             self._wake.clear()
+
+    def _beat_or_say(self) -> None:
+        """The lease must be kept whatever goes wrong beside it."""
+        try:
+            self.beat()
+        except Exception:
+            _log.exception("heartbeat_failed")
 
     def beat(self) -> None:
         """One heartbeat: lease, word to the balancer, status file."""
@@ -99,8 +106,14 @@ class Beats:
             # Without Redis no order comes and no send can be claimed, so nothing is wrong yet.
             _log.warning("heartbeat_failed", error=type(error).__name__)
         if self._status_file is not None:
-            text = json.dumps(self._status()) + "\n"
-            private_files.replace(self._status_file, text, mode=0o644, durable=False)
+            self._write(self._status_file)
+
+    def _write(self, path: Path) -> None:
+        """A full disk must not cost the lease."""
+        try:
+            private_files.replace(path, json.dumps(self._status()) + "\n", mode=0o644, durable=False)
+        except OSError as error:
+            _log.warning("status_not_written", error=error.strerror)
 
     def _keep_lease(self) -> None:
         if self._lease.take():
@@ -171,3 +184,9 @@ class Beats:
             "throttled": self._observer.throttled,
             "at_ms": self._clock.now_ms(),
         }
+
+
+def status_file(folder: Path, bot: str) -> Path:
+    """Where a worker under a supervisor writes its status."""
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return folder / f"{bot}.json"

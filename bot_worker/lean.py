@@ -94,6 +94,12 @@ class OrderWorker(SimpleWorker):
         except LeaseLost:
             self._give_back(job_id)
             raise
+        except redis.RedisError:
+            raise
+        except Exception:
+            # It would fail again; a send that was begun has its marker, so its trade ends in doubt.
+            _log.exception("job_failed")
+            self._refuse("internal")
         self._done(job_id)
         return True
 

@@ -1,7 +1,7 @@
 """The one function that may be ordered: it opens an order, checks it, and calls the function of its kind.
 
 Whatever happens, the balancer hears of it: each order ends in one of the reports that `shared.messages` lists, and nothing of a
-text that does not open is repeated.
+text that does not open is repeated. An exception that nobody expected is told with its type and place, and ends nothing else.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from bot_worker.lease import LeaseLost
 from bot_worker.reporting import Tell
 from shared import log, wire
 from shared.domain.status import TradeEvent
-from shared.errors import NotSignedIn, OrderRefused, SteamError
+from shared.errors import NotSignedIn, OrderRefused, SteamError, SteamUnavailable
 from shared.messages import Order
 from shared.sealing import SealBroken
+from shared.trouble import place_of
+
+INTERNAL = "internal"
 
 HANDLERS: dict[str, Callable[[Bot, Order, Tell], None]] = {
     "send": send.send,
@@ -89,10 +92,10 @@ def _send(bot: Bot, order: Order, tell: Tell) -> None:
         send.send(bot, order, tell)
     except (LeaseLost, redis.RedisError):
         raise
-    except Exception:
+    except Exception as error:
         # A mistake of ours, perhaps after the offer was made: in doubt is always safe.
         _log.exception("answer_lost")
-        tell(TradeEvent.ANSWER_LOST, reason="internal")
+        tell(TradeEvent.ANSWER_LOST, reason=INTERNAL, error=place_of(error))
 
 
 def _attempt(bot: Bot, order: Order, tell: Tell) -> None:
@@ -113,14 +116,17 @@ def _attempt(bot: Bot, order: Order, tell: Tell) -> None:
             _failed(tell, order, error.error_code, retryable=error.retryable)
     except (LeaseLost, redis.RedisError):
         raise
-    except Exception:
+    except Exception as error:
         # A mistake of ours must not take the bot out of service; it is told and logged in full.
         _log.exception("order_failed")
-        _failed(tell, order, "internal", retryable=False)
+        _failed(tell, order, INTERNAL, retryable=False, error=place_of(error))
+        if order.kind == "inventory":
+            # Somebody waits for this one.
+            inventory.failed(order, tell, SteamUnavailable("the inventory was not read", code=INTERNAL))
 
 
-def _failed(tell: Tell, order: Order, reason: str, *, retryable: bool) -> None:
+def _failed(tell: Tell, order: Order, reason: str, *, retryable: bool, **more: str) -> None:
     if order.kind == "look":  # nothing that an operator has to know
         verify_look.failed(tell, reason)
         return
-    tell("order_failed", kind=order.kind, reason=reason, retryable=retryable)
+    tell("order_failed", kind=order.kind, reason=reason, retryable=retryable, **more)

@@ -115,6 +115,15 @@ class Vault:
         names = needed | ({"proxy"} & entry.keys())
         return Account(bot, **{name: self._unseal(bot, name, entry[name]).decode() for name in names})
 
+    def steam_id(self, bot: str) -> str:
+        """The account's id alone; empty if there is none.
+
+        Raises:
+            VaultError: it does not open.
+        """
+        sealed = self._entry(bot).get("steam_id")
+        return "" if sealed is None else self._unseal(bot, "steam_id", sealed).decode()
+
     def has_account(self, bot: str) -> bool:
         return "password" in self._read().get(bot, {})
 
@@ -133,10 +142,19 @@ class Vault:
         return BotKeys.from_json(json.loads(self._unseal(bot, _KEYS_FIELD, entry[_KEYS_FIELD])))
 
     def put(self, accounts: Iterable[Account]) -> None:
-        """Add or replace credentials; all of them or none. What else an entry holds stays."""
+        """Add or replace credentials; all of them or none. What else an entry holds stays.
+
+        The session of another account is forgotten: its refresh token would sign that one in.
+        """
+        accounts = list(accounts)
         with self._writing() as entries:
             for account in accounts:
                 entry = entries.setdefault(account.bot, {})
+                if (
+                    "steam_id" in entry
+                    and self._unseal(account.bot, "steam_id", entry["steam_id"]).decode() != account.steam_id
+                ):
+                    self._session_file(account.bot).unlink(missing_ok=True)
                 for name, value in asdict(account).items():
                     if name != "bot":
                         entry[name] = self._seal(account.bot, name, value.encode())

@@ -5,17 +5,16 @@ from __future__ import annotations
 import signal
 import threading
 import uuid
-from pathlib import Path
 from types import FrameType
 
 import redis
 import structlog
 
-from bot_worker import memory, orders, send
+from bot_worker import backoff, broken, memory, orders, send
 from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.bot import Bot, Health
-from bot_worker.credentials import egress_of
-from bot_worker.heartbeat import Beats
+from bot_worker.credentials import check_account, egress_of
+from bot_worker.heartbeat import Beats, status_file
 from bot_worker.lean import OrderWorker, put_back, put_right
 from bot_worker.lease import Lease, LeaseLost
 from bot_worker.reporting import Reporter
@@ -44,7 +43,7 @@ def new_run(bot: str) -> str:
 def main(settings: Settings, bot: str, run: str, parent: int | None = None) -> int:
     """Run one bot until SIGTERM, SIGINT, a lost lease or the end of process ``parent``. The exit status.
 
-    0: told to stop. 1: it cannot run. 3: another worker has the bot.
+    0: told to stop. 3: another worker has the bot. What keeps it from starting is told, and tried again.
     """
     stop = threading.Event()
 
@@ -55,12 +54,22 @@ def main(settings: Settings, bot: str, run: str, parent: int | None = None) -> i
     signal.signal(signal.SIGINT, on_signal)
     quiet_libraries()
     structlog.contextvars.bind_contextvars(bot=bot)
-    try:
-        worker = Worker(settings, bot, run, stop, parent=parent)
-    except VaultError as error:
-        _log.error("cannot_start", reason=error.detail)
-        return 1
-    return worker.run()
+    return work(settings, bot, run, stop, parent)
+
+
+def work(settings: Settings, bot: str, run: str, stop: threading.Event, parent: int | None = None) -> int:
+    """As `main`, until ``stop`` is set."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            worker = Worker(settings, bot, run, stop, parent=parent)
+        except Exception as error:
+            failures += 1
+            wait_s = backoff.unexpected_pause(failures, settings.pace.retry_s)
+            broken.say_why(settings, bot, run, stop, error, wait_s, parent)
+        else:
+            return worker.run()
+    return 0
 
 
 class Worker:
@@ -72,8 +81,10 @@ class Worker:
         if keys is None:
             raise VaultError(f"the vault has no keys of {name}; put them there with `fleet bots keys`")
         account = vault.account(name)
+        check_account(account)
         self._settings = settings
         self._stop = stop
+        self._failures = 0  # exceptions in a row that nobody expected
         # The queue is read with its own client: its blocking reads and the heartbeats must not share a timeout.
         self._client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
         self._queue_client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
@@ -113,7 +124,7 @@ class Worker:
             server_clock,
             stop,
             every_s=settings.group.heartbeat_s,
-            status_file=_status_file(settings.group.status_dir, name) if parent is not None else None,
+            status_file=status_file(settings.group.status_dir, name) if parent is not None else None,
             parent=parent,
         )
 
@@ -154,6 +165,8 @@ class Worker:
             except redis.RedisError as error:
                 self.bot.health.is_now("starting", "redis", "Redis cannot be reached")
                 _log.warning("redis_away", error=type(error).__name__)
+            except Exception as error:
+                self._unexpected(error)
             self._stop.wait(min(self._settings.group.lease_s / 5, REDIS_AGAIN_S))
         return False
 
@@ -191,6 +204,8 @@ class Worker:
             except redis.RedisError as error:
                 _log.warning("redis_away", error=type(error).__name__)
                 self._stop.wait(REDIS_AGAIN_S)
+            except Exception as error:
+                self._unexpected(error)
         return None
 
     def _work_queue(self, worker: OrderWorker) -> None:
@@ -200,6 +215,7 @@ class Worker:
             try:
                 self._know_server()
                 worked = worker.work_one()
+                self._as_expected()
                 if untidy and not worked:
                     memory.tidy()
                 untidy = worked
@@ -212,6 +228,26 @@ class Worker:
                 self.bot.reporter.was_away = True
                 if not self._stop.wait(REDIS_AGAIN_S):
                     self._deliver_again()
+            except Exception as error:
+                self._unexpected(error)
+
+    def _unexpected(self, error: Exception) -> None:
+        """An exception that nobody expected is told as trouble of this bot, with its type and place; then wait a while."""
+        self._failures += 1
+        _log.error("unexpected", again_s=self._pause_s(), exc_info=error)
+        self.bot.health.is_now("unhealthy", backoff.INTERNAL, backoff.unexpected_action(error))
+        self.beats.nudge()
+        self._stop.wait(self._pause_s())
+
+    def _pause_s(self) -> float:
+        return backoff.unexpected_pause(self._failures, self._settings.pace.retry_s)
+
+    def _as_expected(self) -> None:
+        """It goes on, so that trouble is over."""
+        self._failures = 0
+        if self.bot.health.reason == backoff.INTERNAL:
+            self.bot.health.is_now("online")
+            self.beats.nudge()
 
     def _know_server(self) -> None:
         """After Redis was away it may be another one. What is issued after this look was begun by nobody."""
@@ -251,6 +287,11 @@ class Worker:
                 _log.warning("redis_away", error=type(error).__name__)
                 self._stop.wait(REDIS_AGAIN_S)
                 continue
+            except Exception as error:
+                # Whatever Steam has sent: no exception in a sign-in ends the process, or it would start anew for ever.
+                self._unexpected(error)
+                continue
+            self._failures = 0
             self.bot.needs_sign_in = False
             health.is_now("online")
             self.beats.nudge()
@@ -268,8 +309,3 @@ class Worker:
             if error.error_code != UNREADABLE:
                 raise
             _log.error("items_not_counted", reason=error.reason)
-
-
-def _status_file(folder: Path, bot: str) -> Path:
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    return folder / f"{bot}.json"

@@ -59,6 +59,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from shared import strict
 from shared.domain.items import Asset
 from shared.domain.status import TradeEvent
 
@@ -98,6 +99,37 @@ OTHER_REPORTS = frozenset(
 
 NUMBER_MAX = 2**53
 REPORT_KINDS = frozenset(event.value for event in TradeEvent) | OTHER_REPORTS
+
+
+# Types of fields, as they stand below, by their names.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "str | None": (str, type(None)),
+    "int | None": (int, type(None)),
+}
+
+
+def _check_types(message: Any) -> None:
+    """Whether every field of a message, and of what it holds, has the type that it is declared with.
+
+    Raises:
+        TypeError: one has not.
+    """
+    for name, declared in message.__dataclass_fields__.items():
+        value, kinds = getattr(message, name), _TYPES.get(declared.type)
+        if kinds is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+            raise TypeError(f"{name} has another type")
+        for each in value if isinstance(value, list) else ():
+            if not isinstance(each, str) and not _is_message(each):
+                raise TypeError(f"{name} holds another type")
+        for each in filter(_is_message, value if isinstance(value, list) else (value,)):
+            _check_types(each)
+
+
+def _is_message(value: object) -> bool:
+    return hasattr(value, "__dataclass_fields__")
 
 
 def _assets(rows: list[dict[str, object]]) -> list[Asset]:
@@ -292,11 +324,15 @@ class Order:
         Raises:
             ValueError, KeyError, TypeError: it is not an order, or of a kind that is not on the list.
         """
-        data = json.loads(text)
+        data = strict.mapping(strict.parse_json(text, "order"), "order")
         kind = data["kind"]
         if kind not in PAYLOADS:
             raise ValueError("order of an unknown kind")
-        return cls(**{**data, "payload": PAYLOADS[kind].from_json(data["payload"])})
+        order = cls(**{**data, "payload": PAYLOADS[kind].from_json(data["payload"])})
+        _check_types(order)
+        if not all(abs(each) < NUMBER_MAX for each in (order.attempt, order.issued_at_ms, order.expires_at_ms)):
+            raise ValueError("a number of the order is too large")
+        return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +364,7 @@ class Report:
         Raises:
             ValueError, KeyError, TypeError: it is not a report, or of a kind that is not on the list.
         """
-        report = cls(**json.loads(text))
+        report = cls(**strict.mapping(strict.parse_json(text, "report"), "report"))
         if report.kind not in REPORT_KINDS:
             raise ValueError("report of an unknown kind")
         texts, maybe_texts = (report.bot, report.run, report.calls), (report.order_id, report.trade_id)
@@ -377,4 +413,4 @@ class Heartbeat:
 
     @classmethod
     def loads(cls, text: bytes) -> Heartbeat:
-        return cls(**json.loads(text))
+        return cls(**strict.mapping(strict.parse_json(text, "heartbeat"), "heartbeat"))

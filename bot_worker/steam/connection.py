@@ -20,7 +20,7 @@ from bot_worker.steam.sign_in import Tokens
 from bot_worker.vault import Account, SavedSession
 from shared import log
 from shared.clock import Clock
-from shared.errors import FleetError, NotSignedIn, SteamRefused, SteamThrottled, SteamUnavailable
+from shared.errors import FleetError, NotSignedIn, SteamRefused, SteamThrottled, SteamUnavailable, VaultError
 from shared.settings import Settings
 from shared.strict import BadShape
 from shared.trouble import place_of
@@ -133,7 +133,11 @@ class Connection:
     def _remember(self, **changed: Any) -> None:
         current = {"refresh_token": self._saved.refresh_token, "acknowledged": self._saved.acknowledged}
         self._saved = SavedSession(**{**current, **changed})
-        self._save(self._saved)
+        try:
+            self._save(self._saved)
+        except (OSError, VaultError) as error:
+            # The session is good all the same; the next start signs in with the password.
+            _log.error("session_not_saved", error=type(error).__name__)
 
     def _acknowledge_trade_protection(self) -> None:
         """Until this is done once, Steam refuses an account's confirmations (since July 2025; steampy#448)."""

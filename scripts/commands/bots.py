@@ -34,71 +34,124 @@ def _vault(app: App, *, create: bool = False) -> Vault:
 @click.option("--color", help="Color of the bots in maFiles; a CSV file names its bots itself.")
 @click.option("--first", type=click.IntRange(min=1), default=1, show_default=True, help="Number of the first maFile's bot.")
 @click.option("--passwords", type=File, help="CSV with the columns account_name and password; else they are asked for.")
+@click.option("--replace", is_flag=True, help="A bot that the vault knows may get another account.")
 @click.pass_obj
-def import_(app: App, files: tuple[Path, ...], color: str | None, first: int, passwords: Path | None) -> None:
-    """Take credentials from maFiles or CSV FILES into the vault. All of them or, if anything is wrong, none."""
+def import_(app: App, files: tuple[Path, ...], color: str | None, first: int, passwords: Path | None, replace: bool) -> None:
+    """Take credentials from maFiles or CSV FILES into the vault. All of them or, if anything is wrong, none.
+
+    maFiles are numbered in the natural order of their names, whatever order they are given in: bot_2 before bot_10.
+    """
     from bot_worker import credentials
     from shared.errors import VaultError
 
     try:
-        accounts = _read_all(files, color, first, passwords)
+        accounts = _read_all(files, color, first)
         vault = _vault(app, create=True)
-        known = [vault.account(bot) for bot in vault.bots() if vault.has_account(bot)]
+        known = {bot: vault.account(bot) for bot in sorted(vault.bots()) if vault.has_account(bot)}
         new = {account.bot for account in accounts}
-        credentials.check_together([*accounts, *(account for account in known if account.bot not in new)])
-        vault.put(accounts)
+        credentials.check_together([*accounts, *(account for bot, account in known.items() if bot not in new)])
+        _show_mapping(accounts, known)
+        _check_replaced(accounts, known, allowed=replace)
+        vault.put(_with_passwords(accounts, passwords))
     except VaultError as error:
         raise click.ClickException(error.detail) from None
-    click.echo(f"{len(accounts)} imported into {vault.path}: {', '.join(account.bot for account in accounts)}")
+    click.echo(f"{len(accounts)} imported into {vault.path}:")
+    for account in accounts:
+        click.echo(f"  {account.bot:12} {account.account_name} ({account.steam_id})")
 
 
-def _read_all(files: tuple[Path, ...], color: str | None, first: int, passwords: Path | None) -> list[Account]:
+def _show_mapping(accounts: list[Account], known: dict[str, Account]) -> None:
+    """Which bot is to be which account, and which one it is now."""
+    click.echo("to be imported:", err=True)
+    for account in accounts:
+        before = known.get(account.bot)
+        was = (
+            "new" if before is None else "known" if _same(before, account) else f"was {before.account_name} ({before.steam_id})"
+        )
+        click.echo(f"  {account.bot:12} {account.account_name} ({account.steam_id})  {was}", err=True)
+
+
+def _check_replaced(accounts: list[Account], known: dict[str, Account], *, allowed: bool) -> None:
+    """Another account under a known bot holds other items than the books say: only if somebody means it."""
+    from shared.errors import VaultError
+
+    other = [account.bot for account in accounts if account.bot in known and not _same(known[account.bot], account)]
+    if other and not allowed:
+        raise VaultError(f"another account for {', '.join(other)}: with --replace, if that is meant. Nothing was imported")
+
+
+def _same(one: Account, other: Account) -> bool:
+    return one.steam_id == other.steam_id
+
+
+def _read_all(files: tuple[Path, ...], color: str | None, first: int) -> list[Account]:
+    """Every account with its bot's name; those of maFiles still without a password. Each file is read before any fails."""
+    from functools import partial
+
     from bot_worker import credentials
     from shared.domain.ids import BotName, parse_color
     from shared.errors import VaultError
 
+    tables = [path for path in files if path.suffix.lower() == ".csv"]
+    ma_files = sorted((path for path in files if path not in tables), key=credentials.natural_order)
+    if ma_files and color is None:
+        raise click.UsageError("--color is needed to name the bots of maFiles")
+    try:
+        names = [str(BotName(parse_color(color or ""), first + number)) for number in range(len(ma_files))] if ma_files else []
+    except ValueError as error:
+        raise VaultError(str(error)) from None
+    readers = [partial(credentials.read_csv, path) for path in tables]
+    readers += [partial(_ma_file, path, bot) for path, bot in zip(ma_files, names, strict=True)]
+    found = credentials.all_or_none(readers)
+    return [account for accounts in found for account in accounts]
+
+
+def _ma_file(path: Path, bot: str) -> list[Account]:
+    from dataclasses import replace
+
+    from bot_worker import credentials
+
+    return [replace(credentials.read_ma_file(path), bot=bot)]
+
+
+def _with_passwords(accounts: list[Account], passwords: Path | None) -> list[Account]:
+    """The same with every password; those that are missing are looked up, or asked for."""
+    from dataclasses import replace
+    from functools import partial
+
+    from bot_worker import credentials
+    from shared.errors import VaultError
+
     known = credentials.read_passwords(passwords) if passwords else None
 
-    def password_of(account_name: str) -> str:
+    def filled(account: Account) -> Account:
+        if account.password:
+            return account
         if known is None:
-            return str(click.prompt(f"Password of {account_name}", hide_input=True))
-        if account_name not in known:
-            raise VaultError(f"{passwords} has no password of {account_name}")
-        return known[account_name]
-
-    accounts: list[Account] = []
-    number = first
-    for path in files:
-        if path.suffix.lower() == ".csv":
-            accounts.extend(credentials.read_csv(path))
-            continue
-        if color is None:
-            raise click.UsageError("--color is needed to name the bots of maFiles")
+            return replace(account, password=str(click.prompt(f"Password of {account.account_name}", hide_input=True)))
+        if account.account_name not in known:
+            raise VaultError(f"{passwords} has no password of {account.account_name}")
         try:
-            bot = str(BotName(parse_color(color), number))
-        except ValueError as error:
-            raise VaultError(str(error)) from None
-        accounts.append(credentials.read_ma_file(path, bot, password_of))
-        number += 1
-    return accounts
+            credentials.check_password(known[account.account_name])
+        except VaultError as error:
+            raise VaultError(f"{passwords}: {account.account_name}: {error.detail}") from None
+        return replace(account, password=known[account.account_name])
+
+    return credentials.all_or_none(partial(filled, account) for account in accounts)
 
 
 @cli.command()
 @click.argument("file", type=File)
 @click.pass_obj
 def keys(app: App, file: Path) -> None:
-    """Put the keys that `fleet keys issue` wrote into the vault."""
-    from shared.domain.ids import BotName
-    from shared.sealing import BotKeys
+    """Put the keys that `fleet keys issue` wrote into the vault. All of them or, if anything is wrong, none."""
+    from bot_worker import credentials
+    from shared.errors import VaultError
 
     try:
-        found = [BotKeys.from_json(row) for row in json.loads(file.read_text(encoding="utf-8"))]
-        for each in found:
-            BotName.parse(each.bot)
-            if len(each.order) != 32 or len(each.report) != 32:
-                raise ValueError(f"a key of {each.bot} does not have 32 bytes")
-    except (ValueError, KeyError, TypeError) as error:
-        raise click.ClickException(f"{file} is not what `fleet keys issue` writes: {error}") from None
+        found = credentials.read_keys(file)
+    except VaultError as error:
+        raise click.ClickException(error.detail) from None
     _vault(app, create=True).put_keys(found)
     click.echo(f"keys of {len(found)} bots are in the vault")
 

@@ -14,6 +14,7 @@ from bot_lab import SteamWorld, ask
 from click.testing import CliRunner, Result
 
 from bot_worker.credentials import default_device_id, guard_code
+from bot_worker.vault import SavedSession, Vault
 from scripts.fleet import main
 from shared import settings as settings_module
 from shared.clock import Clock
@@ -120,10 +121,29 @@ def test_a_password_is_asked_for(host: Host) -> None:
 BAD_MAFILES = {
     "not JSON": ("encrypted", "not JSON"),
     "a list": ([], "not a maFile"),
-    "no id": ({**SECRETS, "account_name": "botone"}, "no Steam id"),
+    "no id": (
+        {**SECRETS, "account_name": "botone"},
+        "the Steam id (Session.SteamID, steamid or steam_id): a SteamID64 is wanted",
+    ),
     "bad id": ({**SECRETS, "account_name": "botone", "steamid": "12"}, "SteamID64"),
+    "two ids": ({**SHAPES["desktop"], "steamid": "76561198000000002"}, "one SteamID64 is wanted"),
+    "id as a rounded number": ({**SECRETS, "account_name": "botone", "steamid": 7.6561198e16}, "SteamID64"),
     "no secret": ({"account_name": "botone", "steamid": "76561198000000001"}, "shared_secret is empty"),
     "bad secret": ({**SHAPES["desktop"], "identity_secret": "%%%"}, "identity_secret is not base64"),
+    "a secret that happens to decode": (
+        {**SHAPES["desktop"], "shared_secret": "aGVsbG8="},
+        "shared_secret has 5 bytes: 20 are",
+    ),
+    "a secret of another type": (
+        {**SHAPES["desktop"], "shared_secret": 5},
+        "shared_secret: a text of up to 200 characters is wanted",
+    ),
+    "a name of another type": ({**SHAPES["desktop"], "account_name": ["botone"]}, "account_name: a text of up to 200"),
+    "a session of another type": (
+        {**SECRETS, "account_name": "botone", "Session": "76561198000000001"},
+        "a SteamID64 is wanted",
+    ),
+    "a device of another type": ({**SHAPES["desktop"], "device_id": {}}, "device_id: a text of up to 200"),
 }
 
 
@@ -144,6 +164,7 @@ def test_one_account_is_one_bot(host: Host) -> None:
     path = host.file("botone.maFile", SHAPES["desktop"])
     done = host("bots", "import", path, path, "--color", "red", typed="x\nx\n")
     assert "76561198000000001 comes twice" in done.output
+    assert "Password" not in done.output, "nothing is asked for what is refused anyway"
     assert host("bots", "import", path, "--color", "red", typed="x\n").exit_code == 0
     assert host("bots", "import", path, "--color", "red", typed="newer\n").exit_code == 0  # the same bot again
     assert "comes twice" in host("bots", "import", path, "--color", "blue", typed="x\n").output
@@ -167,8 +188,12 @@ def test_a_csv_names_its_bots(host: Host) -> None:
         (f"{HEADER},colour\n{ROW},x", "unknown column colour"),
         (f"{HEADER}\n{ROW},x", "line 2: expected 6 values"),
         (f"{HEADER}\nred-1,botone", "line 2: expected 6 values"),
-        (f"{HEADER}\n{ROW.replace('red-1', 'red')}", "line 2: not a bot name"),
-        (f"{HEADER}\n{ROW.replace('76561198000000001', 'x')}", "line 2: not a SteamID64"),
+        (f"{HEADER}\n{ROW.replace('red-1', 'red')}", "line 2: bot: a color, a dash and a number, as in red-7, is wanted"),
+        (f"{HEADER}\n{ROW.replace('76561198000000001', 'x')}", "line 2: steam_id: a SteamID64"),
+        (f"{HEADER}\n{ROW.replace(SECRET, 'aGVsbG8=')}", "line 2: shared_secret has 5 bytes: 20 are wanted"),
+        (f"{HEADER},bot\n{ROW},red-2", "bot twice"),
+        (f"{HEADER}\n{ROW.replace('word', 'пароль')}", "line 2: password: a password in signs that Steam takes is wanted"),
+        (HEADER + "\n" + ROW.replace("botone", "bot\x1bone"), "account_name: a text"),
         (f"{HEADER}\n{ROW.replace('word', '')}", "line 2: password is empty"),
         (f"{HEADER}\n{ROW}\n{ROW}", "red-1 comes twice"),
         ("", "line 1"),
@@ -178,6 +203,74 @@ def test_a_bad_csv_is_told_by_line(host: Host, text: str, said: str) -> None:
     done = host("bots", "import", host.file("bots.csv", text))
     assert done.exit_code == 1
     assert said in done.output
+    assert not (host.folder / "vault").exists()
+
+
+def test_every_mistake_of_every_file_is_told_at_once_and_no_secret(host: Host) -> None:
+    bad = {**SHAPES["desktop"], "identity_secret": "c2VjcmV0IHdvcmQ=", "account_name": 7}
+    one, two = host.file("one.maFile", bad), host.file("two.maFile", {**SHAPES["desktop"], "steamid": "x", "Session": None})
+    table = host.file("bots.csv", f"{HEADER}\n{ROW.replace('red-1', 'red')}\nred-2,,,1,,\n")
+    done = host("bots", "import", one, two, table, "--color", "red", typed="x\nx\n")
+    assert done.exit_code == 1
+    told = [line.partition(": ")[2] for line in done.output.splitlines() if "maFile" in line or "line " in line]
+    assert len(told) == 9
+    assert "c2VjcmV0" not in done.output and "secret word" not in done.output and SECRET not in done.output
+
+
+def ma_files(host: Host, *numbers: int) -> list[str]:
+    """maFiles of accounts whose numbers stand in their names."""
+    shape = SHAPES["steampy"]
+    return [
+        host.file(f"fleet_red_{number}.maFile", {**shape, "steamid": str(76561198000000000 + number)}) for number in numbers
+    ]
+
+
+def test_mafiles_are_numbered_in_their_natural_order_and_shown_before_and_after(host: Host) -> None:
+    files = ma_files(host, 1, 10, 2)
+    passwords = host.file("p.csv", "account_name,password\n" + "".join(f"fleet_red_{n},x\n" for n in (1, 2, 3, 10)))
+    done = host("bots", "import", *files, "--color", "red", "--passwords", passwords)
+    assert done.exit_code == 0, done.output
+    assert [(row["bot"], row["account_name"]) for row in host.rows()] == [
+        ("red-1", "fleet_red_1"),
+        ("red-2", "fleet_red_2"),
+        ("red-3", "fleet_red_10"),
+    ]
+    before, after = done.output.split("imported into")
+    assert "red-3        fleet_red_10 (76561198000000010)  new" in before
+    assert "red-3        fleet_red_10 (76561198000000010)" in after
+    again = host("bots", "import", *reversed(files), "--color", "red", "--passwords", passwords)
+    assert again.exit_code == 0 and "red-3        fleet_red_10 (76561198000000010)  known" in again.output
+
+
+def test_another_account_under_a_known_bot_takes_a_word_and_forgets_the_session(host: Host) -> None:
+    first, other = ma_files(host, 1, 7)
+    assert host("bots", "import", first, "--color", "red", typed="x\n").exit_code == 0
+    vault = Vault.open(settings_module.load(host.config).group)
+    vault.save_session("red-1", SavedSession("eyJ.of.1", True))
+    refused = host("bots", "import", other, "--color", "red", typed="x\n")
+    assert refused.exit_code == 1 and "--replace" in refused.output and "was fleet_red_1 (76561198000000001)" in refused.output
+    assert host.rows()[0]["steam_id"] == "76561198000000001"
+    assert vault.session("red-1").refresh_token == "eyJ.of.1"
+    assert host("bots", "import", first, "--color", "red", typed="newer\n").exit_code == 0
+    assert vault.session("red-1").refresh_token == "eyJ.of.1"
+    assert host("bots", "import", other, "--color", "red", "--replace", typed="x\n").exit_code == 0
+    assert host.rows()[0]["steam_id"] == "76561198000000007"
+    assert vault.session("red-1") == SavedSession()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("nothing", "JSON is wanted"),
+        ({}, "a list of keys is wanted"),
+        ([7], "entry 1: entry: an object is wanted"),
+        ([{"bot": "red-1", "order": "AAAA", "report": 5}], "entry 1: order: 32 bytes in base64"),
+        ([{"bot": ["red-1"]}], "entry 1: bot: a color, a dash"),
+    ],
+)
+def test_a_bad_file_of_keys_is_told_by_entry_and_field(host: Host, content: Any, said: str) -> None:
+    done = host("bots", "keys", host.file("bad.json", content))
+    assert done.exit_code == 1 and said in done.output and "is not what" in done.output
     assert not (host.folder / "vault").exists()
 
 
