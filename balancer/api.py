@@ -11,6 +11,7 @@ import functools
 import hashlib
 import inspect
 import json
+import math
 import re
 import typing
 from collections.abc import Awaitable, Callable
@@ -20,7 +21,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from balancer import addresses, auth, bodies, schemas
+from balancer import addresses, auth, bodies, pages, rates, schemas, sentences
 from balancer.context import Context
 from shared.errors import BadKey, DatabaseUnavailable, FleetError, Forbidden, InvalidRequest, RateLimited
 from shared.settings import Settings
@@ -30,7 +31,10 @@ NETWORKS: web.AppKey[addresses.Networks] = web.AppKey("networks", addresses.Netw
 JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 KEY_HEADER = "Idempotency-Key"
 
+PROBLEMS_MAX = 100
+
 _KEY = re.compile(r"[!-~]{1,128}")
+_KEY_FORM = "Write 1 to 128 letters, digits or signs of ASCII without spaces."
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -54,6 +58,7 @@ class Operation:
     models: dict[str, type[BaseModel]]
     takes: frozenset[str]
     content: str = "application/json"
+    counted: bool = False  # against its address, as it needs no key
 
 
 def operation(
@@ -88,17 +93,46 @@ def page(
     answers: dict[int, type[BaseModel]],
     path: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
+    counted: bool = True,
 ) -> Callable[[Handler], Handler]:
-    """Note what a plain handler answers, for the document; nothing is wrapped."""
+    """Note what a plain handler answers, for the document. With ``counted`` its address may not ask too often."""
 
     def note(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        async def handle(request: web.Request) -> web.StreamResponse:
+            try:
+                await count_address(request)
+            except RateLimited as error:
+                if content != "text/html":
+                    raise
+                return _too_often(error)
+            return await handler(request)
+
         models = {name: model for name, model in (("path", path), ("query", query)) if model is not None}
-        handler.operation = Operation(  # type: ignore[attr-defined]
-            handler, None, answers, (), models, frozenset({"request"}), content
+        noted = handle if counted else handler
+        noted.operation = Operation(  # type: ignore[attr-defined]
+            handler, None, answers, (), models, frozenset({"request"}), content, counted
         )
-        return handler
+        return noted
 
     return note
+
+
+async def count_address(request: web.Request) -> None:
+    """Count a request without a key against its address.
+
+    Raises:
+        RateLimited: ``rate_limited``.
+    """
+    await rates.spend_for(request, (request.app[rates.RATES].address, request.app[NETWORKS].of(request)))
+
+
+def _too_often(error: RateLimited) -> web.Response:
+    wait_s = math.ceil(error.retry_after_s or 1)
+    text = f"Try again in {wait_s} seconds."
+    response = pages.page("refused.html", 429, heading="Too many requests.", text=text, again=None, mood="wait")
+    response.headers["Retry-After"] = str(wait_s)
+    return response
 
 
 def operation_of(handler: Callable[..., Any]) -> Operation | None:
@@ -112,7 +146,9 @@ async def _call(found: Operation, request: web.Request) -> web.StreamResponse:
     caller = None
     if found.scope is not None:
         header, address = request.headers.get("Authorization"), request.app[NETWORKS].of(request)
-        caller = await auth.caller_of(ctx, request.app[auth.KEYS], header, found.scope, address)
+        limits = request.app[rates.RATES]
+        caller = await auth.caller_of(ctx, request.app[auth.KEYS], limits, header, found.scope, address)
+        await rates.spend_for(request, (limits.key, caller.client_id))
     takes = found.takes
     if "path" in takes:
         values["path"] = _strings(found.models["path"], dict(request.match_info), "path")
@@ -125,6 +161,8 @@ async def _call(found: Operation, request: web.Request) -> web.StreamResponse:
         values["body"], plain = await _body(found.models["body"], request, ctx.settings)
         if "key" in takes:
             values["key"] = _idempotency_key(key, request.path, plain)
+        if player := getattr(values["body"], "steam_id", None):
+            await rates.spend_for(request, (request.app[rates.RATES].player, player))
     if "caller" in takes:
         values["caller"] = caller
     if "ctx" in takes:
@@ -149,7 +187,7 @@ def _strings(model: type[BaseModel], values: dict[str, Any], where: str) -> Base
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _invalid(error, where) from None
+        raise _invalid(error, where, model) from None
 
 
 async def _body(model: type[BaseModel], request: web.Request, settings: Settings) -> tuple[BaseModel, Any]:
@@ -165,7 +203,7 @@ async def _body(model: type[BaseModel], request: web.Request, settings: Settings
     try:
         made = model.model_validate_json(text)
     except ValidationError as error:
-        raise _invalid(error, "body") from None
+        raise _invalid(error, "body", model) from None
     # What has passed the model is neither deep nor does it hold enormous numbers.
     return made, json.loads(text, object_pairs_hook=_each_once)
 
@@ -191,8 +229,8 @@ def _key(request: web.Request) -> str:
         raise InvalidRequest("This call needs an Idempotency-Key header: one key per wish.", code="idempotency_key_missing")
     if not _KEY.fullmatch(key):
         raise InvalidRequest(
-            "The Idempotency-Key is not one.",
-            errors=[{"field": f"header.{KEY_HEADER}", "kind": "pattern", "message": "1 to 128 visible ASCII characters"}],
+            "The Idempotency-Key cannot be used.",
+            errors=[{"field": f"header.{KEY_HEADER}", "kind": "pattern", "message": _KEY_FORM}],
         )
     return key
 
@@ -219,23 +257,24 @@ async def in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise web.HTTPGatewayTimeout from None
 
 
-def _invalid(error: ValidationError, where: str) -> InvalidRequest:
+def _invalid(error: ValidationError, where: str, model: type[BaseModel]) -> InvalidRequest:
     """One entry per field; the refused value itself is not repeated, it may be a secret."""
     found = []
-    for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        place = where
+    for problem in error.errors(include_url=False, include_input=False)[:PROBLEMS_MAX]:
+        place, name = where, ""
         for part in problem["loc"]:
             if isinstance(part, int):
                 place += f"[{part}]"
             elif part not in schemas.AMBIGUOUS:
-                place += f".{part}"
-        message = problem["msg"].removeprefix("Value error, ")
+                place, name = f"{place}.{part}", part
+        names = model.model_fields if len(problem["loc"]) == 1 else ()
+        message = sentences.of(problem["type"], problem.get("ctx", {}), name, names)
         found.append({"field": place[:200], "kind": problem["type"], "message": message})
-    return InvalidRequest(errors=found[:100])
+    return InvalidRequest(errors=found)
 
 
 def invalid_field(field: str, message: str, kind: str = "value") -> InvalidRequest:
-    """One field that is wrong in a way no model can say."""
+    """One field that is wrong in a way no model can say; ``message`` is a sentence that says what to do."""
     return InvalidRequest(errors=[{"field": field, "kind": kind, "message": message}])
 
 
@@ -248,8 +287,11 @@ def wrapper_errors(found: Operation) -> tuple[tuple[type[FleetError], str], ...]
     """The (class, code) that every call of this shape may end in."""
     rows: list[tuple[type[FleetError], str]] = [(InvalidRequest, "invalid_request")]
     if found.scope:
-        rows += [(BadKey, "bad_key"), (Forbidden, "scope_missing"), (RateLimited, "too_many_tries")]
+        rows += [(BadKey, "bad_key"), (Forbidden, "scope_missing")]
+        rows += [(RateLimited, "rate_limited"), (RateLimited, "too_many_tries")]
         rows.append((DatabaseUnavailable, "database_unavailable"))
+    if found.counted:
+        rows.append((RateLimited, "rate_limited"))
     if "key" in found.takes:
         rows.append((InvalidRequest, "idempotency_key_missing"))
     return tuple(rows)

@@ -15,7 +15,7 @@ import redis
 from aiohttp import ClientSession, web
 from aiohttp.abc import AbstractAccessLogger
 
-from balancer import addresses, api, auth, loops, problems, verify
+from balancer import addresses, api, auth, loops, problems, rates, verify
 from balancer.context import Context
 from balancer.db import Database
 from balancer.door import Door
@@ -63,6 +63,7 @@ def build(settings: Settings) -> web.Application:
     app[docs.DOCUMENT] = _description()
     app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)
     app[auth.KEYS] = auth.Keys()
+    app[rates.RATES] = rates.Rates(settings, Clock())
     app[events.NEWEST] = events.Newest()
     app[verify_pages.TRIES] = verify.Tries()
     app[verify_pages.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
@@ -135,6 +136,7 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
     yield
     ctx.inventories.close()
     ctx.sights.close()
+    await app[rates.RATES].close()
     await ctx.outbox.drain()
     ctx.redis.close()
     await asyncio.to_thread(ctx.db.close)

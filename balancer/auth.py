@@ -1,23 +1,22 @@
 """Who calls, and may they: API keys, kept as keyed hashes, with scopes.
 
-``read`` looks, ``trade`` moves items, ``operate`` pauses bots. A key that was good is believed for a few seconds without asking
-the database again, so a revoked one works for that long at most. Bad keys are counted, for each address and for each key: after
-some of them the answer is 429 without a look at the database. A key that was good in this process is always looked at, so that
-a site is not locked out by somebody else behind the same address.
+``read`` looks, ``trade`` moves items, ``operate`` pauses bots. There are few keys, so all live ones are kept in memory for a
+few seconds: a revoked one works for that long at most, and a key that is not among them makes one shared look at the database,
+however many wrong ones come with it. So a right key is always found, also one that was made a moment ago, whatever others try
+from the same address; and a wrong one costs the address a try, of which it has ten.
 """
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import math
 import secrets
-from collections import OrderedDict
-from dataclasses import dataclass
 
 from aiohttp import web
 
 from balancer import repository
 from balancer.context import Context
+from balancer.rates import Rates, Take
 from balancer.trades import Caller
 from shared.errors import BadKey, Forbidden, RateLimited
 
@@ -25,59 +24,48 @@ SCOPES = ("trade", "read", "operate")
 PREFIX = "fk_"
 KEY_MAX_CHARS = 100
 BELIEVED_S = 3.0
-BELIEVED_MAX = 1000
-COUNTED_MAX = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Believed:
-    caller: Caller
-    until: float
+# Wrong keys make the database read no more often than this.
+READ_GAP_S = 0.2
 
 
 class Keys:
-    """Remembers for a moment whose key it was, by the key's hash; the keys themselves are not kept."""
+    """Whose live key it is, by the key's hash; the keys themselves are not kept. Used in the event loop's thread."""
 
     def __init__(self) -> None:
-        self._believed: OrderedDict[str, _Believed] = OrderedDict()
-        self._bad: OrderedDict[str, tuple[int, float]] = OrderedDict()  # how many bad keys, and when the last
+        self._known: dict[str, Caller] = {}
+        self._read_at = -math.inf  # when the read began that these come from
+        self._began_at = -math.inf
+        self._soon: asyncio.Task[None] | None = None
 
-    def check(self, key_hash: str, address: str, now: float, most: int, forget_s: float) -> None:
-        """Whether this key may be tried from this address.
+    async def find(self, ctx: Context, key_hash: str) -> Caller | None:
+        """The client with this key; ``None`` if it is not known, after a look that began after this call.
 
         Raises:
-            RateLimited: ``too_many_tries``.
+            DatabaseUnavailable: it could not be looked up.
         """
-        if key_hash in self._believed:
-            return
-        for subject in (f"address {address}", f"key {key_hash}"):
-            count, last = self._bad.get(subject, (0, now))
-            left_s = last + forget_s - now
-            if count >= most and left_s > 0:
-                raise RateLimited("Too many wrong API keys.", code="too_many_tries", retry_after_s=math.ceil(left_s))
-            if left_s <= 0:
-                self._bad.pop(subject, None)
+        if ctx.clock.monotonic() - self._read_at >= BELIEVED_S or key_hash not in self._known:
+            if self._soon is None:
+                self._soon = asyncio.create_task(self._read(ctx))
+                self._soon.add_done_callback(_seen)  # also when nobody waits for it any more
+            await asyncio.shield(self._soon)
+        return self._known.get(key_hash)
 
-    def bad(self, key_hash: str, address: str, now: float) -> None:
-        """Count one bad key."""
-        self._believed.pop(key_hash, None)
-        for subject in (f"address {address}", f"key {key_hash}"):
-            count, _ = self._bad.get(subject, (0, now))
-            self._bad[subject] = (count + 1, now)
-            self._bad.move_to_end(subject)
-        while len(self._bad) > COUNTED_MAX:
-            self._bad.popitem(last=False)
+    async def _read(self, ctx: Context) -> None:
+        """Read all live keys, a moment after the last read began; whoever comes after this one has begun waits for another."""
+        try:
+            await asyncio.sleep(self._began_at + READ_GAP_S - ctx.clock.monotonic())
+        finally:
+            self._soon = None
+        began_at = self._began_at = ctx.clock.monotonic()
+        clients = await ctx.db.look(repository.live_keys)
+        if began_at >= self._read_at:  # not overtaken by a later one
+            self._read_at = began_at
+            self._known = {one.key_hash: Caller(one.client_id, one.name, one.scopes) for one in clients}
 
-    def get(self, key_hash: str, now: float) -> Caller | None:
-        """The caller, if the key was good less than ``BELIEVED_S`` ago."""
-        found = self._believed.get(key_hash)
-        return found.caller if found is not None and now < found.until else None
 
-    def put(self, key_hash: str, caller: Caller, now: float) -> None:
-        self._believed[key_hash] = _Believed(caller, now + BELIEVED_S)
-        self._believed.move_to_end(key_hash)
-        while len(self._believed) > BELIEVED_MAX:
-            self._believed.popitem(last=False)
+def _seen(read: asyncio.Task[None]) -> None:
+    if not read.cancelled():
+        read.exception()
 
 
 KEYS: web.AppKey[Keys] = web.AppKey("keys", Keys)
@@ -88,29 +76,29 @@ def new_key() -> str:
     return PREFIX + secrets.token_urlsafe(30)
 
 
-async def caller_of(ctx: Context, keys: Keys, header: str | None, scope: str, address: str) -> Caller:
+async def caller_of(ctx: Context, keys: Keys, rates: Rates, header: str | None, scope: str, address: str) -> Caller:
     """The client whose key stands in the Authorization header of a request from ``address``.
 
     Raises:
-        RateLimited: too many bad keys.
+        RateLimited: ``too_many_tries``, a wrong key after too many of them from this address.
         BadKey: no header, not a key, or one that is unknown or revoked.
         Forbidden: ``scope_missing``.
+        DatabaseUnavailable: the key could not be looked up.
     """
     kind, _, key = (header or "").partition(" ")
     if kind.lower() != "bearer" or not key or len(key) > KEY_MAX_CHARS:
         raise BadKey("This call needs a key: Authorization: Bearer fk_…")
-    key_hash = ctx.master.api_key_hash(key)
-    now = ctx.clock.monotonic()
-    caller = keys.get(key_hash, now)
+    caller = await keys.find(ctx, ctx.master.api_key_hash(key))
     if caller is None:
-        limits = ctx.settings.balancer
-        keys.check(key_hash, address, now, limits.bad_keys_max, limits.bad_keys_forget_s)
-        client = await ctx.db.look(repository.find_client_by_key_hash, key_hash)
-        if client is None or not hmac.compare_digest(client.key_hash, key_hash):
-            keys.bad(key_hash, address, now)
-            raise BadKey()
-        caller = Caller(client.client_id, client.name, client.scopes)
-        keys.put(key_hash, caller, now)
+        await _one_try_less(rates, address)
+        raise BadKey()
     if scope not in caller.scopes:
         raise Forbidden(f"This key has not the scope {scope}.", scope=scope)
     return caller
+
+
+async def _one_try_less(rates: Rates, address: str) -> None:
+    [state] = await rates.take(Take(rates.wrong_keys, address))
+    if not state.allowed:
+        said = "Too many wrong API keys came from this address; this one is wrong too."
+        raise RateLimited(said, code="too_many_tries", reason=state.bucket.name, retry_after_s=math.ceil(state.wait_s))

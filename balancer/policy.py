@@ -13,6 +13,7 @@ from shared.errors import InvalidRequest, NotAccepted, PlayerMustAct
 
 ValueOf = Callable[[str], int | None]
 
+REPEATED = "Send each of them once; this one stands here a second time."
 OTHER_APP = "other_app"
 AMOUNT = "amount"
 NOT_TRADABLE = "not_tradable"
@@ -62,7 +63,7 @@ def check_request(assets: Sequence[Asset], items_max: int) -> None:
         if asset in seen:
             raise InvalidRequest(
                 "An item stands in the request twice.",
-                errors=[{"field": f"body.asset_ids[{number}]", "kind": "repeated", "message": "stands here a second time"}],
+                errors=[{"field": f"body.asset_ids[{number}]", "kind": "repeated", "message": REPEATED}],
             )
         seen.add(asset)
     refuse([(asset, OTHER_APP) for asset in assets if asset.app_id != CS2_APP_ID])
@@ -77,7 +78,7 @@ def check_count(field: str, count: int, items_max: int) -> None:
     if count > items_max:
         raise InvalidRequest(
             f"One request takes up to {items_max} items.",
-            errors=[{"field": f"body.{field}", "kind": "too_long", "message": f"has {count} entries, at most {items_max}"}],
+            errors=[{"field": f"body.{field}", "kind": "too_long", "message": f"Send at most {items_max} in one request."}],
         )
 
 

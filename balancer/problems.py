@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
+from balancer import rates
 from shared import errors, log
 
 CONTENT_TYPE = "application/problem+json"
@@ -82,6 +83,14 @@ ACTOR_OF_CODE = {
     "bot_frozen": "operator",
     "partner_blocked": "operator",
     "too_many_tries": "player",
+}
+
+# … and where only the reason does.
+ACTOR_OF_REASON = {
+    "wrong-keys": "site",
+    "player": "player",
+    "player-reads": "player",
+    "address": "player",
 }
 
 PLAYER_MESSAGES = {
@@ -155,7 +164,8 @@ def describe(error: errors.FleetError) -> tuple[int, dict[str, Any]]:
     if row is INTERNAL_ROW:
         return 500, internal()
     code = error.error_code
-    body = _body(code, row.status, error.detail, ACTOR_OF_CODE.get(code, row.actor), retryable=error.retryable)
+    actor = ACTOR_OF_REASON.get(error.reason or "") if row.status == 429 else None
+    body = _body(code, row.status, error.detail, actor or ACTOR_OF_CODE.get(code, row.actor), retryable=error.retryable)
     if error.reason is not None:
         body["reason"] = error.reason
     if player_message := error.player_message or PLAYER_MESSAGES.get(code):
@@ -223,6 +233,8 @@ async def middleware(
 ) -> web.StreamResponse:
     """Turn whatever a handler raises into a problem document."""
     response = await _answered(request, handler)
+    if states := request.get(rates.STATES):
+        response.headers.update(rates.headers(states))
     if request.app[STOPPING].begun:
         response.force_close()
     return response

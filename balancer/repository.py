@@ -79,14 +79,14 @@ def _live_client(connection: Connection, name: str) -> str:
     return str(client_id)
 
 
-def find_client_by_key_hash(connection: Connection, key_hash: str) -> Client | None:
-    """The client whose live key this is; ``None`` if the key or the client is unknown or revoked."""
-    row = connection.execute(
+def live_keys(connection: Connection) -> list[Client]:
+    """A client for each key that was not revoked, nor its client."""
+    rows = connection.execute(
         select(clients.c.client_id, clients.c.name, clients.c.scopes, client_keys.c.key_hash)
         .join(client_keys, client_keys.c.client_id == clients.c.client_id)
-        .where(client_keys.c.key_hash == key_hash, client_keys.c.revoked_at.is_(None), clients.c.revoked_at.is_(None))
-    ).first()
-    return None if row is None else Client(row.client_id, row.name, frozenset(row.scopes.split()), row.key_hash)
+        .where(client_keys.c.revoked_at.is_(None), clients.c.revoked_at.is_(None))
+    )
+    return [Client(row.client_id, row.name, frozenset(row.scopes.split()), row.key_hash) for row in rows]
 
 
 def list_clients(connection: Connection) -> list[Client]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from balancer import visible
+from balancer.sentences import shaped
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID
 from shared.domain.status import BotMode, DepositStatus, Direction, TradeStatus, WaitsFor
 
@@ -17,13 +19,14 @@ LOOKUP_MAX = 200
 DEPOSITS_MAX = 1000
 EVENTS_MAX = 5000
 ITEMS_MAX = 2000
+TRADE_URL = "https://steamcommunity.com/tradeoffer/new/?partner=39734274&token=AbCd_123"
 AMBIGUOUS = ("text", "object")  # tags of a union, left out of field names in errors
 
 
 def _whole(value: object) -> object:
     """Query values are text; take plain digits only, not all that ``int`` would."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 18):
-        raise ValueError("expected digits")
+        raise ValueError("Write plain digits, as in 100.")
     return value
 
 
@@ -31,7 +34,7 @@ def _decimal(value: object) -> object:
     if isinstance(value, str):
         whole, _, part = value.partition(".")
         if not (value.isascii() and whole.isdigit() and len(value) <= 10 and (part.isdigit() or "." not in value)):
-            raise ValueError("expected a number of seconds")
+            raise ValueError("Write a number of seconds, as in 10 or 2.5.")
     return value
 
 
@@ -41,30 +44,75 @@ def _several(value: object) -> object:
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 MaybeTime = Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None
-UserId = Annotated[str, Field(pattern=r"^[!-~]{1,64}$", description="The site's own id of the player", examples=["player-17"])]
-SteamIdText = Annotated[str, Field(pattern=r"^[0-9]{17}$", description="SteamID64", examples=["76561198000000002"])]
+UserId = Annotated[
+    str,
+    Field(
+        pattern=shaped(r"^[!-~]{1,64}$", "Write 1 to 64 letters, digits or signs of ASCII without spaces, as in player-17."),
+        description="The site's own id of the player",
+        examples=["player-17"],
+    ),
+]
+SteamIdText = Annotated[
+    str,
+    Field(
+        pattern=shaped(r"^[0-9]{17}$", "Write a SteamID64, 17 digits as text, as in 76561198000000002."),
+        description="SteamID64",
+        examples=["76561198000000002"],
+    ),
+]
 TradeUrlText = Annotated[
     str,
     Field(
         max_length=200,
         description="The player's trade URL; its partner must be `steam_id`. It is kept encrypted and never shown.",
-        examples=["https://steamcommunity.com/tradeoffer/new/?partner=39734274&token=AbCd_123"],
+        examples=[TRADE_URL],
     ),
 ]
-AssetIdText = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,18}$", examples=["27348562001"])]
-RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-OfferId = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
-Color = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}$", description="Name of a set of bots", examples=["red"])]
-BotNameText = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}-[1-9][0-9]{0,5}$", examples=["red-7"])]
-# No control characters, and nothing that cannot be seen or turns the direction of text: either can disguise the verify link.
-# Only the joiner that emoji are made with is left.
-_SEEN = r"^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$"
-Message = Annotated[
+AssetIdText = Annotated[
     str,
     Field(
+        pattern=shaped(r"^[1-9][0-9]{0,18}$", "Write Steam's id of the asset, up to 19 digits as text, as in 27348562001."),
+        examples=["27348562001"],
+    ),
+]
+RecordId = Annotated[
+    str,
+    Field(pattern=shaped(r"^[A-Za-z0-9_-]{1,64}$", "Write an id as this service gave it, up to 64 letters, digits, _ or -.")),
+]
+# Ids in a page's `next`; the row itself may be gone by then.
+TradeMark = Annotated[
+    str, Field(pattern=shaped(r"^trd_[0-9a-hjkmnp-tv-z]{20}$", "Send the `next` of the page before, or leave this out."))
+]
+DepositMark = Annotated[
+    str, Field(pattern=shaped(r"^dep_[0-9a-hjkmnp-tv-z]{20}$", "Send the `next` of the page before, or leave this out."))
+]
+OfferId = Annotated[
+    str, Field(pattern=shaped(r"^[0-9]{1,20}$", "Write the digits of Steam's number as text, as in 7123456789."))
+]
+Color = Annotated[
+    str,
+    Field(
+        pattern=shaped(r"^[a-z][a-z0-9_]{0,23}$", "Write the name of a set of bots in small letters, as in red."),
+        description="Name of a set of bots",
+        examples=["red"],
+    ),
+]
+BotNameText = Annotated[
+    str,
+    Field(
+        pattern=shaped(r"^[a-z][a-z0-9_]{0,23}-[1-9][0-9]{0,5}$", "Write a bot's name, its set and its number, as in red-7."),
+        examples=["red-7"],
+    ),
+]
+# What cannot be seen, or turns the direction of text, could disguise the verify link in front of it.
+Message = Annotated[
+    str,
+    AfterValidator(visible.checked),
+    Field(
         max_length=500,
-        pattern=_SEEN,
-        description="Stands in the offer after the verify link, in what Steam's 128 characters leave; no invisible characters",
+        description="Stands in the offer after the verify link, in what Steam's 128 characters leave; no characters that "
+        "cannot be seen, no other space than the ordinary one",
+        examples=["Welcome"],
     ),
 ]
 
@@ -81,11 +129,16 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def example(**fields: Any) -> ConfigDict:
+    """A body as the page at `/docs` offers it to be sent; a test sends each."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class AssetRef(Body):
     """One asset, when it is not of CS2's ordinary context."""
 
     app_id: int = Field(default=CS2_APP_ID, ge=1, le=2**31 - 1)
-    context_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] = CONTEXT_NORMAL
+    context_id: OfferId = CONTEXT_NORMAL
     asset_id: AssetIdText
 
 
@@ -102,6 +155,9 @@ AssetIn = Annotated[
 class DepositBody(Body):
     """Items that a player brings."""
 
+    model_config = example(
+        user_id="player-17", steam_id="76561198000000002", trade_url=TRADE_URL, asset_ids=["27348562001"], message="Welcome"
+    )
     user_id: UserId
     steam_id: SteamIdText
     trade_url: TradeUrlText = Field(repr=False)
@@ -113,6 +169,13 @@ class DepositBody(Body):
 class WithdrawBody(Body):
     """Items in custody that a player takes home."""
 
+    model_config = example(
+        user_id="player-17",
+        steam_id="76561198000000002",
+        trade_url=TRADE_URL,
+        deposit_ids=["dep_06bq4e0w9k2n8d3v7h1r"],
+        message="Enjoy",
+    )
     user_id: UserId
     steam_id: SteamIdText
     trade_url: TradeUrlText = Field(repr=False)
@@ -124,6 +187,7 @@ class WithdrawBody(Body):
 class TradesBody(Body):
     """Up to 200 trades, by their ids or by Steam's offer ids."""
 
+    model_config = example(trade_ids=["trd_06bq4e0w9k2n8d3v7h1r"], offer_ids=["7123456789"])
     trade_ids: list[RecordId] = Field(default_factory=list, max_length=LOOKUP_MAX)
     offer_ids: list[OfferId] = Field(default_factory=list, max_length=LOOKUP_MAX)
 
@@ -131,6 +195,7 @@ class TradesBody(Body):
 class InventoryBody(Body):
     """Whose inventory; with the trade URL freshly traded items and the hold are seen too."""
 
+    model_config = example(steam_id="76561198000000002", trade_url=TRADE_URL)
     steam_id: SteamIdText
     trade_url: TradeUrlText | None = Field(default=None, repr=False)
 
@@ -138,6 +203,7 @@ class InventoryBody(Body):
 class VerifyBody(Body):
     """The site's check of a token for one player."""
 
+    model_config = example(token="Zk3aB7cD1eF5gH9iJ2kL4m", steam_id="76561198000000002")  # noqa: S106 - made up
     token: Annotated[str, Field(repr=False, min_length=1, max_length=64)]
     steam_id: SteamIdText
 
@@ -155,7 +221,7 @@ class TradeQuery(Query):
     offer_id: Annotated[list[OfferId], BeforeValidator(_several), Field(max_length=LOOKUP_MAX)] = Field(default_factory=list)
     user_id: UserId | None = None
     status: TradeStatus | None = None
-    after: Annotated[RecordId | None, Field(description="Id of the last trade that was read")] = None
+    after: Annotated[TradeMark | None, Field(description="Id of the last trade that was read")] = None
     limit: Annotated[int, Field(ge=1, le=LOOKUP_MAX), BeforeValidator(_whole)] = 100
 
 
@@ -164,7 +230,7 @@ class DepositsQuery(Query):
 
     user_id: UserId | None = None
     status: DepositStatus | None = None
-    after: Annotated[RecordId | None, Field(description="Id of the last deposit that was read")] = None
+    after: Annotated[DepositMark | None, Field(description="Id of the last deposit that was read")] = None
     limit: Annotated[int, Field(ge=1, le=DEPOSITS_MAX), BeforeValidator(_whole)] = 500
 
 
@@ -183,26 +249,26 @@ class NoQuery(Query):
 class TradePath(Query):
     """One trade."""
 
-    trade_id: RecordId
+    trade_id: Annotated[RecordId, Field(examples=["trd_06bq4e0w9k2n8d3v7h1r"])]
 
 
 class TokenPath(Query):
     """The secret token of an offer."""
 
-    token: str = Field(repr=False)
+    token: str = Field(repr=False, examples=["Zk3aB7cD1eF5gH9iJ2kL4m"])
 
 
 class FilePath(Query):
     """One file of the page at `/docs`."""
 
-    file: str
+    file: str = Field(examples=["docs.js"])
 
 
 class BotPath(Query):
     """One bot: `red/7` is red-7."""
 
     color: Color
-    bot_id: Annotated[int, Field(ge=1, le=999_999), BeforeValidator(_whole)]
+    bot_id: Annotated[int, Field(ge=1, le=999_999, examples=[7]), BeforeValidator(_whole)]
     action: Literal["pause", "resume", "drain", "unfreeze"]
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
+from balancer import visible
 from balancer.custody_audit import Kind, Verdict
-from balancer.schemas import Body, BotNameText, OfferId, Query, RecordId, Time, Trade, UserId
+from balancer.schemas import Body, BotNameText, OfferId, Query, RecordId, Time, Trade, UserId, example
 
-Line = Annotated[str, Field(max_length=200, pattern=r"^[^\u0000-\u001f\u007f]*$")]
+Line = Annotated[str, AfterValidator(visible.checked), Field(max_length=200, examples=["seen in the bot's inventory on Steam"])]
 
 
 class ApprovalPath(Query):
     """What is decided about one withdrawal."""
 
-    trade_id: RecordId
+    trade_id: Annotated[RecordId, Field(examples=["trd_06bq4e0w9k2n8d3v7h1r"])]
     decision: Literal["approve", "reject"]
 
 
@@ -28,6 +29,7 @@ class UserPath(Query):
 class SwitchBody(Body):
     """Stop deposits or withdrawals, or let them go on."""
 
+    model_config = example(switch="deposits", paused=True, reason="Steam updates its servers")
     switch: Literal["deposits", "withdrawals"]
     client: Annotated[Line, Field(min_length=1)] | None = Field(None, description="Only withdrawals of the client of this name")
     paused: bool
@@ -37,6 +39,7 @@ class SwitchBody(Body):
 class DoubtBody(Body):
     """What an operator has found out about a trade in doubt."""
 
+    model_config = example(offer_id="7123456789", reason="seen in the bot's sent offers")
     offer_id: OfferId | None = Field(description="The trade's offer; null: there is none")
     reason: Annotated[Line, Field(min_length=1, description="How it was found out; it stands in the trade's story")]
 
@@ -44,18 +47,20 @@ class DoubtBody(Body):
 class DepositPath(Query):
     """One item in custody."""
 
-    deposit_id: RecordId
+    deposit_id: Annotated[RecordId, Field(examples=["dep_06bq4e0w9k2n8d3v7h1r"])]
 
 
 class ThawBody(Body):
     """Why a frozen item may be used again."""
 
+    model_config = example(reason="seen in the bot's inventory on Steam")
     reason: Annotated[Line, Field(min_length=1, description="What was seen; it stands in the feed")]
 
 
 class AuditBody(Body):
     """Which bots to audit; all of them if none are named."""
 
+    model_config = example(bots=["red-1"])
     bots: Annotated[list[BotNameText], Field(min_length=1, max_length=1000)] | None = None
 
 

@@ -39,7 +39,7 @@ STOP_S = 40.0
 # Below those that Linux, macOS and Windows take for outgoing connections.
 SERVER_PORTS = range(15_000, 32_000)
 
-NOT_FOR_HOSTS = ("balancer", "database", "limits", "openid")
+NOT_FOR_HOSTS = ("balancer", "database", "http", "limits", "openid", "rates")
 
 # What a fleet against a sandbox can afford: the sandbox has no limits of calls, and its days last seconds. But it refuses two
 # confirmations of one bot within a second as Steam does, so that spacing stays.
@@ -53,6 +53,14 @@ QUICK: dict[str, dict[str, Any]] = {
         "look_s": 0.0,
         "inventory_s": 0.0,
         "retry_s": 0.05,
+    },
+    # Days that last seconds have a day's requests.
+    "rates": {
+        "player_burst": 100,
+        "player_per_minute": 1200.0,
+        "player_reads_burst": 10,
+        "player_reads_per_minute": 120.0,
+        "address_per_minute": 6000.0,
     },
     "trades": {
         "watch_s": 1.0,

@@ -32,6 +32,7 @@ from shared.settings_text import Place, Written, merge, parse, unknown
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
 Some = Annotated[float, Field(gt=0, le=366 * 86400)]
 Days = Annotated[float, Field(ge=0, le=36_500)]
+PerMinute = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
 VERIFY_PATH = "/verify/"
@@ -130,6 +131,20 @@ class HttpSettings(_Section):
     linger_s: Some
     connections_max: Count
     connections_per_address_max: Count
+
+
+class RateSettings(_Section):
+    """Buckets: so many at once, then so many a minute; 0 a minute is no limit."""
+
+    key_burst: Count
+    key_per_minute: PerMinute
+    player_burst: Count
+    player_per_minute: PerMinute
+    player_reads_burst: Count
+    player_reads_per_minute: PerMinute
+    address_burst: Count
+    address_per_minute: PerMinute
+    redis_wait_s: Annotated[float, Field(gt=0, le=5)]
 
 
 class LimitSettings(_Section):
@@ -267,6 +282,7 @@ class Settings(_Section):
     database: DatabaseSettings
     balancer: BalancerSettings
     http: HttpSettings
+    rates: RateSettings
     limits: LimitSettings
     trades: TradeSettings
     retention: RetentionSettings

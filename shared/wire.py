@@ -18,6 +18,7 @@ decides. Keys, all below the prefix ``fleet:`` except RQ's own:
 ``fleet:leader:<loop>``               the balancer that does this loop's work, with a time to live
 ``fleet:leader:<loop>:ran``           when a round of it last went well, whichever balancer did it
 ``fleet:pace:<address>:<kind>``       when the next call of this kind from this egress address may start
+``fleet:rate:<bucket>:<whom>``        when this bucket of the HTTP API's limits will be full again
 ===================================== ======================================================================================
 
 What belongs to one bot has its name in the key, so that an access list keeps each host to its own bots (`fleet redis acl`).
@@ -94,6 +95,10 @@ def ran_key(loop: str) -> str:
 
 def pace_key(address: str, kind: str) -> str:
     return f"fleet:pace:{address}:{kind}"
+
+
+def rate_key(bucket: str, whom: str) -> str:
+    return f"fleet:rate:{bucket}:{whom}"
 
 
 def connect(url: str, *, blocking: bool = False, timeout_s: float = 5.0) -> redis.Redis:

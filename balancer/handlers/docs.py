@@ -98,12 +98,17 @@ def _operation(route: web.RouteDef, found: api.Operation, refs: dict[tuple[str, 
         "responses": {**_answers(found, refs), **_refusals(found, refs)},
     }
     if body := found.models.get("body"):
-        content = {"application/json": {"schema": {"$ref": refs[("validation", body)]}}}
+        content = {"application/json": {"schema": {"$ref": refs[("validation", body)]}, "example": _example(body)}}
         operation["requestBody"] = {"required": True, "content": content}
     if found.scope:
         operation["security"] = [{"key": []}]
         operation["description"] += f" Needs a key with the scope `{found.scope}`."
     return operation
+
+
+def _example(body: type[BaseModel]) -> Any:
+    """The body that the page offers to send; what a page makes up from the schema alone is refused."""
+    return body.model_config["json_schema_extra"]["examples"][0]  # type: ignore[index]
 
 
 def _operation_id(route: web.RouteDef, found: api.Operation) -> str:

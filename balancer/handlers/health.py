@@ -21,13 +21,13 @@ _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 LOOPS: web.AppKey[Loops] = web.AppKey("loops", Loops)
 
 
-@api.page("application/json", answers={200: schemas.Health})
+@api.page("application/json", answers={200: schemas.Health}, counted=False)
 async def alive(_request: web.Request) -> web.Response:
     """The process answers."""
     return web.Response(body=_OK, headers=_HEADERS)
 
 
-@api.page("application/json", answers={200: schemas.Readiness, 503: schemas.Readiness})
+@api.page("application/json", answers={200: schemas.Readiness, 503: schemas.Readiness}, counted=False)
 async def ready(request: web.Request) -> web.Response:
     """Whether this balancer can take trades.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, trades
+from balancer import api, sentences, trades
 from balancer.context import Context
 from balancer.handlers import dump
 from shared.domain.ids import SteamId, TradeUrl
@@ -24,7 +24,7 @@ def steam_id_of(text: str) -> SteamId:
     try:
         return SteamId(text)
     except ValueError as error:
-        raise api.invalid_field("body.steam_id", str(error)) from None
+        raise api.invalid_field("body.steam_id", sentences.own(error)) from None
 
 
 def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
@@ -37,7 +37,7 @@ def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
     try:
         url = TradeUrl.parse(text)
     except ValueError as error:
-        raise api.invalid_field("body.trade_url", str(error)) from None
+        raise api.invalid_field("body.trade_url", sentences.own(error)) from None
     if url.partner != steam_id:
         raise NotAccepted("The trade URL is not of this Steam account.", code="foreign_trade_url")
     return url

@@ -33,7 +33,8 @@ async def find(ctx: Context, caller: Caller, query: schemas.TradeQuery) -> web.R
     """
     if query.trade_id or query.offer_id:
         if query.user_id or query.status or query.after:
-            raise api.invalid_field("query.trade_id", "ids go without user_id, status and after", "combination")
+            said = "Send ids without user_id, status and after, or these without ids."
+            raise api.invalid_field("query.trade_id", said, "combination")
         views = await _by_ids(ctx, query.trade_id, query.offer_id)
         return api.answer({**dump.trades(views, ctx.settings, caller), "next": None})
     status = query.status.value if query.status else None
@@ -49,9 +50,9 @@ async def look(ctx: Context, caller: Caller, body: schemas.TradesBody) -> web.Re
     By `trade_ids`, by `offer_ids`, or both; unknown ids are left out.
     """
     if len(body.trade_ids) + len(body.offer_ids) > schemas.LOOKUP_MAX:
-        raise api.invalid_field("body.trade_ids", f"up to {schemas.LOOKUP_MAX} ids in one request", "too_long")
+        raise api.invalid_field("body.trade_ids", f"Send at most {schemas.LOOKUP_MAX} ids in one request.", "too_long")
     if not body.trade_ids and not body.offer_ids:
-        raise api.invalid_field("body.trade_ids", "name at least one trade or offer", "missing")
+        raise api.invalid_field("body.trade_ids", "Name at least one trade or offer.", "missing")
     return api.answer(dump.trades(await _by_ids(ctx, body.trade_ids, body.offer_ids), ctx.settings, caller))
 
 

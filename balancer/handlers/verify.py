@@ -11,14 +11,14 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from aiohttp import ClientSession, web
 
-from balancer import api, bodies, openid, pages, problems, repository, schemas, sign_in, verify
+from balancer import api, bodies, openid, pages, problems, repository, schemas, sentences, sign_in, verify
 from balancer.context import Context
 from balancer.handlers import dump
 from balancer.trades import Caller
 from balancer.verify import Answer, Found, Verdict
 from shared.domain.ids import SteamId
 from shared.domain.status import ENDED_UNMOVED, TradeStatus
-from shared.errors import FleetError, InvalidRequest, RateLimited
+from shared.errors import FleetError, RateLimited
 from shared.settings import Settings
 
 SESSION_COOKIE = "fleet_player"
@@ -262,7 +262,10 @@ async def _form(request: web.Request) -> web.Response:
     """The signed-in player's own check. After a yes the browser is led to the page, which a phone may load again."""
     ctx = request.app[api.CONTEXT]
     try:
+        await api.count_address(request)
         form = await bodies.read_form(request, ctx.settings.http.body_s)
+    except RateLimited as error:
+        return _trouble(ctx, error)
     except ValueError:
         return _not_our_form()
     token, csrf = form.get("token", "")[:100], form.get("csrf", "")[:100]
@@ -312,7 +315,7 @@ async def site_check(request: web.Request, ctx: Context, caller: Caller, body: s
     try:
         steam_id = SteamId(body.steam_id)
     except ValueError as error:
-        raise InvalidRequest(errors=[{"field": "body.steam_id", "kind": "value", "message": str(error)}]) from None
+        raise api.invalid_field("body.steam_id", sentences.own(error)) from None
     # All players of a site share its address, so here a wrong try counts against the player.
     found = await _found(request, ctx, f"{caller.client_id}:{int(steam_id)}", body.token, steam_id)
     if found is None:

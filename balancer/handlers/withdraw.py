@@ -70,5 +70,5 @@ def _check(ctx: Context, deposit_ids: list[str]) -> None:
     seen: set[str] = set()
     for number, deposit_id in enumerate(deposit_ids):
         if deposit_id in seen:
-            raise api.invalid_field(f"body.deposit_ids[{number}]", "stands here a second time", "repeated")
+            raise api.invalid_field(f"body.deposit_ids[{number}]", policy.REPEATED, "repeated")
         seen.add(deposit_id)

@@ -206,7 +206,8 @@ async def test_client_with_two_keys_and_their_end(world: World) -> None:
     run = world.ctx.db.run
 
     async def find(key_hash: str) -> Any:
-        return await world.ctx.db.look(repository.find_client_by_key_hash, key_hash)
+        found = await world.ctx.db.look(repository.live_keys)
+        return next((one for one in found if one.key_hash == key_hash), None)
 
     def create(connection: Any) -> repository.Client:
         return repository.create_client(connection, "site", ["trade", "read"], "hash-1", now=now)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from balancer_http.harness import PLAYER, TRADE_URL, Service
 
-from balancer import api
+from balancer import api, auth, repository
 from balancer.handlers import docs
 from balancer.routes import ROUTES
 
@@ -44,15 +44,13 @@ async def test_what_is_not_a_key(service: Service, header: str) -> None:
     assert "wrong" not in json.dumps(problem)
 
 
-async def test_a_revoked_key_ends_within_seconds(service: Service) -> None:
-    from balancer import auth, repository
-
+async def test_a_revoked_key_ends_within_seconds(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     await service.add_client("gone", "read")
     assert (await service.call("GET", "/bots", client="gone")).status == 200
     now = service.ctx.clock.now()
     await service.ctx.db.run(lambda connection: repository.revoke_client(connection, "gone", now=now))
     assert (await service.call("GET", "/bots", client="gone")).status == 200
-    service.app[auth.KEYS]._believed.clear()  # type: ignore[index]
+    monkeypatch.setattr(auth, "BELIEVED_S", 0.0)
     assert (await service.call("GET", "/bots", client="gone")).status == 401
 
 

@@ -9,8 +9,7 @@ import pytest
 from balancer_http.harness import PLAYER, TRADE_URL, Service
 from sqlalchemy import update
 
-from balancer import api, auth, models
-from shared.errors import RateLimited
+from balancer import api, models
 from shared.settings import Settings
 
 
@@ -201,33 +200,6 @@ async def test_a_frozen_item_is_used_again_by_an_operators_word(service: Service
 async def test_story_of_a_trade_that_does_not_exist(service: Service) -> None:
     status, problem = await json_of(await service.call("GET", "/trade/trd_none/story"))
     assert (status, problem["code"]) == (404, "not_found")
-
-
-async def test_bad_keys_lock_their_address_out_but_not_a_site_that_is_known(service: Service) -> None:
-    assert (await service.call("GET", "/bots")).status == 200
-    most = service.ctx.settings.balancer.bad_keys_max
-    answers = [
-        await service.call("GET", "/bots", headers={"Authorization": f"Bearer fk_{number}"}) for number in range(most + 1)
-    ]
-    assert [answer.status for answer in answers] == [401] * most + [429]
-    problem = await answers[-1].json()
-    assert (problem["code"], problem["retryable"]) == ("too_many_tries", True)
-    assert int(answers[-1].headers["Retry-After"]) > 0
-    assert (await service.call("GET", "/bots")).status == 200
-    elsewhere = {"Authorization": "Bearer fk_x", "X-Forwarded-For": "9.9.9.9"}
-    assert (await service.call("GET", "/bots", headers=elsewhere)).status == 401
-
-
-def test_a_bad_key_is_locked_out_wherever_it_comes_from_and_forgotten_in_time() -> None:
-    keys = auth.Keys()
-    for number in range(3):
-        keys.check("hash", f"10.0.0.{number}", 0.0, 3, 60)
-        keys.bad("hash", f"10.0.0.{number}", 0.0)
-    with pytest.raises(RateLimited) as refused:
-        keys.check("hash", "10.0.0.9", 1.0, 3, 60)
-    assert refused.value.retry_after_s == 59
-    keys.check("hash", "10.0.0.9", 61.0, 3, 60)
-    keys.check("other", "10.0.0.9", 1.0, 3, 60)
 
 
 async def test_a_request_that_takes_too_long_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_too_many_items_are_an_invalid_request() -> None:
     with pytest.raises(InvalidRequest) as caught:
         policy.check_request([Asset(730, "2", str(number)) for number in range(1, 12)], 10)
     assert caught.value.data["errors"] == [
-        {"field": "body.asset_ids", "kind": "too_long", "message": "has 11 entries, at most 10"}
+        {"field": "body.asset_ids", "kind": "too_long", "message": "Send at most 10 in one request."}
     ]
 
 
