@@ -7,7 +7,6 @@ which they need each other and stopped in reverse; each of them ends with its ow
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import select
@@ -17,12 +16,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 import redis
 
+from bot_worker.vault import Account, Vault
 from scripts import advice
 from scripts.embedded import EmbeddedRedis
 from scripts.servers import GUARD, EmbeddedError
@@ -30,6 +30,7 @@ from shared import private_files, wire
 from shared import settings as settings_module
 from shared.domain.ids import bots_of_group
 from shared.errors import SettingsError
+from shared.sealing import MasterKey
 from shared.settings import Settings
 
 READY_S = 180.0  # for each part on a machine at work; an idle one needs a second or two
@@ -396,29 +397,23 @@ class Stack:
             private_files.replace(config, _toml(_merge(QUICK, common, host, mine)))
 
     def _prepare_keys(self) -> None:
+        """What `fleet keys` and `fleet bots` do on an operator's machines, without four programs one after the other."""
         self.say("making keys, filling the vaults")
-        if not (self.wish.directory / "master.key").exists():
-            self.fleet("keys", "new")
+        path = self.wish.directory / "master.key"
+        with contextlib.suppress(FileExistsError):
+            MasterKey.create(path)
+        master = MasterKey.read(path)
         accounts = {row["name"]: row for row in get_json(f"{self.control_url}/control/credentials?kind=bot")["accounts"]}
         for group in self.wish.groups:
-            self._fill_vault(group, accounts)
+            self._fill_vault(group, accounts, master)
 
-    def _fill_vault(self, group: str, accounts: dict[str, dict[str, str]]) -> None:
-        config, (color, _, number) = self.host_config(group), group.partition(":")
-        table, keys = config.parent / "bots.csv", config.parent / "keys.json"
-        names = [str(name) for name in bots_of_group(color, int(number)) if str(name) in accounts]
-        columns = ["bot", "account_name", "password", "steam_id", "shared_secret", "identity_secret", "device_id"]
-        table.unlink(missing_ok=True)
-        private_files.make(table)
-        with table.open("w", newline="") as out:
-            writer = csv.DictWriter(out, columns, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows({**accounts[name], "bot": name} for name in names)
-        self.fleet("bots", "import", str(table), config=config)
-        self.fleet("keys", "issue", color, number, "--out", str(keys))
-        self.fleet("bots", "keys", str(keys), config=config)
-        table.unlink()
-        keys.unlink()
+    def _fill_vault(self, group: str, accounts: dict[str, dict[str, str]], master: MasterKey) -> None:
+        color, _, number = group.partition(":")
+        names = [str(name) for name in bots_of_group(color, int(number))]
+        vault = Vault.open(settings_module.load(self.host_config(group)).group, create=True)
+        known = [each.name for each in fields(Account) if each.name not in ("bot", "proxy")]
+        vault.put(Account(name, **{key: accounts[name][key] for key in known}) for name in names if name in accounts)
+        vault.put_keys(master.bot(name) for name in names)
 
     def start_balancer(self, name: str = "balancer") -> Part:
         """Start one balancer and wait until it answers; the first also makes the API key."""
