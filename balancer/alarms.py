@@ -19,6 +19,7 @@ EXCHANGE_FAILED = "exchange_failed_after_acceptance"
 NO_EXCHANGE = "accepted_without_exchange"
 MISFIT = "report_keeps_misfitting"
 DOUBT = "doubt_stays"
+RESTRICTED = "bot_restricted"
 
 # What an operator should do, in the words of the event.
 ACTION = {

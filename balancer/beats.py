@@ -16,6 +16,7 @@ NAME_MAX = 40
 AT_ONCE = 1000
 PAGE = 10_000
 COUNT_MAX = 2**53
+RESTRICTIONS_MAX = 20
 
 # KEYS: heartbeats. ARGV: longest that is read. Answers each, or an empty text for one that is not there or is none.
 _READ = """
@@ -90,8 +91,18 @@ def is_sane(beat: Heartbeat) -> bool:
         and all(_is_count(count) for count in counts)
         and all(count is None or _is_count(count) for count in maybe_counts)
         and (latency is None or isinstance(latency, int | float))
+        and isinstance(beat.restrictions, list)
+        and len(beat.restrictions) <= RESTRICTIONS_MAX
+        and all(_is_restriction(each) for each in beat.restrictions)
         and _is_steam_id(beat.steam_id)
     )
+
+
+def _is_restriction(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    reason = value.get("reason")
+    return isinstance(reason, str) and 0 < len(reason) <= NAME_MAX and _is_count(value.get("since_ms"))
 
 
 def _is_count(value: object) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import zlib
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +21,10 @@ from sqlalchemy import Connection, Row, select, update
 from balancer import choose, models, repository
 from balancer.beats import Beats, is_sane
 from balancer.db import Database
+from balancer.health import OFFLINE, Reason, allowed, reasons
 from shared import log, wire
 from shared.clock import Clock, ServerClock
+from shared.domain.health import RESTRICTIONS, May
 from shared.domain.ids import BotName
 from shared.domain.status import BotMode
 from shared.errors import NoBotAvailable, NotFound
@@ -31,8 +34,6 @@ from shared.settings import Settings
 
 logger = log.get(__name__)
 
-ONLINE = "online"
-OFFLINE = "offline"
 RETRY_AFTER_S = 5.0
 MAINTENANCE = "steam_maintenance"
 
@@ -59,14 +60,18 @@ class BotView:
     steam_calls: int
     look_calls: int
     latency_ms: float | None
+    why_not: tuple[Reason, ...]
+    may: frozenset[May]
+    health_told: str | None
 
     @property
     def name(self) -> str:
         return f"{self.color}-{self.bot_id}"
 
     @property
-    def takes_deposits(self) -> bool:
-        return self.state == ONLINE and self.mode == BotMode.ACTIVE and self.frozen_by is None
+    def restriction(self) -> str | None:
+        """The first of Steam's own reasons why it gives or takes nothing; `None` if it is only offline, paused or frozen."""
+        return next((each.reason for each in self.why_not if each.reason in RESTRICTIONS), None)
 
     @property
     def used(self) -> int:
@@ -96,11 +101,13 @@ class Fleet:
         # whatever the size of the fleet.
         self._bots: dict[str, BotView] = {}
         self._online: list[BotView] = []
+        self._able: Counter[May] = Counter()
         self._readers: list[BotView] = []
         self._accounts: frozenset[str] = frozenset()
         self._maintenance = False
         self._beats: dict[str, Heartbeat] = {}
         self._texts: dict[str, str] = {}  # those heartbeats as they were read
+        self._heard_s: float | None = None
         limits = settings.limits
         offers_max = limits.offers_per_bot_max - limits.offers_kept_for_withdrawals
         self.limits = choose.Limits(limits.bot_items_max, offers_max, limits.trade_items_max)
@@ -115,9 +122,16 @@ class Fleet:
         rows = await self._db.look(_all_bots)
         known = {f"{row.color}-{row.bot_id}" for row in rows}
         self._beats = await asyncio.to_thread(self._read_beats, known)
+        self._heard_s = self._clock.monotonic()
         if new := [beat for name, beat in sorted(self._beats.items()) if name not in known]:
             rows = await self._db.run(_register, new, self._clock.now())
         await asyncio.to_thread(self._take_over, rows)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the heartbeats were read so lately that a bot which is offline by them is."""
+        lately_s = self._settings.group.offline_after_s
+        return self._heard_s is not None and self._clock.monotonic() - self._heard_s < lately_s
 
     def run_of(self, bot: str) -> str | None:
         """The worker's run that this bot's last heartbeat came from."""
@@ -141,7 +155,8 @@ class Fleet:
         return str(int(steam_id)) in self._accounts
 
     def online(self) -> list[BotView]:
-        """Those whose worker is signed in and was heard of lately, whatever their mode; ordered by color and number."""
+        """Those that may look: their worker is signed in and was heard of lately, whatever else they may not do; ordered by
+        color and number."""
         return list(self._online)
 
     @property
@@ -149,9 +164,9 @@ class Fleet:
         """How many bots are known."""
         return len(self._bots)
 
-    @property
-    def online_count(self) -> int:
-        return len(self._online)
+    def able(self, what: May) -> int:
+        """How many bots may do this now."""
+        return self._able[what]
 
     async def set_mode(self, color: str, bot_id: int, mode: str) -> BotView:
         """Set what the operator wants of a bot (`BotMode`); setting it again changes nothing.
@@ -175,6 +190,8 @@ class Fleet:
 
     def pick_reader(self, steam_id: str) -> BotView:
         """An online bot to read this player's inventory with; players are spread over the bots, one player stays with one.
+
+        What Steam has restricted reads only when nobody else is there: what it is refused may be because of itself.
 
         Raises:
             NoBotAvailable: none is online.
@@ -211,8 +228,10 @@ class Fleet:
         views = [self._view(row) for row in rows]
         views.sort(key=lambda view: (view.color, view.bot_id))
         self._bots = {view.name: view for view in views}
-        self._online = [view for view in views if view.state == ONLINE]
-        self._readers = [view for view in self._online if view.mode != BotMode.PAUSED]
+        self._online = [view for view in views if May.LOOK in view.may]
+        awake = [view for view in self._online if view.mode != BotMode.PAUSED]
+        self._readers = [view for view in awake if view.restriction is None] or awake
+        self._able = Counter(what for view in views for what in view.may)
         self._accounts = frozenset(view.steam_id for view in views)
         heard = [view for view in views if view.state != OFFLINE]
         self._maintenance = 2 * sum(view.reason == MAINTENANCE for view in heard) > len(heard)
@@ -224,7 +243,7 @@ class Fleet:
                 self._place(view)
 
     def _place(self, view: BotView) -> None:
-        if view.takes_deposits:
+        if May.TAKE in view.may:
             self._rooms.put(choose.Room(view.name, view.color, view.used, view.open_offers))
         else:
             self._rooms.drop(view.name)
@@ -253,6 +272,7 @@ class Fleet:
         beat = self._beats.get(f"{row.color}-{row.bot_id}")
         age_s = None if beat is None else (self._server_clock.now_ms() - beat.at_ms) / 1000
         state, reason, action = self._state(row, beat, age_s)
+        why_not = reasons(row, beat, state, reason, action)
         return BotView(
             color=row.color,
             bot_id=row.bot_id,
@@ -272,6 +292,9 @@ class Fleet:
             steam_calls=beat.steam_calls if beat else 0,
             look_calls=beat.look_calls if beat else 0,
             latency_ms=beat.latency_ms if beat else None,
+            why_not=why_not,
+            may=allowed(why_not),
+            health_told=row.health,
         )
 
     def _state(self, row: Row[Any], beat: Heartbeat | None, age_s: float | None) -> tuple[str, str | None, str | None]:

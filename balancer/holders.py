@@ -24,11 +24,11 @@ _COLUMNS = "user_id, steam_id, blocked_by, unanswered"
 _FIND = f"SELECT {_COLUMNS} FROM users WHERE user_id = :user_id OR steam_id = :steam_id"  # noqa: S608
 _LOCK_USER = text(_FIND + " FOR NO KEY UPDATE")
 _FIND_USER = text(_FIND)
-# What a live trade takes: a waiting one nothing; the others an open offer, as Steam counts it from the moment it is made, but
-# not while it holds the items.
+# What a live trade takes: a withdrawal that waits nothing; the others an open offer, as Steam counts it from the moment it is
+# made, but not while it holds the items. A deposit that waits for a bot goes on soon, so it counts.
 WAITS, HELD, TAKES, GIVES = "waits", "held", "takes", "gives"
-_KIND = f"""CASE WHEN waits_for IS NOT NULL THEN '{WAITS}' WHEN status NOT IN ({_COUNTED}) THEN '{HELD}'
-    WHEN direction = 'deposit' THEN '{TAKES}' ELSE '{GIVES}' END"""
+_KIND = f"""CASE WHEN waits_for IS NOT NULL AND direction = 'withdraw' THEN '{WAITS}' WHEN status NOT IN ({_COUNTED})
+    THEN '{HELD}' WHEN direction = 'deposit' THEN '{TAKES}' ELSE '{GIVES}' END"""
 # What the user has in custody or on the way by status, and the partner's live trades by what they take, both per bot.
 _HOLDINGS = text(
     f"""

@@ -23,6 +23,7 @@ from balancer import aftermath, alarms, carrying, holders, trips
 from balancer.aftermath import Aftermath
 from balancer.models import deposits, events, tokens, trade_items, trades, users
 from shared.clock import from_unix
+from shared.domain.health import BOT_RESTRICTED
 from shared.domain.status import (
     ENDED_UNMOVED,
     FINAL,
@@ -47,7 +48,7 @@ ADOPTED = frozenset({E.OFFER_ACCEPTED, E.OFFER_ACTIVE, E.OFFER_HELD, E.CONFIRMAT
 # The end of one offer; of which one counts when the trade's offer is known.
 _ENDS = frozenset({E.OFFER_DECLINED, E.OFFER_COUNTERED, E.OFFER_EXPIRED, E.OFFER_CANCELED, E.ITEMS_MISSING, E.EXCHANGE_FAILED})
 # The bot has nothing out for this trade; it is to be asked again, under the next attempt's number.
-ASKED_AGAIN = frozenset({E.ORDER_DROPPED, E.TRY_LATER, E.OFFER_ABSENT})
+ASKED_AGAIN = frozenset({E.ORDER_DROPPED, E.TRY_LATER, E.OFFER_ABSENT, E.BOT_REFUSED})
 # What of a report's data is worth keeping in an event.
 _KEPT = ("offer_id", "exchange_id", "state", "code", "reason", "result", "settles_at", "retry_after_s", "calls")
 TEXT_MAX = 500
@@ -55,6 +56,8 @@ TEXT_MAX = 500
 # A misfit on a trade that is not in doubt is searched for so often; then it is an operator's.
 MISFITS_MAX = 3
 
+# The bot's own phone did not confirm an offer in time, so the bot gave it up.
+NOT_CONFIRMED = "not_confirmed"
 REPORT_IGNORED = "report_ignored"
 OFFER_ADOPTED = "offer_adopted"
 ORDER_EXPIRED = "order_expired"
@@ -176,6 +179,7 @@ def record(
     Raises:
         LostRace: the row changed under us again and again.
     """
+    event = _second_opinion(trade, event, data)
     for _ in range(COMPARED_MAX):
         before = S(trade.status)
         verdict, to = _decide(trade, event, attempt, data, rules)
@@ -201,6 +205,12 @@ def read_trade(connection: Connection, trade_id: str) -> Row[Any]:
     return connection.execute(select(trades).where(trades.c.trade_id == trade_id)).one()
 
 
+def _second_opinion(trade: Row[Any], event: TradeEvent, data: Mapping[str, Any]) -> TradeEvent:
+    """A refusal that may be because of the bot does not end a deposit before another bot was refused too."""
+    asked = event is E.REFUSED and data.get("unclear") is True and trade.direction == Direction.DEPOSIT
+    return E.BOT_REFUSED if asked and trade.refused_by is None else event
+
+
 def _decide(
     trade: Row[Any], event: TradeEvent, attempt: int | None, data: Mapping[str, Any], rules: Rules
 ) -> tuple[Verdict, TradeStatus]:
@@ -212,7 +222,7 @@ def _decide(
     attempts_left = trade.held_at is not None or trade.attempt - trade.spared < rules.attempts_max
     dropped_to = after_dropped(cancel_requested=trade.cancel_requested_at is not None, attempts_left=attempts_left)
     verdict, to = decide(status, event, dropped_to=dropped_to)
-    if status is S.QUEUED and event is E.TRY_LATER:
+    if status is S.QUEUED and event in (E.TRY_LATER, E.BOT_REFUSED):
         # picked_up was lost: the status stays the same, but this order is spent and another is to be given.
         return Verdict.MOVES, to
     return verdict, to
@@ -309,8 +319,10 @@ def _trade_values(
         values |= {"find_at": None, "find_tries": 0}
     if to not in (S.QUEUED, S.IN_DOUBT) and trade.waits_for is not None:
         values |= {"waits_for": None} if to in ENDED_UNMOVED else {"waits_for": None, "begun_at": now}
+    # Another bot begins a deposit at once; a withdrawal's own bot is not asked again in a hurry.
+    own_bot = event is E.BOT_REFUSED and trade.direction == Direction.WITHDRAW
     if event in ASKED_AGAIN and to is S.QUEUED:
-        wait_s = data.get("retry_after_s") or rules.retry_after_s if event is E.TRY_LATER else 0
+        wait_s = data.get("retry_after_s") or rules.retry_after_s if event is E.TRY_LATER or own_bot else 0
         values |= {
             "attempt": trade.attempt + 1,
             "order_issued_at": None,
@@ -324,7 +336,15 @@ def _trade_values(
         values |= {"trade_url_sealed": "", "message": ""}
     if trade.held_at is not None and (to is S.QUEUED or to not in LIVE):
         values |= {"held_at": None}
-    if event is E.TRY_LATER or to in ENDED_UNMOVED or to is S.REVERSED:
+    if event is E.BOT_REFUSED:
+        bot = f"{trade.color}-{trade.bot_id}"
+        values |= {
+            "waits_for": WaitsFor.BOT.value,
+            "refused_by": f"{trade.refused_by} {bot}" if trade.refused_by else bot,
+            "refused_at": trade.refused_at or now,
+            "spared": trade.spared + 1,
+        }
+    if event in (E.TRY_LATER, E.BOT_REFUSED) or to in ENDED_UNMOVED or to is S.REVERSED:
         values |= _failure(trade, event, to, data)
     return values
 
@@ -341,7 +361,7 @@ def _back_in_line(trade: Row[Any], now: datetime) -> dict[str, Any]:
 
 def _failure(trade: Row[Any], event: TradeEvent, to: TradeStatus, data: Mapping[str, Any]) -> dict[str, Any]:
     """Why it ended, in the words that the API shows. A trade told "later" too often fails with what it was told."""
-    if event in (E.REFUSED, E.TRY_LATER):
+    if event in (E.REFUSED, E.TRY_LATER, E.BOT_REFUSED):
         return {
             "failure_code": str(data.get("code") or "steam_refused"),
             "failure_reason": data.get("reason"),
@@ -350,6 +370,8 @@ def _failure(trade: Row[Any], event: TradeEvent, to: TradeStatus, data: Mapping[
     if event is E.ORDER_DROPPED and to is S.FAILED:
         return {} if trade.failure_code else {"failure_code": ORDER_EXPIRED, "failure_reason": data.get("reason")}
     code = event.value if event in (E.ITEMS_MISSING, E.EXCHANGE_FAILED) else to.value
+    if event is E.OFFER_CANCELED and data.get("reason") == NOT_CONFIRMED:
+        code = BOT_RESTRICTED
     return {"failure_code": code, "failure_reason": data.get("reason"), "player_message": None}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import redis
 
-from balancer import audits, switches
+from balancer import audits, health, switches
 from balancer.context import Context
 from balancer.reports import Reader
 from balancer.sweep import Sweep
@@ -90,6 +90,7 @@ class Loops:
             Loop("reports", self.reader.round, 0.0),
             Loop("changes", self.reader.listen_round, 0.0),
             Loop("fleet", self._look_at_fleet, settings.balancer.heartbeat_read_s),
+            Loop("health", self._tell_health, settings.balancer.heartbeat_read_s, led=True),
             Loop("watching", self.watcher.round, settings.trades.watch_s, led=True),
             Loop("sweep", self.sweep.round, settings.trades.sweep_s, led=True),
             Loop("audits", self._audit, settings.trades.sweep_s, led=True),
@@ -204,6 +205,9 @@ class Loops:
             await self._ctx.fleet.refresh()
         finally:
             await switches.refresh(self._ctx)
+
+    async def _tell_health(self) -> None:
+        await health.round_of(self._ctx)
 
     async def _audit(self) -> None:
         await audits.round_of(self._ctx)

@@ -128,7 +128,8 @@ bots = Table(
     Column("slots_held", Integer, nullable=False, server_default="0"),
     Column("slots_reserved", Integer, nullable=False, server_default="0"),
     Column("open_offers", Integer, nullable=False, server_default="0"),
-    Column("frozen_by", Text),  # set by an audit that found a difference: nothing is withdrawn from this bot
+    Column("frozen_by", Text),  # what an operator has to look at first: nothing is withdrawn from this bot
+    Column("health", Text),  # JSON: what was told last of what it may do; null: nothing yet, so everything
     Column("created_at", UtcDateTime, nullable=False),
     Column("touched", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("color", "bot_id"),
@@ -219,11 +220,14 @@ trades = Table(
     Column("cancel_asked_at", UtcDateTime),  # when a bot was last asked to cancel the offer
     Column("find_at", UtcDateTime),  # set: from then on a bot is to search Steam for this trade's offers
     Column("find_tries", Integer, nullable=False, server_default="0"),
-    Column("waits_for", Text),  # approval, settlement, or a free offer: no order is given before that, and no offer is taken
+    Column("waits_for", Text),  # `WaitsFor`: no order is given before that, and no offer is taken
     Column("approved_at", UtcDateTime),  # by a second person; limits of what goes out do not count it
     Column("held_at", UtcDateTime),  # a pause has recalled the order of this attempt: once that is dropped it waits in line
-    Column("spared", Integer, nullable=False, server_default="0"),  # attempts that a pause has cost, and that do not count
+    Column("spared", Integer, nullable=False, server_default="0"),  # attempts that a pause or a bot has cost: they do not count
     Column("begun_at", UtcDateTime),  # when its order was due and its offer taken: the times of offer and token count from here
+    Column("wanted_color", Text),  # the request named it; another color's bot is none for this trade
+    Column("refused_by", Text),  # bots, a space between them, that Steam did not let do this trade, each as often as it did
+    Column("refused_at", UtcDateTime),  # when the first of them could not
     Column("message", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("verified_at", UtcDateTime),  # when its player was told that the offer is ours, which used the token up

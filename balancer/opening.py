@@ -52,6 +52,7 @@ class Making:
     message: str
     held: Holdings
     parts: list[Part] = field(default_factory=list)
+    color: str | None = None
     opened: Opened = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +78,7 @@ class Making:
                 "items_awaited": 0,
                 "waits_for": waits[0].value if waits else None,
                 "next_try_at": waits[1] if waits else None,
+                "wanted_color": self.color,
                 "message": self.message,
                 "client_id": self.request.caller.client_id,
                 "created_at": now,
@@ -181,7 +183,7 @@ def _granted(ctx: Context, request: Request, wish: DepositWish, holdings: Holdin
     limits, n_items = ctx.settings.limits, len(wish.wanted)
     if holdings is None or holdings.items + n_items > limits.inventory_limit:
         return None
-    parts = ctx.fleet.choose(holdings.by_bot, n_items, wish.color, _barred(ctx, holdings, n_items))
+    parts = ctx.fleet.choose(holdings.by_bot, n_items, wish.color, barred(ctx, holdings, n_items))
     if isinstance(parts, Refusal):
         return None
     making = _shared_out(ctx, request, wish, holdings, parts)
@@ -195,7 +197,8 @@ def _granted(ctx: Context, request: Request, wish: DepositWish, holdings: Holdin
 
 def _shared_out(ctx: Context, request: Request, wish: DepositWish, holdings: Holdings, parts: list[Part]) -> Making:
     """The trades of a deposit of which these bots take these parts."""
-    making = Making(ctx, request, Direction.DEPOSIT, wish.user_id, wish.trade_url, wish.message, holdings, parts)
+    request_of = (ctx, request, Direction.DEPOSIT, wish.user_id, wish.trade_url, wish.message)
+    making = Making(*request_of, holdings, parts, wish.color)
     left = iter(wish.wanted)
     for name, share in parts:
         for n_items in _chunks(share, ctx.fleet.limits.trade_items_max):
@@ -213,18 +216,18 @@ def _why(holdings: Holdings, bot: str, share: int, n_bots: int) -> dict[str, Any
 
 
 def _reserve(connection: Connection, ctx: Context, holdings: Holdings, n_items: int, color: str | None) -> list[Part]:
-    barred = _barred(ctx, holdings, n_items)
+    shut = barred(ctx, holdings, n_items)
     try:
-        return reserve.for_deposit(connection, ctx.fleet, holdings.by_bot, n_items, color, barred)
+        return reserve.for_deposit(connection, ctx.fleet, holdings.by_bot, n_items, color, shut)
     except NoBotAvailable:
         # Only if a bot that takes nothing more of this player, by the database's word, has room otherwise.
-        if reserve.any_has_room(connection, ctx.fleet, barred, color):
+        if reserve.any_has_room(connection, ctx.fleet, shut, color):
             limits, n_trades = ctx.settings.limits, ctx.fleet.limits.trades(n_items)
-            raise shares.barred_everywhere(limits, holdings, barred, n_trades) from None
+            raise shares.barred_everywhere(limits, holdings, shut, n_trades) from None
         raise
 
 
-def _barred(ctx: Context, holdings: Holdings, n_items: int) -> list[str]:
+def barred(ctx: Context, holdings: Holdings, n_items: int) -> list[str]:
     """Bots that open no such deposit to this player, for Steam's limit or for ours. The snapshot is good enough for that."""
     limits, n_trades = ctx.settings.limits, ctx.fleet.limits.trades(n_items)
     return [

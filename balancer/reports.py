@@ -21,7 +21,7 @@ import redis
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from balancer import audits, gifts, journal, reversal, sights
+from balancer import audits, gifts, journal, restricted, reversal, sights
 from balancer.context import Context
 from balancer.models import trades
 from shared import log, wire
@@ -47,6 +47,7 @@ BATCH_BYTES_MAX = 64 * 1024 * 1024
 
 _TRADE_EVENTS = frozenset(event.value for event in TradeEvent)
 _SIGHTINGS = frozenset({"items_seen", "items_gone"})
+_MAY_GO_ON = frozenset({TradeEvent.REFUSED.value, TradeEvent.BOT_REFUSED.value})
 # Answers that somebody waits for, at whichever balancer; they change no row.
 _ANSWERS = frozenset({"inventory_read", "inventory_failed"}) | sights.REPORTS
 _TOLD = frozenset(
@@ -263,9 +264,18 @@ class Reader:
             self._tries.pop(entry_id, None)
             return _Done(entry_id)
         self._tries.pop(entry_id, None)
+        if changed and report.trade_id is not None and report.kind in _MAY_GO_ON:
+            await self._go_on(report.trade_id)
         # That a worker has begun is no news to anybody who waits: there is no offer yet.
         told = changed and report.kind != TradeEvent.PICKED_UP
         return _Done(entry_id, trade_id=report.trade_id if told else None)
+
+    async def _go_on(self, trade_id: str) -> None:
+        """Steam did not let this bot do it: another one begins now, not when the sweep comes round."""
+        try:
+            await restricted.go_on_with(self._ctx, trade_id)
+        except Exception as error:  # the report is applied; the sweep does this again
+            logger.warning("no other bot yet", action="restricted", trade_id=trade_id, reason=repr(error)[:500])
 
     def _hopeless(self, entry_id: bytes, error: Exception) -> bool:
         """Whether it is the report that is wrong: whoever has a bot's keys can write anything into it.
@@ -423,7 +433,7 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
     recorded = journal.record(connection, trade, TradeEvent(report.kind), data, who, now, rules, attempt=report.attempt)
     if recorded.verdict is Verdict.MOVES and recorded.after is TradeStatus.REVERSED:
         reversal.begin(connection, trade.trade_id, now, rules)
-    return recorded.after != TradeStatus(before) or report.kind == TradeEvent.TRY_LATER
+    return recorded.after != TradeStatus(before) or report.kind in (TradeEvent.TRY_LATER, TradeEvent.BOT_REFUSED)
 
 
 def _sighted(connection: Connection, trade: Any, report: Report, who: str, now: Any) -> bool:

@@ -19,6 +19,7 @@ from balancer.choose import Limits, Part, Refusal
 from balancer.fleet import RETRY_AFTER_S, Fleet
 from balancer.models import bots
 from balancer.trips import Step
+from shared.domain.health import BOT_RESTRICTED, May
 from shared.domain.ids import BotName
 from shared.domain.status import BotMode
 from shared.errors import Conflict, NoBotAvailable
@@ -33,6 +34,9 @@ _TAKE = text(
     "WHERE color = :color AND bot_id = :bot_id AND "
     + _GUARD.format(n=":n", offers=":offers", items_max=":items_max", offers_max=":offers_max")
 )
+
+# A restriction lasts minutes at least.
+RESTRICTED_AGAIN_S = 60.0
 
 _SAID = {
     Refusal.NONE_ONLINE: "no bot is online",
@@ -59,11 +63,23 @@ def for_deposit(
         parts = fleet.choose(holdings, n_items, color, barred)
         if isinstance(parts, Refusal):
             if asked:
-                raise NoBotAvailable(_SAID[parts], reason=parts.value, retry_after_s=RETRY_AFTER_S)
+                raise _nobody(fleet, parts, color)
             asked = True
             _ask_database(connection, fleet, color)
         elif _take_all(connection, fleet, sorted(parts, key=_place)):
             return parts
+
+
+def _nobody(fleet: Fleet, why: Refusal, color: str | None) -> NoBotAvailable:
+    """None takes it; if some are there that Steam keeps from it, that is the reason."""
+    there = [bot for bot in fleet.online() if color in (None, bot.color)]
+    if why is Refusal.NONE_ONLINE and (held := next((bot.restriction for bot in there if bot.restriction), None)):
+        return _restricted("Steam keeps the bots that are online from trading", held)
+    return NoBotAvailable(_SAID[why], reason=why.value, retry_after_s=RETRY_AFTER_S)
+
+
+def _restricted(detail: str, reason: str) -> NoBotAvailable:
+    return NoBotAvailable(detail, code=BOT_RESTRICTED, reason=reason, retry_after_s=RESTRICTED_AGAIN_S)
 
 
 def _place(part: Part) -> BotName:
@@ -178,7 +194,7 @@ def any_has_room(connection: Connection, fleet: Fleet, names: Iterable[str], col
     """Whether one of these bots (of this color) is online and active and has a free slot and a free offer just now."""
     for name in names:
         bot, view = BotName.parse(name), fleet.get(name)
-        if view is None or view.state != "online" or color not in (None, bot.color):
+        if view is None or May.TAKE not in view.may or color not in (None, bot.color):
             continue
         row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).first()
         if row is None or row.mode != BotMode.ACTIVE.value or row.frozen_by is not None:
@@ -192,12 +208,14 @@ def check_gives(connection: Connection, fleet: Fleet, bot: BotName) -> None:
     """Whether the bot that holds the items gives anything out now.
 
     Raises:
-        NoBotAvailable: it is offline or paused.
+        NoBotAvailable: it is offline, restricted (``bot_restricted``) or paused.
         Conflict: ``bot_frozen``, an audit found a difference and no operator has let it go on yet.
     """
     view = fleet.get(str(bot))
-    if view is None or view.state != "online":
+    if view is None or May.LOOK not in view.may:
         raise NoBotAvailable(f"{bot}, which holds these items, is offline", reason="bot_offline", retry_after_s=RETRY_AFTER_S)
+    if view.restriction is not None and May.GIVE not in view.may:
+        raise _restricted(f"{bot}, which holds these items, may not give anything just now", view.restriction)
     row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).one()
     if row.frozen_by is not None:
         raise Conflict(
@@ -207,6 +225,25 @@ def check_gives(connection: Connection, fleet: Fleet, bot: BotName) -> None:
         raise NoBotAvailable(
             f"{bot}, which holds these items, takes nothing now", reason="bot_paused", retry_after_s=RETRY_AFTER_S
         )
+
+
+def for_one_bot(
+    connection: Connection,
+    fleet: Fleet,
+    holdings: Mapping[str, int],
+    n_items: int,
+    color: str | None,
+    barred: Collection[str],
+) -> str | None:
+    """Reserve slots and one open offer for these items with a single bot; its name, ``None`` if none takes all of them."""
+    for asked in (False, True):
+        parts = fleet.choose(holdings, n_items, color, barred)
+        if isinstance(parts, Refusal) or len(parts) > 1:
+            if not asked:
+                _ask_database(connection, fleet, color)
+        elif _take_all(connection, fleet, parts):
+            return parts[0][0]
+    return None
 
 
 def take_offer(connection: Connection, bot: BotName, offers_max: int, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 
 from balancer import visible
 from balancer.sentences import shaped
+from shared.domain.health import May
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID
 from shared.domain.status import BotMode, DepositStatus, Direction, TradeStatus, WaitsFor
 
@@ -321,7 +322,8 @@ class Trade(BaseModel):
     cancel_requested: bool
     verified_at: MaybeTime = Field(description="When its player was told that the offer is ours")
     waits_for: WaitsFor | None = Field(
-        description="No order is given before that; `offer`: in line for a free open offer of its bot, or of the player's share"
+        description="No order is given before that; `offer`: in line for a free open offer of its bot, or of the player's "
+        "share; `bot`: one that Steam lets do it"
     )
     approval_needed: bool
     next_try_at: MaybeTime = Field(description="When a trade that waits is looked at again")
@@ -412,6 +414,23 @@ class Deposits(BaseModel):
     next: str | None
 
 
+class BotMay(BaseModel):
+    """What a bot may do now, asked apart: look (watch, find, settle, audit, read), take items in, give items out."""
+
+    look: bool
+    take: bool
+    give: bool
+
+
+class BotWhyNot(BaseModel):
+    """One reason why a bot may not do everything."""
+
+    reason: str = Field(description="As in bot_locked, bot_banned, own_hold, offline, paused; docs/operations.md has them all")
+    since: Time | None
+    forbids: list[May]
+    action: str = Field(description="What an operator should do")
+
+
 class Bot(BaseModel):
     """One bot, as its worker last told."""
 
@@ -420,9 +439,11 @@ class Bot(BaseModel):
     bot_id: int
     steam_id: str
     mode: BotMode
-    state: str
+    state: str = Field(description="`restricted`: it is online and goes on looking, but Steam keeps it from trading")
     reason: str | None
     action: str | None = Field(description="What an operator should do")
+    may: BotMay
+    why_not: list[BotWhyNot] = Field(description="Empty when it may do everything")
     slots_held: int
     slots_reserved: int
     open_offers: int
@@ -430,7 +451,7 @@ class Bot(BaseModel):
     in_line: int = Field(description="Those of them that wait for a free open offer only")
     heartbeat_age_s: float | None
     frozen_by: str | None = Field(
-        description="`audit`: it found a difference; the bot gives and takes nothing until `unfreeze`"
+        description="What an operator has to look at first, as in `audit`; the bot gives and takes nothing until `unfreeze`"
     )
     host: str | None
     orders_done: int

@@ -11,13 +11,17 @@ from sqlalchemy import Connection, Row, and_, bindparam, select
 
 from balancer.journal import Opened
 from balancer.models import bots, deposits, trade_items, trades
+from shared.domain.health import BOT_RESTRICTED
 from shared.domain.status import ENDED_UNMOVED, FINAL, DepositStatus, Direction, TradeStatus
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
 # A trade that ended for one of these may well go through when it is asked for once more.
 RETRYABLE = frozenset(
-    {"steam_unavailable", "steam_throttled", "steam_maintenance", "not_signed_in", "order_expired", "expired"}
+    {
+        *("steam_unavailable", "steam_throttled", "steam_maintenance", "not_signed_in", "order_expired", "expired"),
+        BOT_RESTRICTED,
+    }
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
 
-from balancer import finding, gifts, holding, journal, orders, purge, settling, waiting
+from balancer import finding, gifts, holding, journal, orders, purge, restricted, settling, waiting
 from balancer.context import Context
 from balancer.models import bots, trades
 from shared import log
@@ -62,6 +62,8 @@ class Sweep:
     def _due(self) -> list[Callable[[Context], Awaitable[int]]]:
         work: list[Callable[[Context], Awaitable[int]]] = [
             holding.hold,
+            restricted.hold_back,
+            restricted.go_on,
             waiting.release,
             give_orders,
             doubt_silent,

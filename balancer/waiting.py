@@ -19,6 +19,7 @@ from balancer import holders, journal, line, outflow, reversal, shares
 from balancer.holders import Holdings
 from balancer.models import deposits, tokens, trade_items, trades, users
 from balancer.switches import WITHDRAWALS
+from shared.domain.health import May
 from shared.domain.ids import BotName
 from shared.domain.status import LIVE, DepositStatus, TradeStatus, WaitsFor
 from shared.errors import Forbidden, NotFound, TooLate
@@ -50,7 +51,7 @@ async def release(ctx: Context) -> int:
     times, rules, now = ctx.settings.trades, journal.Rules.of(ctx.settings), ctx.clock.now()
     paused = ctx.switches.paused_clients()
     changed = await ctx.db.run(_line_up, times, rules, now)
-    giving = {(bot.color, bot.bot_id) for bot in ctx.fleet.online()}
+    giving = {(bot.color, bot.bot_id) for bot in ctx.fleet.online() if May.GIVE in bot.may}
     served = [place for place in await ctx.db.look(line.places) if place in giving]
     for start in range(0, len(served), BOTS_MAX):
         fronts = await ctx.db.look(line.front, ctx.settings.limits, served[start : start + BOTS_MAX], paused)

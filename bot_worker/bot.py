@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import redis
@@ -15,6 +15,8 @@ from bot_worker.reporting import Reporter
 from bot_worker.steam.session import SteamSession
 from shared import log
 from shared.clock import Clock, ServerClock
+from shared.domain import health
+from shared.domain.health import May
 from shared.errors import SteamError
 from shared.messages import WatchedTrade
 from shared.sealing import BotKeys
@@ -33,29 +35,53 @@ def time_is_sure(server_clock: ServerClock) -> bool:
     return offset_ms is not None and server_clock.doubt_ms <= DOUBT_MAX_MS and abs(offset_ms) <= OFF_MAX_MS
 
 
-@dataclass(slots=True)
 class Health:
-    """What the heartbeat says. Written by the worker's thread, read by the heartbeat's."""
+    """What the heartbeat says. Written by the worker's thread and, about the clock, by the heartbeat's; read by both.
 
-    state: str = "starting"
-    reason: str | None = None
-    action: str | None = None
-    items: int | None = None
-    offers: int | None = None
-    orders_done: int = 0
+    ``restrictions``: why the bot may not do everything (`shared.domain.health`), each with the unix ms since when.
+    """
+
+    def __init__(self) -> None:
+        self.state = "starting"
+        self.reason: str | None = None
+        self.action: str | None = None
+        self.items: int | None = None
+        self.offers: int | None = None
+        self.orders_done = 0
+        self.restrictions: Mapping[str, int] = {}  # replaced, never changed: whoever reads it needs no lock
+        self._lock = threading.Lock()
 
     def is_now(self, state: str, reason: str | None = None, action: str | None = None) -> None:
         self.state, self.reason, self.action = state, reason, action
 
-    def trouble(self, reason: str, action: str) -> None:
-        """The bot works on, but should get nothing new until somebody has looked."""
-        if self.state == "online":
-            self.is_now("unhealthy", reason, action)
+    def restrict(self, reason: str, at_ms: int) -> bool:
+        """From now on this stands in the bot's way; it stays since when it first did. Whether it is new."""
+        with self._lock:
+            if reason in self.restrictions:
+                return False
+            self.restrictions = {**self.restrictions, reason: at_ms}
+        _log.warning("restricted", reason=reason)
+        return True
 
-    def over(self, reason: str) -> None:
-        """That trouble has passed."""
-        if self.state == "unhealthy" and self.reason == reason:
-            self.is_now("online")
+    def lift(self, reason: str) -> bool:
+        """It stands there no more. Whether it did."""
+        with self._lock:
+            if reason not in self.restrictions:
+                return False
+            self.restrictions = {each: since for each, since in self.restrictions.items() if each != reason}
+        _log.info("restriction_over", reason=reason)
+        return True
+
+    def why_not(self, what: May) -> str | None:
+        """The restriction that forbids this; ``None`` if none does."""
+        return next((reason for reason in self.restrictions if what in health.rule_of(reason).forbids), None)
+
+    def told(self) -> tuple[str, str | None, str | None]:
+        """State, reason and what to do: a bot that is online and may not do everything is restricted."""
+        restricted = next(iter(self.restrictions), None)
+        if self.state != "online" or restricted is None:
+            return self.state, self.reason, self.action
+        return health.RESTRICTED, restricted, health.rule_of(restricted).action
 
 
 class Remembered:
@@ -78,6 +104,22 @@ class Remembered:
         self._entries.pop(entry, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """An account that this bot was asked to trade with lately."""
+
+    steam_id: str
+    trade_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """When Steam is asked next whether a restriction has ended (monotonic s), and how long was waited before."""
+
+    at: float
+    wait_s: float
+
+
 @dataclass(slots=True)
 class Memory:
     """What this run did. It is a help only: after a restart everything is still safe, just slower."""
@@ -90,6 +132,10 @@ class Memory:
     unconfirmed: Remembered = field(default_factory=Remembered)  # offers that wait for the phone → when first seen
     gifts: Remembered = field(default_factory=Remembered)  # accepted gifts that were told
     suspicious: Remembered = field(default_factory=Remembered)  # readings of the own inventory that look too empty
+    partner: Partner | None = None  # somebody to look at the own trade page with
+    refused: frozenset[str] = frozenset()  # partners whose offers Steam refused in a row without saying why
+    not_confirmed: int = 0  # confirmations that Steam refused in a row
+    probes: dict[str, Probe] = field(default_factory=dict)  # when to ask whether a restriction has ended
     watched_trades: frozenset[tuple[str, int]] = frozenset()  # those of the last watch, and
     looked_at_s: int = 0  # when that was, unix s, and
     whole_look_at: float = 0.0  # when all changes of their lives were read last, monotonic s
@@ -121,6 +167,10 @@ class Bot:
     health: Health = field(default_factory=Health)
     memory: Memory = field(default_factory=Memory)
     needs_sign_in: bool = False
+
+    def restrict(self, reason: str) -> bool:
+        """Something stands in this bot's way from now on (`shared.domain.health`). Whether it is new."""
+        return self.health.restrict(reason, self.server_clock.now_ms())
 
     def sleep(self, seconds: float) -> bool:
         """Wait, or until the worker shall stop; true then."""

@@ -129,9 +129,9 @@ class Beats:
             wire.measure_time(self._client, self._clock, self._server_clock)
             self._measured_at = now
         if time_is_sure(self._server_clock):
-            self._health.over("clock_unsure")
+            self._health.lift("clock_unsure")
         else:
-            self._health.trouble("clock_unsure", "set the clock of this host; no offers are sent until then")
+            self._health.restrict("clock_unsure", self._server_clock.now_ms())
         pipe: Any = self._client.pipeline(transaction=False)
         wire.put_heartbeat(pipe, self._heartbeat(), self._keys)
         pipe.expire(f"rq:worker:{self._keys.bot}", WORKER_TTL_S)
@@ -139,14 +139,14 @@ class Beats:
 
     def _heartbeat(self) -> Heartbeat:
         health, latency_ms = self._health, self._observer.latency_ms
-        reason, action = self._why()
+        state, reason, action = self._told()
         return Heartbeat(
             bot=self._keys.bot,
             run=self._lease.run,
             pid=os.getpid(),
             host=socket.gethostname(),
             steam_id=self._steam_id,
-            state=health.state,
+            state=state,
             at_ms=self._server_clock.now_ms(),
             items=health.items,
             offers=health.offers,
@@ -157,22 +157,23 @@ class Beats:
             reason=reason,
             action=action,
             throttled=self._observer.throttled,
+            restrictions=[{"reason": why, "since_ms": since} for why, since in health.restrictions.items()],
         )
 
-    def _why(self) -> tuple[str | None, str | None]:
-        """What is wrong and what to do; Steam's maintenance is told while nothing of our own is."""
-        health = self._health
-        if health.state == "online" and health.reason is None and self._observer.maintenance.on:
-            return maintenance.CODE, "wait; Steam is in maintenance, sends begin again by themselves"
-        return health.reason, health.action
+    def _told(self) -> tuple[str, str | None, str | None]:
+        """State, what is wrong and what to do; Steam's maintenance is told while nothing of our own is."""
+        state, reason, action = self._health.told()
+        if state == "online" and reason is None and self._observer.maintenance.on:
+            return state, maintenance.CODE, "wait; Steam is in maintenance, sends begin again by themselves"
+        return state, reason, action
 
     def _status(self) -> dict[str, Any]:
         health = self._health
-        reason, action = self._why()
+        state, reason, action = self._told()
         return {
             "bot": self._keys.bot,
             "pid": os.getpid(),
-            "state": health.state,
+            "state": state,
             "reason": reason,
             "action": action,
             "steam_id": self._steam_id,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bot_worker import own
-from bot_worker.bot import Bot
+from bot_worker import own, own_account
+from bot_worker.bot import Bot, Partner
 from bot_worker.reporting import Tell
 from bot_worker.steam import maintenance
 from shared import log
+from shared.domain.health import May
 from shared.errors import SteamError, SteamRefused, SteamUnavailable
 from shared.messages import InventoryOrder, Order
 
@@ -35,13 +36,11 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
         try:
             hold = bot.session.hold(payload.steam_id, payload.trade_token)
         except SteamRefused as error:
-            failed(order, tell, SteamRefused(code="trade_url_wrong", result=error.result))
+            failed(order, tell, _no_hold(bot, payload.steam_id, error))
             return
         hold_days = hold.theirs_days
-        if hold.ours_days:
-            bot.health.trouble("own_hold", "this account may not trade without a hold yet; wait, then restart its worker")
-        else:
-            bot.health.over("own_hold")
+        bot.memory.partner = Partner(payload.steam_id, payload.trade_token)
+        own_account.seen_hold(bot, hold.ours_days)
         if _banned(bot, payload.steam_id):
             failed(order, tell, SteamRefused(code="partner_banned"))
             return
@@ -59,13 +58,23 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
     )
 
 
+def _no_hold(bot: Bot, steam_id: str, error: SteamRefused) -> SteamError:
+    """Steam does not say for how long it would hold: the trade URL is old, unless we ourselves may not trade."""
+    _banned(bot, steam_id)
+    if bot.health.why_not(May.TAKE) is not None:
+        return SteamUnavailable("this bot may not trade just now", code="bot_restricted")
+    return SteamRefused(code="trade_url_wrong", result=error.result)
+
+
 def _banned(bot: Bot, steam_id: str) -> bool:
-    """Whether Steam says so. If it does not answer, the offer will be refused: that is told then."""
+    """Whether Steam says so, of us too. If it does not answer, the offer will be refused: that is told then."""
     try:
-        return bot.session.may_not_trade(steam_id)
+        banned = bot.session.banned(bot.session.steam_id, steam_id)
     except SteamUnavailable as error:
         _log.debug("bans_not_read", reason=error.error_code)
         return False
+    own_account.seen_bans(bot, banned)
+    return steam_id in banned
 
 
 def failed(order: Order, tell: Tell, error: SteamError) -> None:

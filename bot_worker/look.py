@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot_worker import seeing
+from bot_worker import own_account, seeing
 from bot_worker.bot import Bot
 from bot_worker.lease import LeaseLost
 from bot_worker.reporting import Tell
@@ -75,7 +75,7 @@ def confirm_and_tell(bot: Bot, trade: WatchedTrade, tell: Tell) -> None:
                 cancel_and_tell(bot, trade, tell)
                 return
         try:
-            if bot.session.confirm(offer_id):
+            if own_account.confirm(bot, offer_id):
                 tell(TradeEvent.OFFER_ACTIVE, offer_id=offer_id, state=answers.ACTIVE)
                 return
             if tried:

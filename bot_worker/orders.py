@@ -11,7 +11,7 @@ from collections.abc import Callable
 import redis
 import structlog
 
-from bot_worker import decline, find, inventory, offers, send, settle, verify_look, watch
+from bot_worker import decline, find, inventory, offers, own_account, send, settle, verify_look, watch
 from bot_worker.bot import Bot
 from bot_worker.lease import LeaseLost
 from bot_worker.reporting import Tell
@@ -63,9 +63,7 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
         else:
             _attempt(bot, order, tell)
     bot.health.orders_done += 1
-    if bot.session.alarms:
-        kinds = ", ".join(str(kind) for kind in sorted(bot.session.alarms))
-        bot.health.trouble("strange_confirmation", f"a confirmation of type {kinds} waits: has somebody taken this account?")
+    own_account.seen_confirmations(bot)
 
 
 def refuse(bot: Bot, reason: str) -> None:

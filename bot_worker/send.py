@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot_worker import look
-from bot_worker.bot import Bot, time_is_sure
+from bot_worker import look, own_account
+from bot_worker.bot import Bot, Partner, time_is_sure
 from bot_worker.lease import Claim, LeaseLost
 from bot_worker.reporting import Tell
 from bot_worker.steam import maintenance
 from bot_worker.steam.shapes import Sent
 from shared import log, wire
+from shared.domain.health import BOT_RESTRICTED
 from shared.domain.status import TradeEvent
 from shared.errors import (
     AnswerLost,
@@ -54,7 +55,7 @@ def send(bot: Bot, order: Order, tell: Tell) -> None:
     if may_be_attempted(bot, order):
         tell(E.ANSWER_LOST, reason="attempted_before")
         return
-    if not _ready(bot, order, tell):
+    if not _ready(bot, order, payload, tell):
         return
     match _claim(bot, order, tell):
         case Claim.GO:
@@ -76,7 +77,7 @@ def may_be_attempted(bot: Bot, order: Order) -> bool:
     return order.run != bot.lease.run and order.issued_at_ms < bot.memory.lease_doubt_before_ms
 
 
-def _ready(bot: Bot, order: Order, tell: Tell) -> bool:
+def _ready(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> bool:
     """Everything that takes time, before the last check. False: reported why not now."""
     if bot.server_clock.now_ms() >= order.expires_at_ms:
         return True  # the claim says what became of it, without troubling Steam
@@ -88,6 +89,9 @@ def _ready(bot: Bot, order: Order, tell: Tell) -> bool:
     if not time_is_sure(bot.server_clock):
         _nothing_done(bot, order, tell, {"code": "clock_unsure", "reason": "this host's clock is off or unknown"})
         return False
+    if (restriction := bot.health.why_not(own_account.needed(payload))) is not None:
+        _nothing_done(bot, order, tell, because_of_us(restriction), E.BOT_REFUSED)
+        return False
     try:
         bot.session.ready_to_send()
     except SteamError as error:
@@ -98,12 +102,12 @@ def _ready(bot: Bot, order: Order, tell: Tell) -> bool:
     return True
 
 
-def _nothing_done(bot: Bot, order: Order, tell: Tell, why: dict[str, Any]) -> None:
-    """Report ``try_later``; but a redelivered order may have been begun, and then nobody may say that nothing was done."""
+def _nothing_done(bot: Bot, order: Order, tell: Tell, why: dict[str, Any], event: TradeEvent = E.TRY_LATER) -> None:
+    """Report that nothing was done; but a redelivered order may have been begun, and then nobody may say so."""
     if bot.lease.may_be_begun(order, bot.memory.redis_run):
         tell(E.ANSWER_LOST, reason="attempted_before")
     else:
-        tell(E.TRY_LATER, **{"result": None, "player_message": None, "retry_after_s": None, **why})
+        tell(event, **{"result": None, "player_message": None, "retry_after_s": None, **why})
 
 
 def _claim(bot: Bot, order: Order, tell: Tell) -> Claim:
@@ -135,6 +139,7 @@ def _post(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> None:
     bot.memory.attempted.add((order.trade_id, order.attempt))
     # A search before this moment says nothing about the offer that is made now.
     bot.memory.absent.forget((order.trade_id, order.attempt))
+    bot.memory.partner = Partner(payload.partner, payload.trade_token)
     try:
         sent = bot.session.send_offer(payload.partner, payload.trade_token, payload.message, payload.give, payload.take)
     except AnswerLost as error:
@@ -142,7 +147,7 @@ def _post(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> None:
         tell(E.ANSWER_LOST, reason=error.reason or error.error_code)
     except SteamRefused as error:
         _log.info("refused", code=error.error_code, result=error.result)
-        tell(E.REFUSED, **failure(bot, error))
+        _refused(bot, payload, error, tell)
     except SteamError as error:
         _log.info("try_later", code=error.error_code, result=error.result)
         tell(E.TRY_LATER, **failure(bot, error))
@@ -152,8 +157,26 @@ def _post(bot: Bot, order: Order, payload: SendOrder, tell: Tell) -> None:
         _made(bot, order, payload, sent, tell)
 
 
+def _refused(bot: Bot, payload: SendOrder, error: SteamRefused, tell: Tell) -> None:
+    """A clear no: nothing is out. Because of whom decides whether the trade ends, or only this bot's part in it."""
+    blame = own_account.blame(bot, payload, error)
+    if blame.restriction is not None:
+        tell(E.BOT_REFUSED, **{**failure(bot, error), **because_of_us(blame.restriction)})
+        return
+    data = failure(bot, error)
+    if blame.partner is not None:
+        data |= {"code": blame.partner.code, "player_message": blame.partner.player_message}
+    tell(E.REFUSED, **data, unclear=blame.unclear)
+
+
+def because_of_us(restriction: str) -> dict[str, Any]:
+    """What a report says of what Steam does not let this bot do; there is nothing in it that a player could mend."""
+    return {"code": BOT_RESTRICTED, "reason": restriction, "player_message": None}
+
+
 def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) -> None:
     """The offer exists: its id is reported before anything else, and the recall is looked up in the same round trip."""
+    own_account.made_an_offer(bot)
     bot.memory.offers.add(sent.offer_id)
     bot.memory.live[sent.offer_id] = bot.clock.now_ms() // 1000
     trade_id = order.trade_id or ""

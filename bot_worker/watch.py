@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot_worker import look, seeing, strangers
+from bot_worker import look, own_account, seeing, strangers
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.seeing import Seen
@@ -104,7 +104,7 @@ def _confirm(bot: Bot, trade: WatchedTrade, offer: Offer, tell: Tell) -> None:
         bot.session.cancel(offer.offer_id)
         return
     try:
-        confirmed = bot.session.confirm(offer.offer_id)
+        confirmed = own_account.confirm(bot, offer.offer_id)
     except SteamUnavailable as error:
         _log.warning("confirmation_failed", reason=error.error_code, result=error.result)
         confirmed = False

@@ -10,7 +10,7 @@ from types import FrameType
 import redis
 import structlog
 
-from bot_worker import backoff, broken, memory, orders, send
+from bot_worker import backoff, broken, memory, orders, own_account, send
 from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.bot import Bot, Health
 from bot_worker.credentials import check_account, egress_of
@@ -128,6 +128,8 @@ class Worker:
             parent=parent,
         )
 
+        self._told = self.bot.health.restrictions
+
     def run(self) -> int:
         """Work until told to stop; the exit status."""
         self.beats.start()
@@ -216,6 +218,7 @@ class Worker:
                 self._know_server()
                 worked = worker.work_one()
                 self._as_expected()
+                self._look_at_restrictions()
                 if untidy and not worked:
                     memory.tidy()
                 untidy = worked
@@ -247,6 +250,19 @@ class Worker:
         self._failures = 0
         if self.bot.health.reason == backoff.INTERNAL:
             self.bot.health.is_now("online")
+            self.beats.nudge()
+
+    def _look_at_restrictions(self) -> None:
+        """Ask whether a restriction has ended, if it is time to; and let the balancer know at once what has changed."""
+        before = self._told
+        try:
+            own_account.probe(self.bot)
+        except (LeaseLost, redis.RedisError):
+            raise
+        except Exception:
+            _log.exception("probe_failed")  # a mistake of ours must not take the bot out of service
+        self._told = self.bot.health.restrictions
+        if self._told is not before:
             self.beats.nudge()
 
     def _know_server(self) -> None:
@@ -300,10 +316,12 @@ class Worker:
         return False
 
     def _count_items(self) -> None:
-        """How many slots are taken; the balancer needs it before the first trade. No start ends because it cannot be read."""
+        """How many slots are taken, and whether Steam lets us trade at all: the balancer needs both before the first trade. No
+        start ends because they cannot be read."""
         if self.bot.health.items is not None:
             return
         try:
+            own_account.seen_bans(self.bot, self.bot.session.banned(self.bot.session.steam_id))
             self.bot.health.items = len(self.bot.session.own_inventory().held)
         except SteamError as error:
             if error.error_code != UNREADABLE:

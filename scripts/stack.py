@@ -63,6 +63,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "player_reads_per_minute": 120.0,
         "address_per_minute": 6000.0,
     },
+    "group": {"probe_s": 2.0, "probe_max_s": 15.0},
     "trades": {
         "watch_s": 1.0,
         "sweep_s": 1.0,

@@ -6,7 +6,7 @@ Both travel sealed (`shared.wire`), both may come twice. An order names one bot,
 kind       payload           what the bot does; reports that may follow
 ========== ================= ===========================================================================================
 send       `SendOrder`       makes the offer, confirms it if items are given: picked_up, then one of order_dropped, refused,
-                             try_later, answer_lost, or confirmation_needed / offer_active (with ``offer_id``)
+                             bot_refused, try_later, answer_lost, or confirmation_needed / offer_active (with ``offer_id``)
 confirm    `OfferOrder`      confirms a pending offer by its id: offer_active, or nothing new
 cancel     `OfferOrder`      asks Steam to cancel, then looks: whatever the offer's state is now
 watch      `WatchOrder`      one look at the sent offers: one report per trade that it can say something about
@@ -26,7 +26,9 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 - confirmation_needed, offer_active, offer_held, offer_declined, …: ``offer_id``, ``state`` (Steam's number)
 - offer_accepted: ``offer_id``, ``exchange_id``, ``settles_at`` (unix s or null), ``moved``: list of
   ``{"asset_id", "context_id", "new_asset_id", "new_context_id"}``
-- refused, try_later: ``code`` (style table), ``reason``, ``result`` (EResult or null), ``player_message``, ``retry_after_s``
+- refused, bot_refused, try_later: ``code`` (style table), ``reason``, ``result`` (EResult or null), ``player_message``,
+  ``retry_after_s``. bot_refused, because of the bot: ``code`` bot_restricted, ``reason`` one of `shared.domain.health`. A
+  refused one with ``unclear`` may be because of the bot too
 - exchange_reversed, exchange_failed: ``exchange_id``, ``exchange_status`` (Steam's number); ``offer_id`` when seen in a watch;
   ``rollback`` of a reversed one, when asked by a settle: null until Steam shows it, else ``{"exchange_id", "moved"}``
 - offer_absent: ``reason``; find_inconclusive: ``reason`` (first_look, half_filled, list_incomplete, items_moved,
@@ -383,11 +385,13 @@ class Report:
 class Heartbeat:
     """What a worker says of itself every few seconds.
 
-    ``state``: starting, waiting (another worker holds the lease), signing_in, online, unhealthy, stopping. ``items`` is the
-    number of CS2 assets seen in the bot's inventory (both contexts) when it was last read, ``offers`` its live sent offers at
-    the last look; both null until known. ``reason`` and ``action`` say what is wrong and what an operator should do; a bot that
-    is online with the reason steam_maintenance works on, but sends nothing. ``throttled`` counts Steam's "too many calls".
-    ``look_calls`` are the calls of looks for the verify page; ``steam_calls`` are all others.
+    ``state``: starting, waiting (another worker holds the lease), signing_in, online, restricted (online, but not for
+    everything), unhealthy (not signed in), stopping. ``items`` is the number of CS2 assets seen in the bot's inventory (both
+    contexts) when it was last read, ``offers`` its live sent offers at the last look; both null until known. ``reason`` and
+    ``action`` say what is wrong and what an operator should do; a bot that is online with the reason steam_maintenance works
+    on, but sends nothing. ``throttled`` counts Steam's "too many calls". ``look_calls`` are the calls of looks for the verify
+    page; ``steam_calls`` are all others. ``restrictions`` is a list of ``{"reason", "since_ms"}``; `shared.domain.health` has
+    the reasons.
     """
 
     bot: str
@@ -406,6 +410,7 @@ class Heartbeat:
     action: str | None = None
     throttled: int = 0
     look_calls: int = 0
+    restrictions: list[dict[str, Any]] = field(default_factory=list)
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""
@@ -413,4 +418,10 @@ class Heartbeat:
 
     @classmethod
     def loads(cls, text: bytes) -> Heartbeat:
-        return cls(**strict.mapping(strict.parse_json(text, "heartbeat"), "heartbeat"))
+        """The heartbeat that `dumps` wrote; what a later release says more is left out.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no heartbeat.
+        """
+        data, known = strict.mapping(strict.parse_json(text, "heartbeat"), "heartbeat"), cls.__dataclass_fields__
+        return cls(**{name: value for name, value in data.items() if name in known})

@@ -183,6 +183,7 @@ class TradeSettings(_Section):
     order_in_hand_s: Seconds
     attempts_max: Annotated[int, Field(ge=1, le=20)]
     retry_after_s: Seconds
+    restricted_wait_s: Some
     absent_after_s: Seconds
     confirm_give_up_s: Some
     unknown_offer_cancel_s: Some
@@ -237,6 +238,8 @@ class GroupSettings(_Section):
     restart_max_s: Some
     stop_s: Some
     decline_strangers: bool
+    probe_s: Some
+    probe_max_s: Some
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> GroupSettings:
@@ -251,6 +254,7 @@ class SteamSettings(_Section):
     read_timeout_s: Some
     language: Literal["english"]
     user_agent: str
+    accept_trade_protection: bool
     access_token_margin_s: Seconds
     maintenance_hold_s: Some
 

@@ -17,6 +17,7 @@ from balancer.inventory import PlayerInventory
 from balancer.story import Step
 from balancer.switches import Pause
 from balancer.trades import Caller, TradeView
+from shared.domain.health import May
 from shared.domain.items import HeldAsset
 from shared.domain.status import WaitsFor
 from shared.settings import Settings
@@ -156,6 +157,8 @@ def bot(view: BotView, waits: Mapping[str, int]) -> dict[str, Any]:
         "state": view.state,
         "reason": view.reason,
         "action": view.action,
+        "may": {what.value: what in view.may for what in May},
+        "why_not": [{**each.told(), "since": _maybe(each.since)} for each in view.why_not],
         "slots_held": view.slots_held,
         "slots_reserved": view.slots_reserved,
         "open_offers": view.open_offers,

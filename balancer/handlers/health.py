@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from balancer import api, schemas
 from balancer.context import Context
 from balancer.loops import Loops
+from shared.domain.health import May
 from shared.errors import DatabaseUnavailable
 
 CHECK_S = 2.0
@@ -37,13 +38,14 @@ async def ready(request: web.Request) -> web.Response:
     """
     ctx = request.app[api.CONTEXT]
     database, carrier, loops = await asyncio.gather(_database(ctx), _redis(ctx), request.app[LOOPS].standing())
-    online = ctx.fleet.online_count
+    fleet = ctx.fleet
+    looking, taking, giving = (fleet.able(what) for what in (May.LOOK, May.TAKE, May.GIVE))
     checks: dict[str, dict[str, Any]] = {
         "database": database,
         "redis": carrier,
         "clock": _clock(ctx),
         "loops": loops,
-        "bots": {"ok": online > 0, "online": online, "known": ctx.fleet.count},
+        "bots": {"ok": looking > 0, "online": looking, "take": taking, "give": giving, "known": fleet.count},
         "prices": {"ok": True, "known": len(ctx.prices)},
     }
     good = all(check["ok"] for check in checks.values())

@@ -8,7 +8,7 @@ from balancer import api, sentences, trades
 from balancer.context import Context
 from balancer.handlers import dump
 from shared.domain.ids import SteamId, TradeUrl
-from shared.domain.status import EARLY, TradeStatus
+from shared.domain.status import EARLY, TradeStatus, WaitsFor
 from shared.errors import NotAccepted
 
 # Until then there is no offer that the player could answer.
@@ -55,8 +55,8 @@ async def answer_with_offers(
             if views is None:
                 views = await trades.show(ctx, trade_ids)
             missing = [view for view in views if view.status in NOT_THERE_YET]
-            # Nobody waits on the line for an approval or a settlement.
-            complete = not any(view.waits_for is None for view in missing)
+            # Nobody waits on the line for an approval or a settlement; another bot is found at once, if there is one.
+            complete = not any(view.waits_for in (None, WaitsFor.BOT) for view in missing)
             left_s = until - ctx.clock.monotonic()
             if complete or left_s <= 0 or ctx.waiters.ended:
                 return api.answer(dump.trades(views, ctx.settings, caller), 202 if missing else 201)

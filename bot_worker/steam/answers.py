@@ -123,18 +123,38 @@ SEND_RESULTS = _numbered(
     }
 )
 
+# What Steam says to an account of ours that may not trade for some days: after a new device, a new password, a new or missing
+# authenticator (steampy ``SevenDaysHoldException``; the texts of its trade page).
+_OWN_LOCK = (
+    "you have logged in from a new device",
+    "you will be unable to trade",
+    "you must have had steam guard",
+    "your account is unable to trade",
+)
+_LOCKED = Failure(SteamRefused, "bot_locked")
+PARTNER_BANNED = Failure(SteamRefused, "partner_banned", player_message=_BANNED)
+TOKEN_WRONG = Failure(SteamRefused, "token_wrong", player_message=_URL)
+
 # Sentences without a number, matched on the part that does not change.
 SEND_SENTENCES: tuple[tuple[str, Failure], ...] = (
+    *((part, _LOCKED) for part in _OWN_LOCK),
     ("sent too many trade offers", SEND_RESULTS[R.LimitExceeded]),
-    ("because they have a trade ban", Failure(SteamRefused, "partner_banned", None, _BANNED)),
-    ("logged in from a new device", Failure(SteamRefused, "bot_locked")),
+    ("because they have a trade ban", PARTNER_BANNED),
+    ("because you have a trade ban", Failure(SteamRefused, "bot_banned")),
     ("is not available to trade", Failure(SteamRefused, "partner_unavailable", None, _PARTNER)),
     ("unable to contact the game's item server", SEND_RESULTS[R.ServiceUnavailable]),
-    ("can only be sent to friends", Failure(SteamRefused, "token_wrong", None, _URL)),
-    ("trade url is no longer valid", Failure(SteamRefused, "token_wrong", None, _URL)),
+    ("can only be sent to friends", TOKEN_WRONG),
+    ("trade url is no longer valid", TOKEN_WRONG),
     ("inventory privacy is set to", Failure(SteamRefused, "inventory_private", None, _PRIVATE)),
     ("maximum number of items allowed in your", Failure(SteamRefused, "bot_full")),
 )
+
+
+def is_own_lock(text: str) -> bool:
+    """Whether a sentence of Steam's says that the account which reads it may not trade for now."""
+    lowered = text.lower()
+    return any(part in lowered for part in _OWN_LOCK)
+
 
 _NUMBER_AT_END = re.compile(r"\((\d{1,3})\)\s*$")
 

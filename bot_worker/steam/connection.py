@@ -81,9 +81,8 @@ class Connection:
         if not self._renewed():
             self.tokens = self._with_password()
             self._remember(refresh_token=self.tokens.refresh_token)
-        if not self._saved.acknowledged:
-            self._acknowledge_trade_protection()
-            self._remember(acknowledged=True)
+        if not self._saved.acknowledged and self._settings.steam.accept_trade_protection:
+            self.acknowledge_trade_protection()
 
     def keep_fresh(self) -> None:
         """Renew the session when its access token ends soon. No call at all otherwise."""
@@ -139,8 +138,13 @@ class Connection:
             # The session is good all the same; the next start signs in with the password.
             _log.error("session_not_saved", error=type(error).__name__)
 
-    def _acknowledge_trade_protection(self) -> None:
-        """Until this is done once, Steam refuses an account's confirmations (since July 2025; steampy#448)."""
+    def acknowledge_trade_protection(self) -> None:
+        """Accept Steam's rules of trade protection. Until this is done once, Steam refuses an account's confirmations (since
+        July 2025; steampy#448). A second time changes nothing.
+
+        Raises:
+            SteamError: it did not come off.
+        """
         response = self.guarded(
             lambda: self.client._session.post(
                 f"{COMMUNITY_URL}/trade/new/acknowledge",
@@ -150,6 +154,7 @@ class Connection:
         )
         if response.status_code != 200:
             transport.read_json(response)
+        self._remember(acknowledged=True)
 
     def api(self, method: str, parse: Callable[[Any], T], **query: Any) -> T:
         """One GET of IEconService, read by ``parse``; by the access token, as a key shows no CS2 offers (steampy#382)."""

@@ -16,11 +16,12 @@ from steampy.guard import generate_confirmation_key
 from steampy.models import Asset as SteampyAsset
 from steampy.models import PredefinedOptions
 
-from bot_worker.steam import answers, inventories, transport
+from bot_worker.steam import answers, inventories, trade_page, transport
 from bot_worker.steam.connection import COMMUNITY_URL, Connection
 from bot_worker.steam.inventories import Page
 from bot_worker.steam.maintenance import Sign
-from bot_worker.steam.shapes import Confirmation, Exchange, HistoryPage, Hold, Offer, OfferPage, Sent, is_trade_banned
+from bot_worker.steam.shapes import Confirmation, Exchange, HistoryPage, Hold, Offer, OfferPage, Sent, banned_of
+from bot_worker.steam.trade_page import TradePage
 from shared import log, strict
 from shared.domain.ids import SteamId, TradeUrl
 from shared.domain.items import CONTEXT_NORMAL, CONTEXT_PROTECTED, CS2_APP_ID, Asset, HeldAsset
@@ -38,6 +39,8 @@ FAR_FUTURE = 4_102_444_800
 HISTORY_PAGE = 100
 HISTORY_PAGES_BY_ID = 10
 TRADE_CONFIRMATION = 2
+# The code of the error when Steam lists a confirmation and does not take it.
+NOT_CONFIRMED = "confirmation_refused"
 # Phone number change, account recovery, a new API key: nobody of ours asks for these.
 ALARMING_CONFIRMATIONS = frozenset({5, 6, 9})
 
@@ -60,7 +63,7 @@ class SteamSession:
         self.observer = connection.observer
         self.maintenance = connection.maintenance
         self.steam_id = connection.account.steam_id
-        self.alarms: set[int] = set()
+        self.alarms: frozenset[int] = frozenset()  # kinds of confirmations in the last list that none of ours asked for
         self._acted_s = 0
 
     def sign_in(self) -> None:
@@ -135,30 +138,40 @@ class SteamSession:
         """Confirm one offer of ours by its id. False: no such confirmation is waiting (yet, or any more).
 
         Raises:
-            SteamUnavailable: Steam says that it did not do it; it may have done so all the same (TF2Autobot), so look again.
+            SteamUnavailable: Steam says that it did not do it (`NOT_CONFIRMED`); it may have done so all the same (TF2Autobot),
+                so look again.
         """
         waiting = self._confirmation_of(offer_id)
         if waiting is None:
             return False
         answer = self._confirmation_call("ajaxop", "allow", op="allow", cid=waiting.confirmation_id, ck=waiting.nonce)
         if answer.get("success") is not True:
-            raise SteamUnavailable("Steam did not take the confirmation")
+            raise SteamUnavailable("Steam did not take the confirmation", code=NOT_CONFIRMED)
         return True
 
     def _confirmation_of(self, offer_id: str) -> Confirmation | None:
+        waiting = self._waiting()
+        return next((each for each in waiting if each.kind == TRADE_CONFIRMATION and each.creator_id == offer_id), None)
+
+    def look_at_confirmations(self) -> None:
+        """List what waits on the phone, for `alarms`."""
+        self._waiting()
+
+    def _waiting(self) -> list[Confirmation]:
         answer = self._confirmation_call("getlist", "conf")
         rows = answer.get("conf")
         if answer.get("success") is not True or not isinstance(rows, list):
             raise SteamUnavailable("Steam did not list the confirmations")
-        found, unreadable = [], Counter[str]()
+        found, unreadable, alarming = [], Counter[str](), set[int]()
         for row in strict.objects(rows):
-            self.alarms |= {kind for kind in ALARMING_CONFIRMATIONS if row.get("type") in (kind, str(kind))}
+            alarming |= {kind for kind in ALARMING_CONFIRMATIONS if row.get("type") in (kind, str(kind))}
             try:
                 found.append(Confirmation.parse(row))
             except BadShape as error:
                 unreadable[error.field] += 1
+        self.alarms = frozenset(alarming)
         self.observer.leave_out("confirmations", unreadable)
-        return next((each for each in found if each.kind == TRADE_CONFIRMATION and each.creator_id == offer_id), None)
+        return found
 
     def _confirmation_call(self, path: str, tag: str, **more: str) -> dict[str, Any]:
         headers = {"X-Requested-With": "XMLHttpRequest"}
@@ -448,11 +461,28 @@ class SteamSession:
             "GetTradeHoldDurations", Hold.parse, steamid_target=partner, trade_offer_access_token=trade_token
         )
 
-    def may_not_trade(self, partner: str) -> bool:
-        """Whether Steam has banned this account from trading."""
-        return self.connection.web_api(
-            "ISteamUser", "GetPlayerBans", lambda data: is_trade_banned(data, partner), {"steamids": partner}
-        )
+    def banned(self, *steam_ids: str) -> frozenset[str]:
+        """Those of these accounts that Steam has banned from trading: one call, of up to a hundred."""
+        query = {"steamids": ",".join(steam_ids)}
+        return self.connection.web_api("ISteamUser", "GetPlayerBans", lambda data: banned_of(data, steam_ids), query)
+
+    def trade_page(self, partner: str, trade_token: str) -> TradePage:
+        """The page on which an offer to this partner would begin: what Steam says against it, of him or of us.
+
+        Raises:
+            NotSignedIn, SteamThrottled, SteamUnavailable: it cannot be read now.
+        """
+        self.connection.pace.wait("read")
+        self.connection.keep_fresh()
+        url = str(TradeUrl(SteamId(partner), trade_token))
+        response = self.connection.guarded(lambda: self.connection.client._session.get(url))
+        if response.status_code == 429:
+            raise SteamThrottled(retry_after_s=self.connection.throttled())
+        if self.observer.last_signed_out or response.status_code in (401, 403):
+            raise NotSignedIn()
+        if response.status_code != 200:
+            raise SteamUnavailable(f"Steam answered HTTP {response.status_code}")
+        return trade_page.parse(response.text)
 
 
 class _NotShown(Exception):

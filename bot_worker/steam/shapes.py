@@ -8,7 +8,7 @@ decided by it) and, where nothing is left to go by, is a `BadShape`; nothing els
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -346,13 +346,14 @@ class Hold:
         return cls(theirs_days=days("their_escrow"), ours_days=days("my_escrow"))
 
 
-def is_trade_banned(data: object, partner: str) -> bool:
-    """What GetPlayerBans says of one account; it puts no ``response`` around it.
+def banned_of(data: object, steam_ids: Collection[str]) -> frozenset[str]:
+    """Those of these accounts that GetPlayerBans calls banned; it puts no ``response`` around it.
 
     Raises:
-        BadShape: it says nothing of this account.
+        BadShape: it says nothing of one of them.
     """
-    for row in strict.objects(strict.mapping(data, "bans").get("players")):
-        if row.get("SteamId") == partner:
-            return strict.text(row.get("EconomyBan"), "EconomyBan") == "banned"
-    raise BadShape("players", "the account that was asked for")
+    rows = {str(row.get("SteamId")): row for row in strict.objects(strict.mapping(data, "bans").get("players"))}
+    if any(steam_id not in rows for steam_id in steam_ids):
+        raise BadShape("players", "the accounts that were asked for")
+    said = {steam_id: strict.text(rows[steam_id].get("EconomyBan"), "EconomyBan") for steam_id in steam_ids}
+    return frozenset(steam_id for steam_id, ban in said.items() if ban == "banned")

@@ -33,6 +33,8 @@ PACES: dict[str, dict[str, Any]] = {
         "restart_min_s": 0.2,
         "restart_max_s": 4.0,
         "stop_s": 15.0,
+        "probe_s": 1.0,
+        "probe_max_s": 4.0,
     },
     "steam": {"read_timeout_s": 6.0, "maintenance_hold_s": 5.0},
     "pace": {"retry_s": 0.03},

@@ -41,6 +41,7 @@ class TradeEvent(StrEnum):
     PICKED_UP = "picked_up"
     ORDER_DROPPED = "order_dropped"
     REFUSED = "refused"
+    BOT_REFUSED = "bot_refused"
     TRY_LATER = "try_later"
     ANSWER_LOST = "answer_lost"
     OFFER_ABSENT = "offer_absent"
@@ -79,6 +80,8 @@ TRADE_TABLE: dict[tuple[TradeStatus, TradeEvent], TradeStatus] = {
     # The plain case "ask again"; `after_dropped` decides between this, canceled and failed.
     **_rows(E.ORDER_DROPPED, S.QUEUED, S.QUEUED, S.SENDING, S.IN_DOUBT),
     **_rows(E.REFUSED, S.FAILED, S.QUEUED, S.SENDING),
+    # Steam's clear no, but because of the bot: another one is asked, or this one when it may again.
+    **_rows(E.BOT_REFUSED, S.QUEUED, S.QUEUED, S.SENDING),
     **_rows(E.TRY_LATER, S.QUEUED, S.QUEUED, S.SENDING),
     **_rows(E.ANSWER_LOST, S.IN_DOUBT, S.QUEUED, S.SENDING),
     **_rows(E.OFFER_ABSENT, S.QUEUED, S.IN_DOUBT),
@@ -141,11 +144,12 @@ def after_dropped(*, cancel_requested: bool, attempts_left: bool) -> TradeStatus
 
 
 class WaitsFor(StrEnum):
-    """What a queued withdrawal waits for before its order is given. Until then it takes no open offer of its bot."""
+    """What a queued trade waits for before its order is given. Until then it takes no open offer of its bot."""
 
     APPROVAL = "approval"  # a second operator's
     SETTLEMENT = "settlement"  # of its items
     OFFER = "offer"  # in line for a free one
+    BOT = "bot"  # one that Steam lets do it: another one for a deposit, its own for a withdrawal
 
 
 class DepositStatus(StrEnum):

@@ -15,6 +15,7 @@ from sqlalchemy import insert, select, update
 
 from balancer import audits, gifts, models, sweep, trades, waiting
 from balancer.audits import AuditView
+from shared.domain.health import May
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
 from shared.messages import InventoryOrder, Order
@@ -217,7 +218,7 @@ async def test_a_theft_freezes_its_bot_only_until_an_operator_lets_it_go_on(worl
     told = json.loads(event.data)
     assert (event.bot, event.who, told["count"], told["differences"][0]["deposit_id"]) == ("red-1", "audit", 1, gone)
     await world.ctx.fleet.refresh()
-    assert [bot.takes_deposits for bot in world.ctx.fleet.bots()] == [False, True]
+    assert [May.TAKE in bot.may for bot in world.ctx.fleet.bots()] == [False, True]
     with pytest.raises(Conflict) as refused:
         await world.withdraw([left])
     assert (refused.value.error_code, refused.value.data["bot"]) == ("bot_frozen", "red-1")

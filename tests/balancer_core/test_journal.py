@@ -89,7 +89,7 @@ async def brought_to(world: World, status: TradeStatus, direction: Direction) ->
 
 def expected(status: TradeStatus, event: TradeEvent) -> tuple[Verdict, TradeStatus]:
     verdict, to = decide(status, event)
-    if (status, event) == (S.QUEUED, E.TRY_LATER):
+    if status is S.QUEUED and event in (E.TRY_LATER, E.BOT_REFUSED):
         return Verdict.MOVES, S.QUEUED
     return verdict, to
 

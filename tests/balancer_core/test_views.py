@@ -15,6 +15,7 @@ from balancer import custody, repository, trades, verify
 from balancer.sights import Sight
 from balancer.waiters import Waiters
 from shared import wire
+from shared.domain.health import May
 from shared.domain.status import TradeStatus
 from shared.errors import Conflict, NoBotAvailable, NotFound
 from shared.messages import Heartbeat
@@ -186,7 +187,7 @@ async def test_picking_a_reader_costs_the_same_in_a_large_fleet(world: World) ->
     await fleet.refresh()
     names = [f"blue-{number}" for number in range(1, 12)] + ["red-1", "red-2"]
     assert [bot.name for bot in fleet.bots()] == names
-    assert (fleet.count, fleet.online_count) == (13, 13)
+    assert (fleet.count, fleet.able(May.LOOK)) == (13, 13)
     assert calls_of(lambda: fleet.pick_reader("7")) == small
     assert {fleet.pick_reader(str(number)).name for number in range(200)} == set(names)
 

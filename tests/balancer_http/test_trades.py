@@ -284,7 +284,8 @@ async def test_with_all_bots_paused_nothing_is_taken(service: Service) -> None:
     await service.call("POST", "/inventory", {"steam_id": PLAYER, "trade_url": TRADE_URL})
     for number in (1, 2):
         await service.call("POST", f"/bots/red/{number}/pause")
-    before = await service.rows()
+    while (before := await service.rows())["events"] < 2:  # that they may take nothing now
+        await asyncio.sleep(0.05)
     response = await service.call("POST", "/deposit", service.deposit_body("1"))
     problem = await response.json()
     assert (response.status, problem["code"], problem["retryable"]) == (503, "no_bot_available", True)

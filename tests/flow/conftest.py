@@ -12,6 +12,7 @@ from scripts.stack import Stack, Wish
 
 PROTECTION_S = 2
 QUICK_LOOKS = patient(
+    group={"probe_s": 0.5, "probe_max_s": 2.0},
     trades={
         "watch_s": 0.5,
         "sweep_s": 0.5,
@@ -21,7 +22,7 @@ QUICK_LOOKS = patient(
         "inventory_cache_s": 1.0,
         # What one test leaves in doubt is not sent again into the trouble that the next one ordered.
         "absent_after_s": 86400.0,
-    }
+    },
 )
 
 

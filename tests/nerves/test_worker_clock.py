@@ -77,7 +77,7 @@ def test_a_host_whose_clock_is_wrong_signs_in_but_sends_nothing(
 def unsure(fleet: Fleet) -> list[dict[str, Any]]:
     """The bots' rows, once all of them say what is wrong."""
     rows = fleet.stack.bots()
-    return rows if all((row["state"], row["reason"]) == ("unhealthy", "clock_unsure") for row in rows) else []
+    return rows if all((row["state"], row["reason"]) == ("restricted", "clock_unsure") for row in rows) else []
 
 
 @pytest.mark.long

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from odd_shapes import check, odd, odd_text
 
 from bot_worker.steam import answers, inventories, sign_in, transport
-from bot_worker.steam.shapes import Confirmation, Exchange, HistoryPage, Hold, Offer, OfferPage, Sent, is_trade_banned
+from bot_worker.steam.shapes import Confirmation, Exchange, HistoryPage, Hold, Offer, OfferPage, Sent, banned_of
 from shared.errors import FleetError
 from shared.strict import BadShape
 
@@ -112,7 +112,7 @@ READERS: dict[str, tuple[Any, Parse]] = {
     "send": ({"tradeofferid": "7012345678", "needs_mobile_confirmation": True}, Sent.parse),
     "confirmation": (CONFIRMATION, Confirmation.parse),
     "hold": (HOLDS, Hold.parse),
-    "bans": (BANS, lambda data: is_trade_banned(data, OWNER)),
+    "bans": (BANS, lambda data: banned_of(data, [OWNER])),
 }
 
 
@@ -364,4 +364,4 @@ def test_a_hold_that_steam_does_not_tell_is_not_none() -> None:
     with pytest.raises(BadShape):
         Hold.parse({"my_escrow": {"escrow_end_duration_seconds": 0}})
     with pytest.raises(BadShape):
-        is_trade_banned({"players": []}, OWNER)
+        banned_of({"players": []}, [OWNER])
