@@ -54,6 +54,17 @@ def take(connection: Connection, limits: LimitSettings, held: Holdings, bot: Bot
     return True
 
 
+def full_clients(connection: Connection, limits: LimitSettings, client_id: str | None = None) -> list[str]:
+    """Clients (or this one, if it does) that have as many open offers as one may have: their withdrawals wait in line."""
+    if not limits.offers_per_client_max:
+        return []
+    open_now = trades.c.status.in_([status.value for status in COUNTED])
+    query = select(trades.c.client_id).where(open_now, trades.c.waits_for.is_(None)).group_by(trades.c.client_id)
+    if client_id is not None:
+        query = query.where(trades.c.client_id == client_id)
+    return list(connection.scalars(query.having(func.count() >= limits.offers_per_client_max)))
+
+
 def places(connection: Connection) -> list[Place]:
     """The bots that have a line."""
     query = select(_waits.c.color, _waits.c.bot_id).where(_IN_LINE).distinct()

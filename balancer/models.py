@@ -237,6 +237,7 @@ trades = Table(
     one_of("direction", Direction),
     one_of("status", TradeStatus),
     Index("ix_trades_live", "color", "bot_id", **_partial(f"status IN ({_LIVE})")),
+    Index("ix_trades_live_client", "client_id", **_partial(f"status IN ({_LIVE})")),
     Index("ix_trades_live_partner", "partner", **_partial(f"status IN ({_LIVE})")),
     Index("ix_trades_settling", "settles_at", **_partial(f"status = '{TradeStatus.ACCEPTED.value}'")),
     Index("ix_trades_items_awaited", "touched", **_partial("items_awaited > 0")),

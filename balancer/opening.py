@@ -314,8 +314,8 @@ def withdraw(connection: Connection, ctx: Context, request: Request, wish: Withd
 
     A trade of which nothing is to be waited for takes an open offer of its bot, or a place in the line for one.
     """
-    limits, paused = ctx.settings.limits, ctx.switches.paused_clients()
-    switches.check(ctx, switches.WITHDRAWALS, request.caller.client_id)
+    limits, client_id = ctx.settings.limits, request.caller.client_id
+    switches.check(ctx, switches.WITHDRAWALS, client_id)
     outflow.take_turns(connection, limits)
     holdings = holders.bind(connection, wish.user_id, int(wish.trade_url.partner), request.now)
     rows = _rows_to_give(connection, wish.deposit_ids)
@@ -326,10 +326,12 @@ def withdraw(connection: Connection, ctx: Context, request: Request, wish: Withd
     approval = _needs_approval(connection, making, rows.values(), len(parts))
     if not journal.reserve_deposits(connection, list(rows), request.now, settled=not wish.when_settled):
         raise Conflict("an item was taken by another request", code="asset_in_trade")
+    full = line.full_clients(connection, limits)
+    paused = [*ctx.switches.paused_clients(), *full]
     for bot, part in parts:
         reserve.check_gives(connection, ctx.fleet, bot)
         waits = _waits(ctx.settings, part, request.now, approval=approval)
-        if waits is None and not line.enter(connection, limits, holdings, bot, request.now, paused):
+        if waits is None and (client_id in full or not line.enter(connection, limits, holdings, bot, request.now, paused)):
             waits = WaitsFor.OFFER, request.now
         trade_id = making.begin(bot, {"why": "holds_items", "items": len(part), "bots": len({bot for bot, _ in parts})}, waits)
         making.opened.trade_items += [_give_out(trade_id, row) for row in part]

@@ -13,6 +13,13 @@ from balancer.schemas import Body, BotNameText, OfferId, Query, RecordId, Time, 
 Line = Annotated[str, AfterValidator(visible.checked), Field(max_length=200, examples=["seen in the bot's inventory on Steam"])]
 
 
+class ApprovalsQuery(Query):
+    """One page of what waits for an approval."""
+
+    after: RecordId | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 200
+
+
 class ApprovalPath(Query):
     """What is decided about one withdrawal."""
 

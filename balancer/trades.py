@@ -15,7 +15,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
 
-from balancer import holding, journal, opening, orders, outflow, repository, show_trades
+from balancer import holding, journal, line, opening, orders, outflow, repository, show_trades
 from balancer.context import Context
 from balancer.models import idempotency, trades
 from balancer.show_trades import BotRef as BotRef
@@ -29,8 +29,10 @@ from balancer.wishes import Request
 from balancer.wishes import Wanted as Wanted
 from balancer.wishes import WithdrawWish as WithdrawWish
 from shared.domain.status import LIVE, TradeEvent, TradeStatus
-from shared.errors import Conflict, FleetError, NotAccepted, NotFound, RequestReused, TooLate
+from shared.errors import Conflict, FleetError, NotAccepted, NotFound, RateLimited, RequestReused, TooLate
 from shared.settings import MESSAGE_MAX, TOKEN_CHARS
+
+CLIENT_RETRY_S = 30.0
 
 
 class Fresh:
@@ -77,14 +79,29 @@ async def deposit(
 
     Raises:
         RequestReused, NotAccepted (inventory_full, message_too_long, partner_is_bot), PlayerMustAct (too_many_offers),
-        Conflict (user_mismatch, partner_blocked, asset_in_trade), NoBotAvailable, FleetPaused, SteamUnavailable.
+        Conflict (user_mismatch, partner_blocked, asset_in_trade), NoBotAvailable, FleetPaused, SteamUnavailable,
+        RateLimited (client_offers).
     """
     _check_message(ctx, wish.message)
     _check_partner(ctx, wish)
     request = Request(caller, key, body_hash, ctx.clock.now())
-    made = await _once(ctx, request, ctx.together.deposit(ctx, request, wish), fresh)
+    made = await _once(ctx, request, _deposit(ctx, request, wish), fresh)
     ctx.known_items.update(repository.item_id_of(wanted.held.market_hash_name) for wanted in wish.wanted)
     return made
+
+
+async def _deposit(ctx: Context, request: Request, wish: DepositWish) -> opening.Made:
+    """Refuse what is over the client's share of the fleet, then make the trades. Requests of one moment may pass together."""
+    limits, client_id = ctx.settings.limits, request.caller.client_id
+    full: list[str] = await ctx.db.look(line.full_clients, limits, client_id) if limits.offers_per_client_max else []
+    if full:
+        raise RateLimited(
+            f"a client may have {limits.offers_per_client_max} open offers here, over all bots and players",
+            reason="client_offers",
+            limit=limits.offers_per_client_max,
+            retry_after_s=CLIENT_RETRY_S,
+        )
+    return await ctx.together.deposit(ctx, request, wish)
 
 
 async def withdraw(

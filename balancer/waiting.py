@@ -49,7 +49,7 @@ async def release(ctx: Context) -> int:
     if ctx.fleet.maintenance or ctx.switches.paused(WITHDRAWALS):
         return 0
     times, rules, now = ctx.settings.trades, journal.Rules.of(ctx.settings), ctx.clock.now()
-    paused = ctx.switches.paused_clients()
+    paused = [*ctx.switches.paused_clients(), *await ctx.db.look(line.full_clients, ctx.settings.limits)]
     changed = await ctx.db.run(_line_up, times, rules, now)
     giving = {(bot.color, bot.bot_id) for bot in ctx.fleet.online() if May.GIVE in bot.may}
     served = [place for place in await ctx.db.look(line.places) if place in giving]
@@ -184,14 +184,14 @@ def per_bot(connection: Connection) -> dict[str, dict[str, int]]:
 # --- a second operator's approval ---------------------------------------------------------------------
 
 
-async def list_approvals(ctx: Context) -> list[str]:
-    """The trades that wait for an approval, oldest first."""
-    return await ctx.db.look(waiting_for_approval)
+async def list_approvals(ctx: Context, after: str, limit: int) -> list[str]:
+    """The trades that wait for an approval, oldest first, from the one behind ``after`` on."""
+    return await ctx.db.look(waiting_for_approval, after, limit)
 
 
-def waiting_for_approval(connection: Connection) -> list[str]:
-    query = select(trades.c.trade_id).where(trades.c.waits_for == WaitsFor.APPROVAL.value).order_by(trades.c.trade_id)
-    return list(connection.scalars(query.limit(BATCH_MAX)))
+def waiting_for_approval(connection: Connection, after: str = "", limit: int | None = None) -> list[str]:
+    query = select(trades.c.trade_id).where(trades.c.waits_for == WaitsFor.APPROVAL.value, trades.c.trade_id > after)
+    return list(connection.scalars(query.order_by(trades.c.trade_id).limit(limit)))
 
 
 async def decide(ctx: Context, trade_id: str, client_id: str | None, who: str, *, approve: bool) -> None:

@@ -154,6 +154,7 @@ class LimitSettings(_Section):
     offers_per_bot_max: Count
     offers_kept_for_withdrawals: Annotated[int, Field(ge=0)]
     offers_per_player_max: Count
+    offers_per_client_max: Annotated[int, Field(ge=0)]
     pending_deposits_per_player_max: Count
     pending_items_per_player_max: Count
     waiting_withdrawals_per_player_max: Count

@@ -11,11 +11,12 @@ from balancer.trades import Caller
 from shared.errors import Forbidden, NotFound, TooLate
 
 
-@api.operation(scope="operate", answers={200: schemas.Trades})
-async def find(ctx: Context, caller: Caller) -> web.Response:
-    """Withdrawals that wait for an approval, oldest first."""
-    ids = await waiting.list_approvals(ctx)
-    return api.answer(dump.trades(await trades.show(ctx, ids), ctx.settings, caller))
+@api.operation(scope="operate", answers={200: schemas.TradePage})
+async def find(ctx: Context, caller: Caller, query: schemas_operator.ApprovalsQuery) -> web.Response:
+    """Withdrawals that wait for an approval, oldest first; `next` goes into `after`."""
+    ids = await waiting.list_approvals(ctx, query.after or "", query.limit)
+    found = dump.trades(await trades.show(ctx, ids), ctx.settings, caller)
+    return api.answer({**found, "next": ids[-1] if len(ids) == query.limit else None})
 
 
 @api.operation(

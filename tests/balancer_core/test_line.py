@@ -12,9 +12,9 @@ from balancer_core.test_refusals import assert_refused
 from sqlalchemy import update
 
 from balancer import models, reserve, restoring, sweep, trades, waiting
-from balancer.trades import WithdrawWish
+from balancer.trades import Caller, WithdrawWish
 from shared.domain.ids import BotName, TradeUrl
-from shared.errors import NoBotAvailable, PlayerMustAct
+from shared.errors import NoBotAvailable, PlayerMustAct, RateLimited
 
 Make = Callable[..., Awaitable[World]]
 
@@ -307,6 +307,28 @@ async def test_a_second_deposit_with_a_busy_bot_is_refused_while_a_first_one_is_
     error = await assert_refused(world, PlayerMustAct, "too_many_offers", world.deposit(1, who=1))
     assert (error.reason, error.data["whose_limit"], error.data["limit"]) == ("second_offers", "service", 4)
     assert len(await world.deposit(1, who=5)) == 1
+
+
+async def test_one_clients_players_leave_the_fleet_to_another_client(make: Make) -> None:
+    world = await make(limits={"offers_per_client_max": 2})
+    other = Caller("cli_other", "other-site", frozenset({"trade"}))
+    held = {who: await world.held(1, who=who) for who in (1, 2, 3)}
+    for who in (4, 5):
+        await world.deposit(1, who=who)
+    wish = world.wish(1, who=6)
+    error = await assert_refused(world, RateLimited, "rate_limited", world.deposit(wish=wish))
+    assert (error.reason, error.data["limit"]) == ("client_offers", 2)
+    mine = await withdraw(world, 1, held[1])
+    assert waits(world, mine) == ["offer"]
+    assert await waiting.release(world.ctx) == 0
+    theirs = WithdrawWish("user-2", TradeUrl(player(2), "abcdefgh"), held[2], "")
+    assert waits(world, *await trades.withdraw(world.ctx, other, "k", "body", theirs)) == [None]
+    assert await trades.deposit(world.ctx, other, "k2", "body", wish)
+    [answered, _] = [row.trade_id for row in world.rows(models.trades.select()) if row.user_id in ("user-4", "user-5")]
+    await world.accept(answered)
+    assert await waiting.release(world.ctx) == 1
+    assert waits(world, mine) == [None]
+    await assert_counters_add_up(world)
 
 
 async def test_a_player_may_have_only_so_many_waiting_withdrawals(make: Make) -> None:

@@ -167,7 +167,7 @@ async def test_a_dear_withdrawal_waits_for_another_client(make: Make) -> None:
     await world.ctx.outbox.drain()
     assert [order.trade_id for order in sends(world)] == [cheap]
     assert (world.trade(dear).status, world.trade(dear).waits_for) == ("queued", "approval")
-    assert await waiting.list_approvals(world.ctx) == [dear]
+    assert await waiting.list_approvals(world.ctx, "", 10) == [dear]
     await online_later(world, 30 * 86400)
     await sweep.give_orders(world.ctx)
     assert not [order for order in sends(world) if order.trade_id == dear]
@@ -207,13 +207,23 @@ async def test_each_withdrawal_counts_alone_where_that_is_wished(make: Make) -> 
     assert [world.trade(await withdraw(world, [one])).waits_for for one in ids] == [None, None]
 
 
+async def test_every_withdrawal_that_waits_for_an_approval_is_reached_page_by_page(make: Make) -> None:
+    """Whoever fills the list hides nothing behind its first page."""
+    world = await make(limits={"approval_above_cents": 1})
+    made = [await withdraw(world, [deposit_id]) for deposit_id in await world.held(5)]
+    seen: list[str] = []
+    while page := await waiting.list_approvals(world.ctx, seen[-1] if seen else "", 2):
+        seen += page
+    assert seen == sorted(made)
+
+
 async def test_a_rejected_withdrawal_is_canceled_and_its_rows_are_free(make: Make) -> None:
     world = await make(limits={"approval_above_cents": 1})
     ids = await world.held(1)
     trade_id = await withdraw(world, ids)
     await waiting.decide(world.ctx, trade_id, "cli_other", "client:boss", approve=False)
     assert world.statuses(trade_id) == ("canceled", {"active"})
-    assert await waiting.list_approvals(world.ctx) == []
+    assert await waiting.list_approvals(world.ctx, "", 10) == []
     assert await withdraw(world, ids)
     with pytest.raises(NotFound):
         await waiting.decide(world.ctx, "trd_none", "cli_other", "client:boss", approve=False)
