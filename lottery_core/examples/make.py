@@ -2,8 +2,8 @@
 
     python lottery_core/examples/make.py
 
-The seeds were picked so that the examples show something: change out of the house's stock, guarantees, credits, voids. Beacons
-and block are recorded ones. The players, prices and secrets are made up.
+The seeds were picked so that the examples show something: change out of the house's stock, guarantees, credits, rests, voids.
+Beacons and block are recorded ones. The players, prices and secrets are made up.
 """
 
 import sys
@@ -34,22 +34,24 @@ def pot(entropy: str) -> Room:
 
 # name: room, number of the seed, how it ends ("" by the rules of the room)
 EXAMPLES: dict[str, tuple[Room, int, str]] = {
-    "classic-unlimited": (rooms.load("classic-unlimited"), 87, ""),
-    "classic-limited": (rooms.load("classic-limited", entropy="none", rake_change_max=0), 96, ""),
-    "classic-block": (rooms.load("classic-unlimited", entropy="block:bitcoin", rake_carry=True), 132, ""),
-    "classic-guarantee": (rooms.load("classic-unlimited", entropy="drand:default"), 152, ""),
-    "sit-n-go": (rooms.load("sit-n-go"), 138, ""),
-    "5v5-complement": (rooms.load("5v5"), 18, ""),
-    "5v5-inverse": (rooms.load("5v5", ranges="inverse"), 144, ""),
-    "global-pot-mixed": (pot("manual:mixed:quicknet"), 82, ""),
-    "global-pot-direct": (pot("manual:direct"), 191, ""),
-    "global-pot-drand": (pot("drand:quicknet"), 111, ""),
-    "giveaway": (rooms.load("giveaway"), 70, ""),
-    "raffle": (RAFFLE, 105, ""),
-    "void-warmup": (rooms.load("classic-unlimited"), 3, "warmup"),
-    "void-too-few-players": (pot("none"), 111, ""),
-    "void-game": (rooms.load("classic-unlimited", entropy="none"), 87, "game"),
-    "void-no-beacon": (rooms.load("classic-unlimited"), 85, "no beacon"),
+    "classic-unlimited": (rooms.load("classic-unlimited"), 300, ""),
+    "classic-limited": (rooms.load("classic-limited", entropy="none", rake_change_max=0), 4, ""),
+    "classic-block": (rooms.load("classic-unlimited", entropy="block:bitcoin"), 16, ""),
+    "classic-rests": (rooms.load("classic-unlimited", rake_carry=True), 8, ""),
+    "classic-guarantee": (rooms.load("classic-unlimited", entropy="drand:default"), 23, ""),
+    "sit-n-go": (rooms.load("sit-n-go"), 0, ""),
+    "5v5-complement": (rooms.load("5v5"), 210, ""),
+    "5v5-inverse": (rooms.load("5v5", ranges="inverse"), 91, ""),
+    "global-pot-mixed": (pot("manual:mixed:quicknet"), 1, ""),
+    "global-pot-direct": (pot("manual:direct"), 1, ""),
+    "global-pot-drand": (pot("drand:quicknet"), 6, ""),
+    "giveaway": (rooms.load("giveaway", time_limit=600), 0, ""),
+    "raffle": (RAFFLE, 4, ""),
+    "void-warmup": (rooms.load("classic-unlimited"), 0, "warmup"),
+    "void-too-few-players": (pot("none"), 7, ""),
+    "void-game": (rooms.load("classic-unlimited", entropy="none"), 0, "game"),
+    "void-lonely": (rooms.load("classic-unlimited"), 6, ""),
+    "house-failure": (rooms.load("classic-unlimited"), 11, "failure"),
 }
 
 

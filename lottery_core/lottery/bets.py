@@ -4,19 +4,24 @@ Nothing is half-accepted: `accept` works out everything before it touches the ro
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from lottery.commitments import log_items
+from lottery.effects import Receipt
+from lottery.encoding import U64_MAX
 from lottery.errors import Refused
 from lottery.events import Bet, Buy, Denial, Row
-from lottery.state import Placed, Player, Receipt, Round, new_entry
+from lottery.pot import new_entry
+from lottery.rules import TICKETS_MAX
+from lottery.state import Placed, Player, Round
 
-TICKETS_MAX = 10**18 - 1
-"""Up to here the published decimal number gives the exact ticket (commitments.winning_number)."""
 NO_TEAM, CT, T = 0, 1, 2
 TEAM_NAMES = {CT: "CT", T: "T"}
 CLIENT_SEED_BYTES = 64
 SOUVENIR = "souvenir"
+REST_MS = 30 * 24 * 3600 * 1000
+"""What is left of an earlier rake may be asked for during so long."""
 
 
 class Offer(NamedTuple):
@@ -44,7 +49,6 @@ def purchase(state: Round, buy: Buy) -> Receipt:
     terms = state.rules.raffle
     if terms is None:
         raise Refused("mode", mode=state.rules.mode)
-    check_deadline(state, buy.now)
     _check_gate(buy.gate)
     _check_seed(buy.client_seed)
     if buy.quantity < 1:
@@ -68,12 +72,12 @@ def check(state: Round, bet: Bet) -> Offer:
     rules = state.rules
     if rules.raffle is not None:
         raise Refused("mode", mode=rules.mode)
-    check_deadline(state, bet.now)
     _check_gate(bet.gate)
     _check_seed(bet.client_seed)
     if not bet.rows:
         raise Refused("empty")
     offer = Offer._make(zip(*bet.rows, strict=True))
+    _check_forms(offer)
     if len(set(offer.deposits)) != len(bet.rows):
         raise Refused("duplicate_rows")
     if not _rows_in_order(state, bet.user_id, offer):
@@ -81,13 +85,25 @@ def check(state: Round, bet: Bet) -> Offer:
     _check_allowed(state, offer)
     _check_team(state, bet)
     _check_limits(state, bet, sum(offer.prices))
+    _check_inviters(bet)
+    _check_rests(state, bet)
     return offer
 
 
-def check_deadline(state: Round, now: int) -> None:
-    """Raises Refused("deadline") at and after the deadline."""
-    if state.deadline is not None and now >= state.deadline:
-        raise Refused("deadline", before=state.deadline)
+_WHOLE, _PRICES, _TEXTS, _LOCKS, _FLAGS = {int}, {int, type(None)}, {str}, {str, type(None)}, {bool}
+
+
+def _check_forms(offer: Offer) -> None:
+    """Every field of every row is of its type, and numbers fit the log."""
+    numbers = set(map(type, chain(offer.deposits, offer.items, offer.owners)))
+    texts = set(map(type, chain(offer.statuses, offer.names)))
+    if not numbers <= _WHOLE or not set(map(type, offer.prices)) <= _PRICES:
+        raise Refused("malformed", event="bet", field="rows", expected="numbers where numbers belong")
+    if not texts <= _TEXTS or not set(map(type, offer.locks)) <= _LOCKS or not set(map(type, offer.settled)) <= _FLAGS:
+        raise Refused("malformed", event="bet", field="rows", expected="texts and flags where they belong")
+    for column in (offer.deposits, offer.items, offer.owners):
+        if min(column) < 0 or max(column) > U64_MAX:
+            raise Refused("number", at_least=0, at_most=U64_MAX)
 
 
 def _check_gate(gate: Denial | None) -> None:
@@ -180,6 +196,25 @@ def _check_limits(state: Round, bet: Bet, value: int) -> None:
         raise Refused("too_much", at_most=TICKETS_MAX - max(state.tickets, state.bank))
 
 
+def _check_inviters(bet: Bet) -> None:
+    """Nobody is above himself, and nobody twice above the same user."""
+    if bet.inviters and len({bet.user_id, *bet.inviters}) != len(bet.inviters) + 1:
+        raise Refused("inviters", user_id=bet.user_id)
+
+
+def _check_rests(state: Round, bet: Bet) -> None:
+    """Only where the room collects them; each once, of a round that was over before this bet and not too long ago."""
+    if not bet.rests:
+        return
+    if not state.rules.rake_carry:
+        raise Refused("rests", rake_carry=False)
+    for rest in bet.rests:
+        if not rest.cents or rest.cents > TICKETS_MAX or not bet.now - REST_MS <= rest.close_ms <= bet.now:
+            raise Refused("rests", round=rest.round, from_ms=bet.now - REST_MS)
+    if len({rest.seal for rest in bet.rests}) != len(bet.rests):
+        raise Refused("rests", seals="each once")
+
+
 # ---- acceptance
 
 
@@ -212,7 +247,7 @@ def accept(
 def _count(state: Round, bet: Bet, value: int, items: int, end: int) -> None:
     player = state.players.get(bet.user_id)
     if player is None:
-        player = state.players[bet.user_id] = Player(bet.user_id, bet.team)
+        player = state.players[bet.user_id] = Player(bet.user_id, bet.team, inviters=bet.inviters, rests=bet.rests)
     first = state.tickets
     player.items += items
     player.value += value

@@ -1,4 +1,5 @@
-"""The scheme by which anybody can check a round: commitments, seed chains, the log of bets, the close, the entropy, the seal.
+"""The scheme by which anybody can check a round: commitments, seed chains, the log of bets, the close, the final value, the
+seal.
 
 Each function is one line of the recipe in docs/record-format.md. Hashes and secrets are 32 bytes; they come in as values, and
 the only place where randomness is born is outside this package.
@@ -7,112 +8,120 @@ the only place where randomness is born is outside this package.
 import hashlib
 import struct
 from array import array
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from lottery import encoding
 from lottery.encoding import HASH_BYTES, LP, TAG, U8, U32, U64, U64_MAX, S
-from lottery.errors import LotteryError, Refused
+from lottery.errors import Refused
+from lottery.sources import VOID_SOURCE, Source
 
-NONE, DRAND, BLOCK, MANUAL_MIXED, MANUAL_DIRECT = range(5)
-VOID_SOURCE = "void"
-NO_BEACON_MS = 24 * 3600 * 1000
-HEADER_BYTES = 80
 DECIMALS = 96
 _SCALE = 10**DECIMALS
 
 
-class Network(NamedTuple):
-    """A drand network: its chain hash pins key, period and genesis. Times in unix seconds. Source: drand's /info pages."""
-
-    chain_hash: str
-    genesis: int
-    period: int
-    signature_bytes: int
+# ---- chain, salt and commitment
 
 
-NETWORKS = {
-    "quicknet": Network("52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971", 1692803367, 3, 48),
-    "default": Network("8990e7a9aaed2ffed73dbd7092123d6f289930540d7651336225dc172e51b2ce", 1595431050, 30, 96),
-}
+class Link(NamedTuple):
+    """Where a round hangs on its lane's chain: the `value` before its secret, and the `last` round that the chain has a
+    secret for.
+
+    The value is the secret of the round before, or the anchor of a new chain.
+    """
+
+    value: bytes
+    last: int
 
 
-class EntropyMode(NamedTuple):
-    """How a room gets its entropy: `code` as in the close record, `network` for drand, `waits` for a source after the close."""
-
-    code: int
-    network: str | None
-    waits: bool
-    manual: bool
-
-
-ENTROPY_MODES: Mapping[str, EntropyMode] = {
-    "none": EntropyMode(NONE, None, False, False),
-    "drand:quicknet": EntropyMode(DRAND, "quicknet", True, False),
-    "drand:default": EntropyMode(DRAND, "default", True, False),
-    "block:bitcoin": EntropyMode(BLOCK, None, True, False),
-    "manual:mixed:quicknet": EntropyMode(MANUAL_MIXED, "quicknet", True, True),
-    "manual:mixed:default": EntropyMode(MANUAL_MIXED, "default", True, True),
-    "manual:direct": EntropyMode(MANUAL_DIRECT, None, False, True),
-}
-
-
-def entropy_mode(name: str) -> EntropyMode:
-    """The mode behind a room's `entropy`. Raises KeyError for an unknown one; rooms are checked at load."""
-    return ENTROPY_MODES[name]
-
-
-# ---- chain and commitment
-
-
-def chain_step(room: str, value: bytes) -> bytes:
+def chain_step(lane: str, value: bytes) -> bytes:
     """s[n-1] from s[n]."""
-    return encoding.sha256(TAG("lot1.chain"), S(room), value)
+    return encoding.sha256(TAG("lot2.chain"), S(lane), value)
 
 
-def chain(room: str, last: bytes, length: int) -> list[bytes]:
-    """s[0] … s[length] from the random last value; s[0] is the anchor to publish, s[n] the secret of round n.
+def chain(lane: str, last: bytes, length: int) -> list[bytes]:
+    """s[0] … s[length] from the random last value; s[0] is the anchor to publish, s[n] the secret of the chain's n-th round.
 
     A chain is for one lane only, whose rounds do not overlap: each secret exposes all earlier ones.
     """
     values = [last]
     for _ in range(length):
-        values.append(chain_step(room, values[-1]))
+        values.append(chain_step(lane, values[-1]))
     values.reverse()
     return values
 
 
-def chain_links(room: str, earlier: bytes, later: bytes, steps: int) -> bool:
-    """Whether `steps` steps lead from the later value of the chain back to the earlier one."""
-    value = later
-    for _ in range(steps):
-        value = chain_step(room, value)
-    return value == earlier
+def salt(lane: str, number: int, value_before: bytes) -> bytes:
+    """The salt of a round: public from the start, and nobody's choice, for it follows from the chain."""
+    return encoding.sha256(TAG("lot2.salt"), S(lane), U64(number), value_before)
 
 
-def commit(room: str, number: int, salt: bytes, secret: bytes) -> bytes:
+def commit(lane: str, number: int, salted: bytes, secret: bytes) -> bytes:
     """What is shown before the first bet of round `number`; every field has a fixed place, so there is one opening only.
 
     Raises ValueError unless salt and secret have 32 bytes each: else bytes could move between them under the same hash.
     """
-    if len(salt) != HASH_BYTES or len(secret) != HASH_BYTES:
-        raise ValueError(f"salt and secret have {HASH_BYTES} bytes each, not {len(salt)} and {len(secret)}")
-    return encoding.sha256(TAG("lot1.commit"), S(room), U64(number), salt, secret)
+    if len(salted) != HASH_BYTES or len(secret) != HASH_BYTES:
+        raise ValueError(f"salt and secret have {HASH_BYTES} bytes each, not {len(salted)} and {len(secret)}")
+    return encoding.sha256(TAG("lot2.commit"), S(lane), U64(number), salted, secret)
+
+
+def promise(lane: str, number: int, secret: bytes) -> bytes:
+    """The commitment of a round from its secret alone: salt and all else follow from it."""
+    return commit(lane, number, salt(lane, number, chain_step(lane, secret)), secret)
+
+
+def check_secret(lane: str, number: int, commitment: bytes, value_before: bytes, secret: bytes) -> None:
+    """Raises Refused("commitment" or "chain") unless the secret opens the commitment and is next on the lane's chain."""
+    if len(secret) != HASH_BYTES or promise(lane, number, secret) != commitment:
+        raise Refused("commitment")
+    if chain_step(lane, secret) != value_before:
+        raise Refused("chain")
 
 
 # ---- the log
 
 
-def log_start(room: str, number: int, commitment: bytes, rules_hash: bytes, prev_seal: bytes) -> bytes:
-    """L0."""
-    return encoding.sha256(TAG("lot1.open"), S(room), U64(number), commitment, rules_hash, prev_seal)
+class Piece(NamedTuple):
+    """An item of the house: a guarantee, or one of the small items it gives as change. `price` in cents."""
+
+    deposit_id: int
+    item_id: int
+    price: int
+
+
+def pieces_json(pieces: Iterable[Piece]) -> list[dict[str, int]]:
+    """Pieces as the record has them."""
+    return [{"deposit_id": each.deposit_id, "item_id": each.item_id, "price": each.price} for each in pieces]
+
+
+def house_hash(guarantees: Iterable[Piece], stock: Iterable[Piece]) -> bytes:
+    """What the house puts in: prizes and guarantees, and the small items that it has for change."""
+    told = {"guarantees": pieces_json(guarantees), "stock": pieces_json(stock)}
+    return encoding.sha256(TAG("lot2.house"), LP(encoding.canonical_json(told)))
+
+
+def log_start(
+    lane: str,
+    number: int,
+    commitment: bytes,
+    rules_hash: bytes,
+    prev_seal: bytes,
+    link: Link,
+    house: bytes,
+    time_start: int | None,
+) -> bytes:
+    """L0: everything that is fixed before the first bet. `time_start` is None only where the game never began."""
+    began = U8(0) if time_start is None else U8(1) + U64(time_start)
+    bound = commitment + rules_hash + prev_seal + link.value + U64(link.last) + house
+    return encoding.sha256(TAG("lot2.open"), S(lane), U64(number), bound, began)
 
 
 LogItem = tuple[int, int, int, int, int, int, int]
 """What the log says of an item: bet, user, item, deposit, price, first ticket, number of tickets."""
 _ITEM = struct.Struct(">10s32sIQQQQQQQBQI")
 _pack = _ITEM.pack
-_ITEM_TAG = TAG("lot1.item")
+_ITEM_TAG = TAG("lot2.item")
 
 
 def log_items(log: bytes, number: int, items: Iterable[LogItem], team: int, time_ms: int, client_seed: bytes) -> list[bytes]:
@@ -142,12 +151,49 @@ def check_numbers(numbers: Iterable[int]) -> None:
 def log_manual(log: bytes, number: int, digits: str, time_ms: int, operators: tuple[int, int], evidence: str) -> bytes:
     """The log value after the typed number `number` (from 1)."""
     first, second = operators
-    parts = (TAG("lot1.manual"), log, U32(number), S(digits), U64(time_ms), U64(first), U64(second), S(evidence))
+    parts = (TAG("lot2.manual"), log, U32(number), S(digits), U64(time_ms), U64(first), U64(second), S(evidence))
     return encoding.sha256(*parts)
 
 
+# ---- the close
+
+
+class Rest(NamedTuple):
+    """What a user still owes from an earlier round: which one, its seal, when it closed (unix ms), and cents at most."""
+
+    room: str
+    round: int
+    seal: bytes
+    close_ms: int
+    cents: int
+
+
+class Bound(NamedTuple):
+    """What else the close fixes: the stock for change, who invited whom, and the rests of earlier rounds.
+
+    Inviters (nearest first) and rests are by user, in the order of first bets; users without any are left out.
+    """
+
+    stock: tuple[Piece, ...] = ()
+    inviters: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    rests: tuple[tuple[int, Rest], ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "stock": pieces_json(self.stock),
+            "inviters": [{"user_id": user_id, "inviters": list(above)} for user_id, above in self.inviters],
+            "rests": [{"user_id": user_id, **rest_json(rest)} for user_id, rest in self.rests],
+        }
+
+
+def rest_json(rest: Rest) -> dict[str, Any]:
+    """A rest as JSON values."""
+    return {**rest._asdict(), "seal": rest.seal.hex()}
+
+
 class Close(NamedTuple):
-    """The close record: published before the beacon of `source_round`, it fixes everything that the draw depends on."""
+    """The close record: published before the beacon of `source_round`, it fixes everything that draw and payouts depend on."""
 
     items: int
     tickets: int
@@ -155,104 +201,40 @@ class Close(NamedTuple):
     mode: int
     source: str
     source_round: int
+    bound: Bound
     hash: bytes
 
-
-def close_record(log: bytes, items: int, tickets: int, close_ms: int, entropy: str, margin_s: int) -> Close:
-    """C and what it covers, for a room's entropy mode."""
-    source, number = source_of(entropy, close_ms, margin_s)
-    return _close(log, items, tickets, close_ms, entropy_mode(entropy).code, source, number)
-
-
-def void_record(log: bytes, items: int, tickets: int, close_ms: int, entropy: str) -> Close:
-    """The close record of a round that became void before it was closed: no source is awaited."""
-    return _close(log, items, tickets, close_ms, entropy_mode(entropy).code, VOID_SOURCE, 0)
+    def plain(self) -> dict[str, Any]:
+        """As JSON values: what is published at the close."""
+        values = {"items": self.items, "tickets": self.tickets, "close_ms": self.close_ms, "mode": self.mode}
+        named = {"source": self.source, "source_round": self.source_round, "hash": self.hash.hex()}
+        return {**values, **named, **self.bound.plain()}
 
 
-def _close(log: bytes, items: int, tickets: int, close_ms: int, mode: int, source: str, number: int) -> Close:
-    parts = (TAG("lot1.close"), log, U32(items), U64(tickets), U64(close_ms), U8(mode), S(source), U64(number))
-    return Close(items, tickets, close_ms, mode, source, number, encoding.sha256(*parts))
+def close_record(log: bytes, items: int, tickets: int, close_ms: int, source: Source, bound: Bound) -> Close:
+    """C and what it covers."""
+    counted = U32(items) + U64(tickets) + U64(close_ms) + U8(source.mode)
+    named = S(source.name) + U64(source.number) + LP(encoding.canonical_json(bound.plain()))
+    digest = encoding.sha256(TAG("lot2.close"), log, counted, named)
+    return Close(items, tickets, close_ms, source.mode, source.name, source.number, bound, digest)
 
 
-def source_of(entropy: str, close_ms: int, margin_s: int) -> tuple[str, int]:
-    """Which beacon decides: (source, round). Computed from the close alone, never chosen."""
-    mode = entropy_mode(entropy)
-    after_s = close_ms // 1000 + margin_s
-    if mode.network is not None:
-        network = NETWORKS[mode.network]
-        return network.chain_hash, round_at(network, after_s) + 1
-    if mode.code == BLOCK:
-        return "bitcoin", after_s
-    return "", 0
-
-
-def round_at(network: Network, second: int) -> int:
-    """The round of a drand network that is current at a unix second; its successor is later than that second."""
-    return (second - network.genesis) // network.period + 1
-
-
-def source_time_ms(entropy: str, source_round: int) -> int:
-    """When the awaited beacon comes at the earliest, unix ms. Raises LotteryError for a mode that awaits none."""
-    mode = entropy_mode(entropy)
-    if mode.network is not None:
-        network = NETWORKS[mode.network]
-        return (network.genesis + (source_round - 1) * network.period) * 1000
-    if mode.code == BLOCK:
-        return source_round * 1000
-    raise LotteryError(f"entropy {entropy} awaits no beacon")
-
-
-# ---- entropy
-
-
-def check_entropy(name: str, source_round: int, entropy: bytes, proof: Mapping[str, str]) -> None:
-    """That the entropy follows from its proof. Raises Refused("entropy_proof", because=…) otherwise.
-
-    For drand this shows that the entropy is the hash of a signature of the right length; that the signature is drand's own is
-    shown by `lottery.drand`, which needs a library for the curve. For a block it shows the hash and the time of the header.
-    """
-    mode = entropy_mode(name)
-    try:
-        if mode.network is not None:
-            _check_drand(mode.network, entropy, proof)
-        else:
-            _check_header(source_round, entropy, proof)
-    except ValueError as error:
-        raise Refused("entropy_proof", because=str(error)) from error
-
-
-def _check_drand(name: str, entropy: bytes, proof: Mapping[str, str]) -> None:
-    keys = {"signature"} if name == "quicknet" else {"signature", "previous"}
-    if set(proof) != keys:
-        raise ValueError(f"a proof of drand {name} has {', '.join(sorted(keys))}")
-    signature = encoding.unhex(proof["signature"], NETWORKS[name].signature_bytes)
-    if name == "default":
-        encoding.unhex(proof["previous"], NETWORKS[name].signature_bytes)
-    if hashlib.sha256(signature).digest() != entropy:
-        raise ValueError("the entropy is not the hash of the signature")
-
-
-def _check_header(after_s: int, entropy: bytes, proof: Mapping[str, str]) -> None:
-    if set(proof) != {"header"}:
-        raise ValueError("a proof of a block has header")
-    header = encoding.unhex(proof["header"], HEADER_BYTES)
-    if hashlib.sha256(hashlib.sha256(header).digest()).digest() != entropy:
-        raise ValueError("the entropy is not the hash of the header")
-    if int.from_bytes(header[68:72], "little") <= after_s:
-        raise ValueError(f"the block is not later than {after_s}")
+def nothing_awaited(mode: int) -> Source:
+    """The source of a round that ended without a draw before it was closed."""
+    return Source(mode, VOID_SOURCE, 0, None)
 
 
 # ---- final and seal
 
 
-def final(secret: bytes, close_hash: bytes, salt: bytes, entropy: bytes) -> bytes:
+def final(secret: bytes, close_hash: bytes, salted: bytes, entropy: bytes) -> bytes:
     """F: binds the secret, the whole log (through the close) and the entropy."""
-    return encoding.hmac_sha256(secret, TAG("lot1.final"), close_hash, salt, LP(entropy))
+    return encoding.hmac_sha256(secret, TAG("lot2.final"), close_hash, salted, LP(entropy))
 
 
-def final_without_entropy(secret: bytes, room: str, number: int, salt: bytes) -> bytes:
+def final_without_entropy(secret: bytes, lane: str, number: int, salted: bytes) -> bytes:
     """F of mode none: fixed at the commitment. If it depended on the log, whoever knows the secret could try out last bets."""
-    return encoding.hmac_sha256(secret, TAG("lot1.final0"), S(room), U64(number), salt)
+    return encoding.hmac_sha256(secret, TAG("lot2.final0"), S(lane), U64(number), salted)
 
 
 def winning_number(word: int) -> str:
@@ -264,17 +246,50 @@ def winning_number(word: int) -> str:
     return f"0.{digits:0{DECIMALS}d}"
 
 
-def seal(prev_seal: bytes, close_hash: bytes, secret: bytes, salt: bytes, entropy: bytes, outcome: bytes) -> bytes:
-    """The last hash of a round, the first of the next: covers the outcome (canonical JSON)."""
-    return encoding.sha256(TAG("lot1.seal"), prev_seal, close_hash, secret, salt, LP(entropy), LP(outcome))
+def seal(
+    prev_seal: bytes, close_hash: bytes, secret: bytes, salted: bytes, entropy: bytes, outcome: Mapping[str, Any]
+) -> bytes:
+    """The last hash of a round, the first of the next: covers the whole outcome."""
+    told = LP(encoding.canonical_json(outcome))
+    return encoding.sha256(TAG("lot2.seal"), prev_seal, close_hash, secret, salted, LP(entropy), told)
 
 
-def check_secret(room: str, number: int, commitment: bytes, salt: bytes, secret: bytes, link: tuple[int, bytes]) -> None:
-    """Raises Refused("commitment" or "chain") unless the secret opens the commitment and lies on the lane's chain.
+def failure_seal(prev_seal: bytes, close_hash: bytes, salted: bytes, entropy: bytes, outcome: Mapping[str, Any]) -> bytes:
+    """The last hash of a lane whose house failed: no secret stands in it, and no round can follow."""
+    told = LP(encoding.canonical_json(outcome))
+    return encoding.sha256(TAG("lot2.failure"), prev_seal, close_hash, salted, LP(entropy), told)
 
-    `link` is an earlier value of the chain: (its round, the value); the anchor is round 0.
+
+class SeedChain:
+    """A lane's secrets, in the hand of whoever runs it. `values` as `chain` gives them; the first is of round `first`.
+
+    It refuses to promise what it has no secret for, so no bet is taken that could not be drawn.
     """
-    if len(secret) != HASH_BYTES or commit(room, number, salt, secret) != commitment:
-        raise Refused("commitment")
-    if not chain_links(room, link[1], secret, number - link[0]):
-        raise Refused("chain")
+
+    def __init__(self, lane: str, values: Sequence[bytes], first: int = 1) -> None:
+        self.lane, self.first, self._values = lane, first, tuple(values)
+
+    @property
+    def anchor(self) -> bytes:
+        """To be published before the first bet on this chain."""
+        return self._values[0]
+
+    @property
+    def last(self) -> int:
+        """The last round that there is a secret for."""
+        return self.first + len(self._values) - 2
+
+    def secret(self, number: int) -> bytes:
+        """The secret of a round. Raises Refused("chain_end") where there is none."""
+        if not self.first <= number <= self.last:
+            raise Refused("chain_end", first=self.first, last=self.last)
+        return self._values[number - self.first + 1]
+
+    def link(self, number: int) -> Link:
+        """Where a round hangs. Raises Refused("chain_end") where there is no secret for it."""
+        self.secret(number)
+        return Link(self._values[number - self.first], self.last)
+
+    def hash(self, number: int) -> bytes:
+        """The commitment of a round. Raises Refused("chain_end") where there is no secret for it."""
+        return promise(self.lane, number, self.secret(number))

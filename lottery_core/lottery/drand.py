@@ -34,7 +34,10 @@ class BadBeacon(ValueError):
 
 @dataclass(frozen=True)
 class Chain:
-    """One drand network. `chained` networks sign the previous signature too, with signatures on G2 instead of G1."""
+    """One drand network; `name` is its beacon id. `chained` networks sign the previous signature too.
+
+    Signatures are of the other group than the key.
+    """
 
     name: str
     hash: str
@@ -43,6 +46,10 @@ class Chain:
     genesis_s: int
     group_hash: bytes
     chained: bool
+
+    @property
+    def signs_on_g1(self) -> bool:
+        return len(self.public_key) == G2_BYTES
 
 
 QUICKNET = Chain(
@@ -116,7 +123,7 @@ def verify(chain: Chain, round_number: int, signature: bytes, previous: bytes = 
     if chain_hash(chain) != chain.hash:
         raise BadBeacon("key, period and genesis do not give the chain hash")
     signed = message(chain, round_number, previous)
-    check_encoding(signature, G2_BYTES if chain.chained else G1_BYTES)
+    check_encoding(signature, G1_BYTES if chain.signs_on_g1 else G2_BYTES)
     package, holds = _pairing(chain, signed, signature)
     if not holds:
         raise BadBeacon(f"not the signature of {chain.name} for round {round_number}")
@@ -148,26 +155,26 @@ def _holds_in_pyblst(chain: Chain, signed: bytes, signature: bytes) -> bool:
     blst = importlib.import_module("pyblst")
     g1, g2 = blst.BlstP1Element(), blst.BlstP2Element()
     try:
-        if chain.chained:
-            left = blst.miller_loop(g1.uncompress(G1_GENERATOR), g2.uncompress(signature))
-            right = blst.miller_loop(g1.uncompress(chain.public_key), g2.hash_to_group(signed, TAG_G2))
-        else:
+        if chain.signs_on_g1:
             left = blst.miller_loop(g1.uncompress(signature), g2.uncompress(G2_GENERATOR))
             right = blst.miller_loop(g1.hash_to_group(signed, TAG_G1), g2.uncompress(chain.public_key))
+        else:
+            left = blst.miller_loop(g1.uncompress(G1_GENERATOR), g2.uncompress(signature))
+            right = blst.miller_loop(g1.uncompress(chain.public_key), g2.hash_to_group(signed, TAG_G2))
     except ValueError as error:
-        raise BadBeacon(f"the signature is not a point of the group: {error}") from error
+        raise BadBeacon(f"signature or key is not a point of the group: {error}") from error
     return bool(blst.final_verify(left, right))
 
 
 def _holds_in_plain_python(chain: Chain, signed: bytes, signature: bytes) -> bool:
     """The same equation: e(signature, generator) / e(hash, key) = 1."""
     try:
-        if chain.chained:
-            at = (bls.decompress(bls.G1, G1_GENERATOR), bls.decompress(bls.G1, chain.public_key))
-            around = (bls.decompress(bls.G2, signature), bls.hash_to(bls.G2, signed, TAG_G2))
-        else:
+        if chain.signs_on_g1:
             at = (bls.decompress(bls.G1, signature), bls.hash_to(bls.G1, signed, TAG_G1))
             around = (bls.decompress(bls.G2, G2_GENERATOR), bls.decompress(bls.G2, chain.public_key))
+        else:
+            at = (bls.decompress(bls.G1, G1_GENERATOR), bls.decompress(bls.G1, chain.public_key))
+            around = (bls.decompress(bls.G2, signature), bls.hash_to(bls.G2, signed, TAG_G2))
     except ValueError as error:
-        raise BadBeacon(f"the signature is not a point of the group: {error}") from error
+        raise BadBeacon(f"signature or key is not a point of the group: {error}") from error
     return bls.product_is_one([(bls.negative(at[0]), around[0]), (at[1], around[1])])

@@ -12,7 +12,7 @@ from lottery.encoding import TAG, U32, S, hmac_sha256
 
 WORD_BITS = 256
 SAFETY_BITS = 64
-_TAG = TAG("lot1.draw")
+_TAG = TAG("lot2.draw")
 
 Words = Callable[[str, int, int, int], bytes]
 """w(label, i, attempt, block): 32 bytes."""

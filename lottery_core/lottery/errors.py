@@ -40,3 +40,15 @@ def shown(value: Any) -> str:
         return repr(value)[:SHOWN]
     except ValueError:
         return "a number of thousands of digits"
+
+
+PRINTED = 2_000
+
+
+def printable(text: str, most: int = PRINTED) -> str:
+    """A text as it can be printed anywhere: control characters, line breaks, marks of direction as escapes, and not too long.
+
+    Names come from records and files; none of them may move the cursor, or hide the line that says what is wrong.
+    """
+    safe = "".join([each if each.isprintable() else each.encode("unicode_escape").decode() for each in text[: most + 1]])
+    return safe if len(safe) <= most else safe[: most - 1] + "…"

@@ -23,22 +23,29 @@ CLOSED = {
     "time": "the clock ran out",
     "manual": "the last number was typed",
     "sold_out": "the last ticket was sold",
-    "void": "an operator ended it",
+    "few": "there were too few players when it ended",
+    "lonely": "one player had been alone for too long",
+    "too_long": "it had been open for too long",
+    "expired": "it was not sold out in time",
+    "operator": "an operator ended it",
+    "failure": "the house could not go on",
 }
 
 
-def story(text: bytes) -> tuple[list[str], bool]:
-    """Sentences about a record, and whether all it claims holds: a lie has no story. Raises: verify.Unreadable."""
-    value = parse(text)
-    report = verify.verify_record(value)
-    if not report.good:
+def story(text: bytes) -> tuple[list[str], str]:
+    """Sentences about a record, and the verdict on it: a lie has no story. Raises: verify.Unreadable."""
+    record = read(parse(text))
+    report = verify.checked(record)
+    if report.verdict == verify.LIE:
         wrong = report.checks[-1]
-        return [f"This record lies, so there is no story to tell. The check “{wrong.name}” failed: {wrong.value}."], False
-    record = read(value)
+        return [
+            f"This record lies, so there is no story to tell. The check “{wrong.name}” failed: {wrong.value}."
+        ], report.verdict
     lines = [*beginning(record), *bets(record), *closing(record), *drawing(record), *paying(record)]
     lines.append(f"All {len(report.checks)} checks of this record hold.")
+    lines += [f"The draw itself could not be checked here: {each}." for each in report.unchecked]
     lines += [f"The record does not prove {each}." for each in report.not_proven]
-    return lines, True
+    return lines, report.verdict
 
 
 def beginning(record: Record) -> Iterator[str]:
@@ -47,9 +54,9 @@ def beginning(record: Record) -> Iterator[str]:
     yield f"This is round {record['id']} of “{record['room']}” ({NAMES[record['mode']]}, rules “{rules['name']}”)."
     yield (
         f"Before the first bet the house showed the hash {short(record['hash'])}. It fixed a secret that nobody could change "
-        f"afterwards; hashing it leads in {many(record['id'] - record['chain']['round'], 'step')} to a value published earlier."
+        "afterwards; hashing it leads to the secret of the round before, or to the anchor of its chain."
     )
-    for prize in record["outcome"]["guarantees"]:
+    for prize in record["guarantees"]:
         yield f"The house added item {prize['item_id']} worth {money(prize['price'])} as a prize; it has no tickets."
 
 

@@ -1,24 +1,25 @@
 """From a drawn round to its outcome: who gets which rows, what the house keeps, who is credited; all computed, none executed.
 
-One small function per mode of room, in `SETTLERS`. The outcome is plain JSON (docs/record-format.md, section 5).
+A function of the round as it was closed and drawn: nothing is brought along. One small function per mode of room, in
+`SETTLERS`. The outcome is plain JSON (docs/record-format.md, section 5).
 """
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lottery import commitments, rake, referral, shares, teams
+from lottery import rake, referral, shares, teams
+from lottery.commitments import Rest
 from lottery.draw import Winner, Words
-from lottery.errors import LotteryError, Refused
-from lottery.events import Finalize, Piece
+from lottery.effects import Payout
+from lottery.errors import LotteryError
 from lottery.rake import Item, Rake
-from lottery.state import Payout, Round
+from lottery.state import Round
 
 CT, T = 1, 2
 
 
 class Share(NamedTuple):
-    """What one winner gets, before guarantees: his claim in cents, what meets it, his part (`base`) of the rake."""
+    """What one winner gets, before guarantees: a claim in cents, what meets it, the part (`base`) of the rake."""
 
     user_id: int
     claim: int
@@ -50,11 +51,9 @@ def seats_of(state: Round) -> list[teams.Seat]:
 # ---- the outcome
 
 
-def outcome(state: Round, event: Finalize) -> dict[str, Any]:
-    """The outcome of a drawn round. Raises Refused for a stock that cannot be offered, a carry, or inviters in a circle."""
-    _check_inviters(event)
-    stock = _offered(state, event)
-    settlement = SETTLERS[state.rules.mode](state, stock, event.carry)
+def outcome(state: Round) -> dict[str, Any]:
+    """The outcome of a drawn round."""
+    settlement = SETTLERS[state.rules.mode](state)
     guarantees = [piece.deposit_id for piece in state.guarantees]
     return {
         **_frame(state),
@@ -63,13 +62,12 @@ def outcome(state: Round, event: Finalize) -> dict[str, Any]:
         "rake": settlement.rake,
         "payouts": [_payout(share, guarantees if not index else []) for index, share in enumerate(settlement.shares)],
         "house": settlement.house,
-        "referral": _referral(state, settlement.shares, event.inviters),
-        "void": None,
+        "referral": _referral(state, settlement.shares),
     }
 
 
 def void_outcome(state: Round) -> dict[str, Any]:
-    """The outcome of a void round: everything goes back."""
+    """The outcome of a round without a draw: everything goes back."""
     return {
         **_frame(state),
         "winners": [],
@@ -78,20 +76,19 @@ def void_outcome(state: Round) -> dict[str, Any]:
         "payouts": [_payout_json(payout) for payout in refunds(state)],
         "house": [],
         "referral": [],
-        "void": state.void_reason,
     }
 
 
 def _frame(state: Round) -> dict[str, Any]:
+    renewed = state.renewed
     return {
-        "time_start": state.time_start,
         "deadline": state.deadline,
         "closed_by": state.closed_by,
         "opened_ms": state.opened_ms,
         "tickets": state.tickets,
-        "guarantees": [
-            {"deposit_id": piece.deposit_id, "item_id": piece.item_id, "price": piece.price} for piece in state.guarantees
-        ],
+        "void": state.void_reason,
+        "failure": state.failure,
+        "renew": None if renewed is None else {"value": renewed.value.hex(), "last": renewed.last},
     }
 
 
@@ -166,44 +163,19 @@ def referral_credits(result: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     )  # fmt: skip
 
 
-def _referral(state: Round, given: Sequence[Share], inviters: Mapping[int, tuple[int, ...]]) -> list[dict[str, object]]:
+def _referral(state: Round, given: Sequence[Share]) -> list[dict[str, object]]:
     rate = state.rules.referral_percent
-    lines = [referral.entry(each.user_id, each.base, inviters.get(each.user_id, ()), rate) for each in given]
+    lines = [referral.entry(each.user_id, each.base, state.players[each.user_id].inviters, rate) for each in given]
     return [line for line in lines if line is not None]
-
-
-def _check_inviters(event: Finalize) -> None:
-    """Nobody is above himself, and nobody twice above the same user."""
-    for user_id, chain in event.inviters.items():
-        commitments.check_numbers((user_id, *chain))
-        if len({user_id, *chain}) != len(chain) + 1:
-            raise Refused("inviters", user_id=user_id)
-
-
-def _offered(state: Round, event: Finalize) -> list[Piece]:
-    stock = sorted(event.stock)
-    ids = {piece.deposit_id for piece in stock}
-    if len(stock) > rake.STOCK_MAX:
-        raise Refused("stock", at_most=rake.STOCK_MAX)
-    bound = ids & state.rows | ids & {piece.deposit_id for piece in state.guarantees}
-    if len(ids) != len(stock) or bound:
-        raise Refused("stock", not_free=sorted(bound))
-    if stock and min([piece.price for piece in stock]) < 0:
-        raise Refused("stock", price_at_least=0)
-    commitments.check_numbers(itertools.chain.from_iterable(stock))
-    commitments.check_numbers(event.carry.values())
-    if event.carry and not state.rules.rake_carry:
-        raise Refused("carry", rake_carry=False)
-    return stock
 
 
 # ---- one small function per mode
 
 
-def _classic(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+def _classic(state: Round) -> Settlement:
     """The winner takes the pot less the rake, and gets change for what was taken over the due."""
     user_id = state.winners[0].user_id
-    taken, entry = _classic_rake(state, user_id, stock, carry.get(user_id, 0))
+    taken, entry = _classic_rake(state, user_id)
     gone = set(taken.taken)
     kept = [(owner, row) for _, owner, _, row, _, _, _ in shares.dearest_first(state.entries.plain()) if row not in gone]
     rows = [row for owner, row in kept if owner == user_id]
@@ -213,15 +185,28 @@ def _classic(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> 
     return Settlement([share], list(taken.taken), entry)
 
 
-def _classic_rake(state: Round, user_id: int, stock: Sequence[Piece], balance: int) -> tuple[Rake, dict[str, Any] | None]:
+def _classic_rake(state: Round, user_id: int) -> tuple[Rake, dict[str, Any] | None]:
     table, winner = state.rules.rake, state.players[user_id]
     if table is None:
         return rake.NOTHING, None
     line = _due(table, user_id, winner.tickets, state.tickets, state.bank)
-    carry = rake.carried(balance, line["due"], state.bank - winner.value)
-    change_max = state.rules.rake_change_max if stock else 0
-    taken = rake.collect(line["due"] + carry, *_split(state, {user_id}), stock, change_max)
-    return taken, _rake_json([line], carry, taken, taken.net, stock)
+    owed = sum(rest.cents for rest in winner.rests)
+    carry = rake.carried(owed, line["due"], state.bank - winner.value)
+    change_max = state.rules.change_max(state.bank) if state.stock else 0
+    taken = rake.collect(line["due"] + carry, *_split(state, {user_id}), state.stock, change_max)
+    carried = _carried(winner.rests, max(0, taken.net - line["due"]))
+    return taken, _rake_json([line], carry, carried, taken.taken, taken.change, taken.net)
+
+
+def _carried(rests: Sequence[Rest], cents: int) -> list[dict[str, Any]]:
+    """What was collected of earlier rests, in the order in which they were brought along."""
+    lines = []
+    for rest in rests:
+        part = min(cents, rest.cents)
+        cents -= part
+        if part:
+            lines.append({"seal": rest.seal.hex(), "cents": part})
+    return lines
 
 
 def _due(table: rake.Table, user_id: int | None, tickets: int, all_tickets: int, base: int) -> dict[str, Any]:
@@ -239,21 +224,28 @@ def _split(state: Round, winners: set[int]) -> tuple[list[Item], list[Item]]:
     return others, own
 
 
-def _rake_json(dues: list[dict[str, Any]], carry: int, taken: Rake, net: int, stock: Sequence[Piece]) -> dict[str, Any]:
+def _rake_json(
+    dues: list[dict[str, Any]],
+    carry: int,
+    carried: list[dict[str, Any]],
+    taken: Sequence[int],
+    change: Sequence[int],
+    net: int,
+) -> dict[str, Any]:
     total = sum(line["due"] for line in dues)
     return {
         "dues": dues,
         "due": total,
         "carry": carry,
-        "taken": list(taken.taken),
-        "change": sorted(taken.change),
+        "carried": carried,
+        "taken": list(taken),
+        "change": sorted(change),
         "net": net,
         "shortfall": max(0, total - net),
-        "stock": [[piece.deposit_id, piece.price] for piece in stock],
     }
 
 
-def _sitngo(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+def _sitngo(state: Round) -> Settlement:
     """Shares are numbers of rows; what no share covers stays with the house and is the rake."""
     users = [winner.user_id for winner in state.winners]
     counts = shares.item_shares(state.rules.shares or (), len(users))
@@ -265,18 +257,18 @@ def _sitngo(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> S
     return Settlement([Share(user, sum(prices[row] for row in rows), rows, base=base) for user, rows, base in lines], house)
 
 
-def _giveaway(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+def _giveaway(state: Round) -> Settlement:
     """The entry tickets are the house's revenue; the winner takes the guarantee only."""
     return Settlement([Share(state.winners[0].user_id, 0, [])], [entry.deposit_id for entry in state.entries])
 
 
-def _raffle(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
+def _raffle(state: Round) -> Settlement:
     """Nobody staked a row: the winner takes the prize, the money was paid when the tickets were bought."""
     return Settlement([Share(state.winners[0].user_id, 0, [])], [])
 
 
-def _pot(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
-    """Parts of the bank by weight; each winner's rake by his own chance, on his part."""
+def _pot(state: Round) -> Settlement:
+    """Parts of the bank by weight; each winner's rake by their own chance, on their part."""
     users = [winner.user_id for winner in state.winners]
     parts = shares.in_proportion(state.bank, share_weights(state))
     table = state.rules.rake or ((100, 0),)
@@ -287,33 +279,59 @@ def _pot(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Sett
     return _by_claims(state, users, claims, lines, [line["due"] for line in lines])
 
 
-def _teams(state: Round, stock: Sequence[Piece], carry: Mapping[int, int]) -> Settlement:
-    """Survivors keep their bets and share the rest in proportion; one rake, by the winning team's share of the bank."""
+def _teams(state: Round) -> Settlement:
+    """Survivors keep their bets and share the rest in proportion; one rake, by the winning team's share of the bank.
+
+    It is never more than the losers staked, so that no survivor gets back less than their own items.
+    """
     users = [winner.user_id for winner in state.winners]
     stakes = share_weights(state)
     team = state.players[users[0]].team
     tickets = sum(each.tickets for each in state.players.values() if each.team == team)
     line = _due(state.rules.rake or ((100, 0),), None, tickets, state.tickets, state.bank)
+    line["due"] = min(line["due"], state.bank - sum(stakes))
     claims = shares.in_proportion(state.bank - line["due"], stakes, rest_to=stakes.index(max(stakes)))
     bases = [line["due"] * stake // sum(stakes) for stake in stakes]
     return _by_claims(state, users, claims, [line], bases)
 
 
 def _by_claims(state: Round, users: list[int], claims: list[int], lines: list[dict[str, Any]], bases: list[int]) -> Settlement:
-    """Rows against claims, credit for the rest of each: so the house keeps exactly the due."""
+    """Rows against claims, then change out of the house's stock, then credit: so the house keeps exactly the due.
+
+    What it takes are rows of those who have not won; a winner's own items are never the rake.
+    """
     total = sum(line["due"] for line in lines)
-    taken = rake.collect(total, *_split(state, set(users)), [], 0)
+    taken = rake.collect(total, _split(state, set(users))[0], [], [], 0)
     gone = set(taken.taken)
     given = shares.hand_out([each for each in state.entries if each.deposit_id not in gone], users, claims)
-    entry = _rake_json(lines, 0, taken, total, []) if state.rules.rake is not None else None
+    change = _change(state, given.credit)
     result = [
-        Share(user, claim, rows, credit=credit, base=base)
-        for user, claim, rows, credit, base in zip(users, claims, given.rows, given.credit, bases, strict=True)
+        Share(user, claim, rows, tuple(sorted(each.taken)), credit - each.net, base)
+        for user, claim, rows, each, credit, base in zip(users, claims, given.rows, change, given.credit, bases, strict=True)
     ]
+    entry = None
+    if state.rules.rake is not None:
+        entry = _rake_json(lines, 0, [], taken.taken, [row for each in change for row in each.taken], total)
     return Settlement(result, [*taken.taken, *given.left], entry)
 
 
-Settler = Callable[[Round, Sequence[Piece], Mapping[int, int]], Settlement]
+def _change(state: Round, open_claims: Sequence[int]) -> list[Rake]:
+    """For one winner after the other: pieces of the stock worth as much as their open claim, or as near below it as they come.
+
+    The choice is that of the rake, with the stock in the place of the pot.
+    """
+    most = state.rules.change_max(state.bank)
+    free = {piece.deposit_id: Item(piece.deposit_id, piece.price) for piece in state.stock if piece.price <= most}
+    found = []
+    for cents in open_claims:
+        given = rake.collect(cents, free.values(), [], [], 0)
+        for row in given.taken:
+            del free[row]
+        found.append(given)
+    return found
+
+
+Settler = Callable[[Round], Settlement]
 SETTLERS: Mapping[str, Settler] = {
     "classic": _classic,
     "sitngo": _sitngo,

@@ -14,6 +14,7 @@ TRIES = 7
 BASE_BITS = 1 << 16
 ROWS_MAX = 256
 STOCK_MAX = 256
+CARRY_PART = 4
 
 Table = Sequence[tuple[int, int]]
 
@@ -68,9 +69,12 @@ def due(base: int, rate: int) -> int:
     return base * rate // 100
 
 
-def carried(balance: int, due_cents: int, opponents_stake: int) -> int:
-    """How much of earlier rests may be asked for on top: due and carry together at most half of what the opponents staked."""
-    return max(0, min(balance, opponents_stake // 2 - due_cents))
+def carried(owed: int, due_cents: int, opponents_stake: int) -> int:
+    """How much of earlier rests may be asked for on top.
+
+    No more than the due itself, and due and rests together at most a quarter of what the opponents staked.
+    """
+    return max(0, min(owed, due_cents, opponents_stake // CARRY_PART - due_cents))
 
 
 _DEPOSIT, _PRICE, _RANK = map(itemgetter, range(len(Item._fields)))

@@ -5,25 +5,35 @@ docs/record-format.md is its contract; this module is the only writer of it.
 
 from typing import Any
 
-from lottery import commitments, encoding
+from lottery import commitments
+from lottery.commitments import pieces_json
+from lottery.effects import Receipt
 from lottery.errors import LotteryError
-from lottery.rooms import MODES
+from lottery.pot import Entry
+from lottery.rules import MODES
 from lottery.state import CODES, Phase, Round
 
-FORMAT = "lot1"
+FORMAT = "lot2"
+RECEIPT = "lot2.receipt"
 
 
 def seal(state: Round) -> bytes:
-    """The seal of a round whose outcome is known. Raises LotteryError before that."""
-    if state.close is None or state.secret is None or state.outcome is None:
-        raise LotteryError("a round is sealed when it is closed, opened and has an outcome")
-    sealed = encoding.canonical_json(state.outcome)
-    return commitments.seal(state.prev_seal, state.close.hash, state.secret, state.salt, state.entropy, sealed)
+    """The seal of a round whose outcome is known; of one that the house failed to draw, another kind.
+
+    Raises LotteryError before.
+    """
+    if state.close is None or state.outcome is None:
+        raise LotteryError("a round is sealed when it is closed and has an outcome")
+    if state.failure is not None:
+        return commitments.failure_seal(state.prev_seal, state.close.hash, state.salt, state.entropy, state.outcome)
+    if state.secret is None:
+        raise LotteryError("a round is sealed when it is opened")
+    return commitments.seal(state.prev_seal, state.close.hash, state.secret, state.salt, state.entropy, state.outcome)
 
 
 def sealed(state: Round) -> dict[str, Any]:
-    """The record of a sealed (or void and sealed) round. Raises LotteryError before that: the secret would be missing."""
-    if state.seal is None or state.secret is None or state.close is None or state.outcome is None:
+    """The record of a round that is over. Raises LotteryError before that: the secret would be missing."""
+    if state.seal is None or state.close is None or state.outcome is None:
         raise LotteryError(f"round {state.number} is not sealed")
     return {
         "format": FORMAT,
@@ -40,12 +50,14 @@ def sealed(state: Round) -> dict[str, Any]:
         "items": _items(state),
         "players": _players(state),
         "rules": state.rules.rules,
-        "chain": {"round": state.chain[0], "value": state.chain[1].hex()},
+        "chain": {"value": state.chain.value.hex(), "last": state.chain.last},
         "prev_seal": state.prev_seal.hex(),
+        "guarantees": pieces_json(state.guarantees),
+        "stock": pieces_json(state.stock),
         "log": {"start": state.log_start.hex(), "end": state.log.hex()},
         "manual": _manual(state),
-        "close": _close(state.close),
-        "secret": state.secret.hex(),
+        "close": state.close.plain(),
+        "secret": None if state.secret is None else state.secret.hex(),
         "entropy": state.entropy.hex(),
         "proof": dict(state.proof),
         "final": None if state.final is None else state.final.hex(),
@@ -100,13 +112,27 @@ def _manual(state: Round) -> list[dict[str, Any]]:
     ]
 
 
-def _close(close: commitments.Close) -> dict[str, Any]:
+def receipt(state: Round, given: Receipt) -> dict[str, Any]:
+    """What a bettor keeps: the bet as it was logged. With it `lottery verify --receipt` finds a record that leaves it out."""
     return {
-        "items": close.items,
-        "tickets": close.tickets,
-        "close_ms": close.close_ms,
-        "mode": close.mode,
-        "source": close.source,
-        "source_round": close.source_round,
-        "hash": close.hash.hex(),
+        "format": RECEIPT,
+        "room": state.room,
+        "round": state.number,
+        "hash": state.commitment.hex(),
+        "log_start": state.log_start.hex(),
+        "bet": given.bet,
+        "user_id": given.user_id,
+        "number": given.number,
+        "items": [_receipted(entry) for entry in given.entries],
+        "logs": [log.hex() for log in given.logs],
+    }
+
+
+def _receipted(entry: Entry) -> dict[str, int]:
+    return {
+        "item_id": entry.item_id,
+        "deposit_id": entry.deposit_id,
+        "price": entry.price,
+        "first_ticket": entry.first,
+        "tickets": entry.tickets,
     }

@@ -7,19 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lottery import encoding, events, record, rounds
-from lottery.errors import LotteryError
+from lottery import encoding, event_json, proofs, record, rounds
+from lottery.errors import LotteryError, printable
+from lottery.sources import Check
 from lottery.state import Round
 
 
-def replay(listed: Sequence[Mapping[str, Any]]) -> Round:
-    """The state after the events. Raises LotteryError for a list that is no list of events, Refused for a forbidden one."""
-    return rounds.fold(events.from_json(each) for each in listed)
+def replay(listed: Sequence[Mapping[str, Any]], check: Check = proofs.check) -> Round:
+    """The state after the events, beacons checked again.
+
+    Raises LotteryError for a list that is no list of events, Refused for a forbidden one.
+    """
+    return rounds.fold((event_json.from_json(each) for each in listed), check=check)
 
 
-def sealed_record(listed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def sealed_record(listed: Sequence[Mapping[str, Any]], check: Check = proofs.check) -> dict[str, Any]:
     """The sealed record of a finished round. Raises LotteryError when the events do not finish it."""
-    return record.sealed(replay(listed))
+    return record.sealed(replay(listed, check))
 
 
 def add_commands(subparsers: Any) -> None:
@@ -41,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.output.write_bytes(text)
             return 0
     except (LotteryError, ValueError, OSError, RecursionError) as error:
-        sys.stderr.write(f"lottery replay: {error}\n".encode("ascii", "backslashreplace").decode())
+        sys.stderr.write(f"lottery replay: {printable(str(error))}\n".encode("ascii", "backslashreplace").decode())
         return 2
     sys.stdout.write(text.decode() + "\n")
     return 0

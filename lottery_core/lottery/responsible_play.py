@@ -328,4 +328,4 @@ def logged(previous: bytes, user_id: int, intent: Intent, answer: Answer, now: i
         "reason": None if said is None else said.reason,
         "until": None if said is None else said.until,
     }
-    return line, encoding.sha256(TAG("lot1.gate"), previous, encoding.LP(encoding.canonical_json(line)))
+    return line, encoding.sha256(TAG("lot2.gate"), previous, encoding.LP(encoding.canonical_json(line)))

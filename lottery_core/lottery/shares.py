@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 from lottery.commitments import LogItem
-from lottery.state import Entry
+from lottery.pot import Entry
 
 AnyEntry = TypeVar("AnyEntry", bound=LogItem)
 _DEPOSIT, _PRICE = map(itemgetter, map(Entry._fields.index, ("deposit_id", "price")))

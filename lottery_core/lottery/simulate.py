@@ -1,85 +1,21 @@
-"""Rounds by the thousand with made-up players: what a room's rules bring in, before anybody plays for anything.
+"""What a room's rules bring in, before anybody plays for anything: rounds by the thousand with made-up players (`players`).
 
-Each round goes through the real engine, from the commitment to the seal; only the beacon's signature is made up, from the seed.
-The same seed gives the same report. Prices follow a mix of many cheap
-items, some dearer ones, keys and knives.
+Each round goes through the real engine, from the commitment to the seal. The same seed gives the same report.
 """
 
 import argparse
-import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import exp
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
-from lottery import commitments, draw, encoding, rooms, rounds
-from lottery.encoding import TAG, S
-from lottery.errors import LotteryError, Refused
-from lottery.events import Bet, Buy, Create, Entropy, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick
-from lottery.payouts import moving_rows
+from lottery import rooms
+from lottery.errors import LotteryError, printable
+from lottery.players import played
 from lottery.rooms import Room
 from lottery.state import Phase, Round
-
-START_MS = 1_700_000_000_000
-STOCK_PIECES = 60
-STOCK_CENTS_MAX = 500
-TOKEN_CENTS = 100
-BETS_MAX = 200_000
-_NORMAL = NormalDist()
-
-
-class Chance:
-    """A stream of numbers that follows from a seed."""
-
-    def __init__(self, seed: str) -> None:
-        self._words = draw.words(encoding.sha256(TAG("lot1.simulate"), S(seed)))
-        self._block = 0
-        self._bytes = b""
-
-    def _word(self) -> int:
-        if len(self._bytes) < 8:
-            self._bytes = self._words("simulate", 0, self._block >> 32, self._block & 0xFFFFFFFF)
-            self._block += 1
-        word, self._bytes = self._bytes[:8], self._bytes[8:]
-        return int.from_bytes(word, "big")
-
-    def below(self, n: int) -> int:
-        """0 … n-1; good enough for made-up players (64-bit words, no rejection)."""
-        return self._word() * n >> 64
-
-    def unit(self) -> float:
-        """Between 0 and 1, both excluded."""
-        return (self._word() + 0.5) / 2**64
-
-    def lognormal(self, median: float, spread: float) -> float:
-        return median * exp(spread * _NORMAL.inv_cdf(self.unit()))
-
-    def bytes(self) -> bytes:
-        return encoding.sha256(self._word().to_bytes(8, "big"))
-
-
-def staked_price(chance: Chance) -> int:
-    """Cents of one staked item: 80 % around 1.00, 10 % around 2.60, 8 % keys at 2.49, 2 % knives around 150."""
-    kind = chance.unit()
-    if kind < 0.80:
-        return max(1, int(chance.lognormal(100, 1.3)))
-    if kind < 0.90:
-        return max(1, int(chance.lognormal(260, 1.4)))
-    return 249 if kind < 0.98 else int(chance.lognormal(15_000, 0.7))
-
-
-def house_stock(chance: Chance, first_id: int = 1 << 40) -> tuple[Piece, ...]:
-    """60 small items, as earlier rakes leave them: the staked mix up to 5.00."""
-    pieces: list[Piece] = []
-    while len(pieces) < STOCK_PIECES:
-        price = staked_price(chance)
-        if price <= STOCK_CENTS_MAX:
-            pieces.append(Piece(first_id + len(pieces), 0, price))
-    return tuple(pieces)
 
 
 @dataclass(slots=True)
@@ -101,7 +37,11 @@ class Bracket:
 
 @dataclass(slots=True)
 class Report:
-    """The figures of a simulation. Money in cents; `loss` is the part of the due that was not collected."""
+    """The figures of a simulation. Money in cents; `loss` is the part of the due that was not collected.
+
+    `kept` is what stays with the house in any kind of room: rake, the rows that no share of a Sit-n-Go covers, the tickets of a
+    giveaway (before its prize, whose worth is the house's own choice), what a raffle brings over its prize. `credit` is owed.
+    """
 
     room: str
     rounds: int = 0
@@ -110,6 +50,9 @@ class Report:
     due: int = 0
     collected: int = 0
     over_due: int = 0
+    kept: int = 0
+    credit: int = 0
+    credited: int = 0
     items: list[int] = field(default_factory=list)
     banks: list[int] = field(default_factory=list)
     losses: list[int] = field(default_factory=list)
@@ -142,6 +85,9 @@ class Report:
             "rake_collected": round(self.edge, 6),
             "loss": round(self.loss, 6),
             "rounds_over_due": self.over_due,
+            "kept_cents": self.kept,
+            "credit_cents": self.credit,
+            "rounds_with_credit": self.credited,
             "items_per_round": spread(self.items),
             "bank_per_round_cents": spread(self.banks),
             "brackets": [
@@ -158,9 +104,6 @@ def spread(values: Sequence[int]) -> dict[str, int]:
     ordered = sorted(values)
     last = len(ordered) - 1
     return {"min": ordered[0], "p50": ordered[last // 2], "p90": ordered[last * 9 // 10], "max": ordered[last]}
-
-
-# ---- players
 
 
 def simulate(
@@ -182,129 +125,6 @@ def simulate(
     return report
 
 
-def played(room: Room, count: int, players: int, seed: str, change: bool) -> Iterator[Round]:
-    """The sealed (or void) rounds of one lane, one by one."""
-    chance = Chance(seed)
-    secrets = commitments.chain(room.name, chance.bytes(), count)
-    previous: Round | None = None
-    for number in range(1, count + 1):
-        salt = chance.bytes()
-        event = Create(
-            previous.now if previous else START_MS,
-            f"create {number}",
-            room,
-            room.name,
-            number,
-            commitments.commit(room.name, number, salt, secrets[number]),
-            salt,
-            (previous.seal or b"") if previous else rounds.ZERO_SEAL,
-            (number - 1, secrets[number - 1]),
-        )
-        state = rounds.create(event, previous)
-        rounds.apply(state, Start(state.now, "start"))
-        _bet_until_closed(state, chance, players)
-        _finish(state, chance, secrets[number], change)
-        previous = state
-        yield state
-
-
-def _bet_until_closed(state: Round, chance: Chance, players: int) -> None:
-    """Players bet in turn, some often, until a limit or the clock ends it; then the clock is moved on."""
-    refused = 0
-    rhythm = _rhythm(state, players)
-    for number in range(BETS_MAX):
-        if state.phase is not Phase.GAME or (state.deadline is not None and state.now + rhythm >= state.deadline):
-            break
-        user = number + 1 if number < players else 1 + chance.below(players)
-        try:
-            rounds.apply(state, _stake(state, chance, user, number, state.now + rhythm))
-            refused = 0
-        except Refused:
-            refused += 1
-        if refused > 20 * players:
-            break
-    if state.phase is Phase.GAME and state.deadline is None:
-        raise LotteryError(f"{players} players cannot fill room {state.rules.name}: no clock, and every bet is refused")
-    if state.phase is Phase.GAME and state.deadline is not None:
-        rounds.apply(state, Tick(state.deadline, "tick"))
-
-
-def _rhythm(state: Round, players: int) -> int:
-    """Milliseconds between bets, so that everybody bets about twice before the clock ends."""
-    return max(1, (state.rules.time_limit or 60) * 1000 // (2 * players + 1))
-
-
-def _stake(state: Round, chance: Chance, user: int, number: int, now: int) -> Bet | Buy:
-    rules, token = state.rules, f"bet {number}"
-    if rules.raffle is not None:
-        left = rules.raffle.tickets - state.tickets
-        return Buy(now, token, user, 1 + chance.below(max(1, left // 4)), 1 << 50)
-    player = state.players.get(user)
-    left = (rules.bet_item_limit_max or 10) - (player.items if player else 0)
-    room_left = left if rules.item_limit_max is None else min(left, rules.item_limit_max - len(state.entries))
-    count = 1 + chance.below(max(1, min(5, room_left)))
-    team = 0 if rules.team_limit is None else player.team if player else 1 + user % 2
-    first = len(state.rows) + 1
-    rows = tuple(Row(first + index, _item(rules), user, _price(rules, chance)) for index in range(count))
-    return Bet(now, token, user, rows, team)
-
-
-def _item(rules: Room) -> int:
-    return rules.allowed_items[0] if rules.allowed_items else 11
-
-
-def _price(rules: Room, chance: Chance) -> int:
-    if rules.tickets == "item":
-        return TOKEN_CENTS
-    price = staked_price(chance)
-    return price if rules.bet_value_max is None else min(price, rules.bet_value_max // 2)
-
-
-def _finish(state: Round, chance: Chance, secret: bytes, change: bool) -> None:
-    if state.phase is Phase.TYPING:
-        _type_numbers(state, chance)
-    rounds.apply(state, Open(state.now, "open", secret))
-    if state.phase is Phase.VOID:
-        return
-    if state.phase is Phase.OPENED and state.rules.entropy == "manual:direct":
-        _type_numbers(state, chance)
-    elif state.phase is Phase.OPENED:
-        rounds.apply(state, made_up_beacon(state, chance))
-    stock = house_stock(chance) if change and state.rules.mode == "classic" else ()
-    rounds.apply(state, Finalize(state.now, "finalize", stock))
-    rounds.apply(state, Settled(state.now, "settled", tuple(sorted(moving_rows(state)))))
-
-
-def _type_numbers(state: Round, chance: Chance) -> None:
-    """Types numbers until the phase is over; a number of a user who already won is refused and typed anew."""
-    phase = state.phase
-    while state.phase is phase:
-        digits = str(chance.below(state.tickets))
-        try:
-            rounds.apply(state, Manual(state.now, f"number {chance.below(1 << 60)}", digits, 1, 2, "simulated"))
-        except Refused as refusal:
-            if refusal.code != "already_won":
-                raise
-
-
-def made_up_beacon(state: Round, chance: Chance) -> Entropy:
-    """An entropy event of the right shape. The engine judges shape and hash; `lottery.drand` judges signatures."""
-    if state.close is None:
-        raise LotteryError("no beacon before the close")
-    mode, number = commitments.entropy_mode(state.rules.entropy), state.close.source_round
-    now = max(state.now, commitments.source_time_ms(state.rules.entropy, number))
-    if mode.network is None:
-        header = (chance.bytes() * 3)[:68] + (number + 1).to_bytes(4, "little") + bytes(8)
-        return Entropy(
-            now, "beacon", number, hashlib.sha256(hashlib.sha256(header).digest()).digest(), {"header": header.hex()}
-        )
-    signature = (b"\x80" + chance.bytes() * 3)[: commitments.NETWORKS[mode.network].signature_bytes]
-    proof = {"signature": signature.hex()}
-    if mode.network == "default":
-        proof["previous"] = signature.hex()
-    return Entropy(now, "beacon", number, hashlib.sha256(signature).digest(), proof)
-
-
 # ---- adding up
 
 
@@ -317,6 +137,10 @@ def add(report: Report, state: Round) -> None:
         report.void += 1
         return
     report.bank += state.bank
+    report.kept += kept(state)
+    credit = sum(each["credit"] for each in state.outcome["payouts"])
+    report.credit += credit
+    report.credited += credit > 0
     taken = state.outcome["rake"]
     if taken is None:
         return
@@ -325,6 +149,18 @@ def add(report: Report, state: Round) -> None:
     report.over_due += taken["net"] > taken["due"] + taken["carry"]
     report.losses.append(taken["shortfall"])
     _add_to_bracket(report, state, taken)
+
+
+def kept(state: Round) -> int:
+    """What stays with the house of a drawn round, in cents; of a giveaway before its prize."""
+    if state.outcome is None:
+        return 0
+    if state.rules.raffle is not None:
+        return state.bank - state.rules.raffle.price
+    if state.outcome["rake"] is not None:
+        return int(state.outcome["rake"]["net"])
+    house = set(state.outcome["house"])
+    return sum(entry.price for entry in state.entries if entry.deposit_id in house)
 
 
 def _add_to_bracket(report: Report, state: Round, taken: dict[str, Any]) -> None:
@@ -344,6 +180,7 @@ def as_text(report: Report) -> str:
         f"items per round {spread(report.items)}, cents per round {spread(report.banks)}",
         f"rake due {100 * report.nominal:.2f} % of the pots, collected {100 * report.edge:.2f} %, "
         f"loss {100 * report.loss:.2f} % of the due, rounds over the due: {report.over_due}",
+        f"the house keeps {report.kept / 100:,.2f}; it owes {report.credit / 100:,.2f} as credit, in {report.credited} rounds",
     ]
     lower = 0
     for each in report.brackets:
@@ -396,7 +233,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.plot is not None:
             plot(report, arguments.plot)
     except (LotteryError, OSError) as error:
-        sys.stderr.write(f"lottery simulate: {error}\n")
+        sys.stderr.write(f"lottery simulate: {printable(str(error))}\n")
         return 2
     sys.stdout.write((json.dumps(report.as_json(), indent=2) if arguments.json else as_text(report)) + "\n")
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 
 PHASES = (Phase.explicit, Phase.generate) if os.environ.get("NO_SHRINK") else tuple(Phase)
 settings.register_profile(

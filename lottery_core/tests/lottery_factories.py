@@ -9,15 +9,20 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lottery import commitments, events, rooms, rounds
+from lottery import commitments, drawing, effects, event_json, events, rooms, rounds
+from lottery.commitments import SeedChain
+from lottery.effects import Effects
 from lottery.errors import Refused
 from lottery.events import Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick, Void
 from lottery.payouts import moving_rows
 from lottery.rooms import Room
-from lottery.state import Effects, Phase, Round, snapshot
+from lottery.snapshots import snapshot
+from lottery.sources import Claim, Network
+from lottery.state import Phase, Round
 
 T0 = 1_692_806_300_000
 HOUSE = 900_000
+PRIZE = (Piece(HOUSE, 99, 150_000),)
 _tokens = count(1)
 
 
@@ -56,23 +61,22 @@ class Lane:
 
     def __init__(self, room: Room, seed: str = "seed", length: int = 50, name: str | None = None) -> None:
         self.room, self.seed, self.name = room, seed, name or room.name
-        self.secrets = commitments.chain(self.name, digest(seed), length)
+        self.seeds = SeedChain(self.name, commitments.chain(self.name, digest(seed), length))
         self.previous: Round | None = None
 
     def create_event(self, **changes: Any) -> Create:
         before = self.previous
         number = before.number + 1 if before else 1
-        salt = digest(f"{self.seed} salt {number}")
         values: dict[str, Any] = {
             "now": before.now if before else T0,
             "token": f"create {number}",
             "rules": self.room,
             "room": self.name,
             "round": number,
-            "hash": commitments.commit(self.name, number, salt, self.secrets[number]),
-            "salt": salt,
+            "hash": self.seeds.hash(number),
+            "chain": self.seeds.link(number),
             "prev_seal": (before.seal or b"") if before else bytes(32),
-            "chain": (number - 1, self.secrets[number - 1]),
+            "guarantees": PRIZE if self.room.mode in ("giveaway", "raffle") else (),
         }
         return Create(**{**values, **changes})
 
@@ -87,12 +91,12 @@ class Lane:
         return state
 
     def secret(self, state: Round) -> bytes:
-        return self.secrets[state.number]
+        return self.seeds.secret(state.number)
 
 
 def bet(state: Round, user: int, prices: Sequence[int | None], now: int | None = None, **changes: Any) -> Bet:
     """A bet of fresh rows of this user; ids go on from those in the pot."""
-    first = max(state.rows, default=0) + 1
+    first = max([row for row in state.rows if row < HOUSE], default=0) + 1
     facts = {key: changes.pop(key) for key in ("status", "locked_by", "settled", "name") if key in changes}
     offered = changes.pop("rows", None) or rows(user, prices, changes.pop("first", first), changes.pop("item", 11), **facts)
     return Bet(state.now if now is None else now, changes.pop("token", None) or token(), user, offered, **changes)
@@ -102,28 +106,44 @@ def place(state: Round, user: int, prices: Sequence[int | None], now: int | None
     return rounds.apply(state, bet(state, user, prices, now, **changes))
 
 
-def beacon(source_round: int, network: str, salt: str = "") -> tuple[bytes, dict[str, str]]:
-    """Entropy and proof with the shape of a beacon; the signature is made up, which the core cannot tell and does not judge."""
-    length = commitments.NETWORKS[network].signature_bytes
-    signature = b"\x8b" + (digest(f"{network} {source_round} {salt}") * 3)[: length - 1]
+ISSUED: set[bytes] = set()
+"""The entropies of all beacons that were made up here: what a real network would have signed."""
+
+
+def issued(claim: Claim) -> bool:
+    """The checking function of these tests: a beacon is genuine when it was made here."""
+    return claim.entropy in ISSUED
+
+
+def beacon(source_round: int, network: Network, salt: str = "") -> tuple[bytes, dict[str, str]]:
+    """Entropy and proof with the form of a beacon; the signature is made up, and `issued` knows it."""
+    signature = b"\x8b" + (digest(f"{network.chain_hash} {source_round} {salt}") * 3)[: network.signature_bytes - 1]
     proof = {"signature": signature.hex()}
-    if network == "default":
+    if network.chained:
         proof["previous"] = (b"\x8b" + digest(f"before {source_round}") * 3)[:96].hex()
-    return hashlib.sha256(signature).digest(), proof
+    entropy = hashlib.sha256(signature).digest()
+    ISSUED.add(entropy)
+    return entropy, proof
 
 
 def block(after_s: int, salt: str = "") -> tuple[bytes, dict[str, str]]:
     header = (digest(f"block {salt}") * 3)[:68] + (after_s + 1).to_bytes(4, "little") + bytes(8)
-    return hashlib.sha256(hashlib.sha256(header).digest()).digest(), {"header": header.hex()}
+    entropy = hashlib.sha256(hashlib.sha256(header).digest()).digest()
+    ISSUED.add(entropy)
+    return entropy, {"header": header.hex(), "height": "800000"}
 
 
 def entropy_event(state: Round, salt: str = "", now: int | None = None) -> Entropy:
     assert state.close is not None
-    mode = commitments.entropy_mode(state.rules.entropy)
-    number = state.close.source_round
-    entropy, proof = beacon(number, mode.network, salt) if mode.network else block(number, salt)
-    when = commitments.source_time_ms(state.rules.entropy, number) + 1000
+    network, number = state.rules.network, state.close.source_round
+    entropy, proof = beacon(number, network, salt) if network else block(number, salt)
+    when = (drawing.beacon_ms(state) or 0) + 1000
     return Entropy(max(state.now, when) if now is None else now, token(), number, entropy, proof)
+
+
+def apply(state: Round, event: Event) -> Effects:
+    """As `rounds.apply`, with the checking function of these tests."""
+    return rounds.apply(state, event, issued)
 
 
 def typed(state: Round, digits: str, now: int | None = None) -> Manual:
@@ -141,19 +161,19 @@ def draw(lane: Lane, state: Round, salt: str = "", digits: Sequence[str] = ()) -
     while state.phase is Phase.TYPING:
         rounds.apply(state, typed(state, numbers.pop(0) if numbers else "7"))
     rounds.apply(state, Open(state.now + 1000, token(), lane.secret(state)))
-    if state.phase is Phase.OPENED and commitments.entropy_mode(state.rules.entropy).waits:
-        rounds.apply(state, entropy_event(state, salt))
+    if state.phase is Phase.OPENED and state.rules.source.waits:
+        apply(state, entropy_event(state, salt))
     while state.phase is Phase.OPENED:
         rounds.apply(state, typed(state, numbers.pop(0)))
 
 
-def settle(state: Round, **finalize: Any) -> None:
+def settle(state: Round) -> None:
     """From drawn to sealed."""
-    rounds.apply(state, Finalize(state.now, token(), **finalize))
+    rounds.apply(state, Finalize(state.now, token()))
     rounds.apply(state, Settled(state.now, token(), tuple(sorted(moving_rows(state)))))
 
 
-def finish(lane: Lane, state: Round, salt: str = "", digits: Sequence[str] = (), **finalize: Any) -> Round:
+def finish(lane: Lane, state: Round, salt: str = "", digits: Sequence[str] = ()) -> Round:
     """From game to sealed (or void and sealed)."""
     if state.phase is Phase.GAME and state.deadline is not None:
         close_by_time(state)
@@ -161,7 +181,7 @@ def finish(lane: Lane, state: Round, salt: str = "", digits: Sequence[str] = (),
         rounds.apply(state, Open(state.now, token(), lane.secret(state)))
         return state
     draw(lane, state, salt, digits)
-    settle(state, **finalize)
+    settle(state)
     return state
 
 
@@ -172,31 +192,30 @@ def classic(seed: str = "classic", players: int = 3, bets: int = 6, **changes: A
     """A finished classic round of seeded bets, with change from the house's stock and inviters."""
     chance = Random(seed)
     lane = Lane(rooms.load("classic-unlimited", **changes), seed)
-    state = lane.started()
+    state = lane.started(stock=stock([chance.randint(1, 60) for _ in range(20)]))
     for index in range(bets):
         user = 7001 + index % players
-        place(state, user, [chance.randint(100, 3000) for _ in range(chance.randint(1, 2))], state.now + 10)
-    small = stock([chance.randint(1, 60) for _ in range(20)])
-    inviters = {7001 + index: (12, 3, 4) for index in range(players)}
-    return lane, finish(lane, state, stock=small, inviters=inviters)
+        prices = [chance.randint(100, 3000) for _ in range(chance.randint(1, 2))]
+        place(state, user, prices, state.now + 10, inviters=(12, 3, 4))
+    return lane, finish(lane, state)
 
 
 def sitngo(seed: str = "sng") -> tuple[Lane, Round]:
     lane = Lane(rooms.load("sit-n-go"), seed)
     state = lane.started()
     for index in range(10):
-        place(state, 9000 + index, [100], item=1)
-    return lane, finish(lane, state, inviters={9006: (1, 2)})
+        place(state, 9000 + index, [100], item=1, inviters=(1, 2) if index == 6 else ())
+    return lane, finish(lane, state)
 
 
 def fivefive(seed: str = "5v5", ranges: str = "complement", stakes: Sequence[Sequence[int]] = ()) -> tuple[Lane, Round]:
     chance = Random(seed)
     lane = Lane(rooms.load("5v5", ranges=ranges), seed)
-    state = lane.started()
+    state = lane.started(stock=stock([chance.randint(1, 60) for _ in range(20)]))
     for index in range(10):
         prices = list(stakes[index]) if stakes else [chance.randint(100, 900) for _ in range(chance.randint(1, 4))]
-        place(state, 5000 + index, prices, state.now + 5, team=1 + index % 2)
-    return lane, finish(lane, state, inviters={5000 + index: (1,) for index in range(10)})
+        place(state, 5000 + index, prices, state.now + 5, team=1 + index % 2, inviters=(1,))
+    return lane, finish(lane, state)
 
 
 POT_CENTS = 500_000
@@ -219,7 +238,7 @@ def distinct_tickets(state: Round) -> list[str]:
 
 def giveaway(seed: str = "giveaway", users: Sequence[int] = (1, 2, 2, 3)) -> tuple[Lane, Round]:
     lane = Lane(rooms.load("giveaway"), seed)
-    state = lane.started(guarantees=(Piece(HOUSE, 99, 150_000),))
+    state = lane.started()
     for user in users:
         place(state, user, [5], item=2)
     return lane, finish(lane, state)
@@ -241,7 +260,7 @@ EVERY_KIND: Mapping[str, Any] = {
 
 def apply_all(state: Round, events: Iterable[Event]) -> None:
     for event in events:
-        rounds.apply(state, event)
+        apply(state, event)
 
 
-__all__ = ["Buy", "Create", "Piece", "Refused", "Room", "Row", "Void", "events", "snapshot"]
+__all__ = ["Buy", "Create", "Piece", "Refused", "Room", "Row", "Void", "effects", "event_json", "events", "snapshot"]

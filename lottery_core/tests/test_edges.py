@@ -8,9 +8,11 @@ import lottery_factories as make
 import pytest
 
 from lottery import events, record, rooms, rounds, shares
+from lottery.effects import Closed, Refund, Stopped
 from lottery.errors import Refused
 from lottery.events import Denial, Tick
-from lottery.state import CODES, Closed, Phase, Refund, Round, Stopped, short_chance, snapshot
+from lottery.snapshots import snapshot
+from lottery.state import CODES, Phase, Round, short_chance
 
 
 def refused(state: Round, event: Any) -> Refused:
@@ -131,7 +133,7 @@ def test_too_few_players_at_the_close_is_void() -> None:
 
 def test_giveaway_without_entries_is_void_and_with_one_entrant_he_wins() -> None:
     lane = make.Lane(rooms.load("giveaway"))
-    empty = lane.started(guarantees=(make.Piece(make.HOUSE, 5, 100),))
+    empty = lane.started()
     assert empty.deadline == make.T0 + 86_400_000
     make.close_by_time(empty)
     make.finish(lane, empty)
@@ -275,9 +277,9 @@ def test_time_does_not_run_backwards() -> None:
 def test_a_bet_that_cannot_be_logged_changes_nothing() -> None:
     state = started()
     before = snapshot(state)
-    for user, first in ((-5, 1), (2**64, 1), (5, -1), (5, 2**64)):
+    for user, first, code in ((-5, 1, "malformed"), (2**64, 1, "malformed"), (5, -1, "number"), (5, 2**64, "number")):
         offered = make.bet(state, user, [300], rows=make.rows(user, [300], first))
-        assert refused(state, offered).code == "number"
+        assert refused(state, offered).code == code
     assert snapshot(state) == before
 
 
@@ -285,15 +287,16 @@ def test_a_bet_that_cannot_be_logged_changes_nothing() -> None:
 
 
 EXPECTED = {
-    Phase.WARMUP: {"start", "void", "tick"},
-    Phase.GAME: {"bet", "buy", "void", "tick"},
-    Phase.TYPING: {"manual", "void", "tick"},
-    Phase.CLOSED: {"open", "void", "tick"},
-    Phase.OPENED: {"entropy", "manual", "void", "tick"},
-    Phase.DRAWN: {"finalize", "tick"},
+    Phase.WARMUP: {"start", "void", "tick", "renew", "fail"},
+    Phase.GAME: {"bet", "buy", "void", "tick", "renew", "fail"},
+    Phase.TYPING: {"manual", "void", "tick", "renew", "fail"},
+    Phase.CLOSED: {"open", "tick", "renew", "fail"},
+    Phase.OPENED: {"entropy", "manual", "tick", "renew", "fail"},
+    Phase.DRAWN: {"finalize", "tick", "renew"},
     Phase.FINALIZED: {"settled", "tick"},
     Phase.SEALED: set(),
-    Phase.VOID: {"open"},
+    Phase.VOID: {"open", "renew", "fail"},
+    Phase.FAILED: set(),
 }
 
 
@@ -316,6 +319,8 @@ def test_every_other_event_is_refused_and_named(phase: Phase) -> None:
         events.Finalize(state.now, make.token()),
         events.Settled(state.now, make.token(), ()),
         events.Void(state.now, make.token(), "x"),
+        events.Renew(state.now, make.token(), bytes(32), 9),
+        events.Fail(state.now, make.token(), "x"),
     ]
     for event in samples:
         if events.NAMES[type(event)] not in EXPECTED[phase]:
@@ -328,48 +333,6 @@ def test_codes_are_the_seeds_and_three_is_reserved() -> None:
     assert set(CODES) == set(Phase)
     assert set(CODES.values()) == {0, 1, 2, 4, 5}
     assert (CODES[Phase.WARMUP], CODES[Phase.GAME], CODES[Phase.FINALIZED], CODES[Phase.SEALED]) == (0, 1, 4, 5)
-
-
-# ---- carry: earlier rests, only where the room says so
-
-
-def drawn_classic(**changes: Any) -> Round:
-    lane = make.Lane(rooms.load("classic-unlimited", rake=((100, 10),), **changes), "carry")
-    state = lane.started()
-    for user in (1, 2):
-        make.place(state, user, [500, 100, 100, 50])
-    make.close_by_time(state)
-    make.draw(lane, state)
-    return state
-
-
-def test_carry_is_collected_on_top_within_half_of_the_opponents_stake() -> None:
-    state = drawn_classic(rake_carry=True)
-    user = state.winners[0].user_id
-    rounds.apply(state, events.Finalize(state.now, make.token(), carry={user: 100, 3 - user: 10_000}))
-    assert state.outcome is not None
-    rake = state.outcome["rake"]
-    assert (rake["due"], rake["carry"], rake["net"], rake["shortfall"]) == (150, 100, 250, 0)
-    state = drawn_classic(rake_carry=True)
-    rounds.apply(state, events.Finalize(state.now, make.token(), carry={user: 10_000}))
-    assert state.outcome is not None
-    rake = state.outcome["rake"]
-    assert (rake["carry"], rake["due"] + rake["carry"]) == (225, 750 // 2)
-    assert rake["net"] <= 750 // 2
-
-
-def test_carry_is_off_by_default() -> None:
-    state = drawn_classic()
-    assert refused(state, events.Finalize(state.now, make.token(), carry={1: 100})).code == "carry"
-
-
-@pytest.mark.parametrize(
-    "stock",
-    [make.stock([1] * 257), (make.Piece(1, 1, 5),), (make.Piece(99, 1, 5), make.Piece(99, 1, 5)), (make.Piece(99, 1, -5),)],
-)
-def test_stock_that_cannot_be_offered(stock: tuple[events.Piece, ...]) -> None:
-    state = drawn_classic()
-    assert refused(state, events.Finalize(state.now, make.token(), stock)).code == "stock"
 
 
 def test_priority_items_go_first_among_equally_exact_sets() -> None:

@@ -8,11 +8,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from lottery import events, record, rooms, rounds
+from lottery import event_json, events, record, rooms, rounds
+from lottery.effects import Receipt, TimerStarted
 from lottery.errors import Refused
 from lottery.events import Event, Start, Tick, Void
 from lottery.rooms import Room
-from lottery.state import Phase, Receipt, Round, TimerStarted, snapshot
+from lottery.snapshots import load, snapshot
+from lottery.state import Phase, Round
 
 SMALL_TEAMS = {"player_limit": 4, "min_players": 4, "team_limit": 2, "item_limit_max": 8, "bet_item_limit_max": 3}
 SMALL_POT = {"global_pot_limit": 900, "bet_value_min": None, "shares": (3, 2, 1)}
@@ -38,7 +40,7 @@ class Sequences(RuleBasedStateMachine):
     @initialize(kind=st.sampled_from(sorted(ROOMS)), start=st.sampled_from([True, True, True, False]))
     def create(self, kind: str, start: bool) -> None:
         self.lane = make.Lane(ROOMS[kind], kind)
-        event = self.lane.create_event()
+        event = self.lane.create_event(stock=make.stock([3, 5, 9]) if ROOMS[kind].rake else ())
         self.state = rounds.create(event)
         self.accepted.append(event)
         if start:
@@ -52,7 +54,7 @@ class Sequences(RuleBasedStateMachine):
         """Applies an event; a refusal must leave the state byte-identical, a repetition must change nothing."""
         before, phase, deadline = snapshot(self.state), self.state.phase, self.state.deadline
         try:
-            effects = rounds.apply(self.state, event)
+            effects = make.apply(self.state, event)
         except Refused:
             assert snapshot(self.state) == before
             return
@@ -61,7 +63,7 @@ class Sequences(RuleBasedStateMachine):
         self.check_timer(event, phase, deadline)
         after = snapshot(self.state)
         for later in (event, replace(event, now=event.now + 7)):
-            assert rounds.apply(self.state, later) == effects
+            assert make.apply(self.state, later) == effects
             assert snapshot(self.state) == after
 
     def check_timer(self, event: Event, phase: Phase, deadline: int | None) -> None:
@@ -88,7 +90,9 @@ class Sequences(RuleBasedStateMachine):
     def bet(self, user: int, prices: list[int | None], delay: int, team: int, item: int, facts: dict[str, Any]) -> None:
         if self.room.team_limit and not team:
             team = 1 + user % 2
-        self.tell(make.bet(self.state, user, prices, max(0, self.state.now + delay), team=team, item=item, **facts))
+        self.tell(
+            make.bet(self.state, user, prices, max(0, self.state.now + delay), team=team, item=item, inviters=(7, 8), **facts)
+        )
 
     @rule(amounts=st.lists(st.tuples(st.integers(1, 5), st.lists(st.integers(5, 90), min_size=1, max_size=3)), max_size=6))
     def many_bets(self, amounts: list[tuple[int, list[int]]]) -> None:
@@ -103,7 +107,7 @@ class Sequences(RuleBasedStateMachine):
     @rule(right=st.booleans())
     def open(self, right: bool) -> None:
         secret = self.lane.secret(self.state) if right else make.digest("wrong")
-        self.tell(events.Open(self.state.now, make.token(), secret))
+        self.tell(events.Open(self.state.now + 1000, make.token(), secret))
 
     @precondition(lambda self: self.state.close is not None and self.state.close.source != "void")
     @rule(off=st.sampled_from([0, 0, 1]))
@@ -117,13 +121,22 @@ class Sequences(RuleBasedStateMachine):
 
     @rule()
     def finalize(self) -> None:
-        self.tell(events.Finalize(self.state.now, make.token(), make.stock([3, 5, 9]), {1: (7, 8)}))
+        self.tell(events.Finalize(self.state.now, make.token()))
 
     @precondition(lambda self: self.state.outcome is not None)
     @rule(complete=st.booleans())
     def settled(self, complete: bool) -> None:
         rows = sorted(make.moving_rows(self.state))
         self.tell(events.Settled(self.state.now, make.token(), tuple(rows if complete else rows[1:])))
+
+    @rule(enough=st.booleans())
+    def renew(self, enough: bool) -> None:
+        self.tell(events.Renew(self.state.now, make.token(), make.digest("new anchor"), self.state.number + enough))
+
+    @rule(now=st.integers(0, 9))
+    def fail(self, now: int) -> None:
+        if not now:
+            self.tell(events.Fail(self.state.now, make.token(), "the disk is gone"))
 
     @rule(now=st.booleans())
     def void(self, now: bool) -> None:
@@ -134,7 +147,7 @@ class Sequences(RuleBasedStateMachine):
     @invariant()
     def replay_gives_the_same_state(self) -> None:
         if self.accepted:
-            again = rounds.fold(self.accepted)
+            again = rounds.fold(self.accepted, check=make.issued)
             assert snapshot(again) == snapshot(self.state)
             assert again.log == self.state.log
 
@@ -145,9 +158,11 @@ class Sequences(RuleBasedStateMachine):
             assert self.timers <= 1
 
     def teardown(self) -> None:
+        if self.accepted:
+            assert snapshot(load(snapshot(self.state))) == snapshot(self.state)
         if self.accepted and self.state.seal is not None:
-            listed = [events.from_json(events.to_json(event)) for event in self.accepted]
-            assert record.sealed(rounds.fold(listed)) == record.sealed(self.state)
+            listed = [event_json.from_json(event_json.to_json(event)) for event in self.accepted]
+            assert record.sealed(rounds.fold(listed, check=make.issued)) == record.sealed(self.state)
 
 
 def check_limits(state: Round) -> None:
@@ -176,8 +191,8 @@ def test_inv_16_17_18_19_any_sequence_of_events() -> None:
 def test_inv_16_replay_is_equal_at_every_prefix_and_through_json() -> None:
     told = whole_round()
     for length in range(1, len(told) + 1):
-        live = rounds.fold(told[:length])
-        again = rounds.fold([events.from_json(events.to_json(event)) for event in told[:length]])
+        live = rounds.fold(told[:length], check=make.issued)
+        again = rounds.fold([event_json.from_json(event_json.to_json(event)) for event in told[:length]], check=make.issued)
         assert snapshot(live) == snapshot(again)
         assert live.log == again.log
     assert live.phase is Phase.SEALED
@@ -185,21 +200,21 @@ def test_inv_16_replay_is_equal_at_every_prefix_and_through_json() -> None:
 
 def whole_round() -> list[Any]:
     lane = make.Lane(rooms.load("classic-unlimited"))
-    event = lane.create_event(guarantees=(make.Piece(make.HOUSE, 3, 50),))
+    event = lane.create_event(guarantees=(make.Piece(make.HOUSE, 3, 50),), stock=make.stock([4, 5]))
     told: list[Any] = [event]
     state = rounds.create(event)
 
     def tell(event: Event) -> None:
-        rounds.apply(state, event)
+        make.apply(state, event)
         told.append(event)
 
     tell(Start(state.now, make.token()))
     for user, prices in ((1, [300, 7]), (2, [500]), (1, [120])):
-        tell(make.bet(state, user, prices, state.now + 10, client_seed="ж"))
+        tell(make.bet(state, user, prices, state.now + 10, client_seed="ж", inviters=(8, 9)))
     tell(Tick(state.deadline or 0, make.token()))
-    tell(events.Open(state.now, make.token(), lane.secret(state)))
+    tell(events.Open(state.now + 1000, make.token(), lane.secret(state)))
     tell(make.entropy_event(state))
-    tell(events.Finalize(state.now, make.token(), make.stock([4, 5]), {1: (9,), 2: (8, 9)}, {}))
+    tell(events.Finalize(state.now, make.token()))
     tell(events.Settled(state.now, make.token(), tuple(make.moving_rows(state))))
     return told
 
@@ -209,22 +224,22 @@ def test_inv_17_every_event_repeated_later_changes_nothing() -> None:
     state = rounds.fold(told[:1])
     answers = []
     for event in told[1:]:
-        answers.append(rounds.apply(state, event))
+        answers.append(make.apply(state, event))
         before = snapshot(state)
         for earlier, answer in zip(told[1:], answers, strict=False):
-            assert rounds.apply(state, earlier) == answer
+            assert make.apply(state, earlier) == answer
             assert snapshot(state) == before
 
 
 def test_inv_17_a_token_for_something_else_is_refused() -> None:
     state = make.Lane(rooms.load("classic-unlimited")).started()
     first = make.bet(state, 1, [300], token="once")
-    (receipt,) = rounds.apply(state, first)
+    (receipt,) = make.apply(state, first)
     before = snapshot(state)
     assert isinstance(receipt, Receipt)
     for other in (make.bet(state, 2, [300], token="once"), make.bet(state, 1, [300], token="once", client_seed="x")):
         try:
-            rounds.apply(state, other)
+            make.apply(state, other)
         except Refused as refusal:
             assert refusal.code == "token_reused"
         else:
@@ -236,10 +251,10 @@ def test_inv_17_a_repeated_bet_is_answered_even_after_the_close() -> None:
     lane = make.Lane(rooms.load("classic-unlimited"))
     state = lane.started()
     bet = make.bet(state, 1, [300])
-    answer = rounds.apply(state, bet)
+    answer = make.apply(state, bet)
     make.place(state, 2, [200])
     make.finish(lane, state)
-    assert rounds.apply(state, bet) == answer
+    assert make.apply(state, bet) == answer
 
 
 def test_inv_19_timer_starts_once_at_the_second_player() -> None:
@@ -266,7 +281,7 @@ def test_inv_19_nothing_at_the_deadline_and_closed_by_it() -> None:
         else:
             raise AssertionError("accepted")
     assert snapshot(state) == before
-    rounds.apply(state, Tick(make.T0 + 99_000, make.token()))
+    make.apply(state, Tick(make.T0 + 99_000, make.token()))
     assert state.phase is Phase.CLOSED
     assert state.close is not None
     assert state.close.close_ms == make.T0 + 32_000

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from lottery import raffle, record, rounds
+from lottery.effects import Debit, Receipt, Refund
 from lottery.errors import LotteryError, Refused, RoomError
 from lottery.events import Buy, Tick
 from lottery.raffle import Board, Slot, Template
-from lottery.state import Debit, Phase, Receipt, Refund, Round
+from lottery.state import Phase, Round
 
 GAME = Template(7, "a game", 1499, 101, 20)
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lottery import commitments, draw, rooms, rounds, teams
+from lottery.commitments import SeedChain
 from lottery.errors import LotteryError
 from lottery.state import Phase
 from lottery.teams import Seat
@@ -107,7 +108,7 @@ def test_inv_22_direct_numbers_must_exist_and_not_hit_a_winner() -> None:
     state = lane.started()
     make.place(state, 1, [300])
     make.place(state, 2, [300])
-    rounds.apply(state, make.events.Open(state.now, make.token(), lane.secret(state)))
+    rounds.apply(state, make.events.Open(state.now + 1000, make.token(), lane.secret(state)))
     for digits, code in (("600", "digits"), ("-1", "digits"), ("1.5", "digits"), ("", "digits"), ("٣", "digits")):
         with pytest.raises(make.Refused) as refused:
             rounds.apply(state, make.typed(state, digits))
@@ -273,7 +274,7 @@ def test_winners_of_a_hundred_thousand_sealed_rounds_fit_their_tickets() -> None
     room = rooms.load("classic-unlimited", bet_value_min=None, entropy="none", player_limit=None, rake=None)
     wins: Counter[int] = Counter()
     count = 100_000
-    secrets = commitments.chain(room.name, make.digest("chi"), count)
+    secrets = SeedChain(room.name, commitments.chain(room.name, make.digest("chi"), count))
     for number in range(1, count + 1):
         wins[one_round(room, number, secrets, amounts)] += 1
     total = sum(amounts)
@@ -281,18 +282,17 @@ def test_winners_of_a_hundred_thousand_sealed_rounds_fit_their_tickets() -> None
     assert chi < 33.7
 
 
-def one_round(room: rooms.Room, number: int, secrets: Sequence[bytes], amounts: Sequence[int]) -> int:
-    salt, before = make.digest(f"salt {number}"), make.digest("seal") if number > 1 else bytes(32)
-    commitment = commitments.commit(room.name, number, salt, secrets[number])
-    chain = (number - 1, secrets[number - 1])
-    state = rounds.create(make.Create(make.T0, "c", room, room.name, number, commitment, salt, before, chain))
+def one_round(room: rooms.Room, number: int, secrets: SeedChain, amounts: Sequence[int]) -> int:
+    before = make.digest("seal") if number > 1 else bytes(32)
+    event = make.Create(make.T0, "c", room, room.name, number, secrets.hash(number), secrets.link(number), before)
+    state = rounds.create(event)
     rounds.apply(state, make.Start(state.now, "s"))
     order = Random(number).sample(range(len(amounts)), len(amounts))
     for user in order:
         row = make.Row(user + 1, 1, user, amounts[user])
         rounds.apply(state, make.Bet(state.now, f"b{user}", user, (row,)))
     make.close_by_time(state)
-    rounds.apply(state, make.events.Open(state.now, "o", secrets[number]))
+    rounds.apply(state, make.events.Open(state.now + 1000, "o", secrets.secret(number)))
     make.settle(state)
     assert state.seal is not None
     return state.winners[0].user_id

@@ -2,6 +2,8 @@
 
 import argparse
 import ast
+import doctest
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lottery
-from lottery import encoding, events, raffle, record, replay, rooms, rounds, simulate
+from lottery import encoding, event_json, raffle, record, replay, rooms, rounds, simulate
 from lottery.errors import LotteryError
 from lottery.raffle import Slot, Template
 
@@ -120,6 +122,20 @@ def test_plot_needs_its_extra_and_says_so(tmp_path: Path, monkeypatch: pytest.Mo
         simulate.plot(simulate.Report("x"), tmp_path / "x.png")
 
 
+# ---- examples in documents
+
+
+def test_the_readmes_example_runs_as_it_stands() -> None:
+    told = doctest.testfile(str(PACKAGE.parent / "README.md"), module_relative=False)
+    assert (told.failed, told.attempted > 25) == (0, True)
+
+
+@pytest.mark.parametrize("path", engine_modules(), ids=lambda path: path.stem)
+def test_examples_in_the_modules_run(path: Path) -> None:
+    module = importlib.import_module(f"lottery.{path.stem}" if path.stem != "__init__" else "lottery")
+    assert doctest.testmod(module).failed == 0
+
+
 # ---- replay
 
 
@@ -129,12 +145,12 @@ def told(kind: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     create, apply = rounds.create, rounds.apply
 
     def record_create(event: Any, previous: Any = None) -> Any:
-        listed.append(events.to_json(event))
+        listed.append(event_json.to_json(event))
         return create(event, previous)
 
-    def record_apply(state: Any, event: Any) -> Any:
-        effects = apply(state, event)
-        listed.append(events.to_json(event))
+    def record_apply(state: Any, event: Any, check: Any = None) -> Any:
+        effects = apply(state, event, check)
+        listed.append(event_json.to_json(event))
         return effects
 
     with pytest.MonkeyPatch.context() as patch:
@@ -148,11 +164,11 @@ def told(kind: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 def test_inv_16_replay_of_the_events_is_the_record_byte_for_byte(kind: str) -> None:
     listed, sealed = told(kind)
     through = json.loads(encoding.canonical_json(listed))
-    assert encoding.canonical_json(replay.sealed_record(through)) == encoding.canonical_json(sealed)
+    assert encoding.canonical_json(replay.sealed_record(through, make.issued)) == encoding.canonical_json(sealed)
 
 
 def test_replay_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    listed, sealed = told("classic")
+    listed, sealed = told("classic none")
     path, out = tmp_path / "events.json", tmp_path / "record.json"
     path.write_bytes(encoding.canonical_json(listed))
     arguments = commands().parse_args(["replay", str(path), "--output", str(out)])
@@ -180,7 +196,7 @@ def test_replay_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
 )
 def test_events_that_are_none_are_named(values: dict[str, Any]) -> None:
     with pytest.raises(LotteryError, match="event"):
-        events.from_json(values)
+        event_json.from_json(values)
 
 
 # ---- canonical JSON

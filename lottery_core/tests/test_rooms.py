@@ -88,7 +88,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("5v5", {"player_limit": 9}, "player_limit"),
     ("5v5", {"min_players": 2}, "min_players"),
     ("5v5", {"ranges": "random"}, "ranges"),
-    ("5v5", {"time_enable": False, "time_limit": None}, "time_enable"),
+    ("5v5", {"time_enable": False, "time_limit": None}, "player_limit"),
     ("global-pot", {"global_pot_limit": 0}, "global_pot_limit"),
     ("global-pot", {"shares": None}, "shares"),
 ]

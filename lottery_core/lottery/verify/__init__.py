@@ -6,32 +6,40 @@ shares `lottery.encoding` alone. Read the modules in the order in which `STORY` 
 
 from lottery.encoding import LP, TAG, canonical_json, sha256
 from lottery.verify import bets, chance, closing, payouts, promise, rake, winners
-from lottery.verify.report import Lie, Report
+from lottery.verify.report import GOOD, LIE, UNCHECKED, Lie, Report
 from lottery.verify.shape import Record, read
 from lottery.verify.strict import Unreadable, parse
 
-__all__ = ["Lie", "Report", "Unreadable", "verify", "verify_record"]
+__all__ = ["GOOD", "LIE", "UNCHECKED", "Lie", "Report", "Unreadable", "verify", "verify_record"]
 
 NEVER_PROVEN = (
     "that the close was public before its beacon: ask a witness who stored it (a player's client, a mirror, a time stamp)",
-    "that the anchor of the chain and the previous seal are those that were published: compare them",
     "that the items exist, are held for the players, and were worth their prices",
     "who stands behind a user: the house may bet too, and may refuse bets before the close",
 )
-WHY_VOID = {True: "the reason is the operator's word", False: "drand's archive tells whether there was no beacon"}
+FAILURE = "house's failure"
+ANCHOR = "that the chain hangs on the anchor that was published: compare it (--anchor)"
+PREVIOUS = "that the seal of the round before is the one that was published: compare it (--previous, --lane)"
+RECEIPTS = "that no bet was left out: whoever bet has a receipt (--receipt)"
 
 
-def verify(text: bytes) -> Report:
+def verify(text: bytes, trusted: frozenset[str] = frozenset()) -> Report:
     """Check a record as it was published, byte for byte. The report ends at the first lie.
 
+    `trusted` are hashes of drand chains and blocks that the caller knows to be public ones.
     Raises: Unreadable when the text is no canonical record at all.
     """
-    return verify_record(parse(text))
+    return verify_record(parse(text), trusted)
 
 
-def verify_record(value: object) -> Report:
+def verify_record(value: object, trusted: frozenset[str] = frozenset()) -> Report:
     """The same for a record that is parsed from JSON already, where the spelling of the text is not in question."""
-    record, report = read(value), Report()
+    return checked(read(value), trusted)
+
+
+def checked(record: Record, trusted: frozenset[str] = frozenset()) -> Report:
+    """The same for a record that was read already."""
+    report = Report(trusted)
     try:
         for step in STORY:
             step(record, report)
@@ -42,23 +50,44 @@ def verify_record(value: object) -> Report:
 
 
 def check_seal(record: Record, report: Report) -> None:
-    """One value over all of it, on which the next round builds."""
-    opened = record["secret"] + record["salt"] + LP(record["entropy"])
+    """One value over all of it, on which the next round builds; where the house failed, another kind that nothing builds on."""
     told = LP(canonical_json(record["outcome"]))
-    report.same("seal", record["seal"], sha256(TAG("lot1.seal"), record["prev_seal"], record["close"]["hash"], opened, told))
+    bound, drawn = record["prev_seal"] + record["close"]["hash"], record["salt"] + LP(record["entropy"])
+    if record["outcome"]["failure"] is None:
+        report.same("seal", record["seal"], sha256(TAG("lot2.seal"), bound, record["secret"], drawn, told))
+    else:
+        report.same("seal", record["seal"], sha256(TAG("lot2.failure"), bound, drawn, told))
+
+
+def check_chain_goes_on(record: Record, report: Report) -> None:
+    """A new chain that is bound here reaches beyond this round."""
+    renew = record["outcome"]["renew"]
+    if renew is not None:
+        report.holds("next chain", renew["last"] > record["id"], f"up to round {renew['last']}", "it ends with this round")
+
+
+def check_kept(record: Record, report: Report) -> None:
+    """A house that failed kept no promise, however well it says so."""
+    failure = record["outcome"]["failure"]
+    if failure is not None:
+        report.lied(FAILURE, f"the house says {failure!r}: nothing was drawn, all goes back, the lane ends here")
 
 
 def unproven(record: Record) -> list[str]:
     """What stays open in this record, in words."""
-    found, outcome = list(NEVER_PROVEN), record["outcome"]
+    found, outcome = [*NEVER_PROVEN, ANCHOR, PREVIOUS, RECEIPTS], record["outcome"]
+    if record["rules"]["entropy"] == "none":
+        found.append("that the house did not use the number: without a beacon it knows it from the start")
     if record["manual"]:
         found.append("that the typed numbers are those of the recording: watch it (its address stands in `evidence`)")
-    if outcome["void"] is not None:
-        found.append("that the round had to be void: " + WHY_VOID[closing.voided_before_close(record)])
-    if outcome["rake"] is not None and outcome["rake"]["stock"]:
-        found.append("that the house offered all of its stock as change")
+    if outcome["closed_by"] == "operator":
+        found.append("that the round had to be void, and was before its end: that is the operator's word")
+    paid = [each["seal"] for each in outcome["rake"]["carried"]] if outcome["rake"] else []
+    owed = [each for each in rake.rests(record) if each["seal"] in paid] if paid else []
+    for each in owed:
+        found.append(f"that user {each['user_id']} owed {each['cents']} from round {each['round']} of {each['room']} (--lane)")
     if outcome["referral"]:
-        found.append("who invited whom")
+        found.append("who invited whom, but that it was said before the draw")
     return found
 
 
@@ -70,5 +99,7 @@ STORY = (
     winners.check,
     rake.check,
     payouts.check,
+    check_chain_goes_on,
     check_seal,
+    check_kept,
 )

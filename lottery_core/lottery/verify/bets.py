@@ -2,7 +2,8 @@
 
 import hashlib
 import struct
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterator
 
 from lottery.encoding import TAG, U32, U64, S, sha256
 from lottery.verify.pot import Pot, totals
@@ -12,9 +13,10 @@ from lottery.verify.shape import Record
 # The tag, the log's value, U32 i, U64 bet, user, item, deposit, price, first ticket, ticket count, U8 team, U64 time, and
 # the length that begins the client seed's S: all big-endian, without gaps.
 ITEM_LAYOUT = struct.Struct(">10s32sIQQQQQQQBQI")
-ITEM_TAG = TAG("lot1.item")
+ITEM_TAG = TAG("lot2.item")
 OPERATORS = 2
-DIGITS_MAX = 1000
+DIGITS_MAX = 100
+TICKETS_MAX = 10**18 - 1
 
 
 def check(record: Record, report: Report) -> None:
@@ -53,6 +55,7 @@ def check_tickets(record: Record, report: Report) -> None:
     tickets = pot.all_tickets
     report.same("tickets", (record["close"]["tickets"], record["outcome"]["tickets"]), (tickets, tickets), str(tickets))
     report.same("bank", record["bank"], pot.bank)
+    report.holds("bank: countable", max(pot.bank, tickets) <= TICKETS_MAX, "yes", "more than the decimal number can tell apart")
 
 
 def check_players(record: Record, report: Report) -> None:
@@ -78,6 +81,8 @@ def orderly(record: Record) -> str:
     moments = [record["time_start"] or 0, *times, record["close"]["close_ms"]]
     require(moments == sorted(moments), "time runs back between the start, the bets and the close")
     require(len(pot.price_of) == pot.size, "a deposit was bet twice")
+    house = {each["deposit_id"] for each in (*record["guarantees"], *record["stock"])}
+    require(record["rules"]["raffle"] is not None or house.isdisjoint(pot.price_of), "a piece of the house was bet")
     return f"{len(numbers)} bets, {pot.size} items"
 
 
@@ -135,7 +140,9 @@ def well_typed(record: Record) -> str:
     entropy = record["rules"]["entropy"]
     require(not typed or entropy.startswith("manual:"), "typed numbers in a room that draws by itself")
     after_close = entropy == "manual:direct"
-    moment = record["outcome"]["opened_ms"] if after_close else max(record["items"]["time_ms"], default=0)
+    opened = record["outcome"]["opened_ms"]
+    require(not typed or not after_close or opened is not None, "numbers were typed before the secret was opened")
+    moment = opened if after_close else max(record["items"]["time_ms"], default=0)
     for entry in typed:
         digits = entry["digits"]
         require(digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX, "a typed number is not a number in digits")
@@ -143,6 +150,7 @@ def well_typed(record: Record) -> str:
         require(entry["time_ms"] >= moment, "a typed number is older than what it follows")
         moment = entry["time_ms"]
     require(after_close or not typed or moment <= close_ms, "a number was typed after the close")
+    require(all(entry["evidence"] for entry in typed), "a typed number cannot be seen anywhere")
     return f"{len(typed)} numbers" if typed else "none"
 
 
@@ -155,19 +163,24 @@ def check_log(record: Record, report: Report) -> None:
 
 
 def item_log(value: bytes, pot: Pot) -> bytes:
-    """The log's value after these items; the value after one item is also the receipt of who bet it."""
+    """The log's value after these items."""
+    return deque(item_logs(value, pot), maxlen=1)[0] if pot.size else value
+
+
+def item_logs(value: bytes, pot: Pot) -> Iterator[bytes]:
+    """The log's value after each item: the one after a bet's last item is also the receipt of who bet it."""
     items, pack, hash_of = pot.items, ITEM_LAYOUT.pack, hashlib.sha256
     who = (range(1, pot.size + 1), items["bet"], pot.users, items["item_id"], items["deposit_id"], pot.prices)
     what = (pot.firsts, pot.tickets, items["team"], items["time_ms"], map(str.encode, items["client_seed"]))
     for i, bet, user, item, deposit, price, first, count, team, time_ms, seed in zip(*who, *what, strict=True):
         told = pack(ITEM_TAG, value, i, bet, user, item, deposit, price, first, count, team, time_ms, len(seed))
         value = hash_of(told + seed).digest()
-    return value
+        yield value
 
 
 def typed_log(value: bytes, typed: list[Record]) -> bytes:
     """The log's value after these typed numbers."""
     for index, entry in enumerate(typed, 1):
         when = U64(entry["time_ms"]) + U64(entry["operator1"]) + U64(entry["operator2"])
-        value = sha256(TAG("lot1.manual"), value, U32(index), S(entry["digits"]), when, S(entry["evidence"]))
+        value = sha256(TAG("lot2.manual"), value, U32(index), S(entry["digits"]), when, S(entry["evidence"]))
     return value

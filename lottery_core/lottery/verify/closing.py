@@ -1,31 +1,51 @@
-"""The close: when and why the game ended, and which public event, not known then, would decide it."""
+"""The close: a game ends at one moment and for one reason, and one public event, which nobody knows then, decides it."""
+
+from typing import NamedTuple
 
 from lottery import drand
-from lottery.encoding import TAG, U8, U32, U64, S, sha256
-from lottery.verify.promise import ENTROPIES
+from lottery.encoding import LP, TAG, U8, U32, U64, S, canonical_json, sha256
 from lottery.verify.report import Lie, Report, require
+from lottery.verify.rules import BLOCK, CHAINED, DIRECT, MIXED, NONE, entropy_mode
 from lottery.verify.shape import Record
 
 NETWORKS = {"quicknet": drand.QUICKNET, "default": drand.DEFAULT}
-BEACONS = [name for name in ENTROPIES if name not in ("none", "manual:direct")]
 MS = 1000
+DAY_MS = 24 * 3600 * MS
+REST_DAYS = 30
+VOIDS = {"few": "too few players", "lonely": "one player only", "too_long": "open too long", "expired": "expired"}
+"""Ends without a draw that the rules bring about, and the reason that the record then gives."""
+BY_HAND = ("operator", "failure")
+
+
+class End(NamedTuple):
+    """What ends the bets, and when (unix ms)."""
+
+    by: str
+    time_ms: int
 
 
 def check(record: Record, report: Report) -> None:
-    """Deadline, reason and moment of the close, its source of entropy, its hash, and whether it had to be void. Raises: Lie."""
-    outcome = record["outcome"]
-    report.same("time of the start", record["time_start"], outcome["time_start"])
-    report.same("deadline", outcome["deadline"], deadline(record))
+    """Deadline, reason and moment of the close, what it binds, its source of entropy, its hash. Raises: Lie."""
+    report.same("deadline", record["outcome"]["deadline"], deadline(record))
     report.rule("reason of the close", reason, record)
-    report.rule("enough players, or void", enough, record)
     report.same("items at the close", record["close"]["items"], record["pot"].size)
+    report.same("stock at the close", record["close"]["stock"], record["stock"], f"{len(record['stock'])} pieces, as promised")
+    report.rule("inviters and rests at the close", brought_along, record)
     report.rule("source of entropy", named_source, record)
     report.same("close hash", record["close"]["hash"], close_hash(record))
 
 
-def voided_before_close(record: Record) -> bool:
-    """Void in warmup or game, or for too few players: such a round has no source of entropy."""
-    return bool(record["outcome"]["void"] is not None and record["close"]["source"] == "void")
+def drawn(record: Record) -> bool:
+    """The round has winners: it is not void, and the house did not fail."""
+    return record["outcome"]["void"] is None and record["outcome"]["failure"] is None
+
+
+def undrawn_close(record: Record) -> bool:
+    """The game ended without waiting for any source of entropy."""
+    return record["outcome"]["closed_by"] in (*VOIDS, *BY_HAND)
+
+
+# ---- when a game ends
 
 
 def deadline(record: Record) -> int | None:
@@ -36,71 +56,139 @@ def deadline(record: Record) -> int | None:
     limit_ms = rules["time_limit"] * MS
     if rules["player_limit"] is None:
         return int(start + limit_ms)
-    teams: dict[int, set[int]] = {}
-    items = record["items"]
-    for team, user, time_ms in zip(items["team"], items["user_id"], items["time_ms"], strict=True):
-        teams.setdefault(team, set()).add(user)
-        full = rules["mode"] != "teams" or all(len(teams.get(side, ())) == rules["team_limit"] for side in (1, 2))
-        if full and sum(map(len, teams.values())) >= rules["player_limit"]:
+    items, users = record["items"], set()
+    for user, time_ms in zip(items["user_id"], items["time_ms"], strict=True):
+        users.add(user)
+        if len(users) >= rules["player_limit"]:
             return int(time_ms + limit_ms)
     return None
 
 
-def reason(record: Record) -> str:
-    """What ended the game is true, and the close is of that very moment. Raises: Lie."""
-    rules, items, pot, close_ms = record["rules"], record["items"], record["pot"], record["close"]["close_ms"]
-    closed_by, last_bet = record["outcome"]["closed_by"], items["time_ms"][-1] if pot.size else None
-    bank_before = record["bank"] - pot.value_of_bet[items["bet"][-1]] if pot.size else 0
-    bank_limit, full_pot = rules["global_pot_limit"], pot.size == rules["item_limit_max"]
-    full = full_pot or (bank_limit is not None and record["bank"] >= bank_limit)
-    require(bank_limit is None or bank_before < bank_limit, "a bet after the bank was full")
-    end = record["outcome"]["deadline"]
-    require(end is None or (last_bet or 0) < end, "a bet at or after the deadline")
-    if closed_by == "items":
-        require(full_pot and close_ms == last_bet, "the pot was not full then")
-    elif closed_by == "bank":
-        require(bank_limit is not None and record["bank"] >= bank_limit and close_ms == last_bet, "the bank was not full then")
-    elif closed_by == "sold_out":
-        sold = rules["raffle"] is not None and pot.all_tickets == rules["raffle"]["tickets"]
-        require(sold and close_ms == last_bet, "the raffle was not sold out then")
-    elif closed_by == "time":
-        require(close_ms == record["outcome"]["deadline"], "the close is not at the deadline")
-    elif closed_by == "manual":
-        typed = record["manual"]
-        require(bool(typed) and typed[-1]["time_ms"] == close_ms and full, "no typed number ended the game then")
-    else:
-        require(record["outcome"]["void"] is not None, "the game was never closed")
-    typing, raffle = rules["entropy"].startswith("manual:mixed"), rules["raffle"] is not None
-    require(closed_by in ("manual", "void") or not typing, "the close did not wait for the typed numbers")
-    require(closed_by in ("sold_out", "void") or not raffle, "the raffle ended before it was sold out")
-    return f"{closed_by} at {close_ms} ms"
+def clocks(record: Record) -> list[End]:
+    """Everything that ends a game if no bet does, of equal moments the clock first."""
+    rules, times, end = record["rules"], record["items"]["time_ms"], record["outcome"]["deadline"]
+    found = [] if end is None else [End("time", end)]
+    if times and rules["lonely_void_s"] is not None and len(record["pot"].tickets_of) == 1:
+        found.append(End("lonely", times[0] + rules["lonely_void_s"] * MS))
+    if times and rules["open_max_s"] is not None:
+        found.append(End("too_long", times[0] + rules["open_max_s"] * MS))
+    return sorted(found, key=lambda each: each.time_ms)
 
 
-def enough(record: Record) -> str:
-    """A playable round is void only by an operator before its end, or for want of a beacon. Raises: Lie."""
-    players, closed_by = len(record["pot"].tickets_of), record["outcome"]["closed_by"]
-    playable = players >= record["rules"]["min_players"] and record["close"]["tickets"] > 0
-    void = record["outcome"]["void"] is not None
-    if not voided_before_close(record):
-        require(playable, "a round without enough players was not void")
-        require(not void or closed_by != "void", "voided before its close, yet it has a source of entropy")
-        require(not void or record["rules"]["entropy"] in BEACONS, "void after the close, though no beacon was awaited")
-    elif playable:
-        require(closed_by == "void", "void for too few players, but there were enough")
-        require(not over(record), "void after its end: the game was closed by then")
-    return f"{players} players" + (", void" if void else "")
+def in_time(record: Record) -> None:
+    """No bet came at or after a moment that had ended the game. Raises: Lie."""
+    items, lonely_s = record["items"], record["rules"]["lonely_void_s"]
+    last = items["time_ms"][-1]
+    require(all(last < each.time_ms for each in clocks(record)), "a bet at or after the end of the game")
+    first = items["user_id"][0]
+    second = next((time for time, user in zip(items["time_ms"], items["user_id"], strict=True) if user != first), None)
+    late = lonely_s is not None and second is not None and second >= items["time_ms"][0] + lonely_s * MS
+    require(not late, "a second player after the first one had been alone for too long")
 
 
-def over(record: Record) -> bool:
-    """The game had ended when it was voided, by time or full; typed numbers and a raffle's expiry come after that."""
-    rules, pot = record["rules"], record["pot"]
-    if rules["entropy"].startswith("manual:mixed"):
-        return False
+def full(record: Record) -> str | None:
+    """The limit that the last bet reached. Raises: Lie if one was reached before it."""
+    rules, pot, bets = record["rules"], record["pot"], record["items"]["bet"]
+    if not pot.size:
+        return None
     if rules["raffle"] is not None:
-        return bool(pot.all_tickets == rules["raffle"]["tickets"])
-    end, bank_limit = record["outcome"]["deadline"], rules["global_pot_limit"]
-    late = end is not None and record["close"]["close_ms"] >= end
-    return bool(late or pot.size == rules["item_limit_max"] or (bank_limit is not None and record["bank"] >= bank_limit))
+        return "sold_out" if pot.all_tickets == rules["raffle"]["tickets"] else None
+    bank_limit, before = rules["global_pot_limit"], pot.bank - pot.value_of_bet[bets[-1]]
+    require(bank_limit is None or before < bank_limit, "a bet after the bank was full")
+    if pot.size == rules["item_limit_max"]:
+        return "items"
+    return "bank" if bank_limit is not None and pot.bank >= bank_limit else None
+
+
+def end_of_bets(record: Record) -> End | None:
+    """What ended the bets: the limit that was reached, or else the first clock; None where nothing does. Raises: Lie."""
+    if record["pot"].size:
+        in_time(record)
+    by = full(record)
+    if by is not None:
+        return End(by, record["items"]["time_ms"][-1])
+    return next(iter(clocks(record)), None)
+
+
+def due_end(record: Record) -> End | None:
+    """How this round had to end, and when, if nobody ended it by hand. Raises: Lie."""
+    stop = end_of_bets(record)
+    if stop is None or stop.by in VOIDS:
+        return stop
+    if record["rules"]["raffle"] is not None and stop.by == "time":
+        return End("expired", stop.time_ms)
+    if not playable(record):
+        return End("few", stop.time_ms)
+    return typed_end(record, stop) if entropy_mode(record["rules"]["entropy"])[0] == MIXED else stop
+
+
+def playable(record: Record) -> bool:
+    """Enough players, and something to draw among."""
+    pot = record["pot"]
+    return bool(len(pot.tickets_of) >= record["rules"]["min_players"] and pot.all_tickets > 0)
+
+
+def typed_end(record: Record, stop: End) -> End | None:
+    """Numbers are typed after the bets and before the round is open for too long; the last one closes it. Raises: Lie."""
+    typed = [entry["time_ms"] for entry in record["manual"]]
+    longest = next((each for each in clocks(record) if each.by == "too_long"), None)
+    require(not typed or typed[0] >= stop.time_ms, "a number was typed while bets were taken")
+    require(longest is None or not typed or typed[-1] < longest.time_ms, "a number was typed after the round was void")
+    if len(typed) == min(len(record["rules"]["shares"]), len(record["pot"].tickets_of)):
+        return End("manual", typed[-1])
+    return longest
+
+
+def reason(record: Record) -> str:
+    """The round ended as it had to, or was ended by hand before that. Raises: Lie."""
+    outcome, close_ms = record["outcome"], record["close"]["close_ms"]
+    due, by = due_end(record), outcome["closed_by"]
+    if by in BY_HAND:
+        ended = by == "operator" and due is not None and close_ms >= due.time_ms
+        require(not ended, "ended by hand, but the round was over: {} at {} ms", due and due.by, due and due.time_ms)
+        require(by != "failure" or outcome["failure"] is not None, "no failure ended this round")
+    else:
+        require(due is not None, "nothing ended the game then")
+        assert due is not None
+        require((by, close_ms) == due, "the record says {} at {} ms, it was {} at {} ms", by, close_ms, due.by, due.time_ms)
+    if by == "operator":
+        require(bool(outcome["void"]), "void without a reason")
+    else:
+        require(outcome["void"] == VOIDS.get(by), "void for {!r}, not {!r}", outcome["void"], VOIDS.get(by))
+    return f"{by} at {close_ms} ms"
+
+
+# ---- what the close binds
+
+
+def brought_along(record: Record) -> str:
+    """Inviters and rests are of players, in the order of first bets; rests only where rules collect them. Raises: Lie."""
+    close, users = record["close"], list(record["pot"].tickets_of)
+    inviting = [each["user_id"] for each in close["inviters"]]
+    require(in_order(inviting, users) and len(set(inviting)) == len(inviting), "inviters of nobody who bet, or out of order")
+    for each in close["inviters"]:
+        above, user = each["inviters"], each["user_id"]
+        require(bool(above) and len({user, *above}) == len(above) + 1, "the inviters of user {} form a circle", user)
+    rests = close["rests"]
+    require(not rests or record["rules"]["rake_carry"], "rests of earlier rounds are not collected in this room")
+    require(in_order([each["user_id"] for each in rests], users), "rests of nobody who bet, or out of order")
+    require(len({(each["user_id"], each["seal"]) for each in rests}) == len(rests), "one rest twice")
+    first = dict(zip(reversed(record["items"]["user_id"]), reversed(record["items"]["time_ms"]), strict=True))
+    for each in rests:
+        age = first[each["user_id"]] - each["close_ms"]
+        fresh = 0 <= age <= REST_DAYS * DAY_MS and each["cents"] > 0
+        require(fresh, "a rest of user {} is too old, or of nothing", each["user_id"])
+    return f"{len(inviting)} players with inviters, {len(rests)} rests"
+
+
+def in_order(some: list[int], everybody: list[int]) -> bool:
+    """All of some are of everybody, and in their order."""
+    place = {user: index for index, user in enumerate(everybody)}
+    places = [place.get(user, -1) for user in some]
+    return -1 not in places and places == sorted(places)
+
+
+# ---- what decides
 
 
 def named_source(record: Record) -> str:
@@ -114,20 +202,32 @@ def named_source(record: Record) -> str:
 def source(record: Record) -> tuple[int, str, int]:
     """Mode, source and round of the entropy, as they follow from the rules and the time of the close alone. Raises: Lie."""
     rules, close_s = record["rules"], record["close"]["close_ms"] // MS
-    mode, network = ENTROPIES[rules["entropy"]], rules["entropy"].rpartition(":")[2]
-    if voided_before_close(record):
+    mode, _ = entropy_mode(rules["entropy"])
+    assert mode is not None
+    if undrawn_close(record):
         return mode, "void", 0
-    if network in NETWORKS:
-        return mode, NETWORKS[network].hash, beacon_round(NETWORKS[network], close_s + rules["entropy_margin_s"])
-    if rules["entropy"] == "block:bitcoin":
-        return mode, "bitcoin", close_s + rules["entropy_margin_s"]
-    return mode, "", 0
+    if mode in (NONE, DIRECT):
+        return mode, "", 0
+    after_s = close_s + rules["entropy_margin_s"]
+    if mode == BLOCK:
+        return mode, "bitcoin", after_s
+    chain = network(record)
+    return mode, chain.hash, beacon_round(chain, after_s)
 
 
-def beacon_round(network: drand.Chain, unix_s: int) -> int:
+def network(record: Record) -> drand.Chain:
+    """The drand network that the rules name, by a word or by its terms."""
+    named, terms = entropy_mode(record["rules"]["entropy"])[1] or "", record["rules"]["beacon"]
+    if terms is None:
+        return NETWORKS[named]
+    key, group = bytes.fromhex(terms["public_key"]), bytes.fromhex(terms["group_hash"])
+    return drand.Chain(terms["beacon_id"], named, key, terms["period"], terms["genesis"], group, terms["scheme"] == CHAINED)
+
+
+def beacon_round(chain: drand.Chain, unix_s: int) -> int:
     """The first round that becomes public after `unix_s`. Raises: Lie before the network began."""
     try:
-        return drand.round_at(network, unix_s) + 1
+        return drand.round_at(chain, unix_s) + 1
     except drand.BadBeacon as error:
         raise Lie(str(error)) from error
 
@@ -137,4 +237,5 @@ def close_hash(record: Record) -> bytes:
     close = record["close"]
     counted = U32(close["items"]) + U64(close["tickets"]) + U64(close["close_ms"]) + U8(close["mode"])
     chosen = S(close["source"]) + U64(close["source_round"])
-    return sha256(TAG("lot1.close"), record["log"]["end"], counted, chosen)
+    bound = canonical_json({name: close[name] for name in ("stock", "inviters", "rests")})
+    return sha256(TAG("lot2.close"), record["log"]["end"], counted, chosen, LP(bound))

@@ -3,6 +3,7 @@
 from itertools import chain
 
 from lottery.verify import rake
+from lottery.verify.closing import drawn
 from lottery.verify.pot import DEPOSIT, OWNER, PRICE, Row
 from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
@@ -14,10 +15,10 @@ WHOLE = 100
 def check(record: Record, report: Report) -> None:
     """Payouts, what stays with the house, conservation, referral credits. Raises: Lie."""
     outcome = record["outcome"]
-    rule = refunds if outcome["void"] is not None else RULES[record["rules"]["mode"]]
+    rule = RULES[record["rules"]["mode"]] if drawn(record) else refunds
     payouts, house = rule(record)
-    if payouts and outcome["void"] is None:
-        payouts[0]["guarantees"] = [each["deposit_id"] for each in outcome["guarantees"]]
+    if payouts and drawn(record):
+        payouts[0]["guarantees"] = [each["deposit_id"] for each in record["guarantees"]]
     for index, (claimed, found) in enumerate(zip(outcome["payouts"], payouts, strict=False)):
         report.same(f"payout {index}, to user {found['user_id']}", claimed, found, said(found))
     report.same("payouts: number", len(outcome["payouts"]), len(payouts))
@@ -73,7 +74,8 @@ def sitngo(record: Record) -> tuple[list[Record], list[int]]:
     taken: list[list[int]] = []
     for winner, count in zip(winners, wanted, strict=True):
         own = [deposit for deposit, user in left if user == winner["user_id"]][:count]
-        left = [(deposit, user) for deposit, user in left if deposit not in own]
+        gone = set(own)
+        left = [(deposit, user) for deposit, user in left if deposit not in gone]
         taken.append(own)
     for rows, count in zip(taken, wanted, strict=True):
         more = left[: count - len(rows)]
@@ -133,8 +135,20 @@ def hand_out(record: Record, claims: list[int]) -> tuple[list[Record], list[int]
             give(row, index, open_claims, given)
         else:
             house.append(row[DEPOSIT])
-    each = zip(users, claims, given, open_claims, strict=True)
-    return [payout(user, claim, rows, credit) for user, claim, rows, credit in each], house
+    found = [payout(user, claim, rows) for user, claim, rows in zip(users, claims, given, strict=True)]
+    hand_back(record, found, open_claims)
+    return found, house
+
+
+def hand_back(record: Record, found: list[Record], open_claims: list[int]) -> None:
+    """What is open is met out of the house's stock, for one winner after the other, as near as it comes; the rest is credit."""
+    most = rake.change_max(record)
+    stock: list[Row] = [(each["deposit_id"], each["price"]) for each in record["stock"]]
+    free = sorted([row for row in stock if 0 < row[PRICE] <= most], key=rake.dearest)
+    for each, cents in zip(found, open_claims, strict=True):
+        given = rake.nearest(free, cents)
+        free = [row for row in free if row not in given]
+        each["change"], each["credit"] = sorted(rake.deposits(given)), cents - rake.worth(given)
 
 
 def give(row: Row, index: int, open_claims: list[int], given: list[list[int]]) -> None:
@@ -147,21 +161,21 @@ RULES = {"classic": classic, "sitngo": sitngo, "teams": teams, "pot": pot, "give
 
 
 def conserve_rows(record: Record) -> str:
-    """Every deposit of the pot goes to exactly one place, guarantees and change come from outside it. Raises: Lie."""
+    """Every deposit of the pot goes to exactly one place, change comes from the stock. Raises: Lie."""
     outcome = record["outcome"]
     rows_in = [] if record["rules"]["mode"] == "raffle" else record["items"]["deposit_id"]
     rows_out = [*chain.from_iterable([each["rows"] for each in outcome["payouts"]]), *outcome["house"]]
     require(sorted(rows_in) == sorted(rows_out), "some rows of the pot went nowhere, or to two places")
-    guarantees = {each["deposit_id"] for each in outcome["guarantees"]}
-    alone = len(guarantees) == len(outcome["guarantees"]) and guarantees.isdisjoint(rows_in)
-    require(alone, "a guarantee is counted twice, or is in the pot")
+    change = [*chain.from_iterable([each["change"] for each in outcome["payouts"]])]
+    require(len(set(change)) == len(change), "a piece of change goes to two places")
+    require(set(change) <= {each["deposit_id"] for each in record["stock"]}, "change that is not of the stock")
     return f"{len(rows_in)} rows"
 
 
 def conserve_value(record: Record) -> str:
     """Claims are met to the cent, and what came in goes to winners and house. Raises: Lie."""
     outcome, price = record["outcome"], record["pot"].price_of
-    stock = dict(outcome["rake"]["stock"]) if outcome["rake"] and outcome["rake"]["change"] else {}
+    stock = {each["deposit_id"]: each["price"] for each in record["stock"]}
     for each in outcome["payouts"]:
         met = sum(map(price.__getitem__, each["rows"])) + sum(map(stock.__getitem__, each["change"])) + each["credit"]
         require(met == each["claim"], "user {} is owed {} and gets {}", each["user_id"], each["claim"], met)
@@ -186,17 +200,16 @@ def money_kept(record: Record) -> int:
 
 def referral(record: Record) -> str:
     """Each level gets its percent of the level before, from what the house collected from that winner. Raises: Lie."""
-    outcome, bases = record["outcome"], referral_bases(record)
-    credited = [entry["user_id"] for entry in outcome["referral"]]
-    order = [user for user in bases if user in credited]
-    require(credited == order, "credits for somebody who did not win, twice, or out of order")
-    for entry in outcome["referral"]:
-        user, inviters = entry["user_id"], entry["inviters"]
-        require(entry["base"] == bases[user] > 0, "the base of user {} is {}, not {}", user, bases[user], entry["base"])
-        require(bool(inviters) and len({user, *inviters}) == len(inviters) + 1, "the inviters of user {} form a circle", user)
-        due = levels(entry["base"], record["rules"]["referral_percent"], len(inviters))
-        require(entry["credits"] == due, "credits for user {} are {}, not {}", user, due, entry["credits"])
-    return f"{sum(sum(entry['credits']) for entry in outcome['referral'])} cents to inviters"
+    above = {each["user_id"]: each["inviters"] for each in record["close"]["inviters"]}
+    percent, due = record["rules"]["referral_percent"], []
+    for user, base in referral_bases(record).items() if drawn(record) else ():
+        if base > 0 and user in above:
+            credits = levels(base, percent, len(above[user]))
+            due.append({"user_id": user, "base": base, "inviters": above[user], "credits": credits})
+    for claimed, found in zip(record["outcome"]["referral"], due, strict=False):
+        require(claimed == found, "the credits of user {} are {}, not {}", found["user_id"], found, claimed)
+    require(len(due) == len(record["outcome"]["referral"]), "{} winners were invited by somebody", len(due))
+    return f"{sum(sum(entry['credits']) for entry in due)} cents to inviters"
 
 
 def levels(base: int, percent: int, inviters: int) -> list[int]:
@@ -219,7 +232,8 @@ def referral_bases(record: Record) -> dict[int, int]:
     if mode == "sitngo":
         price = record["pot"].price_of
         house = sum(price[row] for row in outcome["house"])
-        collected = [house * share // sum(shares) for share in shares]
+        counts = row_counts(record["rules"]["shares"], len(users))
+        collected = [house * count // sum(counts) for count in counts]
     elif declared and mode == "classic":
         collected = [declared["net"]]
     elif declared and mode == "pot":

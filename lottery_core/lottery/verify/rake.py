@@ -7,14 +7,17 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
+from lottery.verify.closing import drawn
 from lottery.verify.pot import DEPOSIT, ITEM, OWNER, PRICE, Row, totals
-from lottery.verify.report import Report, require
+from lottery.verify.report import Report
 from lottery.verify.shape import Record
 
 SPINE_TRIES = 7
 BASE_REST = 65_536
 ROWS_MAX = 256
-WHOLE = 100
+WHOLE, WHOLE_BP = 100, 10_000
+CHANGE_MAX = 1_000_000
+CARRY_PART = 4
 
 
 class Take(NamedTuple):
@@ -26,26 +29,32 @@ class Take(NamedTuple):
 
 def check(record: Record, report: Report) -> None:
     """Dues, target, and that exactly the rows were taken which the rule picks. Raises: Lie."""
-    rules, rake = record["rules"], record["outcome"]["rake"]
-    if rules["rake"] is None or record["outcome"]["void"] is not None:
+    rake = record["outcome"]["rake"]
+    if record["rules"]["rake"] is None or not drawn(record):
         report.same("rake", rake, None, "none in this round")
         return
     report.holds("rake", rake is not None, "by table", "missing")
     dues = due_list(record)
     report.same("rake: dues by table", rake["dues"], dues, ", ".join(f"{each['percent']} % of {each['base']}" for each in dues))
     report.same("rake: due", rake["due"], sum(each["due"] for each in dues))
-    report.rule("rake: carry and stock", declared, record)
-    check_choice(record, report)
+    report.same("rake: carry of earlier rests", rake["carry"], carry(record))
+    if record["rules"]["mode"] == "classic":
+        check_choice(record, report)
+    else:
+        check_taken(record, report)
+    report.same("rake: collected of rests", rake["carried"], carried(record))
+    report.same("rake: shortfall", rake["shortfall"], max(0, rake["due"] - rake["net"]))
 
 
 def due_list(record: Record) -> list[Record]:
-    """What each winner owes: the pot's rate for his own chance; in team games one due for the team's chance."""
+    """What each winner owes: the pot's rate for his own chance; in team games one for all, at most what the losers staked."""
     mode, table, total = record["rules"]["mode"], record["rules"]["rake"], record["close"]["tickets"]
     pot, users = record["pot"], [winner["user_id"] for winner in record["outcome"]["winners"]]
     if mode == "teams":
         sides = record["items"]["team"]
         own = totals(sides, pot.tickets)[sides[pot.users.index(users[0])]]
-        return [one_due(table, None, own, total, record["bank"])]
+        due, staked = one_due(table, None, own, total, record["bank"]), sum(pot.tickets_of[user] for user in users)
+        return [{**due, "due": min(due["due"], record["bank"] - staked)}]
     bases = parts(record) if mode == "pot" else [record["bank"]]
     return [one_due(table, user, pot.tickets_of[user], total, base) for user, base in zip(users, bases, strict=True)]
 
@@ -64,52 +73,82 @@ def parts(record: Record) -> list[int]:
     return found
 
 
-def declared(record: Record) -> str:
-    """Carry only where the rules switch it on, and a stock that is no part of the pot. Raises: Lie."""
-    rules, rake = record["rules"], record["outcome"]["rake"]
-    stock, classic = [deposit for deposit, _ in rake["stock"]], rules["mode"] == "classic"
-    offered, guarantees = set(stock), {each["deposit_id"] for each in record["outcome"]["guarantees"]}
-    require(rake["carry"] == 0 or (rules["rake_carry"] and classic), "rests of earlier rounds are not collected in this room")
-    if rake["carry"]:
-        others = record["bank"] - record["pot"].value_of[record["outcome"]["winners"][0]["user_id"]]
-        require(
-            2 * (rake["due"] + rake["carry"]) <= others, "with earlier rests, more than half of the others' stakes is asked for"
-        )
-    require(stock == sorted(offered), "the stock is not in ascending order of deposits")
-    free = offered.isdisjoint(record["pot"].price_of) and offered.isdisjoint(guarantees)
-    require(free, "a row of the stock is in the pot as well")
-    return f"carry {rake['carry']}, {len(stock)} rows of stock"
+def rests(record: Record) -> list[Record]:
+    """What the winner of a classic room still owed, as the close bound it."""
+    if record["rules"]["mode"] != "classic":
+        return []
+    winner = record["outcome"]["winners"][0]["user_id"]
+    return [each for each in record["close"]["rests"] if each["user_id"] == winner]
+
+
+def carry(record: Record) -> int:
+    """Rests that are asked for: not more than the due, and with it not more than a quarter of what the others staked."""
+    owed, due = sum(each["cents"] for each in rests(record)), record["outcome"]["rake"]["due"]
+    if not owed:
+        return 0
+    others = record["bank"] - record["pot"].value_of[record["outcome"]["winners"][0]["user_id"]]
+    return int(max(0, min(owed, due, others // CARRY_PART - due)))
+
+
+def carried(record: Record) -> list[Record]:
+    """What came in above the due pays the rests, in the order in which they were bound."""
+    rake = record["outcome"]["rake"]
+    over, found = max(0, rake["net"] - rake["due"]), []
+    for each in rests(record):
+        part = min(over, each["cents"])
+        over -= part
+        found += [{"seal": each["seal"], "cents": part}] if part else []
+    return found
+
+
+def change_max(record: Record) -> int:
+    """How much may be handed back for one row that is too dear: a sum, or a part of the pot if that is more."""
+    rules = record["rules"]
+    return int(min(CHANGE_MAX, max(rules["rake_change_max"], record["bank"] * (rules["rake_change_max_bp"] or 0) // WHOLE_BP)))
 
 
 def check_choice(record: Record, report: Report) -> None:
-    """Choose again, by the rule; the record must have chosen the same rows."""
+    """Classic: choose again, by the rule; the record must have chosen the same rows, and the same change."""
     rake = record["outcome"]["rake"]
     target = rake["due"] + rake["carry"]
     take = choose(record, target)
     net = worth(take.rows) - worth(take.back)
-    if record["rules"]["mode"] != "classic":
-        net = rake["due"]
     report.same("rake: rows taken", rake["taken"], deposits(take.rows), listed(take.rows))
     report.same("rake: change from the house", rake["change"], sorted(deposits(take.back)), listed(take.back))
     report.same("rake: net", rake["net"], net)
     report.holds("rake: not above the due", 0 <= net <= target, f"{net} of {target}", f"{net} is above {target}")
-    report.same("rake: shortfall", rake["shortfall"], max(0, rake["due"] - net))
+
+
+def check_taken(record: Record, report: Report) -> None:
+    """Teams and pots: rows of those who did not win, at most the due; claims and change make up the rest to the cent."""
+    rake = record["outcome"]["rake"]
+    winners = {winner["user_id"] for winner in record["outcome"]["winners"]}
+    rows = preferred(record["pot"].dearest_first, record["rules"]["priority_items"])
+    take = nearest([row for row in rows if row[OWNER] not in winners], rake["due"])
+    report.same("rake: rows taken", rake["taken"], deposits(take), listed(take))
+    change = sorted(row for each in record["outcome"]["payouts"] for row in each["change"])
+    report.same("rake: change from the house", rake["change"], change, f"{len(change)} rows")
+    report.same("rake: net", rake["net"], rake["due"])
 
 
 def choose(record: Record, target: int) -> Take:
     """Rows of others first; the whole pot only if those do not make the target; else the best below it."""
-    rules = record["rules"]
     winners = {winner["user_id"] for winner in record["outcome"]["winners"]}
-    stock = record["outcome"]["rake"]["stock"] if rules["mode"] == "classic" else []
-    change_max = rules["rake_change_max"] if stock else 0
-    rows = preferred(record["pot"].dearest_first, rules["priority_items"])
+    stock = [(each["deposit_id"], each["price"]) for each in record["stock"]]
+    most = change_max(record) if stock else 0
+    rows = preferred(record["pot"].dearest_first, record["rules"]["priority_items"])
     others = [row for row in rows if row[OWNER] not in winners]
     for pool in (others, rows):
-        take = exactly(pool, target) or (with_change(pool, target, stock, change_max) if change_max else None)
+        take = exactly(pool, target) or (with_change(pool, target, sorted(stock), most) if most else None)
         if take is not None:
             return take
     below, below_whole = at_most(others, target), at_most(rows, target)
     return below_whole if worth(below_whole.rows) > worth(below.rows) else below
+
+
+def nearest(pool: list[Row], target: int) -> list[Row]:
+    """Rows that make the target to the cent, or else as near below it as they come."""
+    return (exactly(pool, target) or at_most(pool, target)).rows
 
 
 def preferred(rows: list[Row], priority: list[int]) -> list[Row]:
@@ -209,6 +248,11 @@ def walk_back(rows: list[Row], reached: list[int], value: int) -> list[Row]:
             taken.insert(0, rows[index - 1])
             value -= rows[index - 1][PRICE]
     return taken
+
+
+def dearest(row: Row) -> tuple[int, int]:
+    """Dearest first, then the lower deposit."""
+    return -row[PRICE], row[DEPOSIT]
 
 
 def lowest_bit(bits: int) -> int:

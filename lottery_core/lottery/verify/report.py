@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
+GOOD, LIE, UNCHECKED = "good", "lie", "unchecked"
 Rule = Callable[[dict[str, Any]], str]
 
 
@@ -23,17 +24,27 @@ class Check(NamedTuple):
 class Report:
     """Filled while the record is walked through: what held, by name, and the check that failed, if one did.
 
-    What held is put into words when somebody reads it.
+    What held is put into words when somebody reads it. `trusted` are the hashes of beacon chains and blocks that the reader
+    vouches for; `unchecked` says why the draw itself could not be checked here, `not_proven` what no record can prove.
     """
 
+    trusted: frozenset[str] = frozenset()
     proved: list[tuple[str, Any]] = field(default_factory=list)
     lie: tuple[str, str] | None = None
+    unchecked: list[str] = field(default_factory=list)
     not_proven: list[str] = field(default_factory=list)
 
     @property
+    def verdict(self) -> str:
+        """One of three: GOOD, LIE, or UNCHECKED: nothing is wrong, but the draw itself could not be checked here."""
+        if self.lie is not None:
+            return LIE
+        return UNCHECKED if self.unchecked else GOOD
+
+    @property
     def good(self) -> bool:
-        """True when nothing that was checked is a lie; it says nothing about what is not proven."""
-        return self.lie is None
+        """True when everything that a record can prove was checked, and holds; it says nothing about what is not proven."""
+        return self.verdict == GOOD
 
     @property
     def checks(self) -> list[Check]:

@@ -1,4 +1,7 @@
-"""What a sealed record looks like: every field with its type and range, and nothing else (docs/record-format.md)."""
+"""What a sealed record looks like: every field with its type and range, and nothing else (docs/record-format.md).
+
+The bounds come before any work: no list is so long, no number so large that checking a small record takes long.
+"""
 
 from typing import Any
 
@@ -6,6 +9,7 @@ from lottery.verify.strict import (
     Unreadable,
     fields,
     flag,
+    hex_text,
     hexed,
     list_of,
     nullable,
@@ -14,6 +18,7 @@ from lottery.verify.strict import (
     pairs_of,
     table_of,
     text,
+    text_of,
     u8,
     u32,
     u32_or_null,
@@ -23,14 +28,25 @@ from lottery.verify.strict import (
 
 Record = dict[str, Any]
 
-FORMAT = "lot1"
+FORMAT = "lot2"
 MODES = {"classic": 1, "sitngo": 2, "teams": 3, "pot": 4, "giveaway": 5, "raffle": 6}
 SEALED = 5
 STOCK_MAX = 256
+GUARANTEES_MAX = 100
+WINNERS_MAX = 100
+TEAM_MAX = 32
+INVITERS_MAX = 20
+RULE_ITEMS_MAX = 10_000
 HEADER_BYTES = 80
+LANE_BYTES = NAME_BYTES = 200
+TEXT_BYTES = 2_000
+SEED_BYTES = 64
+PRIZE_BYTES = 1_000
 
 hash32 = hexed(32)
 ids = list_of(u64)
+lane = text_of(LANE_BYTES)
+said = text_of(TEXT_BYTES)
 
 ITEMS = table_of(
     item_id=u64,
@@ -42,10 +58,18 @@ ITEMS = table_of(
     bet=u64,
     team=number(2),
     time_ms=u64,
-    client_seed=text,
+    client_seed=text_of(SEED_BYTES),
+)
+BEACON = fields(
+    scheme=said,
+    public_key=hex_text(),
+    period=u32,
+    genesis=u32,
+    group_hash=hex_text(32),
+    beacon_id=text_of(NAME_BYTES),
 )
 RULES = fields(
-    name=text,
+    name=text_of(NAME_BYTES),
     mode=one_of(*MODES),
     item_limit_max=u32_or_null,
     bet_item_limit_max=u32_or_null,
@@ -54,71 +78,89 @@ RULES = fields(
     player_limit=u32_or_null,
     time_limit=u32_or_null,
     time_enable=flag,
-    allowed_items=nullable(ids),
-    shares=nullable(list_of(u64)),
-    team_limit=u32_or_null,
+    lonely_void_s=u32_or_null,
+    open_max_s=u32_or_null,
+    allowed_items=nullable(list_of(u64, RULE_ITEMS_MAX)),
+    shares=nullable(list_of(u64, WINNERS_MAX)),
+    team_limit=number(TEAM_MAX, or_null=True),
     global_pot_limit=u64_or_null,
     min_players=u32,
     tickets=one_of("cent", "item", "bought"),
-    entropy=text,
+    entropy=said,
     entropy_margin_s=u32,
+    beacon=nullable(BEACON),
     unsettled=flag,
     ranges=one_of("complement", "inverse", None),
-    rake=nullable(pairs_of(number(100))),
+    rake=nullable(pairs_of(number(100), 100)),
     rake_change_max=u64,
+    rake_change_max_bp=u32_or_null,
     rake_carry=flag,
-    priority_items=ids,
-    referral_percent=number(100),
-    raffle=nullable(fields(template=u64, prize=text, price=u64, commission=u64, tickets=u64, ticket_price=u64)),
+    priority_items=list_of(u64, RULE_ITEMS_MAX),
+    referral_percent=u32,
+    raffle=nullable(fields(template=u64, prize=text_of(PRIZE_BYTES), price=u64, commission=u64, tickets=u64, ticket_price=u64)),
 )
-CLOSE = fields(items=u32, tickets=u64, close_ms=u64, mode=u8, source=text, source_round=u64, hash=hash32)
+PIECE = fields(deposit_id=u64, item_id=u64, price=u64)
+STOCK = list_of(PIECE, STOCK_MAX)
+CLOSE = fields(
+    items=u32,
+    tickets=u64,
+    close_ms=u64,
+    mode=u8,
+    source=said,
+    source_round=u64,
+    stock=STOCK,
+    inviters=list_of(fields(user_id=u64, inviters=list_of(u64, INVITERS_MAX))),
+    rests=list_of(fields(user_id=u64, room=lane, round=u64, seal=hex_text(32), close_ms=u64, cents=u64)),
+    hash=hash32,
+)
 DUE = fields(user_id=u64_or_null, tickets=u64, percent=number(100), base=u64, due=u64)
 RAKE = fields(
-    dues=list_of(DUE),
+    dues=list_of(DUE, WINNERS_MAX),
     due=u64,
     carry=u64,
+    carried=list_of(fields(seal=hex_text(32), cents=u64)),
     taken=ids,
-    change=ids,
+    change=list_of(u64, STOCK_MAX),
     net=u64,
     shortfall=u64,
-    stock=pairs_of(u64, STOCK_MAX),
 )
+ENDS = ("items", "bank", "time", "manual", "sold_out", "few", "lonely", "too_long", "expired", "operator", "failure")
 OUTCOME = fields(
-    time_start=u64_or_null,
     deadline=u64_or_null,
-    closed_by=one_of("items", "bank", "time", "manual", "sold_out", "void"),
-    opened_ms=u64,
+    closed_by=one_of(*ENDS),
+    opened_ms=u64_or_null,
     tickets=u64,
-    winners=list_of(fields(user_id=u64, ticket=u64_or_null, share=u64)),
-    eliminations=list_of(fields(user_id=u64, value=number(2**4096))),
-    guarantees=list_of(fields(deposit_id=u64, item_id=u64, price=u64)),
+    winners=list_of(fields(user_id=u64, ticket=u64_or_null, share=u64), WINNERS_MAX),
+    eliminations=list_of(fields(user_id=u64, value=number(2**4096)), 2 * TEAM_MAX),
     rake=nullable(RAKE),
     payouts=list_of(fields(user_id=u64, claim=u64, rows=ids, guarantees=ids, change=ids, credit=u64)),
     house=ids,
-    referral=list_of(fields(user_id=u64, base=u64, inviters=ids, credits=list_of(u64))),
-    void=nullable(text),
+    referral=list_of(fields(user_id=u64, base=u64, inviters=ids, credits=list_of(u64, INVITERS_MAX)), WINNERS_MAX),
+    renew=nullable(fields(value=hex_text(32), last=u64)),
+    void=nullable(said),
+    failure=nullable(said),
 )
 PROOFS = {
     (): fields(),
     ("signature",): fields(signature=hexed()),
     ("previous", "signature"): fields(previous=hexed(), signature=hexed()),
-    ("header",): fields(header=hexed(HEADER_BYTES)),
+    ("header", "height"): fields(header=hexed(HEADER_BYTES), height=text_of(9)),
 }
 
 
-def proof(value: Any) -> dict[str, bytes]:
-    """Nothing, a beacon's signature (with the one before it), or a block's header."""
+def proof(value: Any) -> dict[str, Any]:
+    """Nothing, a beacon's signature (with the one before it), or a block's header and height."""
     reader = PROOFS.get(tuple(sorted(value))) if type(value) is dict else None
     if reader is None:
         raise Unreadable(" is no proof that we know")
-    found: dict[str, bytes] = reader(value)
+    found: dict[str, Any] = reader(value)
     return found
 
 
 RECORD = fields(
     format=one_of(FORMAT),
     id=u64,
-    room=text,
+    room=lane,
     mode=one_of(*MODES.values()),
     time_start=u64_or_null,
     status=one_of(SEALED),
@@ -130,12 +172,14 @@ RECORD = fields(
     items=ITEMS,
     players=table_of(user_id=u64, chance=text, is_winner=flag),
     rules=RULES,
-    chain=fields(round=u64, value=hash32),
+    chain=fields(value=hash32, last=u64),
     prev_seal=hash32,
+    guarantees=list_of(PIECE, GUARANTEES_MAX),
+    stock=STOCK,
     log=fields(start=hash32, end=hash32),
-    manual=list_of(fields(digits=text, time_ms=u64, operator1=u64, operator2=u64, evidence=text)),
+    manual=list_of(fields(digits=said, time_ms=u64, operator1=u64, operator2=u64, evidence=said), WINNERS_MAX),
     close=CLOSE,
-    secret=hash32,
+    secret=nullable(hash32),
     entropy=hexed(),
     proof=proof,
     final=nullable(hash32),

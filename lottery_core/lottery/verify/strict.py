@@ -18,6 +18,7 @@ Reader = Callable[[Any], Any]
 NAMES_SHOWN = 5
 LONGEST, U64_MAX = 2_000_000, 2**64 - 1
 OPENINGS_SAFE, DEPTH_MAX = 1000, 10
+TEXT_BYTES = 200
 STRINGS = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)  # one without an end goes to the end: no byte is read twice
 WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)
 OPENING, NO_BRACKETS = b"[{", bytes(set(range(256)) - set(b"[]{}"))
@@ -83,21 +84,24 @@ class number:
         return self.largest >= U64_MAX or max(values, default=0) <= self.largest
 
 
-class any_text:
-    """Any text that UTF-8 can write: no half of a surrogate pair."""
+class text_of:
+    """Any text of at most so many bytes that UTF-8 can write: no half of a surrogate pair."""
+
+    def __init__(self, longest: int) -> None:
+        self.longest = longest
 
     def __call__(self, value: Any) -> str:
-        if type(value) is not str or not (value.isascii() or self.fit([value])):
-            raise Unreadable(" must be text")
+        if type(value) is not str or not self.fit([value]):
+            raise Unreadable(f" must be text of at most {self.longest} bytes")
         return value
 
     def fit(self, values: Sequence[Any]) -> bool:
         """True when each of many values can be read so."""
         try:
-            "".join(values).encode()
+            total = len("".join(values).encode())
         except (TypeError, UnicodeEncodeError):
             return False
-        return True
+        return total <= self.longest or max(len(value.encode()) for value in values) <= self.longest
 
 
 class yes_or_no:
@@ -113,10 +117,10 @@ class yes_or_no:
         return set(map(type, values)) <= {bool}
 
 
-Column = number | any_text | yes_or_no
+Column = number | text_of | yes_or_no
 u8, u32, u64 = number(2**8 - 1), number(2**32 - 1), number(U64_MAX)
 u32_or_null, u64_or_null = number(2**32 - 1, or_null=True), number(U64_MAX, or_null=True)
-text, flag = any_text(), yes_or_no()
+text, flag = text_of(TEXT_BYTES), yes_or_no()
 
 
 def hexed(length: int | None = None) -> Reader:
@@ -129,6 +133,17 @@ def hexed(length: int | None = None) -> Reader:
             return encoding.unhex(value, length)
         except ValueError as error:
             raise Unreadable(f": {error}") from error
+
+    return read
+
+
+def hex_text(length: int | None = None) -> Reader:
+    """The same, kept as text: where it goes into a hash as it stands."""
+    reader = hexed(length)
+
+    def read(value: Any) -> str:
+        reader(value)
+        return str(value)
 
     return read
 

@@ -3,6 +3,7 @@
 from math import lcm
 
 from lottery.verify import chance
+from lottery.verify.closing import drawn as has_winners
 from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
 
@@ -13,11 +14,11 @@ Range = tuple[int, int, int]
 
 def check(record: Record, report: Report) -> None:
     """Winners, their tickets and shares, and in team games who left. Raises: Lie."""
-    outcome, void = record["outcome"], record["outcome"]["void"] is not None
+    outcome = record["outcome"]
     drawn: list[Record] = []
     gone: list[Record] = []
     report.rule("typed numbers used", typed_once, record)
-    if not void:
+    if has_winners(record):
         drawn, gone = survivors(record) if record["rules"]["mode"] == "teams" else (draws(record), [])
     report.same("eliminations", outcome["eliminations"], gone, ", ".join(str(each["user_id"]) for each in gone) or "none")
     report.same("winners", outcome["winners"], drawn, said(drawn))
@@ -27,7 +28,7 @@ def check(record: Record, report: Report) -> None:
 
 def said(winners: list[Record]) -> str:
     """Winners in words."""
-    return ", ".join(f"{each['user_id']} with ticket {each['ticket']}" for each in winners) or "none, the round is void"
+    return ", ".join(f"{each['user_id']} with ticket {each['ticket']}" for each in winners) or "none, the round was not drawn"
 
 
 def draws(record: Record) -> list[Record]:
@@ -65,7 +66,7 @@ def without(left: list[Range], user: int) -> list[Range]:
 def typed_once(record: Record) -> str:
     """There is one typed number for each draw; typed tickets are tickets, of somebody who has not won yet. Raises: Lie."""
     kind, typed = record["rules"]["entropy"], record["manual"]
-    if not kind.startswith("manual:") or record["outcome"]["void"] is not None:
+    if not kind.startswith("manual:") or not has_winners(record):
         return "none"
     left = ranges(record)
     due = min(len(shares_of(record)), len({user for _, _, user in left}))

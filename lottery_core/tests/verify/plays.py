@@ -10,10 +10,28 @@ from typing import Any
 
 import beacons
 
-from lottery import commitments, drand, payouts, record, rooms, rounds
-from lottery.errors import Refused
-from lottery.events import Bet, Buy, Create, Entropy, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick, Void
-from lottery.rooms import RaffleTerms, Room
+from lottery import commitments, drand, drawing, game, payouts, proofs, record, rooms, rounds
+from lottery.commitments import Link, Rest
+from lottery.errors import Refused, RoomError
+from lottery.events import (
+    Bet,
+    Buy,
+    Create,
+    Entropy,
+    Fail,
+    Finalize,
+    Manual,
+    Open,
+    Piece,
+    Renew,
+    Row,
+    Settled,
+    Start,
+    Tick,
+    Void,
+)
+from lottery.rooms import Room
+from lottery.rules import RANGES
 from lottery.state import Phase, Round
 
 Json = dict[str, Any]
@@ -23,7 +41,8 @@ RECORDED = {"quicknet": list(range(1000, 1010)), "default": [1_000_000]}
 CHAINS = {"quicknet": drand.QUICKNET, "default": drand.DEFAULT}
 AUTOMATIC = ("none", "drand:quicknet", "drand:quicknet", "drand:default", "block:bitcoin")
 TYPED = ("manual:mixed:quicknet", "manual:mixed:default", "manual:direct")
-TABLE = rooms.SEED_RAKE
+TICKETS = {"sitngo": "item", "giveaway": "item", "raffle": "bought"}
+TABLES = ([list(row) for row in rooms.SEED_RAKE], [[100, 10]], [[30, 0], [60, 50], [100, 90]])
 
 
 class Play:
@@ -33,11 +52,8 @@ class Play:
         self.choose = Random(seed)
         self.room, self.now, self.tokens = room, start_ms, 0
         self.number = self.choose.choice((1, 1, 2, 40))
-        back = self.choose.randrange(1, self.number + 1)
-        self.secret, salt = self.choose.randbytes(32), self.choose.randbytes(32)
-        published = self.secret
-        for _ in range(back):
-            published = commitments.chain_step(room.name, published)
+        self.secret = self.choose.randbytes(32)
+        link = Link(commitments.chain_step(room.name, self.secret), self.number + self.choose.choice((0, 1, 1000)))
         self.state: Round = rounds.create(
             Create(
                 now=self.now,
@@ -45,20 +61,36 @@ class Play:
                 rules=room,
                 room=room.name,
                 round=self.number,
-                hash=commitments.commit(room.name, self.number, salt, self.secret),
-                salt=salt,
+                hash=commitments.promise(room.name, self.number, self.secret),
                 prev_seal=bytes(32) if self.number == 1 else self.choose.randbytes(32),
-                chain=(self.number - back, published),
-                guarantees=tuple(Piece(9_000_000 + index, 77, 5000) for index in range(self.choose.choice((0, 0, 1, 2)))),
-            )
+                chain=link,
+                guarantees=self.guarantees(),
+                stock=self.stock(),
+            ),
+            secret=self.secret,
         )
+
+    def guarantees(self) -> tuple[Piece, ...]:
+        """Now and then a prize; in a giveaway and a raffle always the one."""
+        count = 1 if self.room.mode in ("giveaway", "raffle") else self.choose.choice((0, 0, 1, 2))
+        return tuple(Piece(9_000_000 + index, 77, 5000) for index in range(count))
+
+    def stock(self) -> tuple[Piece, ...]:
+        """Small items for change, where the room can give any."""
+        if self.room.rake is None:
+            return ()
+        prices = (1, 1, 2, 3, 5, 10, 25, 40, 100, 300, 6000)
+        count = self.choose.choice((0, 3, 12, 60))
+        pieces = [Piece(8_000_000 + index, 5, self.choose.choice(prices)) for index in range(count)]
+        self.choose.shuffle(pieces)
+        return tuple(pieces)
 
     def do(self, kind: Callable[..., Any], after_ms: int = 1, **fields: Any) -> bool:
         """One event, a little later; False when the engine refused it."""
         self.now += after_ms
         self.tokens += 1
         try:
-            rounds.apply(self.state, kind(now=self.now, token=f"t{self.tokens}", **fields))
+            rounds.apply(self.state, kind(now=self.now, token=f"t{self.tokens}", **fields), proofs.check)
         except Refused:
             return False
         return True
@@ -68,16 +100,17 @@ class Play:
         self.do(Start)
         users = list(range(7001, 7001 + self.choose.choice((1, 2, 3, 6, 12))))
         if self.room.mode in ("teams", "sitngo"):
-            users = list(range(7001, 7011))
+            users = list(range(7001, 7001 + 2 * (self.room.team_limit or 5)))
         for _ in range(self.choose.choice((2, 8, 40, 120))):
             if self.state.phase is not Phase.GAME:
                 return
             self.one_bet(self.choose.choice(users))
         for user in users if self.room.mode in ("teams", "sitngo") else []:
             self.one_bet(user)
-        if self.state.phase is Phase.GAME and self.state.deadline is not None:
-            self.now = max(self.now, self.state.deadline)
-            self.do(Tick, 0)
+        last = game.end(self.state) if self.state.phase is Phase.GAME else None
+        if last is not None:
+            self.now = max(self.now, last.time_ms)
+            self.do(Tick, self.choose.choice((0, 0, 1, 5000)))
 
     def one_bet(self, user: int) -> bool:
         """A few items of random prices, or a few raffle tickets."""
@@ -92,7 +125,22 @@ class Play:
             rows.append(Row(deposit_id=self.tokens * 1000, item_id=item, user_id=user, price=self.price()))
         team = 1 + user % 2 if self.room.mode == "teams" else 0
         after = self.choose.choice((0, 1, 700))
-        return self.do(Bet, after, user_id=user, rows=tuple(rows), team=team, client_seed=seed)
+        brought = {"inviters": self.inviters(user), "rests": self.rests()}
+        return self.do(Bet, after, user_id=user, rows=tuple(rows), team=team, client_seed=seed, **brought)
+
+    def inviters(self, user: int) -> tuple[int, ...]:
+        """Every other player was invited by somebody, who was invited by somebody."""
+        return () if user % 2 else tuple(range(100, 100 + self.choose.randrange(0, 21)))
+
+    def rests(self) -> tuple[Rest, ...]:
+        """Where they are collected, most players owe something from earlier rounds."""
+        if not self.room.rake_carry:
+            return ()
+        count = self.choose.choice((0, 1, 1, 2))
+        return tuple(
+            Rest(self.room.name, 1 + each, self.choose.randbytes(32), self.now - self.choose.randrange(1, 20 * DAY_MS), 75)
+            for each in range(count)
+        )
 
     def price(self) -> int:
         """Mostly cents and dollars; now and then nothing, or a fortune."""
@@ -106,19 +154,21 @@ class Play:
         while self.state.phase is wanted:
             number = self.choose.randrange(self.state.tickets) if direct else self.choose.randrange(10**12)
             digits = str(number).zfill(self.choose.choice((1, 9)))
-            self.do(Manual, digits=digits, operator1=3, operator2=4, evidence="https://example.test/video#sha256=00")
+            after_ms = self.choose.choice((1, 1, 20_000))
+            self.do(Manual, after_ms, digits=digits, operator1=3, operator2=4, evidence="https://example.test/video#sha256=00")
 
     def draw(self) -> None:
         """Open the secret and bring the entropy that the close asks for."""
         self.do(Open, 1000, secret=self.secret)
         kind, close = self.state.rules.entropy, self.state.close
         assert close is not None
+        self.now = max(self.now, drawing.beacon_ms(self.state) or 0)
         if kind == "manual:direct":
             self.type_numbers(direct=True)
         elif kind == "block:bitcoin":
             header = bytes.fromhex(beacons.BLOCK_HEADER)
             entropy = hashlib.sha256(hashlib.sha256(header).digest()).digest()
-            proof = {"header": header.hex()}
+            proof = {"header": header.hex(), "height": "125552"}
             assert self.do(Entropy, source_round=close.source_round, entropy=entropy, proof=proof)
         elif kind != "none":
             proof = beacon(kind.rpartition(":")[2], close.source_round)
@@ -127,12 +177,9 @@ class Play:
 
     def settle(self) -> Json:
         """Pay out, seal, and answer with the record."""
-        prices = (1, 1, 2, 3, 5, 10, 25, 40, 100, 300, 6000)
-        count = self.choose.choice((0, 3, 12, 60))
-        stock = tuple(Piece(8_000_000 + index, 5, self.choose.choice(prices)) for index in range(count))
-        inviters = {user: tuple(range(100, 100 + self.choose.randrange(0, 25))) for user in list(self.state.players)[::2]}
-        carry = dict.fromkeys(self.state.players, 150) if self.room.rake_carry else {}
-        assert self.do(Finalize, stock=stock, inviters=inviters, carry=carry)
+        if self.choose.random() < 0.1:
+            assert self.do(Renew, anchor=self.choose.randbytes(32), last=self.number + 100)
+        assert self.do(Finalize)
         assert self.do(Settled, moved=tuple(payouts.moving_rows(self.state)))
         return record.sealed(self.state)
 
@@ -145,6 +192,11 @@ class Play:
         """A round that is void already: open the secret, if that has not been done."""
         if self.state.seal is None:
             assert self.do(Open, secret=self.secret)
+        return record.sealed(self.state)
+
+    def fail(self) -> Json:
+        """The house has lost the secret."""
+        assert self.do(Fail, reason="the disk is gone")
         return record.sealed(self.state)
 
 
@@ -166,7 +218,7 @@ def recorded_close(seed: str, room: Room) -> int:
 
 
 def play(seed: str, room: Room, end: str = "") -> Json:
-    """One round from a seed. `end`: "" to its natural end, or void in "warmup", "game", or for "no beacon"."""
+    """One round from a seed. `end`: "" as it comes; void in "warmup" or "game"; "failure" of the house after the close."""
     first = Play(seed, room)
     if end == "warmup":
         return first.void()
@@ -176,17 +228,15 @@ def play(seed: str, room: Room, end: str = "") -> Json:
         if first.state.phase is Phase.GAME:
             return first.void()
         first = Play(seed, room)
-    game = at_a_recorded_beacon(seed, room, first)
-    if game.state.phase is Phase.VOID:
-        return game.opened_void()
-    if game.state.phase is Phase.GAME:
-        return game.void()
-    if end == "no beacon":
-        if game.choose.random() < 1 / 2:
-            game.do(Open, 1000, secret=game.secret)
-        return game.void(2 * DAY_MS)
-    game.draw()
-    return game.settle()
+    played = at_a_recorded_beacon(seed, room, first)
+    if end == "failure":
+        return played.fail()
+    if played.state.phase is Phase.VOID:
+        return played.opened_void()
+    if played.state.phase is Phase.GAME:
+        return played.void()
+    played.draw()
+    return played.settle()
 
 
 def at_a_recorded_beacon(seed: str, room: Room, trial: Play) -> Play:
@@ -195,41 +245,75 @@ def at_a_recorded_beacon(seed: str, room: Room, trial: Play) -> Play:
     trial.type_numbers(direct=False)
     if trial.state.close is None or room.entropy in ("none", "manual:direct"):
         return trial
+    if trial.state.phase is Phase.VOID:
+        return trial
     shift = recorded_close(seed, room) - trial.state.close.close_ms
-    game = Play(seed, room, ANY_TIME_MS + shift)
-    game.bet_until_closed()
-    game.type_numbers(direct=False)
-    return game
+    again = Play(seed, room, ANY_TIME_MS + shift)
+    again.bet_until_closed()
+    again.type_numbers(direct=False)
+    return again
+
+
+def random_rules(choose: Random) -> Json:
+    """Rules with every parameter turned at random, sensible or not."""
+    mode = choose.choice(("classic", "classic", "sitngo", "teams", "pot", "pot", "giveaway", "raffle"))
+    clock = choose.random() < 0.5 or mode in ("teams", "giveaway")
+    team = choose.choice((1, 2, 3, 5)) if mode == "teams" else None
+    several = mode in ("sitngo", "pot")
+    rules: Json = {
+        "name": mode,
+        "mode": mode,
+        "item_limit_max": choose.choice((None, 4, 9, 16, 40)),
+        "bet_item_limit_max": choose.choice((None, None, 3, 5)),
+        "bet_value_min": choose.choice((None, None, 0, 50)),
+        "bet_value_max": choose.choice((None, None, None, 20_000)),
+        "player_limit": 2 * team if team else choose.choice((None, 1, 2, 3)) if clock else None,
+        "time_limit": choose.choice((1, 5, 60, 600)) if clock else None,
+        "time_enable": clock,
+        "lonely_void_s": choose.choice((None, None, 1, 3)),
+        "open_max_s": choose.choice((None, None, 3600, 86_400)),
+        "allowed_items": choose.choice((None, None, None, [7, 8])),
+        "shares": choose.choice(([50, 30, 20], [1], [5, 3, 1], [2, 2], list(range(9, 0, -1)))) if several else None,
+        "team_limit": team,
+        "global_pot_limit": choose.choice((1_000, 5_000, 40_000) if mode == "pot" else (None, None, None, 9_000)),
+        "min_players": 2 * team if team else choose.choice((1, 1, 2, 2, 3)),
+        "tickets": TICKETS.get(mode, choose.choice(("cent", "cent", "item"))),
+        "entropy": choose.choice((*TYPED, *AUTOMATIC) if mode == "pot" else AUTOMATIC),
+        "entropy_margin_s": choose.choice((3, 6, 60)),
+        "unsettled": choose.random() < 0.5,
+        "ranges": choose.choice(RANGES) if mode == "teams" else None,
+        "rake": choose.choice((None, *TABLES)) if mode in ("classic", "teams", "pot") else None,
+        "rake_change_max": choose.choice((0, 100, 5000)),
+        "rake_change_max_bp": choose.choice((None, None, 50, 1000)),
+        "priority_items": choose.choice(([], [3, 4, 5], [7])),
+        "referral_percent": choose.choice((0, 20, 40)),
+    }
+    rules["rake_carry"] = mode == "classic" and rules["rake"] is not None and choose.random() < 0.3
+    if mode == "raffle":
+        rules.update(dict.fromkeys(("item_limit_max", "bet_item_limit_max", "bet_value_min", "bet_value_max", "allowed_items")))
+        rules.update(dict.fromkeys(("player_limit", "global_pot_limit", "lonely_void_s")), min_players=1)
+        tickets, full = choose.choice((1, 5, 20)), choose.randrange(1, 2000)
+        price = -(-full // tickets)
+        terms = {"template": choose.randrange(1, 9), "prize": "a knife", "price": full // 2, "commission": full - full // 2}
+        rules["raffle"] = {**terms, "tickets": tickets, "ticket_price": price}
+    return rules
 
 
 def random_room(choose: Random) -> Room:
-    """Any room of the package, with its switches turned at random."""
-    name = choose.choice((*rooms.names(), "raffle", "small-pot", "small-pot"))
-    automatic = choose.choice(AUTOMATIC)
-    if name == "raffle":
-        terms = RaffleTerms(
-            template=choose.randrange(1, 9), prize="a knife", price=1499, commission=101, tickets=20, ticket_price=80
-        )
-        return Room(name, "raffle", tickets="bought", min_players=1, entropy=automatic, raffle=terms)
-    if name in ("small-pot", "global-pot"):
-        limit, shares = choose.choice((1_000, 40_000)), choose.choice(((50, 30, 20), (1,), tuple(range(9, 0, -1))))
-        kind = choose.choice((*TYPED, automatic))
-        table = choose.choice((TABLE, None))
-        return rooms.load("global-pot", global_pot_limit=limit, shares=shares, entropy=kind, rake=table)
-    changes: Json = {"entropy": automatic}
-    if name == "5v5":
-        changes["ranges"] = choose.choice(rooms.RANGES)
-    if name.startswith("classic"):
-        changes["rake_change_max"] = choose.choice((0, 100, 5000))
-        changes["priority_items"] = choose.choice(((), (3, 4, 5)))
-        changes["rake_carry"] = choose.choice((False, False, True))
-    return rooms.load(name, **changes)
+    """A room of the package, or any other whose rules make sense."""
+    if choose.random() < 0.2:
+        name = choose.choice([name for name in rooms.names() if name != "global-pot"])
+        changes = {"time_limit": 600} if name == "giveaway" else {}
+        return rooms.load(name, entropy=choose.choice(AUTOMATIC), **changes)
+    while True:
+        try:
+            return rooms.parse(random_rules(choose))
+        except RoomError:
+            continue
 
 
 def random_record(seed: str) -> Json:
     """A sealed record of any room and any end."""
     choose = Random(seed)
     room = random_room(choose)
-    ends = ["", "", "", "", "", "", "warmup", "game"]
-    ends += ["no beacon"] if room.entropy not in ("none", "manual:direct") else []
-    return play(seed, room, choose.choice(ends))
+    return play(seed, room, choose.choice(["", "", "", "", "", "", "warmup", "game"]))

@@ -36,7 +36,7 @@ def test_a_good_record_ends_with_0_and_names_what_is_open(capsys: pytest.Capture
 def test_the_first_lie_ends_with_1(lying: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["verify", lying]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2] == "LIE  reason of the close: the bank was not full then"
+    assert lines[-2].startswith("LIE  reason of the close: the record says bank at ")
     assert "lies" in lines[-1]
     assert not any("not proven" in line for line in lines)
 
@@ -75,9 +75,10 @@ def test_a_record_may_come_on_standard_input(monkeypatch: pytest.MonkeyPatch, ca
     assert "Everything" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", records.NAMES)
+@pytest.mark.parametrize("name", records.SOUND)
 def test_every_example_has_a_story(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["explain", str(records.FOLDER / f"{name}.json")]) == 0
+    due = cli.UNCHECKED if name in records.UNCHECKED else cli.GOOD
+    assert cli.main(["explain", str(records.FOLDER / f"{name}.json")]) == due
     told, record = capsys.readouterr().out, records.load(name)
     assert f"round {record['id']} of “{record['room']}”" in told
     assert "checks of this record hold" in told

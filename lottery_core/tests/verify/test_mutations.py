@@ -32,9 +32,19 @@ def other_values(value: Any) -> Iterator[Any]:
 @pytest.mark.parametrize("name", records.NAMES)
 def test_every_example_verifies(name: str) -> None:
     report = verify.verify(records.text(name))
-    assert report.good
+    due = verify.UNCHECKED if name in records.UNCHECKED else verify.LIE if name == records.FAILURE else verify.GOOD
+    assert (report.verdict, report.good) == (due, due == verify.GOOD)
     assert len(report.checks) > 30
-    assert len(report.not_proven) >= 4
+    assert len(report.not_proven) >= 6 or due == verify.LIE
+
+
+def spoiled_still_fails(text: bytes) -> bool:
+    """A record of a failure fails anyway: what was changed in it must be found before that."""
+    try:
+        lie = verify.verify(text).lie
+    except verify.Unreadable:
+        return True
+    return lie is not None and lie[0] != verify.FAILURE
 
 
 @pytest.mark.parametrize("name", records.NAMES)
@@ -44,7 +54,7 @@ def test_no_field_can_be_changed(name: str) -> None:
         options = list(other_values(value))
         other = options[index % len(options)]
         spoiled = canonical_json(records.changed(record, where, other))
-        assert records.refused(spoiled), (where, other)
+        assert spoiled_still_fails(spoiled), (where, other)
 
 
 @pytest.mark.parametrize("name", records.NAMES)
@@ -78,7 +88,7 @@ def test_no_field_can_be_changed_to_anything(name: str) -> None:
     for where, value in records.leaves(record):
         for other in other_values(value):
             spoiled = canonical_json(records.changed(record, where, other))
-            assert records.refused(spoiled), (where, other)
+            assert spoiled_still_fails(spoiled), (where, other)
 
 
 def objects(value: Any, where: records.Place = ()) -> Iterator[records.Place]:
@@ -97,7 +107,7 @@ def test_no_field_can_be_left_out_or_added(name: str) -> None:
         smaller = dict(list(fields.items())[1:])
         for other in (smaller, fields | {"extra": 0}) if fields else ({"extra": 0},):
             spoiled = records.changed([record], (0, *where), other)[0]
-            assert records.refused(canonical_json(spoiled)), where
+            assert spoiled_still_fails(canonical_json(spoiled)), where
 
 
 @pytest.mark.parametrize("name", records.NAMES)
@@ -109,7 +119,7 @@ def test_no_entry_of_a_list_can_be_dropped_doubled_or_moved(name: str) -> None:
                 entries = records.get(record, where[:depth])
                 for other in (entries[1:], [entries[0], *entries], entries[1:] + entries[:1]):
                     spoiled = canonical_json(records.changed(record, where[:depth], other))
-                    assert other == entries or records.refused(spoiled), (where[:depth], other)
+                    assert other == entries or spoiled_still_fails(spoiled), (where[:depth], other)
 
 
 def flips(text: bytes, every: int, start: int) -> Iterator[bytes]:
@@ -122,7 +132,7 @@ def flips(text: bytes, every: int, start: int) -> Iterator[bytes]:
 @pytest.mark.parametrize("name", records.NAMES)
 def test_no_byte_can_be_changed(name: str) -> None:
     every = 3 if name in SHORT else STRIDE
-    assert all(records.refused(spoiled) for spoiled in flips(records.text(name), every, len(name)))
+    assert all(spoiled_still_fails(spoiled) for spoiled in flips(records.text(name), every, len(name)))
 
 
 @pytest.mark.long
@@ -132,22 +142,22 @@ def test_no_bit_can_be_flipped(name: str) -> None:
     for index in range(len(text)):
         for bit in range(8):
             spoiled = text[:index] + bytes([text[index] ^ 1 << bit]) + text[index + 1 :]
-            assert records.refused(spoiled), (index, bit)
+            assert spoiled_still_fails(spoiled), (index, bit)
 
 
 @pytest.mark.parametrize("name", SHORT)
 def test_no_byte_can_be_dropped_or_doubled(name: str) -> None:
     text = records.text(name)
     for index in range(len(text) - 1):
-        assert records.refused(text[:index] + text[index + 1 :])
-        assert records.refused(text[:index] + text[index : index + 1] + text[index:])
+        assert spoiled_still_fails(text[:index] + text[index + 1 :])
+        assert spoiled_still_fails(text[:index] + text[index : index + 1] + text[index:])
 
 
 def test_the_line_end_alone_may_be_missing() -> None:
     text = records.text("giveaway")
     assert verify.verify(text.removesuffix(b"\n")).good
     for other in (text + b"\n", text.removesuffix(b"\n") + b"\r\n", text.removesuffix(b"\n") + b" ", b" " + text):
-        assert records.refused(other)
+        assert spoiled_still_fails(other)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +179,7 @@ def test_the_line_end_alone_may_be_missing() -> None:
         (b"[-0]", "canonical"),
         (b"[]", "object"),
         (b"null", "object"),
-        (b'{"format":"lot1"}', "lacks"),
+        (b'{"format":"lot2"}', "lacks"),
     ],
 )
 def test_what_is_no_record_is_not_even_checked(text: bytes, why: str) -> None:
