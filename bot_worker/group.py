@@ -286,11 +286,18 @@ def warm_up(settings: Settings) -> None:
 
 
 def read_status(folder: Path, group: str, now_ms: int, offline_after_s: float) -> dict[str, Any] | None:
-    """What the supervisor and its workers last wrote about themselves; ``None`` if the group never ran here."""
+    """What the supervisor and its workers last wrote about themselves; ``None`` if the group never ran here.
+
+    Raises:
+        SettingsError: the file cannot be read, as after a power cut.
+    """
+    path = folder / f"group-{group}.json"
     try:
-        status: dict[str, Any] = json.loads((folder / f"group-{group}.json").read_text())
+        status: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise SettingsError(f"{path} is damaged; restart that group, which writes it anew") from error
     if not _is_locked(folder / f"group-{group}.pid"):
         status["state"], status["pid"] = "stopped", None
     for row in status["bots"]:

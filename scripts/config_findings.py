@@ -38,6 +38,7 @@ STEAM_ITEMS_MAX = 1000
 STEAM_OFFER_LIVES_S = 14 * DAY_S
 STEAM_PROTECTS_S = 7 * DAY_S
 STEAM_TOKEN_LIVES_S = DAY_S
+STEAM_READS_PER_MINUTE = 30
 # A wait for orders or reports takes this long; a shorter time-out would end each of them as an error.
 LONGEST_WAIT_S = 1.0
 TIMEOUT_STOP_S = 120.0  # TimeoutStopSec in config/systemd/fleet-group@.service
@@ -84,7 +85,8 @@ def parts_of(told: Mapping[str, Any]) -> frozenset[Part]:
 def find(settings: Settings, parts: frozenset[Part], facts: Facts | None) -> list[Finding]:
     """Everything, in no order. Without ``facts`` only what the settings themselves tell."""
     checks: list[Callable[[Settings], Findings]] = [_redis, _orders, _process]
-    checks += [_database, _addresses, _proxies, _http, _sign_in, _limits, _trades, _requests] if BALANCER in parts else []
+    if BALANCER in parts:
+        checks += [_database, _addresses, _proxies, _http, _sign_in, _limits, _rates, _trades, _looks, _requests, _retention]
     checks += [_group, _steam, _pace] if HOST in parts else []
     checks += [_both] if parts == {BALANCER, HOST} else []
     found = [each for check in checks for each in check(settings)]
@@ -245,6 +247,9 @@ def _sign_in(settings: Settings) -> Findings:
         yield error("openid.identity_prefix", text, do, "openid.endpoint")
     if openid.nonce_max_age_s > 3600:
         yield warning("openid.nonce_max_age_s", "an answer of Steam's that leaked is good for hours", "write 300")
+    if openid.checks_max > 200:
+        text = "forged sign-ins all go out to Steam at once, which turns this address away then"
+        yield warning("openid.checks_max", text, "write 20")
     if openid.session_s > DAY_S:
         yield warning("openid.session_s", "a player stays signed in for days, on shared machines too", "write 3600")
 
@@ -292,6 +297,58 @@ def _limits(settings: Settings) -> Findings:
         yield warning("balancer.bad_keys_max", "whoever tries API keys is hardly held up", "write 10")
     if balancer.bad_keys_forget_s < 10:
         yield warning("balancer.bad_keys_forget_s", "whoever tries API keys is hardly held up", "write 300")
+
+
+def _rates(settings: Settings) -> Findings:
+    rates = settings.rates
+    for key, text in (
+        ("key_per_minute", "a site that goes wild, or a stolen key, keeps every other site waiting"),
+        ("player_per_minute", "one player's requests keep everybody else waiting"),
+        ("player_reads_per_minute", "one player can make bots ask Steam all day, the scarcest thing there is"),
+        ("address_per_minute", "one address can keep the pages from everybody else"),
+    ):
+        if getattr(rates, key) == 0:
+            yield warning(f"rates.{key}", f"0 is no limit: {text}", "leave it out")
+    if rates.player_reads_per_minute > STEAM_READS_PER_MINUTE:
+        text = f"Steam allows about {STEAM_READS_PER_MINUTE} reads a minute from one address, for all players"
+        yield warning("rates.player_reads_per_minute", text, "write 6")
+    if 0 < rates.key_per_minute < rates.player_per_minute:
+        text = "one player may ask more than the whole site"
+        yield warning("rates.player_per_minute", text, "make it much less than key_per_minute", "rates.key_per_minute")
+    for key, most in (("player_reads_burst", "player_burst"), ("player_burst", "key_burst")):
+        if getattr(rates, key) > getattr(rates, most):
+            text = f"it is more than {most}, so it holds nobody up"
+            yield warning(f"rates.{key}", text, f"make it less than {most}", f"rates.{most}")
+
+
+def _retention(settings: Settings) -> Findings:
+    retention = settings.retention
+    for key, least, text in (
+        ("trades_days", STEAM_PROTECTS_S / DAY_S + 1, "trades are forgotten while Steam still lets players take them back"),
+        ("events_days", STEAM_PROTECTS_S / DAY_S, "a site that was away for a week misses what happened"),
+        ("idempotency_days", 1.0, "a site that repeats a request of yesterday makes a second trade"),
+        ("users_days", STEAM_PROTECTS_S / DAY_S + 1, "players are forgotten while their trades may still be taken back"),
+    ):
+        if 0 < getattr(retention, key) < least:
+            yield warning(f"retention.{key}", text, f"write {least:g} or more, or 0 for ever")
+
+
+def _looks(settings: Settings) -> Findings:
+    """At offers, for players who check them."""
+    trades = settings.trades
+    if trades.look_s > 60:
+        text = f"an offer that is over may still be called good for {trades.look_s:g} s: a thief needs no more"
+        yield error("trades.look_s", text, "write 5")
+    elif trades.look_s > 15:
+        yield warning("trades.look_s", "players wait long for the answer whether an offer is ours", "write 5")
+    if trades.look_pause_s >= trades.look_s:
+        text = "a bot looks more seldom than players wait for it: they are told that nobody can tell"
+        yield warning("trades.look_pause_s", text, "make it less than look_s", "trades.look_s")
+    if trades.declined_at_once_s > 300:
+        yield warning("trades.declined_at_once_s", "what a person declined after reading counts as a thief's hand", "write 10")
+    if trades.restricted_wait_s > DAY_S:
+        text = "players wait for days for a bot that Steam has restricted, and nobody is asked"
+        yield warning("trades.restricted_wait_s", text, "write 600")
 
 
 def _shares(settings: Settings) -> Findings:
@@ -433,6 +490,11 @@ def _group(settings: Settings) -> Findings:
     if group.restart_min_s > group.restart_max_s:
         text = "the longest wait before a restart is shorter than the first"
         yield error("group.restart_max_s", text, "make it more than restart_min_s", "group.restart_min_s")
+    if group.probe_s > group.probe_max_s:
+        text = "the longest wait before a restricted bot asks again is shorter than the first"
+        yield error("group.probe_max_s", text, "make it more than probe_s", "group.probe_s")
+    elif group.probe_s < 10 and is_real(settings):
+        yield warning("group.probe_s", "a bot that Steam has just restricted asks again at once", "write 60")
     if group.stop_s >= TIMEOUT_STOP_S:
         text = f"systemd kills the group after {TIMEOUT_STOP_S:g} s (TimeoutStopSec of the unit)"
         yield warning("group.stop_s", text, "write 30")
@@ -467,6 +529,7 @@ def _pace(settings: Settings) -> Findings:
         ("confirm_list_s", 2.0, "about 15 lists of confirmations in a burst lead to a 429"),
         ("send_s", 1.0, "Steam refuses offers that follow each other at once"),
         ("read_s", 0.1, "Steam answers a burst of reads with a 429"),
+        ("look_s", 0.3, "looks for the verify page take the calls from everything else"),
         ("inventory_s", 1.0, "Steam's limit for players' inventories is the strictest"),
         ("retry_s", 0.5, "what Steam could not answer is asked again at once"),
     ):

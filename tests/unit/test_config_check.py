@@ -192,6 +192,28 @@ WRONG: list[tuple[Overrides, str, str]] = [
         for key in ("sign_in_s", "send_s", "confirm_s", "confirm_list_s", "read_s", "inventory_s")
     ),
     (one("pace.retry_s", 0.01), "warning", "pace.retry_s"),
+    *(
+        (one(f"rates.{key}", 0), "warning", f"rates.{key}")
+        for key in ("key_per_minute", "player_per_minute", "player_reads_per_minute", "address_per_minute")
+    ),
+    (one("rates.player_reads_per_minute", 60), "warning", "rates.player_reads_per_minute"),
+    (one("rates.key_per_minute", 30), "warning", "rates.player_per_minute"),
+    (one("rates.player_reads_burst", 61), "warning", "rates.player_reads_burst"),
+    (one("rates.key_burst", 50), "warning", "rates.player_burst"),
+    *(
+        (one(f"retention.{key}", 0.5), "warning", f"retention.{key}")
+        for key in ("trades_days", "events_days", "idempotency_days", "users_days")
+    ),
+    (one("retention.trades_days", 0.0), "", ""),
+    (one("trades.look_s", 120.0), "error", "trades.look_s"),
+    (one("trades.look_s", 30.0), "warning", "trades.look_s"),
+    (one("trades.look_pause_s", 5.0), "warning", "trades.look_pause_s"),
+    (one("trades.declined_at_once_s", 900.0), "warning", "trades.declined_at_once_s"),
+    (one("trades.restricted_wait_s", 100_000.0), "warning", "trades.restricted_wait_s"),
+    (one("openid.checks_max", 1000), "warning", "openid.checks_max"),
+    (one("group.probe_s", 3600.0), "error", "group.probe_max_s"),
+    (one("group.probe_s", 1.0), "warning", "group.probe_s"),
+    (one("pace.look_s", 0.0), "warning", "pace.look_s"),
     (one("clock.offset_s", 60.0), "error", "clock.offset_s"),
     (one("log.level", "debug"), "warning", "log.level"),
     ({"limits": {"withdrawals_window_s": 5.0, "fleet_withdrawals_cents_max": 1000}}, "warning", "limits.withdrawals_window_s"),
@@ -220,6 +242,42 @@ def test_every_finding_says_what_to_do() -> None:
             for name in (each.setting, *each.also):
                 section, _, key = name.partition(".")
                 assert key in settings.names()[section]
+
+
+# Settings of which no value is unsafe or impossible, alone or with others, beyond what reading them refuses.
+NOTHING_TO_SAY = {
+    "database.units_of_work_max": "compared with the server's own limit, below",
+    "balancer.currency": "any of them",
+    "balancer.reports_batch": "speed only",
+    "balancer.events_page": "speed only",
+    "balancer.share_port": "a question of how balancers are replaced",
+    "balancer.stop_idle_s": "bounded",
+    "rates.address_burst": "how long a burst may be",
+    "rates.redis_wait_s": "bounded",
+    "trades.attempts_max": "bounded",
+    "trades.offer_timeout_factor": "bounded",
+    "trades.keep_gifts": "a choice",
+    "retention.tokens_days": "what a late player is told",
+    "retention.alarms_days": "what is told again",
+    "group.vault_key_file": "looked at, below",
+    "group.status_dir": "looked at, below",
+    "group.decline_strangers": "a choice",
+    "steam.language": "there is one",
+    "steam.accept_trade_protection": "a choice",
+    "steam.maintenance_hold_s": "how soon a bot tries again",
+    "log.format": "a choice",
+}
+
+
+def test_every_setting_was_thought_about() -> None:
+    """A new one: say in scripts/config_findings.py what cannot work or is unsafe with it, add that to WRONG; or say why not."""
+    named = {setting for _, level, setting in WRONG if level}
+    for wrong, _, _ in WRONG:
+        for each in config_findings.find(settings.load(overrides=laid(GOOD, wrong)), EITHER, None):
+            named |= set(each.also)
+    known = {f"{section}.{key}" for section, keys in settings.names().items() for key in keys}
+    assert known - named - NOTHING_TO_SAY.keys() == set()
+    assert NOTHING_TO_SAY.keys() <= known and not NOTHING_TO_SAY.keys() & {setting for _, level, setting in WRONG if level}
 
 
 def test_a_part_is_told_only_what_concerns_it() -> None:

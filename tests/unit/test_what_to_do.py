@@ -428,6 +428,14 @@ def test_an_address_of_another_machine_is_named(folder: Path) -> None:
     assert "an address of this machine" in typed(folder, _command("balancer --host 192.0.2.1 --port 0"))
 
 
+@pytest.mark.parametrize("typed_line", ["group status", "vault rekey"])
+def test_a_status_that_a_power_cut_has_emptied_is_named(folder: Path, typed_line: str) -> None:
+    (folder / "run").mkdir()
+    (folder / "run" / "group-red-1.json").write_bytes(b"\0" * 100)
+    said = typed(folder, _command(typed_line))
+    assert f"{folder}/run/group-red-1.json is damaged" in said and "restart that group" in said
+
+
 def test_books_that_are_not_there_are_named_and_not_made(folder: Path) -> None:
     said = typed(folder, _command("audit --record {folder}/record.json"))
     assert f"there is no database {folder}/fleet.db" in said and not (folder / "fleet.db").exists()
