@@ -30,6 +30,12 @@ WITH_A_NAME = frozenset({CANNOT_TRADE_WITH, PROFILE_CHANGED})
 """Numbers whose sentence names the partner: "…<br><br>You cannot trade with XXX. (50)"."""
 
 
+def in_german(refused: Refused) -> str:
+    """As whose client names no language may read it: Steam's sentences are of no use then. The words are the sandbox's own."""
+    sentence = "Bei diesem Handelsangebot ist ein Fehler aufgetreten. Bitte versuchen Sie es später erneut."
+    return sentence if refused.text else f"{sentence} ({refused.code})"
+
+
 def _refused(rules: SandboxSettings, code: int, sentence: str, partner: Account | None = None) -> Refused:
     text = sentence.format(name=partner.name if partner else "")
     return Refused(code, text if rules.refusal_words == "sentences" else None)

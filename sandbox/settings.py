@@ -9,11 +9,13 @@ ROLLBACK_TRADE_ON = ("rollback", "original", "both")
 OFFERS_SORTED_BY = ("updated", "created")
 REFUSAL_WORDS = ("sentences", "numbers")
 INSPECT_LINKS = ("payload", "classic")
+LANGUAGES = ("english", "german")
 KEYS_ONCE = ("actions", "all", "never")
 OFFER_LIMIT_SAYS = ("sentence", "25", "50")
 WORDS = {
     "confirmation_keys_once": KEYS_ONCE,
     "inspect_links": INSPECT_LINKS,
+    "language": LANGUAGES,
     "offer_limit_says": OFFER_LIMIT_SAYS,
     "offers_sorted_by": OFFERS_SORTED_BY,
     "player_habit": HABITS,
@@ -36,6 +38,7 @@ CHANGEABLE = frozenset(
         "hold_cancel_lock_s",
         "inspect_links",
         "inventory_max",
+        "language",
         "offer_lifetime_s",
         "multiajaxop_needs_origin",
         "offer_limit_says",
@@ -109,6 +112,8 @@ class SandboxSettings:
     str_error_status: int = 500
     """With which status a `strError` comes: 500 wherever a source shows one (halipso/php-steam-tradeoffers#32,
     seishun/node-steam#107); clients expect 200 as well (node-steam-tradeoffer-manager: "some … return HTTP 500")."""
+    language: str = "english"
+    """In which language refusals come unless a cookie `Steam_Language` says otherwise (node-steamcommunity sets one)."""
     refusal_words: str = "sentences"
     """Whether a refusal that has a sentence of Steam's own is told by it, or by its number (`sandbox/refusals.py`)."""
     offer_limit_says: str = "sentence"

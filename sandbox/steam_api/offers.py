@@ -48,7 +48,10 @@ def refusal(call: Call, refused: Refused, status: int = 0) -> Answer:
     """The `strError` of one of the four actions, with `status` or the usual one; some numbers name the partner."""
     if refused.partner is None and refused.code in refusals.WITH_A_NAME:
         refused.partner = _partner_name(call)
-    return str_error(refused, status or call.world.settings.str_error_status, DOING.get(call.route, DOING["send"]))
+    status = status or call.world.settings.str_error_status
+    if (call.cookie("Steam_Language") or call.world.settings.language) != "english":
+        return as_json({"strError": refusals.in_german(refused)}, status)
+    return str_error(refused, status, DOING.get(call.route, DOING["send"]))
 
 
 def _partner_name(call: Call) -> str:

@@ -11,16 +11,18 @@ import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld, ask, kinds
 
 from bot_worker.find import Proof, judge
+from bot_worker.watch import BACK_DATED_S
 from shared.domain.items import Asset
-from shared.messages import Report, WatchedTrade
+from shared.messages import Report, WatchedTrade, WatchOrder
 
 
 def lost(lab: Lab, player: SteamAccount, *, made: bool, give: bool = False) -> WatchedTrade:
     """A trade whose answer was lost, after or before Steam made the offer."""
+    before = len(lab.me.offers())
     order = lab.send_order(player, lab.me.assets() if give else [], [] if give else player.assets())
     lab.me.fault("send", "cut", after=made)
     assert kinds(lab.do(order)) == ["picked_up", "answer_lost"]
-    assert len(lab.me.offers()) == made
+    assert len(lab.me.offers()) - before == made
     return lab.watched(order, None, "in_doubt")
 
 
@@ -142,6 +144,23 @@ def test_a_wrong_offer_that_is_named_is_not_taken(lab: Lab, world: SteamWorld, p
         (report,) = lab.do(lab.find_order(replace(trade, offer_id=name)))
         assert report.kind == "find_inconclusive"
     assert {offer["state"] for offer in lab.me.offers()} == {2}
+
+
+def test_a_long_life_of_an_account_does_not_end_a_search(lab: Lab, world: SteamWorld, player: SteamAccount) -> None:
+    """Steam's list of ended offers knows no cutoff; a search that read it to the end gave up after fifty pages, each time."""
+    for _ in range(52):
+        player.act(lab.do(lab.send_order(player, [], player.assets()))[-1].data["offer_id"], "decline")
+    world.pass_time(7200)
+    trade = lost(lab, player, made=True)
+    since = int(ask(f"{world.control}/control/clock")["now"]) + BACK_DATED_S - 60
+    before = lab.me.requests().get("GetTradeOffers", 0)
+    world.change_rules(offers_page_size=1)
+    try:
+        reports = lab.do(lab.order("find", WatchOrder([trade], since), trade_id=None))
+    finally:
+        world.change_rules(offers_page_size=100)
+    assert kinds(reports) == ["offer_active"]
+    assert lab.me.requests()["GetTradeOffers"] - before == 2
 
 
 # --- absent --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 import pytest
-from bot_lab import Counting, Lab, SteamAccount, kinds
+from bot_lab import Counting, Lab, SteamAccount, SteamWorld, kinds
 from support import wait_until
 
 from bot_worker import send
@@ -230,6 +230,17 @@ def test_a_wrong_trade_token_is_refused(lab: Lab, player: SteamAccount) -> None:
     report = lab.do(lab.send_order(old_token, [], player.assets()))[-1]
     assert (report.kind, report.data["code"], report.data["result"]) == ("refused", "token_wrong", None)
     assert report.data["player_message"]
+
+
+def test_steam_is_asked_in_english_whatever_the_accounts_language(lab: Lab, world: SteamWorld, player: SteamAccount) -> None:
+    """Refusals without a number are recognised by their words."""
+    player.change(banned=True)
+    world.change_rules(language="german")
+    try:
+        report = lab.do(lab.send_order(player, [], player.assets()))[-1]
+    finally:
+        world.change_rules(language="english")
+    assert (report.kind, report.data["code"]) == ("refused", "partner_banned")
 
 
 def test_a_dead_session_is_renewed_for_the_next_attempt(lab: Lab, player: SteamAccount) -> None:

@@ -20,7 +20,7 @@ from bot_worker.steam.session import SteamSession
 from bot_worker.vault import SavedSession
 from shared import log, wire
 from shared.clock import Clock
-from shared.errors import SteamRefused, SteamThrottled, SteamUnavailable
+from shared.errors import NotSignedIn, SteamRefused, SteamThrottled, SteamUnavailable
 from shared.settings import PaceSettings, Settings
 
 
@@ -133,6 +133,19 @@ def test_a_wrong_password_is_told(opened: Callable[..., Opened]) -> None:
     with pytest.raises(SteamRefused) as caught:
         it.session.sign_in()
     assert caught.value.error_code == "wrong_password"
+
+
+def test_a_password_that_somebody_changed_is_told(opened: Callable[..., Opened]) -> None:
+    """A thief's change of it signs out everywhere: the refresh token is refused, and then the password we know."""
+    it = opened()
+    it.session.sign_in()
+    it.me.change(password="the thief's")
+    with pytest.raises(NotSignedIn):
+        it.session.own_inventory()
+    with pytest.raises(SteamRefused) as caught:
+        it.session.sign_in()
+    assert caught.value.error_code == "wrong_password"
+    assert it.saves[-1].refresh_token is None
 
 
 def test_a_token_that_ends_soon_is_renewed_before_it_does(opened: Callable[..., Opened], world: SteamWorld) -> None:

@@ -174,6 +174,18 @@ def test_the_sixth_offer_to_a_partner_is_too_many(sender):
     assert sender.says() == (500, f"{error}<br><br>You cannot trade with {name}. (50)")
 
 
+def test_refusals_come_in_the_language_of_the_client(sender):
+    """Who sets no cookie reads the account's language, in which no sentence can be recognised and numbers stay."""
+    sender.bench.change(language="german")
+    sender.bench.patch(sender.player["steam_id"], banned=True)
+    jar = sender.bot._session.cookies
+
+    assert "trade ban" not in sender.says()[1]
+    assert sender.says(serverid="2")[1].endswith("(8)")
+    jar.set("Steam_Language", "english", domain="steamcommunity.com", path="/")
+    assert "because they have a trade ban" in sender.says()[1]
+
+
 def test_a_refusal_may_come_with_200(sender):
     sender.bench.change(str_error_status=200)
 
