@@ -24,7 +24,7 @@ BALANCER = "balancer"
 
 _EVERYBODY = "+ping +select +client|setinfo +client|setname +time +multi +exec +eval +evalsha +script|load"
 _BALANCER = (
-    "+hset +expire +pexpire +sadd +rpush +exists +get +set +del +strlen +sscan "
+    "+hset +expire +pexpire +sadd +rpush +exists +get +mget +set +del +strlen +sscan "
     "+xgroup|create +xreadgroup +xautoclaim +xack +xtrim +xpending +xinfo|groups +publish +subscribe +unsubscribe"
 )
 _BALANCER_KEYS = (

@@ -48,6 +48,7 @@ def test_trades_go_their_whole_way_under_the_access_list(guarded: GuardedStack, 
     wait_until(lambda: worker_pids(guarded).get("red-1", before["red-1"]) != before["red-1"], trading.LONG_S, 0.2)
     trading.all_online(site)
     assert site.differences() == []
+    assert site.call("GET", "/readyz").status == 200
     with guarded.redis.client() as operator:
         assert operator.acl_log() == []
 
