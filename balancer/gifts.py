@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, or_, select, update
 
 from balancer import journal, repository
 from balancer.context import Context
-from balancer.models import HOUSE, bots, deposits, items
+from balancer.models import HOUSE, bots, deposits, items, trades
 from balancer.orders import build
 from shared.domain.ids import BotName
 from shared.domain.items import CS2_APP_ID
-from shared.domain.status import DepositStatus
+from shared.domain.status import LIVE, DepositStatus, TradeStatus
 from shared.messages import DeclineOrder
 
 GIFT = "Gift that nobody has named"
@@ -33,13 +33,28 @@ async def decline_offers(ctx: Context) -> int:
     if ctx.fleet.maintenance:
         return 0
     times, most = ctx.settings.trades, ctx.settings.limits.bot_items_max
+    busy = await ctx.db.look(_with_live_trades)
     given = [
-        build(ctx, "decline", bot.name, DeclineOrder(times.keep_gifts and bot.used < most), lifetime_s=times.decline_s)
+        build(
+            ctx,
+            "decline",
+            bot.name,
+            DeclineOrder(times.keep_gifts and bot.used < most, idle=bot.name not in busy),
+            lifetime_s=times.decline_s,
+        )
         for bot in ctx.fleet.online()
     ]
     if given and not await ctx.outbox.give(ctx, given):
         return 0
     return len(given)
+
+
+def _with_live_trades(connection: Connection) -> set[str]:
+    """Bots whose sent offers are watched, or may be in a moment."""
+    out = or_(trades.c.waits_for.is_(None), trades.c.status != TradeStatus.QUEUED.value)
+    live = trades.c.status.in_([status.value for status in LIVE])
+    rows = connection.execute(select(trades.c.color, trades.c.bot_id).where(live, out).distinct())
+    return {f"{row.color}-{row.bot_id}" for row in rows}
 
 
 def book(connection: Connection, bot: str, data: Mapping[str, Any], who: str, now: datetime) -> int:

@@ -21,7 +21,7 @@ import redis
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from balancer import audits, gifts, journal, restricted, reversal, sights
+from balancer import audits, departures, gifts, journal, restricted, reversal, sights
 from balancer.context import Context
 from balancer.models import trades
 from shared import log, wire
@@ -416,6 +416,9 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
         shown = {name[:40]: _short(value) for name, value in list(data.items())[:20] if isinstance(value, str | int | None)}
         row = journal.event_row(report.kind, shown, who, now, report.trade_id, None, report.bot)
         journal.append(connection, [row])
+        return False
+    if report.kind == "items_left":
+        departures.apply(connection, report.bot, report.data, who, now)
         return False
     if report.kind == "gift_accepted":
         gifts.book(connection, report.bot, report.data, who, now)

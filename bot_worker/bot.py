@@ -130,6 +130,7 @@ class Memory:
     live: dict[str, int] = field(default_factory=dict)  # offers that were live when last seen → when that was, unix s
     strange: Remembered = field(default_factory=Remembered)  # live offers that no watched trade knows → when first seen
     unconfirmed: Remembered = field(default_factory=Remembered)  # offers that wait for the phone → when first seen
+    both_looked_s: int = 0  # when both sides of the offers were read last, unix s
     gifts: Remembered = field(default_factory=Remembered)  # accepted gifts that were told
     suspicious: Remembered = field(default_factory=Remembered)  # readings of the own inventory that look too empty
     partner: Partner | None = None  # somebody to look at the own trade page with

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot_worker import look
+from bot_worker import look, strangers
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.steam import answers
@@ -19,15 +19,16 @@ from shared.messages import DeclineOrder, Order
 
 # Steam writes both changes of a counter within a moment of each other.
 COUNTERED_WITHIN_S = 60
-# Gifts that a run before this one accepted are told again, as nobody knows whether it came to telling them.
-GIFTS_LOOK_BACK_S = 24 * 3600
+# What happened before this run's first look is told again, as nobody knows whether it came to telling it.
+LOOK_BACK_S = 24 * 3600
 BACK_DATED_S = 1800
 
 _log = log.get(__name__)
 
 
 def decline(bot: Bot, order: Order, tell: Tell) -> None:
-    """Look at the offers to us once: decline them, accept gifts if they are wanted. Called twice, there is nothing left to do.
+    """Look at both sides of the offers in one call: decline what others offer, accept gifts if they are wanted, tell what
+    strangers sent from this account and what left it by their offers. Called twice, there is nothing left to do.
 
     Raises:
         SteamError: not all of it was done; what was done is reported.
@@ -35,7 +36,12 @@ def decline(bot: Bot, order: Order, tell: Tell) -> None:
     payload = order.payload
     if not isinstance(payload, DeclineOrder):
         return
-    received = bot.session.received_offers(_gifts_since(bot) if payload.keep_gifts else None)
+    now_s = bot.clock.now_ms() // 1000
+    sent, received = bot.session.both_offers((bot.memory.both_looked_s or now_s - LOOK_BACK_S) - BACK_DATED_S)
+    strangers.tell_departures(bot, sent if payload.idle else (), received, set(), tell)
+    bot.memory.both_looked_s = now_s
+    if payload.idle:
+        strangers.tell_and_cancel(bot, sent, set(), tell)
     live = [offer for offer in received if offer.state == answers.ACTIVE and offer.whole]
     countered, sure = _countered(bot, live)
     gifts = []
@@ -50,12 +56,6 @@ def decline(bot: Bot, order: Order, tell: Tell) -> None:
     if payload.keep_gifts:
         accepted = [offer for offer in received if offer.state == answers.ACCEPTED]
         _tell_gifts(bot, [*accepted, *(found for each in gifts if (found := bot.session.offer(each.offer_id)))], tell)
-
-
-def _gifts_since(bot: Bot) -> int:
-    now_s = bot.clock.now_ms() // 1000
-    back_s = BACK_DATED_S if "looked" in bot.memory.gifts else GIFTS_LOOK_BACK_S
-    return now_s - back_s
 
 
 def _countered(bot: Bot, offers: Sequence[Offer]) -> tuple[list[Offer], bool]:
@@ -90,7 +90,6 @@ def _decline(bot: Bot, offer: Offer, answered: str | None, tell: Tell) -> None:
 
 def _tell_gifts(bot: Bot, accepted: Sequence[Offer], tell: Tell) -> None:
     """Report gifts that were accepted, each once in this run, when Steam knows the new ids."""
-    bot.memory.gifts.add("looked")
     for offer in accepted:
         if offer.give or not offer.exchange_id or offer.exchange_id in bot.memory.gifts:
             continue

@@ -1,4 +1,6 @@
-"""Sent offers that no trade knows: told, and canceled when they grow old. Somebody else may be using this account."""
+"""Offers that no trade knows: told, and canceled when they grow old; and items that left by one. Somebody else may be using
+this account.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from bot_worker.reporting import Tell
 from bot_worker.steam import answers
 from bot_worker.steam.shapes import Offer
 from shared import log
+from shared.domain.items import CS2_APP_ID
 
 # A stranger is told when it is still there after this: the balancer may not know yet of an offer that was just made.
 STRANGE_AFTER_S = 120.0
@@ -25,7 +28,7 @@ def tell_and_cancel(bot: Bot, shown: Sequence[Offer], known: set[str], tell: Tel
     for offer in shown:
         if offer.state not in answers.LIVE_STATES or not offer.whole or offer.offer_id in known:
             continue
-        if now - bot.memory.strange.add(offer.offer_id, now) < STRANGE_AFTER_S:
+        if max(now - bot.memory.strange.add(offer.offer_id, now), _age_s(bot, offer)) < STRANGE_AFTER_S:
             continue
         if offer.offer_id not in bot.memory.offers:
             bot.memory.offers.add(offer.offer_id)
@@ -34,9 +37,29 @@ def tell_and_cancel(bot: Bot, shown: Sequence[Offer], known: set[str], tell: Tel
             _cancel(bot, offer, tell)
 
 
+def tell_departures(bot: Bot, sent: Sequence[Offer], received: Sequence[Offer], known: set[str], tell: Tell) -> None:
+    """Report accepted offers that gave items away and that this run did not make. No received offer that asks for items is ever
+    accepted by us; of a sent one the balancer knows whether it is a trade's. Each is told once in this run.
+    """
+    strange = [(offer, True) for offer in sent if offer.offer_id not in known] + [(offer, False) for offer in received]
+    left = []
+    for offer, ours in strange:
+        asset_ids = [each.asset_id for each in offer.give if each.app_id == CS2_APP_ID]
+        if offer.state != answers.ACCEPTED or not offer.whole or not asset_ids or offer.offer_id in bot.memory.offers:
+            continue
+        bot.memory.offers.add(offer.offer_id)
+        left.append({"offer_id": offer.offer_id, "sent": ours, "partner": offer.partner, "asset_ids": asset_ids})
+    if left:
+        _log.warning("items_left", offers=[each["offer_id"] for each in left])
+        tell.reporter.append([tell.about(None, 0, "items_left", {"offers": left})])
+
+
+def _age_s(bot: Bot, offer: Offer) -> float:
+    return bot.clock.now_ms() / 1000 - offer.created if offer.created else 0.0
+
+
 def _is_old(bot: Bot, offer: Offer) -> bool:
-    age_s = bot.clock.now_ms() / 1000 - offer.created
-    return offer.created > 0 and age_s >= bot.settings.trades.unknown_offer_cancel_s
+    return _age_s(bot, offer) >= bot.settings.trades.unknown_offer_cancel_s
 
 
 def _cancel(bot: Bot, offer: Offer, tell: Tell) -> None:

@@ -46,6 +46,7 @@ def watch(bot: Bot, order: Order, tell: Tell) -> None:
     finish(bot, seen, tell)
     known = {trade.offer_id for trade in payload.trades if trade.offer_id}
     known |= {offer.offer_id for trade in payload.trades for offer in seeing.recognise(trade, shown)}
+    strangers.tell_departures(bot, shown, (), known, tell)
     strangers.tell_and_cancel(bot, shown, known, tell)
 
 

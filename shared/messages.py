@@ -14,7 +14,8 @@ look       `WatchOrder`      one look at the offers of these trades, as a player
                              watch, and then looked; or not_looked
 find       `WatchOrder`      a full look, history included, for trades in doubt: exactly one report per trade: the state of its
                              offer as it is now, or find_inconclusive, or offer_absent
-decline    `DeclineOrder`    one look at received offers; none is ever accepted but a gift: offer_declined_by_us, gift_accepted
+decline    `DeclineOrder`    one look at both sides of the offers; none is ever accepted but a gift: offer_declined_by_us,
+                             gift_accepted, offer_unknown, items_left
 inventory  `InventoryOrder`  reads a player's inventory and, with a trade URL, the hold: inventory_read or inventory_failed.
                              With ``own_rows`` all of the bot's own: custody_read or custody_unread
 settle     `SettleOrder`     looks at exchanges and at the bot's own inventory: settled, exchange_reversed, not_settled,
@@ -53,6 +54,8 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
   that the bot canceled it
 - offer_declined_by_us: ``offer_id``, ``partner``, ``counter_of`` (id of our offer that it answers, or null)
 - gift_accepted: ``offer_id``, ``exchange_id``, ``partner``, ``moved`` (as in offer_accepted); told again after a restart
+- items_left: ``offers``: list of ``{"offer_id", "sent", "partner", "asset_ids"}``: accepted offers that gave CS2 items away and
+  that this run of the worker did not make; told again after a restart
 """
 
 from __future__ import annotations
@@ -92,6 +95,7 @@ OTHER_REPORTS = frozenset(
         "offer_unknown_canceled",
         "offer_declined_by_us",
         "gift_accepted",
+        "items_left",
         "find_inconclusive",
         "looked",
         "not_looked",
@@ -207,9 +211,13 @@ class WatchOrder:
 
 @dataclass(frozen=True, slots=True)
 class DeclineOrder:
-    """Decline what others offer to the bot; with ``keep_gifts`` offers that ask nothing of us are accepted instead."""
+    """Decline what others offer to the bot; with ``keep_gifts`` offers that ask nothing of us are accepted instead.
+
+    ``idle``: the bot has no live trade, so nobody else looks at its sent offers, and each live one is a stranger's.
+    """
 
     keep_gifts: bool
+    idle: bool = False
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

@@ -239,8 +239,8 @@ class Lab:
         payload = OfferOrder(trade.token, trade.partner, trade.offer_id, trade.give, trade.take)
         return self.order(kind, payload, trade_id=trade.trade_id, attempt=trade.attempt)
 
-    def decline_order(self, *, keep_gifts: bool = False) -> Order:
-        return self.order("decline", DeclineOrder(keep_gifts), trade_id=None)
+    def decline_order(self, *, keep_gifts: bool = False, idle: bool = False) -> Order:
+        return self.order("decline", DeclineOrder(keep_gifts, idle), trade_id=None)
 
     def enqueue(self, *orders: Order) -> None:
         wire.enqueue(self.redis, [(order, self.keys) for order in orders], "2026-11-21T00:00:00.000000Z")

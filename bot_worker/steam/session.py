@@ -34,8 +34,6 @@ PAGES_MAX = 50
 DOWN_RESULT = EResult.ServiceUnavailable
 NOT_THERE = EResult.NoMatch  # what Steam says of an offer that it does not know, or no longer (aiosteampy ``trade.get``)
 NO_EXCHANGE = frozenset({EResult.InvalidParam, EResult.FileNotFound, EResult.AccessDenied, NOT_THERE})
-# Steam lists only live offers when the cutoff is later than any change.
-FAR_FUTURE = 4_102_444_800
 HISTORY_PAGE = 100
 HISTORY_PAGES_BY_ID = 10
 TRADE_CONFIRMATION = 2
@@ -283,10 +281,24 @@ class SteamSession:
                 break
         return found
 
-    def received_offers(self, since: int | None) -> list[Offer]:
-        """All live offers to us; with ``since`` (unix s) also those that changed since then."""
-        cutoff = FAR_FUTURE if since is None else max(1, since)
-        return self._offers("received", active_only=1, historical_only=0, time_historical_cutoff=cutoff)
+    def both_offers(self, since: int) -> tuple[list[Offer], list[Offer]]:
+        """All live offers and all that changed since then (unix s), sent and received, in one reading."""
+        query = {"get_sent_offers": 1, "get_received_offers": 1, "get_descriptions": 0, "active_only": 1, "historical_only": 0}
+        sent: list[Offer] = []
+        received: list[Offer] = []
+        cursor = 0
+        for _ in range(PAGES_MAX):
+            page = self.connection.api(
+                "GetTradeOffers", OfferPage.parse, **query, time_historical_cutoff=max(1, since), cursor=cursor
+            )
+            sent += page.sent
+            received += page.received
+            cursor = page.cursor
+            if not cursor:
+                unread = sum(not offer.offer_id for offer in (*sent, *received))
+                self.observer.leave_out("offers", Counter(half=unread))
+                return sent, received
+        raise SteamUnavailable("Steam's list of offers does not end")
 
     def _offers(self, side: str, **which: int) -> list[Offer]:
         return [offer for rows in self._offer_pages(side, **which) for offer in rows]

@@ -227,11 +227,11 @@ async def kept(world: World, bot: str = "red-1") -> bool:
 
 
 async def test_gifts_are_kept_while_there_is_room_and_if_they_are_wished(make: Make) -> None:
-    world = await make(bots=("red-1",), limits={"bot_items_max": 3, "inventory_limit": 3})
+    world = await make(bots=("red-1",), limits={"bot_items_max": 3, "inventory_limit": 3}, trades={"keep_gifts": True})
     assert await kept(world)
     await world.deposit(3)
     assert not await kept(world)
-    world = await make(bots=("red-1",), trades={"keep_gifts": False})
+    world = await make(bots=("red-1",))  # nobody wished for any
     assert not await kept(world)
 
 

@@ -1,0 +1,68 @@
+"""Items that leave a bot without an order of ours freeze it and raise an alarm at once; its own trades' items do not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from balancer_core.core_world import World, player
+from balancer_core.test_finding import apply
+from sqlalchemy import select
+
+from balancer import gifts, models
+
+
+def left(offer_id: str, *asset_ids: int, partner: int = 77, sent: bool = True) -> dict[str, Any]:
+    told = {"offer_id": offer_id, "sent": sent, "partner": str(int(player(partner)))}
+    return {"offers": [{**told, "asset_ids": [str(each) for each in asset_ids]}]}
+
+
+def row_of(world: World, deposit_id: str) -> Any:
+    [row] = world.rows(select(models.deposits).where(models.deposits.c.deposit_id == deposit_id))
+    return row
+
+
+def frozen(world: World) -> str | None:
+    [bot] = world.rows(select(models.bots).where(models.bots.c.color == "red", models.bots.c.bot_id == 1))
+    found: str | None = bot.frozen_by
+    return found
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_items_that_left_by_no_order_freeze_the_bot_and_raise_one_alarm(world: World, sent: bool) -> None:
+    [deposit_id, other] = await world.held(2)
+    asset_id = row_of(world, deposit_id).asset_id
+    for _ in range(2):
+        await apply(world, "items_left", left("999", asset_id, sent=sent))
+    assert frozen(world) == "items_left"
+    assert row_of(world, deposit_id).frozen_by == "items_left"
+    assert row_of(world, other).frozen_by is None
+    [alarm] = [row for row in world.events("alarm") if json.loads(row.data)["alarm"] == "items_left"]
+    assert json.loads(alarm.data)["deposits"] == [deposit_id] and alarm.bot == "red-1"
+
+
+async def test_an_offer_of_a_trade_is_ours_by_its_id_and_by_partner_and_items(world: World) -> None:
+    [deposit_id] = await world.held(1)
+    asset_id = row_of(world, deposit_id).asset_id
+    [trade_id] = await world.withdraw([deposit_id])
+    await apply(world, "items_left", left("12345", asset_id, partner=1))  # the answer was lost: no id is known yet
+    assert frozen(world) is None
+    await apply(world, "items_left", left("12345", asset_id, partner=2))
+    assert frozen(world) == "items_left", f"{trade_id} goes to somebody else"
+
+
+async def test_idle_bots_are_asked_to_look_at_both_sides_and_busy_ones_are_watched(world: World) -> None:
+    await world.online("red-1", "red-2")
+    await world.deposit(1)
+    world.clear_queues()
+    await gifts.decline_offers(world.ctx)
+    asked = [[order.payload.idle for order in world.orders(bot) if order.kind == "decline"] for bot in ("red-1", "red-2")]
+    assert sorted(asked) == [[False], [True]]
+
+
+async def test_a_report_of_another_shape_freezes_nothing(world: World) -> None:
+    for data in ({"offers": 7}, {"offers": [None]}, left("x", 5), {"offers": [{"offer_id": "5", "asset_ids": [None]}]}):
+        with pytest.raises(ValueError):
+            await apply(world, "items_left", data)
+    assert frozen(world) is None

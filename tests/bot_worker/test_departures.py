@@ -1,0 +1,92 @@
+"""Somebody else at a bot's account: what he sends is told, and what leaves by it is reported, at an idle bot too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bot_lab import Lab, SteamAccount, SteamWorld, bot_settings, kinds
+
+from bot_worker.steam.connection import Connection
+from bot_worker.steam.pace import Pace
+from bot_worker.steam.session import SteamSession
+from bot_worker.vault import SavedSession
+from shared.clock import Clock
+from shared.domain.items import Asset
+
+
+class Thief:
+    """A second session of the bot's own account, with its phone."""
+
+    def __init__(self, world: SteamWorld, folder: Path, me: SteamAccount, saved: SavedSession) -> None:
+        settings = bot_settings("redis://unused", world.steam, folder)
+        pace = Pace(None, "elsewhere", settings.pace, Clock(), lambda _: None)
+        nothing: Callable[[Any], None] = lambda _: None  # noqa: E731
+        account = world.vault_account(me, "red-99")
+        self.session = SteamSession(Connection(account, saved, settings, pace, nothing, nothing))
+        self.session.sign_in()
+
+    def offer(self, to: SteamAccount, give: list[Asset], take: list[Asset]) -> str:
+        sent = self.session.send_offer(to.steam_id, to.trade_token, "bye", give, take)
+        assert not sent.needs_confirmation or self.session.confirm(sent.offer_id)
+        return sent.offer_id
+
+
+@pytest.fixture
+def thief(lab: Lab, world: SteamWorld, tmp_path: Path) -> Thief:
+    return Thief(world, tmp_path, lab.me, lab.saved())  # a Guard code is good once, a stolen token longer
+
+
+def test_a_foreign_sent_offer_at_an_idle_bot_is_told_at_the_first_look_when_it_is_two_minutes_old(
+    lab: Lab, player: SteamAccount, thief: Thief, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer_id = thief.offer(player, [], player.assets())
+    assert lab.do(lab.decline_order(idle=True)) == []
+    lab.bot.memory.strange.forget(offer_id)  # as if it had not looked yet
+    now_ms = lab.bot.clock.now_ms
+    monkeypatch.setattr(lab.bot.clock, "now_ms", lambda: now_ms() + 125_000)
+    assert lab.do(lab.decline_order()) == [], "while trades are live their watch tells it"
+    (report,) = lab.do(lab.decline_order(idle=True))
+    assert (report.kind, report.data["offer_id"]) == ("offer_unknown", offer_id)
+    assert lab.do(lab.decline_order(idle=True)) == []
+
+
+def test_one_call_looks_at_both_sides_of_an_idle_bot(lab: Lab) -> None:
+    before = sum(lab.me.requests().values())
+    assert lab.do(lab.decline_order(idle=True)) == []
+    assert sum(lab.me.requests().values()) == before + 1
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_items_that_left_by_a_foreign_offer_are_reported_once(lab: Lab, player: SteamAccount, thief: Thief, idle: bool) -> None:
+    (asset,) = lab.me.assets()
+    offer_id = thief.offer(player, [asset], [])
+    player.act(offer_id, "accept")
+    order = (lambda: lab.decline_order(idle=True)) if idle else lab.watch_order
+    (report,) = lab.do(order())
+    assert report.kind == "items_left"
+    told = {"offer_id": offer_id, "sent": True, "partner": player.steam_id, "asset_ids": [asset.asset_id]}
+    assert report.data == {"offers": [told]}
+    assert lab.do(order()) == []
+
+
+def test_a_received_offer_that_somebody_accepted_for_the_bot_is_reported(
+    lab: Lab, world: SteamWorld, thief: Thief, tmp_path: Path
+) -> None:
+    other = world.account("bot", items=1)
+    (asset,) = lab.me.assets()
+    offer_id = Thief(world, tmp_path, other, SavedSession()).offer(lab.me, [], [asset])
+    lab.me.act(offer_id, "accept")
+    (report,) = lab.do(lab.decline_order())
+    assert (report.kind, report.data["offers"][0]["sent"]) == ("items_left", False)
+    assert report.data["offers"][0]["asset_ids"] == [asset.asset_id]
+
+
+def test_what_the_bot_gave_by_order_is_not_reported(lab: Lab, player: SteamAccount) -> None:
+    order = lab.send_order(player, lab.me.assets(), [])
+    offer_id = lab.do(order)[-1].data["offer_id"]
+    player.act(offer_id, "accept")
+    assert kinds(lab.do(lab.watch_order(lab.watched(order, offer_id)))) == ["offer_accepted"]
+    assert lab.do(lab.watch_order(), lab.decline_order(idle=True)) == []
