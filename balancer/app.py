@@ -132,7 +132,7 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
     try:
         await asyncio.to_thread(loops.measure, ctx, starting=True)
     except redis.RedisError as error:
-        _log.warning("redis is not there yet", action="start", error=type(error).__name__)
+        ctx.redis_away.noticed(error, "start")
     yield
     ctx.inventories.close()
     ctx.sights.close()

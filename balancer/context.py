@@ -16,6 +16,7 @@ from balancer.sights import Sights
 from balancer.switches import Switches
 from balancer.together import Together
 from balancer.waiters import Waiters
+from shared.away import RedisAway
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import record_id
 from shared.sealing import MasterKey
@@ -43,6 +44,10 @@ class Context:
     sights: Sights = field(default_factory=Sights)
     switches: Switches = field(default_factory=Switches)
     together: Together = field(default_factory=Together)
+    redis_away: RedisAway = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.redis_away = RedisAway(self.settings.redis.url, self.clock)
 
     def new_id(self, prefix: str) -> str:
         """A fresh record id, as in ``trd_01j…``."""

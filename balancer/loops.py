@@ -15,7 +15,7 @@ from typing import Any
 
 import redis
 
-from balancer import audits, health, switches
+from balancer import audits, health, switches, write_probe
 from balancer.context import Context
 from balancer.reports import Reader
 from balancer.sweep import Sweep
@@ -43,6 +43,7 @@ class Loop:
     work: Callable[[], Awaitable[object]]
     every_s: float
     led: bool = False
+    redis: bool = True  # whether a round that went well shows that Redis answers
 
     @property
     def late_s(self) -> float:
@@ -83,6 +84,7 @@ class Loops:
         self.reader = Reader(ctx, self._me)
         self.watcher = Watcher(ctx)
         self.sweep = Sweep(ctx)
+        self.probe = write_probe.WriteProbe(ctx.clock)
 
     def all(self) -> list[Loop]:
         settings = self._ctx.settings
@@ -95,6 +97,7 @@ class Loops:
             Loop("sweep", self.sweep.round, settings.trades.sweep_s, led=True),
             Loop("audits", self._audit, settings.trades.sweep_s, led=True),
             Loop("clock", self._measure, MEASURE_S),
+            Loop("disk", self._probe, write_probe.EVERY_S, redis=False),
         ]
 
     def start(self) -> None:
@@ -153,9 +156,14 @@ class Loops:
             if not loop.led or await self._lead(loop):
                 await loop.work()
                 await self._note(loop)
+        except redis.RedisError as error:
+            self._ctx.redis_away.noticed(error, loop.name)
+            return False
         except Exception as error:  # the loop must outlive any round; what went wrong is logged in full unless it is known
             logger.warning("round failed", action=loop.name, reason=repr(error), exc_info=not _known(error))
             return False
+        if loop.redis:
+            self._ctx.redis_away.back()
         return True
 
     async def _note(self, loop: Loop) -> None:
@@ -211,6 +219,9 @@ class Loops:
 
     async def _audit(self) -> None:
         await audits.round_of(self._ctx)
+
+    async def _probe(self) -> None:
+        await self.probe.round(self._ctx.db)
 
     async def _measure(self) -> None:
         await asyncio.to_thread(measure, self._ctx)

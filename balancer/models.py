@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -399,4 +400,13 @@ alarms = Table(
     metadata,
     Column("alarm", Text, primary_key=True),  # what it is about, so that each is told once
     Column("raised_at", UtcDateTime, nullable=False),
+)
+
+# One row that is written again and again, to see whether the disk still takes anything.
+probes = Table(
+    "probes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("written_at", UtcDateTime, nullable=False),
+    Column("filler", LargeBinary, nullable=False),
 )

@@ -106,7 +106,7 @@ def _enqueue(ctx: Context, orders: Sequence[Order]) -> bool:
     try:
         wire.enqueue(ctx.redis, [(order, ctx.master.bot(order.bot)) for order in orders], _stamp(ctx.clock.now()))
     except redis.RedisError as error:
-        logger.warning("orders not given, the sweep will", action="enqueue", orders=len(orders), reason=type(error).__name__)
+        ctx.redis_away.noticed(error, "enqueue")  # the sweep gives them
         return False
     return True
 

@@ -195,7 +195,7 @@ class Sights:
         try:
             answers = pipe.execute()
         except redis.RedisError as error:
-            _log.warning("looks not asked for", action="look", reason=type(error).__name__)
+            ctx.redis_away.noticed(error, "look")
             return set()
         holders = dict(zip(wanted, answers[1::2], strict=True))
         return {trade_id for trade_id, holder in holders.items() if holder == self._me.encode()}

@@ -59,6 +59,7 @@ class Beats:
         self._parent = parent
         self._measured_at: float | None = None
         self._closing = False
+        self._failing = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self.holding = False
@@ -104,7 +105,11 @@ class Beats:
                 self._tell()
         except redis.RedisError as error:
             # Without Redis no order comes and no send can be claimed, so nothing is wrong yet.
-            _log.warning("heartbeat_failed", error=type(error).__name__)
+            if not self._failing:  # once, not with every beat
+                _log.warning("heartbeat_failed", error=type(error).__name__)
+            self._failing = True
+        else:
+            self._failing = False
         if self._status_file is not None:
             self._write(self._status_file)
 

@@ -101,7 +101,8 @@ class Reporter:
             except redis.RedisError as error:
                 if not is_away(error):
                     raise
-                _log.warning("redis_away", error=type(error).__name__)
+                if not self.was_away:  # once, not with each of many tries
+                    _log.warning("redis_away", error=type(error).__name__)
                 self.was_away = True
                 if self._sleep(wait_s):
                     tries_left -= 1

@@ -24,6 +24,7 @@ from bot_worker.steam.session import SteamSession
 from bot_worker.steam.transport import quiet_libraries
 from bot_worker.vault import Vault
 from shared import log, wire
+from shared.away import RedisAway
 from shared.clock import Clock, ServerClock
 from shared.errors import SteamError, VaultError
 from shared.settings import Settings
@@ -89,6 +90,7 @@ class Worker:
         self._client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
         self._queue_client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
         clock = Clock(settings.clock.offset_s)
+        self._away = RedisAway(settings.redis.url, clock)
         server_clock = ServerClock(clock)
         pace = Pace(self._client, egress_of(account.proxy), settings.pace, clock, stop.wait)
         connection = Connection(
@@ -166,7 +168,7 @@ class Worker:
                 self.bot.health.is_now("waiting", "lease", "another worker has this bot; this one waits")
             except redis.RedisError as error:
                 self.bot.health.is_now("starting", "redis", "Redis cannot be reached")
-                _log.warning("redis_away", error=type(error).__name__)
+                self._away.noticed(error)
             except Exception as error:
                 self._unexpected(error)
             self._stop.wait(min(self._settings.group.lease_s / 5, REDIS_AGAIN_S))
@@ -204,7 +206,7 @@ class Worker:
             try:
                 return self.order_worker()
             except redis.RedisError as error:
-                _log.warning("redis_away", error=type(error).__name__)
+                self._away.noticed(error)
                 self._stop.wait(REDIS_AGAIN_S)
             except Exception as error:
                 self._unexpected(error)
@@ -217,6 +219,7 @@ class Worker:
             try:
                 self._know_server()
                 worked = worker.work_one()
+                self._away.back()
                 self._as_expected()
                 self._look_at_restrictions()
                 if untidy and not worked:
@@ -227,7 +230,7 @@ class Worker:
                 self.beats.holding, self.beats.lost = False, True
                 self._stop.set()
             except redis.RedisError as error:
-                _log.warning("redis_away", error=type(error).__name__)
+                self._away.noticed(error)
                 self.bot.reporter.was_away = True
                 if not self._stop.wait(REDIS_AGAIN_S):
                     self._deliver_again()
@@ -277,7 +280,7 @@ class Worker:
             if self.bot.lease.take():
                 put_back(self.bot.redis, self.bot.name)
         except redis.RedisError as error:
-            _log.warning("redis_away", error=type(error).__name__)
+            self._away.noticed(error)
 
     def sign_in(self) -> bool:
         """Sign in; after a failure, wait as long as its cause calls for. False: told to stop."""
@@ -300,7 +303,7 @@ class Worker:
                 continue
             except redis.RedisError as error:
                 # The pace that the workers of an address share lies there.
-                _log.warning("redis_away", error=type(error).__name__)
+                self._away.noticed(error)
                 self._stop.wait(REDIS_AGAIN_S)
                 continue
             except Exception as error:

@@ -33,6 +33,8 @@ _SECRET_NAMES = frozenset(
         "message",
     }
 )
+# What formatted tracebacks and stacks stand under.
+_SEVERAL_LINES = frozenset({"exception", "stack"})
 _PATTERNS = (
     (re.compile(r"(/verify/)[A-Za-z0-9_-]{8,}"), r"\1…"),
     (re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), "…jwt…"),
@@ -58,6 +60,38 @@ def _redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> st
     return event
 
 
+def escaped(text: str) -> str:
+    """The text with all that a terminal obeys, or that cannot be seen, written as an escape: ``\\x1b``, ``\\u202e``.
+
+    Line breaks and tabs stay, as a traceback has them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape", "backslashreplace").decode()
+        for sign in text
+    )
+
+
+def _plain(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """No value, name or message reaches a terminal raw, and nothing in it begins a line: it could pass for one of ours."""
+    return {
+        _one_line(str(name)): _shown(value) if name in _SEVERAL_LINES else _shown_in_one(value) for name, value in event.items()
+    }
+
+
+def _shown(value: Any) -> Any:
+    return "    " + escaped(value).replace("\n", "\n    ") if isinstance(value, str) else value
+
+
+def _shown_in_one(value: Any) -> Any:
+    return _one_line(value) if isinstance(value, str) else value
+
+
+def _one_line(text: str) -> str:
+    return escaped(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def set_up(level: str = "info", form: str = "console") -> None:
     """Send all logs, the libraries' included, to standard error: ``form`` is ``console`` or ``json``."""
     shared: list[structlog.typing.Processor] = [
@@ -68,16 +102,16 @@ def set_up(level: str = "info", form: str = "console") -> None:
         structlog.processors.format_exc_info,
         _redact,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.processors.JSONRenderer()]
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        else [_plain, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()

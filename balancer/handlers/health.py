@@ -32,12 +32,14 @@ async def alive(_request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Whether this balancer can take trades.
 
-    Database, Redis, the loops, the clock, and at least one bot online; 503 while one of them is missing or wrong. `loops` has
+    Database (that it can be read, and written to), Redis, the loops, the clock, and at least one bot online; 503 while one of
+    them is missing or wrong. `loops` has
     `last_ran_s`: how long ago a round of each last went well, of `watching`, `sweep` and `audits` at any balancer; one that is
     `late` has stopped. Prices are shown, but withdrawals work without them.
     """
     ctx = request.app[api.CONTEXT]
-    database, carrier, loops = await asyncio.gather(_database(ctx), _redis(ctx), request.app[LOOPS].standing())
+    loops_of = request.app[LOOPS]
+    database, carrier, loops = await asyncio.gather(_database(ctx, loops_of), _redis(ctx), loops_of.standing())
     fleet = ctx.fleet
     looking, taking, giving = (fleet.able(what) for what in (May.LOOK, May.TAKE, May.GIVE))
     checks: dict[str, dict[str, Any]] = {
@@ -62,13 +64,14 @@ def _select_one(connection: Connection) -> None:
     connection.execute(text("SELECT 1"))
 
 
-async def _database(ctx: Context) -> dict[str, Any]:
+async def _database(ctx: Context, loops: Loops) -> dict[str, Any]:
+    """Read now; written a moment ago, as `reason` ``disk`` says when nothing can be."""
     try:
         async with asyncio.timeout(CHECK_S):
             await ctx.db.look(_select_one)
     except (DatabaseUnavailable, TimeoutError) as error:
         return {"ok": False, "error": type(error).__name__}
-    return {"ok": True}
+    return loops.probe.standing()
 
 
 async def _redis(ctx: Context) -> dict[str, Any]:

@@ -220,12 +220,12 @@ class Service:
                 await asyncio.sleep(0.02)
 
     async def rows(self) -> dict[str, int]:
-        """How many rows each table has; without the audits, which begin by themselves."""
+        """How many rows each table has; without what is written by itself."""
         return await self.ctx.db.look(
             lambda connection: {
                 table.name: connection.scalar(select(func.count()).select_from(table)) or 0
                 for table in models.metadata.sorted_tables
-                if table is not models.audits
+                if table not in (models.audits, models.probes)
             }
         )
 

@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from balancer_http.harness import BOTS, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held, items_of
-from sqlalchemy import update
+from balancer_http.harness import BOTS, ONE_DATABASE, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held, items_of
+from sqlalchemy import Connection, event, update
 
 from balancer import models, schemas
+from balancer.handlers import health
 from shared import wire
 
 
@@ -338,6 +339,39 @@ async def test_alive_and_ready(service: Service) -> None:
     assert ready.status == 200, body
     schemas.Readiness.model_validate(body)
     assert body["ready"] and body["checks"]["bots"]["online"] == 2
+
+
+@ONE_DATABASE
+async def test_not_ready_while_the_disk_takes_no_writes(service: Service) -> None:
+    """SQLite may have no page more, which it tells as it tells a full disk; reading goes on."""
+    probe, database = service.app[health.LOOPS].probe, service.ctx.db  # type: ignore[index]
+    pages = [1_000_000]
+
+    @event.listens_for(database.engine, "checkout")
+    def _limit(connection: Any, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages[-1]}")
+
+    def no_page_more(connection: Connection) -> None:
+        """The row is gone, and what it leaves free is taken by another table."""
+        connection.exec_driver_sql("DELETE FROM probes")
+        for _ in range(5):
+            free = connection.exec_driver_sql("PRAGMA freelist_count").scalar()
+            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS ballast (filler BLOB)")
+            connection.exec_driver_sql("INSERT INTO ballast VALUES (zeroblob(?))", (4096 * (free or 0),))
+        pages.append(connection.exec_driver_sql("PRAGMA page_count").scalar() or 0)
+
+    async def checked() -> tuple[int, Any]:
+        answer = await service.client.get("/readyz")
+        return answer.status, (await answer.json())["checks"]["database"]
+
+    assert await checked() == (200, {"ok": True})
+    await database.run(no_page_more)
+    await probe.round(database)
+    assert await checked() == (503, {"ok": False, "error": "DatabaseUnavailable", "reason": "disk"})
+    assert (await service.call("GET", "/deposits")).status == 200
+    pages.pop()
+    await probe.round(database)
+    assert await checked() == (200, {"ok": True})
 
 
 async def test_not_ready_when_a_loop_has_stopped_everywhere(service: Service) -> None:

@@ -107,7 +107,7 @@ class Fuzzed:
 
         def sums(connection: Any) -> dict[str, tuple[int, str]]:
             found = {}
-            for table in models.metadata.sorted_tables:
+            for table in (one for one in models.metadata.sorted_tables if one is not models.probes):
                 rows = sorted(repr(tuple(row)) for row in connection.execute(select(table)))
                 found[table.name] = len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest()
             return found

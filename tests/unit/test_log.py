@@ -2,6 +2,8 @@ import json
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared import log
 
@@ -24,3 +26,31 @@ def test_secrets_are_masked_by_name_and_by_shape(capsys: pytest.CaptureFixture[s
     assert lines[0]["bot"] == "red-1"
     for secret in ("hunter2", "0123456789abcdefghijkl", "eyJ", "fk_abcdef", "0123456789ABCDEF"):
         assert secret not in shown
+
+
+ESCAPES = "\x1b]0;owned\x07 \x1b[2J \x9b31m \r\n2026-01-01 [info] a line of ours \u202e \u200b \x00 \x7f"
+
+
+def test_what_a_terminal_obeys_never_reaches_the_console_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    before = logging.getLogger().handlers[:]
+    try:
+        log.set_up("debug", "console")
+        log.get("test").info(ESCAPES, name=ESCAPES, listed=[ESCAPES], inside={ESCAPES: ESCAPES}, raw=ESCAPES.encode())
+        logging.getLogger("library").warning("from %s", ESCAPES)
+        try:
+            raise ValueError(ESCAPES)
+        except ValueError:
+            log.get("test").exception("failed")
+    finally:
+        logging.getLogger().handlers[:] = before
+    shown = capsys.readouterr().err
+    assert "\\x1b" in shown and "ValueError" in shown
+    assert [sign for sign in shown if not sign.isprintable() and sign != "\n"] == []
+    assert not any(line.startswith("2026-01-01 [info]") for line in shown.splitlines())
+
+
+@given(st.text())
+def test_an_escaped_text_is_printable(text: str) -> None:
+    assert all(sign.isprintable() or sign in "\n\t" for sign in log.escaped(text))
+    if text.isprintable():
+        assert log.escaped(text) == text
