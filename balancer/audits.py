@@ -17,9 +17,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_, update
 
-from balancer import audit_rows, custody_audit, db, journal, orders, repository, swaps
+from balancer import audit_rows, custody_audit, db, journal, orders, repository
 from balancer.context import Context
-from balancer.custody_audit import Difference, Kind, Seen, Verdict
+from balancer.custody_audit import Difference, Seen, Verdict
 from balancer.fleet import MAINTENANCE
 from balancer.models import audits, bots, deposits, events, trades
 from shared import log
@@ -174,13 +174,7 @@ def want(connection: Connection, names: Collection[str] | None, audit_id: str, w
 # --- what the bots answer -----------------------------------------------------------------------------------
 
 
-def apply(
-    connection: Connection,
-    report: Report,
-    now: datetime,
-    times: TradeSettings,
-    value_of: swaps.ValueOf = lambda _name: None,
-) -> bool:
+def apply(connection: Connection, report: Report, now: datetime, times: TradeSettings) -> bool:
     """Apply one report; whether it answered an order that waits for it. A second time it changes nothing.
 
     Raises:
@@ -196,7 +190,7 @@ def apply(
     elif report.data["steam_id"] != str(row.steam_id):
         _unread(connection, row, "other_account", now, times)
     else:
-        _read(connection, row, [_seen(each) for each in report.data["assets"]], now, times, value_of)
+        _read(connection, row, [_seen(each) for each in report.data["assets"]], now, times)
     return True
 
 
@@ -216,9 +210,7 @@ def _unread(connection: Connection, row: Row[Any], reason: str, now: datetime, t
         _set(connection, row, tries=row.tries + 1, order_id=None, reason=reason, next_at=_again(now, times))
 
 
-def _read(
-    connection: Connection, row: Row[Any], seen: list[Seen], now: datetime, times: TradeSettings, value_of: swaps.ValueOf
-) -> None:
+def _read(connection: Connection, row: Row[Any], seen: list[Seen], now: datetime, times: TradeSettings) -> None:
     state = audit_rows.load(connection, row.color, row.bot_id, row.mark)
     found = custody_audit.compare(_name(row), state, seen)
     found = audit_rows.explain(connection, row.color, row.bot_id, state, found, seen)
@@ -237,8 +229,6 @@ def _read(
         return
     if judged.new:
         _freeze(connection, row, judged.new, now)
-        swapped = {each.deposit_id: each.name for each in judged.new if each.kind is Kind.SWAPPED and each.deposit_id}
-        swaps.compare(connection, swapped, value_of, WHO, now)
     known = set(json.loads(row.known))
     told = [each for each in found if each in judged.new or each.key in known]
     _finish(connection, row, judged.verdict, [_as_json(each) for each in told], None, now, times, **counts)

@@ -10,15 +10,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, text, update
 
 from balancer import db, repository, trips
-from balancer.models import users
+from balancer.models import trade_items, trades, users
 from balancer.trips import Statement
 from balancer.wishes import DepositWish, Request
-from shared.domain.status import COUNTED, IN_CUSTODY, LIVE, DepositStatus
+from shared.domain.ids import record_id
+from shared.domain.status import COUNTED, IN_CUSTODY, LIVE, DepositStatus, TradeStatus
 from shared.errors import Conflict
 
 _CUSTODY = ", ".join(f"'{status.value}'" for status in IN_CUSTODY)
 _COUNTED = ", ".join(f"'{status.value}'" for status in COUNTED)
 _LIVE = ", ".join(f"'{status.value}'" for status in LIVE)
+
+_MOVED = (TradeStatus.ACCEPTED.value, TradeStatus.SETTLED.value, TradeStatus.REVERSED.value)
 
 _COLUMNS = "user_id, steam_id, blocked_by, unanswered"
 _FIND = f"SELECT {_COLUMNS} FROM users WHERE user_id = :user_id OR steam_id = :steam_id"  # noqa: S608
@@ -123,6 +126,18 @@ def answered(connection: Connection, user_id: str, *, accepted: bool) -> None:
         connection.execute(changed.where(users.c.unanswered != 0).values(unanswered=0))
     else:
         connection.execute(changed.values(unanswered=users.c.unanswered + 1))
+
+
+def brought(connection: Connection, user_ids: Iterable[str], since: datetime) -> set[tuple[str, int]]:
+    """Assets that these users' deposits have moved, of trades made since then: user and the asset's id of before.
+
+    Such an asset has another id now and never comes back under this one, whatever an inventory that was read before, or that
+    Steam shows late, still says.
+    """
+    first = record_id("trd", int(since.timestamp() * 1000), bytes(7))
+    moved = (trades.c.direction == "deposit", trades.c.status.in_(_MOVED), trades.c.trade_id > first)
+    query = select(trades.c.user_id, trade_items.c.asset_id).join(trades, trades.c.trade_id == trade_items.c.trade_id)
+    return {(row.user_id, row.asset_id) for row in connection.execute(query.where(trades.c.user_id.in_(set(user_ids)), *moved))}
 
 
 # --- many at once -------------------------------------------------------------------------------------

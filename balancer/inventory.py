@@ -10,12 +10,13 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import redis
 
+from balancer.bans import Bans
 from balancer.fleet import Fleet
 from shared import log, wire
 from shared.clock import Clock, ServerClock
@@ -27,6 +28,8 @@ from shared.sealing import MasterKey
 from shared.settings import Settings
 
 CACHED_MAX = 2000
+# A player who is new may be asked for by another player's order: so long his own waits for that one's answer.
+BANS_WAIT_S = 3.0
 WATCHED_MAX = 20_000
 UNAVAILABLE = "inventory_unavailable"
 
@@ -64,6 +67,7 @@ class PlayerInventory:
 class _Cached:
     inventory: PlayerInventory
     good_until_ms: int
+    read_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,12 @@ class Inventories:
     _asked: dict[str, _Asked] = field(default_factory=dict)  # by the order's id
     _keys: dict[SteamId, set[Key]] = field(default_factory=dict)  # those above, by player
     _watched: OrderedDict[str, SteamId] = field(default_factory=OrderedDict)
+    _no_hold: OrderedDict[Key, int] = field(default_factory=OrderedDict)  # until when, in ms, Steam is believed to hold nothing
+    bans: Bans = field(init=False)
+
+    def __post_init__(self) -> None:
+        times = self.settings.trades
+        self.bans = Bans(self.clock, times.bans_cache_s, times.inventory_cache_s)
 
     async def read(self, steam_id: SteamId, trade_token: str | None) -> PlayerInventory:
         """The inventory, at most ``inventory_cache_s`` old.
@@ -112,8 +122,14 @@ class Inventories:
     async def untradable(self, steam_id: SteamId) -> dict[Asset, HeldAsset]:
         """What the player holds and may not trade. Steam leaves it out of what a partner may offer, so the public inventory is
         read; empty if that is private or cannot be read now."""
+        key = _key(steam_id, None)
+        cached = self._cached.get(key)
+        believed_ms = int(self.settings.trades.untradable_cache_s * 1000)
         try:
-            public = await self.read(steam_id, None)
+            if cached is not None and self.clock.now_ms() < cached.read_ms + believed_ms:
+                public = cached.inventory
+            else:
+                public = await self.read(steam_id, None)
         except FleetError as error:
             _log.debug("public inventory not read", action="inventory", reason=error.error_code)
             return {}
@@ -168,7 +184,8 @@ class Inventories:
             self._unlist(key)
             return
         good_ms = int(self.settings.trades.inventory_cache_s * 1000)
-        self._cached[key] = _Cached(done.result(), self.clock.now_ms() + good_ms)
+        now_ms = self.clock.now_ms()
+        self._cached[key] = _Cached(done.result(), now_ms + good_ms, now_ms)
         self._cached.move_to_end(key)
         while len(self._cached) > CACHED_MAX:
             oldest, _ = self._cached.popitem(last=False)
@@ -184,20 +201,59 @@ class Inventories:
             self._keys.pop(key[0], None)
 
     async def _read(self, key: Key, trade_token: str | None) -> PlayerInventory:
-        steam_id = key[0]
         try:
             async with asyncio.timeout(self.settings.trades.inventory_wait_s):
-                return self._understood(steam_id, await self._ask(steam_id, trade_token))
+                return await self._asked_for(key, trade_token)
         except TimeoutError:
             raise SteamUnavailable("No bot could read the player's inventory in time.", code=UNAVAILABLE) from None
 
-    async def _ask(self, steam_id: SteamId, trade_token: str | None) -> Report:
+    async def _asked_for(self, key: Key, trade_token: str | None) -> PlayerInventory:
+        """One order, which asks for no more than is not known: the hold of this player, and trade bans of many."""
+        steam_id = key[0]
+        if trade_token is None:
+            return self._understood(steam_id, await self._ask(InventoryOrder(str(int(steam_id)), None)))
+        if self.bans.of(steam_id):
+            raise failure({"code": "partner_banned"})
+        asked = await self.bans.to_ask(steam_id)
+        data: dict[str, Any] = {}
+        try:
+            with_hold = self.clock.now_ms() >= self._no_hold.get(key, 0)
+            bans_of = [str(int(each)) for each in asked]
+            report = await self._ask(InventoryOrder(str(int(steam_id)), trade_token, None, with_hold, bans_of))
+            data = report.data
+        finally:
+            self.bans.answered(asked, data)
+        found = self._understood(steam_id, report)
+        if await self._banned(steam_id):
+            raise failure({"code": "partner_banned"})
+        return self._with_hold(key, found, asked=with_hold)
+
+    async def _banned(self, steam_id: SteamId) -> bool:
+        """Whether this player may not trade, as far as it is known or becomes known in a moment."""
+        try:
+            async with asyncio.timeout(BANS_WAIT_S):
+                return bool(await self.bans.wait(steam_id))
+        except TimeoutError:
+            return False
+
+    def _with_hold(self, key: Key, found: PlayerInventory, *, asked: bool) -> PlayerInventory:
+        """That Steam holds nothing is believed for a while; that it does is asked each time."""
+        if not asked:
+            return replace(found, hold_days=0)
+        if found.hold_days == 0:
+            self._no_hold[key] = self.clock.now_ms() + int(self.settings.trades.hold_cache_s * 1000)
+            self._no_hold.move_to_end(key)
+            while len(self._no_hold) > WATCHED_MAX:
+                self._no_hold.popitem(last=False)
+        return found
+
+    async def _ask(self, payload: InventoryOrder) -> Report:
         """Give the order and wait for the report that answers it."""
         try:
-            bot = self.fleet.pick_reader(str(int(steam_id))).name
+            bot = self.fleet.pick_reader(payload.steam_id).name
         except NoBotAvailable:
             raise SteamUnavailable("No bot is there to read the player's inventory.", code=UNAVAILABLE) from None
-        order = self._order(bot, steam_id, trade_token)
+        order = self._order(bot, payload)
         answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._asked[order.order_id] = _Asked(bot, answer)
         try:
@@ -209,11 +265,10 @@ class Inventories:
         finally:
             del self._asked[order.order_id]
 
-    def _order(self, bot: str, steam_id: SteamId, trade_token: str | None) -> Order:
+    def _order(self, bot: str, payload: InventoryOrder) -> Order:
         now_ms = self.server_clock.now_ms()
         order_id = record_id("ord", self.clock.now_ms(), secrets.token_bytes(7))
         expires_at_ms = now_ms + int(self.settings.trades.inventory_wait_s * 1000)
-        payload = InventoryOrder(str(int(steam_id)), trade_token)
         return Order(order_id, "inventory", bot, None, 0, now_ms, expires_at_ms, payload)
 
     def _enqueue(self, order: Order) -> None:

@@ -37,6 +37,9 @@ class Made:
     orders: list[Order]
 
 
+# How long after a trade's end Steam may show an inventory without it: some minutes (ASF).
+BROUGHT_S = 3600.0
+
 Waits = tuple[WaitsFor, datetime | None]
 
 
@@ -141,6 +144,12 @@ def deposit(connection: Connection, ctx: Context, request: Request, wish: Deposi
             limit=limits.inventory_limit,
         )
     _check_share(ctx, holdings, n_items, ctx.fleet.limits.trades(n_items))
+    if stale := _stale(connection, ctx, [(request, wish, holdings)]):
+        raise NotAccepted(
+            "The player's inventory does not hold these items any more: they were brought already.",
+            code="unknown_asset",
+            assets=[{"asset_id": asset_id} for asset_id in stale[wish.user_id]],
+        )
     _know_items(connection, ctx, wish.wanted)
     parts = _reserve(connection, ctx, holdings, n_items, wish.color)
     making = _shared_out(ctx, request, wish, holdings, parts)
@@ -168,7 +177,11 @@ def deposit_many(connection: Connection, ctx: Context, asked: Sequence[tuple[Req
     """
     switches.check(ctx, switches.DEPOSITS)
     held = holders.of_many(connection, asked)
-    making = [_granted(ctx, request, wish, has) for (request, wish), has in zip(asked, held, strict=True)]
+    stale = _stale(connection, ctx, [(request, wish, has) for (request, wish), has in zip(asked, held, strict=True)])
+    making = [
+        None if wish.user_id in stale else _granted(ctx, request, wish, has)
+        for (request, wish), has in zip(asked, held, strict=True)
+    ]
     granted = [one for one in making if one is not None]
     if granted:
         wishes = [wish for one, (_, wish) in zip(making, asked, strict=True) if one is not None]
@@ -176,6 +189,22 @@ def deposit_many(connection: Connection, ctx: Context, asked: Sequence[tuple[Req
         writing = trips.inserting(connection, _rows(granted))
         reserve.take_many(connection, ctx.fleet.limits, [part for one in granted for part in one.parts], writing)
     return [None if one is None else one.made() for one in making]
+
+
+def _stale(
+    connection: Connection, ctx: Context, asked: Sequence[tuple[Request, DepositWish, Holdings | None]]
+) -> dict[str, list[str]]:
+    """Users who want to bring what they have brought already, with those assets. Who has nothing here yet costs no look."""
+    here = [(request, wish) for request, wish, has in asked if has is not None and has.items > has.pending_items]
+    if not here:
+        return {}
+    since = min(request.now for request, _ in here) - timedelta(seconds=BROUGHT_S + ctx.settings.trades.offer_timeout_s)
+    brought = holders.brought(connection, (wish.user_id for _, wish in here), since)
+    found = {
+        wish.user_id: [asset_id for one in wish.wanted if (wish.user_id, int(asset_id := one.held.asset.asset_id)) in brought]
+        for _, wish in here
+    }
+    return {user_id: assets for user_id, assets in found.items() if assets}
 
 
 def _granted(ctx: Context, request: Request, wish: DepositWish, holdings: Holdings | None) -> Making | None:

@@ -199,6 +199,9 @@ class InventoryBody(Body):
     model_config = example(steam_id="76561198000000002", trade_url=TRADE_URL)
     steam_id: SteamIdText
     trade_url: TradeUrlText | None = Field(default=None, repr=False)
+    untradable: Annotated[
+        bool, Field(description="With a trade URL: also what the player may not trade, which takes a second read at Steam")
+    ] = False
 
 
 class VerifyBody(Body):

@@ -31,23 +31,25 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
         own.tell_all(bot, payload.own_rows, tell)
         return
     own.no_maintenance(bot)
+    # First, as others wait for what this order finds out about them.
+    bans = _bans(bot, payload.bans_of)
     hold_days: int | None = None
-    if payload.trade_token is not None:
+    if payload.trade_token is not None and payload.with_hold:
         try:
             hold = bot.session.hold(payload.steam_id, payload.trade_token)
         except SteamRefused as error:
-            failed(order, tell, _no_hold(bot, payload.steam_id, error))
+            failed(order, tell, _no_hold(bot, payload.steam_id, error), bans)
             return
         hold_days = hold.theirs_days
         bot.memory.partner = Partner(payload.steam_id, payload.trade_token)
         own_account.seen_hold(bot, hold.ours_days)
-        if _banned(bot, payload.steam_id):
-            failed(order, tell, SteamRefused(code="partner_banned"))
-            return
+    if bans.get(payload.steam_id):
+        failed(order, tell, SteamRefused(code="partner_banned"), bans)
+        return
     try:
         assets = bot.session.partner_inventory(payload.steam_id, payload.trade_token)
     except SteamRefused as error:
-        failed(order, tell, error)
+        failed(order, tell, error, bans)
         return
     tell(
         "inventory_read",
@@ -55,29 +57,37 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
         # Whose amount cannot be read is no single item for certain.
         assets=[held.to_json() for held in assets if held.amount],
         hold_days=hold_days,
+        bans=bans,
     )
 
 
 def _no_hold(bot: Bot, steam_id: str, error: SteamRefused) -> SteamError:
     """Steam does not say for how long it would hold: the trade URL is old, unless we ourselves may not trade."""
-    _banned(bot, steam_id)
+    _bans(bot, [steam_id])
     if bot.health.why_not(May.TAKE) is not None:
         return SteamUnavailable("this bot may not trade just now", code="bot_restricted")
     return SteamRefused(code="trade_url_wrong", result=error.result)
 
 
-def _banned(bot: Bot, steam_id: str) -> bool:
-    """Whether Steam says so, of us too. If it does not answer, the offer will be refused: that is told then."""
+def _bans(bot: Bot, steam_ids: list[str]) -> dict[str, bool]:
+    """Whom of these Steam keeps from trading; of us too, as it costs nothing more.
+
+    If it does not answer, the offer will be refused: that is told then.
+    """
+    if not steam_ids:
+        return {}
+    me = bot.session.steam_id
     try:
-        banned = bot.session.banned(bot.session.steam_id, steam_id)
+        bans = bot.session.trade_bans([*steam_ids, me])
     except SteamUnavailable as error:
         _log.debug("bans_not_read", reason=error.error_code)
-        return False
-    own_account.seen_bans(bot, banned)
-    return steam_id in banned
+        return {}
+    if me in bans:
+        own_account.seen_bans(bot, frozenset(steam_id for steam_id, banned in bans.items() if banned))
+    return {steam_id: banned for steam_id, banned in bans.items() if steam_id in steam_ids}
 
 
-def failed(order: Order, tell: Tell, error: SteamError) -> None:
+def failed(order: Order, tell: Tell, error: SteamError, bans: dict[str, bool] | None = None) -> None:
     """Report that an inventory was not read; what is not in `TOLD` is ``inventory_unavailable``."""
     payload = order.payload
     if isinstance(payload, InventoryOrder) and payload.own_rows is not None:
@@ -85,4 +95,4 @@ def failed(order: Order, tell: Tell, error: SteamError) -> None:
         return
     steam_id = payload.steam_id if isinstance(payload, InventoryOrder) else None
     code = error.error_code if error.error_code in TOLD else "inventory_unavailable"
-    tell("inventory_failed", steam_id=steam_id, code=code, reason=error.detail)
+    tell("inventory_failed", steam_id=steam_id, code=code, reason=error.detail, bans=bans or {})

@@ -6,6 +6,7 @@ import io
 import re
 import statistics
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -148,6 +149,17 @@ def _why(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def calls_lines(calls: Mapping[str, int], looks: int, finished: int) -> list[str]:
+    """What Steam was asked, by kind, per finished trade and with nothing left out but looks at offers that players check."""
+    trades = max(1, finished)
+    each = sorted(((count / trades, route) for route, count in calls.items()), reverse=True)
+    lines = [f"Steam calls        {(sum(calls.values()) - looks) / trades:.2f} per finished trade, everything counted:"]
+    lines += [f"  {share:5.2f}  {route}" for share, route in each]
+    if looks:
+        lines.append(f"  {looks} of these calls were looks at offers that players checked; they are not in the sum")
+    return lines
+
+
 def summary_lines(result: dict[str, Any]) -> list[str]:
     """The end of the demo in words."""
     lines = ["", "trades by outcome"]
@@ -155,11 +167,10 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
         parts = ", ".join(f"{row[status]} {status}" for status in STATUS_ORDER if status in row)
         lines.append(f"  {direction:9} {sum(row.values()):4}   {parts}")
     lines += _why(result)
-    offer, calls = result["request_to_offer_s"], result["steam_calls_per_finished_trade"]
-    all_calls, bare_calls = calls["all"], calls["without_inventory_reads"]
+    offer = result["request_to_offer_s"]
     lines += [
         f"request to offer   p50 {offer['p50']:.3f} s, p99 {offer['p99']:.3f} s",
-        f"Steam calls        {all_calls:.2f} per finished trade, {bare_calls:.2f} without inventory and hold reads",
+        *calls_lines(result["steam_calls"], result["look_calls"], result["finished"]),
         f"took               {result['seconds']:.0f} s",
         "",
         "audit: compared " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in result["compared"].items()),

@@ -71,9 +71,15 @@ QUICK: dict[str, dict[str, Any]] = {
         "settle_again_s": 3.0,
         "items_look_s": 2.0,
         "inventory_cache_s": 5.0,
+        "hold_cache_s": 2.0,
+        "bans_cache_s": 2.0,
         "retry_after_s": 2.0,
     },
 }
+
+
+# As in `config/default.toml`, where what Steam is asked is counted and nobody's hold or ban changes in between.
+BELIEVED = {"inventory_cache_s": 60.0, "hold_cache_s": 600.0, "bans_cache_s": 21600.0}
 
 
 class StackError(Exception):

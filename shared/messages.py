@@ -26,7 +26,7 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 
 - confirmation_needed, offer_active, offer_held, offer_declined, …: ``offer_id``, ``state`` (Steam's number)
 - offer_accepted: ``offer_id``, ``exchange_id``, ``settles_at`` (unix s or null), ``moved``: list of
-  ``{"asset_id", "context_id", "new_asset_id", "new_context_id", "name"}``; the name is what this bot says that it received
+  ``{"asset_id", "context_id", "new_asset_id", "new_context_id"}``
 - refused, bot_refused, try_later: ``code`` (style table), ``reason``, ``result`` (EResult or null), ``player_message``,
   ``retry_after_s``. bot_refused, because of the bot: ``code`` bot_restricted, ``reason`` one of `shared.domain.health`. A
   refused one with ``unclear`` may be because of the bot too
@@ -36,7 +36,7 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
   items_not_in_place, inventory_private, exchange_not_done, offer_unclear, steam_maintenance, or an error's code): ask again
 - offer_canceled may carry ``reason`` not_confirmed: the bot gave the offer up, as its phone could not confirm it
 - answer_lost: ``reason``; order_dropped: ``reason`` "recalled" or "expired"
-- settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched", "name"}``, matched one of
+- settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched"}``, matched one of
   ``id``, ``receipt``, ``fingerprint``, ``name``
 - items_gone: ``deposit_ids``; not_settled: ``settles_at`` (unix s or null), ``reason``
 - looked: ``seen``: list of ``{"trade_id", "offer_id", "sees", "changed_at"}``, one for each trade asked for: its offer, what
@@ -44,7 +44,7 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
   not_looked: ``reason`` (an error's code, expired, internal)
 - offer_declined also has ``made_at`` and ``changed_at``, Steam's unix s
 - inventory_read: ``steam_id``, ``assets`` (`HeldAsset` JSON), ``hold_days`` (int or null); inventory_failed: ``steam_id``,
-  ``code``, ``reason``
+  ``code``, ``reason``; both with ``bans``: whether each account that was asked for is banned from trading, as far as Steam said
 - custody_read: ``steam_id`` (the bot's own), ``assets``: list of ``{"asset_id", "context_id", "class_id", "instance_id",
   "name", "fingerprint"}`` of all that lies in contexts 2 and 16; custody_unread: ``reason`` (an error's code, inventory_half)
 - order_refused: ``reason``; nothing of the refused text is repeated
@@ -228,6 +228,9 @@ class DeclineOrder:
 class InventoryOrder:
     """Read what ``steam_id`` could trade of CS2. With ``trade_token`` freshly traded items show too, and the hold is read.
 
+    Without ``with_hold`` the hold is known already. ``bans_of`` are up to a hundred accounts whose trade bans are asked for in
+    one call; the player himself may be among them, or be known already.
+
     With ``own_rows`` it is the bot's own inventory that is read, whole, for an audit; the number is how many items should be
     there, so that a reading that looks too empty is not believed at once.
     """
@@ -235,6 +238,8 @@ class InventoryOrder:
     steam_id: str
     trade_token: str | None = field(repr=False)
     own_rows: int | None = None
+    with_hold: bool = True
+    bans_of: list[str] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

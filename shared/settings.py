@@ -179,6 +179,9 @@ class LimitSettings(_Section):
 class TradeSettings(_Section):
     token_lifetime_s: Some
     inventory_cache_s: Seconds
+    untradable_cache_s: Seconds
+    hold_cache_s: Seconds
+    bans_cache_s: Seconds
     inventory_wait_s: Some
     order_expiry_s: Some
     order_in_hand_s: Seconds

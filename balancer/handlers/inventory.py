@@ -28,11 +28,12 @@ async def show(ctx: Context, body: schemas.InventoryBody) -> web.Response:
     """A player's CS2 items.
 
     Each with its value and, if it would not be accepted, the reason. Read through a bot and kept for a minute. With `trade_url`
-    freshly traded items and the days of a trade hold are seen too.
+    freshly traded items and the days of a trade hold are seen too; what the player may not trade is then shown on request
+    only, as it takes a second read at Steam.
     """
     steam_id = requests.steam_id_of(body.steam_id)
     token = requests.trade_url_of(body.trade_url, steam_id).trade_token if body.trade_url is not None else None
     found = await ctx.inventories.read(steam_id, token)
-    if token is not None:
+    if token is not None and body.untradable:
         found = replace(found, assets=found.assets | await ctx.inventories.untradable(steam_id))
     return api.answer(dump.inventory(found, ctx.prices.value, ctx.settings))

@@ -6,7 +6,7 @@ What changes something is never repeated here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from bot_worker.steam import answers, inventories, trade_page, transport
 from bot_worker.steam.connection import COMMUNITY_URL, Connection
 from bot_worker.steam.inventories import Page
 from bot_worker.steam.maintenance import Sign
-from bot_worker.steam.shapes import Confirmation, Exchange, HistoryPage, Hold, Offer, OfferPage, Sent, banned_of
+from bot_worker.steam.shapes import Confirmation, Exchange, HistoryPage, Hold, Offer, OfferPage, Sent, banned_of, trade_bans
 from bot_worker.steam.trade_page import TradePage
 from shared import log, strict
 from shared.domain.ids import SteamId, TradeUrl
@@ -31,8 +31,6 @@ from shared.trouble import place_of
 
 PAGE_ITEMS = 2000  # more is answered with 400 since 2025 (steampy#445)
 PAGES_MAX = 50
-# What moved is told with its name: the bot that received an item says what it is.
-DESCRIBED = {"get_descriptions": 1, "language": "english"}
 DOWN_RESULT = EResult.ServiceUnavailable
 NOT_THERE = EResult.NoMatch  # what Steam says of an offer that it does not know, or no longer (aiosteampy ``trade.get``)
 NO_EXCHANGE = frozenset({EResult.InvalidParam, EResult.FileNotFound, EResult.AccessDenied, NOT_THERE})
@@ -342,7 +340,7 @@ class SteamSession:
     def exchange(self, exchange_id: str) -> Exchange | None:
         """One exchange; ``None`` if Steam shows none."""
         try:
-            page = self.connection.api("GetTradeStatus", HistoryPage.parse, tradeid=exchange_id, **DESCRIBED)
+            page = self.connection.api("GetTradeStatus", HistoryPage.parse, tradeid=exchange_id, get_descriptions=0)
         except SteamRefused as error:
             if error.result not in NO_EXCHANGE:
                 raise
@@ -372,7 +370,7 @@ class SteamSession:
         after: dict[str, Any] = {}
         for _ in range(PAGES_MAX):
             page = self.connection.api(
-                "GetTradeHistory", HistoryPage.parse, max_trades=HISTORY_PAGE, include_failed=1, **DESCRIBED, **after
+                "GetTradeHistory", HistoryPage.parse, max_trades=HISTORY_PAGE, include_failed=1, get_descriptions=0, **after
             )
             self.observer.leave_out("exchanges", Counter(half=sum(not each.whole for each in page.exchanges)))
             if page.exchanges:
@@ -497,6 +495,11 @@ class SteamSession:
         if response.status_code != 200:
             raise SteamUnavailable(f"Steam answered HTTP {response.status_code}")
         return trade_page.parse(response.text)
+
+    def trade_bans(self, steam_ids: Collection[str]) -> dict[str, bool]:
+        """Whether Steam has banned these accounts from trading, as far as it says: one call for up to a hundred."""
+        query = {"steamids": ",".join(steam_ids)}
+        return self.connection.web_api("ISteamUser", "GetPlayerBans", lambda data: trade_bans(data, steam_ids), query)
 
 
 class _NotShown(Exception):

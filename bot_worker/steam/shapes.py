@@ -10,10 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, TypeVar
 
-from bot_worker.steam import inventories
 from shared import strict
 from shared.domain.ids import ACCOUNT_ID_MAX, SteamId
 from shared.domain.items import CS2_APP_ID, Asset
@@ -178,7 +176,6 @@ class Moved:
     new_asset_id: str | None
     rollback_context_id: str | None
     rollback_asset_id: str | None
-    name: str | None = None
 
     @property
     def now(self) -> Asset | None:
@@ -208,11 +205,11 @@ class Exchange:
     whole: bool = True
 
     @classmethod
-    def parse(cls, data: object, names: Mapping[tuple[str, str], str] = MappingProxyType({})) -> Exchange:
-        """One row of GetTradeStatus or GetTradeHistory; ``names`` are those of the classes that the same answer describes."""
+    def parse(cls, data: object) -> Exchange:
+        """One row of GetTradeStatus or GetTradeHistory."""
         row = _Row(data)
-        given = row.each("assets_given", lambda asset: _moved(asset, names, given=True))
-        received = row.each("assets_received", lambda asset: _moved(asset, names, given=False))
+        given = row.each("assets_given", lambda asset: _moved(asset, given=True))
+        received = row.each("assets_received", lambda asset: _moved(asset, given=False))
         moved = [each for each in (*given, *received) if each is not None]
         told: dict[str, Any] = {
             "exchange_id": row.get("tradeid", strict.number_id, ""),
@@ -238,13 +235,12 @@ class Exchange:
                 "context_id": each.context_id,
                 "new_asset_id": each.new_asset_id,
                 "new_context_id": each.new_context_id,
-                "name": each.name,
             }
             for each in self.moved
         ]
 
 
-def _moved(row: Mapping[str, Any], names: Mapping[tuple[str, str], str], *, given: bool) -> Moved | None:
+def _moved(row: Mapping[str, Any], *, given: bool) -> Moved | None:
     """``None`` for what is no CS2 asset."""
     if strict.whole(row.get("appid", CS2_APP_ID), "appid", 1, NUMBER_MAX) != CS2_APP_ID or row.get("currencyid") is not None:
         return None
@@ -260,7 +256,6 @@ def _moved(row: Mapping[str, Any], names: Mapping[tuple[str, str], str], *, give
         new_asset_id=maybe("new_assetid", strict.number_id),
         rollback_context_id=maybe("rollback_new_contextid", _context),
         rollback_asset_id=maybe("rollback_new_assetid", strict.number_id),
-        name=names.get(inventories.class_key(row)),
     )
 
 
@@ -283,9 +278,7 @@ class HistoryPage:
             BadShape: it is no page of exchanges, or has more to show and nothing to go on from.
         """
         about = strict.mapping(data, "response")
-        descriptions = strict.objects(about.get("descriptions"))
-        names = {inventories.class_key(each): name for each in descriptions if (name := inventories.name_of(each))}
-        found = [Exchange.parse(row, names) for row in strict.rows(about.get("trades"), "trades")]
+        found = [Exchange.parse(row) for row in strict.rows(about.get("trades"), "trades")]
         more = about.get("more") not in (None, False, 0, "")
         if more and found and not any(each.exchange_id and each.started for each in found):
             raise BadShape("trades", "an exchange with its id and time")
@@ -364,3 +357,16 @@ def banned_of(data: object, steam_ids: Collection[str]) -> frozenset[str]:
         raise BadShape("players", "the accounts that were asked for")
     said = {steam_id: strict.text(rows[steam_id].get("EconomyBan"), "EconomyBan") for steam_id in steam_ids}
     return frozenset(steam_id for steam_id, ban in said.items() if ban == "banned")
+
+
+def trade_bans(data: object, wanted: Collection[str]) -> dict[str, bool]:
+    """Which of these accounts GetPlayerBans calls banned from trading; it puts no ``response`` around it.
+
+    What it says nothing readable of is left out, and does not spoil what it says of the others.
+    """
+    found = {}
+    for row in strict.objects(strict.mapping(data, "bans").get("players")):
+        steam_id, ban = row.get("SteamId"), row.get("EconomyBan")
+        if isinstance(steam_id, str) and steam_id in wanted and isinstance(ban, str):
+            found[steam_id] = ban == "banned"
+    return found

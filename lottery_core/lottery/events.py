@@ -12,10 +12,7 @@ from typing import Any, NamedTuple
 from lottery.commitments import Link, Piece, Rest
 from lottery.rooms import Room
 
-__all__ = [
-    *("Link", "Piece", "Rest", "Row", "Denial", "Event", "KINDS", "NAMES"),
-    *("Bet", "Buy", "Create", "Entropy", "Fail", "Finalize", "Manual", "Open", "Renew", "Settled", "Start", "Tick", "Void"),
-]
+__all__ = ["Link", "Piece", "Rest"]
 
 
 class Row(NamedTuple):

@@ -75,12 +75,38 @@ def cli(
         try:
             with Stack(wish, say=lambda text: click.echo(text, err=True)) as stack:
                 click.echo(json.dumps(_addresses(stack)) if as_json else _table(stack))
-                stack.watch()
+                try:
+                    stack.watch()
+                except KeyboardInterrupt:
+                    _tell_calls(stack)
+                    raise
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
         except StackError as error:
             click.echo(str(error), err=True)
             raise SystemExit(1) from None
+
+
+def _tell_calls(stack: Stack) -> None:
+    """What Steam was asked for the trades that came to an end, if any did."""
+    from scripts.demo_view import calls_lines
+    from scripts.players import DONE
+    from scripts.stack import StackError, get_json
+
+    try:
+        finished, after = 0, ""
+        while True:
+            page = get_json(f"{stack.balancer_url}/trade?limit=200{after}", api_key=stack.api_key)
+            finished += sum(trade["status"] in DONE for trade in page["trades"])
+            if page["next"] is None:
+                break
+            after = f"&after={page['next']}"
+        calls = get_json(f"{stack.control_url}/control/requests")["counts"]
+        looks = sum(bot["look_calls"] for bot in stack.bots())
+    except (OSError, StackError, ValueError):  # it is being stopped anyway
+        return
+    if finished:
+        click.echo("\n".join(calls_lines(calls, looks, finished)), err=True)
 
 
 def _addresses(stack: Stack) -> dict[str, str]:

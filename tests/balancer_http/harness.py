@@ -59,6 +59,7 @@ class FakeBots:
     silent: bool = False
     sees: dict[str, str | None] = field(default_factory=dict)  # by trade id, what a look shows; offer_active if not said
     blind: str | None = None  # why a look fails; "" for a bot that never answers one
+    banned: set[str] = field(default_factory=set)
     reads: int = 0
     orders: list[Order] = field(default_factory=list)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -125,7 +126,9 @@ class FakeBots:
             # As Steam does: what a partner may offer holds tradable items only, the public inventory all.
             with_url = order.payload.trade_token is not None  # type: ignore[union-attr]
             assets = [one.to_json() for one in self.inventories.get(steam_id, []) if one.tradable or not with_url]
-            return "inventory_read", {"steam_id": steam_id, "assets": assets, "hold_days": self.hold_days}
+            asked = {each: each in self.banned for each in order.payload.bans_of}  # type: ignore[union-attr]
+            hold_days = self.hold_days if with_url and order.payload.with_hold else None  # type: ignore[union-attr]
+            return "inventory_read", {"steam_id": steam_id, "assets": assets, "hold_days": hold_days, "bans": asked}
         if order.kind == "look":
             return self._look(order)
         if order.kind == "send" and self.sends:

@@ -202,7 +202,7 @@ async def test_deposits_of_a_user(service: Service) -> None:
 
 async def test_an_inventory_with_values_and_reasons(service: Service) -> None:
     service.bots.inventories[PLAYER] = [held(1), held(2, "Sticker | Cheap"), held(3, "New thing"), held(4, tradable=False)]
-    response = await service.call("POST", "/inventory", {"steam_id": PLAYER, "trade_url": TRADE_URL})
+    response = await service.call("POST", "/inventory", {"steam_id": PLAYER, "trade_url": TRADE_URL, "untradable": True})
     body = await response.json()
     schemas.Inventory.model_validate(body)
     assert [(item["asset_id"], item["value_cents"], item["acceptable"], item["reason"]) for item in body["items"]] == [
@@ -218,7 +218,9 @@ async def test_many_askers_share_one_read(service: Service) -> None:
     body = {"steam_id": PLAYER, "trade_url": TRADE_URL}
     answers = await asyncio.gather(*(service.call("POST", "/inventory", body) for _ in range(10)))
     assert [answer.status for answer in answers] == [200] * 10
-    assert service.bots.reads == 2  # what may be offered, and the public inventory for what may not
+    assert service.bots.reads == 1
+    await asyncio.gather(*(service.call("POST", "/inventory", {**body, "untradable": True}) for _ in range(3)))
+    assert service.bots.reads == 2  # the public inventory, for what may not be offered
 
 
 async def test_an_inventory_is_believed_for_a_minute(service: Service) -> None:

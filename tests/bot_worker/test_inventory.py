@@ -13,7 +13,8 @@ from shared.messages import InventoryOrder, Report
 
 
 def read(lab: Lab, player: SteamAccount, trade_token: str | None = None) -> Report:
-    (report,) = lab.do(lab.order("inventory", InventoryOrder(player.steam_id, trade_token), trade_id=None))
+    payload = InventoryOrder(player.steam_id, trade_token, bans_of=[player.steam_id] if trade_token else [])
+    (report,) = lab.do(lab.order("inventory", payload, trade_id=None))
     assert report.data["steam_id"] == player.steam_id
     return report
 
@@ -47,6 +48,22 @@ def test_a_ban_is_told_before_any_offer(lab: Lab, player: SteamAccount) -> None:
     player.change(banned=True)
     report = read(lab, player, player.trade_token)
     assert (report.kind, report.data["code"]) == ("inventory_failed", "partner_banned")
+
+
+def test_many_are_asked_for_in_one_call_and_what_is_known_is_not_asked_again(
+    lab: Lab, world: SteamWorld, player: SteamAccount
+) -> None:
+    banned, other = world.account("player"), world.account("player")
+    banned.change(banned=True)
+    asked = [banned.steam_id, other.steam_id, "76561198999999999"]
+    before = lab.me.requests()
+    order = InventoryOrder(player.steam_id, player.trade_token, None, with_hold=False, bans_of=asked)
+    (report,) = lab.do(lab.order("inventory", order, trade_id=None))
+    assert report.kind == "inventory_read" and report.data["hold_days"] is None
+    assert report.data["bans"][banned.steam_id] is True and report.data["bans"][other.steam_id] is False
+    after = lab.me.requests()
+    spent = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    assert spent == {"GetPlayerBans": 1, "partnerinventory": 1}
 
 
 def test_a_bot_that_would_be_held_itself_says_so(lab: Lab, player: SteamAccount) -> None:

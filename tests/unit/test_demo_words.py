@@ -31,7 +31,9 @@ def result(made: Tally) -> dict[str, Any]:
         "failures": made.failures(),
         "not_as_players_meant": made.otherwise(),
         "request_to_offer_s": {"p50": 0.5, "p99": 1.0},
-        "steam_calls_per_finished_trade": {"all": 5.0, "without_inventory_reads": 4.0},
+        "steam_calls": {"send": 10, "GetTradeOffers": 5, "GetTradeOffer": 2},
+        "look_calls": 2,
+        "finished": 10,
         "seconds": 50.0,
         "compared": {"items": 10},
         "differences": [],
@@ -91,3 +93,10 @@ def test_up_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "waiting for bots to sign in: 1 of 2 (red-2: sign_in)",
         "all 2 bots are signed in",
     ]
+
+
+def test_what_steam_was_asked_is_told_whole_and_looks_for_players_apart() -> None:
+    lines = demo_view.calls_lines({"send": 10, "GetTradeOffers": 5, "GetTradeOffer": 2}, 2, 10)
+    assert "1.50 per finished trade" in lines[0]
+    assert [line.split() for line in lines[1:4]] == [["1.00", "send"], ["0.50", "GetTradeOffers"], ["0.20", "GetTradeOffer"]]
+    assert "2 of these calls were looks" in lines[4]
