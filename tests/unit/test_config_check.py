@@ -252,6 +252,7 @@ NOTHING_TO_SAY = {
     "balancer.events_page": "speed only",
     "balancer.share_port": "a question of how balancers are replaced",
     "balancer.stop_idle_s": "bounded",
+    "limits.offers_per_client_max": "0 and any share of the fleet",
     "rates.address_burst": "how long a burst may be",
     "rates.redis_wait_s": "bounded",
     "trades.attempts_max": "bounded",
