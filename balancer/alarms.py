@@ -31,6 +31,12 @@ ACTION = {
 }
 
 
+PRICES_ACTION = (
+    "the prices before stay in use: look at `[balancer] prices_file`; a list that is held back and right is taken when the "
+    "balancer starts anew"
+)
+
+
 def first(connection: Connection, alarm: str, now: datetime) -> bool:
     """Whether this alarm was never raised before; it has been now."""
     row = repository.insert(connection, alarms).values(alarm=alarm, raised_at=now).on_conflict_do_nothing()
@@ -53,4 +59,15 @@ def of_trade(connection: Connection, alarm: str, trade: Row[Any], data: Mapping[
     }
     trips.insert_rows(connection, [(events, [row])])
     logger.error("alarm", action=alarm, trade_id=trade.trade_id, status=trade.status)
+    return True
+
+
+def of_prices(connection: Connection, error: str, now: datetime) -> bool:
+    """The price list was not taken: an alarm, once a day for each reason. Whether it was new."""
+    if not first(connection, f"prices:{now:%Y-%m-%d}:{error[:200]}", now):
+        return False
+    data = {"alarm": "prices", "reason": error[:500], "action": PRICES_ACTION}
+    row = {"at": now, "kind": "alarm", "who": "balancer", "data": json.dumps(data, separators=(",", ":"))}
+    trips.insert_rows(connection, [(events, [row])])
+    logger.error("alarm", action="prices", reason=error)
     return True

@@ -15,7 +15,7 @@ import redis
 from aiohttp import ClientSession, web
 from aiohttp.abc import AbstractAccessLogger
 
-from balancer import addresses, api, auth, loops, problems, rates, verify
+from balancer import addresses, alarms, api, auth, loops, problems, rates, verify
 from balancer.context import Context
 from balancer.db import Database
 from balancer.door import Door
@@ -29,7 +29,7 @@ from balancer.serving import Runner
 from balancer.waiters import Waiters
 from shared import log, wire
 from shared.clock import Clock, ServerClock
-from shared.errors import SettingsError
+from shared.errors import DatabaseUnavailable, SettingsError
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
@@ -162,6 +162,11 @@ async def _prices(app: web.Application) -> AsyncIterator[None]:
 
 async def _keep_prices(ctx: Context) -> None:
     while True:
+        try:
+            if ctx.prices.error is not None:
+                await ctx.db.run(alarms.of_prices, ctx.prices.error, ctx.clock.now())
+        except DatabaseUnavailable as error:
+            _log.warning("alarm not raised", action="prices", reason=error.error_code)
         await asyncio.sleep(ctx.settings.balancer.prices_check_s)
         await ctx.prices.check()
 

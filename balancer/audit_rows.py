@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, or_, select
 from balancer import custody_audit
 from balancer.custody_audit import HELD, Difference, Elsewhere, Entry, Kind, Seen
 from balancer.gifts import GIFT
-from balancer.models import deposits, events, items, trade_items, trades
+from balancer.models import HOUSE, deposits, events, items, trade_items, trades
 from shared.domain.status import LIVE, DepositStatus, Direction, TradeStatus
 
 D = DepositStatus
@@ -51,6 +51,8 @@ def _entry(row: Row[Any], *, loose: bool) -> Entry:
         row.frozen_by,
         settled=row.settled_at is not None,
         loose=loose,
+        class_id=row.class_id or "",
+        house=row.user_id == HOUSE,
     )
 
 

@@ -17,12 +17,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_, update
 
-from balancer import audit_rows, custody_audit, db, journal, orders, repository
+from balancer import alarms, audit_rows, custody_audit, db, journal, orders, repository
 from balancer.context import Context
 from balancer.custody_audit import Difference, Seen, Verdict
 from balancer.fleet import MAINTENANCE
 from balancer.models import audits, bots, deposits, events, trades
-from shared import log
+from shared import log, strict
 from shared.domain.ids import BotName
 from shared.domain.status import DepositStatus, TradeStatus
 from shared.errors import NotFound
@@ -42,6 +42,7 @@ TRIES_MAX = 4
 LOOKS_MAX = 5
 # Differences in one event; the result has all of them.
 TOLD_MAX = 50
+RENAMED = "Steam calls this item otherwise than our rows do: see that the price list knows the new name; nothing is frozen"
 ACTION = "the bot is frozen: compare its inventory on Steam with these rows, then `fleet bots unfreeze`"
 
 
@@ -199,7 +200,7 @@ def _seen(data: dict[str, Any]) -> Seen:
     texts = [data["asset_id"], data["context_id"], data["name"]]
     if not all(isinstance(each, str) for each in [*texts, fingerprint or ""]) or not data["asset_id"].isdecimal():
         raise TypeError("an asset is told in texts")
-    return Seen(data["asset_id"], data["context_id"], data["name"], fingerprint)
+    return Seen(data["asset_id"], data["context_id"], data["name"], fingerprint, strict.maybe_text(data.get("class_id")))
 
 
 def _unread(connection: Connection, row: Row[Any], reason: str, now: datetime, times: TradeSettings) -> None:
@@ -212,6 +213,7 @@ def _unread(connection: Connection, row: Row[Any], reason: str, now: datetime, t
 
 def _read(connection: Connection, row: Row[Any], seen: list[Seen], now: datetime, times: TradeSettings) -> None:
     state = audit_rows.load(connection, row.color, row.bot_id, row.mark)
+    _tell_renamed(connection, custody_audit.renamed(state, seen), row, now)
     found = custody_audit.compare(_name(row), state, seen)
     found = audit_rows.explain(connection, row.color, row.bot_id, state, found, seen)
     protected = {each.trade_id for each in found if each.trade_id}
@@ -230,10 +232,19 @@ def _read(connection: Connection, row: Row[Any], seen: list[Seen], now: datetime
     if judged.new:
         _freeze(connection, row, judged.new, now)
     known = set(json.loads(row.known))
-    told = [each for each in found if each in judged.new or each.key in known]
+    told = [each for each in found if each in judged.new or each.key in known or each.house]
     _finish(connection, row, judged.verdict, [_as_json(each) for each in told], None, now, times, **counts)
     if len(told) < len(found):  # some were seen for the first time
         _set(connection, row, next_at=_again(now, times))
+
+
+def _tell_renamed(connection: Connection, found: Sequence[tuple[str, str, str]], row: Row[Any], now: datetime) -> None:
+    """An item that Valve calls otherwise is the same item: an alarm once, as its price goes by its name, and no frozen bot."""
+    for class_id, old, new in found:
+        if alarms.first(connection, f"renamed:{class_id}:{new}"[:300], now):
+            data = {"alarm": "item_renamed", "class_id": class_id, "old": old, "new": new, "action": RENAMED}
+            journal.append(connection, [journal.event_row("alarm", data, WHO, now, None, None, _name(row))])
+            logger.error("alarm", action="item_renamed", bot=_name(row), old=old, new=new)
 
 
 def _again(now: datetime, times: TradeSettings) -> datetime:

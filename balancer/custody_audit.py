@@ -60,6 +60,7 @@ class Seen:
     context_id: str
     name: str
     fingerprint: str | None
+    class_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class Entry:
     settled: bool = False
     frozen: bool = False
     returns: str | None = None
+    class_id: str = ""
+    house: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Difference:
     text: str
     deposit_id: str | None = None
     trade_id: str | None = None
+    house: bool = False  # about a row of the house: told, but nobody's item is missing, so it freezes nothing
 
     @property
     def key(self) -> str:
@@ -109,6 +113,8 @@ def entry(
     *,
     settled: bool,
     loose: bool,
+    class_id: str = "",
+    house: bool = False,
 ) -> Entry:
     """What a row of the table lets expect."""
     held = status in HELD
@@ -122,6 +128,8 @@ def entry(
         pinned=held and not loose and settled and frozen_by not in UNSURE_IDS,
         settled=settled,
         frozen=frozen_by is not None,
+        class_id=class_id,
+        house=house,
     )
 
 
@@ -157,19 +165,38 @@ def _of_claims(bot: str, asset: Seen, claims: Sequence[Entry]) -> list[Differenc
         text = f"{what} belongs to {len(held)} rows: {', '.join(held)}"
         return [Difference(Kind.DOUBLED, bot, asset.asset_id, asset.name, text, held[0])]
     row = next((each for each in claims if each.must), claims[0])
-    if row.name is not None and row.name != asset.name:
+    if row.name is not None and row.name != asset.name and not _same_class(row, asset):
         text = f"{row.deposit_id}: asset {asset.asset_id} of {bot} is {asset.name}, not {row.name}"
         return [Difference(Kind.SWAPPED, bot, asset.asset_id, asset.name, text, row.deposit_id)]
     if row.must and row.settled and not row.frozen and asset.context_id == CONTEXT_PROTECTED:
         text = f"{row.deposit_id}: {what} is settled here, but Steam still protects it"
-        return [Difference(Kind.PROTECTED, bot, asset.asset_id, asset.name, text, row.deposit_id)]
+        return [Difference(Kind.PROTECTED, bot, asset.asset_id, asset.name, text, row.deposit_id, house=row.house)]
     return []
+
+
+def _same_class(row: Entry, asset: Seen) -> bool:
+    """Of one class it is the same item, whatever Valve calls it now."""
+    return bool(row.class_id) and row.class_id == asset.class_id
+
+
+def renamed(rows: Iterable[Entry], seen: Iterable[Seen]) -> list[tuple[str, str, str]]:
+    """Class, old and new name of items that Steam calls otherwise than their rows."""
+    there = {asset.asset_id: asset for asset in seen}
+    found = {
+        (row.class_id, row.name, asset.name)
+        for row in rows
+        if row.name is not None
+        and (asset := there.get(row.asset_id)) is not None
+        and row.name != asset.name
+        and _same_class(row, asset)
+    }
+    return sorted(found)
 
 
 def _missing(bot: str, row: Entry) -> Difference:
     name = row.name or "a gift"
     text = f"{row.deposit_id}: asset {row.asset_id} ({name}) is not in the inventory of {bot}"
-    return Difference(Kind.MISSING, bot, row.asset_id, name, text, row.deposit_id)
+    return Difference(Kind.MISSING, bot, row.asset_id, name, text, row.deposit_id, house=row.house)
 
 
 def _extra(bot: str, asset: Seen, trade_id: str | None) -> Difference:
@@ -300,7 +327,7 @@ def judge(
     ``suspects`` are the keys that the look before found, ``known`` those that an operator has seen, ``looked_at`` the trades
     whose exchange a bot has looked at between the two readings.
     """
-    unknown = [each for each in found if each.key not in known]
+    unknown = [each for each in found if each.key not in known and not each.house]
     if not unknown:
         return Judgement(Verdict.DIFFERENCES if found else Verdict.CLEAN, [])
     new = [each for each in unknown if each.key in suspects and (each.trade_id is None or each.trade_id in looked_at)]

@@ -1,45 +1,89 @@
 """What items are worth: a JSON file of names and cents, read again whenever it changes.
 
 The file is ``{"AK-47 | Redline (Field-Tested)": 1234}`` or ``{"prices": {…}}``. It is read beside the requests, never in their
-way; a file that cannot be read leaves the prices as they were and says so in the log.
+way. This is the one place where it is read: a name or value that is none is left out and counted, a file that is no list of
+prices changes nothing, and neither does one that has lost most names or whose prices moved too far: somebody must look at it
+first. `/readyz` says how old the prices are and what was wrong last.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shared import log
+from shared import log, strict
+from shared.clock import Clock
+from shared.strict import BadShape
 
 VALUE_MAX_CENTS = 10**12
+FILE_MAX_BYTES = 256 * 1024 * 1024
+NAME_MAX = 255
+# A list with less than this share of the names before is not believed, …
+NAMES_KEPT_MIN = 0.5
+# … nor one in which more than this share of the prices has moved by more than this factor. Lists of a few names say nothing.
+MOVED_MAX = 0.2
+FACTOR_MAX = 3.0
+FEW = 10
 
 _log = log.get(__name__)
 
 
 class BadPrices(ValueError):
-    """The file does not hold names and whole cents."""
+    """The file does not hold names and whole cents, or is not to be believed."""
 
 
-def parse(text: str) -> dict[str, int]:
-    """Names to cents.
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """Names to cents, and how many entries were left out, by reason."""
+
+    cents: dict[str, int]
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def parse(text: str | bytes) -> PriceList:
+    """What can be used of a file.
 
     Raises:
-        BadPrices: not JSON, not an object, or a value that is not a whole, non-negative number of cents.
+        BadPrices: not JSON, not an object, or nothing in it is a name with a whole, non-negative number of cents.
     """
     try:
-        data: Any = json.loads(text)
-    except ValueError as error:
-        raise BadPrices(f"not JSON: {error}") from error
-    if isinstance(data, dict) and isinstance(data.get("prices"), dict):
+        data: Any = strict.mapping(strict.parse_json(text, "file"), "file")
+    except BadShape as error:
+        raise BadPrices(f"{error.wanted} is wanted") from error
+    if isinstance(data.get("prices"), dict):
         data = data["prices"]
-    if not isinstance(data, dict):
-        raise BadPrices("not an object of names and cents")
+    found, left_out = {}, Counter[str]()
     for name, cents in data.items():
-        if type(cents) is not int or not 0 <= cents <= VALUE_MAX_CENTS:
-            raise BadPrices(f"the value of {name!r} is not a whole number of cents")
-    return data
+        if not name.strip() or not strict.maybe_text(name, NAME_MAX):
+            left_out["name"] += 1
+        elif type(cents) is not int or not 0 <= cents <= VALUE_MAX_CENTS:
+            left_out["value"] += 1
+        else:
+            found[name] = cents
+    if not found:
+        raise BadPrices("no name with a whole number of cents in it")
+    return PriceList(found, left_out)
+
+
+def why_not_believed(before: Mapping[str, int], now: Mapping[str, int]) -> str | None:
+    """Why a new list is held back; ``None`` if it is believed."""
+    if not before:
+        return None
+    common = [name for name in before if name in now]
+    if len(common) < NAMES_KEPT_MIN * len(before):
+        return f"it has lost {len(before) - len(common)} of {len(before)} names"
+    moved = sum(_moved(before[name], now[name]) for name in common)
+    if len(common) >= FEW and moved > MOVED_MAX * len(common):
+        return f"{moved} of {len(common)} prices have moved by more than the factor {FACTOR_MAX:g}"
+    return None
+
+
+def _moved(before: int, now: int) -> bool:
+    return max(before, now) > FACTOR_MAX * max(1, min(before, now))
 
 
 class Prices:
@@ -49,6 +93,9 @@ class Prices:
         self._path = path
         self._seen: tuple[int, int] | None = None
         self._cents: dict[str, int] = {}
+        self._read_at: float | None = None
+        self.error: str | None = None
+        self.left_out = 0
 
     def __len__(self) -> int:
         return len(self._cents)
@@ -57,22 +104,38 @@ class Prices:
         """Cents, or ``None`` when nobody told us a value."""
         return self._cents.get(market_hash_name)
 
+    def standing(self) -> dict[str, Any]:
+        """For `/readyz`: how many are known, the age of the file that they are from, and what was wrong with the last one."""
+        age_s = None if self._read_at is None else round(max(0.0, Clock().now_ms() / 1000 - self._read_at))
+        good = self.error is None and bool(self._cents)
+        return {"ok": good, "known": len(self), "left_out": self.left_out, "age_s": age_s, "error": self.error}
+
     async def check(self) -> bool:
         """Read the file if it has changed since the last look; true if there are new prices."""
         return await asyncio.to_thread(self.check_now)
 
     def check_now(self) -> bool:
-        """As `check`, in this thread."""
+        """As `check`, in this thread. A file that is held back is taken when the balancer starts anew."""
         try:
             stat = self._path.stat()
             seen = (stat.st_mtime_ns, stat.st_size)
             if seen == self._seen:
                 return False
             self._seen = seen
-            cents = parse(self._path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, BadPrices) as error:
-            _log.error("prices not read; the old ones stay", action="prices", error=str(error), known=len(self._cents))
+            if stat.st_size > FILE_MAX_BYTES:
+                raise BadPrices(f"it has more than {FILE_MAX_BYTES} bytes")
+            found = parse(self._path.read_bytes())
+            if (why := why_not_believed(self._cents, found.cents)) is not None:
+                raise BadPrices(f"held back: {why}")
+        except (OSError, BadPrices) as error:
+            said = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+            if said != self.error:
+                _log.error("prices not read; the old ones stay", action="prices", error=said, known=len(self._cents))
+            self.error, self._seen = said, None if isinstance(error, OSError) else self._seen
             return False
-        self._cents = cents
-        _log.info("prices read", action="prices", known=len(cents))
+        self._cents, self._read_at, self.error = found.cents, stat.st_mtime, None
+        self.left_out = found.left_out.total()
+        if self.left_out:
+            _log.warning("prices left out", action="prices", count=self.left_out, reasons=dict(found.left_out))
+        _log.info("prices read", action="prices", known=len(found.cents))
         return True

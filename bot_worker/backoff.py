@@ -25,6 +25,8 @@ ACTIONS: dict[str, str] = {
     "steam_maintenance": "wait; Steam is in maintenance, it is tried again",
 }
 _WAIT = "wait; it is tried again"
+# The longest that Steam's own word holds a sign-in; a throttle lasts about half an hour.
+STEAMS_WORD_MAX_S = 1800.0
 # What nobody expected: seconds before the second try, the third, …; the last one repeats.
 UNEXPECTED = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
 INTERNAL = "internal_error"
@@ -33,7 +35,7 @@ INTERNAL = "internal_error"
 def sign_in_pause(error: SteamError, failures: int, retry_s: float) -> float:
     """Seconds to wait after the ``failures``-th failure in a row (from 1 on); Steam's own word counts first."""
     if error.retry_after_s is not None:
-        return error.retry_after_s
+        return min(error.retry_after_s, STEAMS_WORD_MAX_S)
     waits = BY_CODE.get(error.error_code)
     if waits is None:
         waits = THROTTLED if isinstance(error, SteamThrottled) else REFUSED if isinstance(error, SteamRefused) else UNAVAILABLE
@@ -44,6 +46,8 @@ def sign_in_action(error: SteamError) -> str:
     """What an operator should do about a bot that cannot sign in."""
     if isinstance(error, SteamRefused) and error.reason:
         return error.reason
+    if error.reason:
+        return f"{error.reason}; it is tried again"
     return ACTIONS.get(error.error_code, _WAIT)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot_worker import own_account, seeing
 from bot_worker.bot import Bot
@@ -19,6 +20,8 @@ from shared.messages import WatchedTrade
 CONFIRM_WAITS = (0.0, 2.0, 4.0, 8.0)
 MANY_EXCHANGES = 2
 NUMBER_DIGITS = 18
+# Offers and exchanges may be dated by different clocks of Steam's.
+BEFORE_S = 60
 
 _log = log.get(__name__)
 
@@ -102,11 +105,36 @@ def look_and_tell(bot: Bot, trade: WatchedTrade, tell: Tell) -> bool:
     mine = seeing.recognise(trade, [offer] if offer else [])
     if not mine:
         return False
+    [mine] = with_exchange_ids(bot, [mine])
     needed = seeing.exchange_needed(trade, mine)
     seen = seeing.what_happened(trade, mine, find_exchanges(bot, [needed] if needed else []))
     if seen.event is not None:
         tell(seen.event, **seen.data)
     return True
+
+
+def with_exchange_ids(bot: Bot, offers_of: Sequence[Sequence[Offer]]) -> list[list[Offer]]:
+    """The same offers; accepted ones of which Steam does not name the exchange get it from the trade history, by partner and
+    assets. The history is read only if there is such a one.
+    """
+    nameless = [each for offers in offers_of for each in offers if each.state == answers.ACCEPTED and each.exchange_id is None]
+    if not nameless:
+        return [list(offers) for offers in offers_of]
+    history = bot.session.exchanges(min(each.created for each in nameless) - BEFORE_S)
+    found = {each.offer_id: _exchange_of(each, history) for each in nameless}
+    return [[replace(each, exchange_id=found.get(each.offer_id, each.exchange_id)) for each in offers] for offers in offers_of]
+
+
+def _exchange_of(offer: Offer, history: Sequence[Exchange]) -> str | None:
+    """The exchange that moved exactly these assets with this partner; one that failed only if there is no other."""
+    wanted = {(True, each.asset_id) for each in offer.give} | {(False, each.asset_id) for each in offer.take}
+    fits = [
+        each
+        for each in history
+        if each.whole and each.partner == offer.partner and {(one.given, one.asset_id) for one in each.moved} == wanted
+    ]
+    fits.sort(key=lambda each: answers.exchange_means(each.status, complete=each.complete) is answers.ExchangeMeans.FAILED)
+    return fits[0].exchange_id if fits else None
 
 
 def remember_live(bot: Bot, shown: Sequence[Offer], now_s: int) -> None:

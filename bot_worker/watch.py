@@ -61,7 +61,7 @@ def _cutoff(bot: Bot, payload: WatchOrder, now: float) -> tuple[int, bool]:
 
 def look_through(bot: Bot, trades: Sequence[WatchedTrade], shown: Sequence[Offer]) -> list[tuple[WatchedTrade, Seen]]:
     """What the offers that Steam showed, and the exchanges of accepted ones, say about each trade."""
-    mine = [seeing.recognise(trade, shown) for trade in trades]
+    mine = look.with_exchange_ids(bot, [seeing.recognise(trade, shown) for trade in trades])
     needed = [seeing.exchange_needed(trade, offers) for trade, offers in zip(trades, mine, strict=True)]
     exchanges = look.find_exchanges(bot, [each for each in needed if each])
     return [(trade, seeing.what_happened(trade, offers, exchanges)) for trade, offers in zip(trades, mine, strict=True)]

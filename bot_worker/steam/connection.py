@@ -78,9 +78,15 @@ class Connection:
         Raises:
             SteamRefused: an operator must act. SteamThrottled, SteamUnavailable: later.
         """
-        if not self._renewed():
-            self.tokens = self._with_password()
-            self._remember(refresh_token=self.tokens.refresh_token)
+        self.observer.left = True
+        try:
+            if not self._renewed():
+                self.tokens = self._with_password()
+                self._remember(refresh_token=self.tokens.refresh_token)
+        except SteamUnavailable as error:
+            if self.observer.left:
+                raise
+            raise self.no_answer() from error
         if not self._saved.acknowledged and self._settings.steam.accept_trade_protection:
             self.acknowledge_trade_protection()
 

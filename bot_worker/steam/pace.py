@@ -31,6 +31,8 @@ READ_TRIES = 3
 RETRY_AFTER_MAX_S = 30.0  # a read whose repetition Steam wants later than this is given up
 # Times PaceSettings.retry_s: after one 429 Steam is often wrong (ASF repeats), after several it means it.
 PAUSES_AFTER_429 = (5.0, 60.0, 300.0, 900.0)
+# However long Steam asks for: an answer that says a day, by mistake or by somebody's hand, must not stop an address for one.
+PAUSE_MAX_S = 900.0
 CALM_AFTER_S = 300.0
 SIGN_IN_PAUSE_S = 1500.0  # 84 and 87 last about half an hour (node-steam-user#383)
 
@@ -117,7 +119,9 @@ class Pace:
         """Steam answered 429: pause the address, longer each time it happens again soon. Returns the pause in s."""
         now = self._clock.monotonic()
         self._throttled = [at for at in self._throttled if now - at < CALM_AFTER_S][-3:]
-        pause_s = retry_after_s or PAUSES_AFTER_429[len(self._throttled)] * self._settings.retry_s
+        if retry_after_s is not None and retry_after_s > PAUSE_MAX_S:
+            _log.warning("steam_asks_for_more", asked_s=retry_after_s, pause_s=PAUSE_MAX_S)
+        pause_s = min(retry_after_s or PAUSES_AFTER_429[len(self._throttled)] * self._settings.retry_s, PAUSE_MAX_S)
         self._throttled.append(now)
         self._hold(EVERYTHING, pause_s)
         return pause_s

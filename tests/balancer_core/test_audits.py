@@ -325,7 +325,10 @@ async def test_gifts_and_house_issued_rows(world: World) -> None:
     await start(world, "red-1")
     assert (await look(world, inventory)).verdict == "clean"
     del inventory["55"]
-    assert found(await two_looks(world, inventory)) == [("missing", "55")]
+    await start(world, "red-1")
+    shown = await look(world, inventory)
+    assert found(shown) == [("missing", "55")]
+    assert shown.frozen_by is None and not world.events("audit_difference"), "the house's rows are nobody's: told, no more"
 
 
 # --- what says nothing ----------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from odd_shapes import check, odd_text
 
-from balancer.prices import BadPrices, Prices, parse
+from balancer.prices import BadPrices, Prices, parse, why_not_believed
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def write(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ['{"Knife": 12345}', '{"source": "somewhere", "prices": {"Knife": 12345}}'])
 def test_both_forms_are_read(text: str) -> None:
-    assert parse(text) == {"Knife": 12345}
+    assert parse(text).cents == {"Knife": 12345}
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,55 @@ async def test_a_missing_file_keeps_the_old_prices_and_is_read_when_it_is_back(f
     write(file, '{"Knife": 777}')
     assert await prices.check()
     assert prices.value("Knife") == 777
+
+
+def test_bad_names_and_values_are_left_out_and_counted() -> None:
+    found = parse('{"Knife": 1, "": 5, "Glove": null, "Cap": "free", "A\\u0000": 7, "Mask": 1.5}')
+    assert (found.cents, dict(found.left_out)) == ({"Knife": 1}, {"name": 2, "value": 3})
+
+
+OLD = {f"item {number}": 1000 for number in range(20)}
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ({"status": 503}, "it has lost 20 of 20 names"),
+        (dict.fromkeys(list(OLD)[:9], 1000), "it has lost 11 of 20 names"),
+        ({**OLD, **dict.fromkeys(list(OLD)[:5], 100000)}, "5 of 20 prices have moved by more than the factor 3"),
+        ({**OLD, **dict.fromkeys(list(OLD)[:5], 0)}, "5 of 20 prices have moved by more than the factor 3"),
+        ({**OLD, **dict.fromkeys(list(OLD)[:4], 100000)}, None),
+        ({**dict.fromkeys(OLD, 2900), "new": 1}, None),
+    ],
+)
+def test_a_list_that_loses_most_names_or_moves_too_far_is_held_back(now: dict[str, int], said: str | None) -> None:
+    assert why_not_believed(OLD, now) == said
+    assert why_not_believed({}, now) is None
+
+
+async def test_what_was_wrong_and_how_old_the_prices_are_is_told(file: Path) -> None:
+    prices = Prices(file)
+    assert prices.standing() == {"ok": False, "known": 0, "left_out": 0, "age_s": None, "error": None}
+    await prices.check()
+    assert prices.standing()["ok"] and prices.standing()["age_s"] is not None
+    write(file, '{"status":503}')
+    assert not await prices.check()
+    assert (prices.standing()["ok"], prices.standing()["error"]) == (False, "held back: it has lost 1 of 1 names")
+    assert prices.value("Knife") == 12345
+    write(file, '{"Knife": 12000, "Glove": null}')
+    assert await prices.check()
+    assert (prices.standing()["ok"], prices.standing()["left_out"]) == (True, 1)
+    file.unlink()
+    assert not await prices.check()
+    assert not prices.standing()["ok"] and prices.standing()["error"] == "No such file or directory"
+
+
+def test_a_price_file_of_any_shape_is_prices_or_bad_ones(shapes: int) -> None:
+    def read(content: bytes) -> None:
+        try:
+            found = parse(content)
+        except BadPrices:
+            return
+        assert all(type(cents) is int and cents >= 0 and name for name, cents in found.cents.items())
+
+    assert check(odd_text({"source": "x", "prices": {"Knife": 1, "Glove": 2}}), read, shapes) >= shapes

@@ -218,3 +218,24 @@ def test_a_sign_in_meets_odd_answers_with_errors_of_ours(lab: Lab, monkeypatch: 
             lab.bot.session.connection._remember(refresh_token=None)
             with twist(lab, call, answer), pytest.raises(SteamError):
                 lab.bot.session.sign_in()
+
+
+def test_an_accepted_offer_without_its_exchange_is_found_in_the_history(lab: Lab, player: SteamAccount) -> None:
+    """Steam leaves `tradeid` out at times, for good: the items have moved all the same."""
+    assets = player.assets(2)
+    order, other = (lab.send_order(player, [], [asset]) for asset in assets)
+    offer_id, other_id = (lab.do(each)[-1].data["offer_id"] for each in (order, other))
+    for each in (other_id, offer_id):
+        player.act(each, "accept")
+
+    def edit(data: Any) -> Any:
+        for row in data["response"].get("trade_offers_sent", []):
+            row.pop("tradeid", None)
+        return data
+
+    with twist(lab, "GetTradeOffers", change(edit)):
+        (report,) = lab.do(lab.watch_order(lab.watched(order, offer_id)))
+        (found,) = lab.do(lab.find_order(lab.watched(other, other_id)))
+    assert (report.kind, found.kind) == ("offer_accepted", "offer_accepted")
+    assert [each["asset_id"] for each in report.data["moved"]] == [assets[0].asset_id]
+    assert report.data["exchange_id"] != found.data["exchange_id"]

@@ -13,6 +13,7 @@ import pytest
 import requests
 from bot_lab import FAST, Lab, SteamAccount, SteamWorld, ask, bot_settings
 
+from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.steam import sign_in, transport
 from bot_worker.steam.connection import Connection
 from bot_worker.steam.pace import Pace
@@ -20,6 +21,7 @@ from bot_worker.steam.session import SteamSession
 from bot_worker.vault import SavedSession
 from shared import log, wire
 from shared.clock import Clock
+from shared.domain.items import Asset
 from shared.errors import NotSignedIn, SteamRefused, SteamThrottled, SteamUnavailable
 from shared.settings import PaceSettings, Settings
 
@@ -407,3 +409,23 @@ def test_reads_are_repeated_while_steam_cannot_answer() -> None:
     assert [round(wait) for wait in slept] == [1, 2]
     with pytest.raises(SteamRefused):
         pace.repeat_reads(lambda: (_ for _ in ()).throw(SteamRefused()))
+
+
+def test_an_address_pauses_no_longer_than_a_quarter_of_an_hour_whatever_steam_asks(redis_url: str) -> None:
+    pace = make_pace(redis_url, [])
+    assert pace.throttled(86_400.0) == 900.0
+    assert pace.throttled(30.0) == 30.0
+    assert sign_in_pause(SteamThrottled(retry_after_s=86_400.0), 1, 1.0) == 1800.0
+
+
+def test_a_proxy_that_is_away_is_named_without_its_password(opened: Callable[..., Opened]) -> None:
+    it = opened()
+    it.connection.account = replace(it.connection.account, proxy="http://user:hidden@127.0.0.1:9")
+    it.connection.client = it.connection._new_client()
+    with pytest.raises(SteamUnavailable) as caught:
+        it.session.sign_in()
+    assert caught.value.error_code == "proxy_unavailable"
+    assert "127.0.0.1:9" in sign_in_action(caught.value) and "hidden" not in sign_in_action(caught.value)
+    with pytest.raises(SteamUnavailable) as sent:
+        it.session.send_offer("76561198000000002", "AbCdEfGh", "m", [], [Asset(730, "2", "1")])
+    assert "127.0.0.1:9" in (sent.value.reason or ""), "nothing has left this machine, so it is told as later, not as lost"

@@ -302,3 +302,18 @@ def test_a_theft_and_a_find_are_named_whatever_else_goes_on(world: tuple[Item, .
     assert {each.deposit_id for each in found if each.kind is Kind.MISSING} == {f"dep_{item.number}" for item in stolen}
     assert {each.asset_id for each in found if each.kind is Kind.EXTRA} == {each.asset_id for each in strange}
     assert len(found) == len(stolen) + len(strange)
+
+
+def test_an_item_that_valve_renames_is_the_same_item_and_no_difference() -> None:
+    rows, assets = [replace(row(1), class_id="77")], [replace(seen(1, name=OTHER), class_id="77")]
+    assert compare("red-1", rows, assets) == []
+    assert custody_audit.renamed(rows, assets) == [("77", NAME, OTHER)]
+    assert kinds([replace(row(1), class_id="77")], [replace(seen(1, name=OTHER), class_id="78")]) == [(Kind.SWAPPED, "1")]
+    assert kinds([row(1)], [seen(1, name=OTHER)]) == [(Kind.SWAPPED, "1")], "an unknown class says nothing"
+
+
+def test_a_row_of_the_house_never_freezes_a_bot() -> None:
+    found = compare("red-1", [replace(row(1), house=True), row(2)], [seen(2)])
+    assert [(each.kind, each.house) for each in found] == [(Kind.MISSING, True)]
+    judged = judge(found, {each.key for each in found}, set(), set())
+    assert (judged.verdict, judged.new) == (Verdict.DIFFERENCES, [])
