@@ -20,11 +20,17 @@ NO_EXCHANGE = "accepted_without_exchange"
 MISFIT = "report_keeps_misfitting"
 DOUBT = "doubt_stays"
 RESTRICTED = "bot_restricted"
+SWAPPED = "item_swapped"
+FORMER_BOT = "former_bot_has_offer"
 
 # What an operator should do, in the words of the event.
 ACTION = {
     EXCHANGE_FAILED: "Steam says that this exchange failed after it was good; the items are frozen: compare both inventories",
     NO_EXCHANGE: "the offer was accepted, but Steam never named the exchange; the items stay unsettled: look at the offer",
+    SWAPPED: "the bot that received this item says that it is another one than was told before it came; its row is frozen, "
+    "under its real name and value: somebody may have the host of the bot that read the player's inventory",
+    FORMER_BOT: "Steam refused this trade's offer to a bot, the trade went on with another, and now the first one reports an "
+    "offer of it: look at that bot's sent offers",
     MISFIT: "a bot reports what cannot be from this trade's status: look at its story and at the offer on Steam",
     DOUBT: "searches neither find the offer nor show that there is none; its story says why: look at the bot's sent offers and "
     "at both inventories, then say what you found with `fleet trades doubt`",
@@ -47,19 +53,27 @@ def of_trade(connection: Connection, alarm: str, trade: Row[Any], data: Mapping[
     """Raise this alarm about a trade, once. Whether it was new."""
     if not first(connection, f"{alarm}:{trade.trade_id}", now):
         return False
-    told = {"alarm": alarm, "status": trade.status, "action": ACTION[alarm], **data}
-    row = {
+    of_row(connection, alarm, trade, trade.trade_id, {"status": trade.status, **data}, who, now)
+    return True
+
+
+def of_row(
+    connection: Connection, alarm: str, row: Row[Any], trade_id: str | None, data: Mapping[str, Any], who: str, now: datetime
+) -> None:
+    """Raise this alarm about a trade or a deposit, of which ``row`` names the bot and the user."""
+    bot = f"{row.color}-{row.bot_id}"
+    told = {"alarm": alarm, "action": ACTION[alarm], **data}
+    event = {
         "at": now,
         "kind": "alarm",
-        "trade_id": trade.trade_id,
-        "user_id": trade.user_id,
-        "bot": f"{trade.color}-{trade.bot_id}",
+        "trade_id": trade_id,
+        "user_id": row.user_id,
+        "bot": bot,
         "who": who,
         "data": json.dumps(told, separators=(",", ":")),
     }
-    trips.insert_rows(connection, [(events, [row])])
-    logger.error("alarm", action=alarm, trade_id=trade.trade_id, status=trade.status)
-    return True
+    trips.insert_rows(connection, [(events, [event])])
+    logger.error("alarm", action=alarm, trade_id=trade_id, bot=bot)
 
 
 def of_prices(connection: Connection, error: str, now: datetime) -> bool:

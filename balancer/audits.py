@@ -17,9 +17,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_, update
 
-from balancer import alarms, audit_rows, custody_audit, db, journal, orders, repository
+from balancer import alarms, audit_rows, custody_audit, db, journal, orders, repository, swaps
 from balancer.context import Context
-from balancer.custody_audit import Difference, Seen, Verdict
+from balancer.custody_audit import Difference, Kind, Seen, Verdict
 from balancer.fleet import MAINTENANCE
 from balancer.models import audits, bots, deposits, events, trades
 from shared import log, strict
@@ -175,7 +175,13 @@ def want(connection: Connection, names: Collection[str] | None, audit_id: str, w
 # --- what the bots answer -----------------------------------------------------------------------------------
 
 
-def apply(connection: Connection, report: Report, now: datetime, times: TradeSettings) -> bool:
+def apply(
+    connection: Connection,
+    report: Report,
+    now: datetime,
+    times: TradeSettings,
+    value_of: swaps.ValueOf = lambda _name: None,
+) -> bool:
     """Apply one report; whether it answered an order that waits for it. A second time it changes nothing.
 
     Raises:
@@ -191,7 +197,7 @@ def apply(connection: Connection, report: Report, now: datetime, times: TradeSet
     elif report.data["steam_id"] != str(row.steam_id):
         _unread(connection, row, "other_account", now, times)
     else:
-        _read(connection, row, [_seen(each) for each in report.data["assets"]], now, times)
+        _read(connection, row, [_seen(each) for each in report.data["assets"]], now, times, value_of)
     return True
 
 
@@ -211,7 +217,9 @@ def _unread(connection: Connection, row: Row[Any], reason: str, now: datetime, t
         _set(connection, row, tries=row.tries + 1, order_id=None, reason=reason, next_at=_again(now, times))
 
 
-def _read(connection: Connection, row: Row[Any], seen: list[Seen], now: datetime, times: TradeSettings) -> None:
+def _read(
+    connection: Connection, row: Row[Any], seen: list[Seen], now: datetime, times: TradeSettings, value_of: swaps.ValueOf
+) -> None:
     state = audit_rows.load(connection, row.color, row.bot_id, row.mark)
     _tell_renamed(connection, custody_audit.renamed(state, seen), row, now)
     found = custody_audit.compare(_name(row), state, seen)
@@ -231,6 +239,8 @@ def _read(connection: Connection, row: Row[Any], seen: list[Seen], now: datetime
         return
     if judged.new:
         _freeze(connection, row, judged.new, now)
+        swapped = {each.deposit_id: each.name for each in judged.new if each.kind is Kind.SWAPPED and each.deposit_id}
+        swaps.compare(connection, swapped, value_of, WHO, now)
     known = set(json.loads(row.known))
     told = [each for each in found if each in judged.new or each.key in known or each.house]
     _finish(connection, row, judged.verdict, [_as_json(each) for each in told], None, now, times, **counts)

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select, update
 
-from balancer import aftermath, alarms, carrying, holders, trips
+from balancer import aftermath, alarms, carrying, holders, swaps, trips
 from balancer.aftermath import Aftermath
 from balancer.models import deposits, events, tokens, trade_items, trades, users
 from shared.clock import from_unix
@@ -64,6 +64,10 @@ ORDER_EXPIRED = "order_expired"
 DECLINED_AT_ONCE = "declined_at_once"
 
 
+def _no_value(_name: str) -> int | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that decide how often and how soon a bot is asked again."""
@@ -73,6 +77,7 @@ class Rules:
     find_s: float = 30.0
     unanswered_s: float = 300.0  # an offer that stood this long and came to nothing was left unanswered
     declined_at_once_s: float = 0.0
+    value_of: swaps.ValueOf = field(default=_no_value)
 
     @classmethod
     def of(cls, settings: Settings) -> Rules:
@@ -264,7 +269,18 @@ def _move(
     _tell(connection, event.value, trade, told, after, who, now)
     if to is S.DECLINED:
         _tell_if_at_once(connection, trade, data, who, now, rules)
+    if trade.direction == Direction.DEPOSIT and to in (S.ACCEPTED, S.SETTLED):
+        swaps.compare(connection, _named(connection, trade.trade_id, data), rules.value_of, who, now, trade.trade_id)
     return True
+
+
+def _named(connection: Connection, trade_id: str, data: Mapping[str, Any]) -> dict[str, str]:
+    """Deposit id to what the bot that received the item says it is; by the asset ids of before, or by the rows' own ids."""
+    moved = {str(row.get("asset_id")): row.get("name") for row in data.get("moved") or ()}
+    seen = {str(row.get("deposit_id")): row.get("name") for row in data.get("assets") or ()}
+    query = select(trade_items.c.deposit_id, trade_items.c.asset_id).where(trade_items.c.trade_id == trade_id)
+    found = {row.deposit_id: moved.get(str(row.asset_id)) or seen.get(row.deposit_id) for row in connection.execute(query)}
+    return {deposit_id: name for deposit_id, name in found.items() if isinstance(name, str) and 0 < len(name) <= TEXT_MAX}
 
 
 def _note_answer(connection: Connection, trade: Row[Any], to: TradeStatus, now: datetime, rules: Rules) -> None:

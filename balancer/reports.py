@@ -14,14 +14,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from balancer import audits, departures, gifts, journal, restricted, reversal, sights
+from balancer import alarms, audits, departures, gifts, journal, restricted, reversal, sights
 from balancer.context import Context
 from balancer.models import trades
 from shared import log, wire
@@ -301,10 +301,13 @@ class Reader:
     async def _applied(self, report: Report) -> bool:
         """One transaction; whether a trade changed."""
         ctx = self._ctx
-        if report.kind in audits.REPORTS:
-            await ctx.db.run(audits.apply, report, ctx.clock.now(), ctx.settings.trades)
+        rules = journal.Rules.of(ctx.settings)
+        if ctx.prices is not None:
+            rules = replace(rules, value_of=ctx.prices.value)
+        if report.kind in audits.REPORTS and report.trade_id is None:
+            await ctx.db.run(audits.apply, report, ctx.clock.now(), ctx.settings.trades, rules.value_of)
             return False
-        return await ctx.db.run(apply, report, ctx.clock.now(), journal.Rules.of(ctx.settings))
+        return await ctx.db.run(apply, report, ctx.clock.now(), rules)
 
     def _worth_applying(self, report: Report) -> bool:
         """Not figures, and not the same failure of the same bot again and again."""
@@ -412,6 +415,12 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
     """
     who = f"bot:{report.bot}"
     data = {**report.data, "calls": report.calls} if report.calls else report.data
+    trade = None
+    if report.trade_id is not None:
+        trade = connection.execute(select(trades).where(trades.c.trade_id == report.trade_id).with_for_update()).first()
+        if trade is not None and f"{trade.color}-{trade.bot_id}" != report.bot:
+            _of_another_bot(connection, trade, report, who, now)
+            return False
     if report.kind in _TOLD:
         shown = {name[:40]: _short(value) for name, value in list(data.items())[:20] if isinstance(value, str | int | None)}
         row = journal.event_row(report.kind, shown, who, now, report.trade_id, None, report.bot)
@@ -423,8 +432,7 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
     if report.kind == "gift_accepted":
         gifts.book(connection, report.bot, report.data, who, now)
         return False
-    trade = connection.execute(select(trades).where(trades.c.trade_id == report.trade_id).with_for_update()).first()
-    if trade is None or f"{trade.color}-{trade.bot_id}" != report.bot:
+    if trade is None:
         raise ValueError("about a trade that this bot does not have")
     if report.kind in _SIGHTINGS:
         return _sighted(connection, trade, report, who, now)
@@ -437,6 +445,17 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
     if recorded.verdict is Verdict.MOVES and recorded.after is TradeStatus.REVERSED:
         reversal.begin(connection, trade.trade_id, now, rules)
     return recorded.after != TradeStatus(before) or report.kind in (TradeEvent.TRY_LATER, TradeEvent.BOT_REFUSED)
+
+
+def _of_another_bot(connection: Connection, trade: Any, report: Report, who: str, now: Any) -> None:
+    """A bot's word counts for its own trades only, whatever kind of word it is. It is written down and changes nothing.
+
+    A bot that had the trade before, and that Steam is said to have refused, is to be looked at if it has an offer after all.
+    """
+    data = {"report": report.kind, "why": "other_bot", "trade_id": trade.trade_id, "attempt": report.attempt}
+    journal.append(connection, [journal.event_row(journal.REPORT_IGNORED, data, who, now, None, None, report.bot)])
+    if report.bot in (trade.refused_by or "").split() and report.kind in journal.ADOPTED:
+        alarms.of_trade(connection, alarms.FORMER_BOT, trade, {"report": report.kind, "reported_by": report.bot}, who, now)
 
 
 def _sighted(connection: Connection, trade: Any, report: Report, who: str, now: Any) -> bool:

@@ -30,6 +30,7 @@ class Match:
             "asset_id": asset.asset_id,
             "context_id": asset.context_id,
             "matched": self.matched,
+            "name": self.held.market_hash_name or None,
         }
 
 

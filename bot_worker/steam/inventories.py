@@ -146,7 +146,7 @@ def _identity(row: Mapping[str, Any], context_id: str) -> Asset:
     return Asset(CS2_APP_ID, sys.intern(context_id), asset_id)
 
 
-def _class_key(row: Mapping[str, Any]) -> tuple[str, str]:
+def class_key(row: Mapping[str, Any]) -> tuple[str, str]:
     """Class and instance; ids that cannot be read are empty, and an instance that is not told is 0."""
     return _id_or(row.get("classid"), ""), _id_or(row.get("instanceid"), _NO_INSTANCE)
 
@@ -169,17 +169,17 @@ class _Descriptions:
         self._own: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._of_class: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for each in rows:
-            key = _class_key(each)
+            key = class_key(each)
             asset_id = _id_or(each.get("assetid"), "")
             if asset_id:
                 self._own[(*key, asset_id)] = each
             self._of_class.setdefault(key, []).append(each)
-        self._assets = Counter(_class_key(row) for row in assets)
+        self._assets = Counter(class_key(row) for row in assets)
         self._place: Counter[tuple[str, str]] = Counter()
 
     def of(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """To be called once for each row, in their order; empty where nothing is said."""
-        key = _class_key(row)
+        key = class_key(row)
         found = self._of_class.get(key, [])
         place = self._place[key]
         self._place[key] += 1
@@ -193,14 +193,14 @@ class _Descriptions:
 
 def _held(asset: Asset, row: Mapping[str, Any], about: Mapping[str, Any], properties: Any, owner: str) -> HeldAsset:
     told = _properties(properties)
-    class_id, instance_id = _class_key(row)
+    class_id, instance_id = class_key(row)
     return HeldAsset(
         asset=asset,
         class_id=class_id,
         instance_id=instance_id,
         amount=_amount(row),
         # Interned: a thousand assets share a few hundred names.
-        market_hash_name=sys.intern(_name(about)),
+        market_hash_name=sys.intern(name_of(about)),
         # In context 16 the flag says nothing; what lies there cannot be traded.
         tradable=_is_yes(about.get("tradable")) and asset.context_id == CONTEXT_NORMAL,
         type=sys.intern(strict.maybe_text(about.get("type"))),
@@ -223,7 +223,7 @@ def _amount(row: Mapping[str, Any]) -> int:
         return 0
 
 
-def _name(about: Mapping[str, Any]) -> str:
+def name_of(about: Mapping[str, Any]) -> str:
     """The market's name, or what Steam tells in its place; empty where it tells none that can be kept."""
     names = (strict.maybe_text(about.get(each), NAME_MAX) for each in ("market_hash_name", "market_name", "name"))
     return next((name for name in names if name.strip()), "")

@@ -31,6 +31,8 @@ from shared.trouble import place_of
 
 PAGE_ITEMS = 2000  # more is answered with 400 since 2025 (steampy#445)
 PAGES_MAX = 50
+# What moved is told with its name: the bot that received an item says what it is.
+DESCRIBED = {"get_descriptions": 1, "language": "english"}
 DOWN_RESULT = EResult.ServiceUnavailable
 NOT_THERE = EResult.NoMatch  # what Steam says of an offer that it does not know, or no longer (aiosteampy ``trade.get``)
 NO_EXCHANGE = frozenset({EResult.InvalidParam, EResult.FileNotFound, EResult.AccessDenied, NOT_THERE})
@@ -340,7 +342,7 @@ class SteamSession:
     def exchange(self, exchange_id: str) -> Exchange | None:
         """One exchange; ``None`` if Steam shows none."""
         try:
-            page = self.connection.api("GetTradeStatus", HistoryPage.parse, tradeid=exchange_id, get_descriptions=0)
+            page = self.connection.api("GetTradeStatus", HistoryPage.parse, tradeid=exchange_id, **DESCRIBED)
         except SteamRefused as error:
             if error.result not in NO_EXCHANGE:
                 raise
@@ -370,7 +372,7 @@ class SteamSession:
         after: dict[str, Any] = {}
         for _ in range(PAGES_MAX):
             page = self.connection.api(
-                "GetTradeHistory", HistoryPage.parse, max_trades=HISTORY_PAGE, include_failed=1, get_descriptions=0, **after
+                "GetTradeHistory", HistoryPage.parse, max_trades=HISTORY_PAGE, include_failed=1, **DESCRIBED, **after
             )
             self.observer.leave_out("exchanges", Counter(half=sum(not each.whole for each in page.exchanges)))
             if page.exchanges:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
+from bot_worker.steam import inventories
 from shared import strict
 from shared.domain.ids import ACCOUNT_ID_MAX, SteamId
 from shared.domain.items import CS2_APP_ID, Asset
@@ -176,6 +178,7 @@ class Moved:
     new_asset_id: str | None
     rollback_context_id: str | None
     rollback_asset_id: str | None
+    name: str | None = None
 
     @property
     def now(self) -> Asset | None:
@@ -205,11 +208,11 @@ class Exchange:
     whole: bool = True
 
     @classmethod
-    def parse(cls, data: object) -> Exchange:
-        """One row of GetTradeStatus or GetTradeHistory."""
+    def parse(cls, data: object, names: Mapping[tuple[str, str], str] = MappingProxyType({})) -> Exchange:
+        """One row of GetTradeStatus or GetTradeHistory; ``names`` are those of the classes that the same answer describes."""
         row = _Row(data)
-        given = row.each("assets_given", lambda asset: _moved(asset, given=True))
-        received = row.each("assets_received", lambda asset: _moved(asset, given=False))
+        given = row.each("assets_given", lambda asset: _moved(asset, names, given=True))
+        received = row.each("assets_received", lambda asset: _moved(asset, names, given=False))
         moved = [each for each in (*given, *received) if each is not None]
         told: dict[str, Any] = {
             "exchange_id": row.get("tradeid", strict.number_id, ""),
@@ -235,12 +238,13 @@ class Exchange:
                 "context_id": each.context_id,
                 "new_asset_id": each.new_asset_id,
                 "new_context_id": each.new_context_id,
+                "name": each.name,
             }
             for each in self.moved
         ]
 
 
-def _moved(row: Mapping[str, Any], *, given: bool) -> Moved | None:
+def _moved(row: Mapping[str, Any], names: Mapping[tuple[str, str], str], *, given: bool) -> Moved | None:
     """``None`` for what is no CS2 asset."""
     if strict.whole(row.get("appid", CS2_APP_ID), "appid", 1, NUMBER_MAX) != CS2_APP_ID or row.get("currencyid") is not None:
         return None
@@ -256,6 +260,7 @@ def _moved(row: Mapping[str, Any], *, given: bool) -> Moved | None:
         new_asset_id=maybe("new_assetid", strict.number_id),
         rollback_context_id=maybe("rollback_new_contextid", _context),
         rollback_asset_id=maybe("rollback_new_assetid", strict.number_id),
+        name=names.get(inventories.class_key(row)),
     )
 
 
@@ -278,7 +283,9 @@ class HistoryPage:
             BadShape: it is no page of exchanges, or has more to show and nothing to go on from.
         """
         about = strict.mapping(data, "response")
-        found = [Exchange.parse(row) for row in strict.rows(about.get("trades"), "trades")]
+        descriptions = strict.objects(about.get("descriptions"))
+        names = {inventories.class_key(each): name for each in descriptions if (name := inventories.name_of(each))}
+        found = [Exchange.parse(row, names) for row in strict.rows(about.get("trades"), "trades")]
         more = about.get("more") not in (None, False, 0, "")
         if more and found and not any(each.exchange_id and each.started for each in found):
             raise BadShape("trades", "an exchange with its id and time")

@@ -77,7 +77,7 @@ async def test_garbage_and_forgeries_are_acknowledged_and_stop_nothing(world: Wo
     assert world.trade(trade_id).status == "sending"
     await reader.flush()
     assert pending(world) == 0
-    assert len(world.events("report_unusable")) == 1
+    assert len(world.events("report_ignored")) == 1
 
 
 async def test_report_with_senseless_data_is_written_down_and_changes_nothing(world: World, reader: Reader) -> None:

@@ -315,3 +315,17 @@ def test_every_restriction_has_an_end_and_leaves_the_looking() -> None:
 def test_the_trade_page_is_read(text: str, locks_us: bool, wrong_url: bool, our_days: int) -> None:
     page = trade_page.parse(text)
     assert (page.locks_us, page.wrong_url, page.our_days) == (locks_us, wrong_url, our_days)
+
+
+# --- what an item is ----------------------------------------------------------------------------------------------
+
+
+def test_the_bot_that_received_an_item_says_what_it_is(lab: Lab, player: SteamAccount) -> None:
+    asset = player.assets()[0]
+    order = lab.send_order(player, [], [asset])
+    name = next(row["market_hash_name"] for row in player.items() if row["asset_id"] == asset.asset_id)
+    sent = lab.do(order)[-1]
+    player.act(sent.data["offer_id"], "accept")
+    [accepted] = lab.do(lab.watch_order(lab.watched(order, sent.data["offer_id"])))
+    assert accepted.kind == "offer_accepted"
+    assert [row["name"] for row in accepted.data["moved"]] == [name]

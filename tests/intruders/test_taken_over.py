@@ -153,7 +153,7 @@ def test_it_cannot_report_for_others(intruder: Intruder, site: Website) -> None:
     asset = trade["items"][0]["asset_id"]
     moved = [{"asset_id": asset, "context_id": "2", "new_asset_id": "1", "new_context_id": "2"}]
     accepted = {"offer_id": trade["offer_id"], "state": 3, "exchange_id": "1", "settles_at": None, "moved": moved}
-    unusable = len(intruder.events("report_unusable", "red-1"))
+    ignored = len(intruder.events("report_ignored", "red-1"))
     kinds = {
         "offer_accepted": accepted,
         "settled": {"assets": []},
@@ -162,7 +162,7 @@ def test_it_cannot_report_for_others(intruder: Intruder, site: Website) -> None:
     for kind, data in kinds.items():
         intruder.report(kind, trade["trade_id"], data, bot=trade["bot"])
         intruder.report(kind, trade["trade_id"], data)
-    wait_until(lambda: len(intruder.events("report_unusable", "red-1")) >= unusable + len(kinds), trading.LONG_S, 0.2)
+    wait_until(lambda: len(intruder.events("report_ignored", "red-1")) >= ignored + len(kinds), trading.LONG_S, 0.2)
     wait_until(intruder.log_says("balancer", "report refused"), trading.LONG_S)
     assert site.trade(trade["trade_id"])["status"] == "sent"
     trading.cancel(site, trade)

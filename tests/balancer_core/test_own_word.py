@@ -1,0 +1,170 @@
+"""A bot's word counts for that bot only, and what an item is, the bot says that received it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from balancer_core.core_world import MASTER, World
+from sqlalchemy import select
+
+from balancer import alarms, audits, journal, models, reports, sights
+from balancer.reports import Reader
+from balancer.trades import Wanted
+from shared import wire
+from shared.messages import REPORT_KINDS
+
+CHEAP, DEAR = "P250 | Sand Dune (Field-Tested)", "AWP | Gungnir (Factory New)"
+CENTS = {CHEAP: 6, DEAR: 318_416}
+STATE = (models.trades, models.deposits, models.trade_items, models.users, models.audits)
+
+
+def state(world: World) -> list[Any]:
+    rows = [[tuple(row) for row in world.rows(table.select().order_by(*table.primary_key.columns))] for table in STATE]
+    bots = models.bots.c
+    query = select(bots.color, bots.bot_id, bots.mode, bots.slots_held, bots.slots_reserved, bots.open_offers, bots.frozen_by)
+    return [*rows, [tuple(row) for row in world.rows(query.order_by(bots.bot_id))]]
+
+
+def everything(world: World, trade_id: str) -> dict[str, Any]:
+    """Data of every kind of report, all of it about this trade."""
+    items = world.items_of(trade_id)
+    return {
+        "offer_id": "77",
+        "state": 3,
+        "exchange_id": "x1",
+        "settles_at": 2_000_000_000,
+        "moved": [
+            {"asset_id": str(row.asset_id), "context_id": "2", "new_asset_id": str(row.asset_id + 1), "new_context_id": "16"}
+            for row in items
+        ],
+        "assets": world.seen(trade_id),
+        "deposit_ids": [row.deposit_id for row in items],
+        "code": "partner_unavailable",
+        "reason": "offer_unclear",
+        "kind": "find",
+        "steam_id": "1",
+    }
+
+
+@pytest.mark.parametrize("status", ["in_doubt", "accepted"])
+@pytest.mark.parametrize("kind", sorted(REPORT_KINDS))
+async def test_what_another_bot_says_of_a_trade_changes_nothing_and_is_written_down(
+    world: World, kind: str, status: str
+) -> None:
+    [trade_id] = await world.deposit(1)
+    if status == "accepted":
+        await world.accept(trade_id)
+    else:
+        await world.tell(trade_id, "answer_lost", reason="no_answer")
+    await world.ctx.outbox.drain()
+    trade = world.trade(trade_id)
+    other = "red-2" if trade.bot_id == 1 else "red-1"
+    before = state(world)
+    report = world.report(
+        trade_id, kind, bot=other, **{name: v for name, v in everything(world, trade_id).items() if name != "kind"}
+    )
+    report = replace(report, data=everything(world, trade_id))
+    reader = Reader(world.ctx, "one")
+    if kind not in ({"inventory_read", "inventory_failed", "steam_call"} | sights.REPORTS):  # nobody waits for these here
+        wire.append_reports(world.ctx.redis, [report], MASTER.bot(other))
+        assert await reader.round() == 1
+        [ignored] = world.events("report_ignored")
+        assert (ignored.bot, ignored.trade_id) == (other, None)
+        assert json.loads(ignored.data)["report"] == kind
+        assert [row for row in world.events() if row.bot == other] == [ignored]
+    await reader.close()
+    assert state(world) == before
+
+
+async def test_a_bot_that_had_the_trade_before_and_has_an_offer_after_all_is_an_alarm(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    trade = world.trade(trade_id)
+    await world.tell(trade_id, "bot_refused", code="bot_restricted", reason="bot_locked")
+    world.change(models.trades.update().values(bot_id=3 - trade.bot_id))
+    await world.tell(trade_id, "offer_active", bot=f"red-{trade.bot_id}", attempt=1, offer_id="77", state=2)
+    assert [json.loads(row.data)["alarm"] for row in world.events("alarm")] == [alarms.FORMER_BOT]
+
+
+# --- what an item is ------------------------------------------------------------------------------------------
+
+
+def rules(world: World) -> journal.Rules:
+    return replace(journal.Rules.of(world.ctx.settings), value_of=CENTS.get)
+
+
+async def told(world: World, trade_id: str, kind: str, **data: Any) -> None:
+    report = world.report(trade_id, kind, **data)
+    await world.ctx.db.run(reports.apply, report, world.ctx.clock.now(), rules(world))
+
+
+async def deposited_as_dear(world: World) -> str:
+    """A cheap item that a lying bot has called a dear one when it read the player's inventory."""
+    [wanted] = world.assets(1, DEAR)
+    [trade_id] = await world.deposit(wish=world.wish(wanted=[Wanted(wanted.held, CENTS[DEAR])]))
+    return trade_id
+
+
+async def accepted(world: World, trade_id: str, name: str | None) -> None:
+    moved = [{**row, "name": name} for row in everything(world, trade_id)["moved"]]
+    await told(world, trade_id, "offer_accepted", offer_id="77", state=3, exchange_id="x", settles_at=None, moved=moved)
+
+
+def row_of(world: World) -> tuple[str, int, str | None]:
+    query = select(models.items.c.market_hash_name, models.deposits.c.value_cents, models.deposits.c.frozen_by)
+    [row] = world.rows(query.join(models.deposits, models.deposits.c.item_id == models.items.c.item_id))
+    return tuple(row)
+
+
+async def test_the_receipt_of_the_bot_that_received_it_says_what_it_is(world: World) -> None:
+    trade_id = await deposited_as_dear(world)
+    await accepted(world, trade_id, CHEAP)
+    assert row_of(world) == (CHEAP, 6, "swapped")
+    assert world.statuses(trade_id) == ("accepted", {"active"})
+    [alarm] = [json.loads(row.data) for row in world.events("alarm")]
+    assert (alarm["alarm"], alarm["said"], alarm["is"]) == ("item_swapped", DEAR, CHEAP)
+    assert (alarm["value_cents_said"], alarm["value_cents"]) == (318_416, 6) and alarm["action"]
+    await accepted(world, trade_id, CHEAP)
+    assert len(world.events("alarm")) == 1
+
+
+async def test_an_item_that_nobody_knows_is_worth_nothing(world: World) -> None:
+    trade_id = await deposited_as_dear(world)
+    await accepted(world, trade_id, "Something else")
+    assert row_of(world) == ("Something else", 0, "swapped")
+
+
+async def test_what_is_what_it_was_said_to_be_stays_as_it_is(world: World) -> None:
+    trade_id = await deposited_as_dear(world)
+    await accepted(world, trade_id, DEAR)
+    assert row_of(world) == (DEAR, 318_416, None)
+
+
+async def test_what_the_receipt_did_not_name_is_named_when_it_settles(world: World) -> None:
+    trade_id = await deposited_as_dear(world)
+    await accepted(world, trade_id, None)
+    assert row_of(world) == (DEAR, 318_416, None)
+    await told(world, trade_id, "settled", assets=[{**row, "name": CHEAP} for row in world.seen(trade_id, 1)])
+    assert row_of(world) == (CHEAP, 6, "swapped")
+
+
+async def test_a_row_that_an_audit_finds_swapped_is_frozen_itself(world: World) -> None:
+    [deposit_id] = await world.held(1, wish=world.wish(wanted=[Wanted(world.assets(1, DEAR)[0].held, CENTS[DEAR])]))
+    row = world.rows(models.deposits.select())[0]
+    bot = f"{row.color}-{row.bot_id}"
+    await world.ctx.db.run(audits.want, [bot], "audit_1", "test", world.ctx.clock.now())
+    for _ in range(2):
+        world.later(world.ctx.settings.trades.audit_again_s + 1)
+        await world.online("red-1", "red-2")
+        await audits.round_of(world.ctx)
+        [order] = [order for order in world.taken(bot) if order.kind == "inventory"]
+        asset = {"asset_id": str(row.asset_id), "context_id": "2", "class_id": "1", "instance_id": "0", "name": CHEAP}
+        data = {"steam_id": order.payload.steam_id, "assets": [{**asset, "fingerprint": None}]}
+        report = replace(world.report(None, "custody_read", bot=bot, **data), order_id=order.order_id)
+        times = world.ctx.settings.trades
+        await world.ctx.db.run(audits.apply, report, world.ctx.clock.now(), times, CENTS.get)
+    assert row_of(world) == (CHEAP, 6, "swapped")
+    assert world.rows(models.deposits.select())[0].deposit_id == deposit_id
+    assert world.bot(bot).frozen_by == "audit"
