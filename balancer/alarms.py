@@ -22,6 +22,7 @@ DOUBT = "doubt_stays"
 RESTRICTED = "bot_restricted"
 SWAPPED = "item_swapped"
 FORMER_BOT = "former_bot_has_offer"
+OWN_REVERSAL = "bot_reversed"
 
 # What an operator should do, in the words of the event.
 ACTION = {
@@ -29,6 +30,8 @@ ACTION = {
     NO_EXCHANGE: "the offer was accepted, but Steam never named the exchange; the items stay unsettled: look at the offer",
     SWAPPED: "the bot that received this item says that it is another one than was told before it came; its row is frozen, "
     "under its real name and value: somebody may have the host of the bot that read the player's inventory",
+    OWN_REVERSAL: "this bot's own account took exchanges back, which none of ours does: somebody else has it. It is frozen; "
+    "change its password, then look at every trade of its last seven days",
     FORMER_BOT: "Steam refused this trade's offer to a bot, the trade went on with another, and now the first one reports an "
     "offer of it: look at that bot's sent offers",
     MISFIT: "a bot reports what cannot be from this trade's status: look at its story and at the offer on Steam",

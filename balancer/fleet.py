@@ -25,7 +25,7 @@ from balancer.health import OFFLINE, Reason, allowed, reasons
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.health import RESTRICTIONS, May
-from shared.domain.ids import BotName
+from shared.domain.ids import BotName, group_of
 from shared.domain.status import BotMode
 from shared.errors import NoBotAvailable, NotFound
 from shared.messages import Heartbeat
@@ -233,8 +233,7 @@ class Fleet:
         self._readers = [view for view in awake if view.restriction is None] or awake
         self._able = Counter(what for view in views for what in view.may)
         self._accounts = frozenset(view.steam_id for view in views)
-        heard = [view for view in views if view.state != OFFLINE]
-        self._maintenance = 2 * sum(view.reason == MAINTENANCE for view in heard) > len(heard)
+        self._maintenance = _in_maintenance([view for view in views if view.state != OFFLINE])
         with self._choosing:
             for name in self._rooms.names():
                 if name not in self._bots:
@@ -303,6 +302,15 @@ class Fleet:
         if beat.steam_id != str(row.steam_id):
             return "unhealthy", "it signed in as another Steam account", "put the bot's own maFile into the vault"
         return beat.state, beat.reason, beat.action
+
+
+def _in_maintenance(heard: list[BotView]) -> bool:
+    """Whether most groups say so, each by most of its bots: one host's word must not stop the others."""
+    groups: dict[tuple[str, int], list[bool]] = {}
+    for view in heard:
+        groups.setdefault((view.color, group_of(view.bot_id)), []).append(view.reason == MAINTENANCE)
+    agree = sum(2 * sum(said) > len(said) for said in groups.values())
+    return 2 * agree > len(groups)
 
 
 def _all_bots(connection: Connection) -> list[Row[Any]]:

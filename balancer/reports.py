@@ -443,7 +443,7 @@ def apply(connection: Connection, report: Report, now: Any, rules: journal.Rules
     before = trade.status
     recorded = journal.record(connection, trade, TradeEvent(report.kind), data, who, now, rules, attempt=report.attempt)
     if recorded.verdict is Verdict.MOVES and recorded.after is TradeStatus.REVERSED:
-        reversal.begin(connection, trade.trade_id, now, rules)
+        reversal.begin(connection, trade.trade_id, now, rules, report.data.get("reversed_by"))
     return recorded.after != TradeStatus(before) or report.kind in (TradeEvent.TRY_LATER, TradeEvent.BOT_REFUSED)
 
 

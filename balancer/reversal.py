@@ -12,27 +12,43 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from balancer import journal
-from balancer.models import deposits, trade_items, trades, users
+from balancer import alarms, journal
+from balancer.models import bots, deposits, trade_items, trades, users
 from shared.domain.status import LIVE, DepositStatus, Direction, TradeEvent, TradeStatus
 
 D = DepositStatus
 
 WHO = "balancer"
 REVERSAL = "reversal"
+OWN_REVERSAL = "own_reversal"
+# Who took it back, as the bot that looked at its own account tells it.
+BOT = "bot"
 _LIVE = [status.value for status in LIVE]
 
 
-def begin(connection: Connection, trade_id: str, now: datetime, rules: journal.Rules) -> list[str]:
-    """The exchange of this trade was just seen reversed. Returns the trades that hang on it and are to be canceled."""
+def begin(connection: Connection, trade_id: str, now: datetime, rules: journal.Rules, reversed_by: object = None) -> list[str]:
+    """The exchange of this trade was just seen reversed. Returns the trades that hang on it and are to be canceled.
+
+    Whoever reversed it gets nothing more: the player, or, as its bot says (``reversed_by``), the bot's own account.
+    """
     trade = journal.read_trade(connection, trade_id)
-    _block(connection, trade, now)
+    if reversed_by == BOT:
+        _freeze_bot(connection, trade, now)
+    else:
+        _block(connection, trade, now)
     hanging = _hanging(connection, trade_id)
     for one in hanging:
         recall(connection, one, "reversal", WHO, now, rules)
     if trade.items_awaited == 0:
         tell(connection, trade_id, now)
     return [one.trade_id for one in hanging]
+
+
+def _freeze_bot(connection: Connection, trade: Row[Any], now: datetime) -> None:
+    """It was this bot's own account: the player is innocent, and somebody else has the account."""
+    here = (bots.c.color == trade.color, bots.c.bot_id == trade.bot_id, bots.c.frozen_by.is_(None))
+    connection.execute(update(bots).where(*here).values(frozen_by=OWN_REVERSAL, touched=now))
+    alarms.of_trade(connection, alarms.OWN_REVERSAL, trade, {"exchange_id": trade.exchange_id}, WHO, now)
 
 
 def _block(connection: Connection, trade: Row[Any], now: datetime) -> None:

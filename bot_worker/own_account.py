@@ -145,6 +145,28 @@ def _own_trouble(bot: Bot) -> str | None:
     return "bot_locked" if page is not None and page.locks_us else None
 
 
+def reversed_by(bot: Bot) -> str | None:
+    """Who took exchanges of ours back: ``bot`` or ``partner``; ``None`` if nothing can be asked.
+
+    Steam keeps whoever reverses from trading for thirty days. So if this account may not trade it was this account, which is
+    then in somebody else's hands; if it may, it was the other one.
+    """
+    partner = bot.memory.partner
+    if partner is None:
+        return None
+    try:
+        if bot.session.steam_id in bot.session.banned(bot.session.steam_id):
+            return None  # it could not have traded anyway: this says nothing
+        page = bot.session.trade_page(partner.steam_id, partner.trade_token)
+    except SteamError as error:
+        _log.warning("own_account_not_read", reason=error.error_code)
+        return None
+    if page.locks_us:
+        restrict(bot, "bot_locked")
+        return "bot"
+    return "partner"
+
+
 def restrict(bot: Bot, reason: str) -> None:
     """From now on this stands in the bot's way; it is asked for the end of it sooner or later."""
     if not bot.restrict(reason):

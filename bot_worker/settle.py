@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot_worker import look, own, reversal
+from bot_worker import look, own, own_account, reversal
 from bot_worker.bot import Bot
 from bot_worker.matching import Match, match_assets
 from bot_worker.reporting import Tell
@@ -37,6 +37,8 @@ def settle(bot: Bot, order: Order, tell: Tell) -> None:
     own.no_maintenance(bot)
     exchanges = look.find_exchanges(bot, [check.exchange_id for check in payload.checks if check.exchange_id])
     rollbacks = _rollbacks(bot, exchanges)
+    news = [exchanges.get(check.exchange_id or "") for check in payload.checks if not check.reversal]
+    whose = own_account.reversed_by(bot) if any(_means(each) is ExchangeMeans.REVERSED for each in news) else None
     looking = [check for check in payload.checks if _needs_inventory(check, exchanges)]
     inventory = _own(bot, looking, payload.known) if looking else Inventory([])
     plain = [check for check in looking if not check.reversal]
@@ -50,7 +52,7 @@ def settle(bot: Bot, order: Order, tell: Tell) -> None:
         elif check.exchange_id is None:
             reports += _items(check, matches, inventory, tell)
         else:
-            reports.append(_exchange(check, exchange, rollback, matches, tell))
+            reports.append(_exchange(check, exchange, rollback, matches, tell, whose))
     own.no_maintenance(bot)
     bot.reporter.append(reports)
 
@@ -118,7 +120,12 @@ def _items(check: SettleCheck, matches: dict[str, Match], inventory: Inventory, 
 
 
 def _exchange(
-    check: SettleCheck, exchange: Exchange | None, rollback: Exchange | None, matches: dict[str, Match], tell: Tell
+    check: SettleCheck,
+    exchange: Exchange | None,
+    rollback: Exchange | None,
+    matches: dict[str, Match],
+    tell: Tell,
+    whose: str | None,
 ) -> Report:
     def report(kind: str, **data: object) -> Report:
         return tell.about(check.trade_id, check.attempt, kind, {"exchange_id": check.exchange_id, **data})
@@ -127,7 +134,9 @@ def _exchange(
     match _means(exchange):
         case ExchangeMeans.REVERSED:
             status = exchange.status if exchange else None
-            return report(E.EXCHANGE_REVERSED, exchange_status=status, rollback=reversal.rollback_json(rollback))
+            return report(
+                E.EXCHANGE_REVERSED, exchange_status=status, rollback=reversal.rollback_json(rollback), reversed_by=whose
+            )
         case ExchangeMeans.FAILED:
             return report(E.EXCHANGE_FAILED, exchange_status=exchange.status if exchange else None)
         case ExchangeMeans.WAIT | ExchangeMeans.HELD:

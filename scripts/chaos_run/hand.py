@@ -112,6 +112,8 @@ class Hand:
             "host_doubled": self._double_host,
             "host_clock": self._clock_host,
             "sessions_revoked": self._revoke_sessions,
+            "bot_locked": self._restrict_bot,
+            "bot_banned": self._restrict_bot,
             "balancer_killed": self._kill_balancer,
             "balancer_stopped": self._stop_balancer,
             "balancer_restarted": self._restart_balancer,
@@ -223,6 +225,17 @@ class Hand:
         steam_id = next(row["steam_id"] for row in self.load.bot_accounts if row["name"] == blow.target)
         send_json("PATCH", f"{self.fleet.control_url}/control/accounts/{steam_id}", {"revoke_tokens": True})
         return None, self._bot_is_well(blow.target)
+
+    def _restrict_bot(self, blow: Blow) -> Deed:
+        """It is well when the bot has found out by itself that it may trade again."""
+        steam_id = next(row["steam_id"] for row in self.load.bot_accounts if row["name"] == blow.target)
+        field = {"bot_locked": "device_locked", "bot_banned": "banned"}[blow.kind]
+
+        def change(value: bool) -> None:
+            send_json("PATCH", f"{self.fleet.control_url}/control/accounts/{steam_id}", {field: value})
+
+        change(True)
+        return lambda: change(False), self._bot_is_well(blow.target)
 
     # --- hosts -----------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,8 @@ KINDS = (
     Kind("host_doubled", "group", (8, 16), 1, "a second host starts the same group, while a worker of the first is stopped"),
     Kind("host_clock", "group", (5, 12), 1, "a host comes back with a clock that is minutes wrong"),
     Kind("sessions_revoked", "bot", (0, 0), 2, "Steam ends every session of a bot, its refresh token too"),
+    Kind("bot_locked", "bot", (4, 12), 2, "Steam locks a bot, and lets it trade again"),
+    Kind("bot_banned", "bot", (4, 12), 2, "Steam bans a bot from trading, and lifts the ban"),
     Kind("balancer_killed", "balancer", (0, 2), 3, "a balancer gets SIGKILL"),
     Kind("balancer_stopped", "balancer", (3, 10), 2, "a balancer is stopped"),
     Kind("balancer_restarted", "balancer", (0, 0), 1, "a balancer gets SIGTERM and is started again"),

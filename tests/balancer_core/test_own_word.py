@@ -168,3 +168,33 @@ async def test_a_row_that_an_audit_finds_swapped_is_frozen_itself(world: World) 
     assert row_of(world) == (CHEAP, 6, "swapped")
     assert world.rows(models.deposits.select())[0].deposit_id == deposit_id
     assert world.bot(bot).frozen_by == "audit"
+
+
+# --- what a host says of the world ---------------------------------------------------------------------------------
+
+
+async def test_one_host_cannot_say_that_steam_is_in_maintenance(make: Any) -> None:
+    world: World = await make(bots=("red-1", "red-2", "red-3", "red-11"))
+    await world.online("red-1", "red-2", "red-3", reason="steam_maintenance")
+    assert not world.ctx.fleet.maintenance
+    await world.online("red-11", reason="steam_maintenance")
+    assert world.ctx.fleet.maintenance
+
+
+async def test_a_reversal_from_the_bots_own_account_blocks_the_bot_and_not_the_player(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    await world.accept(trade_id)
+    await world.tell(trade_id, "exchange_reversed", exchange_id="x", exchange_status=12, rollback=None, reversed_by="bot")
+    assert world.trade(trade_id).status == "reversed"
+    assert [row.blocked_by for row in world.rows(models.users.select()) if row.steam_id] == [None]
+    assert world.bot(f"red-{world.trade(trade_id).bot_id}").frozen_by == "own_reversal"
+    assert [json.loads(row.data)["alarm"] for row in world.events("alarm")] == ["bot_reversed"]
+
+
+@pytest.mark.parametrize("whose", ["partner", None])
+async def test_a_players_reversal_blocks_the_player(world: World, whose: str | None) -> None:
+    [trade_id] = await world.deposit(1)
+    await world.accept(trade_id)
+    await world.tell(trade_id, "exchange_reversed", exchange_id="x", exchange_status=12, rollback=None, reversed_by=whose)
+    assert [row.blocked_by for row in world.rows(models.users.select()) if row.steam_id] == [trade_id]
+    assert world.bot(f"red-{world.trade(trade_id).bot_id}").frozen_by is None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bot_lab import Lab, SteamAccount, SteamWorld, kinds
+from bot_lab import Lab, SteamAccount, SteamWorld, ask, kinds
 from support import wait_until
 
 from bot_worker import own_account
@@ -329,3 +329,16 @@ def test_the_bot_that_received_an_item_says_what_it_is(lab: Lab, player: SteamAc
     [accepted] = lab.do(lab.watch_order(lab.watched(order, sent.data["offer_id"])))
     assert accepted.kind == "offer_accepted"
     assert [row["name"] for row in accepted.data["moved"]] == [name]
+
+
+@pytest.mark.parametrize("whose", ["bot", "partner"])
+def test_whoever_reversed_an_exchange_is_told(lab: Lab, player: SteamAccount, whose: str) -> None:
+    order = lab.send_order(player, [], player.assets())
+    sent = lab.do(order)[-1]
+    player.act(sent.data["offer_id"], "accept")
+    [accepted] = lab.do(lab.watch_order(lab.watched(order, sent.data["offer_id"])))
+    ask(f"{(lab.me if whose == 'bot' else player).url}/reverse", "POST", {})
+    check = SettleCheck(order.trade_id or "", 1, accepted.data["exchange_id"], [])
+    [reversed_one] = lab.do(lab.order("settle", SettleOrder([check], []), trade_id=None))
+    assert (reversed_one.kind, reversed_one.data["reversed_by"]) == ("exchange_reversed", whose)
+    assert ("bot_locked" in lab.bot.health.restrictions) == (whose == "bot")
