@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 from lottery.commitments import Link, Piece, Rest
 from lottery.rooms import Room
 
-__all__ = ["Link", "Piece", "Rest"]
+__all__ = [
+    *("Link", "Piece", "Rest", "Row", "Denial", "Event", "KINDS", "NAMES"),
+    *("Bet", "Buy", "Create", "Entropy", "Fail", "Finalize", "Manual", "Open", "Renew", "Settled", "Start", "Tick", "Void"),
+]
 
 
 class Row(NamedTuple):

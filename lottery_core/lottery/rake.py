@@ -5,14 +5,18 @@ The rate falls with the winner's chance. Which items are taken is a function of 
 and one OR.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
-from operator import itemgetter
+from itertools import accumulate, islice
+from operator import itemgetter, sub
 from typing import NamedTuple, Protocol
 
 TRIES = 7
 BASE_BITS = 1 << 16
 ROWS_MAX = 256
+SUMS_BITS = 1 << 24
+"""Bits that one set of sums may have in all its rows together."""
 STOCK_MAX = 256
 CARRY_PART = 4
 
@@ -80,6 +84,10 @@ def carried(owed: int, due_cents: int, opponents_stake: int) -> int:
 _DEPOSIT, _PRICE, _RANK = map(itemgetter, range(len(Item._fields)))
 
 
+def _dearness(item: Item) -> int:
+    return -item.price
+
+
 def in_preference(items: Iterable[Item]) -> list[Item]:
     """Items of value: those taken by preference first, then dearer, then lower id; sorting keeps the order among equals."""
     ordered = sorted([item for item in items if item.price > 0], key=_DEPOSIT)
@@ -140,17 +148,11 @@ class _Pool:
         self.target = target
         self.items = items
         self.spine = _spine(target, items)
-        self.base = self._base()
-        self._base_found: tuple[list[Item], list[int]] | None = None
-
-    def _base(self) -> int:
+        self.rests = list(accumulate([items[place].price for place in self.spine], sub, initial=target))
+        """What is left of the target when so many of the spine are kept."""
+        self.base = next((kept for kept, rest in enumerate(self.rests) if rest < BASE_BITS), len(self.spine))
         """The least part of the spine whose rest is small enough for a set of sums; all of it when no rest is."""
-        rest = self.target
-        for kept, item in enumerate(self.spine):
-            if rest < BASE_BITS:
-                return kept
-            rest -= item.price
-        return len(self.spine)
+        self._base_found: tuple[list[Item], list[int]] | None = None
 
     def _tries(self) -> list[int]:
         """Nearly all of the spine first, where the rest is small and the sums are quick; the base last."""
@@ -158,13 +160,22 @@ class _Pool:
         tries = list(range(last, max(last - TRIES, self.base - 1), -1))
         return tries if self.base in tries else [*tries, self.base]
 
-    def _rest(self, keep: int) -> int:
-        return self.target - sum([item.price for item in self.spine[:keep]])
-
     def _others(self, keep: int, price_max: int) -> list[Item]:
-        """Rows outside the kept spine that could be part of a sum; no more than a set of sums can take."""
-        without = {item.deposit_id for item in self.spine[:keep]}
-        return [item for item in self.items if item.price <= price_max and item.deposit_id not in without][:ROWS_MAX]
+        """Rows outside the kept spine that could be part of a sum; no more than a set of sums of this width can take."""
+        kept, most = set(self.spine[:keep]), rows_max(price_max)
+        fitting = (self.items[place] for place in self._cheap(price_max) if place not in kept)
+        return list(islice(fitting, most))
+
+    def _cheap(self, price_max: int) -> Iterator[int]:
+        """Places of rows that cost at most so much: in each rank the dearest come first, so others need not be looked at."""
+        for start, stop in self._ranks:
+            yield from range(bisect_left(self.items, -price_max, start, stop, key=_dearness), stop)
+
+    @cached_property
+    def _ranks(self) -> list[tuple[int, int]]:
+        """Where the rows begin and end that are taken by preference, and all others."""
+        border = bisect_left(self.items, 1, key=_RANK)
+        return [(0, border), (border, len(self.items))]
 
     def reach(self, house: _House) -> Rake | None:
         """Exactly the target, without change or with it; None when no try finds it."""
@@ -184,7 +195,7 @@ class _Pool:
         return None
 
     def _exact(self, keep: int) -> Rake | None:
-        rest = self._rest(keep)
+        rest = self.rests[keep]
         if not rest:
             return self._taking(keep, [], [], self.target)
         if rest >= BASE_BITS:
@@ -198,7 +209,7 @@ class _Pool:
         return None
 
     def _with_change(self, keep: int, house: _House) -> Rake | None:
-        rest = self._rest(keep)
+        rest = self.rests[keep]
         if rest >= BASE_BITS:
             return self._one_with_change(keep, rest, house)
         items = self._others(keep, rest + house.change_max)
@@ -212,32 +223,43 @@ class _Pool:
 
     def _one_with_change(self, keep: int, rest: int, house: _House) -> Rake | None:
         """A rest too large for sets of sums: no row fits it, so one that is a little dearer is all that can help."""
-        sums = house.rows[-1]
-        dearer = [item for item in self.items if rest < item.price <= rest + house.change_max]
-        fitting = [item for item in dearer if sums >> (item.price - rest) & 1]
+        sums, kept = house.rows[-1], set(self.spine[:keep])
+        dearer = (self.items[place] for place in self._cheap(rest + house.change_max) if place not in kept)
+        fitting = [item for item in dearer if item.price > rest and sums >> (item.price - rest) & 1]
         if not fitting:
             return None
-        best = min(fitting, key=lambda item: item.price)
+        best = min(fitting, key=_PRICE)
         handed = walk_back(house.rows, house.items, best.price - rest)
         return self._taking(keep, [best], handed, self.target)
 
     def below(self) -> Rake:
-        """The greatest sum under the target that the base try finds; to be asked after `reach` found nothing."""
-        rest = self._rest(self.base)
+        """The greatest sum under the target that the base try finds, or the whole spine where that is more.
+
+        To be asked after `reach` found nothing.
+        """
+        rest = self.rests[self.base]
         items, rows = self._base_found or ([], [1])
         best = rows[-1].bit_length() - 1
+        if self.rests[-1] < rest - best:
+            return self._taking(len(self.spine), [], [], self.target - self.rests[-1])
         return self._taking(self.base, walk_back(rows, items, best), [], self.target - rest + best)
 
     def _taking(self, keep: int, found: Sequence[Item], change: Sequence[Item], net: int) -> Rake:
-        taken = [item.deposit_id for item in self.spine[:keep]] + [item.deposit_id for item in found]
+        taken = [self.items[place].deposit_id for place in self.spine[:keep]] + [item.deposit_id for item in found]
         return Rake(tuple(taken), tuple([item.deposit_id for item in change]), net)
 
 
-def _spine(target: int, pool: Iterable[Item]) -> list[Item]:
+def rows_max(width: int) -> int:
+    """How many rows a set of sums of this width takes: so that no choice takes long, whatever the pot is made of."""
+    return min(ROWS_MAX, SUMS_BITS // (width + 1))
+
+
+def _spine(target: int, pool: Sequence[Item]) -> list[int]:
+    """Places of the rows that are kept when each one is that fits."""
     kept = []
-    for item in pool:
+    for place, item in enumerate(pool):
         if item.price <= target:
-            kept.append(item)
+            kept.append(place)
             target -= item.price
             if not target:
                 break

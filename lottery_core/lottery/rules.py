@@ -27,8 +27,8 @@ SHARES_MAX = 100
 LIST_MAX = 10_000
 NAME_BYTES = 200
 PRIZE_BYTES = 1_000
-RAKE_CHANGE_MAX_CENTS = 1_000_000
-"""Beyond this nobody could check in a reasonable time which change the rake had to give."""
+RAKE_CHANGE_MAX_CENTS = 65_535
+"""The change that a rake gives is a sum of pieces; sets of greater sums would take too long to go through."""
 BASIS_POINTS = 10_000
 U32_MAX = 2**32 - 1
 

@@ -35,6 +35,24 @@ class Bracket:
         return self.collected / self.bank if self.bank else 0.0
 
 
+SIZES = (4, 16, 64, None)
+
+
+@dataclass(slots=True)
+class Size:
+    """What was lost in pots of at most so many items (None: of any number), cents: few dear items rarely add up to the due."""
+
+    items_max: int | None
+    rounds: int = 0
+    due: int = 0
+    lost: int = 0
+
+    @property
+    def loss(self) -> float:
+        """The part of the due that was not collected."""
+        return self.lost / self.due if self.due else 0.0
+
+
 @dataclass(slots=True)
 class Report:
     """The figures of a simulation. Money in cents; `loss` is the part of the due that was not collected.
@@ -57,6 +75,7 @@ class Report:
     banks: list[int] = field(default_factory=list)
     losses: list[int] = field(default_factory=list)
     brackets: list[Bracket] = field(default_factory=list)
+    sizes: list[Size] = field(default_factory=lambda: [Size(most) for most in SIZES])
 
     @property
     def loss(self) -> float:
@@ -88,6 +107,9 @@ class Report:
             "kept_cents": self.kept,
             "credit_cents": self.credit,
             "rounds_with_credit": self.credited,
+            "loss_by_items": [
+                {"items_max": each.items_max, "rounds": each.rounds, "loss": round(each.loss, 6)} for each in self.sizes
+            ],
             "items_per_round": spread(self.items),
             "bank_per_round_cents": spread(self.banks),
             "brackets": [
@@ -148,6 +170,8 @@ def add(report: Report, state: Round) -> None:
     report.collected += taken["net"]
     report.over_due += taken["net"] > taken["due"] + taken["carry"]
     report.losses.append(taken["shortfall"])
+    size = next(each for each in report.sizes if each.items_max is None or len(state.entries) <= each.items_max)
+    size.rounds, size.due, size.lost = size.rounds + 1, size.due + taken["due"], size.lost + taken["shortfall"]
     _add_to_bracket(report, state, taken)
 
 
@@ -182,6 +206,9 @@ def as_text(report: Report) -> str:
         f"loss {100 * report.loss:.2f} % of the due, rounds over the due: {report.over_due}",
         f"the house keeps {report.kept / 100:,.2f}; it owes {report.credit / 100:,.2f} as credit, in {report.credited} rounds",
     ]
+    for size in report.sizes if report.due else []:
+        named = "more" if size.items_max is None else f"at most {size.items_max}"
+        lines.append(f"  pots of {named} items: {size.rounds} rounds, loss {100 * size.loss:.2f} % of the due")
     lower = 0
     for each in report.brackets:
         chance = f"chance {lower:3d} to {each.upper:3d} %: {each.percent:2d} %"

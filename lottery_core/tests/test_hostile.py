@@ -122,7 +122,7 @@ def test_a_spoiled_room_is_refused_by_its_field(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"rake_change_max": 1_000_001}, "rake_change_max"),
+        ({"rake_change_max": 65_536}, "rake_change_max"),
         ({"item_limit_max": 2**32}, "item_limit_max"),
         ({"bet_value_max": 2**64}, "bet_value_max"),
         ({"priority_items": (2**64,)}, "priority_items"),
@@ -139,8 +139,8 @@ def test_what_no_verifier_would_read_is_refused_when_the_room_is_loaded(changes:
 
 
 def test_a_room_of_the_greatest_change_plays_and_verifies() -> None:
-    lane = make.Lane(rooms.load("classic-unlimited", rake_change_max=1_000_000), "change", 2)
-    assert lane.started().rules.rake_change_max == 1_000_000
+    lane = make.Lane(rooms.load("classic-unlimited", rake_change_max=65_535), "change", 2)
+    assert lane.started().rules.rake_change_max == 65_535
     assert verify.rules.CHANGE_MAX == verify.rake.CHANGE_MAX == rules.RAKE_CHANGE_MAX_CENTS
 
 

@@ -1,5 +1,6 @@
 """Invariants 20 and 21: never over the due, the table at its borders, and as good as trying every subset."""
 
+import time
 from collections.abc import Mapping
 from itertools import combinations
 from random import Random
@@ -188,6 +189,66 @@ def test_rake_of_large_adversarial_pots_stays_legal(seed: int) -> None:
     stock = [Item(10_000 + index, 2 * chance.randint(1, 50)) for index in range(60)]
     found = rake.collect(due, pool[:400], pool[400:], stock, 5000)
     assert due - 50 <= found.net <= due
+
+
+# ---- a bound that holds, and never worse than the spine
+
+
+def spine_worth(target: int, values: list[int]) -> int:
+    """What is taken when each row is kept that fits, dearest first."""
+    taken = 0
+    for value in sorted(values, reverse=True):
+        taken += value if taken + value <= target else 0
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("count", "price", "target"), [(1000, 1, 997), (1000, 7, 6_000), (600, 100, 50_055), (5_000, 2, 9_999)]
+)
+def test_p12_many_small_rows_are_no_worse_than_the_greedy_spine(count: int, price: int, target: int) -> None:
+    found = rake.collect(target, items([price] * count), [], [], 0)
+    assert found.net >= spine_worth(target, [price] * count) == min(target, count * price) // price * price
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 10**7), st.lists(st.integers(1, 200_000), min_size=1, max_size=40), st.integers(1, 9))
+def test_p12_never_worse_than_the_greedy_spine(target: int, values: list[int], times: int) -> None:
+    pool = values * times * 8
+    assert rake.collect(target, items(pool), [], [], 0).net >= spine_worth(target, pool)
+
+
+def test_p12_no_row_is_taken_twice() -> None:
+    """One dear row is the spine; what is left is too large for sums, and the same row would be the cheapest above it."""
+    found = rake.collect(142_000, [Item(1, 72_000)], [], [Item(9, 2_000)], 5000)
+    assert found == Rake((1,), (), 72_000)
+    two = rake.collect(142_000, [Item(1, 72_000), Item(2, 72_000)], [], [Item(9, 2_000)], 5000)
+    assert two == Rake((1, 2), (9,), 142_000)
+
+
+@pytest.mark.parametrize(
+    ("count", "due", "change_max", "piece"),
+    [
+        (1_000, 131_001, 65_535, 20_000),
+        (300, 65_535, 65_535, 60_000),
+        (2_000, 10_000_001, 5_000, 50),
+        (100_000, 65_535, 5_000, 50),
+    ],
+)
+def test_p12_no_choice_takes_long(count: int, due: int, change_max: int, piece: int) -> None:
+    """All prices even and the due odd: nothing ever fits. Half a second here is ten times what it takes on a quiet machine."""
+    chance = Random(count)
+    pool = [Item(row, 2 * chance.randint(1, max(2, min(due * 5 // count, 40_000)))) for row in range(count)]
+    stock = [Item(1 << 40 | number, 2 * chance.randint(1, piece)) for number in range(256)]
+    before = time.process_time()
+    found = rake.collect(due, pool[::2], pool[1::2], stock, change_max)
+    assert time.process_time() - before < 0.5 + count / 50_000
+    assert found.net <= due
+
+
+def test_p12_the_threshold_may_be_a_share_of_the_pot() -> None:
+    room = rooms.load("classic-unlimited", rake_change_max=100, rake_change_max_bp=250)
+    assert [room.change_max(bank) for bank in (0, 4_000, 4_040, 100_000, 10**9)] == [100, 100, 101, 2_500, 65_535]
+    assert rooms.load("classic-unlimited").change_max(10**9) == 5_000
 
 
 def test_rooms_come_with_the_seeds_table() -> None:

@@ -4,6 +4,7 @@ Sums of prices are sets written as one integer: bit s is set when some of the ro
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -15,8 +16,9 @@ from lottery.verify.shape import Record
 SPINE_TRIES = 7
 BASE_REST = 65_536
 ROWS_MAX = 256
+SUMS_BITS = 1 << 24
 WHOLE, WHOLE_BP = 100, 10_000
-CHANGE_MAX = 1_000_000
+CHANGE_MAX = 65_535
 CARRY_PART = 4
 
 
@@ -178,6 +180,8 @@ def exactly(pool: list[Row], target: int) -> Take | None:
     """Keep some of the spine, and make up the rest to the cent."""
     for kept in tries(pool, target):
         rest = target - worth(kept)
+        if rest >= BASE_REST:
+            continue  # no row fits it, and nobody could list its sums
         rows = fitting(pool, kept, rest)
         reached = add_up(rows, rest, stop=rest)
         if reached[-1] >> rest & 1:
@@ -191,12 +195,13 @@ def with_change(pool: list[Row], target: int, stock: Sequence[Sequence[int]], ch
     house = add_up(small, change_max)
     for kept in tries(pool, target):
         rest = target - worth(kept)
-        rows = fitting(pool, kept, rest + change_max)
         if rest >= BASE_REST:
-            take = one_dear_row(rows, rest, small, house)
+            gone = set(deposits(kept))
+            take = one_dear_row([row for row in pool if row[DEPOSIT] not in gone], rest, small, house)
             if take is not None:
                 return Take(kept + take.rows, take.back)
             continue
+        rows = fitting(pool, kept, rest + change_max)
         reached = add_up(rows, rest + change_max)
         both = reached[-1] >> rest & house[-1]
         if both:
@@ -209,24 +214,28 @@ def one_dear_row(rows: list[Row], rest: int, small: list[Row], house: list[int])
     """A rest too large for a set of sums, which no row fits: the cheapest row above it for which there is change."""
     for row in sorted(rows, key=itemgetter(PRICE)):
         back = row[PRICE] - rest
-        if back > 0 and house[-1] >> back & 1:
+        if 0 < back < house[-1].bit_length() and house[-1] >> back & 1:
             return Take([row], walk_back(small, house, back))
     return None
 
 
 def at_most(pool: list[Row], target: int) -> Take:
-    """The greatest sum that does not pass the target."""
-    kept = tries(pool, target)[-1]
+    """The greatest sum that does not pass the target and that the base try finds, or the whole spine where that is more."""
+    beginnings = tries(pool, target)
+    spine, kept = beginnings[0], beginnings[-1]
     rest = target - worth(kept)
     rows = fitting(pool, kept, rest)
-    reached = add_up(rows, rest)
-    return Take(kept + walk_back(rows, reached, reached[-1].bit_length() - 1), [])
+    reached = add_up(rows, rest if rest < BASE_REST else 0)
+    best = reached[-1].bit_length() - 1
+    if worth(spine) > worth(kept) + best:
+        return Take(spine, [])
+    return Take(kept + walk_back(rows, reached, best), [])
 
 
 def fitting(pool: list[Row], kept: list[Row], most: int) -> list[Row]:
     """The other rows of the pool that are not too dear; so many that nobody waits for them."""
-    without = set(deposits(kept))
-    return [row for row in pool if row[PRICE] <= most and row[DEPOSIT] not in without][:ROWS_MAX]
+    without, longest = set(deposits(kept)), min(ROWS_MAX, SUMS_BITS // (most + 1))
+    return list(islice((row for row in pool if row[PRICE] <= most and row[DEPOSIT] not in without), longest))
 
 
 def add_up(rows: list[Row], most: int, stop: int | None = None) -> list[int]:

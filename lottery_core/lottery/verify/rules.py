@@ -11,7 +11,7 @@ from lottery.verify.shape import WINNERS_MAX, Record
 
 MARGIN_MIN_S = 3
 OPEN_MIN_S = 3_600
-CHANGE_MAX = 1_000_000
+CHANGE_MAX = 65_535
 WHOLE_BP = 10_000
 REFERRAL_MAX = 40
 TICKETS_MAX = 10**18 - 1

@@ -50,6 +50,7 @@ class Play:
 
     def __init__(self, seed: str, room: Room, start_ms: int = ANY_TIME_MS) -> None:
         self.choose = Random(seed)
+        self.dearest = 20_000_000 if seed.endswith("7") else 20_000
         self.room, self.now, self.tokens = room, start_ms, 0
         self.number = self.choose.choice((1, 1, 2, 40))
         self.secret = self.choose.randbytes(32)
@@ -146,7 +147,7 @@ class Play:
         """Mostly cents and dollars; now and then nothing, or a fortune."""
         if self.room.allowed_items or self.room.bet_value_max is not None:
             return self.choose.choice((100, 50, 99))
-        return self.choose.choice((0, 1, 5, 249, 249, self.choose.randrange(1, 500), self.choose.randrange(1, 20000)))
+        return self.choose.choice((0, 1, 5, 249, 249, self.choose.randrange(1, 500), self.choose.randrange(1, self.dearest)))
 
     def type_numbers(self, direct: bool) -> None:
         """As many numbers as are wanted, each by two operators."""

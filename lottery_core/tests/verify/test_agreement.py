@@ -6,13 +6,14 @@ import importlib.util
 import sys
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import own_chain
 import plays
 import pytest
 
-from lottery import rooms, verify
+from lottery import rake, rooms, verify
 from lottery.encoding import canonical_json
 from lottery.errors import RoomError
 from lottery.verify import shape
@@ -110,6 +111,43 @@ def test_p07_engine_and_verifier_refuse_the_same_terms_of_a_chain() -> None:
         assert engine_accepts(other) == verifier_accepts(other), beacon
         accepted += engine_accepts(other)
     assert accepted > 0
+
+
+def random_pool(choose: Random) -> tuple[Any, list[Any]]:
+    """A record as far as the choice of the rake looks at it, and its rows for the engine: small and large, cheap and dear."""
+    count, dearest = choose.choice((1, 3, 12, 60, 400)), choose.choice((3, 60, 900, 30_000, 90_000, 5_000_000))
+    rows = [(number, choose.randrange(dearest + 1), choose.choice((1, 2)), choose.choice((3, 4))) for number in range(count)]
+    pieces = [
+        (10_000 + number, choose.choice((1, 2, 5, 40, 2_000, 70_000))) for number in range(choose.choice((0, 2, 20, 256)))
+    ]
+    most = choose.choice((0, 100, 65_535))
+    rules = {"priority_items": choose.choice(([], [3])), "rake_change_max": most, "rake_change_max_bp": None}
+    rows.sort(key=lambda row: (-row[1], row[0]))
+    record = {
+        "rules": rules,
+        "bank": sum(row[1] for row in rows),
+        "stock": [{"deposit_id": row, "item_id": 1, "price": price} for row, price in pieces],
+        "outcome": {"winners": [{"user_id": 1}]},
+        "pot": SimpleNamespace(dearest_first=rows),
+    }
+    return record, rows
+
+
+def test_p12_the_verifier_chooses_the_same_rows_from_any_pot() -> None:
+    choose = Random("pools")
+    for _ in range(1_500):
+        record, rows = random_pool(choose)
+        target = choose.choice((1, 50, 999, 65_535, 65_536, 200_001, record["bank"] // 10 or 1, record["bank"] + 5))
+        first = record["rules"]["priority_items"]
+        items = [(owner, rake.Item(row, price, 0 if item in first else 1)) for row, price, owner, item in rows]
+        others, own = [item for owner, item in items if owner != 1], [item for owner, item in items if owner == 1]
+        stock = [rake.Item(each["deposit_id"], each["price"]) for each in record["stock"]]
+        most = record["rules"]["rake_change_max"] if stock else 0
+        found = rake.collect(target, others, own, stock, most)
+        take = verify.rake.choose(record, target)
+        assert list(found.taken) == verify.rake.deposits(take.rows)
+        assert sorted(found.change) == sorted(verify.rake.deposits(take.back))
+        assert found.net == verify.rake.worth(take.rows) - verify.rake.worth(take.back) <= target
 
 
 def test_the_random_rounds_are_of_all_rooms_and_all_ends() -> None:
