@@ -41,8 +41,8 @@ _ITSELF = "the bot asks Steam again by itself and goes on when it may"
 RESTRICTIONS: dict[str, Rule] = {
     "bot_locked": Rule(
         TRADES,
-        "Steam lets this account or its device trade again after some days (a new device, a new password, a reversal of its "
-        f"own): find out which; {_ITSELF}",
+        "Steam lets this account or its device trade again after some days (a new device, a new password, a hold called "
+        f"off, a reversal of its own): find out which; {_ITSELF}",
     ),
     "bot_banned": Rule(TRADES, f"Steam has banned this account from trading: ask Steam's support; {_ITSELF}"),
     # Steam holds what the giving side gives. What a bot takes in a hold could not be given back for up to 15 days.
