@@ -63,11 +63,11 @@ def build(settings: Settings) -> web.Application:
     app[docs.DOCUMENT] = _description()
     app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)
     app[auth.KEYS] = auth.Keys()
-    app[rates.RATES] = rates.Rates(settings, Clock())
+    app[rates.RATES] = limits = rates.Rates(settings, Clock())
     app[events.NEWEST] = events.Newest()
     app[verify_pages.TRIES] = verify.Tries()
     app[verify_pages.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
-    app[api.CONTEXT] = _context(settings, master)
+    app[api.CONTEXT] = _context(settings, master, limits)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])
     return app
 
@@ -105,13 +105,13 @@ class _Waiters(Waiters):
         self._of_players.told(result)
 
 
-def _context(settings: Settings, master: MasterKey) -> Context:
+def _context(settings: Settings, master: MasterKey, limits: rates.Rates) -> Context:
     clock = Clock(settings.clock.offset_s)
     server_clock = ServerClock(clock)
     client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
     database = Database(settings.database)
     fleet = Fleet(settings, clock, server_clock, master, client, database)
-    inventories = Inventories(settings, clock, server_clock, master, client, fleet)
+    inventories = Inventories(settings, clock, server_clock, master, client, fleet, limits)
     return Context(
         settings=settings,
         clock=clock,

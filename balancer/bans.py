@@ -45,6 +45,11 @@ class Bans:
         self._known.move_to_end(steam_id)
         return known[0]
 
+    def wants(self, steam_id: SteamId) -> None:
+        """This player's inventory will be read soon: the next order that asks, whosever it is, asks for him too."""
+        if self.of(steam_id) is None and steam_id not in self._asked:
+            self._new.add(steam_id)
+
     async def to_ask(self, steam_id: SteamId) -> list[SteamId]:
         """Whom the order that reads this player's inventory is to ask for; call `answered` with them when that is over.
 
@@ -60,7 +65,8 @@ class Bans:
         try:
             await asyncio.sleep(GATHER_S)
         finally:
-            wanted, self._new = [*self._new], set()
+            new = [steam_id, *(self._new - {steam_id})]
+            wanted, self._new = new, set(new[ASKED_MAX:])
             self._gathered.set()
             self._gathered = None
         wanted = [*wanted[:ASKED_MAX], *self._growing_old(ASKED_MAX - len(wanted))]

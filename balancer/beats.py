@@ -13,6 +13,8 @@ from shared.messages import Heartbeat
 
 SEALED_MAX = 8192  # a heartbeat has a few hundred bytes
 NAME_MAX = 40
+EGRESS_MAX = 300
+READ_EVERY_MAX_S = 3600.0
 AT_ONCE = 1000
 PAGE = 10_000
 COUNT_MAX = 2**53
@@ -95,6 +97,10 @@ def is_sane(beat: Heartbeat) -> bool:
         and len(beat.restrictions) <= RESTRICTIONS_MAX
         and all(_is_restriction(each) for each in beat.restrictions)
         and _is_steam_id(beat.steam_id)
+        and isinstance(beat.egress, str)
+        and len(beat.egress) <= EGRESS_MAX
+        and isinstance(beat.read_every_s, int | float)
+        and 0 <= beat.read_every_s <= READ_EVERY_MAX_S
     )
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import zlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,12 +21,13 @@ from balancer import choose, models, repository
 from balancer.beats import Beats, is_sane
 from balancer.db import Database
 from balancer.health import OFFLINE, Reason, allowed, reasons
+from balancer.reads import Lane
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.health import RESTRICTIONS, May
 from shared.domain.ids import BotName, group_of
 from shared.domain.status import BotMode
-from shared.errors import NoBotAvailable, NotFound
+from shared.errors import NotFound
 from shared.messages import Heartbeat
 from shared.sealing import MasterKey, SealBroken
 from shared.settings import Settings
@@ -102,7 +102,7 @@ class Fleet:
         self._bots: dict[str, BotView] = {}
         self._online: list[BotView] = []
         self._able: Counter[May] = Counter()
-        self._readers: list[BotView] = []
+        self._lanes: list[Lane] = []
         self._accounts: frozenset[str] = frozenset()
         self._maintenance = False
         self._beats: dict[str, Heartbeat] = {}
@@ -188,18 +188,13 @@ class Fleet:
         self._take_over(await self._db.look(_all_bots))
         return self._bots[f"{color}-{bot_id}"]
 
-    def pick_reader(self, steam_id: str) -> BotView:
-        """An online bot to read this player's inventory with; players are spread over the bots, one player stays with one.
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """The addresses from which players' inventories can be read now, with their bots.
 
         What Steam has restricted reads only when nobody else is there: what it is refused may be because of itself.
-
-        Raises:
-            NoBotAvailable: none is online.
         """
-        readers = self._readers
-        if not readers:
-            raise NoBotAvailable(reason=choose.Refusal.NONE_ONLINE, retry_after_s=RETRY_AFTER_S)
-        return readers[zlib.crc32(steam_id.encode()) % len(readers)]
+        return self._lanes
 
     def choose(
         self, holdings: Mapping[str, int], n_items: int, color: str | None, barred: Collection[str] = ()
@@ -230,7 +225,7 @@ class Fleet:
         self._bots = {view.name: view for view in views}
         self._online = [view for view in views if May.LOOK in view.may]
         awake = [view for view in self._online if view.mode != BotMode.PAUSED]
-        self._readers = [view for view in awake if view.restriction is None] or awake
+        self._lanes = self._lanes_of([view for view in awake if view.restriction is None] or awake)
         self._able = Counter(what for view in views for what in view.may)
         self._accounts = frozenset(view.steam_id for view in views)
         self._maintenance = _in_maintenance([view for view in views if view.state != OFFLINE])
@@ -240,6 +235,17 @@ class Fleet:
                     self._rooms.drop(name)
             for view in views:
                 self._place(view)
+
+    def _lanes_of(self, readers: Sequence[BotView]) -> list[Lane]:
+        """By the address that each bot's worker names. The slowest word for an address counts."""
+        bots: dict[str, list[str]] = {}
+        every_s: dict[str, float] = {}
+        for view in readers:
+            if (beat := self._beats.get(view.name)) is not None:
+                address = beat.egress or beat.host
+                bots.setdefault(address, []).append(view.name)
+                every_s[address] = max(every_s.get(address, 0.0), beat.read_every_s)
+        return [Lane(address, every_s[address], tuple(names)) for address, names in bots.items()]
 
     def _place(self, view: BotView) -> None:
         if May.TAKE in view.may:

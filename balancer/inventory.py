@@ -1,33 +1,45 @@
 """A player's inventory, read through a bot: asked once however many wait, believed for a minute, forgotten when it changed.
 
-An order of kind ``inventory`` goes to one bot; its report comes back through the report loop and is known by its order's id.
+An order of kind ``inventory`` goes to one bot when its turn has come (`balancer.reads`); its report comes back through the
+report loop and is known by its order's id. What Steam refuses is remembered for a while too, and one player makes so many reads
+a minute and no more (`balancer.rates`). A request that gives up before its read's turn does not lose it: the read goes on, and
+whoever asks again finds it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 
+from balancer import rates
 from balancer.bans import Bans
 from balancer.fleet import Fleet
+from balancer.rates import Rates, Take
+from balancer.reads import READ_S, Lane, Turns, busy, idlest
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import SteamId, record_id
 from shared.domain.items import Asset, HeldAsset
-from shared.errors import FleetError, NoBotAvailable, NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
+from shared.errors import FleetError, NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
 from shared.messages import InventoryOrder, Order, Report
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
 CACHED_MAX = 2000
+# An address that Steam has throttled is left alone for this long when Steam did not say for how long.
+THROTTLED_S = 30.0
+LANES_TRIED = 3
+# A failure that may be over in a moment is remembered for no longer than this.
+PASSING_S = 5.0
 # A player who is new may be asked for by another player's order: so long his own waits for that one's answer.
 BANS_WAIT_S = 3.0
 WATCHED_MAX = 20_000
@@ -39,6 +51,7 @@ FAILURES: dict[str, type[FleetError]] = {
     "partner_hold": PlayerMustAct,
     "partner_banned": PlayerMustAct,
     "trade_url_wrong": NotAccepted,
+    "unknown_player": NotAccepted,
     "steam_throttled": SteamThrottled,
     "steam_maintenance": SteamUnavailable,
 }
@@ -47,10 +60,14 @@ DETAILS = {
     "partner_hold": "Steam would hold trades with this player.",
     "partner_banned": "Steam does not let this player trade.",
     "trade_url_wrong": "The trade URL is no longer valid.",
+    "unknown_player": "There is no Steam account with this id.",
 }
+# What concerns the address that a bot reads from, so that another one may do better.
+OF_THE_LANE = frozenset({"steam_throttled", "own_pace"})
 
 _log = log.get(__name__)
 Key = tuple[SteamId, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +88,36 @@ class _Cached:
 
 
 @dataclass(frozen=True, slots=True)
+class _Failed:
+    error: FleetError
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
     bot: str
     answer: asyncio.Future[Report]
 
 
+@dataclass(slots=True, eq=False)
+class _Reading:
+    """A read that waits for its turn or is under way. ``placed`` is set when its turn is known, or when it has failed before.
+
+    ``due_s`` is the monotonic time of its turn; ``remember_s`` is for how long its failure holds.
+    """
+
+    key: Key
+    placed: asyncio.Event = field(default_factory=asyncio.Event)
+    due_s: float = 0.0
+    remember_s: float = 0.0
+
+
+_UnderWay = tuple[_Reading, asyncio.Task[PlayerInventory]]
+
+
 @dataclass
 class Inventories:
-    """Reads and remembers players' inventories. ``redis`` is used in threads."""
+    """Reads and remembers players' inventories. ``redis`` is used in threads; without ``rates`` a player may ask at will."""
 
     settings: Settings
     clock: Clock
@@ -86,8 +125,10 @@ class Inventories:
     master: MasterKey
     redis: redis.Redis
     fleet: Fleet
+    rates: Rates | None = None
     _cached: OrderedDict[Key, _Cached] = field(default_factory=OrderedDict)
-    _reading: dict[Key, asyncio.Task[PlayerInventory]] = field(default_factory=dict)
+    _failed: OrderedDict[Key, _Failed] = field(default_factory=OrderedDict)
+    _reading: dict[Key, _UnderWay] = field(default_factory=dict)
     _asked: dict[str, _Asked] = field(default_factory=dict)  # by the order's id
     _keys: dict[SteamId, set[Key]] = field(default_factory=dict)  # those above, by player
     _watched: OrderedDict[str, SteamId] = field(default_factory=OrderedDict)
@@ -97,27 +138,67 @@ class Inventories:
     def __post_init__(self) -> None:
         times = self.settings.trades
         self.bans = Bans(self.clock, times.bans_cache_s, times.inventory_cache_s)
+        self._turns = Turns(self.redis)
+
+    @property
+    def waiting(self) -> int:
+        """How many reads of this balancer wait for their turn or are under way."""
+        return len(self._reading)
 
     async def read(self, steam_id: SteamId, trade_token: str | None) -> PlayerInventory:
         """The inventory, at most ``inventory_cache_s`` old.
 
         Raises:
             PlayerMustAct: ``inventory_private``, ``partner_hold``, ``partner_banned``.
-            NotAccepted: ``trade_url_wrong``.
+            NotAccepted: ``trade_url_wrong``, ``unknown_player``.
+            RateLimited: this player's inventory was asked for too often.
+            NoBotAvailable: ``inventory_busy``, its turn does not come within ``inventory_wait_s``; it is read all the same.
             SteamUnavailable: no bot could read it in time.
             SteamThrottled: Steam wants fewer reads.
         """
         key = _key(steam_id, trade_token)
+        if (known := self._known(key)) is not None:
+            return known
+        if key not in self._reading and self.rates is not None and self.rates.reads is not None:
+            rates.refuse(await self.rates.take(Take(self.rates.reads, str(int(steam_id)))))
+            if (known := self._known(key)) is not None:
+                return known
+        return await self._result(*(self._reading.get(key) or self._begin(key, trade_token)))
+
+    def _known(self, key: Key) -> PlayerInventory | None:
+        """What was read a moment ago; raises what it failed with a moment ago."""
+        now_ms = self.clock.now_ms()
         cached = self._cached.get(key)
-        if cached is not None and self.clock.now_ms() < cached.good_until_ms:
+        if cached is not None and now_ms < cached.good_until_ms:
             return cached.inventory
-        reading = self._reading.get(key)
-        if reading is None:
-            reading = asyncio.create_task(self._read(key, trade_token))
-            self._reading[key] = reading
-            self._keys.setdefault(steam_id, set()).add(key)
-            reading.add_done_callback(lambda done: self._finished(key, done))
-        return await asyncio.shield(reading)
+        failed = self._failed.get(key)
+        if failed is not None and now_ms < failed.until_ms:
+            raise _again(failed.error, (failed.until_ms - now_ms) / 1000)
+        return None
+
+    def _begin(self, key: Key, trade_token: str | None) -> _UnderWay:
+        reading = _Reading(key)
+        task = asyncio.create_task(self._read(reading, trade_token))
+        self._reading[key] = (reading, task)
+        self._keys.setdefault(key[0], set()).add(key)
+        task.add_done_callback(lambda done: self._finished(reading, done))
+        return reading, task
+
+    async def _result(self, reading: _Reading, task: asyncio.Task[PlayerInventory]) -> PlayerInventory:
+        """What it comes to, if that is soon enough for somebody who waits."""
+        wait_s = self.settings.trades.inventory_wait_s
+        try:
+            async with asyncio.timeout(wait_s):
+                await reading.placed.wait()
+                left_s = reading.due_s - self.clock.monotonic()
+                if left_s + READ_S > wait_s:
+                    raise busy(left_s)
+                return await asyncio.shield(task)
+        except TimeoutError:
+            left_s = reading.due_s - self.clock.monotonic()
+            if left_s > 0:
+                raise busy(left_s) from None
+            raise SteamUnavailable("No bot could read the player's inventory in time.", code=UNAVAILABLE) from None
 
     async def untradable(self, steam_id: SteamId) -> dict[Asset, HeldAsset]:
         """What the player holds and may not trade. Steam leaves it out of what a partner may offer, so the public inventory is
@@ -136,14 +217,16 @@ class Inventories:
         return {asset: held for asset, held in public.assets.items() if not held.tradable}
 
     def known(self, steam_id: SteamId, trade_token: str | None) -> bool:
-        """Whether `read` would answer without troubling a bot."""
-        cached = self._cached.get(_key(steam_id, trade_token))
-        return cached is not None and self.clock.now_ms() < cached.good_until_ms
+        """Whether `read` would answer without troubling a bot, with a refusal too."""
+        key, now_ms = _key(steam_id, trade_token), self.clock.now_ms()
+        cached, failed = self._cached.get(key), self._failed.get(key)
+        return (cached is not None and now_ms < cached.good_until_ms) or (failed is not None and now_ms < failed.until_ms)
 
     def forget(self, steam_id: SteamId) -> None:
         """Believe nothing older about this player."""
         for key in self._keys.pop(steam_id, ()):
             self._cached.pop(key, None)
+            self._failed.pop(key, None)
             self._reading.pop(key, None)
 
     def watch(self, trade_ids: Iterable[str], steam_id: SteamId) -> None:
@@ -173,60 +256,102 @@ class Inventories:
 
     def close(self) -> None:
         """End every read that is still waiting."""
-        for reading in list(self._reading.values()):
-            reading.cancel()
+        for _, task in list(self._reading.values()):
+            task.cancel()
 
-    def _finished(self, key: Key, done: asyncio.Task[PlayerInventory]) -> None:
-        current = self._reading.get(key) is done
+    def _finished(self, reading: _Reading, done: asyncio.Task[PlayerInventory]) -> None:
+        key = reading.key
+        current = self._reading.get(key) == (reading, done)
         if current:
             del self._reading[key]
-        if done.cancelled() or done.exception() is not None or not current:
+        error = None if done.cancelled() else done.exception()
+        if done.cancelled() or not current:
             self._unlist(key)
             return
-        good_ms = int(self.settings.trades.inventory_cache_s * 1000)
         now_ms = self.clock.now_ms()
-        self._cached[key] = _Cached(done.result(), now_ms + good_ms, now_ms)
-        self._cached.move_to_end(key)
-        while len(self._cached) > CACHED_MAX:
-            oldest, _ = self._cached.popitem(last=False)
-            self._unlist(oldest)
+        if error is None:
+            good_ms = int(self.settings.trades.inventory_cache_s * 1000)
+            _keep(self._cached, key, _Cached(done.result(), now_ms + good_ms, now_ms), self._unlist)
+        elif isinstance(error, FleetError) and reading.remember_s:
+            _keep(self._failed, key, _Failed(error, now_ms + int(reading.remember_s * 1000)), self._unlist)
+        self._unlist(key)
 
     def _unlist(self, key: Key) -> None:
-        """Nothing is known or being read under this key any more."""
-        if key in self._cached or key in self._reading:
+        """Forget the key if nothing is known or being read under it any more."""
+        if key in self._cached or key in self._failed or key in self._reading:
             return
         mine = self._keys.get(key[0], set())
         mine.discard(key)
         if not mine:
             self._keys.pop(key[0], None)
 
-    async def _read(self, key: Key, trade_token: str | None) -> PlayerInventory:
+    async def _read(self, reading: _Reading, trade_token: str | None) -> PlayerInventory:
+        """Wait for a turn and let a bot read; through another address when this one may not read now."""
+        steam_id = reading.key[0]
         try:
-            async with asyncio.timeout(self.settings.trades.inventory_wait_s):
-                return await self._asked_for(key, trade_token)
+            if trade_token is not None:
+                if self.bans.of(steam_id):
+                    raise failure({"code": "partner_banned"})
+                self.bans.wants(steam_id)
+            report, with_hold = await self._through_one(reading, trade_token)
+            for _ in range(LANES_TRIED - 1):
+                if report.data.get("code") not in OF_THE_LANE or len(self.fleet.lanes) < 2:
+                    break
+                report, with_hold = await self._through_one(reading, trade_token)
+            if report.kind != "inventory_read":
+                raise self._refused(reading, report.data)
+            found = self._understood(steam_id, report)
+            if trade_token is None:
+                return found
+            if await self._banned(steam_id):
+                raise self._refused(reading, {"code": "partner_banned"})
+            return self._with_hold(reading.key, found, asked=with_hold)
+        except redis.RedisError as error:
+            _log.warning("inventory order not given", action="inventory", error=type(error).__name__)
+            raise SteamUnavailable("The bots cannot be reached.", code=UNAVAILABLE) from error
         except TimeoutError:
             raise SteamUnavailable("No bot could read the player's inventory in time.", code=UNAVAILABLE) from None
+        finally:
+            reading.placed.set()
 
-    async def _asked_for(self, key: Key, trade_token: str | None) -> PlayerInventory:
+    def _refused(self, reading: _Reading, data: dict[str, Any]) -> FleetError:
+        """What a bot told instead of an inventory, and for how long it holds."""
+        error, most_s = failure(data), self.settings.trades.failure_cache_s
+        reading.remember_s = min(most_s, PASSING_S) if error.retryable else most_s
+        return error
+
+    async def _through_one(self, reading: _Reading, trade_token: str | None) -> tuple[Report, bool]:
+        """One read, when the turn of the address that is free first has come; an address that may not read now is held.
+
+        Whether the hold was asked for, too.
+        """
+        lanes = self.fleet.lanes
+        if not lanes:
+            raise SteamUnavailable("No bot is there to read the player's inventory.", code=UNAVAILABLE)
+        turn = await self._turns.take(lanes, self.settings.trades.inventory_queue_s)
+        reading.due_s = self.clock.monotonic() + turn.wait_s
+        reading.placed.set()
+        await asyncio.sleep(turn.wait_s)
+        report, with_hold = await self._asked_for(turn.lane, reading.key, trade_token)
+        if report.data.get("code") in OF_THE_LANE:
+            await self._turns.hold(turn.lane, _seconds(report.data.get("retry_after_s"), THROTTLED_S))
+        return report, with_hold
+
+    async def _asked_for(self, lane: Lane, key: Key, trade_token: str | None) -> tuple[Report, bool]:
         """One order, which asks for no more than is not known: the hold of this player, and trade bans of many."""
         steam_id = key[0]
         if trade_token is None:
-            return self._understood(steam_id, await self._ask(InventoryOrder(str(int(steam_id)), None)))
-        if self.bans.of(steam_id):
-            raise failure({"code": "partner_banned"})
+            return await self._ask(lane, InventoryOrder(str(int(steam_id)), None)), False
         asked = await self.bans.to_ask(steam_id)
         data: dict[str, Any] = {}
         try:
             with_hold = self.clock.now_ms() >= self._no_hold.get(key, 0)
             bans_of = [str(int(each)) for each in asked]
-            report = await self._ask(InventoryOrder(str(int(steam_id)), trade_token, None, with_hold, bans_of))
+            report = await self._ask(lane, InventoryOrder(str(int(steam_id)), trade_token, None, with_hold, bans_of))
             data = report.data
         finally:
             self.bans.answered(asked, data)
-        found = self._understood(steam_id, report)
-        if await self._banned(steam_id):
-            raise failure({"code": "partner_banned"})
-        return self._with_hold(key, found, asked=with_hold)
+        return report, with_hold
 
     async def _banned(self, steam_id: SteamId) -> bool:
         """Whether this player may not trade, as far as it is known or becomes known in a moment."""
@@ -247,21 +372,20 @@ class Inventories:
                 self._no_hold.popitem(last=False)
         return found
 
-    async def _ask(self, payload: InventoryOrder) -> Report:
-        """Give the order and wait for the report that answers it."""
-        try:
-            bot = self.fleet.pick_reader(payload.steam_id).name
-        except NoBotAvailable:
-            raise SteamUnavailable("No bot is there to read the player's inventory.", code=UNAVAILABLE) from None
+    async def _ask(self, lane: Lane, payload: InventoryOrder) -> Report:
+        """Give the order to the bot of this address that reads least at the moment, and wait for the report that answers it.
+
+        Raises:
+            TimeoutError: none came within ``inventory_wait_s``.
+        """
+        bot = idlest(lane, int(payload.steam_id), [asked.bot for asked in self._asked.values()])
         order = self._order(bot, payload)
         answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._asked[order.order_id] = _Asked(bot, answer)
         try:
             await asyncio.to_thread(self._enqueue, order)
-            return await answer
-        except redis.RedisError as error:
-            _log.warning("inventory order not given", action="inventory", bot=bot, error=type(error).__name__)
-            raise SteamUnavailable("The bots cannot be reached.", code=UNAVAILABLE) from error
+            async with asyncio.timeout(self.settings.trades.inventory_wait_s):
+                return await answer
         finally:
             del self._asked[order.order_id]
 
@@ -276,8 +400,6 @@ class Inventories:
         wire.enqueue(self.redis, [(order, self.master.bot(order.bot))], created_at)
 
     def _understood(self, steam_id: SteamId, report: Report) -> PlayerInventory:
-        if report.kind != "inventory_read":
-            raise failure(report.data)
         try:
             held: Iterable[HeldAsset] = [HeldAsset.from_json(row) for row in report.data["assets"]]
             assets = {one.asset: one for one in held}
@@ -294,10 +416,34 @@ def _key(steam_id: SteamId, trade_token: str | None) -> Key:
     return steam_id, hashlib.sha256(trade_token.encode()).hexdigest() if trade_token else ""
 
 
+def _keep(kept: OrderedDict[Key, T], key: Key, value: T, dropped: Callable[[Key], None]) -> None:
+    """Remember the newest so many."""
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > CACHED_MAX:
+        oldest, _ = kept.popitem(last=False)
+        dropped(oldest)
+
+
+def _again(error: FleetError, left_s: float) -> FleetError:
+    """The same refusal once more; what may go well later says when it is asked for again."""
+    after_s = math.ceil(left_s) if error.retryable else error.retry_after_s
+    return type(error)(
+        error.detail, code=error.error_code, reason=error.reason, retry_after_s=after_s, player_message=error.player_message
+    )
+
+
+def _seconds(value: object, otherwise: float) -> float:
+    return float(value) if isinstance(value, int | float) and 0 < value < 86_400 else otherwise
+
+
 def failure(data: dict[str, Any]) -> FleetError:
     """The error that a bot's ``inventory_failed`` stands for."""
     code = str(data.get("code") or UNAVAILABLE)
+    if code == "own_pace":
+        return busy(_seconds(data.get("retry_after_s"), READ_S))
     kind = FAILURES.get(code)
     if kind is None:
         return SteamUnavailable("The player's inventory cannot be read now.", code=UNAVAILABLE)
-    return kind(DETAILS.get(code, "Steam does not answer reads of inventories now."), code=code)
+    after_s = _seconds(data.get("retry_after_s"), THROTTLED_S) if kind is SteamThrottled else None
+    return kind(DETAILS.get(code, "Steam does not answer reads of inventories now."), code=code, retry_after_s=after_s)

@@ -77,6 +77,7 @@ TABLE: dict[type[errors.FleetError], Row] = {
 # Where the code says better than the class who has to act.
 ACTOR_OF_CODE = {
     "unknown_asset": "site",
+    "unknown_player": "site",
     "message_too_long": "site",
     "partner_is_bot": "site",
     "item_frozen": "operator",

@@ -463,10 +463,29 @@ class Bot(BaseModel):
     latency_ms: float | None
 
 
+class Address(BaseModel):
+    """One address from which bots ask Steam."""
+
+    address: str = Field(description="A host's name, or a proxy's host and port")
+    bots: int
+    reads_per_minute: float | None = Field(description="Inventories of players; null: no limit")
+
+
+class Capacity(BaseModel):
+    """What the fleet can serve at the moment."""
+
+    slots_free: int = Field(description="Items that bots which take deposits have room for")
+    offers_free: int = Field(description="Open offers that deposits may still make")
+    reads_per_minute: float | None = Field(description="Inventories of players, over all addresses; null: no limit")
+    reads_waiting: int = Field(description="Of these, how many this balancer has begun or in line")
+    addresses: list[Address]
+
+
 class Bots(BaseModel):
     """The fleet."""
 
     bots: list[Bot]
+    capacity: Capacity
 
 
 class Event(BaseModel):

@@ -44,7 +44,11 @@ class Beats:
         every_s: float,
         status_file: Path | None,
         parent: int | None,
+        egress: str = "",
+        read_every_s: float = 0.0,
     ) -> None:
+        self._egress = egress
+        self._read_every_s = read_every_s
         self._client = client
         self._lease = lease
         self._keys = keys
@@ -163,6 +167,8 @@ class Beats:
             action=action,
             throttled=self._observer.throttled,
             restrictions=[{"reason": why, "since_ms": since} for why, since in health.restrictions.items()],
+            egress=self._egress,
+            read_every_s=self._read_every_s,
         )
 
     def _told(self) -> tuple[str, str | None, str | None]:

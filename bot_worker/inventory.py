@@ -6,6 +6,8 @@ from bot_worker import own, own_account
 from bot_worker.bot import Bot, Partner
 from bot_worker.reporting import Tell
 from bot_worker.steam import maintenance
+from bot_worker.steam.connection import NO_SUCH_INVENTORY
+from bot_worker.steam.pace import OWN_PACE
 from shared import log
 from shared.domain.health import May
 from shared.errors import SteamError, SteamRefused, SteamUnavailable
@@ -13,7 +15,10 @@ from shared.messages import InventoryOrder, Order
 
 _log = log.get(__name__)
 
-TOLD = frozenset({"inventory_private", "partner_banned", "trade_url_wrong", maintenance.CODE})
+UNKNOWN_PLAYER = "unknown_player"
+TOLD = frozenset(
+    {"inventory_private", "partner_banned", "trade_url_wrong", UNKNOWN_PLAYER, "steam_throttled", OWN_PACE, maintenance.CODE}
+)
 
 
 def inventory(bot: Bot, order: Order, tell: Tell) -> None:
@@ -49,7 +54,8 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
     try:
         assets = bot.session.partner_inventory(payload.steam_id, payload.trade_token)
     except SteamRefused as error:
-        failed(order, tell, error, bans)
+        told = _is_nobody(bot, payload.steam_id) if error.error_code == NO_SUCH_INVENTORY else error
+        failed(order, tell, told, bans)
         return
     tell(
         "inventory_read",
@@ -59,6 +65,17 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
         hold_days=hold_days,
         bans=bans,
     )
+
+
+def _is_nobody(bot: Bot, steam_id: str) -> SteamError:
+    """Steam shows no inventory and does not say why. Whether there is such an account at all is asked elsewhere.
+
+    Raises:
+        SteamError: it cannot be told now.
+    """
+    if bot.session.is_known(steam_id):
+        return SteamUnavailable("Steam does not show this inventory now")
+    return SteamRefused("there is no such Steam account", code=UNKNOWN_PLAYER)
 
 
 def _no_hold(bot: Bot, steam_id: str, error: SteamRefused) -> SteamError:
@@ -95,4 +112,5 @@ def failed(order: Order, tell: Tell, error: SteamError, bans: dict[str, bool] | 
         return
     steam_id = payload.steam_id if isinstance(payload, InventoryOrder) else None
     code = error.error_code if error.error_code in TOLD else "inventory_unavailable"
-    tell("inventory_failed", steam_id=steam_id, code=code, reason=error.detail, bans=bans or {})
+    more = {"bans": bans or {}, "retry_after_s": error.retry_after_s}
+    tell("inventory_failed", steam_id=steam_id, code=code, reason=error.detail, **more)

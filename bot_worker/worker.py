@@ -128,6 +128,8 @@ class Worker:
             every_s=settings.group.heartbeat_s,
             status_file=status_file(settings.group.status_dir, name) if parent is not None else None,
             parent=parent,
+            egress=egress_of(account.proxy),
+            read_every_s=settings.pace.inventory_s,
         )
 
         self._told = self.bot.health.restrictions

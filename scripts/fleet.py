@@ -25,6 +25,7 @@ COMMANDS = {
     "redis": "Who may do what in a Redis of your own.",
     "restore": "Put a backup in the database's place; open trades are searched for.",
     "sandbox": "Run a simulated Steam.",
+    "status": "How many bots there are, and what they can serve.",
     "switches": "Stop deposits or withdrawals, and let them go on.",
     "trades": "The story of one trade; an operator's word about a doubt, a frozen item or a blocked player.",
     "vault": "The key of this host's vault: change it, check that everything opens.",

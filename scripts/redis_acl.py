@@ -30,7 +30,7 @@ _BALANCER = (
 _BALANCER_KEYS = (
     *("~rq:queues", "~rq:queue:*", "~rq:job:*", f"~{wire.REPORTS}", f"~{wire.BOTS}"),
     *(f"~{wire.heartbeat_key('*')}", f"~{wire.recall_key('*', '*')}", f"~{wire.leader_key('*')}", f"~{wire.look_key('*')}"),
-    f"~{wire.rate_key('*', '*')}",
+    *(f"~{wire.rate_key('*', '*')}", f"~{wire.reads_key('*')}"),
 )
 _HOST = (
     "+client|info +info +blmove +lmove +lpush +lrem +type +get +set +del +exists +expire +pexpire +pttl "

@@ -45,7 +45,8 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
   not_looked: ``reason`` (an error's code, expired, internal)
 - offer_declined also has ``made_at`` and ``changed_at``, Steam's unix s
 - inventory_read: ``steam_id``, ``assets`` (`HeldAsset` JSON), ``hold_days`` (int or null); inventory_failed: ``steam_id``,
-  ``code``, ``reason``; both with ``bans``: whether each account that was asked for is banned from trading, as far as Steam said
+  ``code``, ``reason``, ``retry_after_s``; both with ``bans``: whether each account that was asked for is banned from trading,
+  as far as Steam said
 - custody_read: ``steam_id`` (the bot's own), ``assets``: list of ``{"asset_id", "context_id", "class_id", "instance_id",
   "name", "fingerprint"}`` of all that lies in contexts 2 and 16; custody_unread: ``reason`` (an error's code, inventory_half)
 - order_refused: ``reason``; nothing of the refused text is repeated
@@ -405,7 +406,7 @@ class Heartbeat:
     ``action`` say what is wrong and what an operator should do; a bot that is online with the reason steam_maintenance works
     on, but sends nothing. ``throttled`` counts Steam's "too many calls". ``look_calls`` are the calls of looks for the verify
     page; ``steam_calls`` are all others. ``restrictions`` is a list of ``{"reason", "since_ms"}``; `shared.domain.health` has
-    the reasons.
+    the reasons. ``egress`` names the address that Steam sees, which may read a player's inventory every ``read_every_s``.
     """
 
     bot: str
@@ -425,6 +426,8 @@ class Heartbeat:
     throttled: int = 0
     look_calls: int = 0
     restrictions: list[dict[str, Any]] = field(default_factory=list)
+    egress: str = ""
+    read_every_s: float = 0.0
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""

@@ -183,6 +183,8 @@ class TradeSettings(_Section):
     hold_cache_s: Seconds
     bans_cache_s: Seconds
     inventory_wait_s: Some
+    inventory_queue_s: Seconds
+    failure_cache_s: Seconds
     order_expiry_s: Some
     order_in_hand_s: Seconds
     attempts_max: Annotated[int, Field(ge=1, le=20)]

@@ -18,6 +18,7 @@ decides. Keys, all below the prefix ``fleet:`` except RQ's own:
 ``fleet:leader:<loop>``               the balancer that does this loop's work, with a time to live
 ``fleet:leader:<loop>:ran``           when a round of it last went well, whichever balancer did it
 ``fleet:pace:<address>:<kind>``       when the next call of this kind from this egress address may start
+``fleet:reads:<address>``             when the next inventory may be read from this egress address, by turns
 ``fleet:rate:<bucket>:<whom>``        when this bucket of the HTTP API's limits will be full again
 ===================================== ======================================================================================
 
@@ -95,6 +96,10 @@ def ran_key(loop: str) -> str:
 
 def pace_key(address: str, kind: str) -> str:
     return f"fleet:pace:{address}:{kind}"
+
+
+def reads_key(address: str) -> str:
+    return f"fleet:reads:{address}"
 
 
 def rate_key(bucket: str, whom: str) -> str:

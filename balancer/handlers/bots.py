@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from balancer import api, audits, schemas, waiting
+from balancer import api, audits, capacity, schemas, waiting
 from balancer.context import Context
 from balancer.handlers import dump
 from balancer.trades import Caller
@@ -16,9 +16,14 @@ MODE_OF = {"pause": BotMode.PAUSED, "resume": BotMode.ACTIVE, "drain": BotMode.D
 
 @api.operation(scope="read", answers={200: schemas.Bots})
 async def find(ctx: Context) -> web.Response:
-    """Every known bot, as its worker last told."""
-    waits = await ctx.db.look(waiting.per_bot)
-    return api.answer({"bots": [dump.bot(view, waits.get(view.name, {})) for view in ctx.fleet.bots()]})
+    """Every known bot, as its worker last told, and what the fleet can serve.
+
+    `capacity` says how many items and offers the bots that take deposits have room for, and how many inventories of players a
+    minute may be read at Steam: each address that Steam sees has its own number, however many bots are behind it.
+    """
+    waits, bots = await ctx.db.look(waiting.per_bot), ctx.fleet.bots()
+    can = capacity.of(bots, ctx.fleet.lanes, ctx.fleet.limits, ctx.inventories.waiting)
+    return api.answer({"bots": [dump.bot(view, waits.get(view.name, {})) for view in bots], "capacity": can})
 
 
 @api.operation(scope="operate", answers={200: schemas.Bot}, errors=((NotFound, "not_found"),))

@@ -9,7 +9,7 @@ from aiohttp import web
 from balancer import api, schemas
 from balancer.context import Context
 from balancer.handlers import dump, requests
-from shared.errors import NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
+from shared.errors import NoBotAvailable, NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
 
 
 @api.operation(
@@ -18,8 +18,10 @@ from shared.errors import NotAccepted, PlayerMustAct, SteamThrottled, SteamUnava
     errors=(
         (NotAccepted, "foreign_trade_url"),
         (NotAccepted, "trade_url_wrong"),
+        (NotAccepted, "unknown_player"),
         (PlayerMustAct, "inventory_private"),
         (PlayerMustAct, "partner_banned"),
+        (NoBotAvailable, "inventory_busy"),
         (SteamUnavailable, "inventory_unavailable"),
         (SteamThrottled, "steam_throttled"),
     ),

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 COMMUNITY_URL = "https://steamcommunity.com"
 UNREADABLE = "unreadable_answer"
+NO_SUCH_INVENTORY = "no_such_inventory"
 
 _log = log.get(__name__)
 
@@ -194,6 +195,9 @@ class Connection:
             response: requests.Response = self.client._session.get(url, params=query, headers=headers)
             if response.status_code == 403 and transport.is_null(response):
                 raise SteamRefused("the inventory is private", code="inventory_private")
+            if response.status_code in (400, 404) and transport.is_null(response):
+                # What we ask for beyond the account is the same for all of them.
+                raise SteamRefused("Steam knows no such inventory", code=NO_SUCH_INVENTORY)
             return response
 
         return self.read(call, parse)

@@ -23,6 +23,7 @@ T = TypeVar("T")
 PER_BOT = frozenset({"send", "confirm"})
 PER_ADDRESS = frozenset({"sign_in", "confirm_list", "read", "look", "inventory"})
 EVERYTHING = "everything"
+OWN_PACE = "own_pace"
 WAIT_MAX_MS = 30_000  # rather tell the balancer "later" than block a bot's queue for longer
 LOOK_WAIT_MAX_MS = 1_000  # whoever asks whether an offer is real waits five seconds at most; orders that move items wait behind
 SIGN_IN_WAIT_MAX_MS = 300_000  # ten workers take their turns within it; a longer hold is shown as what it is
@@ -37,16 +38,17 @@ CALM_AFTER_S = 300.0
 SIGN_IN_PAUSE_S = 1500.0  # 84 and 87 last about half an hour (node-steam-user#383)
 
 # KEYS: next moment of this kind, next moment of everything. ARGV: ms between calls, longest wait in ms.
-# Returns ms to wait; negative when that is too long, and then nothing is reserved.
+# Returns ms to wait, and whether Steam's own word is the reason; when that is too long, nothing is reserved.
 _RESERVE = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or now), tonumber(redis.call('GET', KEYS[2]) or now))
-local wait = at - now
-if wait > tonumber(ARGV[2]) then return -wait end
+local own, all = tonumber(redis.call('GET', KEYS[1]) or now), tonumber(redis.call('GET', KEYS[2]) or now)
+local at = math.max(now, own, all)
+local wait, steams = at - now, all > own and 1 or 0
+if wait > tonumber(ARGV[2]) then return {wait, steams} end
 local free = at + tonumber(ARGV[1])
 if free > now then redis.call('SET', KEYS[1], free, 'PX', free - now) end
-return wait
+return {wait, steams}
 """
 
 # KEYS: the moment to move. ARGV: ms from now. Never moves it nearer.
@@ -86,7 +88,8 @@ class Pace:
         """Wait until a call of this kind may start.
 
         Raises:
-            SteamThrottled: that would take too long; ``retry_after_s`` says how long.
+            SteamThrottled: that would take too long; ``retry_after_s`` says how long. ``code`` own_pace: it is not Steam who
+                wants that, but our own spacing.
             SteamUnavailable: told to stop while waiting for a sign-in.
         """
         wait_s = self._wait_per_bot(kind) if kind in PER_BOT else self._wait_per_address(kind)
@@ -106,9 +109,12 @@ class Pace:
             return 0.0
         longest = _WAIT_MAX_MS.get(kind, WAIT_MAX_MS)
         keys = [wire.pace_key(self._address, kind), wire.pace_key(self._address, EVERYTHING)]
-        wait_ms = int(self._reserve(keys=keys, args=[spacing_ms, longest]))
-        if wait_ms < 0:
-            raise SteamThrottled(f"calls of kind {kind} pause", retry_after_s=-wait_ms / 1000)
+        wait_ms, steams = (int(value) for value in self._reserve(keys=keys, args=[spacing_ms, longest]))
+        if wait_ms > longest:
+            # A long hold of sign-ins is Steam's too: our own spacing of them is far shorter.
+            ours = not steams and kind != "sign_in"
+            why = f"calls of kind {kind} are as many as this host may make" if ours else f"Steam wants no calls of kind {kind}"
+            raise SteamThrottled(why, code=OWN_PACE if ours else None, retry_after_s=wait_ms / 1000)
         return wait_ms / 1000
 
     def _spacing(self, kind: str) -> float:

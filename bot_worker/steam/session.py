@@ -20,7 +20,18 @@ from bot_worker.steam import answers, inventories, trade_page, transport
 from bot_worker.steam.connection import COMMUNITY_URL, Connection
 from bot_worker.steam.inventories import Page
 from bot_worker.steam.maintenance import Sign
-from bot_worker.steam.shapes import Confirmation, Exchange, HistoryPage, Hold, Offer, OfferPage, Sent, banned_of, trade_bans
+from bot_worker.steam.shapes import (
+    Confirmation,
+    Exchange,
+    HistoryPage,
+    Hold,
+    Offer,
+    OfferPage,
+    Sent,
+    banned_of,
+    known_of,
+    trade_bans,
+)
 from bot_worker.steam.trade_page import TradePage
 from shared import log, strict
 from shared.domain.ids import SteamId, TradeUrl
@@ -414,7 +425,7 @@ class SteamSession:
         """What another account could put into an offer to us. Without its trade token, items traded lately are missing.
 
         Raises:
-            SteamRefused: ``code`` inventory_private.
+            SteamRefused: ``code`` inventory_private, or no_such_inventory (`is_known` tells whether there is such an account).
         """
         if trade_token is not None:
             try:
@@ -479,6 +490,12 @@ class SteamSession:
         """Those of these accounts that Steam has banned from trading: one call, of up to a hundred."""
         query = {"steamids": ",".join(steam_ids)}
         return self.connection.web_api("ISteamUser", "GetPlayerBans", lambda data: banned_of(data, steam_ids), query)
+
+    def is_known(self, steam_id: str) -> bool:
+        """Whether there is such an account: Steam leaves others out of its answers."""
+        return self.connection.web_api(
+            "ISteamUser", "GetPlayerBans", lambda data: steam_id in known_of(data), {"steamids": steam_id}
+        )
 
     def trade_page(self, partner: str, trade_token: str) -> TradePage:
         """The page on which an offer to this partner would begin: what Steam says against it, of him or of us.

@@ -353,6 +353,11 @@ class Hold:
         return cls(theirs_days=days("their_escrow"), ours_days=days("my_escrow"))
 
 
+def known_of(data: object) -> frozenset[str]:
+    """The accounts that GetPlayerBans tells of."""
+    return frozenset(str(row.get("SteamId")) for row in strict.objects(strict.mapping(data, "bans").get("players")))
+
+
 def banned_of(data: object, steam_ids: Collection[str]) -> frozenset[str]:
     """Those of these accounts that GetPlayerBans calls banned; it puts no ``response`` around it.
 

@@ -10,6 +10,7 @@ from balancer import migrate, reserve
 from balancer.choose import Limits, Refusal, Room, Rooms, choose_deposit
 from balancer.db import Database
 from balancer.fleet import Fleet
+from balancer.reads import idlest, window
 from scripts.benchmarks.fake_fleet import FakeFleet
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Floor, Row, interleaved, median
@@ -101,7 +102,7 @@ def _picks_of(fleet: Fleet) -> Callable[[int], float]:
     def pick(_turn: int) -> float:
         started = time.perf_counter()
         for number in range(CHOICES):
-            fleet.pick_reader(str(number))
+            idlest(window(fleet.lanes, number)[0], number, ())
         return CHOICES / (time.perf_counter() - started)
 
     return pick

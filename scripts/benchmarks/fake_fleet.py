@@ -21,6 +21,7 @@ from shared.messages import Heartbeat, InventoryOrder, Order, Report
 from shared.sealing import MasterKey
 
 BEAT_S = 1.0
+BOTS_PER_HOST = 10
 BOT_BASE = STEAM_ID_BASE + 900_000_000
 Inventory = Callable[[str], list[HeldAsset]]
 
@@ -105,7 +106,8 @@ class FakeFleet:
         pipe = client.pipeline(transaction=False)
         now_ms = int(time.time() * 1000)
         for number, name in enumerate(self.names, 1):
-            beat = Heartbeat(name, "bench", 1, "bench", str(BOT_BASE + number), "online", now_ms, items=0, offers=0)
+            host, steam_id = f"bench-{number // BOTS_PER_HOST}", str(BOT_BASE + number)
+            beat = Heartbeat(name, "bench", 1, host, steam_id, "online", now_ms, items=0, offers=0)
             wire.put_heartbeat(pipe, beat, self._master.bot(name))
         pipe.execute()
 

@@ -75,13 +75,13 @@ async def test_restricted_bots_get_no_deposits_and_go_on_looking(make: Any) -> N
     assert await settling.settle(world.ctx) == 1
     assert await finding.find_offers(world.ctx) == 1
     assert {order.kind for order in world.orders("red-1")} == {"decline", "settle", "find"}
-    assert world.ctx.fleet.pick_reader("1").name == "red-2"
+    assert [lane.bots for lane in world.ctx.fleet.lanes] == [("red-2",)]
 
 
 async def test_reading_is_left_to_others_but_not_refused(world: World) -> None:
     await restrict(world, "bot_locked")
     await restrict(world, "bot_locked", bot="red-2")
-    assert {world.ctx.fleet.pick_reader(str(number)).name for number in range(20)} == {"red-1", "red-2"}
+    assert [lane.bots for lane in world.ctx.fleet.lanes] == [("red-1", "red-2")]
 
 
 async def test_when_nobody_may_take_the_site_is_told_why(world: World) -> None:

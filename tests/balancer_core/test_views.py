@@ -12,12 +12,13 @@ import pytest
 from balancer_core.core_world import MASTER, World, bot_account, player
 
 from balancer import custody, repository, trades, verify
+from balancer.reads import LOOKED_AT_MAX, idlest, window
 from balancer.sights import Sight
 from balancer.waiters import Waiters
 from shared import wire
 from shared.domain.health import May
 from shared.domain.status import TradeStatus
-from shared.errors import Conflict, NoBotAvailable, NotFound
+from shared.errors import Conflict, NotFound
 from shared.messages import Heartbeat
 
 # --- trades ----------------------------------------------------------------------------------------------------
@@ -123,8 +124,7 @@ async def test_silent_bot_is_offline_and_one_with_another_account_unhealthy(worl
     await world.ctx.fleet.refresh()
     assert [bot.state for bot in world.ctx.fleet.bots()] == ["offline", "unhealthy"]
     assert all(bot.action for bot in world.ctx.fleet.bots())
-    with pytest.raises(NoBotAvailable):
-        world.ctx.fleet.pick_reader("1")
+    assert world.ctx.fleet.lanes == []
 
 
 async def test_modes_are_kept_and_unknown_bots_refused(world: World) -> None:
@@ -132,17 +132,29 @@ async def test_modes_are_kept_and_unknown_bots_refused(world: World) -> None:
     assert view.mode == "paused"
     await world.ctx.fleet.refresh()
     assert [bot.mode for bot in world.ctx.fleet.bots()] == ["paused", "active"]
-    assert world.ctx.fleet.pick_reader("1").name == "red-2"
+    assert [lane.bots for lane in world.ctx.fleet.lanes] == [("red-2",)]
     with pytest.raises(NotFound):
         await world.ctx.fleet.set_mode("red", 99, "paused")
     with pytest.raises(ValueError, match="asleep"):
         await world.ctx.fleet.set_mode("red", 1, "asleep")
 
 
-async def test_readers_are_spread_and_one_player_stays_with_one(world: World) -> None:
-    picked = {world.ctx.fleet.pick_reader(str(number)).name for number in range(50)}
-    assert picked == {"red-1", "red-2"}
-    assert len({world.ctx.fleet.pick_reader("7").name for _ in range(5)}) == 1
+async def test_bots_behind_one_address_are_one_lane_as_slow_as_the_slowest_word(world: World) -> None:
+    await world.online("red-1", egress="proxy:80", read_every_s=2.0)
+    await world.online("red-2", egress="proxy:80", read_every_s=3.0)
+    await world.online("blue-1")
+    assert [(lane.address, lane.every_s, lane.bots) for lane in world.ctx.fleet.lanes] == [
+        ("host", 0.0, ("blue-1",)),
+        ("proxy:80", 3.0, ("red-1", "red-2")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"egress": "x" * 301}, {"egress": 5}, {"read_every_s": -1.0}, {"read_every_s": float("nan")}]
+)
+async def test_a_heartbeat_with_an_address_that_cannot_be_counts_for_nothing(world: World, wrong: dict[str, Any]) -> None:
+    await world.online("blue-1", **wrong)
+    assert [bot.name for bot in world.ctx.fleet.bots()] == ["red-1", "red-2"]
 
 
 async def test_a_heartbeat_is_opened_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,15 +193,24 @@ def calls_of(work: Callable[[], object]) -> int:
 
 async def test_picking_a_reader_costs_the_same_in_a_large_fleet(world: World) -> None:
     fleet = world.ctx.fleet
-    small = calls_of(lambda: fleet.pick_reader("7"))
-    for number in range(1, 12):
-        world.beat(f"blue-{number}")
+
+    def pick() -> str:
+        lane = window(fleet.lanes, 5)[0]
+        return idlest(lane, 7, ["red-1"])
+
+    for number in range(1, 10):
+        world.beat(f"blue-{number}", egress=f"host-{number}")
     await fleet.refresh()
-    names = [f"blue-{number}" for number in range(1, 12)] + ["red-1", "red-2"]
-    assert [bot.name for bot in fleet.bots()] == names
-    assert (fleet.count, fleet.able(May.LOOK)) == (13, 13)
-    assert calls_of(lambda: fleet.pick_reader("7")) == small
-    assert {fleet.pick_reader(str(number)).name for number in range(200)} == set(names)
+    small = calls_of(pick)
+    for number in range(10, 40):
+        world.beat(f"blue-{number}", egress=f"host-{number}")
+    for number in range(100, 140):
+        world.beat(f"green-{number}", egress="host-5")
+    await fleet.refresh()
+    assert (fleet.count, fleet.able(May.LOOK)) == (81, 81)
+    assert [bot.name for bot in fleet.bots()][:2] == ["blue-1", "blue-2"]
+    # A lane of one bot against one of forty: a few calls more, not forty.
+    assert calls_of(pick) <= small + LOOKED_AT_MAX
 
 
 async def test_items_that_no_row_knows_take_room_too(world: World) -> None:

@@ -60,6 +60,9 @@ class FakeBots:
     sees: dict[str, str | None] = field(default_factory=dict)  # by trade id, what a look shows; offer_active if not said
     blind: str | None = None  # why a look fails; "" for a bot that never answers one
     banned: set[str] = field(default_factory=set)
+    egress: dict[str, str] = field(default_factory=dict)  # by bot; all behind one address if not said
+    read_every_s: float = 0.0
+    throttled: set[str] = field(default_factory=set)  # bots whose address Steam lets read nothing
     reads: int = 0
     orders: list[Order] = field(default_factory=list)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -78,6 +81,8 @@ class FakeBots:
                 seconds * 1000 + micros // 1000,
                 items=0,
                 offers=0,
+                egress=self.egress.get(bot, "host-1"),
+                read_every_s=self.read_every_s,
             )
             pipe = client.pipeline()
             wire.put_heartbeat(pipe, beat, self.master.bot(bot))
@@ -120,6 +125,8 @@ class FakeBots:
     def _tell(self, order: Order) -> tuple[str, dict[str, Any]] | None:
         if order.kind == "inventory":
             self.reads += 1
+            if order.bot in self.throttled:
+                return "inventory_failed", {"steam_id": None, "code": "steam_throttled", "reason": "429", "retry_after_s": 600}
             steam_id = order.payload.steam_id  # type: ignore[union-attr]
             if code := self.failures.get(steam_id):
                 return "inventory_failed", {"steam_id": steam_id, "code": code, "reason": code}

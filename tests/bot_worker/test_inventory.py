@@ -83,6 +83,20 @@ def test_a_private_inventory_is_told(lab: Lab, player: SteamAccount, with_token:
     assert (report.kind, report.data["code"]) == ("inventory_failed", "inventory_private")
 
 
+def test_an_account_that_does_not_exist_is_told_after_two_calls(lab: Lab) -> None:
+    nobody = "76561198999999999"
+    before = lab.bot.session.observer.total
+    (report,) = lab.do(lab.order("inventory", InventoryOrder(nobody, None), trade_id=None))
+    assert (report.kind, report.data["code"]) == ("inventory_failed", "unknown_player")
+    assert lab.bot.session.observer.total - before == 2
+
+
+def test_an_inventory_that_steam_does_not_show_is_not_called_an_unknown_account(lab: Lab, player: SteamAccount) -> None:
+    lab.me.fault("inventory", "null", status=400)
+    report = read(lab, player)
+    assert (report.kind, report.data["code"]) == ("inventory_failed", "inventory_unavailable")
+
+
 def test_a_wrong_trade_url_is_told(lab: Lab, player: SteamAccount) -> None:
     report = read(lab, player, "AAAAAAAA")
     assert (report.kind, report.data["code"]) == ("inventory_failed", "trade_url_wrong")
@@ -95,7 +109,8 @@ def test_a_wrong_trade_url_is_told(lab: Lab, player: SteamAccount) -> None:
 def test_trouble_is_not_the_players_fault(lab: Lab, player: SteamAccount, fault: dict[str, Any]) -> None:
     lab.me.fault("partnerinventory", times=4, **fault)
     report = read(lab, player, player.trade_token)
-    assert (report.kind, report.data["code"]) == ("inventory_failed", "inventory_unavailable")
+    code = "steam_throttled" if fault.get("status") == 429 else "inventory_unavailable"
+    assert (report.kind, report.data["code"]) == ("inventory_failed", code)
 
 
 def test_a_short_trouble_is_read_over(lab: Lab, player: SteamAccount) -> None:

@@ -373,6 +373,22 @@ def test_workers_of_one_address_share_its_pace(redis_url: str) -> None:
     assert [14.0 > slept[0] > 0, 28.0 > slept[1] > 14.0] == [True, True], slept
 
 
+@pytest.mark.parametrize("kind", ["inventory", "read", "confirm_list"])
+def test_our_own_spacing_is_not_called_steams(redis_url: str, kind: str) -> None:
+    """Both take too long; only one of them is what Steam said."""
+    slept: list[float] = []
+    pace = make_pace(redis_url, slept, retry_s=1.0, **{f"{kind}_s": 20.0})
+    pace.wait(kind)
+    pace.wait(kind)
+    with pytest.raises(SteamThrottled) as ours:
+        pace.wait(kind)
+    assert (ours.value.error_code, 30 < (ours.value.retry_after_s or 0) <= 40) == ("own_pace", True)
+    pace.throttled(600.0)
+    with pytest.raises(SteamThrottled) as steams:
+        pace.wait(kind)
+    assert steams.value.error_code == "steam_throttled"
+
+
 def test_a_throttle_pauses_the_whole_address_longer_each_time(redis_url: str) -> None:
     slept: list[float] = []
     first, second = (make_pace(redis_url, slept, read_s=0.1, retry_s=1.0) for _ in range(2))

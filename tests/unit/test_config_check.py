@@ -256,6 +256,8 @@ NOTHING_TO_SAY = {
     "rates.address_burst": "how long a burst may be",
     "rates.redis_wait_s": "bounded",
     "trades.attempts_max": "bounded",
+    "trades.failure_cache_s": "how old an answer may be",
+    "trades.inventory_queue_s": "how far ahead players may stand in line",
     "trades.untradable_cache_s": "how old an answer may be",
     "trades.hold_cache_s": "how old an answer may be",
     "trades.bans_cache_s": "how old an answer may be",

@@ -76,6 +76,7 @@ EVERY = [
     _command("keys issue red 1 --out {folder}/issued.json", "settings", "master"),
     _command("keys new", "settings"),
     _command("restore --marks-only --yes", *BOOKS),
+    _command("status", *BOOKS),
     _command("switches list", *BOOKS),
     _command("switches pause deposits", *BOOKS),
     _command("switches resume deposits", *BOOKS),
