@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from balancer_http.test_commands import fleet
 from sqlalchemy import update
 
 from balancer import migrate, models
+from balancer.reads import Turns
 from shared import wire
 from shared.clock import Clock
 from shared.sealing import MasterKey
@@ -157,3 +159,27 @@ async def test_backup_and_restore_leave_open_trades_in_doubt(world: World, tmp_p
     assert world.trade(trade_id).status == "in_doubt"
     assert fleet(config, "restore").exit_code == 2
     assert fleet(config, "restore", str(tmp_path / "fleet.toml"), "--yes").exit_code == 1
+
+
+async def test_status_says_what_the_fleet_can_serve(world: World, tmp_path: Path) -> None:
+    """By the bots' own heartbeats, which the balancer's key opens."""
+    key, config = tmp_path / "worlds.key", tmp_path / "status.toml"
+    key.touch(mode=0o600)
+    key.write_text(bytes(range(32)).hex())  # the world's own
+    lines = (tmp_path / "fleet.toml").read_text().replace("master.key", "worlds.key")
+    config.write_text(f"{lines}[group]\noffline_after_s = 86400.0\n")
+    await world.online("red-1", egress="host-a", read_every_s=2.0)
+    await world.online("red-2", egress="proxy:8080", read_every_s=4.0)
+    busy = world.ctx.fleet.lanes[1]
+    await Turns(world.ctx.redis).hold(busy, 90.0)
+    told = await asyncio.to_thread(fleet, config, "status")
+    assert told.exit_code == 0, told.output
+    assert "2 known, 2 online" in told.output
+    assert "inventories  45 a minute, over 2 addresses" in told.output
+    assert "  host-a: 1 bots, 30 a minute, next turn in 0 s" in told.output
+    found = json.loads((await asyncio.to_thread(fleet, config, "status", "--json")).stdout)
+    assert [row["bots"] for row in found["capacity"]["addresses"]] == [1, 1]
+    assert 0 < found["capacity"]["addresses"][1]["next_turn_s"] <= 90
+    world.ctx.redis.delete(wire.heartbeat_key("red-1"), wire.heartbeat_key("red-2"))
+    away = await asyncio.to_thread(fleet, config, "status")
+    assert (away.exit_code, "0 online" in away.output) == (1, True)
