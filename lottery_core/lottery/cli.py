@@ -9,7 +9,8 @@ import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,10 +100,10 @@ def run_verify(parsed: argparse.Namespace) -> int:
         if parsed.lane is not None:
             if parsed.record is not None or parsed.previous is not None:
                 raise Unreadable("a lane is checked as a whole, without a record or the one before it")
-            return print_lane(lane.verify_lane(files_of(parsed.lane), beside), parsed.json)
+            return print_lane(lane.verify_lane(records_of(parsed.lane), beside), parsed.json)
         if parsed.record is None:
             raise Unreadable("say which record, or --lane")
-        report = lane.verify_beside(read_bytes(parsed.record), beside)
+        report = lane.check_beside(read_record(parsed.record), beside)
     except (OSError, Unreadable) as error:
         return unreadable(error, parsed.json)
     if parsed.json:
@@ -115,22 +116,28 @@ def run_verify(parsed: argparse.Namespace) -> int:
 def what_is_beside(parsed: argparse.Namespace) -> "Beside":
     """The record before, the anchor, receipts, and what the reader vouches for. Raises: OSError, Unreadable."""
     from lottery.verify import Unreadable, lane
-    from lottery.verify.shape import hash32, read
-    from lottery.verify.strict import parse
+    from lottery.verify.shape import hash32
 
     try:
         anchor = None if parsed.anchor is None else hash32(parsed.anchor)
         trusted = frozenset(hash32(each).hex() for each in (*parsed.trust_chain, *parsed.trust_block))
     except Unreadable as error:
         raise Unreadable(f"a hash of 32 bytes in lower-case hex{error}") from error
-    previous = None if parsed.previous is None else read(parse(read_bytes(parsed.previous)))
+    previous = None if parsed.previous is None else read_record(parsed.previous)
     receipts = tuple(lane.read_receipt(read_bytes(name)) for name in parsed.receipt)
     return lane.Beside(previous, anchor, receipts, trusted)
 
 
-def files_of(folder: str) -> list[tuple[str, bytes]]:
-    """The records of a lane by name. Raises: OSError."""
-    return [(path.name, read_bytes(str(path))) for path in sorted(Path(folder).iterdir()) if path.suffix == ".json"]
+def records_of(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The records of a lane by name, one after the other. Raises: OSError, Unreadable, naming the file."""
+    from lottery.verify import Unreadable
+
+    for path in sorted(Path(folder).iterdir()):
+        if path.suffix == ".json":
+            try:
+                yield path.name, read_record(str(path))
+            except Unreadable as error:
+                raise Unreadable(f"{path.name}: {error}") from error
 
 
 def as_json(report: "Report") -> dict[str, Any]:
@@ -192,6 +199,21 @@ def read_bytes(name: str) -> bytes:
         return sys.stdin.buffer.read(RECORD_BYTES_MAX)
     with Path(name).open("rb") as file:
         return file.read(RECORD_BYTES_MAX)
+
+
+def read_record(name: str) -> dict[str, Any]:
+    """A record, strictly read. A file is mapped to memory, so that a large one is never there as a whole.
+
+    Raises: OSError, Unreadable.
+    """
+    from lottery.verify.shape import read
+    from lottery.verify.strict import parse
+
+    path = Path(name)
+    if name == "-" or not path.is_file() or not path.stat().st_size:
+        return read(parse(read_bytes(name)))
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+        return read(parse(text))
 
 
 def unreadable(error: Exception, as_json: bool) -> int:

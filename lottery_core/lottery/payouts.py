@@ -12,7 +12,8 @@ from lottery.commitments import Rest
 from lottery.draw import Winner, Words
 from lottery.effects import Payout
 from lottery.errors import LotteryError
-from lottery.rake import Item, Rake
+from lottery.pot import Columns
+from lottery.rake import Item, Ordered, Rake
 from lottery.state import Round
 
 CT, T = 1, 2
@@ -175,17 +176,19 @@ def _referral(state: Round, given: Sequence[Share]) -> list[dict[str, object]]:
 def _classic(state: Round) -> Settlement:
     """The winner takes the pot less the rake, and gets change for what was taken over the due."""
     user_id = state.winners[0].user_id
-    taken, entry = _classic_rake(state, user_id)
+    pot = state.entries.columns()
+    order = pot.dearest_first()
+    taken, entry = _classic_rake(state, user_id, pot, order)
     gone = set(taken.taken)
-    kept = [(owner, row) for _, owner, _, row, _, _, _ in shares.dearest_first(state.entries.plain()) if row not in gone]
-    rows = [row for owner, row in kept if owner == user_id]
-    rows += [row for owner, row in kept if owner != user_id]
+    kept = [(pot.users[place] != user_id, pot.deposits[place]) for place in order if pot.deposits[place] not in gone]
+    rows = [row for others, row in kept if not others]
+    rows += [row for others, row in kept if others]
     change = tuple(sorted(taken.change))
     share = Share(user_id, state.bank - taken.net, rows, change, base=taken.net)
     return Settlement([share], list(taken.taken), entry)
 
 
-def _classic_rake(state: Round, user_id: int) -> tuple[Rake, dict[str, Any] | None]:
+def _classic_rake(state: Round, user_id: int, pot: Columns, order: Sequence[int]) -> tuple[Rake, dict[str, Any] | None]:
     table, winner = state.rules.rake, state.players[user_id]
     if table is None:
         return rake.NOTHING, None
@@ -193,7 +196,12 @@ def _classic_rake(state: Round, user_id: int) -> tuple[Rake, dict[str, Any] | No
     owed = sum(rest.cents for rest in winner.rests)
     carry = rake.carried(owed, line["due"], state.bank - winner.value)
     change_max = state.rules.change_max(state.bank) if state.stock else 0
-    taken = rake.collect(line["due"] + carry, *_split(state, {user_id}), state.stock, change_max)
+    others = [place for place in order if pot.users[place] != user_id]
+
+    def whole() -> Ordered | None:
+        return _ordered(state, pot, order) if winner.value else None
+
+    taken = rake.choose(line["due"] + carry, _ordered(state, pot, others), whole, state.stock, change_max)
     carried = _carried(winner.rests, max(0, taken.net - line["due"]))
     return taken, _rake_json([line], carry, carried, taken.taken, taken.change, taken.net)
 
@@ -214,14 +222,13 @@ def _due(table: rake.Table, user_id: int | None, tickets: int, all_tickets: int,
     return {"user_id": user_id, "tickets": tickets, "percent": rate, "base": base, "due": rake.due(base, rate)}
 
 
-def _split(state: Round, winners: set[int]) -> tuple[list[Item], list[Item]]:
-    """The rows of the others, and the winners' own, as candidates for the rake."""
-    first = state.rules.priority
-    others: list[Item] = []
-    own: list[Item] = []
-    for _, user_id, item_id, deposit_id, price, _, _ in state.entries.plain():
-        (own if user_id in winners else others).append(rake.new_item((deposit_id, price, 0 if item_id in first else 1)))
-    return others, own
+def _ordered(state: Round, pot: Columns, places: Sequence[int]) -> Ordered:
+    """Rows that may be taken, given dearest first, in order of preference."""
+    first, valued = state.rules.priority, [place for place in places if pot.prices[place]]
+    liked = [place for place in valued if pot.items[place] in first] if first else []
+    if liked:
+        valued = liked + [place for place in valued if pot.items[place] not in first]
+    return Ordered([pot.deposits[place] for place in valued], [pot.prices[place] for place in valued], len(liked))
 
 
 def _rake_json(
@@ -301,9 +308,12 @@ def _by_claims(state: Round, users: list[int], claims: list[int], lines: list[di
     What it takes are rows of those who have not won; a winner's own items are never the rake.
     """
     total = sum(line["due"] for line in lines)
-    taken = rake.collect(total, _split(state, set(users))[0], [], [], 0)
+    pot, winners = state.entries.columns(), set(users)
+    order = pot.dearest_first()
+    others = [place for place in order if pot.users[place] not in winners]
+    taken = rake.choose(total, _ordered(state, pot, others), lambda: None, [], 0)
     gone = set(taken.taken)
-    given = shares.hand_out([each for each in state.entries if each.deposit_id not in gone], users, claims)
+    given = shares.hand_out(pot, [place for place in order if pot.deposits[place] not in gone], users, claims)
     change = _change(state, given.credit)
     result = [
         Share(user, claim, rows, tuple(sorted(each.taken)), credit - each.net, base)

@@ -25,6 +25,7 @@ new_entry: Callable[[LogItem], Entry] = partial(tuple.__new__, Entry)
 
 
 FIELDS = len(Entry._fields)
+_USER, _ITEM, _DEPOSIT, _PRICE = map(Entry._fields.index, ("user_id", "item_id", "deposit_id", "price"))
 
 
 class Entries(Sequence[Entry]):
@@ -60,6 +61,26 @@ class Entries(Sequence[Entry]):
         numbers = iter(self.numbers)
         return zip(numbers, numbers, numbers, numbers, numbers, numbers, numbers, strict=True)
 
+    def columns(self) -> "Columns":
+        """The entries by column: quicker still, and without an object for each."""
+        numbers = self.numbers
+        return Columns(numbers[_USER::FIELDS], numbers[_ITEM::FIELDS], numbers[_DEPOSIT::FIELDS], numbers[_PRICE::FIELDS])
+
     def extend(self, entries: Iterable[LogItem]) -> None:
         """More of them, at the end."""
         self.numbers.extend(chain.from_iterable(entries))
+
+
+class Columns(NamedTuple):
+    """What is in the pot, by column, in the order of the log; a *place* is an index into them."""
+
+    users: list[int]
+    items: list[int]
+    deposits: list[int]
+    prices: list[int]
+
+    def dearest_first(self) -> list[int]:
+        """Places: dearer rows first, then the lower deposit; sorting keeps what was sorted before among equals."""
+        places = sorted(range(len(self.deposits)), key=self.deposits.__getitem__)
+        places.sort(key=self.prices.__getitem__, reverse=True)
+        return places

@@ -7,9 +7,9 @@ and one OR.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import accumulate, islice
-from operator import itemgetter, sub
+from operator import itemgetter, neg, sub
 from typing import NamedTuple, Protocol
 
 TRIES = 7
@@ -29,10 +29,6 @@ class Item(NamedTuple):
     deposit_id: int
     price: int
     rank: int = 1
-
-
-new_item: Callable[[tuple[int, int, int]], Item] = partial(tuple.__new__, Item)
-"""An item from the tuple of its fields: in half the time that the class itself takes."""
 
 
 class Priced(Protocol):
@@ -84,16 +80,24 @@ def carried(owed: int, due_cents: int, opponents_stake: int) -> int:
 _DEPOSIT, _PRICE, _RANK = map(itemgetter, range(len(Item._fields)))
 
 
-def _dearness(item: Item) -> int:
-    return -item.price
+class Ordered(NamedTuple):
+    """Rows of value in order of preference, as columns; those before `border` are taken by preference.
+
+    In both parts the dearest come first, of equal ones the lower deposit.
+    """
+
+    deposits: Sequence[int]
+    prices: Sequence[int]
+    border: int
 
 
-def in_preference(items: Iterable[Item]) -> list[Item]:
-    """Items of value: those taken by preference first, then dearer, then lower id; sorting keeps the order among equals."""
+def in_preference(items: Iterable[Item]) -> Ordered:
+    """Items in order of preference; sorting keeps the order among equals."""
     ordered = sorted([item for item in items if item.price > 0], key=_DEPOSIT)
     ordered.sort(key=_PRICE, reverse=True)
     ordered.sort(key=_RANK)
-    return ordered
+    border = bisect_left(ordered, 1, key=_RANK)
+    return Ordered([item.deposit_id for item in ordered], [item.price for item in ordered], border)
 
 
 def collect(target: int, others: Iterable[Item], own: Iterable[Item], stock: Sequence[Priced], change_max: int) -> Rake:
@@ -101,18 +105,26 @@ def collect(target: int, others: Iterable[Item], own: Iterable[Item], stock: Seq
 
     `others` and `own` are the rows of the pot by whose they are. Never over the target. At most 256 pieces of `stock` count.
     """
+    opponents, own_items = list(others), [item for item in own if item.price > 0]
+
+    def whole() -> Ordered | None:
+        return in_preference(opponents + own_items) if own_items else None
+
+    return choose(target, in_preference(opponents), whole, stock, change_max)
+
+
+def choose(target: int, others: Ordered, whole: Callable[[], Ordered | None], stock: Sequence[Priced], change_max: int) -> Rake:
+    """The same for rows that are in order already; `whole` gives all rows of the pot, None where there are no others."""
     if target <= 0:
         return NOTHING
-    opponents = in_preference(others)
-    house = _House(stock, change_max)
-    first = _Pool(target, opponents)
+    house, first = _House(stock, change_max), _Pool(target, others)
     found = first.reach(house)
     if found is not None:
         return found
-    own_items = in_preference(own)
-    if not own_items:
+    rows = whole()
+    if rows is None:
         return first.below()
-    second = _Pool(target, in_preference(opponents + own_items))
+    second = _Pool(target, rows)
     found = second.reach(house)
     if found is not None:
         return found
@@ -128,14 +140,22 @@ class _House:
         self._stock = stock
 
     @cached_property
-    def items(self) -> list[Item]:
+    def pieces(self) -> list[Priced]:
         """In ascending deposit ids; worked out only when a pot cannot make the due by itself."""
         usable = sorted(self._stock, key=lambda piece: piece.deposit_id)[:STOCK_MAX]
-        return [Item(piece.deposit_id, piece.price) for piece in usable if 0 < piece.price <= self.change_max]
+        return [piece for piece in usable if 0 < piece.price <= self.change_max]
+
+    @cached_property
+    def prices(self) -> list[int]:
+        return [piece.price for piece in self.pieces]
 
     @cached_property
     def rows(self) -> list[int]:
-        return sums_of(self.items, self.change_max)
+        return sums_of(self.prices, self.change_max)
+
+    def handed(self, cents: int) -> tuple[int, ...]:
+        """Pieces worth exactly so much, which is one of the sums."""
+        return tuple([self.pieces[place].deposit_id for place in walk_back(self.rows, self.prices, cents)])
 
 
 class _Pool:
@@ -144,15 +164,15 @@ class _Pool:
     A try keeps the first so many of the spine and makes up the rest of the target exactly from the other rows.
     """
 
-    def __init__(self, target: int, items: Sequence[Item]) -> None:
+    def __init__(self, target: int, rows: Ordered) -> None:
         self.target = target
-        self.items = items
-        self.spine = _spine(target, items)
-        self.rests = list(accumulate([items[place].price for place in self.spine], sub, initial=target))
+        self.deposits, self.prices, self.border = rows
+        self.spine = _spine(target, self.prices)
+        self.rests = list(accumulate([self.prices[place] for place in self.spine], sub, initial=target))
         """What is left of the target when so many of the spine are kept."""
         self.base = next((kept for kept, rest in enumerate(self.rests) if rest < BASE_BITS), len(self.spine))
         """The least part of the spine whose rest is small enough for a set of sums; all of it when no rest is."""
-        self._base_found: tuple[list[Item], list[int]] | None = None
+        self._base_found: tuple[list[int], list[int]] | None = None
 
     def _tries(self) -> list[int]:
         """Nearly all of the spine first, where the rest is small and the sums are quick; the base last."""
@@ -160,33 +180,26 @@ class _Pool:
         tries = list(range(last, max(last - TRIES, self.base - 1), -1))
         return tries if self.base in tries else [*tries, self.base]
 
-    def _others(self, keep: int, price_max: int) -> list[Item]:
-        """Rows outside the kept spine that could be part of a sum; no more than a set of sums of this width can take."""
+    def _others(self, keep: int, price_max: int) -> list[int]:
+        """Places of rows outside the kept spine that could be part of a sum; as many as a set of sums of this width takes."""
         kept, most = set(self.spine[:keep]), rows_max(price_max)
-        fitting = (self.items[place] for place in self._cheap(price_max) if place not in kept)
-        return list(islice(fitting, most))
+        return list(islice((place for place in self._cheap(price_max) if place not in kept), most))
 
     def _cheap(self, price_max: int) -> Iterator[int]:
-        """Places of rows that cost at most so much: in each rank the dearest come first, so others need not be looked at."""
-        for start, stop in self._ranks:
-            yield from range(bisect_left(self.items, -price_max, start, stop, key=_dearness), stop)
-
-    @cached_property
-    def _ranks(self) -> list[tuple[int, int]]:
-        """Where the rows begin and end that are taken by preference, and all others."""
-        border = bisect_left(self.items, 1, key=_RANK)
-        return [(0, border), (border, len(self.items))]
+        """Places of rows that cost at most so much: in each part the dearest come first, so others need not be looked at."""
+        for start, stop in ((0, self.border), (self.border, len(self.prices))):
+            yield from range(bisect_left(self.prices, -price_max, start, stop, key=neg), stop)
 
     def reach(self, house: _House) -> Rake | None:
         """Exactly the target, without change or with it; None when no try finds it."""
-        if not self.items:
+        if not self.prices:
             return None
         tries = self._tries()
         for keep in tries:
             found = self._exact(keep)
             if found is not None:
                 return found
-        if not house.items:
+        if not house.pieces:
             return None
         for keep in tries:
             found = self._with_change(keep, house)
@@ -197,40 +210,43 @@ class _Pool:
     def _exact(self, keep: int) -> Rake | None:
         rest = self.rests[keep]
         if not rest:
-            return self._taking(keep, [], [], self.target)
+            return self._taking(keep, [], (), self.target)
         if rest >= BASE_BITS:
             return None
-        items = self._others(keep, rest)
-        rows = _sums_until(items, rest)
+        places = self._others(keep, rest)
+        prices = [self.prices[place] for place in places]
+        rows = _sums_until(prices, rest)
         if rows[-1] >> rest & 1:
-            return self._taking(keep, walk_back(rows, items, rest), [], self.target)
+            return self._taking(keep, self._back(rows, places, prices, rest), (), self.target)
         if keep == self.base:
-            self._base_found = items, rows
+            self._base_found = places, rows
         return None
+
+    def _back(self, rows: Sequence[int], places: Sequence[int], prices: Sequence[int], value: int) -> list[int]:
+        return [places[index] for index in walk_back(rows, prices, value)]
 
     def _with_change(self, keep: int, house: _House) -> Rake | None:
         rest = self.rests[keep]
         if rest >= BASE_BITS:
             return self._one_with_change(keep, rest, house)
-        items = self._others(keep, rest + house.change_max)
-        rows = sums_of(items, rest + house.change_max)
+        places = self._others(keep, rest + house.change_max)
+        prices = [self.prices[place] for place in places]
+        rows = sums_of(prices, rest + house.change_max)
         both = (rows[-1] >> rest) & house.rows[-1]
         if not both:
             return None
         change = (both & -both).bit_length() - 1
-        handed = walk_back(house.rows, house.items, change)
-        return self._taking(keep, walk_back(rows, items, rest + change), handed, self.target)
+        return self._taking(keep, self._back(rows, places, prices, rest + change), house.handed(change), self.target)
 
     def _one_with_change(self, keep: int, rest: int, house: _House) -> Rake | None:
         """A rest too large for sets of sums: no row fits it, so one that is a little dearer is all that can help."""
-        sums, kept = house.rows[-1], set(self.spine[:keep])
-        dearer = (self.items[place] for place in self._cheap(rest + house.change_max) if place not in kept)
-        fitting = [item for item in dearer if item.price > rest and sums >> (item.price - rest) & 1]
+        sums, kept, prices = house.rows[-1], set(self.spine[:keep]), self.prices
+        dearer = (place for place in self._cheap(rest + house.change_max) if place not in kept)
+        fitting = [place for place in dearer if prices[place] > rest and sums >> (prices[place] - rest) & 1]
         if not fitting:
             return None
-        best = min(fitting, key=_PRICE)
-        handed = walk_back(house.rows, house.items, best.price - rest)
-        return self._taking(keep, [best], handed, self.target)
+        best = min(fitting, key=prices.__getitem__)
+        return self._taking(keep, [best], house.handed(prices[best] - rest), self.target)
 
     def below(self) -> Rake:
         """The greatest sum under the target that the base try finds, or the whole spine where that is more.
@@ -238,15 +254,15 @@ class _Pool:
         To be asked after `reach` found nothing.
         """
         rest = self.rests[self.base]
-        items, rows = self._base_found or ([], [1])
+        places, rows = self._base_found or ([], [1])
         best = rows[-1].bit_length() - 1
         if self.rests[-1] < rest - best:
-            return self._taking(len(self.spine), [], [], self.target - self.rests[-1])
-        return self._taking(self.base, walk_back(rows, items, best), [], self.target - rest + best)
+            return self._taking(len(self.spine), [], (), self.target - self.rests[-1])
+        prices = [self.prices[place] for place in places]
+        return self._taking(self.base, self._back(rows, places, prices, best), (), self.target - rest + best)
 
-    def _taking(self, keep: int, found: Sequence[Item], change: Sequence[Item], net: int) -> Rake:
-        taken = [self.items[place].deposit_id for place in self.spine[:keep]] + [item.deposit_id for item in found]
-        return Rake(tuple(taken), tuple([item.deposit_id for item in change]), net)
+    def _taking(self, keep: int, found: Sequence[int], change: tuple[int, ...], net: int) -> Rake:
+        return Rake(tuple([self.deposits[place] for place in (*self.spine[:keep], *found)]), change, net)
 
 
 def rows_max(width: int) -> int:
@@ -254,47 +270,47 @@ def rows_max(width: int) -> int:
     return min(ROWS_MAX, SUMS_BITS // (width + 1))
 
 
-def _spine(target: int, pool: Sequence[Item]) -> list[int]:
+def _spine(target: int, prices: Sequence[int]) -> list[int]:
     """Places of the rows that are kept when each one is that fits."""
     kept = []
-    for place, item in enumerate(pool):
-        if item.price <= target:
+    for place, price in enumerate(prices):
+        if price <= target:
             kept.append(place)
-            target -= item.price
+            target -= price
             if not target:
                 break
     return kept
 
 
-def _sums_until(items: Sequence[Item], goal: int) -> list[int]:
+def _sums_until(prices: Sequence[int], goal: int) -> list[int]:
     """As `sums_of` with the goal as limit, but it ends with the row where the goal appears."""
     mask, sums, rows = (2 << goal) - 1, 1, [1]
-    for item in items:
-        sums |= (sums << item.price) & mask
+    for price in prices:
+        sums |= (sums << price) & mask
         rows.append(sums)
         if sums >> goal:
             break
     return rows
 
 
-def sums_of(items: Sequence[Item], limit: int) -> list[int]:
-    """Row k: the sums (bits) that the first k items can make, up to `limit`."""
+def sums_of(prices: Sequence[int], limit: int) -> list[int]:
+    """Row k: the sums (bits) that the first k prices can make, up to `limit`."""
     mask = (2 << limit) - 1
     sums, rows = 1, [1]
-    for item in items:
-        sums |= (sums << item.price) & mask
+    for price in prices:
+        sums |= (sums << price) & mask
         rows.append(sums)
     return rows
 
 
-def walk_back(rows: Sequence[int], items: Sequence[Item], value: int) -> list[Item]:
-    """The items that make `value`, given that the last row has it: a later item is left out wherever that is possible."""
+def walk_back(rows: Sequence[int], prices: Sequence[int], value: int) -> list[int]:
+    """Which prices make `value`, given that the last row has it: a later one is left out wherever that is possible."""
     chosen = []
     for index in range(len(rows) - 2, -1, -1):
         if not value:
             break
         if not rows[index] >> value & 1:
-            chosen.append(items[index])
-            value -= items[index].price
+            chosen.append(index)
+            value -= prices[index]
     chosen.reverse()
     return chosen

@@ -5,14 +5,9 @@ Everything is in integers; who gets the rest is part of the rule, so a division 
 
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heapreplace
-from operator import itemgetter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from lottery.commitments import LogItem
-from lottery.pot import Entry
-
-AnyEntry = TypeVar("AnyEntry", bound=LogItem)
-_DEPOSIT, _PRICE = map(itemgetter, map(Entry._fields.index, ("deposit_id", "price")))
+from lottery.pot import Columns, Entry
 
 
 def in_proportion(amount: int, weights: Sequence[int], rest_to: int = 0) -> list[int]:
@@ -65,40 +60,37 @@ class HandedOut(NamedTuple):
     left: list[int]
 
 
-def dearest_first(entries: Iterable[AnyEntry]) -> list[AnyEntry]:
-    """Dearer rows first, then the lower deposit: sorting keeps what was sorted before among equals."""
-    return sorted(sorted(entries, key=_DEPOSIT), key=_PRICE, reverse=True)
-
-
-def hand_out(entries: Sequence[Entry], users: Sequence[int], claims: Sequence[int]) -> HandedOut:
+def hand_out(pot: Columns, places: Iterable[int], users: Sequence[int], claims: Sequence[int]) -> HandedOut:
     """Items against claims: own rows first while they fit, then the dearest row to the largest claim left, if it fits.
 
-    A row that fits nobody is left to the house, which owes its value as credit; so every claim is met to the cent.
+    `places` are those of the rows to be handed out, dearest first. A row that fits nobody is left to the house, which owes its
+    value as credit; so every claim is met to the cent.
     """
     rows: list[list[int]] = [[] for _ in users]
     left_of = list(claims)
-    place = {user_id: index for index, user_id in enumerate(users)}
+    winner = {user_id: index for index, user_id in enumerate(users)}
     others = []
-    for entry in dearest_first(entries):
-        index = place.get(entry.user_id)
-        if index is not None and entry.price <= left_of[index]:
-            rows[index].append(entry.deposit_id)
-            left_of[index] -= entry.price
+    for place in places:
+        index, price = winner.get(pot.users[place]), pot.prices[place]
+        if index is not None and price <= left_of[index]:
+            rows[index].append(pot.deposits[place])
+            left_of[index] -= price
         else:
-            others.append(entry)
-    return HandedOut(rows, left_of, _hand_out_others(others, rows, left_of))
+            others.append(place)
+    return HandedOut(rows, left_of, _hand_out_others(pot, others, rows, left_of))
 
 
-def _hand_out_others(entries: Sequence[Entry], rows: list[list[int]], left_of: list[int]) -> list[int]:
+def _hand_out_others(pot: Columns, places: Sequence[int], rows: list[list[int]], left_of: list[int]) -> list[int]:
     heap = [(-claim, index) for index, claim in enumerate(left_of)]
     heapify(heap)
     unfit = []
-    for entry in entries:
+    for place in places:
         claim, index = -heap[0][0], heap[0][1]
-        if entry.price > claim:
-            unfit.append(entry.deposit_id)
+        price = pot.prices[place]
+        if price > claim:
+            unfit.append(pot.deposits[place])
             continue
-        rows[index].append(entry.deposit_id)
-        left_of[index] = claim - entry.price
+        rows[index].append(pot.deposits[place])
+        left_of[index] = claim - price
         heapreplace(heap, (-left_of[index], index))
     return unfit

@@ -3,11 +3,13 @@
 import hashlib
 import struct
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
 
 from lottery.encoding import TAG, U32, U64, S, sha256
 from lottery.verify.pot import Pot, totals
 from lottery.verify.report import Report, require
+from lottery.verify.rows import NO_TICKET
 from lottery.verify.shape import Record
 
 # The tag, the log's value, U32 i, U64 bet, user, item, deposit, price, first ticket, ticket count, U8 team, U64 time, and
@@ -44,18 +46,21 @@ def paid_in_full(record: Record) -> str:
 def check_tickets(record: Record, report: Report) -> None:
     """Ranges from 0 without gap or overlap, as many tickets as the room gives for the item, and their sums."""
     items, pot = record["items"], record["pot"]
-    starts, ends = pot.firsts, [end - 1 for end in [*pot.firsts[1:], pot.all_tickets][: pot.size]]
-    if not all(pot.tickets):
-        starts = [start if count else None for start, count in zip(starts, pot.tickets, strict=True)]
-        ends = [end if count else None for end, count in zip(ends, pot.tickets, strict=True)]
-    if (items["tickets_start"], items["tickets_end"]) != (starts, ends):
-        due, claimed = zip(starts, ends, strict=True), zip(items["tickets_start"], items["tickets_end"], strict=True)
-        for index, (found, said) in enumerate(zip(due, claimed, strict=True)):
+    claimed, due = zip(items["tickets_start"], items["tickets_end"], strict=True), ranges(pot)
+    if any(said != found for said, found in zip(claimed, due, strict=True)):
+        claimed = zip(items["tickets_start"], items["tickets_end"], strict=True)
+        for index, (said, found) in enumerate(zip(claimed, ranges(pot), strict=True)):
             report.same(f"tickets of item {index}", said, found)
     tickets = pot.all_tickets
     report.same("tickets", (record["close"]["tickets"], record["outcome"]["tickets"]), (tickets, tickets), str(tickets))
     report.same("bank", record["bank"], pot.bank)
     report.holds("bank: countable", max(pot.bank, tickets) <= TICKETS_MAX, "yes", "more than the decimal number can tell apart")
+
+
+def ranges(pot: Pot) -> Iterator[tuple[int, int]]:
+    """The first and the last ticket of each item."""
+    for first, count in zip(pot.firsts, pot.tickets, strict=True):
+        yield (first, first + count - 1) if count else (NO_TICKET, NO_TICKET)
 
 
 def check_players(record: Record, report: Report) -> None:
@@ -73,17 +78,24 @@ def check_players(record: Record, report: Report) -> None:
 def orderly(record: Record) -> str:
     """Bets are numbered from 1; all rows of one are of one user, one team and one moment; time does not run back."""
     items, times, pot = record["items"], record["items"]["time_ms"], record["pot"]
-    numbers = list(pot.value_of_bet)
-    bets = set(zip(items["bet"], items["user_id"], times, items["team"], items["client_seed"], strict=True))
+    numbers = pot.value_of_bet
+    in_order = all(number == place for place, number in enumerate(numbers, 1)) and rising(items["bet"])
     require(not times or record["time_start"] is not None, "there are bets, but the game never began")
-    require(items["bet"] == sorted(items["bet"]) and numbers == list(range(1, len(numbers) + 1)), "bets are out of order")
-    require(len(bets) == len(numbers), "a bet has more than one user, moment, team or client seed")
-    moments = [record["time_start"] or 0, *times, record["close"]["close_ms"]]
-    require(moments == sorted(moments), "time runs back between the start, the bets and the close")
+    require(in_order, "bets are out of order")
+    columns = zip(items["bet"], items["user_id"], times, items["team"], items["client_seed"], strict=True)
+    torn = any(one[0] == other[0] and one != other for one, other in pairwise(columns))
+    require(not torn, "a bet has more than one user, moment, team or client seed")
+    moments = chain([record["time_start"] or 0], times, [record["close"]["close_ms"]])
+    require(rising(moments), "time runs back between the start, the bets and the close")
     require(len(pot.price_of) == pot.size, "a deposit was bet twice")
     house = {each["deposit_id"] for each in (*record["guarantees"], *record["stock"])}
     require(record["rules"]["raffle"] is not None or house.isdisjoint(pot.price_of), "a piece of the house was bet")
     return f"{len(numbers)} bets, {pot.size} items"
+
+
+def rising(values: Iterable[int]) -> bool:
+    """None is smaller than the one before it."""
+    return all(one <= other for one, other in pairwise(values))
 
 
 def within_limits(record: Record) -> str:
@@ -127,7 +139,7 @@ def _check_raffle(record: Record) -> None:
     if raffle is None:
         return
     deposits = items["deposit_id"]
-    require(deposits == list(range(1, len(deposits) + 1)), "purchases are not numbered from 1")
+    require(list(deposits) == list(range(1, len(deposits) + 1)), "purchases are not numbered from 1")
     require(set(items["item_id"]) <= {raffle["template"]}, "a purchase of another template")
     full, tickets = raffle["price"] + raffle["commission"], raffle["tickets"]
     require(tickets > 0 and raffle["ticket_price"] == -(-full // tickets), "the ticket price does not follow from the template")

@@ -14,8 +14,8 @@ from lottery.encoding import TAG, S, sha256
 from lottery.verify import ANCHOR, PREVIOUS, RECEIPTS, checked
 from lottery.verify.bets import item_logs
 from lottery.verify.report import GOOD, LIE, UNCHECKED, Lie, Report, require
-from lottery.verify.shape import LANE_BYTES, Record, hash32, read
-from lottery.verify.strict import Unreadable, fields, list_of, one_of, parse, text_of, u64
+from lottery.verify.shape import LANE_BYTES, Record, hash32
+from lottery.verify.strict import Unreadable, fields, list_of, one_of, text_of, u64
 
 CHAIN_STEPS_MAX = 1 << 21
 RECEIPT_ITEMS_MAX = 10_000
@@ -55,13 +55,8 @@ def read_receipt(text: bytes) -> Record:
     return found
 
 
-def verify_beside(text: bytes, beside: Beside) -> Report:
-    """Check a record, and that it fits what the reader has beside it. Raises: Unreadable."""
-    return check_beside(read(parse(text)), beside)
-
-
 def check_beside(record: Record, beside: Beside) -> Report:
-    """The same for a record that was read already."""
+    """Check a record, and that it fits what the reader has beside it."""
     report = checked(record, beside.trusted)
     if report.verdict == LIE:
         return report
@@ -143,17 +138,10 @@ class Lane:
         return UNCHECKED if UNCHECKED in verdicts else GOOD
 
 
-def verify_lane(texts: Iterable[tuple[str, bytes]], beside: Beside) -> Lane:
-    """Check every record of a lane, given by name and text in any order, and that they hang together without a gap.
-
-    Raises: Unreadable, naming the file.
-    """
+def verify_lane(records: Iterable[tuple[str, Record]], beside: Beside) -> Lane:
+    """Check every record of a lane, given by name and in any order, and that they hang together without a gap."""
     lane, kept = Lane(), list[tuple[str, Record]]()
-    for name, text in texts:
-        try:
-            record = read(parse(text))
-        except Unreadable as error:
-            raise Unreadable(f"{name}: {error}") from error
+    for name, record in records:
         own = tuple(each for each in beside.receipts if (each["room"], each["round"]) == (record["room"], record["id"]))
         report = check_beside(record, Beside(receipts=own, trusted=beside.trusted))
         lane.rounds.append((record["id"], name, report))

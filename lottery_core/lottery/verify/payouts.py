@@ -96,7 +96,7 @@ def row_counts(shares: list[int], winners: int) -> list[int]:
 
 def giveaway(record: Record) -> tuple[list[Record], list[int]]:
     """The winner gets the prize and nothing else; in a raffle there are no rows at all."""
-    house = [] if record["rules"]["mode"] == "raffle" else record["items"]["deposit_id"]
+    house = [] if record["rules"]["mode"] == "raffle" else list(record["items"]["deposit_id"])
     return [payout(record["outcome"]["winners"][0]["user_id"], 0, [])], house
 
 

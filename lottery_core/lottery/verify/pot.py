@@ -3,11 +3,13 @@
 Items are columns: all prices in one list, all users in another, in the order of the log.
 """
 
+from array import array
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from operator import itemgetter
 from typing import Any
 
+U64_MAX = 2**64 - 1
 Row = tuple[int, ...]
 """A deposit and its price; for rows of the pot also the owner and the item."""
 DEPOSIT, PRICE, OWNER, ITEM = range(4)
@@ -18,14 +20,15 @@ class Pot:
 
     def __init__(self, items: dict[str, list[Any]], rules: dict[str, Any]) -> None:
         self.items = items
-        self.users: list[int] = items["user_id"]
-        self.prices: list[int] = items["price"]
+        self.users: Sequence[int] = items["user_id"]
+        self.prices: Sequence[int] = items["price"]
         self.size = len(self.users)
         self.bank = sum(self.prices)
         self.tickets = tickets_for(self.prices, rules)
-        self.firsts = [0, *accumulate(self.tickets)]
+        self.all_tickets = sum(self.tickets)
+        before = islice(accumulate(self.tickets, initial=0), self.size)
+        self.firsts: Sequence[int] = array("Q", before) if self.all_tickets <= U64_MAX else list(before)
         """How many tickets there were before each item."""
-        self.all_tickets = self.firsts.pop()
         self.tickets_of = totals(self.users, self.tickets)
         """Tickets by user, in the order of first bets."""
         self.value_of = self.tickets_of if self.tickets is self.prices else totals(self.users, self.prices)
@@ -34,7 +37,9 @@ class Pot:
         """Cents by number of the bet."""
         self.price_of = dict(zip(items["deposit_id"], self.prices, strict=True))
         """Cents by deposit."""
-        self.dearest_first: list[Row] = sorted(zip(items["deposit_id"], self.prices, self.users, items["item_id"], strict=True))
+        once: dict[int, int] = {}
+        known = [map(once.setdefault, column, column) for column in (self.prices, self.users, items["item_id"])]
+        self.dearest_first: list[Row] = sorted(zip(self.price_of, *known, strict=False))
         """The rows of the pot by price, dearest first, then by the lower deposit: sorting keeps the order among equals."""
         self.dearest_first.sort(key=itemgetter(PRICE), reverse=True)
 

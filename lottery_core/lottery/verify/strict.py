@@ -13,12 +13,15 @@ from operator import itemgetter
 from typing import Any
 
 from lottery import encoding
+from lottery.verify import rows
 
 Reader = Callable[[Any], Any]
 NAMES_SHOWN = 5
 LONGEST, U64_MAX = 2_000_000, 2**64 - 1
 OPENINGS_SAFE, DEPTH_MAX = 1000, 10
 TEXT_BYTES = 200
+SMALL = 1 << 20
+"""A text of up to a megabyte is parsed at once."""
 STRINGS = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)  # one without an end goes to the end: no byte is read twice
 WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)
 OPENING, NO_BRACKETS = b"[{", bytes(set(range(256)) - set(b"[]{}"))
@@ -28,9 +31,23 @@ class Unreadable(ValueError):
     """This text is no record: it is not checked at all, for there is nothing well-formed to check."""
 
 
-def parse(text: bytes) -> Any:
-    """Canonical JSON to plain values; one line end after it is allowed. Raises: Unreadable."""
-    body = text.removesuffix(b"\n")
+def parse(text: Any) -> Any:
+    """Canonical JSON to plain values; one line end after it is allowed. Raises: Unreadable.
+
+    `text` is bytes, or a file that is mapped to memory. The items of a large record are read row by row.
+    """
+    end = len(text) - (text[-1:] == b"\n")
+    found = rows.split(text, end) if end > SMALL else None
+    if found is None:
+        return _whole(bytes(text[:end]))
+    rest, table = found
+    value = _whole(rest)
+    if type(value) is not dict or value.get("items") != []:
+        raise Unreadable("not strict JSON: items in another place")
+    return value | {"items": table}
+
+
+def _whole(body: bytes) -> Any:
     if body.count(b"[") + body.count(b"{") > OPENINGS_SAFE and _depth(body) > DEPTH_MAX:
         raise Unreadable("not strict JSON: nested too deep")
     try:
@@ -243,7 +260,7 @@ def table_of(**columns: Column) -> Reader:
 
     Whole columns are quick to check: the one value that is wrong is looked for only when there is one.
     """
-    width, rows, of_row = len(columns), list_of(fields(**columns)), itemgetter(*columns)
+    width, one_by_row, of_row = len(columns), list_of(fields(**columns)), itemgetter(*columns)
     fits = [(name, column.fit) for name, column in columns.items()]
 
     def by_field(value: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -262,11 +279,25 @@ def table_of(**columns: Column) -> Reader:
                 return None
         return found
 
-    def read(value: Any) -> dict[str, list[Any]]:
+    def read(value: Any) -> dict[str, Any]:
+        if type(value) is rows.Table:
+            for name, column in columns.items():
+                _check_column(name, column, value[name])
+            return dict(value)
         found = as_due(value) if type(value) is list and len(value) <= LONGEST else None
-        return by_field(rows(value)) if found is None else found
+        return by_field(one_by_row(value)) if found is None else found
 
     return read
+
+
+def _check_column(name: str, column: Column, values: Sequence[Any]) -> None:
+    """The ranges of a column that was read row by row; the spelling has shown that its values are numbers, or texts."""
+    if isinstance(column, number) and not column.or_null:
+        fits = column.largest >= U64_MAX or max(values, default=0) <= column.largest
+    else:
+        fits = column.or_null if isinstance(column, number) else column.fit(values)
+    if not fits or len(values) > LONGEST:
+        raise Unreadable(f": one of the values of {name} is out of range, or there are too many")
 
 
 def _difference(found: set[str], due: set[str]) -> str:

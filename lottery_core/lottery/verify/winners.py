@@ -8,8 +8,6 @@ from lottery.verify.report import Report, require
 from lottery.verify.shape import Record
 
 SIDES = {1: "CT", 2: "T"}
-Range = tuple[int, int, int]
-"""The tickets of one item: the first, how many there are, and whose they are."""
 
 
 def check(record: Record, report: Report) -> None:
@@ -34,13 +32,12 @@ def said(winners: list[Record]) -> str:
 def draws(record: Record) -> list[Record]:
     """One winner per share, nobody twice, until the shares or the tickets are used up."""
     found: list[Record] = []
-    left = ranges(record)
+    won: set[int] = set()
     for index, share in enumerate(shares_of(record)):
-        if found:
-            left = without(left, found[-1]["user_id"])
-        if not left:
+        if not tickets_left(record, won):
             break
-        ticket, user = one_draw(record, left, index)
+        ticket, user = one_draw(record, won, index)
+        won.add(user)
         found.append({"user_id": user, "ticket": ticket, "share": share})
     return found
 
@@ -51,16 +48,10 @@ def shares_of(record: Record) -> list[int]:
     return list(rules["shares"]) if rules["mode"] in ("sitngo", "pot") else [1]
 
 
-def ranges(record: Record) -> list[Range]:
-    """The tickets of all items that have any, in order."""
-    pot = record["pot"]
-    found = list(zip(pot.firsts, pot.tickets, pot.users, strict=True))
-    return found if all(pot.tickets) else [each for each in found if each[1]]
-
-
-def without(left: list[Range], user: int) -> list[Range]:
-    """The tickets of everybody else."""
-    return [each for each in left if each[2] != user]
+def tickets_left(record: Record, won: set[int]) -> int:
+    """How many tickets there are of users who have not won."""
+    own = record["pot"].tickets_of
+    return int(record["pot"].all_tickets - sum([own[user] for user in won]))
 
 
 def typed_once(record: Record) -> str:
@@ -68,41 +59,45 @@ def typed_once(record: Record) -> str:
     kind, typed = record["rules"]["entropy"], record["manual"]
     if not kind.startswith("manual:") or not has_winners(record):
         return "none"
-    left = ranges(record)
-    due = min(len(shares_of(record)), len({user for _, _, user in left}))
+    due, won = min(len(shares_of(record)), len(record["pot"].tickets_of)), set[int]()
     require(len(typed) == due, "{} numbers were typed for {} draws", len(typed), due)
     for entry in typed if kind == "manual:direct" else []:
-        owner = owner_of_ticket(left, int(entry["digits"]))
-        require(owner is not None, "the typed number {} is no ticket of anybody who could win", entry["digits"])
-        left = without(left, owner or 0)
+        owner = owner_of_ticket(record, int(entry["digits"]))
+        require(owner is not None and owner not in won, "{} is no ticket of anybody who could win", entry["digits"])
+        won.add(owner or 0)
     return f"{due} numbers for {due} draws"
 
 
-def one_draw(record: Record, left: list[Range], index: int) -> tuple[int, int]:
+def one_draw(record: Record, won: set[int], index: int) -> tuple[int, int]:
     """Ticket and owner of one draw among the tickets of those who have not won."""
-    kind, key, tickets = record["rules"]["entropy"], record["final"], sum([count for _, count, _ in left])
+    kind, key, tickets = record["rules"]["entropy"], record["final"], tickets_left(record, won)
     if not kind.startswith("manual:"):
-        return owner_of_place(left, chance.uniform(key, tickets, "winner", index))
+        return owner_of_place(record, won, chance.uniform(key, tickets, "winner", index))
     number = int(record["manual"][index]["digits"])
     if kind != "manual:direct":
-        return owner_of_place(left, (chance.uniform(key, tickets, "manual", index) + number) % tickets)
-    owner = owner_of_ticket(left, number)
+        return owner_of_place(record, won, (chance.uniform(key, tickets, "manual", index) + number) % tickets)
+    owner = owner_of_ticket(record, number)
     assert owner is not None
     return number, owner
 
 
-def owner_of_place(left: list[Range], place: int) -> tuple[int, int]:
-    """Walk over the tickets that are left, in order, to the one at `place`; the answer is its number and its owner."""
-    for first, count, user in left:
+def owner_of_place(record: Record, won: set[int], place: int) -> tuple[int, int]:
+    """Walk over the tickets of those who have not won, in order, to the one at `place`: its number, and whose it is."""
+    pot = record["pot"]
+    for first, count, user in zip(pot.firsts, pot.tickets, pot.users, strict=True):
+        if user in won:
+            continue
         if place < count:
             return first + place, user
         place -= count
     raise ValueError("a draw beyond the last ticket")
 
 
-def owner_of_ticket(left: list[Range], ticket: int) -> int | None:
+def owner_of_ticket(record: Record, ticket: int) -> int | None:
     """Whose ticket this is, or None."""
-    return next((user for first, count, user in left if first <= ticket < first + count), None)
+    pot = record["pot"]
+    columns = zip(pot.firsts, pot.tickets, pot.users, strict=True)
+    return next((user for first, count, user in columns if first <= ticket < first + count), None)
 
 
 def survivors(record: Record) -> tuple[list[Record], list[Record]]:
