@@ -82,6 +82,14 @@ QUICK: dict[str, dict[str, Any]] = {
 BELIEVED = {"inventory_cache_s": 60.0, "hold_cache_s": 600.0, "bans_cache_s": 21600.0}
 
 
+# Counted as always, so that it costs what it costs, and never reached: for a load that no site makes.
+NEVER_REACHED = {
+    f"{bucket}_{what}": most
+    for bucket in ("key", "player", "player_reads", "address")
+    for what, most in (("burst", 1_000_000), ("per_minute", 10_000_000.0))
+}
+
+
 class StackError(Exception):
     """A part did not start."""
 

@@ -27,7 +27,7 @@ from scripts.benchmarks.rows import BenchError, Floor, Row, median, percentile
 from scripts.benchmarks.running import CALL_TIMEOUT_S, Caller, CountedStack, folder, players_of
 from scripts.benchmarks.site import bare_server, known_item, prepare_raw
 from scripts.embedded import EmbeddedPostgres
-from scripts.stack import Stack, Wish, get_json, send_json
+from scripts.stack import NEVER_REACHED, Stack, Wish, get_json, send_json
 from shared import settings
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE, TradeUrl
@@ -60,7 +60,7 @@ def _whole_order(options: Options, say: Say, database: str, url: str, raw_url: s
     say(f"a whole order on {database}")
     with folder() as directory:
         wish = Wish(directory, bots_per_group=2, players=PLAYERS, log_level="warning", database_url=url, sandbox_args=QUIET)
-        wish.overrides = {"limits": WITHOUT_LIMITS, "trades": {"watch_s": 5.0}}
+        wish.overrides = {"limits": WITHOUT_LIMITS, "rates": NEVER_REACHED, "trades": {"watch_s": 5.0}}
         with Stack(wish, say=say) as stack, bare_path(stack, raw_url) as bare:
             orders, sends, bares = _order_times(stack, bare, options.orders)
     steam = median(sends)
@@ -167,7 +167,8 @@ def round_trips(options: Options, say: Say) -> Iterator[Row]:
     say("Redis round trips per order")
     with folder() as directory:
         wish = Wish(directory, bots_per_group=1, players=PLAYERS, log_level="warning", sandbox_args=QUIET)
-        wish.overrides = {"limits": WITHOUT_LIMITS, "trades": {"watch_s": 3600.0, "inventory_cache_s": 3600.0}}
+        times = {"watch_s": 3600.0, "inventory_cache_s": 3600.0}
+        wish.overrides = {"limits": WITHOUT_LIMITS, "rates": NEVER_REACHED, "trades": times}
         with CountedStack(wish, say) as stack:
             lift_limits(stack)
             sides = {"balancer": stack.by_balancer, "worker": stack.by_bots}

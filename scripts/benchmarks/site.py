@@ -25,7 +25,7 @@ from scripts.benchmarks.fake_fleet import BOT_BASE, FakeFleet, held
 from scripts.benchmarks.load import Ask, fire
 from scripts.benchmarks.raw_sql import BOTS, Item
 from scripts.benchmarks.rows import BenchError
-from scripts.stack import Part, Stack, Wish
+from scripts.stack import NEVER_REACHED, Part, Stack, Wish
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE, SteamId, TradeUrl
 from shared.domain.items import HeldAsset
@@ -50,6 +50,7 @@ LIFTED: dict[str, dict[str, Any]] = {
         "bot_items_max": 10_000_000,
     },
     "balancer": {"request_max_s": 120.0},
+    "rates": NEVER_REACHED,
     "trades": {
         "inventory_wait_s": 60.0,
         "inventory_cache_s": 3600.0,

@@ -19,7 +19,7 @@ from typing import Any
 
 from scripts.embedded import EmbeddedPostgres, EmbeddedRedis
 from scripts.gate import Gate
-from scripts.stack import Part, Stack, Wish, free_port
+from scripts.stack import NEVER_REACHED, Part, Stack, Wish, free_port
 from shared.domain.ids import BotName, group_of
 
 AGAIN_S = 1.0
@@ -36,6 +36,7 @@ PACES: dict[str, dict[str, Any]] = {
         "probe_s": 1.0,
         "probe_max_s": 4.0,
     },
+    "rates": dict(NEVER_REACHED),
     "steam": {"read_timeout_s": 6.0, "maintenance_hold_s": 5.0},
     "pace": {"retry_s": 0.03},
     "trades": {
