@@ -13,7 +13,7 @@ from typing import Any
 from support import PATIENCE_S, wait_until
 
 from scripts import audit
-from scripts.stack import Stack, get_json, send_json
+from scripts.stack import NEVER_REACHED, Stack, get_json, send_json
 
 numbers = itertools.count(1)
 # What tests took out of the world: the sandbox's address and the item's number.
@@ -33,6 +33,7 @@ PATIENT: dict[str, dict[str, Any]] = {
     "balancer": {"request_max_s": 120.0},
     "group": {"lease_s": 60.0, "offline_after_s": 300.0},
     "trades": {"inventory_wait_s": 60.0},
+    "rates": dict(NEVER_REACHED),
 }
 
 

@@ -49,21 +49,11 @@ async def find(request: web.Request, ctx: Context, query: schemas.EventsQuery) -
         raise api.invalid_field("query.limit", f"Send at most {most}.", "less_than_equal")
     until = ctx.clock.monotonic() + min(query.wait, ctx.settings.balancer.wait_max_s)
     views = await feed.events(ctx, query.after, query.limit)
-    if not views:
-        await _check_reached(ctx, query.after)
     while not views and ctx.clock.monotonic() < until and not ctx.waiters.ended:
         await _until_newer(ctx, request.app[NEWEST], query.after, until)
         views = await feed.events(ctx, query.after, query.limit)
     following = views[-1].number if views else query.after
     return api.answer({"events": [dump.event(view) for view in views], "next": following})
-
-
-async def _check_reached(ctx: Context, after: int) -> None:
-    """Refuse a place that the feed has not come to, as after a backup was put back: whoever waits there misses everything."""
-    newest = await ctx.db.look(_newest)
-    if after > newest:
-        said = f"The feed has only come to {newest}. Read on from the next of your last answer, or from there."
-        raise api.invalid_field("query.after", said, "not_there_yet")
 
 
 async def _until_newer(ctx: Context, newest: Newest, after: int, until: float) -> None:

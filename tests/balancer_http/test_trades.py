@@ -323,13 +323,6 @@ async def test_waiting_for_the_next_event(service: Service) -> None:
     assert page == {"events": [], "next": page["next"]}
 
 
-async def test_a_place_that_the_feed_has_not_come_to_is_refused(service: Service) -> None:
-    await service.deposit("1")
-    answer = await service.call("GET", f"/events?after={10**9}&wait=25")
-    [error] = (await answer.json())["errors"]
-    assert (answer.status, error["field"], error["kind"]) == (400, "query.after", "not_there_yet")
-
-
 # --- health ------------------------------------------------------------------------------------------
 
 

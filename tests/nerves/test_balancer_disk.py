@@ -81,7 +81,9 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(on_sqlite: BalancerFlee
             wait_until(lambda: all(each.answers[-1].status == 503 for each in depositors))
             assert site.call("GET", f"/deposits?user_id={depositors[0].player.user_id}").status == 200
             assert site.call("GET", "/healthz").status == 200
+            wait_until(lambda: site.call("GET", "/readyz").body["checks"]["database"].get("reason") == "disk")
         wait_until(lambda: all(each.answers[-1].status in (201, 202) for each in depositors))
+        wait_until(lambda: site.call("GET", "/readyz").body["checks"]["database"]["ok"])
         seen = running.stop()
     assert seen.failures == []
     assert one.process.poll() is None
@@ -162,5 +164,5 @@ def test_a_database_of_an_older_release_is_brought_up_at_the_start(config: Path)
 def test_a_database_that_cannot_be_reached_is_said_plainly(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET__DATABASE__URL", f"postgresql+psycopg://nobody:sesame@/none?host={config.parent}")
     done = CliRunner().invoke(main, ["--config", str(config), "balancer"])
-    assert done.exit_code == 1 and "does not answer" in done.stderr
+    assert done.exit_code == 1 and "start PostgreSQL" in done.stderr
     assert "sesame" not in done.stderr and "Traceback" not in done.stderr
