@@ -95,7 +95,10 @@ def page(
     query: type[BaseModel] | None = None,
     counted: bool = True,
 ) -> Callable[[Handler], Handler]:
-    """Note what a plain handler answers, for the document. With ``counted`` its address may not ask too often."""
+    """Note what a plain handler answers, for the document: ``content`` are types with a comma between them.
+
+    With ``counted`` its address may not ask too often.
+    """
 
     def note(handler: Handler) -> Handler:
         @functools.wraps(handler)

@@ -36,7 +36,7 @@ async def page(_request: web.Request) -> web.Response:
     return pages.render("docs.html", pages.DOCS_HEADERS)
 
 
-@api.page("application/octet-stream", answers={200: schemas.Page, 404: schemas.Problem}, path=schemas.FilePath)
+@api.page("text/javascript, text/css", answers={200: schemas.Page, 404: schemas.Problem}, path=schemas.FilePath)
 async def file(request: web.Request) -> web.FileResponse:
     """What that page loads."""
     found = pages.FILES.get(request.match_info["file"])
@@ -168,7 +168,7 @@ def _answers(found: api.Operation, refs: dict[tuple[str, type[BaseModel]], str])
         if found.content == "application/json":
             row["content"] = {found.content: {"schema": {"$ref": refs[("serialization", model)]}}}
         elif status < 300:
-            row["content"] = {found.content: {"schema": {"type": "string"}}}
+            row["content"] = {content: {"schema": {"type": "string"}} for content in found.content.split(", ")}
         answers[str(status)] = row
     return answers
 
