@@ -220,14 +220,15 @@ def _how_the_server_is(connection: Connection, wanted: int) -> dict[str, Said]:
     return remarks
 
 
+PRICES_WANTED = 'write names and whole cents into it: {"AK-47 | Redline (Field-Tested)": 1234}'
+
+
 def _wrong_prices(path: Path) -> Said | None:
     try:
-        if prices.parse(path.read_text(encoding="utf-8")):
-            return None
-        what = f"there is not one price in {path}, so nothing is taken"
+        prices.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        what = f"the prices in {path} cannot be read: {error}"
-    return Said(what, 'write names and whole cents into it: {"AK-47 | Redline (Field-Tested)": 1234}')
+        return Said(f"the prices in {path} cannot be read: {error}", PRICES_WANTED)
+    return None
 
 
 def _cannot_listen(host: str) -> Said | None:

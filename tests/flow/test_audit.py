@@ -236,12 +236,15 @@ def test_an_item_too_many_and_one_swapped_and_one_settled_too_soon(site: Website
     site.settings(protection_s=600)
     young = bring(site, player, "red-2", 2, "accepted")
     (early, protected), (other, _) = now_with(site, young)
+    named = next(item["market_hash_name"] for item in young["items"] if item["deposit_id"] == other)
     site.settings(protection_s=1)
     # Somebody has been at the tables: no bot has seen this one settled, and that one is another item.
     engine = create_engine(site.stack.database_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE deposits SET settled_at = created_at WHERE deposit_id = :id"), {"id": early})
-        changed = "UPDATE deposits SET item_id = (SELECT max(item_id) FROM items WHERE item_id <> deposits.item_id) "
+        changed = (
+            "UPDATE deposits SET class_id = '1', item_id = (SELECT max(item_id) FROM items WHERE item_id <> deposits.item_id) "
+        )
         connection.execute(text(changed + "WHERE deposit_id = :id"), {"id": other})
     engine.dispose()
     row = audit_by_api(site, bots=["red-2"])["red-2"]
@@ -249,10 +252,12 @@ def test_an_item_too_many_and_one_swapped_and_one_settled_too_soon(site: Website
         [("extra", extra["asset_id"]), ("protected", protected), ("swapped", dict(now_with(site, young))[other])]
     )
     assert row["frozen_by"] == "audit"
-    # The sandbox's own record says the same.
+    # The sandbox's own record says the same; the swapped row is booked as what it is, and frozen.
+    swapped = site.deposits(player)[other]
+    assert (swapped["market_hash_name"], swapped["frozen_by"]) == (named, "swapped")
     books = record_audit.read_books(site.stack.database_url)
     kinds = [each.kind for each in record_audit.custody(books, site.record()) if "red-2" in each.text or mine in each.text]
-    assert sorted(kinds) == ["extra", "protected", "swapped"]
+    assert sorted(kinds) == ["extra", "protected"]
     assert site.call("POST", "/bots/red/2/unfreeze").body["frozen_by"] is None
 
 

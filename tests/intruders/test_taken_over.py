@@ -312,7 +312,7 @@ def test_replayed_reports_bring_nothing_back(intruder: Intruder, site: Website) 
 
     wait_until(applied, trading.LONG_S, 0.2)
     assert (site.deposits(player), site.trade(given["trade_id"]), site.trade(trade["trade_id"])) == before
-    assert site.withdraw(player, [deposit_id], wait=0).status == 404
+    assert site.withdraw(player, [deposit_id], wait=0).status == 409
 
 
 class Evil:

@@ -469,7 +469,12 @@ AROUND: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
         "name another",
     ),
     "status is a file": (lambda at: (at / "run").touch(), "status_dir", "is no folder", "name another"),
-    "no prices": (lambda at: (at / "prices.json").write_text("{}"), "prices_file", "not one price", "whole cents"),
+    "no prices": (
+        lambda at: (at / "prices.json").write_text("{}"),
+        "prices_file",
+        "no name with a whole number",
+        "whole cents",
+    ),
     "prices are no prices": (lambda at: (at / "prices.json").write_text("[1"), "prices_file", "cannot be read", "whole cents"),
     "prices that others may change": (
         lambda at: (at / "prices.json").chmod(0o666),
