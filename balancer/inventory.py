@@ -191,7 +191,7 @@ class Inventories:
             async with asyncio.timeout(wait_s):
                 await reading.placed.wait()
                 left_s = reading.due_s - self.clock.monotonic()
-                if left_s + READ_S > wait_s:
+                if left_s > max(0.0, wait_s - READ_S):
                     raise busy(left_s)
                 return await asyncio.shield(task)
         except TimeoutError:

@@ -117,7 +117,7 @@ async def test_a_head_that_trickles_in_has_no_longer(connected: Connect) -> None
 async def test_forms_without_their_bodies_are_answered_and_closed(connected: Connect, more: bytes) -> None:
     all_ = [await connected(FORM + more) for _ in range(100)]
     for text in await asyncio.gather(*(ended(reader) for reader, _ in all_)):
-        assert text.startswith(b"HTTP/1.1 408 ") and b"request_timeout" in text
+        assert text.startswith(b"HTTP/1.1 408 ")
 
 
 @short("body_s")

@@ -233,14 +233,6 @@ async def test_an_inventory_is_believed_for_a_minute(service: Service) -> None:
     assert service.bots.reads == 2
 
 
-async def test_a_failed_read_is_not_kept(service: Service) -> None:
-    service.bots.failures[PLAYER] = "inventory_private"
-    body = {"steam_id": PLAYER}
-    assert await refusal(await service.call("POST", "/inventory", body)) == (422, "inventory_private")
-    service.bots.failures.clear()
-    assert (await service.call("POST", "/inventory", body)).status == 200
-
-
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
