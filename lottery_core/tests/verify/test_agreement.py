@@ -133,11 +133,22 @@ def random_pool(choose: Random) -> tuple[Any, list[Any]]:
     return record, rows
 
 
+def beyond_the_bound() -> tuple[Any, list[Any]]:
+    """The one sum that would do needs a row that a set of so wide sums does not take any more."""
+    prices = [1_000] * 200 + [2] * 300
+    rows = [(number, price, 2, 3) for number, price in enumerate(prices)]
+    rules = {"priority_items": [], "rake_change_max": 65_535, "rake_change_max_bp": None}
+    stock = [{"deposit_id": 10_000, "item_id": 1, "price": 475}]
+    record = {"rules": rules, "bank": sum(prices), "stock": stock, "outcome": {"winners": [{"user_id": 1}]}}
+    return {**record, "pot": SimpleNamespace(dearest_first=rows)}, rows
+
+
 def test_p12_the_verifier_chooses_the_same_rows_from_any_pot() -> None:
     choose = Random("pools")
-    for _ in range(1_500):
-        record, rows = random_pool(choose)
-        target = choose.choice((1, 50, 999, 65_535, 65_536, 200_001, record["bank"] // 10 or 1, record["bank"] + 5))
+    for number in range(1_500):
+        record, rows = random_pool(choose) if number else beyond_the_bound()
+        targets = (1, 50, 999, 65_535, 65_536, 200_001, record["bank"] // 10 or 1, record["bank"] + 5)
+        target = choose.choice(targets) if number else 65_535
         first = record["rules"]["priority_items"]
         items = [(owner, rake.Item(row, price, 0 if item in first else 1)) for row, price, owner, item in rows]
         others, own = [item for owner, item in items if owner != 1], [item for owner, item in items if owner == 1]

@@ -89,6 +89,17 @@ def test_items_in_another_place_or_spelling_are_no_record(text: bytes) -> None:
 
 
 @pytest.mark.usefixtures("by_rows")
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("team", 3), ("price", 2**64), ("user_id", 10**19 * 9), ("tickets_end", 2**64), ("client_seed", "x" * 65), ("bet", None)],
+)
+def test_a_column_has_its_range(column: str, value: Any) -> None:
+    spoiled = records.changed(records.load("5v5-inverse"), ("items", 1, column), value)
+    with pytest.raises(verify.Unreadable, match=column):
+        verify.verify(canonical_json(spoiled))
+
+
+@pytest.mark.usefixtures("by_rows")
 def test_a_client_seed_has_one_spelling() -> None:
     lane = make.Lane(rooms.load("classic-unlimited", entropy="none"), "seeds")
     state = lane.started()
