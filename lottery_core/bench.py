@@ -8,7 +8,9 @@ CPU time on one core. Absolute figures drift with the machine; the ratios hold.
 import argparse
 import hashlib
 import hmac
+import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -22,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import lottery_factories as make  # noqa: E402
 import rake_profiles  # noqa: E402
 
-from lottery import draw, rake, record, rooms, rounds, shares, teams  # noqa: E402
+from lottery import draw, encoding, rake, record, rooms, rounds, shares, teams  # noqa: E402
 from lottery.events import Bet, Finalize, Open, Row, Settled, Start, Tick  # noqa: E402
 from lottery.payouts import moving_rows  # noqa: E402
 from lottery.rake import Item  # noqa: E402
@@ -61,15 +63,15 @@ class Played:
         chance = Random(items)
         changes = {**FREE} if with_rake else {**FREE, "rake": None}
         self.lane = make.Lane(rooms.load("classic-unlimited", **changes), "bench", 2)
-        self.create = self.lane.create_event()
+        small = make.stock([item.price for item in rake_profiles.stock(chance)])
+        self.create = self.lane.create_event(stock=small if with_rake else ())
         prices = [max(1, rake_profiles.staked(chance)) for _ in range(items)]
         owners = [index % players for index in range(items)]
         self.rows = [
             [Row(row, 11, owner, prices[row]) for row in range(items) if owners[row] == owner] for owner in range(players)
         ]
-        self.stock = make.stock([item.price for item in rake_profiles.stock(chance)])
         state = self.until_closed()
-        self.secret, self.beacon = self.lane.secrets[1], make.entropy_event(state)
+        self.secret, self.beacon = self.lane.seeds.secret(1), make.entropy_event(state)
 
     def until_closed(self) -> Round:
         state = rounds.create(self.create)
@@ -81,9 +83,9 @@ class Played:
 
     def whole(self) -> Round:
         state = self.until_closed()
-        rounds.apply(state, Open(state.now, "open", self.secret))
-        rounds.apply(state, self.beacon)
-        rounds.apply(state, Finalize(state.now, "finalize", self.stock))
+        rounds.apply(state, Open(state.now + 1000, "open", self.secret))
+        make.apply(state, self.beacon)
+        rounds.apply(state, Finalize(state.now, "finalize"))
         rounds.apply(state, Settled(state.now, "settled", tuple(moving_rows(state))))
         return state
 
@@ -137,9 +139,9 @@ def bench_draws(times: int) -> None:
     line("the ten returns among them in lowest terms", f"{took * 1e3:.1f} ms")
 
 
-def pot(items: int, users: int, size: int = 10) -> Round:
+def pot(items: int, users: int, size: int = 10, limit: int = 1 << 50) -> Round:
     """A Global Pot of so many items in bets of ten; the rows are made on the way, as they would arrive."""
-    room = rooms.load("global-pot", **{**FREE, "global_pot_limit": 1 << 50, "entropy": "none"})
+    room = rooms.load("global-pot", **{**FREE, "global_pot_limit": limit, "entropy": "none"})
     lane = make.Lane(room, "pot", 1)
     state = lane.started()
     for start in range(0, items, size):
@@ -166,6 +168,37 @@ def bench_pot(items: int) -> None:
     tracemalloc.stop()
     line("its memory (a tenth measured)", f"{used / 2**20:.0f} MiB", "≤ 1 GiB", used <= 2**30)
     assert state.tickets
+    bench_million(items)
+
+
+def bench_million(items: int) -> None:
+    """From the last bet of such a pot to its outcome, and its record through the verifier, in a process of its own."""
+    limit = sum(100 + row % 977 for row in range(items))
+    state = pot(items, 5_000, limit=limit)
+    rounds.apply(state, Open(state.now + 1000, "open", make.Lane(state.rules, "pot", 1).secret(state)))
+    before = time.process_time()
+    rounds.apply(state, Finalize(state.now, "finalize"))
+    took = time.process_time() - before
+    line(f"… finalized, {items:,} items", f"{took:.2f} s", "≤ 5 s for 10^6", took <= 5e-6 * max(items, 100_000))
+    rounds.apply(state, Settled(state.now, "settled", tuple(moving_rows(state))))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "big.json"
+        path.write_bytes(encoding.canonical_json(record.sealed(state)))
+        ran = subprocess.run([sys.executable, "-c", MEASURE, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
+    seconds, mib = ran.stdout.split()[-2:]
+    good = float(seconds) <= 15e-6 * max(items, 100_000) and int(mib) <= 600
+    line("… verified, its memory at the most", f"{float(seconds):.2f} s, {mib} MiB", "≤ 15 s, 600 MiB for 10^6", good)
+
+
+MEASURE = """
+import re, sys, time
+from lottery import cli
+before = time.process_time()
+assert cli.main(["verify", sys.argv[1], "--json"]) == 0
+status = open("/proc/self/status").read()
+print()
+print(time.process_time() - before, int(re.search("VmHWM:.*?([0-9]+)", status)[1]) // 1024)
+"""
 
 
 def bench_winners(times: int) -> None:

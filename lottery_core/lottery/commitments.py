@@ -9,6 +9,7 @@ import hashlib
 import struct
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lottery import encoding
@@ -17,6 +18,7 @@ from lottery.errors import Refused
 from lottery.sources import VOID_SOURCE, Source
 
 DECIMALS = 96
+KEPT = 64
 _SCALE = 10**DECIMALS
 
 
@@ -95,10 +97,16 @@ def pieces_json(pieces: Iterable[Piece]) -> list[dict[str, int]]:
     return [{"deposit_id": each.deposit_id, "item_id": each.item_id, "price": each.price} for each in pieces]
 
 
-def house_hash(guarantees: Iterable[Piece], stock: Iterable[Piece]) -> bytes:
+@lru_cache(KEPT)
+def _pieces_text(pieces: tuple[Piece, ...]) -> bytes:
+    """Pieces as canonical JSON; those of a round are needed at its start and at its close."""
+    return encoding.canonical_json(pieces_json(pieces))
+
+
+def house_hash(guarantees: tuple[Piece, ...], stock: tuple[Piece, ...]) -> bytes:
     """What the house puts in: prizes and guarantees, and the small items that it has for change."""
-    told = {"guarantees": pieces_json(guarantees), "stock": pieces_json(stock)}
-    return encoding.sha256(TAG("lot2.house"), LP(encoding.canonical_json(told)))
+    told = b'{"guarantees":%b,"stock":%b}' % (_pieces_text(guarantees), _pieces_text(stock))
+    return encoding.sha256(TAG("lot2.house"), LP(told))
 
 
 def log_start(
@@ -178,10 +186,16 @@ class Bound(NamedTuple):
     inviters: tuple[tuple[int, tuple[int, ...]], ...] = ()
     rests: tuple[tuple[int, Rest], ...] = ()
 
+    def text(self) -> bytes:
+        """As canonical JSON."""
+        return encoding.canonical_json(self._people())[:-1] + b',"stock":%b}' % _pieces_text(self.stock)
+
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
+        return {**self._people(), "stock": pieces_json(self.stock)}
+
+    def _people(self) -> dict[str, Any]:
         return {
-            "stock": pieces_json(self.stock),
             "inviters": [{"user_id": user_id, "inviters": list(above)} for user_id, above in self.inviters],
             "rests": [{"user_id": user_id, **rest_json(rest)} for user_id, rest in self.rests],
         }
@@ -214,7 +228,7 @@ class Close(NamedTuple):
 def close_record(log: bytes, items: int, tickets: int, close_ms: int, source: Source, bound: Bound) -> Close:
     """C and what it covers."""
     counted = U32(items) + U64(tickets) + U64(close_ms) + U8(source.mode)
-    named = S(source.name) + U64(source.number) + LP(encoding.canonical_json(bound.plain()))
+    named = S(source.name) + U64(source.number) + LP(bound.text())
     digest = encoding.sha256(TAG("lot2.close"), log, counted, named)
     return Close(items, tickets, close_ms, source.mode, source.name, source.number, bound, digest)
 

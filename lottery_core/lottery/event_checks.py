@@ -6,6 +6,8 @@ or a row that is none. The rows of a bet are looked at by columns (`bets.check`)
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from lottery.commitments import Link, Piece, Rest
@@ -74,8 +76,12 @@ def _is_gate(value: Any) -> bool:
     return type(value) is Denial and _is_text(value.reason) and (value.until is None or _is_whole(value.until))
 
 
-def _is_piece(value: Any) -> bool:
-    return type(value) is Piece and all(_is_whole(each) for each in value)
+def _are_pieces(value: Any) -> bool:
+    """Whole columns are quicker to look at than each number."""
+    if type(value) is not tuple or not set(map(type, value)) <= {Piece}:
+        return False
+    numbers = list(chain.from_iterable(value))
+    return not numbers or (set(map(type, numbers)) == {int} and min(numbers) >= 0 and max(numbers) <= U64_MAX)
 
 
 def _is_rest(value: Any) -> bool:
@@ -96,7 +102,7 @@ def _is_proof(value: Any) -> bool:
 
 def _tuple_of(fits: Callable[[Any], bool], most: int | None = None) -> Callable[[Any], bool]:
     def is_tuple(value: Any) -> bool:
-        return type(value) is tuple and (most is None or len(value) <= most) and all(map(fits, value))
+        return type(value) is tuple and (not value or ((most is None or len(value) <= most) and all(map(fits, value))))
 
     return is_tuple
 
@@ -108,7 +114,7 @@ TEXT = Form(f"a text of at most {TEXT_BYTES} bytes", _is_text)
 HASH = Form(f"{HASH_BYTES} bytes", _is_hash)
 TEAM = Form("0, 1 or 2", lambda value: type(value) is int and 0 <= value <= 2)
 GATE = Form("nothing, or a denial", _is_gate)
-PIECES = Form("a tuple of pieces of the house", _tuple_of(_is_piece))
+PIECES = Form("a tuple of pieces of the house", _are_pieces)
 
 FORMS: Mapping[type[Any], Mapping[str, Form]] = {
     Create: {
@@ -142,7 +148,11 @@ FORMS: Mapping[type[Any], Mapping[str, Form]] = {
     Renew: {"anchor": HASH, "last": WHOLE},
     Fail: {"reason": TEXT},
 }
-_PLANS = {kind: [("token", TOKEN), *forms.items()] for kind, forms in FORMS.items()}
+_PLANS = {
+    kind: (attrgetter("now", "token", *forms), [TOKEN.fits, *[form.fits for form in forms.values()]], ["token", *forms])
+    for kind, forms in FORMS.items()
+}
+"""How all fields are fetched at once, what they must fit, and their names."""
 
 
 def whole(event: Any) -> None:
@@ -150,10 +160,13 @@ def whole(event: Any) -> None:
     plan = _PLANS.get(type(event))
     if plan is None:
         raise Refused("malformed", event=type(event).__name__)
-    if type(event.now) is not int or event.now < 0:
+    fetch, tests, names = plan
+    now, *values = fetch(event)
+    if type(now) is not int or now < 0:
         raise Refused("malformed", event=NAMES[type(event)], field="now", expected="a time in whole milliseconds")
-    if event.now > TIME_MAX_MS:
+    if now > TIME_MAX_MS:
         raise Refused("number", at_least=0, at_most=TIME_MAX_MS)
-    for field, form in plan:
-        if not form.fits(getattr(event, field)):
-            raise Refused("malformed", event=NAMES[type(event)], field=field, expected=form.words)
+    for place, fits in enumerate(tests):
+        if not fits(values[place]):
+            words = FORMS[type(event)].get(names[place], TOKEN).words
+            raise Refused("malformed", event=NAMES[type(event)], field=names[place], expected=words)

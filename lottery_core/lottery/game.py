@@ -95,20 +95,22 @@ class End(NamedTuple):
 
 
 def end(state: Round) -> End | None:
-    """The first moment at which a clock or a rule ends the round; None where nothing but bets can.
-
-    Of equal moments the clock's.
-    """
-    rules, ends = state.rules, []
+    """The first moment at which a clock or a rule ends the round, of equal moments the clock's; None where only bets can."""
+    last, rules = None, state.rules
     if state.deadline is not None and state.phase is Phase.GAME:
-        ends.append(End(state.deadline, "time"))
-    if state.bets:
-        first = state.bets[0].time_ms
-        if rules.lonely_void_s is not None and len(state.players) == 1 and state.phase is Phase.GAME:
-            ends.append(End(first + rules.lonely_void_s * MS, "lonely"))
-        if rules.open_max_s is not None:
-            ends.append(End(first + rules.open_max_s * MS, "too_long"))
-    return min(ends, key=lambda each: each.time_ms, default=None)
+        last = End(state.deadline, "time")
+    if not state.bets:
+        return last
+    first = state.bets[0].time_ms
+    if rules.lonely_void_s is not None and len(state.players) == 1 and state.phase is Phase.GAME:
+        last = _earlier(last, first + rules.lonely_void_s * MS, "lonely")
+    if rules.open_max_s is not None:
+        last = _earlier(last, first + rules.open_max_s * MS, "too_long")
+    return last
+
+
+def _earlier(last: End | None, time_ms: int, by: str) -> End:
+    return End(time_ms, by) if last is None or time_ms < last.time_ms else last
 
 
 def check_in_time(state: Round, now: int) -> None:

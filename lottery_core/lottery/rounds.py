@@ -100,9 +100,12 @@ def _check_house(room: Room, guarantees: tuple[Piece, ...], stock: tuple[Piece, 
     most = 0 if room.rake is None else STOCK_MAX
     if len(stock) > most:
         raise Refused("stock", at_most=most)
-    if len({piece.deposit_id for piece in (*guarantees, *stock)}) != len(guarantees) + len(stock):
+    if not guarantees and not stock:
+        return
+    rows, _, prices = zip(*guarantees, *stock, strict=True)
+    if len(set(rows)) != len(rows):
         raise Refused("duplicate_rows")
-    if any(piece.price > rules.TICKETS_MAX for piece in (*guarantees, *stock)):
+    if max(prices) > rules.TICKETS_MAX:
         raise Refused("number", at_least=0, at_most=rules.TICKETS_MAX)
 
 

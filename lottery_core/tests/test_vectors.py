@@ -43,8 +43,8 @@ def test_v02_salt_and_commitment() -> None:
     assert commitments.promise(v["room"], v["round"], unhex(v["secret"])).hex() == v["hash"]
 
 
-def pieces(listed: list[dict[str, int]]) -> list[Piece]:
-    return [Piece(**each) for each in listed]
+def pieces(listed: list[dict[str, int]]) -> tuple[Piece, ...]:
+    return tuple(Piece(**each) for each in listed)
 
 
 def log_of(more_for_the_last: int = 0) -> tuple[list[bytes], int]:
@@ -81,7 +81,7 @@ def close_of(more: int = 0) -> Close:
     v, quicknet = PINNED["V04_close"], sources.NETWORKS["quicknet"]
     source = sources.source_of(sources.entropy_mode("drand:quicknet"), quicknet, v["close_ms"], v["margin_s"])
     inviters = tuple((each["user_id"], tuple(each["inviters"])) for each in v["inviters"])
-    bound = Bound(tuple(pieces(PINNED["V03_log"]["stock"])), inviters)
+    bound = Bound(pieces(PINNED["V03_log"]["stock"]), inviters)
     return commitments.close_record(values[-1], len(values) - 1, tickets, v["close_ms"], source, bound)
 
 

@@ -173,9 +173,9 @@ def brought_along(record: Record) -> str:
     require(not rests or record["rules"]["rake_carry"], "rests of earlier rounds are not collected in this room")
     require(in_order([each["user_id"] for each in rests], users), "rests of nobody who bet, or out of order")
     require(len({(each["user_id"], each["seal"]) for each in rests}) == len(rests), "one rest twice")
-    first = dict(zip(reversed(record["items"]["user_id"]), reversed(record["items"]["time_ms"]), strict=True))
+    items = record["items"]
     for each in rests:
-        age = first[each["user_id"]] - each["close_ms"]
+        age = items["time_ms"][list(items["user_id"]).index(each["user_id"])] - each["close_ms"]
         fresh = 0 <= age <= REST_DAYS * DAY_MS and each["cents"] > 0
         require(fresh, "a rest of user {} is too old, or of nothing", each["user_id"])
     return f"{len(inviting)} players with inviters, {len(rests)} rests"

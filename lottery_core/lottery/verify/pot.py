@@ -4,12 +4,12 @@ Items are columns: all prices in one list, all users in another, in the order of
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, islice
 from operator import itemgetter
 from typing import Any
 
-U64_MAX = 2**64 - 1
+U64_MAX, MANY = 2**64 - 1, 10_000
 Row = tuple[int, ...]
 """A deposit and its price; for rows of the pot also the owner and the item."""
 DEPOSIT, PRICE, OWNER, ITEM = range(4)
@@ -37,11 +37,16 @@ class Pot:
         """Cents by number of the bet."""
         self.price_of = dict(zip(items["deposit_id"], self.prices, strict=True))
         """Cents by deposit."""
-        once: dict[int, int] = {}
-        known = [map(once.setdefault, column, column) for column in (self.prices, self.users, items["item_id"])]
-        self.dearest_first: list[Row] = sorted(zip(self.price_of, *known, strict=False))
+        columns = [self.prices, self.users, items["item_id"]]
+        self.dearest_first: list[Row] = sorted(zip(self.price_of, *map(each_once, columns), strict=False))
         """The rows of the pot by price, dearest first, then by the lower deposit: sorting keeps the order among equals."""
         self.dearest_first.sort(key=itemgetter(PRICE), reverse=True)
+
+
+def each_once(values: Sequence[int]) -> Iterable[int]:
+    """The same values, each one object only: in a large pot that is most of its memory."""
+    once: dict[int, int] = {}
+    return values if len(values) < MANY else map(once.setdefault, values, values)
 
 
 def tickets_for(prices: list[int], rules: dict[str, Any]) -> list[int]:

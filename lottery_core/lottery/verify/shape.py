@@ -15,6 +15,7 @@ from lottery.verify.strict import (
     list_of,
     nullable,
     number,
+    objects_of,
     one_of,
     pairs_of,
     table_of,
@@ -115,8 +116,8 @@ RULES = fields(
     referral_percent=u32,
     raffle=nullable(fields(template=u64, prize=text_of(PRIZE_BYTES), price=u64, commission=u64, tickets=u64, ticket_price=u64)),
 )
-PIECE = fields(deposit_id=u64, item_id=u64, price=u64)
-STOCK = list_of(PIECE, STOCK_MAX)
+STOCK = objects_of(STOCK_MAX, deposit_id=u64, item_id=u64, price=u64)
+GUARANTEES = objects_of(GUARANTEES_MAX, deposit_id=u64, item_id=u64, price=u64)
 CLOSE = fields(
     items=u32,
     tickets=u64,
@@ -190,7 +191,7 @@ RECORD = fields(
     rules=RULES,
     chain=fields(value=hash32, last=u64),
     prev_seal=hash32,
-    guarantees=list_of(PIECE, GUARANTEES_MAX),
+    guarantees=GUARANTEES,
     stock=STOCK,
     log=fields(start=hash32, end=hash32),
     manual=list_of(fields(digits=said, time_ms=u64, operator1=u64, operator2=u64, evidence=said), WINNERS_MAX),

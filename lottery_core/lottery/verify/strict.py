@@ -290,6 +290,19 @@ def table_of(**columns: Column) -> Reader:
     return read
 
 
+def objects_of(longest: int, **columns: Column) -> Reader:
+    """A list of such objects, kept as it is: it is looked at by columns, and goes into a hash as it stands."""
+    table = table_of(**columns)
+
+    def read(value: Any) -> list[dict[str, Any]]:
+        if type(value) is not list or len(value) > longest:
+            raise Unreadable(f" must be a list of at most {longest}")
+        table(value)
+        return value
+
+    return read
+
+
 def _check_column(name: str, column: Column, values: Sequence[Any]) -> None:
     """The ranges of a column that was read row by row; the spelling has shown that its values are numbers, or texts."""
     if isinstance(column, number) and not column.or_null:
