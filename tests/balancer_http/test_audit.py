@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from balancer_core.core_world import World
 from balancer_core.test_audits import asset, tell
-from balancer_http.harness import READY_S, Service
+from balancer_http.harness import GOOD, READY_S, Service
 from balancer_http.test_commands import fleet
 from balancer_http.test_operate import body, json_of, settled
 from balancer_http.test_operator_commands import world  # noqa: F401 - a fixture
@@ -77,7 +77,8 @@ async def test_an_audit_by_api_and_what_a_frozen_bot_means(quick: Service) -> No
     service = quick
     [deposit_id] = await settled(service, "1")
     name = (await json_of(await service.call("GET", "/deposits")))[1]["deposits"][0]["bot"]
-    row = await audited(service, name, asset(1), asset(90001))
+    # The row's item is there under its own name: so it is the bot that is frozen, not the row.
+    row = await audited(service, name, asset(1), asset(90001, GOOD))
     assert (row["verdict"], row["frozen_by"]) == ("differences", "audit"), row
     kinds = {each["kind"] for each in row["differences"]}
     assert "extra" in kinds and all(each["text"] and not each["known"] for each in row["differences"])
