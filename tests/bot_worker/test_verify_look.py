@@ -108,7 +108,7 @@ def test_looks_of_a_host_are_few_and_keep_nobody_waiting(make_lab: Callable[...,
     again = look_order(lab, trade)
     send = lab.send_order(player, [], [player.assets(2)[1]])
     reports = lab.do(again, send)
-    assert (reports[0].kind, reports[0].data["reason"]) == ("not_looked", "steam_throttled")
+    assert (reports[0].kind, reports[0].data["reason"]) == ("not_looked", "own_pace")
     assert "offer_active" in kinds(reports)
     assert lab.me.requests().get("GetTradeOffer") == before.get("GetTradeOffer")
     assert sum(waited) < 2
