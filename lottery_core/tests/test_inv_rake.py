@@ -181,6 +181,14 @@ def test_rake_targets_on_the_whole_profiles(change: bool) -> None:
     check_targets(dict.fromkeys(rake_profiles.PROFILES, 3000), change)
 
 
+@pytest.mark.parametrize(("change", "at_least", "at_most"), [(True, 0.4, 0.6), (False, 0.8, 0.95)])
+def test_the_rake_loses_where_the_readme_says_it_does(change: bool, at_least: float, at_most: float) -> None:
+    """Two to four dear items seldom add up to a twentieth of the pot."""
+    measured = rake_profiles.measure("dear duel", 500, change)
+    assert at_least <= measured.loss <= at_most
+    assert measured.over == 0
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_rake_of_large_adversarial_pots_stays_legal(seed: int) -> None:
     chance = Random(seed)
