@@ -64,7 +64,7 @@ def test_one_locked_and_one_banned_bot_among_three_fail_no_deposit(site: Website
         assert row["may"] == {"look": True, "take": False, "give": False}
         [why] = row["why_not"]
         assert (why["reason"], why["forbids"]) == (reason, ["give", "take"]) and why["since"] and why["action"]
-        wait_until(lambda bot=bot, reason=reason: reason in [a["reason"] for a in health_events(site, "alarm", bot)])  # type: ignore[misc]
+        wait_until(lambda bot=bot, reason=reason: reason in [a.get("reason") for a in health_events(site, "alarm", bot)])  # type: ignore[misc]
     site.change(three[locked]["steam_id"], device_locked=False)
     site.change(three[banned]["steam_id"], banned=False)
     wait_until(lambda: all_may(site))
