@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,19 @@ def _as_text(row: dict[str, Any]) -> dict[str, Any]:
         if row.get(name) is not None:
             row[name] = str(row[name])
     return row
+
+
+def compare(
+    read: Callable[[], tuple[Books, dict[str, Any]]], pause: Callable[[], None] | None
+) -> tuple[Books, dict[str, Any], list[Difference]]:
+    """What was read, and every difference in it; with a ``pause``, those that a second reading after it shows too."""
+    books, record = read()
+    found = differences(books, record)
+    if found and pause is not None:
+        pause()
+        books, record = read()
+        found = [row for row in differences(books, record) if row in set(found)]
+    return books, record, found
 
 
 def differences(books: Books, record: dict[str, Any]) -> list[Difference]:

@@ -19,6 +19,7 @@ COMMANDS = {
     "bots": "The vault of this host: import, list, Guard codes; unfreeze.",
     "clients": "API keys of the websites that call the balancer.",
     "config": "Show and check settings.",
+    "crosscheck": "Compare the database with the sandbox's own record.",
     "demo": "Players, ten bots and a simulated Steam, from nothing to the audit.",
     "group": "Ten bots of a color on this host: start, status.",
     "keys": "The master key, and the keys that a host needs for its bots.",

@@ -12,7 +12,7 @@ from typing import Any
 
 from support import PATIENCE_S, wait_until
 
-from scripts import audit
+from scripts import crosscheck
 from scripts.stack import NEVER_REACHED, Stack, get_json, send_json
 
 numbers = itertools.count(1)
@@ -208,10 +208,10 @@ class Website:
         ]
 
     def differences(self) -> list[str]:
-        """What the audit finds."""
+        """What the crosscheck finds."""
         record = self.record()
         record["origins"] = [row for row in record["origins"] if (self.stack.control_url, row["item_uid"]) not in removed]
-        found = audit.differences(audit.read_books(self.stack.database_url), record)
+        found = crosscheck.differences(crosscheck.read_books(self.stack.database_url), record)
         return [f"{row.kind}: {row.text}" for row in found]
 
     def agree(self, timeout_s: float = PATIENCE_S) -> None:

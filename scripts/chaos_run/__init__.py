@@ -1,1 +1,1 @@
-"""The chaos run: a whole fleet of real processes, a hand that hurts it by a seed, and the audit of what is left."""
+"""The chaos run: a whole fleet of real processes, a nemesis that hurts it by a seed, and the check of what is left."""

@@ -11,8 +11,8 @@ from urllib.error import HTTPError
 
 import click
 
+from scripts.chaos_run.report import report_lines
 from scripts.chaos_run.run import Options, run
-from scripts.chaos_run.show import report_lines
 from scripts.servers import EmbeddedError
 from scripts.stack import StackError, interruptible
 
@@ -29,7 +29,7 @@ from scripts.stack import StackError, interruptible
     "--power-cut", is_flag=True, help="Only this: in full load everything gets SIGKILL at once, and again, without Redis' data."
 )
 @click.option("--settle-minutes", default=5.0, show_default=True, help="How long it may take until all is at rest again.")
-@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and books here.")
+@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and tables here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("--plan", "only_plan", is_flag=True, help="Print what would be done, and end.")
 def cli(directory: Path | None, as_json: bool, only_plan: bool, **given: object) -> None:

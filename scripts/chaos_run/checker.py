@@ -1,7 +1,7 @@
 """What the database says while the fleet is hurt and afterwards, and what must hold between its tables and what clients saw.
 
 Plain SQL and pure comparisons that share no code with the balancer, so that they cannot share its mistakes. The comparison with
-Steam's own record stands in `scripts.audit`.
+Steam's own record stands in `scripts.crosscheck`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scripts.audit import FINAL, Difference
+from scripts.crosscheck import FINAL, Difference
 
 CONNECT_S = 2
 LIVE = ("queued", "sending", "in_doubt", "confirming", "sent", "held")
@@ -26,8 +26,8 @@ AFTER_THE_END = {("settled", "reversed")}
 
 
 @dataclass(frozen=True)
-class Look:
-    """A glance at the fleet's books: trades under way, the newest event, and what has still to be done."""
+class Glance:
+    """What is to be seen at once: trades under way, the newest event, and what has still to be done."""
 
     in_flight: int
     newest: int
@@ -40,8 +40,8 @@ class Look:
         return not (self.unfinished or self.awaited or self.searched)
 
 
-class Books:
-    """Reads the database with connections of its own, each as short as one look."""
+class Reader:
+    """Reads the database with connections of its own, each as short as one query."""
 
     def __init__(self, url: str) -> None:
         import sqlalchemy
@@ -50,8 +50,8 @@ class Books:
         self._engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, **options)
         self._gone = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError)
 
-    def look(self) -> Look | None:
-        """A glance; ``None`` while the database is away."""
+    def glance(self) -> Glance | None:
+        """How things stand now; ``None`` while the database is away."""
         live = ", ".join(f"'{status}'" for status in LIVE)
         final = ", ".join(f"'{status}'" for status in sorted(FINAL))
         query = (
@@ -63,7 +63,7 @@ class Books:
         )
         try:
             with self._engine.connect() as connection:
-                return Look(*connection.exec_driver_sql(query).one())
+                return Glance(*connection.exec_driver_sql(query).one())
         except self._gone:
             return None
 

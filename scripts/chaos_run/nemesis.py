@@ -1,4 +1,4 @@
-"""The hand: carries out the plan on a running fleet, mends what it hurt, and notes when all was well again.
+"""The nemesis: carries out the plan on a running fleet, mends what it hurt, and notes when all was well again.
 
 Runs in the main thread, which must be the one that starts processes: they end with the thread that started them.
 """
@@ -20,8 +20,8 @@ from scripts.chaos_run.plan import Blow
 from scripts.stack import get_json, send_json
 
 if TYPE_CHECKING:
-    from scripts.chaos_run.books import Look
-    from scripts.chaos_run.load import Load
+    from scripts.chaos_run.checker import Glance
+    from scripts.chaos_run.workload import Workload
 
 TICK_S = 0.05
 LOOK_EVERY_S = 0.25
@@ -30,7 +30,7 @@ READY_S = 1.5
 
 @dataclass
 class Wound:
-    """One blow and its healing; times are seconds since the hand began, event numbers tell what came in between."""
+    """One blow and its healing; times are seconds since the nemesis began, event numbers tell what came in between."""
 
     blow: Blow
     struck_s: float
@@ -49,7 +49,7 @@ Deed = tuple[Callable[[], object] | None, Callable[[float], bool]]
 
 
 class Watch:
-    """A thread that asks every balancer all the time whether it is ready, so that the hand never waits for an answer."""
+    """A thread that asks every balancer all the time whether it is ready, so that the nemesis never waits for an answer."""
 
     def __init__(self, balancers: Iterable[Balancer]) -> None:
         self._seen: dict[str, tuple[float, dict[str, Any]]] = {}
@@ -89,14 +89,16 @@ def _checks_in(answer: urllib.error.HTTPError) -> dict[str, Any]:
     return checks
 
 
-class Hand:
+class Nemesis:
     """Does the plan's blows to the fleet."""
 
-    def __init__(self, fleet: ChaosFleet, load: Load, look: Callable[[], Look | None], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, fleet: ChaosFleet, workload: Workload, glance: Callable[[], Glance | None], say: Callable[[str], None]
+    ) -> None:
         self.fleet = fleet
-        self.load = load
+        self.workload = workload
         self.wounds: list[Wound] = []
-        self._look = look
+        self._glance = glance
         self._say = say
         self._watch = Watch(fleet.balancers)
         self._began = time.monotonic()
@@ -172,10 +174,10 @@ class Hand:
         return time.monotonic() - self._began
 
     def _strike(self, blow: Blow) -> None:
-        look = self._look()
+        seen = self._glance()
         struck = self._now()
         mend, well = self._deeds[blow.kind](blow)
-        in_flight, number = (look.in_flight, look.newest) if look else (None, None)
+        in_flight, number = (seen.in_flight, seen.newest) if seen else (None, None)
         self._say(f"{struck:7.1f} s  {blow.kind} {blow.target}" + (f" for {blow.lasts_s:.1f} s" if blow.lasts_s else ""))
         self.wounds.append(Wound(blow, round(struck, 2), in_flight, number, mend, well))
 
@@ -187,8 +189,8 @@ class Hand:
 
     def _close(self, wound: Wound) -> None:
         wound.well_s = round(self._now(), 2)
-        look = self._look()
-        wound.last_event = look.newest if look else None
+        seen = self._glance()
+        wound.last_event = seen.newest if seen else None
 
     # --- when is it well ----------------------------------------------------------------------------------------
 
@@ -222,13 +224,13 @@ class Hand:
         return lambda: signal_pid(pid, signal.SIGCONT), self._bot_is_well(blow.target)
 
     def _revoke_sessions(self, blow: Blow) -> Deed:
-        steam_id = next(row["steam_id"] for row in self.load.bot_accounts if row["name"] == blow.target)
+        steam_id = next(row["steam_id"] for row in self.workload.bot_accounts if row["name"] == blow.target)
         send_json("PATCH", f"{self.fleet.control_url}/control/accounts/{steam_id}", {"revoke_tokens": True})
         return None, self._bot_is_well(blow.target)
 
     def _restrict_bot(self, blow: Blow) -> Deed:
         """It is well when the bot has found out by itself that it may trade again."""
-        steam_id = next(row["steam_id"] for row in self.load.bot_accounts if row["name"] == blow.target)
+        steam_id = next(row["steam_id"] for row in self.workload.bot_accounts if row["name"] == blow.target)
         field = {"bot_locked": "device_locked", "bot_banned": "banned"}[blow.kind]
 
         def change(value: bool) -> None:
@@ -346,7 +348,7 @@ class Hand:
 
     def _cut_power(self, blow: Blow) -> Deed:
         """Everything of ours at once. It is well when all serve and a deposit that begins now is accepted."""
-        fleet, look = self.fleet, self._look()
+        fleet, seen = self.fleet, self._glance()
         fleet.own_redis().kill()
         parts = [part for part in fleet.parts if part.name != "sandbox"]
         for part in parts:
@@ -356,7 +358,7 @@ class Hand:
             reap(part)
         if blow.kind == "power_cut_lost":
             fleet.put_redis_back(None)
-        probe = self.load.probe(look.newest if look else 0)
+        probe = self.workload.probe(seen.newest if seen else 0)
 
         def mend() -> None:
             fleet.own_redis().start()

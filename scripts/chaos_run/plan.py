@@ -1,4 +1,4 @@
-"""What the hand will do and when: a pure function of the seed, so that a bad day can be had again.
+"""What the nemesis will do and when: a pure function of the seed, so that a bad day can be had again.
 
 The plan names blows, not their consequences: which trade is struck depends on the machine, what is done to the fleet does not.
 """
@@ -91,7 +91,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Blow:
-    """One thing that the hand does: when (seconds from the start), to whom, how long, and by how much a clock is moved."""
+    """One thing that the nemesis does: when (seconds from the start), to whom, how long, and by how much a clock is moved."""
 
     at_s: float
     kind: str

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts import audit
-from scripts.chaos_run import books, plan
-from scripts.chaos_run.books import Books
+from scripts import crosscheck
+from scripts.chaos_run import checker, plan
+from scripts.chaos_run.checker import Reader
 from scripts.chaos_run.fleet import PACES, ChaosFleet
-from scripts.chaos_run.hand import Hand, Wound
-from scripts.chaos_run.load import Load
+from scripts.chaos_run.nemesis import Nemesis, Wound
+from scripts.chaos_run.workload import Workload
 from scripts.stack import StackError, Wish, get_json, send_json
 
 REVERSAL_LOCK_S = 10
@@ -71,7 +71,7 @@ class Options:
         )
 
     def plan(self) -> list[plan.Blow]:
-        """What the hand will do."""
+        """What the nemesis will do."""
         if self.power_cut:
             times = [LOAD_BEFORE_S + number * (LOAD_BEFORE_S + LOAD_AFTER_S) for number in range(len(plan.POWER_CUTS))]
             return [plan.Blow(at_s, kind.name, kind.target, 0.0) for at_s, kind in zip(times, plan.POWER_CUTS, strict=True)]
@@ -93,30 +93,30 @@ def run(options: Options, folder: Path, say: Say) -> dict[str, Any]:
             send_json("POST", f"{fleet.control_url}/control/profile", {"name": options.profile})
         accounts = get_json(f"{fleet.control_url}/control/accounts")["accounts"]
         urls = [balancer.url for balancer in fleet.balancers]
-        load = Load(options.seed, urls, fleet.api_key, fleet.control_url, accounts)
-        ledger = Books(fleet.database_url)
-        hand = Hand(fleet, load, ledger.look, say)
-        load.start()
+        workload = Workload(options.seed, urls, fleet.api_key, fleet.control_url, accounts)
+        reader = Reader(fleet.database_url)
+        nemesis = Nemesis(fleet, workload, reader.glance, say)
+        workload.start()
         try:
-            hand.run(options.plan(), options.seconds, options.patience_s)
-            load.stop_asking()
+            nemesis.run(options.plan(), options.seconds, options.patience_s)
+            workload.stop_asking()
             stopped = time.monotonic()
-            healed_s = heal(fleet, hand, say)
-            answered, settled_s = load.finish(), 0.0
+            healed_s = heal(fleet, nemesis, say)
+            answered, settled_s = workload.finish(), 0.0
             while True:
-                settled_s += settle(fleet, hand, ledger, options.settle_minutes * 60, say)
-                late, now_answered = time.monotonic() - stopped < LATE_S, load.finish()
+                settled_s += settle(fleet, nemesis, reader, options.settle_minutes * 60, say)
+                late, now_answered = time.monotonic() - stopped < LATE_S, workload.finish()
                 if now_answered == answered and not late:
                     break
                 answered = now_answered
         finally:
-            hand.close()
+            nemesis.close()
         own = own_audit(fleet)
-        load.close()
-        return close_the_books(options, fleet, load, ledger, hand, healed_s, settled_s, own)
+        workload.close()
+        return close_the_books(options, fleet, workload, reader, nemesis, healed_s, settled_s, own)
 
 
-def heal(fleet: ChaosFleet, hand: Hand, say: Say) -> float:
+def heal(fleet: ChaosFleet, nemesis: Nemesis, say: Say) -> float:
     """End all trouble and start what is down; the seconds until all serve again.
 
     Raises:
@@ -124,13 +124,13 @@ def heal(fleet: ChaosFleet, hand: Hand, say: Say) -> float:
     """
     say("healing everything")
     started = time.monotonic()
-    hand.mend_all()
+    nemesis.mend_all()
     request = urllib.request.Request(f"{fleet.control_url}/control/profile", method="DELETE")  # noqa: S310 - our sandbox
     with urllib.request.urlopen(request, timeout=30):  # noqa: S310
         pass
     since = time.time()
-    while not hand.all_serve(since):
-        hand.tick()
+    while not nemesis.all_serve(since):
+        nemesis.tick()
         if time.monotonic() - started > HEALED_S:
             said = {bot: fleet.worker_said(bot) for bot in fleet.wish.bot_names()}
             raise StackError(f"not everything came back after it was healed: {said}")
@@ -138,15 +138,15 @@ def heal(fleet: ChaosFleet, hand: Hand, say: Say) -> float:
     return round(time.monotonic() - started, 1)
 
 
-def settle(fleet: ChaosFleet, hand: Hand, ledger: Books, patience_s: float, say: Say) -> float:
+def settle(fleet: ChaosFleet, nemesis: Nemesis, reader: Reader, patience_s: float, say: Say) -> float:
     """Wait until nothing goes on any more that does not go on with a reason; the seconds it took."""
     say("waiting until everything is at rest")
     started, rested = time.monotonic(), 0
     while time.monotonic() - started < patience_s:
-        hand.tick()
-        look = ledger.look()
-        waiting = _with_reasons(fleet, ledger) if look is not None and look.unfinished else 0
-        at_rest = look is not None and look.unfinished == waiting and not look.awaited and not look.searched
+        nemesis.tick()
+        seen = reader.glance()
+        waiting = _with_reasons(fleet, reader) if seen is not None and seen.unfinished else 0
+        at_rest = seen is not None and seen.unfinished == waiting and not seen.awaited and not seen.searched
         rested = rested + 1 if at_rest else 0
         if rested >= REST_LOOKS:
             break
@@ -154,68 +154,69 @@ def settle(fleet: ChaosFleet, hand: Hand, ledger: Books, patience_s: float, say:
     return round(time.monotonic() - started, 1)
 
 
-def _with_reasons(fleet: ChaosFleet, ledger: Books) -> int:
+def _with_reasons(fleet: ChaosFleet, reader: Reader) -> int:
     record = get_json(f"{fleet.control_url}/control/record?part=offers", timeout_s=60)
-    return len(books.unfinished(ledger.everything()["trades"], record["offers"])[0])
+    return len(checker.unfinished(reader.everything()["trades"], record["offers"])[0])
 
 
 def close_the_books(
     options: Options,
     fleet: ChaosFleet,
-    load: Load,
-    ledger: Books,
-    hand: Hand,
+    workload: Workload,
+    reader: Reader,
+    nemesis: Nemesis,
     healed_s: float,
     settled_s: float,
-    own: list[audit.Difference],
+    own: list[crosscheck.Difference],
 ) -> dict[str, Any]:
     """Compare everything with everything, and write down what was compared. ``own`` is what the fleet's own audit found."""
     record = get_json(f"{fleet.control_url}/control/record", timeout_s=60)
-    tables, rows = ledger.everything(), audit.read_books(fleet.database_url)
-    reasons, without_reason = books.unfinished(tables["trades"], record["offers"])
-    found = audit.differences(rows, record)
+    tables, rows = reader.everything(), crosscheck.read_books(fleet.database_url)
+    reasons, without_reason = checker.unfinished(tables["trades"], record["offers"])
+    found = crosscheck.differences(rows, record)
     found += without_reason
-    found += books.feed(load.told.events, tables["events"])
-    found += books.histories(tables)
-    found += books.answers(load.told.trades_of, tables["trades"])
-    found += [audit.Difference("client", text) for text in load.told.wrong]
+    found += checker.feed(workload.told.events, tables["events"])
+    found += checker.histories(tables)
+    found += checker.answers(workload.told.trades_of, tables["trades"])
+    found += [crosscheck.Difference("client", text) for text in workload.told.wrong]
     found += own
     requests = get_json(f"{fleet.control_url}/control/requests", timeout_s=30)
-    (fleet.wish.directory / "books.json").write_text(books.as_text(tables))
-    (fleet.wish.directory / "record.json").write_text(books.as_text(record))
+    (fleet.wish.directory / "books.json").write_text(checker.as_text(tables))
+    (fleet.wish.directory / "record.json").write_text(checker.as_text(record))
     return {
         **{name: value for name, value in asdict(options).items() if name in TOLD},
-        "blows": [_told(wound, tables["events"]) for wound in hand.wounds],
-        "events": dict(books.between(tables["events"], 0, max((row["number"] for row in tables["events"]), default=0))),
-        "trades": books.by_status(tables),
-        "answers": {str(status): count for status, count in sorted(load.told.answers.items())},
-        "refusals": dict(load.told.refusals),
-        "lost_answers": load.told.lost_answers,
+        "blows": [_told(wound, tables["events"]) for wound in nemesis.wounds],
+        "events": dict(checker.between(tables["events"], 0, max((row["number"] for row in tables["events"]), default=0))),
+        "trades": checker.by_status(tables),
+        "answers": {str(status): count for status, count in sorted(workload.told.answers.items())},
+        "refusals": dict(workload.told.refusals),
+        "lost_answers": workload.told.lost_answers,
         "steam_calls": sum(requests["counts"].values()),
         "healed_s": healed_s,
         "settled_s": round(settled_s, 1),
         "waiting": reasons,
         "frozen_rows": sum(row["frozen_by"] is not None for row in tables["deposits"] if row["status"] == "active"),
-        "ended_by_themselves": hand.fleet.ended_by_itself,
-        "compared": audit.summary(rows, record) | {"events_read": len(load.told.events), "keys": len(load.told.trades_of)},
+        "ended_by_themselves": nemesis.fleet.ended_by_itself,
+        "compared": crosscheck.summary(rows, record)
+        | {"events_read": len(workload.told.events), "keys": len(workload.told.trades_of)},
         "folder": str(fleet.wish.directory),
         "differences": [{"kind": row.kind, "text": row.text} for row in found],
     }
 
 
-def own_audit(fleet: ChaosFleet) -> list[audit.Difference]:
+def own_audit(fleet: ChaosFleet) -> list[crosscheck.Difference]:
     """What the fleet's own audit finds, each bot's inventory against its rows; it must find no more than ours."""
     try:
         fleet.fleet("audit", "--json", "--wait", str(OWN_AUDIT_S))
     except StackError as error:
-        return [audit.Difference("own_audit", str(error))]
+        return [crosscheck.Difference("own_audit", str(error))]
     return []
 
 
 def _told(wound: Wound, events: list[dict[str, Any]]) -> dict[str, Any]:
     blow = wound.blow
     counted = (
-        books.between(events, wound.first_event, wound.last_event)
+        checker.between(events, wound.first_event, wound.last_event)
         if wound.first_event is not None and wound.last_event is not None
         else {}
     )
@@ -224,6 +225,6 @@ def _told(wound: Wound, events: list[dict[str, Any]]) -> dict[str, Any]:
         "struck_s": wound.struck_s,
         "in_flight": wound.in_flight,
         "in_doubt": counted.get("to in_doubt", 0),
-        "searches": sum(counted.get(kind, 0) for kind in books.SEARCHED),
+        "searches": sum(counted.get(kind, 0) for kind in checker.SEARCHED),
         "recovered_s": None if wound.well_s is None or wound.mended_s is None else round(wound.well_s - wound.mended_s, 2),
     }

@@ -114,23 +114,23 @@ class Balancers:
 class Player:
     """One player: wants something again and again, and changes habits."""
 
-    def __init__(self, number: int, account: dict[str, Any], load: Load) -> None:
+    def __init__(self, number: int, account: dict[str, Any], workload: Workload) -> None:
         self.user_id = f"player-{number}"
         self.steam_id: str = account["steam_id"]
         self._body = {"user_id": self.user_id, "steam_id": self.steam_id, "trade_url": account["trade_url"]}
-        self._load = load
-        self._chance = random.Random(f"chaos:{load.seed}:{number}")  # noqa: S311 - a script of play, no secret
+        self._workload = workload
+        self._chance = random.Random(f"chaos:{workload.seed}:{number}")  # noqa: S311 - a script of play, no secret
         self._keys = itertools.count(1)
         self._live: list[str] = []
 
     async def play(self) -> None:
         """Until the run ends."""
-        chance, api = self._chance, self._load.api
+        chance, api = self._chance, self._workload.api
         while not api.stopping.is_set():
             await asyncio.sleep(chance.uniform(*THINK_S))
             if chance.random() < 0.3:
                 habit, delay_s = chance.choice(HABITS), round(chance.uniform(0.1, 4), 2)
-                await self._load.account(self.steam_id, habit=habit, delay_s=delay_s, take_back_s=chance.randint(1, 6))
+                await self._workload.account(self.steam_id, habit=habit, delay_s=delay_s, take_back_s=chance.randint(1, 6))
             wish = chance.choice(WISHES)
             if wish == "deposit":
                 await self._deposit()
@@ -144,18 +144,18 @@ class Player:
 
     async def _deposit(self) -> None:
         body = {name: self._body[name] for name in ("steam_id", "trade_url")}
-        reply = await self._load.api.once("POST", "/inventory", body)
+        reply = await self._workload.api.once("POST", "/inventory", body)
         if reply is None or reply.status != 200:
             return
         ids = sorted((row["asset_id"] for row in reply.body["items"] if row["acceptable"]), key=int)
         for _ in range(self._chance.randint(1, DEPOSITS_MAX)):
-            if ids and not self._load.api.stopping.is_set():
+            if ids and not self._workload.api.stopping.is_set():
                 picked = self._chance.sample(ids, min(len(ids), self._chance.randint(1, 4)))
                 ids = [asset_id for asset_id in ids if asset_id not in picked]
                 await self._move("deposit", {**self._body, "asset_ids": picked})
 
     async def _withdraw(self) -> None:
-        reply = await self._load.api.once("GET", f"/deposits?user_id={self.user_id}&status=active")
+        reply = await self._workload.api.once("GET", f"/deposits?user_id={self.user_id}&status=active")
         if reply is None or reply.status != 200:
             return
         early = self._chance.random() < 0.15
@@ -168,42 +168,42 @@ class Player:
     async def _move(self, what: str, body: dict[str, Any]) -> None:
         """One request in one of three ways: until it is answered, at all balancers at once, or twice with two keys."""
         path, key, way = f"/{what}?wait={self._chance.choice((0, 2, 10))}", self._key(what), self._chance.random()
-        load = self._load
-        load.unanswered[key] = (path, body)
+        workload = self._workload
+        workload.unanswered[key] = (path, body)
         if way < 0.15:
-            for one in await load.api.at_all("POST", path, body, key):
-                load.note(key, one)
+            for one in await workload.api.at_all("POST", path, body, key):
+                workload.note(key, one)
         elif way < 0.2:
             other = self._key(what)
-            load.unanswered[other] = (path, body)
-            replies = await asyncio.gather(*(load.api.once("POST", path, body, each) for each in (key, other)))
+            workload.unanswered[other] = (path, body)
+            replies = await asyncio.gather(*(workload.api.once("POST", path, body, each) for each in (key, other)))
             for each, twin in zip((key, other), replies, strict=True):
-                load.note(each, twin)
-        load.unanswered[key] = (path, body)  # asked once more, whatever the answers above were
-        reply = await load.api.ask(self._chance, "POST", path, body, key)
-        self._live += load.note(key, reply)
+                workload.note(each, twin)
+        workload.unanswered[key] = (path, body)  # asked once more, whatever the answers above were
+        reply = await workload.api.ask(self._chance, "POST", path, body, key)
+        self._live += workload.note(key, reply)
         self._live = self._live[-5:]
         if reply is not None and reply.code == "partner_blocked":
             await asyncio.sleep(UNBLOCK_AFTER_S)
-            await load.api.ask(self._chance, "POST", f"/users/{self.user_id}/unblock", {}, self._key("unblock"))
+            await workload.api.ask(self._chance, "POST", f"/users/{self.user_id}/unblock", {}, self._key("unblock"))
 
     async def cancel(self, trade_id: str) -> None:
         """The wish to cancel a trade, repeated until it is answered."""
-        await self._load.api.ask(self._chance, "POST", f"/trade/{trade_id}/cancel", {}, f"cancel-{trade_id}")
+        await self._workload.api.ask(self._chance, "POST", f"/trade/{trade_id}/cancel", {}, f"cancel-{trade_id}")
 
     async def probe(self) -> None:
         """One deposit that is accepted as soon as it is offered."""
-        api = self._load.api
-        await self._load.account(self.steam_id, habit="accept", delay_s=0.1)
+        api = self._workload.api
+        await self._workload.account(self.steam_id, habit="accept", delay_s=0.1)
         found = await api.once("POST", "/inventory", {name: self._body[name] for name in ("steam_id", "trade_url")})
         ids = [row["asset_id"] for row in found.body["items"] if row["acceptable"]] if found and found.status == 200 else []
         if ids:
             key, body = self._key("probe"), {**self._body, "asset_ids": ids[:1]}
-            self._load.unanswered[key] = ("/deposit?wait=5", body)
-            self._load.note(key, await api.once("POST", "/deposit?wait=5", body, key))
+            self._workload.unanswered[key] = ("/deposit?wait=5", body)
+            self._workload.note(key, await api.once("POST", "/deposit?wait=5", body, key))
 
 
-class Load:
+class Workload:
     """All players, the reader of the feed and the prober, in a thread of their own."""
 
     def __init__(self, seed: int, urls: Sequence[str], api_key: str, control: str, accounts: Sequence[dict[str, Any]]) -> None:
@@ -219,12 +219,12 @@ class Load:
         self._after = 0
         self._loop = asyncio.new_event_loop()
         self._reading = threading.Event()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="load", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="workload", daemon=True)
         self.api: Balancers
         self.http: aiohttp.ClientSession
         self._tasks: list[asyncio.Task[None]] = []
 
-    # --- called by the hand's thread ---------------------------------------------------------------------------
+    # --- called by the nemesis' thread ---------------------------------------------------------------------------
 
     def start(self) -> None:
         """Let the players begin."""

@@ -108,12 +108,12 @@ def _take_one_item(stack: Stack) -> None:
             return
 
 
-def _audit(stack: Stack, *options: str) -> dict[str, Any]:
-    """Run the audit as what it is: another program."""
-    command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(stack.config), "audit", "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+def _compared(stack: Stack, *command: str) -> dict[str, Any]:
+    """Run the audit, or the crosscheck, as what it is: another program."""
+    typed = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(stack.config), *command, "--json"]
+    done = subprocess.run(typed, capture_output=True, text=True, check=False, timeout=120)
     if not done.stdout:
-        raise click.ClickException(f"the audit did not run: {done.stderr}")
+        raise click.ClickException(f"{command[0]} did not run: {done.stderr}")
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -123,7 +123,8 @@ def _result(stack: Stack, tally: Tally, calls: dict[str, int], seconds: float, s
 
     finished = max(1, len(tally.statuses) - len(tally.unfinished()))
     looks = sum(bot["look_calls"] for bot in stack.bots())
-    checked, custody = _audit(stack, "--record", stack.control_url), _audit(stack, "--wait", CUSTODY_WAIT_S)
+    checked = _compared(stack, "crosscheck", stack.control_url)
+    custody = _compared(stack, "audit", "--wait", CUSTODY_WAIT_S)
     return {
         "seed": seed,
         "trades": tally.by_outcome(),
@@ -174,7 +175,7 @@ def _what_next(stack: Stack) -> str:
             f"  the fleet:                         curl -H 'Authorization: Bearer {stack.api_key}' {stack.balancer_url}/bots",
             f"  the bots of this host:             {fleet} --config {stack.host_config('red:1')} group status",
             f"  the audit by the bots:             {fleet} --config {stack.config} audit",
-            f"  the audit by Steam's own record:   {fleet} --config {stack.config} audit --record {stack.control_url}",
+            f"  the crosscheck by Steam's record:  {fleet} --config {stack.config} crosscheck {stack.control_url}",
             "Ctrl-C stops everything.",
         )
     )

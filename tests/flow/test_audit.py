@@ -20,7 +20,7 @@ from bot_worker.steam.connection import Connection
 from bot_worker.steam.pace import Pace
 from bot_worker.steam.session import SteamSession
 from bot_worker.vault import Account, SavedSession
-from scripts import audit as record_audit
+from scripts import crosscheck
 from scripts.stack import Stack, Wish, get_json, send_json
 from shared import settings as settings_module
 from shared.clock import Clock
@@ -255,8 +255,8 @@ def test_an_item_too_many_and_one_swapped_and_one_settled_too_soon(site: Website
     # The sandbox's own record says the same; the swapped row is booked as what it is, and frozen.
     swapped = site.deposits(player)[other]
     assert (swapped["market_hash_name"], swapped["frozen_by"]) == (named, "swapped")
-    books = record_audit.read_books(site.stack.database_url)
-    kinds = [each.kind for each in record_audit.custody(books, site.record()) if "red-2" in each.text or mine in each.text]
+    books = crosscheck.read_books(site.stack.database_url)
+    kinds = [each.kind for each in crosscheck.custody(books, site.record()) if "red-2" in each.text or mine in each.text]
     assert sorted(kinds) == ["extra", "protected"]
     assert site.call("POST", "/bots/red/2/unfreeze").body["frozen_by"] is None
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from scripts.audit import Difference
-from scripts.chaos_run import books
+from scripts.chaos_run import checker
 from scripts.chaos_run.plan import BY_NAME
-from scripts.chaos_run.show import table_lines
+from scripts.chaos_run.report import table_lines
+from scripts.crosscheck import Difference
 
 
 def event(number: int, data: dict[str, Any], kind: str = "any", trade_id: str | None = "t1") -> dict[str, Any]:
@@ -41,11 +41,11 @@ def kinds(found: Any) -> list[str]:
 
 
 def test_a_true_history_has_no_differences() -> None:
-    assert list(books.histories(tables(GOOD))) == []
+    assert list(checker.histories(tables(GOOD))) == []
     gift = event(8, {"deposits": ["d2"]}, "gift_accepted", None)
     with_gift = tables([*GOOD, gift])
     with_gift["deposits"].append({"deposit_id": "d2", "status": "active"})
-    assert list(books.histories(with_gift)) == []
+    assert list(checker.histories(with_gift)) == []
 
 
 @pytest.mark.parametrize(
@@ -62,24 +62,24 @@ def test_a_true_history_has_no_differences() -> None:
     ],
 )
 def test_what_no_event_tells_is_named(made: dict[str, Any], named: str) -> None:
-    texts = [row.text for row in books.histories(made)]
+    texts = [row.text for row in checker.histories(made)]
     assert any(text.startswith(named) for text in texts), texts
 
 
 def test_a_reader_of_the_feed_gets_everything_once_and_in_order() -> None:
     numbers = [row["number"] for row in GOOD]
-    assert list(books.feed(numbers, GOOD)) == []
-    assert kinds(books.feed(numbers[:-1], GOOD)) == ["feed"]
-    assert kinds(books.feed([*numbers, 99], GOOD)) == ["feed"]
-    assert [row.text for row in books.feed([1, 3, 2, 5, 6, 7], GOOD)] == ["events were served out of order"]
-    assert [row.text for row in books.feed([1, 2, 3, 3, 5, 6, 7], GOOD)] == ["event 3 was served 2 times"]
+    assert list(checker.feed(numbers, GOOD)) == []
+    assert kinds(checker.feed(numbers[:-1], GOOD)) == ["feed"]
+    assert kinds(checker.feed([*numbers, 99], GOOD)) == ["feed"]
+    assert [row.text for row in checker.feed([1, 3, 2, 5, 6, 7], GOOD)] == ["events were served out of order"]
+    assert [row.text for row in checker.feed([1, 2, 3, 3, 5, 6, 7], GOOD)] == ["event 3 was served 2 times"]
 
 
 def test_a_key_names_the_same_trades_for_ever_and_every_trade_has_a_key() -> None:
     one, two = frozenset({"t1"}), frozenset({"t2"})
-    assert list(books.answers({"k": [one, one]}, [{"trade_id": "t1"}])) == []
-    assert kinds(books.answers({"k": [one, two]}, [{"trade_id": "t1"}])) == ["idempotency"]
-    assert kinds(books.answers({"k": [one]}, [{"trade_id": "t1"}, {"trade_id": "t2"}])) == ["orphan"]
+    assert list(checker.answers({"k": [one, one]}, [{"trade_id": "t1"}])) == []
+    assert kinds(checker.answers({"k": [one, two]}, [{"trade_id": "t1"}])) == ["idempotency"]
+    assert kinds(checker.answers({"k": [one]}, [{"trade_id": "t1"}, {"trade_id": "t2"}])) == ["orphan"]
 
 
 def test_a_trade_goes_on_with_a_reason_or_is_a_difference() -> None:
@@ -95,7 +95,7 @@ def test_a_trade_goes_on_with_a_reason_or_is_a_difference() -> None:
         trade("late", "accepted"),
         trade("done", "settled"),
     ]
-    reasons, found = books.unfinished(rows, offers)
+    reasons, found = checker.unfinished(rows, offers)
     assert reasons == {"held": "held: Steam holds the items of offer held", "asked": "queued: it waits for approval"}
     assert [row.text.split(":")[0] for row in found] == ["gone", "lost", "late"]
     assert all(isinstance(row, Difference) and row.kind == "unfinished" for row in found)

@@ -1,4 +1,4 @@
-"""The hand's plan: a pure function of the seed that reaches everything and hurts no part twice at a time."""
+"""The nemesis' plan: a pure function of the seed that reaches everything and hurts no part twice at a time."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ EVERY = [
     _command("approvals approve trd_x", *BOOKS),
     _command("approvals reject trd_x", *BOOKS),
     _command("audit", *BOOKS),
-    _command("audit --record {folder}/record.json", "settings", "database"),
+    _command("crosscheck {folder}/record.json", "settings", "database"),
     _command("backup {folder}/copy.db", "settings"),
     _command("balancer --port 0", *BOOKS),
     _command("bots code red-1", "settings", "vault"),
@@ -250,7 +250,7 @@ def no_room(most: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@wanting("database", but=("audit --record",))  # which only reads
+@wanting("database", but=("crosscheck {folder}/record.json",))  # which only reads
 def test_a_full_disk_under_the_database_is_named(folder: Path, command: Command) -> None:
     with no_room(8192):
         said = typed(folder, command)
@@ -346,7 +346,7 @@ SERVERS: dict[str, tuple[Callable[[str], str], str, str]] = {
 @pytest.mark.postgresql
 @pytest.mark.parametrize("broken", SERVERS)
 @pytest.mark.parametrize(
-    "line", ["clients list", "switches list", "audit", "balancer --port 0", "audit --record {folder}/record.json"]
+    "line", ["clients list", "switches list", "audit", "balancer --port 0", "crosscheck {folder}/record.json"]
 )
 def test_a_database_server_that_cannot_be_used_is_named(folder: Path, crowded: PostgresServer, broken: str, line: str) -> None:
     make, names, do = SERVERS[broken]
@@ -354,7 +354,7 @@ def test_a_database_server_that_cannot_be_used_is_named(folder: Path, crowded: P
     url = make(crowded.url("postgres"))
     config.write_text(config.read_text().replace(f"sqlite:///{folder}/fleet.db", url))
     said = typed(folder, _command(line))
-    if broken == "may nothing" and "--record" in line:
+    if broken == "may nothing" and "crosscheck" in line:
         assert "cannot compare" in said and "relation" in said  # it looks for tables that nobody has made
         return
     assert names in said and do in said
@@ -438,10 +438,10 @@ def test_a_status_that_a_power_cut_has_emptied_is_named(folder: Path, typed_line
 
 
 def test_books_that_are_not_there_are_named_and_not_made(folder: Path) -> None:
-    said = typed(folder, _command("audit --record {folder}/record.json"))
+    said = typed(folder, _command("crosscheck {folder}/record.json"))
     assert f"there is no database {folder}/fleet.db" in said and not (folder / "fleet.db").exists()
 
 
 def test_a_sandbox_that_is_not_there_is_named(folder: Path) -> None:
-    said = typed(folder, _command("audit --record http://127.0.0.1:1"))
+    said = typed(folder, _command("crosscheck http://127.0.0.1:1"))
     assert "cannot compare" in said and "refused" in said and "What to do" in said

@@ -108,7 +108,7 @@ def test_a_backup_that_is_not_there_is_named_before_anything_is_asked(config: Pa
 @pytest.mark.parametrize("record", [[], {}, {"assets": []}, {"assets": [], "origins": [], "offers": [], "exchanges": 5}])
 def test_what_is_no_record_cannot_be_compared(config: Path, record: Any) -> None:
     (config.parent / "record.json").write_text(json.dumps(record))
-    assert "no sandbox's record" in refused(config, "audit", "--record", str(config.parent / "record.json"))
+    assert "no sandbox's record" in refused(config, "crosscheck", str(config.parent / "record.json"))
 
 
 @pytest.mark.parametrize(
