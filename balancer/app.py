@@ -15,18 +15,21 @@ import redis
 from aiohttp import ClientSession, web
 from aiohttp.abc import AbstractAccessLogger
 
-from balancer import addresses, alarms, api, auth, loops, problems, rates, verify
+from balancer import loops
+from balancer.changes import Waiters
 from balancer.context import Context
-from balancer.db import Database
-from balancer.door import Door
-from balancer.fleet import Fleet
-from balancer.handlers import docs, events, health
-from balancer.handlers import verify as verify_pages
-from balancer.inventory import Inventories
-from balancer.prices import Prices
-from balancer.routes import PAGES, ROUTES
-from balancer.serving import Runner
-from balancer.waiters import Waiters
+from balancer.db.engine import Database
+from balancer.fleet.snapshot import Fleet
+from balancer.items.inventory import Inventories
+from balancer.items.prices import Prices
+from balancer.journal import alarms
+from balancer.trades import verify
+from balancer.web import addresses, api, auth, openapi, problems, rates
+from balancer.web.handlers import events, health
+from balancer.web.handlers import verify as verify_pages
+from balancer.web.listen import Door
+from balancer.web.routes import PAGES, ROUTES
+from balancer.web.server import Runner
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.errors import DatabaseUnavailable, SettingsError
@@ -60,7 +63,7 @@ def build(settings: Settings) -> web.Application:
     )
     app.add_routes([*ROUTES, *PAGES])
     app[problems.STOPPING] = problems.Stopping()
-    app[docs.DOCUMENT] = _description()
+    app[openapi.DOCUMENT] = _description()
     app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)
     app[auth.KEYS] = auth.Keys()
     app[rates.RATES] = limits = rates.Rates(settings, Clock())
@@ -75,7 +78,7 @@ def build(settings: Settings) -> web.Application:
 @cache
 def _description() -> bytes:
     """What the API says of itself. The same for every application of this process, and slow to make."""
-    return docs.dumps(ROUTES)
+    return openapi.dumps(ROUTES)
 
 
 def _check(settings: Settings) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import redis
 
-from balancer.db import Database
-from balancer.fleet import Fleet
-from balancer.looks import Looks
-from balancer.orders import Outbox
-from balancer.sights import Sights
-from balancer.switches import Switches
-from balancer.together import Together
-from balancer.waiters import Waiters
+from balancer.batching import Together
+from balancer.changes import Waiters
+from balancer.db.engine import Database
+from balancer.fleet.snapshot import Fleet
+from balancer.fleet.switches import Switches
+from balancer.journal.read_together import Looks
+from balancer.orders.build import Outbox
+from balancer.orders.sights import Sights
 from shared.away import RedisAway
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import record_id

@@ -15,11 +15,13 @@ from typing import Any
 
 import redis
 
-from balancer import audits, health, switches, write_probe
 from balancer.context import Context
-from balancer.reports import Reader
-from balancer.sweep import Sweep
-from balancer.watching import Watcher
+from balancer.custody import audit
+from balancer.db import write_probe
+from balancer.fleet import health, switches
+from balancer.reports.apply import Reader
+from balancer.upkeep.sweep import Sweep
+from balancer.upkeep.watch import Watcher
 from shared import log, turns, wire
 from shared.errors import DatabaseUnavailable
 
@@ -218,7 +220,7 @@ class Loops:
         await health.round_of(self._ctx)
 
     async def _audit(self) -> None:
-        await audits.round_of(self._ctx)
+        await audit.round_of(self._ctx)
 
     async def _probe(self) -> None:
         await self.probe.round(self._ctx.db)

@@ -23,8 +23,8 @@ from typing import IO, Any
 import redis
 
 from bot_worker import memory, worker
-from bot_worker.lean import put_right
 from bot_worker.lease import Lease
+from bot_worker.rq_worker import put_right
 from bot_worker.steam.sign_in import new_client
 from bot_worker.vault import Vault
 from shared import log, notify, private_files, wire

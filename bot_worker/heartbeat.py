@@ -12,8 +12,8 @@ from typing import Any
 import redis
 
 from bot_worker.bot import Health, time_is_sure
-from bot_worker.lean import WORKER_TTL_S
 from bot_worker.lease import Lease
+from bot_worker.rq_worker import WORKER_TTL_S
 from bot_worker.steam import maintenance
 from bot_worker.steam.transport import Observer
 from shared import log, private_files, wire

@@ -10,14 +10,15 @@ from types import FrameType
 import redis
 import structlog
 
-from bot_worker import backoff, broken, memory, orders, own_account, send
+from bot_worker import backoff, broken, memory, orders, own_account
 from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.bot import Bot, Health
 from bot_worker.credentials import check_account, egress_of
 from bot_worker.heartbeat import Beats, status_file
-from bot_worker.lean import OrderWorker, put_back, put_right
 from bot_worker.lease import Lease, LeaseLost
+from bot_worker.orders import send
 from bot_worker.reporting import Reporter
+from bot_worker.rq_worker import OrderWorker, put_back, put_right
 from bot_worker.steam.connection import UNREADABLE, Connection
 from bot_worker.steam.pace import Pace
 from bot_worker.steam.session import SteamSession

@@ -16,7 +16,7 @@ import redis
 import requests
 
 from bot_worker.bot import Bot
-from bot_worker.lean import OrderWorker
+from bot_worker.rq_worker import OrderWorker
 from bot_worker.steam import transport
 from bot_worker.steam.transport import SteamAdapter
 from bot_worker.vault import Account, SavedSession, Vault

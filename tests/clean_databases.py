@@ -9,8 +9,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from balancer.models import metadata
-from scripts.embedded import PostgresServer
+from balancer.db.tables import metadata
+from scripts.lab.embedded import PostgresServer
 
 # Whatever a test may have changed that emptying the tables would leave as it is.
 _SCHEMA = """

@@ -23,7 +23,7 @@ import structlog
 from _pytest.nodeid import coerce_node_id
 from hypothesis import HealthCheck, settings
 
-from scripts.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer
+from scripts.lab.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer
 
 if TYPE_CHECKING:
     from clean_databases import CleanDatabase
@@ -138,7 +138,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 def migrate(url: str) -> None:
-    from balancer.migrate import upgrade
+    from balancer.db.migrate import upgrade
 
     upgrade(url)
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from scripts.gate import Gate, Held
+from scripts.lab.gate import Gate, Held
 
 __all__ = ["Gate", "Held"]

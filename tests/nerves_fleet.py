@@ -22,8 +22,8 @@ from flow_site import Answer, Player, Website, numbers
 from nerves_lab import GatedStack
 from support import PATIENCE_S, wait_until
 
-from scripts.embedded import EmbeddedPostgres
-from scripts.stack import Part, Wish, free_port
+from scripts.lab.embedded import EmbeddedPostgres
+from scripts.lab.stack import Part, Wish, free_port
 
 STOP_S = 120
 ANSWER_S = 120

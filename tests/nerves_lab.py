@@ -17,8 +17,8 @@ from flow_site import Answer, Player, Website, numbers
 from gate import Gate
 from support import PATIENCE_S, wait_until
 
-from scripts.embedded import EmbeddedRedis
-from scripts.stack import NEVER_REACHED, Part, Stack, Wish, get_json, send_json
+from scripts.lab.embedded import EmbeddedRedis
+from scripts.lab.stack import NEVER_REACHED, Part, Stack, Wish, get_json, send_json
 from shared import wire
 
 PROTECTION_S = 2

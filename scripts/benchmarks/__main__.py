@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Row, table
-from scripts.players import Refused
-from scripts.servers import EmbeddedError
-from scripts.stack import StackError
+from scripts.demo_run.players import Refused
+from scripts.lab.servers import EmbeddedError
+from scripts.lab.stack import StackError
 from shared import log
 
 Say = Callable[[str], None]

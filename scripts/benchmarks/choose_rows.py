@@ -6,16 +6,17 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
-from balancer import migrate, reserve
-from balancer.choose import Limits, Refusal, Room, Rooms, choose_deposit
-from balancer.db import Database
-from balancer.fleet import Fleet
-from balancer.reads import idlest, window
+from balancer.db import migrate
+from balancer.db.engine import Database
+from balancer.fleet import reserve
+from balancer.fleet.choose import Limits, Refusal, Room, Rooms, choose_deposit
+from balancer.fleet.reads import idlest, window
+from balancer.fleet.snapshot import Fleet
 from scripts.benchmarks.fake_fleet import FakeFleet
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Floor, Row, interleaved, median
 from scripts.benchmarks.running import folder
-from scripts.embedded import EmbeddedPostgres, EmbeddedRedis
+from scripts.lab.embedded import EmbeddedPostgres, EmbeddedRedis
 from shared import settings, wire
 from shared.clock import Clock, ServerClock
 from shared.sealing import MasterKey

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from scripts import players
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Floor, Row, median
 from scripts.benchmarks.running import folder
-from scripts.players import Tally
-from scripts.stack import Stack, Wish
+from scripts.demo_run import players
+from scripts.demo_run.players import Tally
+from scripts.lab.stack import Stack, Wish
 
 Say = Callable[[str], None]
 # What a supervisor loads before it forks its workers, then nothing more until it is told to end.

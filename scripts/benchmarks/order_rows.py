@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from balancer import models
+from balancer.db import tables
 from bot_worker.steam.connection import Connection
 from bot_worker.steam.pace import Pace
 from bot_worker.steam.session import SteamSession
@@ -26,8 +26,8 @@ from scripts.benchmarks.proxy import RoundTrips
 from scripts.benchmarks.rows import BenchError, Floor, Row, median, percentile
 from scripts.benchmarks.running import CALL_TIMEOUT_S, Caller, CountedStack, folder, players_of
 from scripts.benchmarks.site import bare_server, known_item, prepare_raw
-from scripts.embedded import EmbeddedPostgres
-from scripts.stack import NEVER_REACHED, Stack, Wish, get_json, send_json
+from scripts.lab.embedded import EmbeddedPostgres
+from scripts.lab.stack import NEVER_REACHED, Stack, Wish, get_json, send_json
 from shared import settings
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE, TradeUrl
@@ -82,7 +82,7 @@ def bare_path(stack: Stack, raw_url: str) -> Iterator[str]:
     item, units = known_item(stack.wish.directory), stack.settings().database.units_of_work_max
     engine = prepare_raw(raw_url, item)
     with engine.begin() as connection:
-        connection.execute(insert(models.users).values(user_id=BARE_USER, steam_id=STEAM_ID_BASE, created_at=Clock().now()))
+        connection.execute(insert(tables.users).values(user_id=BARE_USER, steam_id=STEAM_ID_BASE, created_at=Clock().now()))
     engine.dispose()
     worker = [sys.executable, "-P", "-m", "scripts.benchmarks.bare_worker", stack.redis_url]
     with subprocess.Popen(worker, stdin=subprocess.DEVNULL) as process:

@@ -14,7 +14,7 @@ from typing import Any
 
 from scripts.benchmarks.proxy import RoundTrips
 from scripts.benchmarks.rows import BenchError
-from scripts.stack import Part, Stack, Wish, get_json
+from scripts.lab.stack import Part, Stack, Wish, get_json
 
 CALL_TIMEOUT_S = 40.0
 WAIT_S = 10

@@ -20,12 +20,12 @@ from sqlalchemy import create_engine, func, insert
 from sqlalchemy import select as select_rows
 from sqlalchemy.engine import Engine
 
-from balancer import migrate, models, repository
+from balancer.db import migrate, repository, tables
 from scripts.benchmarks.fake_fleet import BOT_BASE, FakeFleet, held
 from scripts.benchmarks.load import Ask, fire
 from scripts.benchmarks.raw_sql import BOTS, Item
 from scripts.benchmarks.rows import BenchError
-from scripts.stack import NEVER_REACHED, Part, Stack, Wish
+from scripts.lab.stack import NEVER_REACHED, Part, Stack, Wish
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE, SteamId, TradeUrl
 from shared.domain.items import HeldAsset
@@ -96,7 +96,7 @@ class Players:
         rows = [{"user_id": f"user-{one.number}", "steam_id": int(one.steam_id), "created_at": now} for one in players]
         for engine in self._engines:
             with engine.begin() as connection:
-                connection.execute(insert(models.users), rows)
+                connection.execute(insert(tables.users), rows)
         return players
 
 
@@ -134,12 +134,12 @@ class Site:
         with engine.connect() as connection:
             return {
                 table.name: connection.execute(select_rows(func.count()).select_from(table)).scalar_one()
-                for table in models.metadata.sorted_tables
+                for table in tables.metadata.sorted_tables
             }
 
     def trade_ids(self, engine: Engine, count: int) -> list[str]:
         with engine.connect() as connection:
-            return list(connection.execute(select_rows(models.trades.c.trade_id).limit(count)).scalars())
+            return list(connection.execute(select_rows(tables.trades.c.trade_id).limit(count)).scalars())
 
 
 def known_item(directory: Path) -> Item:
@@ -159,8 +159,8 @@ def prepare_raw(url: str, item: Item) -> Engine:
     ]
     row = {"item_id": item.item_id, "market_hash_name": item.name, "value_cents": item.cents}
     with engine.begin() as connection:
-        connection.execute(insert(models.bots), bots)
-        connection.execute(insert(models.items), [row])
+        connection.execute(insert(tables.bots), bots)
+        connection.execute(insert(tables.items), [row])
     return engine
 
 

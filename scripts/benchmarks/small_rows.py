@@ -11,7 +11,7 @@ from scripts.benchmarks.options import Options
 from scripts.benchmarks.proxy import RoundTrips
 from scripts.benchmarks.rows import BenchError, Floor, Row, interleaved, median
 from scripts.benchmarks.running import folder
-from scripts.embedded import EmbeddedRedis
+from scripts.lab.embedded import EmbeddedRedis
 from shared import wire
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE
@@ -29,7 +29,7 @@ def command_line(options: Options, say: Say) -> Iterator[Row]:
     say("fleet --help")
     found = interleaved(
         options.repeats,
-        {"ours": lambda _turn: _seconds("-m", "scripts.fleet", "--help"), "raw": lambda _turn: _seconds("-c", "pass")},
+        {"ours": lambda _turn: _seconds("-m", "scripts.cli.fleet", "--help"), "raw": lambda _turn: _seconds("-c", "pass")},
     )
     ours, empty = median(found["ours"]), median(found["raw"])
     note = f"{ours:.2f} s against {empty:.2f} s of `python -c pass`"

@@ -14,8 +14,8 @@ import aiohttp
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Floor, Row
 from scripts.benchmarks.running import folder, players_of
-from scripts.players import DONE, Site
-from scripts.stack import BELIEVED, Stack, Wish, get_json, send_json
+from scripts.demo_run.players import DONE, Site
+from scripts.lab.stack import BELIEVED, Stack, Wish, get_json, send_json
 
 Say = Callable[[str], None]
 BOTS = 2

@@ -13,8 +13,8 @@ import click
 
 from scripts.chaos_run.report import report_lines
 from scripts.chaos_run.run import Options, run
-from scripts.servers import EmbeddedError
-from scripts.stack import StackError, interruptible
+from scripts.lab.servers import EmbeddedError
+from scripts.lab.stack import StackError, interruptible
 
 
 @click.command()

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.embedded import EmbeddedPostgres, EmbeddedRedis
-from scripts.gate import Gate
-from scripts.stack import NEVER_REACHED, Part, Stack, Wish, free_port
+from scripts.lab.embedded import EmbeddedPostgres, EmbeddedRedis
+from scripts.lab.gate import Gate
+from scripts.lab.stack import NEVER_REACHED, Part, Stack, Wish, free_port
 from shared.domain.ids import BotName, group_of
 
 AGAIN_S = 1.0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.chaos_run.fleet import Balancer, ChaosFleet, group_part, reap, signal_part, signal_pid
 from scripts.chaos_run.plan import Blow
-from scripts.stack import get_json, send_json
+from scripts.lab.stack import get_json, send_json
 
 if TYPE_CHECKING:
     from scripts.chaos_run.checker import Glance

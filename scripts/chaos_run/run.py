@@ -15,7 +15,7 @@ from scripts.chaos_run.checker import Reader
 from scripts.chaos_run.fleet import PACES, ChaosFleet
 from scripts.chaos_run.nemesis import Nemesis, Wound
 from scripts.chaos_run.workload import Workload
-from scripts.stack import StackError, Wish, get_json, send_json
+from scripts.lab.stack import StackError, Wish, get_json, send_json
 
 REVERSAL_LOCK_S = 10
 HEALED_S = 240.0

@@ -11,12 +11,15 @@ from typing import Any
 import redis
 from sqlalchemy import select, text
 
-from balancer import journal, models, reports, trades
+from balancer.changes import Waiters
 from balancer.context import Context
-from balancer.db import Database
-from balancer.fleet import Fleet
-from balancer.trades import Caller, DepositWish, Wanted, WithdrawWish
-from balancer.waiters import Waiters
+from balancer.db import tables
+from balancer.db.engine import Database
+from balancer.fleet.snapshot import Fleet
+from balancer.journal import record
+from balancer.reports import apply
+from balancer.trades import service
+from balancer.trades.service import Caller, DepositWish, Wanted, WithdrawWish
 from shared import wire
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import SteamId, TradeUrl
@@ -116,11 +119,11 @@ class World:
 
     async def deposit(self, n: int = 1, who: int = 1, key: str | None = None, body: str = "body", **more: Any) -> list[str]:
         wish = more.pop("wish", None) or self.wish(n, who, **more)
-        return await trades.deposit(self.ctx, SITE, key or f"key-{next(self.keys)}", body, wish)
+        return await service.deposit(self.ctx, SITE, key or f"key-{next(self.keys)}", body, wish)
 
     async def withdraw(self, deposit_ids: list[str], who: int = 1, key: str | None = None) -> list[str]:
         wish = WithdrawWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), deposit_ids, "")
-        return await trades.withdraw(self.ctx, SITE, key or f"key-{next(self.keys)}", "body", wish)
+        return await service.withdraw(self.ctx, SITE, key or f"key-{next(self.keys)}", "body", wish)
 
     async def held(self, n: int = 1, who: int = 1, **more: Any) -> list[str]:
         """Deposits that are in, settled, and may be given back; their ids."""
@@ -156,7 +159,7 @@ class World:
     async def tell(self, trade_id: str, kind: str, /, **more: Any) -> bool:
         """A bot reports this, and it is applied."""
         report = self.report(trade_id, kind, **more)
-        return await self.ctx.db.run(reports.apply, report, self.ctx.clock.now(), journal.Rules.of(self.ctx.settings))
+        return await self.ctx.db.run(apply.apply, report, self.ctx.clock.now(), record.Rules.of(self.ctx.settings))
 
     async def accept(self, trade_id: str) -> bool:
         moved = [
@@ -189,15 +192,15 @@ class World:
             return list(connection.execute(query))
 
     def trade(self, trade_id: str) -> Any:
-        return self.rows(select(models.trades).where(models.trades.c.trade_id == trade_id))[0]
+        return self.rows(select(tables.trades).where(tables.trades.c.trade_id == trade_id))[0]
 
     def items_of(self, trade_id: str) -> list[Any]:
-        columns = models.trade_items.c
-        return self.rows(select(models.trade_items).where(columns.trade_id == trade_id).order_by(columns.deposit_id))
+        columns = tables.trade_items.c
+        return self.rows(select(tables.trade_items).where(columns.trade_id == trade_id).order_by(columns.deposit_id))
 
     def deposits_of(self, trade_id: str) -> list[Any]:
         ids = [row.deposit_id for row in self.items_of(trade_id)]
-        table = models.deposits
+        table = tables.deposits
         return self.rows(select(table).where(table.c.deposit_id.in_(ids)).order_by(table.c.deposit_id))
 
     def statuses(self, trade_id: str) -> tuple[str, set[str]]:
@@ -205,7 +208,7 @@ class World:
 
     def bot(self, name: str = "red-1") -> Any:
         color, _, bot_id = name.rpartition("-")
-        table = models.bots
+        table = tables.bots
         return self.rows(select(table).where(table.c.color == color, table.c.bot_id == int(bot_id)))[0]
 
     def counters(self, name: str = "red-1") -> tuple[int, int, int]:
@@ -214,7 +217,7 @@ class World:
         return row.slots_held, row.slots_reserved, row.open_offers
 
     def events(self, kind: str | None = None) -> list[Any]:
-        query = select(models.events).order_by(models.events.c.number)
+        query = select(tables.events).order_by(tables.events.c.number)
         return [row for row in self.rows(query) if kind in (None, row.kind)]
 
     def count(self, table: str) -> int:

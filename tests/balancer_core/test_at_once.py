@@ -9,7 +9,7 @@ import pytest
 from balancer_core.core_world import World
 from sqlalchemy import text
 
-from balancer import models
+from balancer.db import tables
 from shared.errors import NoBotAvailable, PlayerMustAct
 
 Make = Callable[..., Awaitable[World]]
@@ -99,7 +99,7 @@ async def test_reports_and_requests_at_once_keep_the_counters_true(world: World)
 async def assert_counters_add_up(world: World) -> None:
     """Every counter of every bot is what the rows say."""
     live = "('queued', 'sending', 'in_doubt', 'confirming', 'sent') AND waits_for IS NULL"
-    for bot in world.rows(models.bots.select()):
+    for bot in world.rows(tables.bots.select()):
         mine = f"color = '{bot.color}' AND bot_id = {bot.bot_id}"
         [(pending,)] = world.rows(text(f"SELECT count(*) FROM deposits WHERE {mine} AND status = 'deposit_pending'"))
         held_rows = f"SELECT count(*) FROM deposits WHERE {mine} AND status IN ('active', 'withdraw_pending')"

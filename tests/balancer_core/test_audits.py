@@ -13,8 +13,11 @@ from balancer_core.core_world import SITE, World, bot_account, make_world, playe
 from balancer_core.test_waiting import withdraw as withdraw_with
 from sqlalchemy import insert, select, update
 
-from balancer import audits, gifts, models, sweep, trades, waiting
-from balancer.audits import AuditView
+from balancer.custody import audit, gifts
+from balancer.custody.audit import AuditView
+from balancer.db import tables
+from balancer.trades import approvals, service
+from balancer.upkeep import sweep
 from shared.domain.health import May
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
@@ -32,8 +35,8 @@ async def later(world: World, seconds: float) -> None:
 def lying(world: World, bot: str = "red-1") -> dict[str, Asset]:
     """An inventory that is as the rows say, by asset id."""
     color, _, bot_id = bot.rpartition("-")
-    table = models.deposits
-    query = select(table, models.items.c.market_hash_name).join(models.items)
+    table = tables.deposits
+    query = select(table, tables.items.c.market_hash_name).join(tables.items)
     query = query.where(table.c.color == color, table.c.bot_id == int(bot_id))
     query = query.where(table.c.status.in_(["active", "withdraw_pending"]))
     return {
@@ -56,13 +59,13 @@ def asset(asset_id: int, name: str = "Case", fingerprint: str | None = None, con
 async def start(world: World, *bots: str) -> str:
     """Somebody wants these bots audited; the audit's id."""
     audit_id = world.ctx.new_id("audit")
-    await world.ctx.db.run(audits.want, list(bots) or None, audit_id, "client:test", world.ctx.clock.now())
+    await world.ctx.db.run(audit.want, list(bots) or None, audit_id, "client:test", world.ctx.clock.now())
     return audit_id
 
 
 async def asked(world: World, bot: str = "red-1") -> Order:
     """The order to read that this bot has now."""
-    await audits.round_of(world.ctx)
+    await audit.round_of(world.ctx)
     (order,) = [each for each in world.taken(bot) if each.kind == "inventory"]
     return order
 
@@ -71,7 +74,7 @@ async def tell(world: World, order: Order, kind: str = "custody_read", **data: A
     if kind == "custody_read":
         data = {"steam_id": str(int(bot_account(order.bot))), **data}
     report = replace(world.report(None, kind, bot=order.bot, **data), order_id=order.order_id)
-    return await world.ctx.db.run(audits.apply, report, world.ctx.clock.now(), world.ctx.settings.trades)
+    return await world.ctx.db.run(audit.apply, report, world.ctx.clock.now(), world.ctx.settings.trades)
 
 
 async def look(world: World, assets: dict[str, Asset], bot: str = "red-1") -> AuditView:
@@ -91,7 +94,7 @@ async def two_looks(world: World, assets: dict[str, Asset], bot: str = "red-1") 
 
 def view(world: World, bot: str = "red-1") -> AuditView:
     with world.ctx.db.transaction() as connection:
-        return audits.show(connection, [bot])[0]
+        return audit.show(connection, [bot])[0]
 
 
 def found(shown: AuditView) -> list[tuple[str, str]]:
@@ -114,12 +117,12 @@ async def test_every_bot_is_asked_once_in_a_while_and_none_all_at_once(make: Mak
     names = tuple(f"red-{number}" for number in range(1, 41))
     world = await make(bots=names)
     every_s = world.ctx.settings.trades.audit_every_s
-    assert await audits.round_of(world.ctx) == 0
+    assert await audit.round_of(world.ctx) == 0
     given: list[Order] = []
     for _ in range(10):
         world.later(every_s / 10)
         await world.online(*names)
-        assert await audits.round_of(world.ctx) <= audits.AT_ONCE / 2
+        assert await audit.round_of(world.ctx) <= audit.AT_ONCE / 2
         new = [order for bot in names if world.orders(bot) for order in world.taken(bot)]
         for order in new:
             assert await tell(world, order, assets=[])
@@ -132,14 +135,14 @@ async def test_every_bot_is_asked_once_in_a_while_and_none_all_at_once(make: Mak
 
 async def test_a_bot_that_is_away_is_asked_when_it_is_back(make: Make) -> None:
     world = await make(bots=("red-1",))
-    await audits.round_of(world.ctx)
+    await audit.round_of(world.ctx)
     world.later(world.ctx.settings.trades.audit_every_s)
     await world.ctx.fleet.refresh()
-    assert await audits.round_of(world.ctx) == 0
+    assert await audit.round_of(world.ctx) == 0
     assert view(world).verdict is None
     world.later(world.ctx.settings.trades.audit_again_s)
     await world.online("red-1")
-    assert await audits.round_of(world.ctx) == 1
+    assert await audit.round_of(world.ctx) == 1
 
 
 async def test_who_asks_for_an_audit_is_told_of_a_bot_that_is_away(world: World) -> None:
@@ -155,14 +158,14 @@ async def test_who_asks_for_an_audit_is_told_of_a_bot_that_is_away(world: World)
 async def test_maintenance_makes_an_audit_inconclusive(world: World) -> None:
     await world.online("red-1", "red-2", reason="steam_maintenance")
     await start(world)
-    assert await audits.round_of(world.ctx) == 0
+    assert await audit.round_of(world.ctx) == 0
     assert (view(world).verdict, view(world).reason) == ("inconclusive", "steam_maintenance")
 
 
 async def test_unknown_bots_are_refused_and_nothing_is_asked(world: World) -> None:
     with pytest.raises(NotFound):
         await start(world, "red-1", "red-9")
-    assert await audits.round_of(world.ctx) == 0
+    assert await audit.round_of(world.ctx) == 0
 
 
 async def test_a_look_that_began_before_the_wish_is_begun_anew(world: World) -> None:
@@ -180,7 +183,7 @@ async def test_a_wish_between_two_looks_keeps_what_the_first_showed(world: World
     await start(world, "red-1")
     await look(world, {"1": asset(1)})
     await start(world, "red-1")
-    assert await audits.round_of(world.ctx) == 0
+    assert await audit.round_of(world.ctx) == 0
     await later(world, world.ctx.settings.trades.audit_again_s)
     assert found(await look(world, {"1": asset(1)})) == [("extra", "1")]
 
@@ -188,7 +191,7 @@ async def test_a_wish_between_two_looks_keeps_what_the_first_showed(world: World
 async def test_two_balancers_ask_once(make: Make, database_url: str, redis_url: str) -> None:
     world, other = await make(), await make_world(database_url, redis_url)
     await start(world)
-    given = await asyncio.gather(audits.round_of(world.ctx), audits.round_of(other.ctx))
+    given = await asyncio.gather(audit.round_of(world.ctx), audit.round_of(other.ctx))
     assert sum(given) == 2
     assert [len(world.orders(bot)) for bot in ("red-1", "red-2")] == [1, 1]
     await other.close()
@@ -210,7 +213,7 @@ async def test_a_theft_freezes_its_bot_only_until_an_operator_lets_it_go_on(worl
     [gone, left] = await held(world, "red-1", 2)
     [elsewhere] = await held(world, "red-2", 1)
     inventory = lying(world)
-    (stolen,) = [row.asset_id for row in world.rows(select(models.deposits)) if row.deposit_id == gone]
+    (stolen,) = [row.asset_id for row in world.rows(select(tables.deposits)) if row.deposit_id == gone]
     del inventory[str(stolen)]
     shown = await two_looks(world, inventory)
     assert (shown.verdict, shown.frozen_by, found(shown)) == ("differences", "audit", [("missing", str(stolen))])
@@ -236,7 +239,7 @@ async def test_a_theft_freezes_its_bot_only_until_an_operator_lets_it_go_on(worl
 
 
 async def unfreeze(world: World) -> bool:
-    return await world.ctx.db.run(audits.unfreeze, "red", 1, "operator", world.ctx.clock.now())
+    return await world.ctx.db.run(audit.unfreeze, "red", 1, "operator", world.ctx.clock.now())
 
 
 async def test_what_an_operator_has_seen_is_shown_and_freezes_no_more_but_another_does(world: World) -> None:
@@ -265,7 +268,7 @@ async def test_a_difference_that_a_second_look_does_not_show_is_none(world: Worl
     await held(world, "red-1", 1)
     await start(world, "red-1")
     assert (await look(world, {})).running
-    assert await audits.round_of(world.ctx) == 0
+    assert await audit.round_of(world.ctx) == 0
     await later(world, world.ctx.settings.trades.audit_again_s)
     shown = await look(world, lying(world))
     assert (shown.verdict, shown.frozen_by) == ("clean", None)
@@ -285,7 +288,7 @@ async def test_what_is_first_seen_in_the_second_look_has_one_of_its_own(world: W
 
 async def test_an_inventory_that_shows_something_else_each_time_says_nothing(world: World) -> None:
     await start(world, "red-1")
-    for number in range(audits.LOOKS_MAX):
+    for number in range(audit.LOOKS_MAX):
         shown = await look(world, {str(number): asset(number)})
         await later(world, world.ctx.settings.trades.audit_again_s)
     assert (shown.verdict, shown.reason, shown.running, shown.frozen_by) == ("inconclusive", "keeps_changing", False, None)
@@ -313,9 +316,9 @@ async def test_swapped_and_protected_ones(world: World) -> None:
 async def test_gifts_and_house_issued_rows(world: World) -> None:
     """A ticket has neither bot nor asset, and nobody has ever named a gift."""
     await held(world, "red-1", 1)
-    [row] = world.rows(models.deposits.select())
+    [row] = world.rows(tables.deposits.select())
     ticket = {"deposit_id": "dep_ticket", "item_id": row.item_id, "user_id": "house", "status": "active", "value_cents": 1}
-    world.change(insert(models.deposits).values(**ticket, created_at=row.created_at, touched=row.touched))
+    world.change(insert(tables.deposits).values(**ticket, created_at=row.created_at, touched=row.touched))
     moved = [{"new_asset_id": "55", "new_context_id": "16"}]
     gift = {"exchange_id": "9", "offer_id": "8", "partner": "7", "moved": moved}
     with world.ctx.db.transaction() as connection:
@@ -337,7 +340,7 @@ async def test_gifts_and_house_issued_rows(world: World) -> None:
 async def test_what_could_not_be_read_is_no_difference(world: World) -> None:
     await held(world, "red-1", 1)
     await start(world, "red-1")
-    for _ in range(audits.TRIES_MAX):
+    for _ in range(audit.TRIES_MAX):
         assert view(world).running
         await tell(world, await asked(world), "custody_unread", reason="inventory_not_believed")
         await later(world, world.ctx.settings.trades.audit_again_s)
@@ -350,10 +353,10 @@ async def test_what_could_not_be_read_is_no_difference(world: World) -> None:
 async def test_a_bot_that_never_answers_is_asked_again_and_then_given_up(world: World) -> None:
     times = world.ctx.settings.trades
     await start(world, "red-1")
-    for _ in range(audits.TRIES_MAX):
+    for _ in range(audit.TRIES_MAX):
         await asked(world)
         await later(world, times.order_expiry_s + times.order_in_hand_s)
-        await audits.round_of(world.ctx)
+        await audit.round_of(world.ctx)
         await later(world, times.audit_again_s)
     assert (view(world).verdict, view(world).reason) == ("inconclusive", "no_answer")
 
@@ -387,10 +390,10 @@ async def test_a_frozen_bots_withdrawals_wait_and_can_be_canceled(world: World) 
     for trade_id in (first, second):
         await world.tell(trade_id, "try_later", code="steam_throttled", reason="slow")
     world.clear_queues()
-    world.change(update(models.bots).where(models.bots.c.bot_id == 1).values(frozen_by="audit"))
+    world.change(update(tables.bots).where(tables.bots.c.bot_id == 1).values(frozen_by="audit"))
     await later(world, world.ctx.settings.trades.retry_after_s + 1)
     assert await sweep.give_orders(world.ctx) == 0
-    await trades.cancel(world.ctx, SITE, second)
+    await service.cancel(world.ctx, SITE, second)
     assert world.trade(second).status == "canceled"
     await unfreeze(world)
     assert await sweep.give_orders(world.ctx) == 1
@@ -403,18 +406,18 @@ async def test_a_frozen_bot_lets_no_waiting_withdrawal_go(world: World) -> None:
     [deposit] = world.deposits_of(trade_id)
     await withdraw_with(world, [deposit.deposit_id], when_settled=True)
     await world.settle(trade_id)
-    world.change(update(models.bots).values(frozen_by="audit"))
+    world.change(update(tables.bots).values(frozen_by="audit"))
     await later(world, 8 * 86400)
-    assert await waiting.release(world.ctx) == 0
-    world.change(update(models.bots).values(frozen_by=None))
+    assert await approvals.release(world.ctx) == 0
+    world.change(update(tables.bots).values(frozen_by=None))
     await later(world, 60)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
 
 
 async def test_no_deposit_goes_to_a_frozen_bot_even_by_an_old_snapshot(make: Make) -> None:
     world = await make(bots=("red-1", "red-2"))
-    world.change(update(models.bots).where(models.bots.c.bot_id == 1).values(frozen_by="audit"))
+    world.change(update(tables.bots).where(tables.bots.c.bot_id == 1).values(frozen_by="audit"))
     for who in range(1, 6):
-        wish = trades.DepositWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), world.assets(1))
-        [trade_id] = await trades.deposit(world.ctx, SITE, f"key-{who}", "body", wish)
+        wish = service.DepositWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), world.assets(1))
+        [trade_id] = await service.deposit(world.ctx, SITE, f"key-{who}", "body", wish)
         assert world.trade(trade_id).bot_id == 2

@@ -7,7 +7,7 @@ from balancer_core.test_audits import asked, asset, found, held, later, look, ly
 from balancer_core.test_waiting import withdraw as withdraw_with
 from sqlalchemy import update
 
-from balancer import models
+from balancer.db import tables
 
 
 async def test_a_deposit_that_is_accepted_but_not_yet_told(world: World) -> None:
@@ -62,7 +62,7 @@ async def settle_asked(world: World, trade_id: str) -> None:
     """A bot was asked to look at this exchange."""
     world.later(1)
     world.change(
-        update(models.trades).where(models.trades.c.trade_id == trade_id).values(settle_asked_at=world.ctx.clock.now())
+        update(tables.trades).where(tables.trades.c.trade_id == trade_id).values(settle_asked_at=world.ctx.clock.now())
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancer.choose import Limits, Refusal, Room, Rooms, choose_deposit
+from balancer.fleet.choose import Limits, Refusal, Room, Rooms, choose_deposit
 
 LIMITS = Limits(items_max=20, offers_max=4, trade_items_max=8)
 

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from balancer import db, models, trips
-from balancer.db import Database
+from balancer.db import engine, pipeline, tables
+from balancer.db.engine import Database
 from shared.errors import DatabaseUnavailable
 from shared.settings import load
 
@@ -34,19 +34,19 @@ def database(database_url: str) -> Iterator[Database]:
 
 def add_bot(connection: Connection, bot_id: int = 1) -> None:
     connection.execute(
-        models.bots.insert().values(color="red", bot_id=bot_id, steam_id=2**62 + bot_id, created_at=NOW, touched=NOW)
+        tables.bots.insert().values(color="red", bot_id=bot_id, steam_id=2**62 + bot_id, created_at=NOW, touched=NOW)
     )
 
 
 def add_one(connection: Connection) -> None:
     """Read, then write what was read plus one: what loses updates when two do it at once."""
-    query = select(models.bots.c.slots_held).with_for_update()
+    query = select(tables.bots.c.slots_held).with_for_update()
     held = connection.scalar(query)
-    connection.execute(update(models.bots).values(slots_held=held + 1))  # type: ignore[operator]
+    connection.execute(update(tables.bots).values(slots_held=held + 1))  # type: ignore[operator]
 
 
 def held(connection: Connection) -> Any:
-    return connection.scalar(select(models.bots.c.slots_held))
+    return connection.scalar(select(tables.bots.c.slots_held))
 
 
 async def test_run_commits_and_look_sees_it(database: Database) -> None:
@@ -109,7 +109,7 @@ async def test_units_that_wait_share_a_commit(database: Database) -> None:
         nonlocal commits
         commits += 1
 
-    db.event.listen(database.engine, "commit", count)
+    engine.event.listen(database.engine, "commit", count)
     started, release = threading.Event(), threading.Event()
 
     def hold(connection: Connection) -> None:
@@ -132,10 +132,10 @@ async def test_a_batch_that_cannot_commit_fails_for_everyone_in_it(database: Dat
     def refuse(_connection: Connection) -> None:
         raise sqlite3.OperationalError("disk full")
 
-    db.event.listen(database.engine, "commit", refuse)
+    engine.event.listen(database.engine, "commit", refuse)
     with pytest.raises(sqlite3.OperationalError):
         await database.run(add_bot)
-    db.event.remove(database.engine, "commit", refuse)
+    engine.event.remove(database.engine, "commit", refuse)
     assert await database.look(held) is None
     await database.run(add_bot)
 
@@ -171,7 +171,7 @@ async def test_sqlite_is_set_up_for_writers_at_once(database: Database) -> None:
         names = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
 
-    assert await database.look(pragmas) == ["wal", 2, db.BUSY_TIMEOUT_MS, 1]
+    assert await database.look(pragmas) == ["wal", 2, engine.BUSY_TIMEOUT_MS, 1]
 
 
 @POSTGRES
@@ -185,14 +185,14 @@ async def test_a_deadlock_is_tried_again(database: Database) -> None:
         tries.append(first)
         for bot_id in (first, second):
             connection.execute(
-                update(models.bots).where(models.bots.c.bot_id == bot_id).values(slots_held=models.bots.c.slots_held + 1)
+                update(tables.bots).where(tables.bots.c.bot_id == bot_id).values(slots_held=tables.bots.c.slots_held + 1)
             )
             if len(tries) <= 2 and bot_id == first:
                 both.wait(120)
 
     await asyncio.gather(database.run(crosswise, 1, 2), database.run(crosswise, 2, 1))
     assert len(tries) >= 3  # a second deadlock of the two is possible, and tried again as well
-    found = await database.look(lambda connection: list(connection.scalars(select(models.bots.c.slots_held))))
+    found = await database.look(lambda connection: list(connection.scalars(select(tables.bots.c.slots_held))))
     assert found == [2, 2]
 
 
@@ -217,10 +217,10 @@ async def test_times_come_back_aware_and_in_utc(database: Database) -> None:
     elsewhere = NOW.astimezone(timezone(timedelta(hours=5)))
 
     def write(connection: Connection) -> None:
-        connection.execute(models.nonces.insert().values(nonce="n", seen_at=elsewhere))
+        connection.execute(tables.nonces.insert().values(nonce="n", seen_at=elsewhere))
 
     await database.run(write)
-    found = await database.look(lambda connection: connection.scalar(select(models.nonces.c.seen_at)))
+    found = await database.look(lambda connection: connection.scalar(select(tables.nonces.c.seen_at)))
     assert found == NOW
     assert found is not None
     assert found.utcoffset() == timedelta(0)
@@ -228,11 +228,11 @@ async def test_times_come_back_aware_and_in_utc(database: Database) -> None:
 
 async def test_naive_times_are_refused(database: Database) -> None:
     def write(connection: Connection) -> None:
-        connection.execute(models.nonces.insert().values(nonce="n", seen_at=NOW.replace(tzinfo=None)))
+        connection.execute(tables.nonces.insert().values(nonce="n", seen_at=NOW.replace(tzinfo=None)))
 
     with pytest.raises(StatementError):
         await database.run(write)
-    assert await database.look(lambda connection: connection.scalar(select(models.nonces.c.nonce))) is None
+    assert await database.look(lambda connection: connection.scalar(select(tables.nonces.c.nonce))) is None
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -241,8 +241,8 @@ async def test_an_error_does_not_repeat_the_values_of_its_statement(database: Da
 
     def write(connection: Connection) -> None:
         rows = [row, row] if several else row
-        connection.execute(models.switches.insert(), rows)
-        connection.execute(models.switches.insert(), rows)
+        connection.execute(tables.switches.insert(), rows)
+        connection.execute(tables.switches.insert(), rows)
 
     with pytest.raises(IntegrityError) as failed:
         await database.run(write)
@@ -252,7 +252,7 @@ async def test_an_error_does_not_repeat_the_values_of_its_statement(database: Da
 
 async def test_steam_ids_keep_every_digit(database: Database) -> None:
     await database.run(add_bot)
-    assert await database.look(lambda connection: connection.scalar(select(models.bots.c.steam_id))) == 2**62 + 1
+    assert await database.look(lambda connection: connection.scalar(select(tables.bots.c.steam_id))) == 2**62 + 1
 
 
 @pytest.mark.parametrize("statement", ["UPDATE bots SET mode = 'asleep'", "UPDATE bots SET slots_held = -1"])
@@ -263,21 +263,21 @@ async def test_checks_hold(database: Database, statement: str) -> None:
 
 
 async def test_the_house_is_a_user_from_the_start(database: Database) -> None:
-    rows = await database.look(lambda connection: list(connection.execute(select(models.users))))
-    assert [(row.user_id, row.steam_id) for row in rows] == [(models.HOUSE, None)]
+    rows = await database.look(lambda connection: list(connection.execute(select(tables.users))))
+    assert [(row.user_id, row.steam_id) for row in rows] == [(tables.HOUSE, None)]
 
 
 async def test_rows_of_several_tables_go_in_together_or_not_at_all(database: Database) -> None:
-    rows: list[tuple[Any, trips.Rows]] = [
-        (models.nonces, [{"nonce": "ä'%s\"\n", "seen_at": NOW}, {"nonce": "b", "seen_at": NOW}]),
-        (models.sessions, []),
-        (models.users, [{"user_id": "u", "steam_id": 2**62, "created_at": NOW}]),
+    rows: list[tuple[Any, pipeline.Rows]] = [
+        (tables.nonces, [{"nonce": "ä'%s\"\n", "seen_at": NOW}, {"nonce": "b", "seen_at": NOW}]),
+        (tables.sessions, []),
+        (tables.users, [{"user_id": "u", "steam_id": 2**62, "created_at": NOW}]),
     ]
-    await database.run(trips.insert_rows, rows)
-    assert await database.look(lambda c: sorted(c.scalars(select(models.nonces.c.nonce)))) == ["b", "ä'%s\"\n"]
+    await database.run(pipeline.insert_rows, rows)
+    assert await database.look(lambda c: sorted(c.scalars(select(tables.nonces.c.nonce)))) == ["b", "ä'%s\"\n"]
     with pytest.raises(IntegrityError):
-        await database.run(trips.insert_rows, [(models.nonces, [{"nonce": "c", "seen_at": NOW}]), rows[2]])
-    assert await database.look(lambda c: c.scalar(select(models.nonces.c.nonce).where(models.nonces.c.nonce == "c"))) is None
+        await database.run(pipeline.insert_rows, [(tables.nonces, [{"nonce": "c", "seen_at": NOW}]), rows[2]])
+    assert await database.look(lambda c: c.scalar(select(tables.nonces.c.nonce).where(tables.nonces.c.nonce == "c"))) is None
 
 
 async def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ async def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
 
 
 def add_much(connection: Connection, name: str) -> None:
-    connection.execute(models.nonces.insert().values(nonce=name * 1000, seen_at=NOW))
+    connection.execute(tables.nonces.insert().values(nonce=name * 1000, seen_at=NOW))
 
 
 @SQLITE
@@ -317,7 +317,7 @@ async def test_a_full_disk_takes_the_whole_batch_back_and_says_so(database: Data
     )
     assert [type(result) for result in results] == [DatabaseUnavailable] * 3
     assert {getattr(result, "reason", None) for result in results} == {"disk"}
-    assert await database.look(lambda connection: list(connection.scalars(select(models.bots.c.bot_id)))) == [1]
+    assert await database.look(lambda connection: list(connection.scalars(select(tables.bots.c.bot_id)))) == [1]
     await database.run(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1073741823") and None)
     await database.run(add_bot, 2)
 
@@ -332,7 +332,7 @@ async def test_connections_that_broke_meanwhile_are_nobodys_error(database: Data
         nonlocal tries
         tries += 1
         if several:
-            trips.run(connection, [trips.Statement.of("SELECT 1").step(connection)] * 2)
+            pipeline.run(connection, [pipeline.Statement.of("SELECT 1").step(connection)] * 2)
         else:
             connection.execute(text("SELECT 1"))
 

@@ -10,7 +10,8 @@ from balancer_core.core_world import World, player
 from balancer_core.test_finding import apply
 from sqlalchemy import select
 
-from balancer import gifts, models
+from balancer.custody import gifts
+from balancer.db import tables
 
 
 def left(offer_id: str, *asset_ids: int, partner: int = 77, sent: bool = True) -> dict[str, Any]:
@@ -19,12 +20,12 @@ def left(offer_id: str, *asset_ids: int, partner: int = 77, sent: bool = True) -
 
 
 def row_of(world: World, deposit_id: str) -> Any:
-    [row] = world.rows(select(models.deposits).where(models.deposits.c.deposit_id == deposit_id))
+    [row] = world.rows(select(tables.deposits).where(tables.deposits.c.deposit_id == deposit_id))
     return row
 
 
 def frozen(world: World) -> str | None:
-    [bot] = world.rows(select(models.bots).where(models.bots.c.color == "red", models.bots.c.bot_id == 1))
+    [bot] = world.rows(select(tables.bots).where(tables.bots.c.color == "red", tables.bots.c.bot_id == 1))
     found: str | None = bot.frozen_by
     return found
 

@@ -9,7 +9,9 @@ import pytest
 from balancer_core.core_world import World
 from sqlalchemy import update
 
-from balancer import finding, gifts, models, purge, sweep
+from balancer.custody import gifts
+from balancer.db import tables
+from balancer.upkeep import purge, search, sweep
 
 Make = Callable[..., Awaitable[World]]
 
@@ -34,16 +36,16 @@ async def doubted(world: World) -> tuple[str, str]:
 
 async def test_a_trade_in_doubt_is_searched_for_at_once_and_again_with_growing_waits(world: World) -> None:
     trade_id, bot = await doubted(world)
-    assert await finding.find_offers(world.ctx) == 1
+    assert await search.find_offers(world.ctx) == 1
     [order] = world.taken(bot)
     [watched] = order.payload.trades
     assert (order.kind, watched.trade_id, watched.status, watched.trade_token) == ("find", trade_id, "in_doubt", "abcdefgh")
-    assert await finding.find_offers(world.ctx) == 0
+    assert await search.find_offers(world.ctx) == 0
     waits = []
     for _ in range(5):
         waits.append((world.trade(trade_id).find_at - world.ctx.clock.now()).total_seconds())
         await online_later(world, waits[-1] + 0.1)
-        assert await finding.find_offers(world.ctx) == 1
+        assert await search.find_offers(world.ctx) == 1
     assert [round(wait) for wait in waits] == [30, 30, 30, 60, 120]
     assert world.statuses(trade_id) == ("in_doubt", {"deposit_pending"})
 
@@ -63,12 +65,12 @@ async def test_a_search_is_told_what_another_bot_has_from_this_player(
     if reversed_after:
         await world.tell(first, "exchange_reversed", offer_id="77", exchange_id=f"x-{first}", rollback=None)
         assert world.trade(first).status == "reversed"
-    rows = models.trade_items
+    rows = tables.trade_items
     [asset] = [row.asset_id for row in world.items_of(first)]
     with world.ctx.db.transaction() as connection:
         connection.execute(update(rows).where(rows.c.trade_id == first).values(matched=matched))
         connection.execute(update(rows).where(rows.c.trade_id == trade_id).values(asset_id=asset))
-    assert await finding.find_offers(world.ctx) == 1
+    assert await search.find_offers(world.ctx) == 1
     [order] = [order for order in world.taken(bot) if order.kind == "find"]
     [watched] = [one for one in order.payload.trades if one.trade_id == trade_id]
     assert watched.elsewhere == ([str(asset)] if told else [])
@@ -77,16 +79,16 @@ async def test_a_search_is_told_what_another_bot_has_from_this_player(
 async def test_a_doubt_that_stays_is_told_once_to_an_operator(world: World) -> None:
     trade_id, _bot = await doubted(world)
     seen = []
-    for _ in range(finding.ALARM_TRIES + 3):
-        assert await finding.find_offers(world.ctx) == 1
+    for _ in range(search.ALARM_TRIES + 3):
+        assert await search.find_offers(world.ctx) == 1
         await online_later(world, (world.trade(trade_id).find_at - world.ctx.clock.now()).total_seconds() + 0.1)
         seen.append(len([event for event in world.events() if event.kind == "alarm"]))
-    assert seen == [0] * finding.ALARM_TRIES + [1] * 3
+    assert seen == [0] * search.ALARM_TRIES + [1] * 3
     assert world.statuses(trade_id) == ("in_doubt", {"deposit_pending"})
 
 
 def test_waits_grow_up_to_the_maximum() -> None:
-    assert [finding.wait_s(tries, 30, 1800) for tries in (0, 2, 3, 4, 9, 500)] == [30, 30, 60, 120, 1800, 1800]
+    assert [search.wait_s(tries, 30, 1800) for tries in (0, 2, 3, 4, 9, 500)] == [30, 30, 60, 120, 1800, 1800]
 
 
 async def test_absent_offers_are_asked_again_until_the_attempts_are_used_up(world: World) -> None:
@@ -103,28 +105,28 @@ async def test_absent_offers_are_asked_again_until_the_attempts_are_used_up(worl
     assert world.statuses(trade_id) == ("failed", {"deposit_failure"})
     await online_later(world, 3600)
     assert await sweep.give_orders(world.ctx) == 0
-    assert await finding.find_offers(world.ctx) == 0
+    assert await search.find_offers(world.ctx) == 0
 
 
 async def test_an_inconclusive_search_frees_nothing_and_sends_nothing(world: World) -> None:
     trade_id, bot = await doubted(world)
-    await finding.find_offers(world.ctx)
+    await search.find_offers(world.ctx)
     await world.tell(trade_id, "find_inconclusive", reason="first_look")
     assert world.statuses(trade_id) == ("in_doubt", {"deposit_pending"})
     assert world.events("find_inconclusive")[0].trade_id == trade_id
     world.clear_queues()
     await online_later(world, 86400)
     assert await sweep.give_orders(world.ctx) == 0
-    assert await finding.find_offers(world.ctx) == 1
+    assert await search.find_offers(world.ctx) == 1
     assert [order.kind for order in world.orders(bot)] == ["find"]
 
 
 async def test_a_found_offer_ends_the_search(world: World) -> None:
     trade_id, _ = await doubted(world)
-    await finding.find_offers(world.ctx)
+    await search.find_offers(world.ctx)
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)
     await online_later(world, 3600)
-    assert await finding.find_offers(world.ctx) == 0
+    assert await search.find_offers(world.ctx) == 0
     assert world.trade(trade_id).find_tries == 0
 
 
@@ -135,12 +137,12 @@ async def test_a_misfit_leads_to_one_search_each_and_in_the_end_to_an_alarm(worl
         await world.tell(trade_id, "offer_active", offer_id="78", state=2)
         await world.tell(trade_id, "offer_active", offer_id="78", state=2)
         await online_later(world, 31)
-        assert await finding.find_offers(world.ctx) == 1, number
-        assert await finding.find_offers(world.ctx) == 0
+        assert await search.find_offers(world.ctx) == 1, number
+        assert await search.find_offers(world.ctx) == 0
     for _ in range(2):
         await world.tell(trade_id, "offer_active", offer_id="78", state=2)
     await online_later(world, 86400)
-    assert await finding.find_offers(world.ctx) == 0
+    assert await search.find_offers(world.ctx) == 0
     [alarm] = world.events("alarm")
     assert "report_keeps_misfitting" in alarm.data
     assert world.statuses(trade_id) == ("declined", {"deposit_failure"})
@@ -161,14 +163,14 @@ async def test_only_bots_that_are_online_are_asked(world: World) -> None:
     await doubted(world)
     world.later(60)
     await world.ctx.fleet.refresh()
-    assert await finding.find_offers(world.ctx) == 0
+    assert await search.find_offers(world.ctx) == 0
 
 
 async def test_in_maintenance_nothing_is_searched_for_sent_or_declined(world: World) -> None:
     trade_id, bot = await doubted(world)
     await online_later(world, 60, reason="steam_maintenance")
     assert world.ctx.fleet.maintenance
-    assert await finding.find_offers(world.ctx) == 0
+    assert await search.find_offers(world.ctx) == 0
     await world.tell(trade_id, "offer_absent", reason="not found twice")
     assert await sweep.give_orders(world.ctx) == 0
     assert await gifts.decline_offers(world.ctx) == 0
@@ -183,13 +185,13 @@ async def test_in_maintenance_nothing_is_searched_for_sent_or_declined(world: Wo
 async def test_an_accepted_trade_without_an_exchange_is_an_alarm_and_is_searched_for(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
-    world.change(update(models.trades).values(exchange_id=None))
+    world.change(update(tables.trades).values(exchange_id=None))
     assert await purge.raise_alarms(world.ctx) == 0
     await online_later(world, world.ctx.settings.trades.protection_look_s + 5)
     assert await purge.raise_alarms(world.ctx) == 1
     assert await purge.raise_alarms(world.ctx) == 0
     assert "accepted_without_exchange" in world.events("alarm")[0].data
-    assert await finding.find_offers(world.ctx) == 1
+    assert await search.find_offers(world.ctx) == 1
     await world.tell(trade_id, "offer_accepted", offer_id="77", state=3, exchange_id="x-9", settles_at=2_000_000_000, moved=[])
     assert world.trade(trade_id).exchange_id == "x-9"
     assert world.events("exchange_known")
@@ -247,7 +249,7 @@ async def test_a_gift_is_booked_once_as_the_houses_own(world: World) -> None:
     before = world.counters("red-1")
     for _ in range(2):
         await apply(world, "gift_accepted", GIFT)
-    [row] = world.rows(models.deposits.select())
+    [row] = world.rows(tables.deposits.select())
     assert (row.user_id, row.status, row.asset_id, row.bot_id) == ("house", "active", 50, 1)
     assert world.counters("red-1") == (before[0] + 1, before[1], before[2])
     assert len(world.events("gift_accepted")) == 1
@@ -261,7 +263,8 @@ async def test_what_a_bot_did_with_strangers_offers_stands_in_the_feed(world: Wo
 
 
 async def apply(world: World, kind: str, data: dict[str, Any]) -> None:
-    from balancer import journal, reports
+    from balancer.journal import record
+    from balancer.reports import apply as reports
 
     report = world.report(None, kind, bot="red-1", **data)
-    await world.ctx.db.run(reports.apply, report, world.ctx.clock.now(), journal.Rules.of(world.ctx.settings))
+    await world.ctx.db.run(reports.apply, report, world.ctx.clock.now(), record.Rules.of(world.ctx.settings))

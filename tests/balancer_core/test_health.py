@@ -9,7 +9,10 @@ import pytest
 from balancer_core.core_world import World
 from sqlalchemy import update
 
-from balancer import finding, gifts, health, models, settling
+from balancer.custody import gifts
+from balancer.db import tables
+from balancer.fleet import health
+from balancer.upkeep import search, settle
 from shared.domain.health import NOTHING, RESTRICTIONS, TRADES, May
 from shared.errors import NoBotAvailable
 
@@ -42,7 +45,7 @@ async def test_modes_and_a_freeze_are_reasons_too(world: World) -> None:
     assert (await fleet.set_mode("red", 1, "draining")).may == {May.LOOK, May.GIVE}
     assert (await fleet.set_mode("red", 1, "paused")).may == LOOK
     await fleet.set_mode("red", 1, "active")
-    world.change(update(models.bots).where(models.bots.c.bot_id == 1).values(frozen_by="audit"))
+    world.change(update(tables.bots).where(tables.bots.c.bot_id == 1).values(frozen_by="audit"))
     view = await fleet.read_again("red", 1)
     assert view.may == LOOK and [each.reason for each in view.why_not] == ["frozen"]
 
@@ -72,8 +75,8 @@ async def test_restricted_bots_get_no_deposits_and_go_on_looking(make: Any) -> N
         [trade_id] = await world.deposit(1, who=3)
         assert world.trade(trade_id).bot_id == 2
     assert await gifts.decline_offers(world.ctx) == 2
-    assert await settling.settle(world.ctx) == 1
-    assert await finding.find_offers(world.ctx) == 1
+    assert await settle.settle(world.ctx) == 1
+    assert await search.find_offers(world.ctx) == 1
     assert {order.kind for order in world.orders("red-1")} == {"decline", "settle", "find"}
     assert [lane.bots for lane in world.ctx.fleet.lanes] == [("red-2",)]
 
@@ -94,12 +97,12 @@ async def test_when_nobody_may_take_the_site_is_told_why(world: World) -> None:
 
 async def test_a_withdrawal_of_a_restricted_bot_is_refused_as_the_operators(world: World) -> None:
     [deposit_id] = await world.held(1)
-    bot = f"red-{world.rows(models.deposits.select())[0].bot_id}"
+    bot = f"red-{world.rows(tables.deposits.select())[0].bot_id}"
     await restrict(world, "bot_banned", bot=bot)
     with pytest.raises(NoBotAvailable) as caught:
         await world.withdraw([deposit_id])
     assert (caught.value.error_code, caught.value.reason) == ("bot_restricted", "bot_banned")
-    assert world.rows(models.deposits.select())[0].status == "active"
+    assert world.rows(tables.deposits.select())[0].status == "active"
 
 
 # --- telling ------------------------------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ from balancer_core.core_world import World
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import update
 
-from balancer import aftermath, journal, models
-from balancer.aftermath import Held
+from balancer.db import tables
+from balancer.journal import effects
+from balancer.journal import record as journal
+from balancer.journal.effects import Held
 from shared.domain.status import (
     DEPOSIT_END,
     DEPOSIT_TABLE,
@@ -98,7 +100,7 @@ def expected(status: TradeStatus, event: TradeEvent) -> tuple[Verdict, TradeStat
 @pytest.mark.parametrize("status", list(S))
 async def test_every_event_in_every_status(world: World, status: TradeStatus, direction: Direction) -> None:
     for number, event in enumerate(E):
-        world.change(models.trades.update().values(partner=number))  # its limit of open offers is not the subject
+        world.change(tables.trades.update().values(partner=number))  # its limit of open offers is not the subject
         trade_id = await brought_to(world, status, direction)
         before, rows_before = world.trade(trade_id), [tuple(row) for row in world.deposits_of(trade_id)]
         events_before = world.count("events")
@@ -131,12 +133,12 @@ async def test_the_same_event_twice_changes_things_once(world: World, event: Tra
     first = await record(world, trade_id, event, attempt=attempt)
     assert first.verdict is Verdict.MOVES
     rows, trade = [tuple(row) for row in world.deposits_of(trade_id)], tuple(world.trade(trade_id))
-    counters = [tuple(row) for row in world.rows(models.bots.select())]
+    counters = [tuple(row) for row in world.rows(tables.bots.select())]
     second = await record(world, trade_id, event, attempt=attempt)
     assert second.verdict is not Verdict.MOVES
     assert [tuple(row) for row in world.deposits_of(trade_id)] == rows
     assert tuple(world.trade(trade_id)) == trade
-    assert [tuple(row) for row in world.rows(models.bots.select())] == counters
+    assert [tuple(row) for row in world.rows(tables.bots.select())] == counters
 
 
 # --- attempts ----------------------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ async def test_try_later_asks_again_with_the_next_attempt_after_a_wait(world: Wo
 
 async def test_the_last_attempt_told_later_fails_with_what_it_was_told(world: World) -> None:
     trade_id = await brought_to(world, S.SENDING, Direction.DEPOSIT)
-    world.change(update(models.trades).values(attempt=3))
+    world.change(update(tables.trades).values(attempt=3))
     await world.tell(trade_id, "try_later", code="steam_throttled", reason="slow down")
     trade = world.trade(trade_id)
     assert (trade.status, trade.failure_code, trade.failure_reason) == ("failed", "steam_throttled", "slow down")
@@ -163,14 +165,14 @@ async def test_the_last_attempt_told_later_fails_with_what_it_was_told(world: Wo
 
 async def test_dropped_order_of_a_canceled_trade_cancels_it(world: World) -> None:
     trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
-    world.change(update(models.trades).values(cancel_requested_at=world.ctx.clock.now()))
+    world.change(update(tables.trades).values(cancel_requested_at=world.ctx.clock.now()))
     await world.tell(trade_id, "order_dropped", reason="recalled")
     assert world.statuses(trade_id) == ("canceled", {"deposit_failure"})
 
 
 async def test_absent_offer_of_a_canceled_trade_cancels_it(world: World) -> None:
     trade_id = await brought_to(world, S.IN_DOUBT, Direction.DEPOSIT)
-    world.change(update(models.trades).values(cancel_requested_at=world.ctx.clock.now()))
+    world.change(update(tables.trades).values(cancel_requested_at=world.ctx.clock.now()))
     await world.tell(trade_id, "offer_absent", reason="not found twice")
     assert world.statuses(trade_id) == ("canceled", {"deposit_failure"})
     assert [row.kind for row in world.events()][-2:] == ["offer_absent", "order_dropped"]
@@ -178,7 +180,7 @@ async def test_absent_offer_of_a_canceled_trade_cancels_it(world: World) -> None
 
 async def test_dropped_order_fails_when_attempts_are_used_up(world: World) -> None:
     trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
-    world.change(update(models.trades).values(attempt=3))
+    world.change(update(tables.trades).values(attempt=3))
     await world.tell(trade_id, "order_dropped", reason="expired")
     assert world.trade(trade_id).failure_code == "order_expired"
     assert world.statuses(trade_id) == ("failed", {"deposit_failure"})
@@ -187,7 +189,7 @@ async def test_dropped_order_fails_when_attempts_are_used_up(world: World) -> No
 @pytest.mark.parametrize("event", [event for event in E if event not in journal.ADOPTED])
 async def test_bad_news_of_an_older_attempt_is_ignored(world: World, event: TradeEvent) -> None:
     trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
-    world.change(update(models.trades).values(attempt=2))
+    world.change(update(tables.trades).values(attempt=2))
     recorded = await record(world, trade_id, event, attempt=1)
     assert recorded.verdict is Verdict.IGNORED
     assert world.statuses(trade_id) == ("queued", {"deposit_pending"})
@@ -199,7 +201,7 @@ async def test_bad_news_of_an_older_attempt_is_ignored(world: World, event: Trad
 )
 async def test_an_offer_of_an_older_attempt_is_adopted(world: World, event: TradeEvent, status: str) -> None:
     trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
-    world.change(update(models.trades).values(attempt=2))
+    world.change(update(tables.trades).values(attempt=2))
     await record(world, trade_id, event, attempt=1)
     assert world.trade(trade_id).status == status
 
@@ -256,7 +258,7 @@ def held(status: DepositStatus) -> list[Held]:
 @pytest.mark.parametrize("status", list(D))
 @pytest.mark.parametrize("to", [S.ACCEPTED, *ENDED_UNMOVED])
 def test_deposits_follow_their_table_when_a_deposit_ends(status: DepositStatus, to: TradeStatus) -> None:
-    after = aftermath.of_move(Direction.DEPOSIT, to, held(status), {}, None)  # type: ignore[arg-type]
+    after = effects.of_move(Direction.DEPOSIT, to, held(status), {}, None)  # type: ignore[arg-type]
     wanted = DEPOSIT_TABLE.get((status, DEPOSIT_END[to]))
     assert [move.after for move in after.moves] == ([] if wanted is None else [wanted])
     assert after.reserved == -len(after.moves)
@@ -266,18 +268,18 @@ def test_deposits_follow_their_table_when_a_deposit_ends(status: DepositStatus, 
 @pytest.mark.parametrize("trade", [*ENDED_UNMOVED, S.REVERSED, S.ACCEPTED, S.SENT])
 def test_only_awaited_rows_of_withdrawals_come_back_when_seen(status: DepositStatus, trade: TradeStatus) -> None:
     seen = [{"deposit_id": "dep_1", "asset_id": "12", "context_id": "2", "matched": "id"}]
-    after = aftermath.of_seen(Direction.WITHDRAW, trade, 1, held(status), seen)
+    after = effects.of_seen(Direction.WITHDRAW, trade, 1, held(status), seen)
     over = trade in (*ENDED_UNMOVED, S.REVERSED)
     wanted = DEPOSIT_TABLE.get((status, DepositEvent.ITEMS_SEEN)) if over else None
     assert [move.after for move in after.moves] == ([] if wanted is None else [wanted])
     assert all(move.values["asset_id"] == 12 for move in after.moves)
-    assert not aftermath.of_seen(Direction.DEPOSIT, trade, 1, held(status), seen).moves
+    assert not effects.of_seen(Direction.DEPOSIT, trade, 1, held(status), seen).moves
 
 
 @pytest.mark.parametrize("status", list(D))
 @pytest.mark.parametrize("trade", list(S))
 def test_gone_items_end_reversed_deposits_only(status: DepositStatus, trade: TradeStatus) -> None:
-    after = aftermath.of_gone(Direction.DEPOSIT, trade, 1, held(status), ["dep_1"])
+    after = effects.of_gone(Direction.DEPOSIT, trade, 1, held(status), ["dep_1"])
     wanted = DEPOSIT_TABLE.get((status, DepositEvent.REVERSAL_SEEN)) if trade is S.REVERSED else None
     assert [move.after for move in after.moves] == ([] if wanted is None else [wanted])
 
@@ -285,8 +287,8 @@ def test_gone_items_end_reversed_deposits_only(status: DepositStatus, trade: Tra
 def test_no_live_status_has_an_aftermath() -> None:
     for direction in (Direction.DEPOSIT, Direction.WITHDRAW):
         for to in LIVE:
-            after = aftermath.of_move(direction, to, held(D.DEPOSIT_PENDING), {}, None)  # type: ignore[arg-type]
-            assert after == aftermath.Aftermath()
+            after = effects.of_move(direction, to, held(D.DEPOSIT_PENDING), {}, None)  # type: ignore[arg-type]
+            assert after == effects.Aftermath()
 
 
 def test_every_move_of_the_trade_table_is_reached_by_some_status() -> None:

@@ -10,7 +10,7 @@ from balancer_core.core_world import World
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import select
 
-from balancer import models
+from balancer.db import tables
 
 
 async def declined_and_seen(world: World, n: int = 1) -> tuple[str, list[str]]:
@@ -88,7 +88,7 @@ async def test_a_deposit_of_which_another_offer_ended_is_credited_all_the_same(w
     await world.tell(trade_id, "offer_canceled", offer_id="77", state=6)
     await world.accept(trade_id)
     assert world.statuses(trade_id) == ("accepted", {"active"})
-    rows = world.rows(select(models.deposits.c.asset_id))
+    rows = world.rows(select(tables.deposits.c.asset_id))
     assert len(rows) == len(set(rows)) == 1
 
 

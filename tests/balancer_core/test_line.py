@@ -11,8 +11,11 @@ from balancer_core.test_at_once import assert_counters_add_up
 from balancer_core.test_refusals import assert_refused
 from sqlalchemy import update
 
-from balancer import models, reserve, restoring, sweep, trades, waiting
-from balancer.trades import Caller, WithdrawWish
+from balancer.db import tables
+from balancer.fleet import reserve
+from balancer.trades import approvals, service
+from balancer.trades.service import Caller, WithdrawWish
+from balancer.upkeep import restored, sweep
 from shared.domain.ids import BotName, TradeUrl
 from shared.errors import NoBotAvailable, PlayerMustAct, RateLimited
 
@@ -21,7 +24,7 @@ Make = Callable[..., Awaitable[World]]
 
 async def withdraw(world: World, who: int, deposit_ids: list[str], **more: Any) -> str:
     wish = WithdrawWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), deposit_ids, "", **more)
-    [trade_id] = await trades.withdraw(world.ctx, SITE, f"key-{next(world.keys)}", "body", wish)
+    [trade_id] = await service.withdraw(world.ctx, SITE, f"key-{next(world.keys)}", "body", wish)
     return trade_id
 
 
@@ -59,9 +62,9 @@ async def test_what_waits_for_a_settlement_or_an_approval_takes_no_open_offer(ma
     waiting_ids = [await withdraw(world, 1, cheap, when_settled=True), await withdraw(world, 2, dear)]
     assert waits(world, *waiting_ids) == ["settlement", "approval"]
     assert offers(world) == 0
-    assert await world.ctx.db.look(waiting.per_bot) == {"red-1": {"settlement": 1, "approval": 1}}
+    assert await world.ctx.db.look(approvals.per_bot) == {"red-1": {"settlement": 1, "approval": 1}}
     for trade_id in waiting_ids:
-        await trades.cancel(world.ctx, SITE, trade_id)
+        await service.cancel(world.ctx, SITE, trade_id)
     assert offers(world) == 0
     await assert_counters_add_up(world)
 
@@ -80,7 +83,7 @@ async def test_an_offer_is_taken_when_the_order_is_due(make: Make) -> None:
     trade_id = await withdraw(world, 1, ids, when_settled=True)
     await world.settle(deposit)
     await days_later(world, "red-1")
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert (waits(world, trade_id), offers(world)) == ([None], 1)
     await world.accept(trade_id)
     assert offers(world) == 0
@@ -103,7 +106,7 @@ async def test_a_waiting_withdrawal_that_a_search_finds_sent_counts(make: Make) 
     _, ids = await unsettled(world, 1, who=1)
     trade_id = await withdraw(world, 1, ids, when_settled=True)
     with world.ctx.db.transaction() as connection:
-        restoring.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now())
+        restored.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now())
     waited = world.trade(trade_id)
     assert (waited.status, waited.waits_for, offers(world)) == ("in_doubt", "settlement", 0)
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)
@@ -122,16 +125,16 @@ async def test_without_a_free_offer_a_withdrawal_waits_in_line_and_keeps_its_tur
     out = [await withdraw(world, who, held[who]) for who in (1, 2)]
     line = [await withdraw(world, who, held[who]) for who in (3, 4)]
     assert waits(world, *out, *line) == [None, None, "offer", "offer"]
-    assert await waiting.release(world.ctx) == 0
+    assert await approvals.release(world.ctx) == 0
     await world.accept(out[0])
     newcomer = await withdraw(world, 5, held[5])  # the free offer belongs to the first in line
     assert waits(world, newcomer) == ["offer"]
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert waits(world, *line, newcomer) == [None, "offer", "offer"]
     assert await sweep.give_orders(world.ctx) == 1
     for answered, due in ((out[1], line[1]), (line[0], newcomer)):
         await world.accept(answered)
-        assert await waiting.release(world.ctx) == 1
+        assert await approvals.release(world.ctx) == 1
         assert waits(world, due) == [None]
     assert world.events("withdrawal_released")
     await assert_counters_add_up(world)
@@ -142,7 +145,7 @@ async def test_a_withdrawal_in_line_is_canceled_at_once(make: Make) -> None:
     first, second = await world.held(1, who=1), await world.held(1, who=2)
     await withdraw(world, 1, first)
     trade_id = await withdraw(world, 2, second)
-    await trades.cancel(world.ctx, SITE, trade_id)
+    await service.cancel(world.ctx, SITE, trade_id)
     assert world.statuses(trade_id) == ("canceled", {"active"})
     assert offers(world) == 1
     await assert_counters_add_up(world)
@@ -156,31 +159,31 @@ async def test_whose_own_offers_are_open_is_passed_over_and_goes_next(make: Make
     assert waits(world, *mine) == [None, "offer", "offer", "offer"]
     stranger = await withdraw(world, 2, await world.held(1, who=2))
     assert waits(world, stranger) == [None]
-    assert await waiting.release(world.ctx) == 0
+    assert await approvals.release(world.ctx) == 0
     await world.accept(mine[0])
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert waits(world, *mine) == [None, None, "offer", "offer"]
     await assert_counters_add_up(world)
 
 
 async def test_a_line_longer_than_one_round_looks_at_starves_nobody(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.line.SERVED_MAX", 3)
+    monkeypatch.setattr("balancer.trades.line.SERVED_MAX", 3)
     world = await make(**one_bot(offers_per_player_max=1))
     for who in (1, 2, 3, 4):
         for deposit_id in await world.held(3, who=who):
             await withdraw(world, who, [deposit_id])
-    world.change(update(models.bots).values(open_offers=30))  # whatever else is open at the bot
+    world.change(update(tables.bots).values(open_offers=30))  # whatever else is open at the bot
     stranger = await withdraw(world, 9, await held_in_full_bot(world, 9))
     assert waits(world, stranger) == ["offer"]
-    world.change(update(models.bots).values(open_offers=4))
-    assert await waiting.release(world.ctx) == 1
+    world.change(update(tables.bots).values(open_offers=4))
+    assert await approvals.release(world.ctx) == 1
     assert waits(world, stranger) == [None]
 
 
 async def held_in_full_bot(world: World, who: int) -> list[str]:
-    world.change(update(models.bots).values(open_offers=0))
+    world.change(update(tables.bots).values(open_offers=0))
     held = await world.held(1, who=who)
-    world.change(update(models.bots).values(open_offers=30))
+    world.change(update(tables.bots).values(open_offers=30))
     return held
 
 
@@ -190,22 +193,22 @@ async def test_the_line_of_a_bot_that_gives_nothing_waits_and_the_others_go_on(m
     held = {who: await world.held(1, who=who) for who in (1, 2, 3, 4)}
     by_bot: dict[int, list[int]] = {1: [], 2: []}
     for who, ids in held.items():
-        [row] = [row for row in world.rows(models.deposits.select()) if row.deposit_id == ids[0]]
+        [row] = [row for row in world.rows(tables.deposits.select()) if row.deposit_id == ids[0]]
         by_bot[row.bot_id].append(who)
     assert [len(mine) for mine in by_bot.values()] == [2, 2]
     firsts = [await withdraw(world, by_bot[bot_id][0], held[by_bot[bot_id][0]]) for bot_id in (1, 2)]
     seconds = [await withdraw(world, by_bot[bot_id][1], held[by_bot[bot_id][1]]) for bot_id in (1, 2)]
     for trade_id in firsts:
         await world.accept(trade_id)
-    world.change(update(models.bots).where(models.bots.c.bot_id == 1).values(frozen_by="audit"))
-    assert await waiting.release(world.ctx) == 1
+    world.change(update(tables.bots).where(tables.bots.c.bot_id == 1).values(frozen_by="audit"))
+    assert await approvals.release(world.ctx) == 1
     assert waits(world, *seconds) == ["offer", None]
-    world.change(update(models.bots).values(frozen_by=None))
+    world.change(update(tables.bots).values(frozen_by=None))
     world.later(60)
     await world.online("red-2")  # red-1 is away
-    assert await waiting.release(world.ctx) == 0
+    assert await approvals.release(world.ctx) == 0
     await world.online("red-1", "red-2")
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     await assert_counters_add_up(world)
 
 
@@ -213,7 +216,7 @@ async def test_the_line_of_a_bot_that_gives_nothing_waits_and_the_others_go_on(m
 async def test_nothing_is_taken_of_a_bot_that_gives_nothing(make: Make, values: dict[str, Any]) -> None:
     """Whatever was seen of it before: the update that takes an offer has the last word."""
     world = await make(**one_bot())
-    world.change(update(models.bots).values(**values))
+    world.change(update(tables.bots).values(**values))
     with world.ctx.db.transaction() as connection:
         assert not reserve.take_offer(connection, BotName("red", 1), 30, world.ctx.clock.now())
     assert offers(world) == values.get("open_offers", 0)
@@ -224,9 +227,9 @@ async def test_an_item_frozen_in_line_is_not_given_out(make: Make) -> None:
     first, second = await world.held(1, who=1), await world.held(1, who=2)
     out = await withdraw(world, 1, first)
     trade_id = await withdraw(world, 2, second)
-    world.change(update(models.deposits).where(models.deposits.c.deposit_id == second[0]).values(frozen_by="operator"))
+    world.change(update(tables.deposits).where(tables.deposits.c.deposit_id == second[0]).values(frozen_by="operator"))
     await world.accept(out)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert world.trade(trade_id).status == "canceled"
     await assert_counters_add_up(world)
 
@@ -253,9 +256,9 @@ async def test_the_last_offers_are_for_players_who_have_none_open_there(make: Ma
     assert len(await world.deposit(1, who=3)) == 1
     theirs = [await withdraw(world, 2, [deposit_id]) for deposit_id in held[2]]
     assert waits(world, *theirs) == [None, "offer", "offer"]
-    assert await waiting.release(world.ctx) == 0
+    assert await approvals.release(world.ctx) == 0
     await world.accept(theirs[0])  # with none open there it is their turn, although the others have waited for longer
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert waits(world, mine[2], *theirs) == ["offer", None, None, "offer"]
     await assert_counters_add_up(world)
 
@@ -320,13 +323,13 @@ async def test_one_clients_players_leave_the_fleet_to_another_client(make: Make)
     assert (error.reason, error.data["limit"]) == ("client_offers", 2)
     mine = await withdraw(world, 1, held[1])
     assert waits(world, mine) == ["offer"]
-    assert await waiting.release(world.ctx) == 0
+    assert await approvals.release(world.ctx) == 0
     theirs = WithdrawWish("user-2", TradeUrl(player(2), "abcdefgh"), held[2], "")
-    assert waits(world, *await trades.withdraw(world.ctx, other, "k", "body", theirs)) == [None]
-    assert await trades.deposit(world.ctx, other, "k2", "body", wish)
-    [answered, _] = [row.trade_id for row in world.rows(models.trades.select()) if row.user_id in ("user-4", "user-5")]
+    assert waits(world, *await service.withdraw(world.ctx, other, "k", "body", theirs)) == [None]
+    assert await service.deposit(world.ctx, other, "k2", "body", wish)
+    [answered, _] = [row.trade_id for row in world.rows(tables.trades.select()) if row.user_id in ("user-4", "user-5")]
     await world.accept(answered)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert waits(world, mine) == [None]
     await assert_counters_add_up(world)
 
@@ -379,7 +382,7 @@ async def test_a_withdrawal_in_line_gets_the_shorter_time_too(make: Make) -> Non
     ids = await world.held(2)
     first, second = await withdraw(world, 1, ids[:1]), await withdraw(world, 1, ids[1:])
     await stands(world, first, 1801)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert offer_s(world, second) == 900
 
 
@@ -421,10 +424,10 @@ async def test_six_idle_players_do_not_shut_a_single_bot_for_strangers(make: Mak
     for deposit, _ in brought.values():
         await world.settle(deposit)
     await days_later(world, "red-1")
-    await waiting.release(world.ctx)
+    await approvals.release(world.ctx)
     assert waits(world, await withdraw(world, 21, late)) == [None]
     assert len(await world.deposit(1, who=23)) == 1
-    assert (await world.ctx.db.look(waiting.per_bot))["red-1"]["offer"] > 20
+    assert (await world.ctx.db.look(approvals.per_bot))["red-1"]["offer"] > 20
     await assert_counters_add_up(world)
 
 

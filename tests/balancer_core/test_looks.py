@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from balancer import show_trades, trades
-from balancer.db import Database
-from balancer.looks import Looks
+from balancer.db.engine import Database
+from balancer.journal import views as show_trades
+from balancer.journal.read_together import Looks
+from balancer.trades import service
 
 
 async def test_many_at_once_share_a_few_looks_and_get_their_own(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +24,7 @@ async def test_many_at_once_share_a_few_looks_and_get_their_own(world: Any, monk
         return by_ids(connection, wanted)
 
     monkeypatch.setattr(show_trades, "by_ids", counting)
-    views = await asyncio.gather(*(trades.show(world.ctx, [trade_id]) for trade_id in [*ids, *ids, "trd_unknown"]))
+    views = await asyncio.gather(*(service.show(world.ctx, [trade_id]) for trade_id in [*ids, *ids, "trd_unknown"]))
     assert [view[0].trade_id for view in views[:-1]] == [*ids, *ids]
     assert [len(view[0].items) for view in views[:-1]] == [1] * 24
     assert views[-1] == []
@@ -38,10 +39,10 @@ async def test_a_look_that_fails_fails_for_those_who_shared_it_only(world: Any, 
         raise OperationalError("statement", {}, Exception("gone"))
 
     monkeypatch.setattr(world.ctx.db, "look", away)
-    failed = await asyncio.gather(*(trades.show(world.ctx, [trade_id]) for _ in range(3)), return_exceptions=True)
+    failed = await asyncio.gather(*(service.show(world.ctx, [trade_id]) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in failed] == [OperationalError] * 3
     monkeypatch.setattr(world.ctx.db, "look", look)
-    assert (await trades.show(world.ctx, [trade_id]))[0].trade_id == trade_id
+    assert (await service.show(world.ctx, [trade_id]))[0].trade_id == trade_id
 
 
 async def test_who_comes_in_the_step_in_which_the_looks_end_is_answered() -> None:

@@ -9,28 +9,29 @@ from typing import Any
 import pytest
 from balancer_core.core_world import World
 
-from balancer import db, feed, journal
+from balancer.db import engine
+from balancer.journal import events, record
 
 POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 def tell(world: World, connection: Any, kind: str) -> None:
-    journal.append(connection, [journal.event_row(kind, {}, "test", world.ctx.clock.now())])
+    record.append(connection, [record.event_row(kind, {}, "test", world.ctx.clock.now())])
 
 
 async def numbers(world: World, after: int = 0) -> list[int]:
-    return [event.number for event in await feed.events(world.ctx, after, 10_000)]
+    return [event.number for event in await events.events(world.ctx, after, 10_000)]
 
 
 async def test_events_come_in_order_with_what_they_say(world: World) -> None:
     [trade_id] = await world.deposit(2)
     await world.accept(trade_id)
-    found = await feed.events(world.ctx, 0, 100)
+    found = await events.events(world.ctx, 0, 100)
     assert [event.kind for event in found] == ["trade_created", "offer_accepted"]
     assert found[1].data["to"] == "accepted"
     assert {row["to"] for row in found[1].data["deposits"]} == {"active"}
-    assert await feed.events(world.ctx, found[0].number, 100) == found[1:]
-    assert await feed.events(world.ctx, 0, 1) == found[:1]
+    assert await events.events(world.ctx, found[0].number, 100) == found[1:]
+    assert await events.events(world.ctx, 0, 1) == found[:1]
 
 
 async def test_no_secret_stands_in_an_event(world: World) -> None:
@@ -49,7 +50,7 @@ async def test_event_of_an_open_transaction_holds_back_higher_numbers(world: Wor
         with world.ctx.db.transaction() as fast:
             tell(world, fast, "fast")
         assert await numbers(world) == []
-    served = [event.kind for event in await feed.events(world.ctx, 0, 10)]
+    served = [event.kind for event in await events.events(world.ctx, 0, 10)]
     assert served == ["slow", "fast"]
 
 
@@ -61,7 +62,7 @@ async def test_a_transaction_that_is_taken_back_leaves_a_gap_and_holds_nothing_u
         tell(world, other, "told")
     connection.rollback()
     connection.close()
-    assert [event.kind for event in await feed.events(world.ctx, 0, 10)] == ["told"]
+    assert [event.kind for event in await events.events(world.ctx, 0, 10)] == ["told"]
 
 
 @POSTGRES
@@ -69,7 +70,7 @@ async def test_the_mark_is_taken_before_the_number_is_drawn(world: World) -> Non
     with world.ctx.db.engine.begin() as slow:
         tell(world, slow, "slow")
         with world.ctx.db.engine.connect() as reader:
-            settled = db.settled_number(reader)
+            settled = engine.settled_number(reader)
             drawn = reader.exec_driver_sql("SELECT last_value FROM events_number_seq").scalar_one()
     assert settled is not None
     assert settled < drawn

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from balancer_core.core_world import World
 
-from balancer import orders
+from balancer.orders import build
 from shared.messages import InventoryOrder, Order
 
 
 def an_order(world: World, bot: str = "red-1") -> Order:
-    return orders.build(world.ctx, "inventory", bot, InventoryOrder("1", None))
+    return build.build(world.ctx, "inventory", bot, InventoryOrder("1", None))
 
 
 async def test_orders_given_at_any_moment_all_go_out(world: World) -> None:
@@ -37,13 +37,13 @@ async def test_one_that_comes_in_the_step_in_which_the_one_before_ends_goes_out(
 
 async def test_orders_that_come_together_share_a_round_trip(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    enqueue = orders._enqueue
+    enqueue = build._enqueue
 
     def counted(ctx: Any, batch: Any) -> bool:
         sizes.append(len(batch))
         return enqueue(ctx, batch)
 
-    monkeypatch.setattr(orders, "_enqueue", counted)
+    monkeypatch.setattr(build, "_enqueue", counted)
     await asyncio.gather(*(world.ctx.outbox.give(world.ctx, [an_order(world)]) for _ in range(30)))
     assert sizes == [30]
 
@@ -55,7 +55,7 @@ async def test_an_order_that_cannot_be_built_into_a_job_fails_its_giver_only(
         raise ValueError("cannot be sealed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(orders, "_enqueue", broken)
+        patch.setattr(build, "_enqueue", broken)
         with pytest.raises(ValueError, match="sealed"):
             await asyncio.wait_for(world.ctx.outbox.give(world.ctx, [an_order(world)]), 120)
         await asyncio.sleep(0)

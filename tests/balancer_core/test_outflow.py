@@ -13,8 +13,12 @@ from balancer_core.test_at_once import assert_counters_add_up
 from balancer_core.test_line import offers, waits
 from sqlalchemy import update
 
-from balancer import holding, models, story, sweep, switches, trades, waiting
-from balancer.trades import Caller, WithdrawWish
+from balancer.db import tables
+from balancer.fleet import switches
+from balancer.journal import story
+from balancer.trades import approvals, holding, service
+from balancer.trades.service import Caller, WithdrawWish
+from balancer.upkeep import sweep
 from shared import wire
 from shared.domain.ids import TradeUrl
 from shared.errors import FleetPaused, NotFound
@@ -27,7 +31,7 @@ OTHER = Caller("cli_other", "other-site", frozenset({"trade"}))
 async def withdraw(world: World, who: int, deposit_ids: list[str], caller: Caller = SITE, **more: Any) -> str:
     wish = WithdrawWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), deposit_ids, "", **more)
     key = more.pop("key", None) or f"key-{next(world.keys)}"
-    [trade_id] = await trades.withdraw(world.ctx, caller, key, "body", wish)
+    [trade_id] = await service.withdraw(world.ctx, caller, key, "body", wish)
     return trade_id
 
 
@@ -44,7 +48,7 @@ async def paused_by(world: World, asked: Awaitable[Any]) -> str | None:
 def know_clients(world: World) -> None:
     for caller in (SITE, OTHER):
         row = {"client_id": caller.client_id, "name": caller.name, "scopes": "trade", "created_at": world.ctx.clock.now()}
-        world.change(models.clients.insert().values(row))
+        world.change(tables.clients.insert().values(row))
 
 
 def alarms(world: World) -> list[dict[str, Any]]:
@@ -135,8 +139,8 @@ async def test_a_request_that_is_over_a_limit_by_itself_asks_for_an_approval_and
     ids = await world.held(4)
     dear = await withdraw(world, 1, ids[:3])
     assert (waits(world, dear), alarms(world)) == (["approval"], [])
-    await waiting.decide(world.ctx, dear, "cli_boss", "client:boss", approve=True)
-    assert await waiting.release(world.ctx) == 1
+    await approvals.decide(world.ctx, dear, "cli_boss", "client:boss", approve=True)
+    assert await approvals.release(world.ctx) == 1
     assert waits(world, dear) == [None]
     assert waits(world, await withdraw(world, 1, ids[3:])) == [None]  # what was approved does not count
     assert alarms(world) == []
@@ -157,16 +161,16 @@ async def test_what_waited_counts_when_it_goes_out(make: Make) -> None:
         await world.settle(deposit)
     world.later(8 * 86400)
     await world.online("red-1", "red-2")
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert sorted(map(str, waits(world, *asked))) == ["None", "offer"]
     assert len(alarms(world)) == 1
-    assert await waiting.release(world.ctx) == 0
+    assert await approvals.release(world.ctx) == 0
     await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "", paused=False, client=None)
-    world.change(models.switches.delete())
+    world.change(tables.switches.delete())
     await switches.refresh(world.ctx)
     world.later(4000)
     await world.online("red-1", "red-2")
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     await assert_counters_add_up(world)
 
 
@@ -174,9 +178,9 @@ async def test_a_limit_that_came_later_asks_for_an_approval_too(make: Make) -> N
     world = await make(limits={"client_withdrawals_cents_max": 200, "offers_per_player_max": 1})
     ids = await world.held(1)
     trade_id = await withdraw(world, 1, ids)
-    world.change(update(models.trades).where(models.trades.c.trade_id == trade_id).values(waits_for="offer"))
-    world.change(update(models.trades).where(models.trades.c.trade_id == trade_id).values(next_try_at=world.ctx.clock.now()))
-    assert await waiting.release(world.ctx) == 0
+    world.change(update(tables.trades).where(tables.trades.c.trade_id == trade_id).values(waits_for="offer"))
+    world.change(update(tables.trades).where(tables.trades.c.trade_id == trade_id).values(next_try_at=world.ctx.clock.now()))
+    assert await approvals.release(world.ctx) == 0
     assert (waits(world, trade_id), alarms(world)) == (["approval"], [])
 
 
@@ -184,8 +188,8 @@ async def test_a_repeated_request_over_the_limit_shows_what_the_first_one_made(m
     world = await make(limits={"client_withdrawals_max": 1})
     ids = await world.held(1)
     wish = WithdrawWish("user-1", TradeUrl(player(1), "abcdefgh"), ids, "")
-    made = await trades.withdraw(world.ctx, SITE, "same", "body", wish)
-    assert await trades.withdraw(world.ctx, SITE, "same", "body", wish) == made
+    made = await service.withdraw(world.ctx, SITE, "same", "body", wish)
+    assert await service.withdraw(world.ctx, SITE, "same", "body", wish) == made
     assert alarms(world) == []
 
 
@@ -218,11 +222,11 @@ async def test_a_pause_holds_what_is_queued_and_it_goes_out_after_it(make: Make)
     assert len(world.events("withdrawal_held")) == 1
     await world.tell(queued, "order_dropped", reason="recalled")
     assert (world.trade(queued).status, waits(world, queued), offers(world)) == ("queued", ["offer"], 1)
-    assert (await sweep.give_orders(world.ctx), await waiting.release(world.ctx)) == (0, 0)
+    assert (await sweep.give_orders(world.ctx), await approvals.release(world.ctx)) == (0, 0)
     await assert_counters_add_up(world)
     world.clear_queues()
     await resume(world)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert await sweep.give_orders(world.ctx) == 1
     [order] = [order for order in world.orders() if order.kind == "send"]
     assert (order.trade_id, order.attempt) == (queued, 2)
@@ -239,7 +243,7 @@ async def test_pauses_use_up_no_attempts(world: World) -> None:
         await holding.hold(world.ctx)
         await world.tell(trade_id, "order_dropped", reason="recalled")
         await resume(world)
-        assert await waiting.release(world.ctx) == 1
+        assert await approvals.release(world.ctx) == 1
         assert await sweep.give_orders(world.ctx) == 1
     for _ in range(world.ctx.settings.trades.attempts_max):  # its own still count
         assert world.trade(trade_id).status == "queued"
@@ -259,13 +263,13 @@ async def test_what_waits_for_its_next_try_is_back_in_line_at_once(world: World)
     await world.online("red-1", "red-2")
     assert await sweep.give_orders(world.ctx) == 0
     await resume(world)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
 
 
 async def test_an_order_that_nobody_noted_is_not_given_during_a_pause(world: World) -> None:
     trade_id = await withdraw(world, 1, await world.held(1))
     await world.ctx.outbox.drain()
-    world.change(update(models.trades).values(order_issued_at=None, order_expires_at=None))
+    world.change(update(tables.trades).values(order_issued_at=None, order_expires_at=None))
     world.clear_queues()
     await pause(world)
     await holding.hold(world.ctx)
@@ -281,10 +285,10 @@ async def test_a_held_withdrawal_can_be_canceled_and_one_to_be_canceled_is_not_h
     ids = await world.held(2)
     first, second = await withdraw(world, 1, ids[:1]), await withdraw(world, 1, ids[1:])
     await world.ctx.outbox.drain()
-    await trades.cancel(world.ctx, SITE, second)
+    await service.cancel(world.ctx, SITE, second)
     await pause(world)
     assert await holding.hold(world.ctx) == 1
-    await trades.cancel(world.ctx, SITE, first)
+    await service.cancel(world.ctx, SITE, first)
     for trade_id in (first, second):
         await world.tell(trade_id, "order_dropped", reason="recalled")
         assert world.trade(trade_id).status == "canceled"
@@ -312,9 +316,9 @@ async def test_one_clients_pause_holds_that_client_only(make: Make) -> None:
     assert waits(world, *queued) == ["offer", None]
     assert await paused_by(world, withdraw(world, 1, mine[1:])) == "a key was stolen"
     assert waits(world, await withdraw(world, 2, theirs[1:], OTHER)) == [None]  # and is not behind what is paused
-    assert await waiting.release(world.ctx) == 0
+    assert await approvals.release(world.ctx) == 0
     await resume(world, "site")
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     with pytest.raises(NotFound):
         await pause(world, "nobody")
     with pytest.raises(NotFound):
@@ -323,7 +327,7 @@ async def test_one_clients_pause_holds_that_client_only(make: Make) -> None:
 
 
 async def test_more_than_a_batch_is_held(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.holding.BATCH_MAX", 2)
+    monkeypatch.setattr("balancer.trades.holding.BATCH_MAX", 2)
     ids = [await withdraw(world, who, await world.held(1, who=who)) for who in range(5)]
     await world.ctx.outbox.drain()
     await pause(world)

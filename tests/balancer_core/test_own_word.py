@@ -10,20 +10,24 @@ import pytest
 from balancer_core.core_world import MASTER, World
 from sqlalchemy import select
 
-from balancer import alarms, audits, journal, models, reports, sights
-from balancer.reports import Reader
-from balancer.trades import Wanted
+from balancer.custody import audit
+from balancer.db import tables
+from balancer.journal import alarms, record
+from balancer.orders import sights
+from balancer.reports import apply
+from balancer.reports.apply import Reader
+from balancer.trades.service import Wanted
 from shared import wire
 from shared.messages import REPORT_KINDS
 
 CHEAP, DEAR = "P250 | Sand Dune (Field-Tested)", "AWP | Gungnir (Factory New)"
 CENTS = {CHEAP: 6, DEAR: 318_416}
-STATE = (models.trades, models.deposits, models.trade_items, models.users, models.audits)
+STATE = (tables.trades, tables.deposits, tables.trade_items, tables.users, tables.audits)
 
 
 def state(world: World) -> list[Any]:
     rows = [[tuple(row) for row in world.rows(table.select().order_by(*table.primary_key.columns))] for table in STATE]
-    bots = models.bots.c
+    bots = tables.bots.c
     query = select(bots.color, bots.bot_id, bots.mode, bots.slots_held, bots.slots_reserved, bots.open_offers, bots.frozen_by)
     return [*rows, [tuple(row) for row in world.rows(query.order_by(bots.bot_id))]]
 
@@ -83,7 +87,7 @@ async def test_a_bot_that_had_the_trade_before_and_has_an_offer_after_all_is_an_
     [trade_id] = await world.deposit(1)
     trade = world.trade(trade_id)
     await world.tell(trade_id, "bot_refused", code="bot_restricted", reason="bot_locked")
-    world.change(models.trades.update().values(bot_id=3 - trade.bot_id))
+    world.change(tables.trades.update().values(bot_id=3 - trade.bot_id))
     await world.tell(trade_id, "offer_active", bot=f"red-{trade.bot_id}", attempt=1, offer_id="77", state=2)
     assert [json.loads(row.data)["alarm"] for row in world.events("alarm")] == [alarms.FORMER_BOT]
 
@@ -91,13 +95,13 @@ async def test_a_bot_that_had_the_trade_before_and_has_an_offer_after_all_is_an_
 # --- what an item is ------------------------------------------------------------------------------------------
 
 
-def rules(world: World) -> journal.Rules:
-    return replace(journal.Rules.of(world.ctx.settings), value_of=CENTS.get)
+def rules(world: World) -> record.Rules:
+    return replace(record.Rules.of(world.ctx.settings), value_of=CENTS.get)
 
 
 async def told(world: World, trade_id: str, kind: str, **data: Any) -> None:
     report = world.report(trade_id, kind, **data)
-    await world.ctx.db.run(reports.apply, report, world.ctx.clock.now(), rules(world))
+    await world.ctx.db.run(apply.apply, report, world.ctx.clock.now(), rules(world))
 
 
 async def deposited_as_dear(world: World) -> str:
@@ -113,8 +117,8 @@ async def accepted(world: World, trade_id: str, name: str | None) -> None:
 
 
 def row_of(world: World) -> tuple[str, int, str | None]:
-    query = select(models.items.c.market_hash_name, models.deposits.c.value_cents, models.deposits.c.frozen_by)
-    [row] = world.rows(query.join(models.deposits, models.deposits.c.item_id == models.items.c.item_id))
+    query = select(tables.items.c.market_hash_name, tables.deposits.c.value_cents, tables.deposits.c.frozen_by)
+    [row] = world.rows(query.join(tables.deposits, tables.deposits.c.item_id == tables.items.c.item_id))
     return tuple(row)
 
 
@@ -152,21 +156,21 @@ async def test_what_the_receipt_did_not_name_is_named_when_it_settles(world: Wor
 
 async def test_a_row_that_an_audit_finds_swapped_is_frozen_itself(world: World) -> None:
     [deposit_id] = await world.held(1, wish=world.wish(wanted=[Wanted(world.assets(1, DEAR)[0].held, CENTS[DEAR])]))
-    row = world.rows(models.deposits.select())[0]
+    row = world.rows(tables.deposits.select())[0]
     bot = f"{row.color}-{row.bot_id}"
-    await world.ctx.db.run(audits.want, [bot], "audit_1", "test", world.ctx.clock.now())
+    await world.ctx.db.run(audit.want, [bot], "audit_1", "test", world.ctx.clock.now())
     for _ in range(2):
         world.later(world.ctx.settings.trades.audit_again_s + 1)
         await world.online("red-1", "red-2")
-        await audits.round_of(world.ctx)
+        await audit.round_of(world.ctx)
         [order] = [order for order in world.taken(bot) if order.kind == "inventory"]
         asset = {"asset_id": str(row.asset_id), "context_id": "2", "class_id": "1", "instance_id": "0", "name": CHEAP}
         data = {"steam_id": order.payload.steam_id, "assets": [{**asset, "fingerprint": None}]}
         report = replace(world.report(None, "custody_read", bot=bot, **data), order_id=order.order_id)
         times = world.ctx.settings.trades
-        await world.ctx.db.run(audits.apply, report, world.ctx.clock.now(), times, CENTS.get)
+        await world.ctx.db.run(audit.apply, report, world.ctx.clock.now(), times, CENTS.get)
     assert row_of(world) == (CHEAP, 6, "swapped")
-    assert world.rows(models.deposits.select())[0].deposit_id == deposit_id
+    assert world.rows(tables.deposits.select())[0].deposit_id == deposit_id
     assert world.bot(bot).frozen_by == "audit"
 
 
@@ -186,7 +190,7 @@ async def test_a_reversal_from_the_bots_own_account_blocks_the_bot_and_not_the_p
     await world.accept(trade_id)
     await world.tell(trade_id, "exchange_reversed", exchange_id="x", exchange_status=12, rollback=None, reversed_by="bot")
     assert world.trade(trade_id).status == "reversed"
-    assert [row.blocked_by for row in world.rows(models.users.select()) if row.steam_id] == [None]
+    assert [row.blocked_by for row in world.rows(tables.users.select()) if row.steam_id] == [None]
     assert world.bot(f"red-{world.trade(trade_id).bot_id}").frozen_by == "own_reversal"
     assert [json.loads(row.data)["alarm"] for row in world.events("alarm")] == ["bot_reversed"]
 
@@ -196,5 +200,5 @@ async def test_a_players_reversal_blocks_the_player(world: World, whose: str | N
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
     await world.tell(trade_id, "exchange_reversed", exchange_id="x", exchange_status=12, rollback=None, reversed_by=whose)
-    assert [row.blocked_by for row in world.rows(models.users.select()) if row.steam_id] == [trade_id]
+    assert [row.blocked_by for row in world.rows(tables.users.select()) if row.steam_id] == [trade_id]
     assert world.bot(f"red-{world.trade(trade_id).bot_id}").frozen_by is None

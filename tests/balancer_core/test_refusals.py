@@ -9,8 +9,9 @@ import pytest
 from balancer_core.core_world import SITE, World, bot_account, player
 from sqlalchemy import update
 
-from balancer import models, trades
-from balancer.trades import DepositWish, WithdrawWish
+from balancer.db import tables
+from balancer.trades import service
+from balancer.trades.service import DepositWish, WithdrawWish
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetError, Forbidden, NoBotAvailable, NotAccepted, NotFound, PlayerMustAct, RequestReused
 
@@ -23,7 +24,7 @@ async def assert_refused(world: World, kind: type[FleetError], code: str, asked:
 
     def standing() -> list[Any]:
         rows = [world.count(table) for table in TABLES]
-        return [*rows, [tuple(row) for row in world.rows(models.bots.select())], world.rows(models.deposits.select())]
+        return [*rows, [tuple(row) for row in world.rows(tables.bots.select())], world.rows(tables.deposits.select())]
 
     before = standing()
     with pytest.raises(kind) as raised:
@@ -52,7 +53,7 @@ async def test_a_bot_is_nobodys_player(world: World) -> None:
         url = TradeUrl(bot_account(bot), "abcdefgh")
         deposit = world.deposit(wish=DepositWish("user-9", url, world.assets(1)))
         await assert_refused(world, NotAccepted, "partner_is_bot", deposit)
-        withdrawal = trades.withdraw(world.ctx, SITE, "key-own", "body", WithdrawWish("user-1", url, held, ""))
+        withdrawal = service.withdraw(world.ctx, SITE, "key-own", "body", WithdrawWish("user-1", url, held, ""))
         await assert_refused(world, NotAccepted, "partner_is_bot", withdrawal)
 
 
@@ -67,9 +68,9 @@ async def test_inventory_full_counts_what_is_on_the_way(make: Make) -> None:
 async def test_inventory_limit_counts_house_issued_items(make: Make) -> None:
     world = await make(limits={"inventory_limit": 2})
     [deposit_id] = await world.held(1)
-    [row] = [row for row in world.rows(models.deposits.select()) if row.deposit_id == deposit_id]
+    [row] = [row for row in world.rows(tables.deposits.select()) if row.deposit_id == deposit_id]
     ticket = {"deposit_id": "dep_ticket", "item_id": row.item_id, "user_id": "user-1", "status": "active", "value_cents": 1}
-    world.change(models.deposits.insert().values(**ticket, created_at=row.created_at, touched=row.touched))
+    world.change(tables.deposits.insert().values(**ticket, created_at=row.created_at, touched=row.touched))
     await assert_refused(world, NotAccepted, "inventory_full", world.deposit(1))
 
 
@@ -183,7 +184,7 @@ async def test_what_is_not_here_any_more_is_called_what_it_is(world: World, end:
         await world.tell(trade_id, end, offer_id="77", exchange_id="x", exchange_status=12)
         if end == "exchange_reversed":
             await world.tell(trade_id, "items_gone", deposit_ids=deposit_ids)
-            world.change(update(models.users).values(blocked_by=None))
+            world.change(update(tables.users).values(blocked_by=None))
     error = await assert_refused(world, Conflict, "not_in_custody", world.withdraw(deposit_ids))
     assert (error.data["deposit_status"], error.data["deposit_id"]) == (status, deposit_ids[0])
     assert error.detail
@@ -199,14 +200,14 @@ async def test_deposit_of_another_user(world: World) -> None:
 
 async def test_locked_deposit(world: World) -> None:
     deposit_ids = await world.held(2)
-    world.change(update(models.deposits).where(models.deposits.c.deposit_id == deposit_ids[1]).values(locked_by="round-1"))
+    world.change(update(tables.deposits).where(tables.deposits.c.deposit_id == deposit_ids[1]).values(locked_by="round-1"))
     error = await assert_refused(world, Conflict, "item_locked", world.withdraw(deposit_ids))
     assert error.data["deposit_id"] == deposit_ids[1]
 
 
 async def test_frozen_deposit(world: World) -> None:
     deposit_ids = await world.held(1)
-    world.change(update(models.deposits).values(frozen_by="operator"))
+    world.change(update(tables.deposits).values(frozen_by="operator"))
     await assert_refused(world, Conflict, "item_frozen", world.withdraw(deposit_ids))
 
 
@@ -227,16 +228,16 @@ async def test_deposit_that_is_being_withdrawn(world: World) -> None:
 
 async def test_house_issued_item(world: World) -> None:
     await world.held(1)
-    [row] = world.rows(models.deposits.select())
+    [row] = world.rows(tables.deposits.select())
     ticket = {"deposit_id": "dep_ticket", "item_id": row.item_id, "user_id": "user-1", "status": "active", "value_cents": 1}
-    world.change(models.deposits.insert().values(**ticket, created_at=row.created_at, touched=row.touched))
+    world.change(tables.deposits.insert().values(**ticket, created_at=row.created_at, touched=row.touched))
     error = await assert_refused(world, NotAccepted, "item_not_accepted", world.withdraw(["dep_ticket"]))
     assert error.reason == "house_issued"
 
 
 async def test_bot_that_gives_nothing_now(world: World) -> None:
     deposit_ids = await world.held(1)
-    world.change(update(models.bots).values(mode="paused"))
+    world.change(update(tables.bots).values(mode="paused"))
     error = await assert_refused(world, NoBotAvailable, "no_bot_available", world.withdraw(deposit_ids))
     assert error.reason == "bot_paused"
 
@@ -251,7 +252,7 @@ async def test_withdrawal_from_an_offline_bot(world: World) -> None:
 
 async def test_draining_bot_still_gives_back(world: World) -> None:
     deposit_ids = await world.held(1)
-    world.change(update(models.bots).values(mode="draining"))
+    world.change(update(tables.bots).values(mode="draining"))
     assert len(await world.withdraw(deposit_ids)) == 1
 
 
@@ -271,9 +272,9 @@ async def test_withdrawal_is_split_over_the_bots_that_hold_the_items(make: Make)
 async def test_one_bad_row_of_a_split_withdrawal_reserves_none(make: Make) -> None:
     world = await make(limits={"bot_items_max": 2})
     deposit_ids = await world.held(4)
-    world.change(update(models.bots).where(models.bots.c.bot_id == 2).values(mode="paused"))
+    world.change(update(tables.bots).where(tables.bots.c.bot_id == 2).values(mode="paused"))
     await assert_refused(world, NoBotAvailable, "no_bot_available", world.withdraw(deposit_ids))
-    assert {row.status for row in world.rows(models.deposits.select())} == {"active"}
+    assert {row.status for row in world.rows(tables.deposits.select())} == {"active"}
 
 
 async def test_large_deposit_is_made_of_several_trades(make: Make) -> None:
@@ -287,6 +288,6 @@ async def test_large_deposit_is_made_of_several_trades(make: Make) -> None:
 async def test_withdraw_wish_of_a_stranger_binds_nobody(world: World) -> None:
     await world.held(1)
     wish = WithdrawWish("user-9", TradeUrl(player(1), "abcdefgh"), ["dep_x"])
-    await assert_refused(world, Conflict, "user_mismatch", trades.withdraw(world.ctx, SITE, "k9", "b", wish))
-    assert await trades.user_of(world.ctx, "user-9") is None
-    assert await trades.user_of(world.ctx, "user-1") == str(int(player(1)))
+    await assert_refused(world, Conflict, "user_mismatch", service.withdraw(world.ctx, SITE, "k9", "b", wish))
+    assert await service.user_of(world.ctx, "user-9") is None
+    assert await service.user_of(world.ctx, "user-1") == str(int(player(1)))

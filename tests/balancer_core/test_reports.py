@@ -11,7 +11,7 @@ import pytest
 from balancer_core.core_world import MASTER, World
 
 from balancer.loops import Loops
-from balancer.reports import TRIES_MAX, Reader, apply
+from balancer.reports.apply import TRIES_MAX, Reader, apply
 from shared import wire
 from shared.errors import DatabaseUnavailable
 from shared.messages import Report

@@ -11,8 +11,11 @@ from balancer_core.core_world import SITE, World, make_world, player
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy.engine import make_url
 
-from balancer import finding, migrate, restoring, sweep, switches, trades, waiting
-from balancer.trades import WithdrawWish
+from balancer.db import migrate
+from balancer.fleet import switches
+from balancer.trades import approvals, service
+from balancer.trades.service import WithdrawWish
+from balancer.upkeep import restored, search, sweep
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, NotFound, SettingsError
 
@@ -21,7 +24,7 @@ Make = Callable[..., Awaitable[World]]
 
 def mark(world: World) -> dict[str, int]:
     with world.ctx.db.transaction() as connection:
-        return restoring.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now())
+        return restored.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now())
 
 
 async def test_what_may_have_been_sent_is_doubted_and_only_a_search_sends_again(world: World) -> None:
@@ -38,12 +41,12 @@ async def test_what_may_have_been_sent_is_doubted_and_only_a_search_sends_again(
     assert [world.trade(one).status for one in (queued, sending, sent, over)] == ["in_doubt", "in_doubt", "sent", "declined"]
     assert world.trade(over).find_at is None
     await sweep.give_orders(world.ctx)
-    assert await finding.find_offers(world.ctx) == 0  # an order from before may still be in a worker's hand
+    assert await search.find_offers(world.ctx) == 0  # an order from before may still be in a worker's hand
     times = world.ctx.settings.trades
     world.later(times.order_expiry_s + times.order_in_hand_s + 1)
     await world.online("red-1", "red-2")
     assert await sweep.give_orders(world.ctx) == 0
-    assert await finding.find_offers(world.ctx) == 3
+    assert await search.find_offers(world.ctx) == 3
     assert {order.kind for bot in ("red-1", "red-2") for order in world.orders(bot)} == {"find"}
     await assert_counters_add_up(world)
 
@@ -67,9 +70,9 @@ async def test_what_waited_for_an_approval_waits_for_it_again(make: Make) -> Non
     [trade_id] = await world.withdraw(await world.held(1))
     await restored_and_not_found(world, trade_id)
     assert world.trade(trade_id).waits_for == "approval"
-    assert await waiting.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
-    await waiting.decide(world.ctx, trade_id, "cli_other", "client:boss", approve=True)
-    assert await waiting.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
+    assert await approvals.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
+    await approvals.decide(world.ctx, trade_id, "cli_other", "client:boss", approve=True)
+    assert await approvals.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
     bot = f"red-{world.trade(trade_id).bot_id}"
     assert [(order.kind, order.attempt) for order in world.orders(bot)] == [("send", 2)]
     await assert_counters_add_up(world)
@@ -80,14 +83,14 @@ async def test_what_waited_for_a_settlement_waits_for_it_again(world: World) -> 
     await world.accept(deposit)
     ids = [row.deposit_id for row in world.deposits_of(deposit)]
     wish = WithdrawWish("user-1", TradeUrl(player(1), "abcdefgh"), ids, "", when_settled=True)
-    [trade_id] = await trades.withdraw(world.ctx, SITE, "key-settled", "body", wish)
+    [trade_id] = await service.withdraw(world.ctx, SITE, "key-settled", "body", wish)
     await restored_and_not_found(world, trade_id)
-    assert await waiting.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
+    assert await approvals.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
     assert world.statuses(trade_id) == ("queued", {"withdraw_pending"})
     await world.settle(deposit)
     world.later(60)
     await world.online("red-1", "red-2")
-    assert await waiting.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
+    assert await approvals.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
 
 
 async def test_what_waited_and_was_sent_since_is_found_and_waits_for_its_items_when_it_ends(make: Make) -> None:
@@ -105,7 +108,7 @@ async def test_new_trades_are_paused_and_event_numbers_jump(world: World) -> Non
     await world.deposit(1)
     last = world.events()[-1].number
     mark(world)
-    assert world.events("database_restored")[0].number > last + restoring.NUMBERS_SKIPPED
+    assert world.events("database_restored")[0].number > last + restored.NUMBERS_SKIPPED
     await switches.refresh(world.ctx)
     with pytest.raises(FleetPaused):
         await world.deposit(1)
@@ -117,15 +120,15 @@ async def test_a_backup_of_a_database_in_use_comes_back_as_it_was(tmp_path: Path
     world = await make_world(url, redis_url)
     [kept] = await world.deposit(1)
     copy = tmp_path / "copy.db"
-    source = restoring.database_file(world.ctx.settings)
+    source = restored.database_file(world.ctx.settings)
     assert source == Path(str(make_url(url).database))
-    assert restoring.backup(source, copy) > 0
+    assert restored.backup(source, copy) > 0
     with pytest.raises(Conflict):
-        restoring.backup(source, copy)
+        restored.backup(source, copy)
     await world.deposit(1)
     now = world.ctx.clock.now()
     await world.close()
-    before = restoring.put_back(copy, source, now)
+    before = restored.put_back(copy, source, now)
     assert before is not None and before.exists()
     again = await make_world(url, redis_url)
     assert again.count("trades") == 1
@@ -145,15 +148,15 @@ def test_what_is_no_backup_is_refused_and_nothing_is_touched(tmp_path: Path) -> 
 
     for path, error in ((garbage, Conflict), (other, Conflict), (tmp_path / "none.db", NotFound)):
         with pytest.raises(error):
-            restoring.put_back(path, database, Clock().now())
+            restored.put_back(path, database, Clock().now())
     assert database.read_bytes() == before
     with pytest.raises(NotFound):
-        restoring.backup(tmp_path / "none.db", tmp_path / "copy.db")
+        restored.backup(tmp_path / "none.db", tmp_path / "copy.db")
 
 
 async def test_only_sqlite_files_are_copied(world: World) -> None:
     settings = world.ctx.settings
     postgres = settings.database.model_copy(update={"url": "postgresql+psycopg://me@localhost/fleet"})
     with pytest.raises(SettingsError):
-        restoring.database_file(settings.model_copy(update={"database": postgres}))
+        restored.database_file(settings.model_copy(update={"database": postgres}))
     assert world.count("trades") == 0

@@ -12,8 +12,10 @@ from balancer_core.test_at_once import assert_counters_add_up
 from balancer_core.test_health import restrict
 from sqlalchemy import update
 
-from balancer import models, restricted, sweep, trades
-from balancer.reports import Reader
+from balancer.db import tables
+from balancer.reports.apply import Reader
+from balancer.trades import restricted, service
+from balancer.upkeep import sweep
 from shared import wire
 
 LOCKED: dict[str, Any] = {"code": "bot_restricted", "reason": "bot_locked", "result": 24}
@@ -103,7 +105,7 @@ async def test_one_after_the_other_until_none_is_left_and_then_it_fails_for_the_
             world.beat(name, state="restricted", restrictions=[{"reason": "bot_locked", "since_ms": 1}])
         await world.ctx.fleet.refresh()
         await restricted.go_on(world.ctx)
-    [view] = await trades.show(world.ctx, [trade_id])
+    [view] = await service.show(world.ctx, [trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code, view.failure.reason) == ("failed", "bot_restricted", "bot_locked")
     assert view.failure.player_message is None and view.failure.retryable
@@ -166,7 +168,7 @@ async def test_a_site_may_cancel_what_waits_for_a_bot(make: Make) -> None:
     world: World = await make(bots=("red-1",))
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "bot_refused", **LOCKED)
-    view = await trades.cancel(world.ctx, SITE, trade_id)
+    view = await service.cancel(world.ctx, SITE, trade_id)
     assert view.status == "canceled"
     assert await restricted.go_on(world.ctx) == 0
     await assert_counters_add_up(world)
@@ -211,7 +213,7 @@ async def test_a_refusal_that_may_be_either_sides_takes_two_bots(world: World) -
     await restricted.go_on(world.ctx)
     assert bot_of(world, trade_id) != first and world.trade(trade_id).status == "queued"
     await world.tell(trade_id, "refused", **UNCLEAR)
-    [view] = await trades.show(world.ctx, [trade_id])
+    [view] = await service.show(world.ctx, [trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code) == ("failed", "partner_unavailable")
     assert view.failure.player_message == "Check your trade URL."
@@ -223,7 +225,7 @@ async def test_where_there_is_one_bot_only_its_word_counts(make: Make) -> None:
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "refused", **UNCLEAR)
     await restricted.go_on(world.ctx)
-    [view] = await trades.show(world.ctx, [trade_id])
+    [view] = await service.show(world.ctx, [trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code) == ("failed", "partner_unavailable")
 
@@ -268,7 +270,7 @@ async def test_or_fails_for_the_operator_with_its_rows_free_at_once(make: Make) 
     world.later(world.ctx.settings.trades.restricted_wait_s + 1)
     await restrict(world, "bot_locked")
     await swept(world)
-    [view] = await trades.show(world.ctx, [trade_id])
+    [view] = await service.show(world.ctx, [trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code, view.failure.player_message) == ("failed", "bot_restricted", None)
     assert world.statuses(trade_id) == ("failed", {"active"})
@@ -279,7 +281,7 @@ async def test_an_offer_that_the_bots_own_phone_did_not_confirm_is_no_players_fa
     [trade_id] = await world.withdraw(await world.held(1))
     await world.tell(trade_id, "confirmation_needed", offer_id="77", state=9)
     await world.tell(trade_id, "offer_canceled", offer_id="77", state=6, reason="not_confirmed")
-    [view] = await trades.show(world.ctx, [trade_id])
+    [view] = await service.show(world.ctx, [trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code, view.failure.reason) == ("canceled", "bot_restricted", "not_confirmed")
 
@@ -287,7 +289,7 @@ async def test_an_offer_that_the_bots_own_phone_did_not_confirm_is_no_players_fa
 async def test_a_frozen_bot_gives_no_waiting_withdrawal(world: World) -> None:
     [trade_id] = await world.withdraw(await world.held(1))
     await world.tell(trade_id, "bot_refused", **LOCKED)
-    world.change(update(models.bots).values(frozen_by="audit"))
+    world.change(update(tables.bots).values(frozen_by="audit"))
     world.later(world.ctx.settings.trades.retry_after_s + 1)
     await world.online("red-1", "red-2")
     assert await restricted.go_on(world.ctx) == 0

@@ -10,8 +10,10 @@ from balancer_core.core_world import MASTER, World, player
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import update
 
-from balancer import finding, models, persons, purge, restoring, trades
-from balancer.trades import DepositWish
+from balancer.db import tables
+from balancer.trades import service
+from balancer.trades.service import DepositWish
+from balancer.upkeep import persons, purge, restored, search
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
 
@@ -38,7 +40,7 @@ async def later(world: World, seconds: float) -> None:
 
 def everything(world: World) -> str:
     """All rows of all tables, as text."""
-    return " ".join(str(tuple(row)) for table in models.metadata.sorted_tables for row in world.rows(table.select()))
+    return " ".join(str(tuple(row)) for table in tables.metadata.sorted_tables for row in world.rows(table.select()))
 
 
 # --- trade URLs ---------------------------------------------------------------------------------------------------------------
@@ -61,17 +63,17 @@ async def test_a_search_for_a_trade_that_is_over_needs_no_url(world: World) -> N
     await world.tell(trade_id, "offer_declined", offer_id="77", state=7)
     world.clear_queues()
     await world.tell(trade_id, "offer_active", offer_id="78", state=2)  # what does not fit is searched for
-    assert await finding.find_offers(world.ctx) == 1
+    assert await search.find_offers(world.ctx) == 1
     [order] = [order for bot in ("red-1", "red-2") for order in world.orders(bot) if order.kind == "find"]
     assert order.payload.trades[0].trade_token is None
 
 
 async def test_urls_of_an_earlier_release_are_wiped_in_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.retention.BATCH_MAX", 2)
+    monkeypatch.setattr("balancer.upkeep.retention.BATCH_MAX", 2)
     done = [trade_id for who in (1, 2, 3) for trade_id in await over(world, who)]
     [live] = await world.deposit(1, who=4)
     kept = world.trade(live).trade_url_sealed
-    world.change(update(models.trades).where(models.trades.c.trade_id != live).values(trade_url_sealed="old"))
+    world.change(update(tables.trades).where(tables.trades.c.trade_id != live).values(trade_url_sealed="old"))
     await purge.purge(world.ctx)
     assert {world.trade(trade_id).trade_url_sealed for trade_id in done} == {""}
     assert world.trade(live).trade_url_sealed == kept
@@ -81,7 +83,7 @@ async def test_urls_of_an_earlier_release_are_wiped_in_batches(world: World, mon
 
 
 async def test_trades_events_and_users_go_in_their_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.retention.BATCH_MAX", 2)
+    monkeypatch.setattr("balancer.upkeep.retention.BATCH_MAX", 2)
     for who in (1, 2, 3):
         await over(world, who)
     await later(world, 729 * 86400)
@@ -102,20 +104,20 @@ async def test_what_explains_an_item_that_is_here_stays_with_it(world: World) ->
     await world.settle(deposit)
     [live] = await world.deposit(1, who=2)
     await over(world, who=3)
-    world.change(update(models.users).where(models.users.c.user_id == "user-4").values(blocked_by="trd_x"))
+    world.change(update(tables.users).where(tables.users.c.user_id == "user-4").values(blocked_by="trd_x"))
     n_events = len([row for row in world.events() if row.trade_id in (deposit, live)])
     await later(world, YEARS_S)
     await purge.purge(world.ctx)
-    assert {row.trade_id for row in world.rows(models.trades.select())} == {deposit, live}
+    assert {row.trade_id for row in world.rows(tables.trades.select())} == {deposit, live}
     assert len([row for row in world.events() if row.trade_id in (deposit, live)]) == n_events
-    assert {row.user_id for row in world.rows(models.users.select())} == {"house", "user-1", "user-2"}
+    assert {row.user_id for row in world.rows(tables.users.select())} == {"house", "user-1", "user-2"}
     assert await world.withdraw([row.deposit_id for row in world.deposits_of(deposit)])
     await assert_counters_add_up(world)
 
 
 async def test_who_is_blocked_stays_known(world: World) -> None:
     await over(world)
-    world.change(update(models.users).where(models.users.c.user_id == "user-1").values(blocked_by="trd_x"))
+    world.change(update(tables.users).where(tables.users.c.user_id == "user-1").values(blocked_by="trd_x"))
     await later(world, YEARS_S)
     await purge.purge(world.ctx)
     assert world.count("trades") == 0
@@ -135,8 +137,8 @@ async def test_zero_keeps_for_ever(make: Make) -> None:
 
 
 async def test_a_round_removes_a_bounded_number_and_the_next_one_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.retention.BATCH_MAX", 1)
-    monkeypatch.setattr("balancer.purge.BATCHES_MAX", 2)
+    monkeypatch.setattr("balancer.upkeep.retention.BATCH_MAX", 1)
+    monkeypatch.setattr("balancer.upkeep.purge.BATCHES_MAX", 2)
     for who in (1, 2):
         await over(world, who)
     await later(world, YEARS_S)
@@ -164,24 +166,24 @@ def forget(world: World, name: str) -> dict[str, int]:
 
 
 async def test_forgetting_takes_the_name_off_every_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.persons.PAGE", 3)
+    monkeypatch.setattr("balancer.upkeep.persons.PAGE", 3)
     await over(world, who=1)
     await over(world, who=2)
     [reversed_one] = await world.deposit(1)
     await world.accept(reversed_one)
     await world.tell(reversed_one, "exchange_reversed", exchange_id="x", exchange_status=12)
     await world.tell(reversed_one, "items_gone", deposit_ids=[row.deposit_id for row in world.deposits_of(reversed_one)])
-    world.change(update(models.users).values(blocked_by=None))
+    world.change(update(tables.users).values(blocked_by=None))
     now = world.ctx.clock.now()
     session = {"id_hash": "h", "steam_id": int(player(1)), "expires_at": now, "created_at": now}
-    world.change(models.sessions.insert().values(session))
+    world.change(tables.sessions.insert().values(session))
     gift = {
         "kind": "gift_accepted",
         "who": "bot",
         "at": now,
         "data": json.dumps({"partner": int(player(1)), "n": 1}, separators=(",", ":")),
     }
-    world.change(models.events.insert().values(gift))
+    world.change(tables.events.insert().values(gift))
     steam_id, before = str(int(player(1))), {table: world.count(table) for table in ("trades", "deposits", "trade_items")}
     events = [(row.number, row.kind) for row in world.events()]
     assert "user-1'" in everything(world) and steam_id in everything(world)
@@ -193,7 +195,7 @@ async def test_forgetting_takes_the_name_off_every_table(world: World, monkeypat
     assert [(row.number, row.kind) for row in world.events()][: len(events)] == events
     assert all(json.loads(row.data) is not None for row in world.events())
     # One made-up name for all of it, that nobody can lead back, and the other person untouched.
-    aliases = {row.user_id for row in world.rows(models.trades.select())} - {"user-2"}
+    aliases = {row.user_id for row in world.rows(tables.trades.select())} - {"user-2"}
     assert len(aliases) == 1 and next(iter(aliases)).startswith("forgotten-")
     assert str(int(player(2))) in everything(world)
     [told] = world.events("user_forgotten")
@@ -233,9 +235,9 @@ async def test_who_still_has_something_here_is_not_forgotten(world: World) -> No
     assert refused() == "still_trading"
     await world.accept(out)
     await world.settle(out)
-    world.change(update(models.users).where(models.users.c.user_id == "user-1").values(blocked_by=trade_id))
+    world.change(update(tables.users).where(tables.users.c.user_id == "user-1").values(blocked_by=trade_id))
     assert refused() == "partner_blocked"
-    world.change(update(models.users).where(models.users.c.user_id == "user-1").values(blocked_by=None))
+    world.change(update(tables.users).where(tables.users.c.user_id == "user-1").values(blocked_by=None))
     assert forget(world, str(int(player(1))))["trades"] == 2  # by the Steam id as well
 
 
@@ -277,6 +279,6 @@ async def test_a_forgotten_persons_books_still_stand_a_restore(world: World) -> 
     await over(world)
     forget(world, "user-1")
     with world.ctx.db.transaction() as connection:
-        assert restoring.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now()) == {}
-    [view, _] = await trades.find(world.ctx)
+        assert restored.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now()) == {}
+    [view, _] = await service.find(world.ctx)
     assert (view.steam_id, view.token) == ("0", None)

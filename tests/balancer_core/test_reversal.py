@@ -10,7 +10,10 @@ from balancer_core.core_world import World, player
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import update
 
-from balancer import custody, models, reversal, settling, sweep
+from balancer.custody import deposits
+from balancer.db import tables
+from balancer.trades import reversal
+from balancer.upkeep import settle, sweep
 from shared import wire
 from shared.errors import Conflict, FleetError
 
@@ -40,16 +43,16 @@ async def test_protected_exchanges_are_looked_at_now_and_then_all_of_a_bot_toget
     await world.accept(second)
     world.clear_queues()
     assert world.trade(first).bot_id == world.trade(second).bot_id
-    assert await settling.settle(world.ctx) == 0
+    assert await settle.settle(world.ctx) == 0
     await online_later(world, look_s * 0.55)
-    assert await settling.settle(world.ctx) == 2
+    assert await settle.settle(world.ctx) == 2
     looked = checks(world)
     assert {check.trade_id for check in looked} == {first, second}
     assert [(check.exchange_id, check.reversal) for check in looked] == [(f"x-{check.trade_id}", False) for check in looked]
-    assert await settling.settle(world.ctx) == 0
+    assert await settle.settle(world.ctx) == 0
     await world.tell(first, "not_settled", settles_at=None, reason="still_protected")
     await online_later(world, look_s + 1)
-    assert await settling.settle(world.ctx) == 2
+    assert await settle.settle(world.ctx) == 2
 
 
 async def test_a_reversed_deposit_is_frozen_at_once_and_reversed_when_seen_gone(world: World) -> None:
@@ -59,7 +62,7 @@ async def test_a_reversed_deposit_is_frozen_at_once_and_reversed_when_seen_gone(
     await world.tell(trade_id, "exchange_reversed", exchange_id="x", exchange_status=12)
     assert world.statuses(trade_id) == ("reversed", {"active"})
     assert {row.frozen_by for row in world.deposits_of(trade_id)} == {"reversal"}
-    assert await settling.look_for_items(world.ctx) == 1
+    assert await settle.look_for_items(world.ctx) == 1
     [check] = checks(world)
     assert (check.reversal, check.exchange_id, len(check.assets)) == (True, f"x-{trade_id}", 2) or check.exchange_id == "x"
     first, second = (row.deposit_id for row in world.deposits_of(trade_id))
@@ -72,7 +75,7 @@ async def test_a_reversed_deposit_is_frozen_at_once_and_reversed_when_seen_gone(
     assert world.statuses(trade_id) == ("reversed", {"reversed"})
     assert json.loads(world.events("reversal")[-1].data)["complete"] is True
     await online_later(world, 86400)
-    assert await settling.look_for_items(world.ctx) == 0
+    assert await settle.look_for_items(world.ctx) == 0
     await assert_counters_add_up(world)
 
 
@@ -97,7 +100,7 @@ def thaw(world: World, deposit_id: str) -> str | None:
     before = len(world.events())
     try:
         with world.ctx.db.transaction() as connection:
-            custody.thaw(connection, deposit_id, "it lies there", "cli:me", world.ctx.clock.now())
+            deposits.thaw(connection, deposit_id, "it lies there", "cli:me", world.ctx.clock.now())
     except FleetError as error:
         assert len(world.events()) == before
         return error.error_code
@@ -117,7 +120,7 @@ async def test_an_item_that_came_back_is_used_again_by_an_operators_word(world: 
     assert (row.status, row.frozen_by) == ("active", None)
     [event] = world.events("deposit_thawed")
     assert (event.who, json.loads(event.data)["frozen_by"], event.user_id) == ("cli:me", "reversal", "user-1")
-    world.change(update(models.users).values(blocked_by=None))
+    world.change(update(tables.users).values(blocked_by=None))
     again = await world.withdraw(ids)
     await world.accept(again[0])
     # What was seen after the reversal is told once more: the item is out again all the same.
@@ -132,7 +135,7 @@ async def test_an_item_that_may_be_going_back_or_that_nobody_has_seen_stays_froz
     await world.tell(taken_back, "exchange_reversed", exchange_id="x", exchange_status=12)
     [row] = world.deposits_of(taken_back)
     assert thaw(world, row.deposit_id) == "asset_in_trade"
-    world.change(update(models.users).values(blocked_by=None))
+    world.change(update(tables.users).values(blocked_by=None))
     [gone] = await world.withdraw(ids := await world.held(1, who=2), who=2)
     await world.tell(gone, "items_missing", offer_id="77", state=8)
     await world.tell(gone, "items_gone", deposit_ids=ids)
@@ -142,7 +145,7 @@ async def test_an_item_that_may_be_going_back_or_that_nobody_has_seen_stays_froz
 
 async def test_a_withdrawal_of_an_item_that_goes_back_is_recalled(world: World) -> None:
     deposit_ids = await world.held(1)
-    [deposit] = [row.trade_id for row in world.rows(models.trades.select())]
+    [deposit] = [row.trade_id for row in world.rows(tables.trades.select())]
     [withdrawal] = await world.withdraw(deposit_ids)
     await world.tell(withdrawal, "offer_active", offer_id="78", state=2)
     world.clear_queues()
@@ -163,7 +166,7 @@ async def test_a_withdrawal_of_an_item_that_goes_back_is_recalled(world: World) 
 
 async def test_a_withdrawal_that_was_accepted_first_keeps_what_it_gave(world: World) -> None:
     deposit_ids = await world.held(1)
-    [deposit] = [row.trade_id for row in world.rows(models.trades.select())]
+    [deposit] = [row.trade_id for row in world.rows(tables.trades.select())]
     [withdrawal] = await world.withdraw(deposit_ids)
     await world.tell(deposit, "exchange_reversed", exchange_id="x", exchange_status=12)
     await world.accept(withdrawal)
@@ -200,9 +203,9 @@ async def test_a_blocked_partner_trades_again_only_after_an_operators_word(world
 async def test_a_reversal_without_rows_left_is_told_all_the_same(world: World) -> None:
     [trade_id] = await world.withdraw(await world.held(1))
     await world.accept(trade_id)
-    world.change(models.deposits.delete().where(models.deposits.c.status == "withdrawn"))
+    world.change(tables.deposits.delete().where(tables.deposits.c.status == "withdrawn"))
     await world.tell(trade_id, "exchange_reversed", exchange_id="x", exchange_status=12)
     [told] = world.events("reversal")
     assert json.loads(told.data)["items"][0]["with"] == "unknown"
-    world.change(update(models.users).values(blocked_by=None))
+    world.change(update(tables.users).values(blocked_by=None))
     assert world.trade(trade_id).items_awaited == 0

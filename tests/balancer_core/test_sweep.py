@@ -10,8 +10,10 @@ import redis
 from balancer_core.core_world import SITE, World
 from sqlalchemy import update
 
-from balancer import models, purge, settling, sweep, trades
-from balancer.watching import Watcher
+from balancer.db import tables
+from balancer.trades import service
+from balancer.upkeep import purge, settle, sweep
+from balancer.upkeep.watch import Watcher
 from shared import wire
 from shared.errors import NotFound, TooLate
 
@@ -44,7 +46,7 @@ async def deposit_without_redis(world: World) -> str:
 async def test_an_order_that_may_have_gone_out_keeps_the_time_at_which_it_may_have(world: World) -> None:
     [trade_id] = await world.deposit(1)
     begun = world.trade(trade_id).touched
-    world.change(update(models.trades).values(order_issued_at=None))
+    world.change(update(tables.trades).values(order_issued_at=None))
     world.clear_queues()
     world.later(20)
     assert await sweep.give_orders(world.ctx) == 1
@@ -81,7 +83,7 @@ async def test_sweep_without_redis_tries_again(world: World) -> None:
 async def test_order_given_twice_is_one_order(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.ctx.outbox.drain()
-    world.change(update(models.trades).values(order_issued_at=None))
+    world.change(update(tables.trades).values(order_issued_at=None))
     world.later(sweep.GIVING_S + 1)
     assert await sweep.give_orders(world.ctx) == 1
     assert len({order.order_id for order in world.orders(bot_of(world, trade_id))}) == 1
@@ -107,7 +109,7 @@ async def test_only_the_first_order_of_an_attempt_names_the_run_that_it_is_for(w
     bot = bot_of(world, trade_id)
     assert [order.run for order in world.taken(bot)] == ["run"]
     await world.ctx.outbox.drain()
-    world.change(update(models.trades).values(order_issued_at=None))  # nobody knows whether it went out
+    world.change(update(tables.trades).values(order_issued_at=None))  # nobody knows whether it went out
     world.later(sweep.GIVING_S + 1)
     assert await sweep.give_orders(world.ctx) == 1
     await world.ctx.outbox.drain()
@@ -146,7 +148,7 @@ async def test_a_worker_that_died_in_mid_send_leads_to_doubt(world: World) -> No
     [trade_id] = await world.deposit(1)
     await world.ctx.outbox.drain()
     await world.tell(trade_id, "picked_up")
-    world.change(update(models.trades).values(order_issued_at=None, order_expires_at=None))
+    world.change(update(tables.trades).values(order_issued_at=None, order_expires_at=None))
     times = world.ctx.settings.trades
     world.later(times.order_expiry_s + times.order_in_hand_s + 5)
     assert await sweep.doubt_silent(world.ctx) == 1
@@ -196,14 +198,14 @@ async def test_held_offer_does_not_time_out(world: World) -> None:
 async def test_cancel_recalls_the_order_and_asks_the_bot(world: World) -> None:
     [trade_id] = await world.deposit(1)
     bot = bot_of(world, trade_id)
-    view = await trades.cancel(world.ctx, SITE, trade_id)
+    view = await service.cancel(world.ctx, SITE, trade_id)
     assert (view.status, view.cancel_requested) == ("queued", True)
     assert world.ctx.redis.get(wire.recall_key("red-1", trade_id)) == b"1"
     assert [order.kind for order in world.orders(bot)] == ["send"]
     await world.tell(trade_id, "order_dropped", reason="recalled")
-    assert (await trades.show(world.ctx, [trade_id]))[0].status == "canceled"
+    assert (await service.show(world.ctx, [trade_id]))[0].status == "canceled"
     events = len(world.events())
-    assert (await trades.cancel(world.ctx, SITE, trade_id)).status == "canceled"
+    assert (await service.cancel(world.ctx, SITE, trade_id)).status == "canceled"
     assert len(world.events()) == events
 
 
@@ -211,10 +213,10 @@ async def test_cancel_of_a_sent_offer_is_an_order(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)
     world.clear_queues()
-    await trades.cancel(world.ctx, SITE, trade_id)
+    await service.cancel(world.ctx, SITE, trade_id)
     assert [order.kind for order in world.orders(bot_of(world, trade_id))] == ["cancel"]
     for _ in range(3):  # a site that repeats itself does not fill the bot's queue
-        await trades.cancel(world.ctx, SITE, trade_id)
+        await service.cancel(world.ctx, SITE, trade_id)
     assert [order.kind for order in world.orders(bot_of(world, trade_id))] == ["cancel"]
     assert len(world.events("cancel_requested")) == 1
     world.later(sweep.CANCEL_AGAIN_S + 1)
@@ -223,7 +225,7 @@ async def test_cancel_of_a_sent_offer_is_an_order(world: World) -> None:
 
 async def test_a_recall_that_came_too_late_is_followed_by_a_cancel_at_once(world: World) -> None:
     [trade_id] = await world.deposit(1)
-    await trades.cancel(world.ctx, SITE, trade_id)
+    await service.cancel(world.ctx, SITE, trade_id)
     assert await sweep.ask_cancels(world.ctx) == 0  # still queued: recalled, nothing to cancel yet
     world.clear_queues()
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)
@@ -236,7 +238,7 @@ async def test_cancel_while_redis_is_away_is_asked_by_the_sweep(world: World) ->
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)
     world.clear_queues()
-    await without_redis(world, lambda: trades.cancel(world.ctx, SITE, trade_id))
+    await without_redis(world, lambda: service.cancel(world.ctx, SITE, trade_id))
     world.later(sweep.CANCEL_AGAIN_S + 1)
     assert await sweep.ask_cancels(world.ctx) == 1
     assert world.ctx.redis.get(wire.recall_key("red-1", trade_id)) == b"1"
@@ -245,7 +247,7 @@ async def test_cancel_while_redis_is_away_is_asked_by_the_sweep(world: World) ->
 async def test_cancel_of_a_trade_between_two_attempts_ends_it_at_once(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "try_later", code="steam_throttled", reason="slow")
-    view = await trades.cancel(world.ctx, SITE, trade_id)
+    view = await service.cancel(world.ctx, SITE, trade_id)
     assert view.status == "canceled"
     assert world.statuses(trade_id) == ("canceled", {"deposit_failure"})
     world.later(3600)
@@ -254,12 +256,12 @@ async def test_cancel_of_a_trade_between_two_attempts_ends_it_at_once(world: Wor
 
 async def test_cancel_of_an_unknown_or_accepted_trade(world: World) -> None:
     with pytest.raises(NotFound):
-        await trades.cancel(world.ctx, SITE, "trd_unknown")
+        await service.cancel(world.ctx, SITE, "trd_unknown")
     for end in ("offer_accepted", "offer_declined", "offer_expired"):
         [trade_id] = await world.deposit(1)
         await (world.accept(trade_id) if end == "offer_accepted" else world.tell(trade_id, end, offer_id="77", state=7))
         with pytest.raises(TooLate):
-            await trades.cancel(world.ctx, SITE, trade_id)
+            await service.cancel(world.ctx, SITE, trade_id)
 
 
 # --- settling -----------------------------------------------------------------------------------------------------
@@ -272,13 +274,13 @@ async def test_settlement_is_asked_after_its_time_and_margin_and_again_later(wor
     await world.accept(other[0])
     bot, times = bot_of(world, trade_id), world.ctx.settings.trades
     world.clear_queues()
-    assert await settling.settle(world.ctx) == 0
+    assert await settle.settle(world.ctx) == 0
     world.later(7 * 86400 + times.settle_margin_s + 5)
     await world.ctx.fleet.refresh()
-    assert await settling.settle(world.ctx) == 0  # nobody is online to ask
+    assert await settle.settle(world.ctx) == 0  # nobody is online to ask
     await world.online("red-1", "red-2")
-    assert await settling.settle(world.ctx) == 2
-    assert await settling.settle(world.ctx) == 0
+    assert await settle.settle(world.ctx) == 2
+    assert await settle.settle(world.ctx) == 0
     orders = [order for name in ("red-1", "red-2") for order in world.orders(name)]
     [check] = [check for order in orders for check in order.payload.checks if check.trade_id == trade_id]
     assert check.exchange_id == f"x-{trade_id}"
@@ -290,7 +292,7 @@ async def test_settlement_is_asked_after_its_time_and_margin_and_again_later(wor
     assert not set(known) & {str(row.asset_id) for row in rows}
     world.later(times.settle_again_s + 1)
     await world.online("red-1", "red-2")
-    assert await settling.settle(world.ctx) == 2
+    assert await settle.settle(world.ctx) == 2
 
 
 async def test_settlement_time_told_later_moves_the_question(world: World) -> None:
@@ -309,7 +311,7 @@ async def test_one_inventory_read_serves_all_trades_of_a_bot(make: Make) -> None
     world.clear_queues()
     world.later(8 * 86400)
     await world.online("red-1")
-    assert await settling.settle(world.ctx) == 5
+    assert await settle.settle(world.ctx) == 5
     [order] = world.orders("red-1")
     assert len(order.payload.checks) == 5
 
@@ -323,7 +325,7 @@ async def test_withdrawal_settles_by_its_exchange_alone(world: World) -> None:
     for wait_s, waited_until in ((times.protection_look_s + 1, None), (8 * 86400, settles_at)):
         world.later(wait_s)
         await world.online("red-1", "red-2")
-        await settling.settle(world.ctx)
+        await settle.settle(world.ctx)
         [order] = world.taken(bot_of(world, trade_id))
         assert [(check.assets, check.waited_until) for check in order.payload.checks] == [([], waited_until)]
 
@@ -335,7 +337,7 @@ async def test_a_balancer_whose_clock_is_ahead_settles_nothing_early(world: Worl
     world.later(8 * 86400)
     world.ctx.server_clock.offset_ms = -8 * 86_400_000  # Redis' time has stayed
     await world.online("red-1", "red-2")
-    assert await settling.settle(world.ctx) == 1
+    assert await settle.settle(world.ctx) == 1
     [order] = world.orders(bot_of(world, trade_id))
     assert [check.waited_until for check in order.payload.checks] == [None]
 
@@ -345,25 +347,25 @@ async def test_items_of_an_ended_withdrawal_are_looked_for_until_seen(world: Wor
     await world.tell(trade_id, "offer_declined", offer_id="77", state=7)
     bot = bot_of(world, trade_id)
     world.clear_queues()
-    assert await settling.look_for_items(world.ctx) == 0
+    assert await settle.look_for_items(world.ctx) == 0
     for _ in range(2):
         world.later(world.ctx.settings.trades.items_look_s + 1)
         await world.online("red-1", "red-2")
-        assert await settling.look_for_items(world.ctx) == 1
+        assert await settle.look_for_items(world.ctx) == 1
         [order] = world.taken(bot)
         assert [check.exchange_id for check in order.payload.checks] == [None]
     await world.tell(trade_id, "items_seen", assets=world.seen(trade_id))
     world.later(world.ctx.settings.trades.items_look_s + 1)
     await world.online("red-1", "red-2")
-    assert await settling.look_for_items(world.ctx) == 0
+    assert await settle.look_for_items(world.ctx) == 0
 
 
 async def test_reversed_deposit_is_looked_for(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
     await world.tell(trade_id, "exchange_reversed", exchange_id="x")
-    assert await settling.look_for_items(world.ctx) == 1
-    assert await settling.look_for_items(world.ctx) == 0
+    assert await settle.look_for_items(world.ctx) == 1
+    assert await settle.look_for_items(world.ctx) == 0
 
 
 # --- watching -------------------------------------------------------------------------------------------------------
@@ -418,9 +420,9 @@ async def test_final_deposits_go_a_week_after_the_last_change(world: World) -> N
     assert await purge.purge(world.ctx) == 0
     world.later(10)
     assert await purge.purge(world.ctx) == 1
-    assert [row.deposit_id for row in world.rows(models.deposits.select())] == active
+    assert [row.deposit_id for row in world.rows(tables.deposits.select())] == active
     assert len(world.events("deposits_purged")) == 1
-    [view] = await trades.show(world.ctx, [failed])
+    [view] = await service.show(world.ctx, [failed])
     assert [item.deposit_status for item in view.items] == [None]
 
 
@@ -450,8 +452,8 @@ async def test_old_pending_row_is_an_alarm_told_once_and_never_removed(world: Wo
 async def test_old_keys_tokens_sessions_and_nonces_go(world: World) -> None:
     await world.deposit(1)
     now = world.ctx.clock.now()
-    world.change(models.nonces.insert().values(nonce="n", seen_at=now))
-    world.change(models.sessions.insert().values(id_hash="s", steam_id=1, expires_at=now, created_at=now))
+    world.change(tables.nonces.insert().values(nonce="n", seen_at=now))
+    world.change(tables.sessions.insert().values(id_hash="s", steam_id=1, expires_at=now, created_at=now))
     world.later(world.ctx.settings.trades.purge_after_s + world.ctx.settings.trades.token_lifetime_s + 10)
     await purge.purge(world.ctx)
     assert [world.count(table) for table in ("idempotency", "tokens", "sessions", "nonces")] == [0, 0, 0, 0]

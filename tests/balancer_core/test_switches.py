@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from balancer_core.core_world import World
 
-from balancer import switches
+from balancer.fleet import switches
 
 
 async def test_a_look_that_began_before_a_switch_was_turned_does_not_turn_it_back(

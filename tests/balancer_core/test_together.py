@@ -18,8 +18,10 @@ from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import Connection, create_engine, text, update
 from support import wait_until
 
-from balancer import models, opening, together, trades
-from balancer.wishes import DepositWish
+from balancer import batching
+from balancer.db import tables
+from balancer.trades import draft, service
+from balancer.trades.requests import DepositWish
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, NoBotAvailable, NotAccepted, RequestReused
 
@@ -31,7 +33,7 @@ POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True
 def units(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each transaction as it ends: ``many <granted>/<asked>``, ``many <error>``, ``alone`` or ``alone <error>``."""
     seen: list[str] = []
-    shared, alone = opening.deposit_many, opening.deposit
+    shared, alone = draft.deposit_many, draft.deposit
 
     def many(connection: Connection, ctx: Any, asked: Any) -> Any:
         try:
@@ -51,8 +53,8 @@ def units(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append("alone")
         return made
 
-    monkeypatch.setattr(opening, "deposit_many", many)
-    monkeypatch.setattr(opening, "deposit", one)
+    monkeypatch.setattr(draft, "deposit_many", many)
+    monkeypatch.setattr(draft, "deposit", one)
     return seen
 
 
@@ -100,7 +102,7 @@ def foreign(world: World) -> DepositWish:
 
 
 def blocked(world: World) -> DepositWish:
-    world.change(update(models.users).where(models.users.c.user_id == "user-51").values(blocked_by="trd_x"))
+    world.change(update(tables.users).where(tables.users.c.user_id == "user-51").values(blocked_by="trd_x"))
     return world.wish(1, who=51)
 
 
@@ -164,7 +166,7 @@ async def test_a_key_used_before_is_answered_among_new_ones(world: World, units:
 
 
 async def test_when_deposits_are_paused_each_is_told(world: World) -> None:
-    from balancer import switches
+    from balancer.fleet import switches
 
     await switches.turn(world.ctx, switches.DEPOSITS, "operator", "stop", paused=True)
     results = await at_once(*(world.deposit(1, who=number) for number in range(5)))
@@ -174,9 +176,9 @@ async def test_when_deposits_are_paused_each_is_told(world: World) -> None:
 
 async def test_a_bot_that_filled_up_behind_the_snapshot_is_not_overfilled(make: Make, units: list[str]) -> None:
     world = await make(bots=("red-1", "red-2"), limits={"bot_items_max": 10})
-    bots = models.bots.c
-    world.change(update(models.bots).where(bots.bot_id == 1).values(slots_held=9))
-    world.change(update(models.bots).where(bots.bot_id == 2).values(slots_held=6))
+    bots = tables.bots.c
+    world.change(update(tables.bots).where(bots.bot_id == 1).values(slots_held=9))
+    world.change(update(tables.bots).where(bots.bot_id == 2).values(slots_held=6))
     results = await at_once(*(world.deposit(1, who=number) for number in range(8)))
     assert "many Stale" in units
     assert sum(isinstance(result, list) for result in results) == 5
@@ -187,9 +189,9 @@ async def test_a_bot_that_filled_up_behind_the_snapshot_is_not_overfilled(make: 
 
 async def test_a_bot_whose_offers_were_used_up_behind_the_snapshot_opens_no_more(make: Make, units: list[str]) -> None:
     world = await make(bots=("red-1", "red-2"), limits={"offers_per_bot_max": 12, "offers_kept_for_withdrawals": 2})
-    bots = models.bots.c
-    world.change(update(models.bots).where(bots.bot_id == 1).values(open_offers=9))
-    world.change(update(models.bots).where(bots.bot_id == 2).values(open_offers=6))
+    bots = tables.bots.c
+    world.change(update(tables.bots).where(bots.bot_id == 1).values(open_offers=9))
+    world.change(update(tables.bots).where(bots.bot_id == 2).values(open_offers=6))
     results = await at_once(*(world.deposit(1, who=number) for number in range(8)))
     assert "many Stale" in units
     assert sum(isinstance(result, list) for result in results) == 5
@@ -202,14 +204,14 @@ async def test_a_request_given_up_before_its_turn_is_not_made(world: World) -> N
     work = []
     with world.ctx.db.transaction() as connection:
         connection.execute(text("UPDATE bots SET touched = touched"))  # holds up whoever reserves
-        for number in range(together.AT_ONCE + 1):
+        for number in range(batching.AT_ONCE + 1):
             work.append(asyncio.create_task(world.deposit(1, who=number)))
             for _ in range(10):
                 await asyncio.sleep(0)
         given_up = work.pop()
         given_up.cancel()
         await at_once(given_up)
-    await assert_each_stands_alone(world, await at_once(*work), together.AT_ONCE)
+    await assert_each_stands_alone(world, await at_once(*work), batching.AT_ONCE)
 
 
 # --- trouble in the middle of a shared transaction --------------------------------------------------
@@ -286,7 +288,9 @@ async def test_two_balancers_grant_a_new_player_once(world: World, database_url:
     other = await make_world(database_url, redis_url)
     try:
         wishes = {f"key-{number}": world.wish(1, who=number) for number in range(8)}
-        asked = [trades.deposit(ctx, SITE, key, "body", wish) for ctx in (world.ctx, other.ctx) for key, wish in wishes.items()]
+        asked = [
+            service.deposit(ctx, SITE, key, "body", wish) for ctx in (world.ctx, other.ctx) for key, wish in wishes.items()
+        ]
         results = await at_once(*asked)
         assert results[:8] == results[8:]
     finally:

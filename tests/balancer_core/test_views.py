@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from balancer_core.core_world import MASTER, World, bot_account, player
 
-from balancer import custody, repository, trades, verify
-from balancer.reads import LOOKED_AT_MAX, idlest, window
-from balancer.sights import Sight
-from balancer.waiters import Waiters
+from balancer.changes import Waiters
+from balancer.custody import deposits
+from balancer.db import repository
+from balancer.fleet.reads import LOOKED_AT_MAX, idlest, window
+from balancer.orders.sights import Sight
+from balancer.trades import service, verify
 from shared import wire
 from shared.domain.health import May
 from shared.domain.status import TradeStatus
@@ -26,7 +28,7 @@ from shared.messages import Heartbeat
 
 async def test_a_trade_is_shown_whole(world: World) -> None:
     [trade_id] = await world.deposit(2)
-    [view] = await trades.show(world.ctx, [trade_id])
+    [view] = await service.show(world.ctx, [trade_id])
     row = world.trade(trade_id)
     assert (view.trade_id, view.direction, view.status, view.user_id) == (trade_id, "deposit", "queued", "user-1")
     assert view.steam_id == str(int(player(1)))
@@ -41,7 +43,7 @@ async def test_a_trade_is_shown_whole(world: World) -> None:
 async def test_accepted_trade_shows_new_ids_and_when_it_settles(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
-    [view] = await trades.show(world.ctx, [trade_id])
+    [view] = await service.show(world.ctx, [trade_id])
     assert int(view.items[0].new_asset_id or 0) == int(view.items[0].asset_id) + 1_000_000
     assert view.items[0].matched == "receipt"
     assert view.settles_at == int(world.trade(trade_id).settles_at.timestamp())
@@ -51,10 +53,10 @@ async def test_token_is_shown_only_while_it_may_be_checked(world: World) -> None
     [trade_id] = await world.deposit(1)
     [ended] = await world.deposit(1)
     await world.tell(ended, "offer_declined", offer_id="1", state=7)
-    shown = await trades.show(world.ctx, [trade_id, ended])
+    shown = await service.show(world.ctx, [trade_id, ended])
     assert [view.token is None for view in shown] == [False, True]
     world.later(world.ctx.settings.trades.token_lifetime_s + 1)
-    assert (await trades.show(world.ctx, [trade_id]))[0].token is None
+    assert (await service.show(world.ctx, [trade_id]))[0].token is None
 
 
 async def test_failure_says_whether_it_may_be_tried_again(world: World) -> None:
@@ -63,7 +65,7 @@ async def test_failure_says_whether_it_may_be_tried_again(world: World) -> None:
     [dropped] = await world.deposit(1)
     for _ in range(3):
         await world.tell(dropped, "order_dropped", reason="expired")
-    first, second = await trades.show(world.ctx, [refused, dropped])
+    first, second = await service.show(world.ctx, [refused, dropped])
     assert first.failure is not None
     assert (first.failure.code, first.failure.retryable) == ("partner_hold", False)
     assert first.failure.player_message == "Turn on the authenticator."
@@ -75,25 +77,25 @@ async def test_trades_are_found_by_offer_user_and_status_in_pages(world: World) 
     ids = sorted([trade_id for _ in range(3) for trade_id in await world.deposit(1)])
     await world.deposit(1, who=2)
     await world.tell(ids[0], "offer_active", offer_id="901", state=2)
-    assert [view.trade_id for view in await trades.find(world.ctx, offer_ids=["901", "902"])] == [ids[0]]
-    mine = await trades.find(world.ctx, user_id="user-1")
+    assert [view.trade_id for view in await service.find(world.ctx, offer_ids=["901", "902"])] == [ids[0]]
+    mine = await service.find(world.ctx, user_id="user-1")
     assert [view.trade_id for view in mine] == ids
-    assert [view.trade_id for view in await trades.find(world.ctx, user_id="user-1", after=ids[0], limit=1)] == [ids[1]]
-    assert len(await trades.find(world.ctx, user_id="user-1", status="queued")) == 2
-    assert await trades.show(world.ctx, ["trd_unknown"]) == []
-    assert [view.trade_id for view in await trades.show(world.ctx, [ids[2], ids[0]])] == [ids[2], ids[0]]
+    assert [view.trade_id for view in await service.find(world.ctx, user_id="user-1", after=ids[0], limit=1)] == [ids[1]]
+    assert len(await service.find(world.ctx, user_id="user-1", status="queued")) == 2
+    assert await service.show(world.ctx, ["trd_unknown"]) == []
+    assert [view.trade_id for view in await service.show(world.ctx, [ids[2], ids[0]])] == [ids[2], ids[0]]
 
 
 async def test_deposits_are_listed_in_pages(world: World) -> None:
     held = await world.held(3)
     await world.deposit(1, who=2)
-    listed = await custody.list_deposits(world.ctx, user_id="user-1", status="active")
+    listed = await deposits.list_deposits(world.ctx, user_id="user-1", status="active")
     assert [row.deposit_id for row in listed] == sorted(held)
     assert listed[0].market_hash_name.startswith("P250")
     assert listed[0].color == "b0c3d9"
     assert listed[0].bot in ("red-1", "red-2")
     assert listed[0].settled_at is not None
-    rest = await custody.list_deposits(world.ctx, after=listed[0].deposit_id, limit=2)
+    rest = await deposits.list_deposits(world.ctx, after=listed[0].deposit_id, limit=2)
     assert len(rest) == 2
 
 
@@ -333,7 +335,7 @@ async def test_item_values_and_descriptions(world: World) -> None:
     await run(repository.upsert_values, {name: 260}, "test", now)
     await run(repository.upsert_descriptions, [{"market_hash_name": name, "color": "ffffff"}])
     assert await look(repository.item_values, [name, "AK-47 | Redline"]) == {name: 260, "AK-47 | Redline": 1200}
-    [row] = await custody.list_deposits(world.ctx)
+    [row] = await deposits.list_deposits(world.ctx)
     assert row.color == "ffffff"
 
 

@@ -11,8 +11,13 @@ from balancer_core.core_world import MASTER, SITE, World, player
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import select, update
 
-from balancer import journal, models, purge, reports, settling, story, sweep, switches, trades, verify, waiting
-from balancer.trades import WithdrawWish
+from balancer.db import tables as models
+from balancer.fleet import switches
+from balancer.journal import record, story
+from balancer.reports import apply
+from balancer.trades import approvals, service, verify
+from balancer.trades.service import WithdrawWish
+from balancer.upkeep import purge, settle, sweep
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, Forbidden, NotFound, SteamUnavailable, TooLate
 
@@ -34,7 +39,7 @@ async def unsettled(world: World, n: int = 1) -> tuple[str, list[str]]:
 
 async def withdraw(world: World, deposit_ids: list[str], **more: Any) -> str:
     wish = WithdrawWish("user-1", TradeUrl(player(1), "abcdefgh"), deposit_ids, "", **more)
-    [trade_id] = await trades.withdraw(world.ctx, SITE, f"key-{next(world.keys)}", "body", wish)
+    [trade_id] = await service.withdraw(world.ctx, SITE, f"key-{next(world.keys)}", "body", wish)
     return trade_id
 
 
@@ -70,20 +75,20 @@ async def test_a_withdrawal_waits_for_the_settlement_and_goes_out_with_the_new_i
     assert sends(world) == [] and world.statuses(withdrawal) == ("queued", {"withdraw_pending"})
     world.clear_queues()
     await online_later(world, due_s)
-    assert await waiting.release(world.ctx) == 0  # its time has come, but nobody has seen the items settled
-    assert await settling.settle(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 0  # its time has come, but nobody has seen the items settled
+    assert await settle.settle(world.ctx) == 1
     [check] = [
         check for bot in ("red-1", "red-2") for order in world.taken(bot) for check in getattr(order.payload, "checks", ())
     ]
     assert {asset.deposit_id for asset in check.assets} == set(ids)
     await world.settle(deposit)
     await online_later(world, world.ctx.settings.trades.items_look_s + 1)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert await sweep.give_orders(world.ctx) == 1
     [order] = sends(world)
     assert [asset.asset_id for asset in order.payload.give] == [str(row.asset_id) for row in world.deposits_of(withdrawal)]
     assert {asset.context_id for asset in order.payload.give} == {"2"}
-    [view] = await trades.show(world.ctx, [withdrawal])
+    [view] = await service.show(world.ctx, [withdrawal])
     assert (view.waits_for, view.token is not None) == (None, True)
     await assert_counters_add_up(world)
 
@@ -100,7 +105,7 @@ async def test_the_token_of_a_withdrawal_that_waits_for_long_is_kept(world: Worl
     await purge.purge(world.ctx)
     await world.settle(deposit)
     await online_later(world, world.ctx.settings.trades.settle_margin_s)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     found = await verify.find(world.ctx, token, player(1))
     assert found is not None and found.expires_at > world.ctx.clock.now()
 
@@ -108,12 +113,12 @@ async def test_the_token_of_a_withdrawal_that_waits_for_long_is_kept(world: Worl
 async def test_a_waiting_withdrawal_is_canceled_at_once_and_its_rows_are_free(world: World) -> None:
     _, ids = await unsettled(world)
     withdrawal = await withdraw(world, ids, when_settled=True)
-    view = await trades.cancel(world.ctx, SITE, withdrawal)
+    view = await service.cancel(world.ctx, SITE, withdrawal)
     assert view.status == "canceled"
     assert world.statuses(withdrawal) == ("canceled", {"active"})
     assert world.trade(withdrawal).items_awaited == 0
     await online_later(world, 30 * 86400)
-    assert await waiting.release(world.ctx) == 0
+    assert await approvals.release(world.ctx) == 0
     assert await withdraw(world, ids, when_settled=True)
     await assert_counters_add_up(world)
 
@@ -145,7 +150,7 @@ async def test_a_frozen_item_ends_the_withdrawal_when_its_time_has_come(world: W
     withdrawal = await withdraw(world, ids, when_settled=True)
     await world.tell(deposit, "settled", assets=[])  # nobody could say which item it is
     await online_later(world, 8 * 86400)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
     assert world.statuses(withdrawal) == ("canceled", {"active"})
     assert [row.frozen_by for row in world.deposits_of(withdrawal)] == ["unmatched"]
 
@@ -167,16 +172,16 @@ async def test_a_dear_withdrawal_waits_for_another_client(make: Make) -> None:
     await world.ctx.outbox.drain()
     assert [order.trade_id for order in sends(world)] == [cheap]
     assert (world.trade(dear).status, world.trade(dear).waits_for) == ("queued", "approval")
-    assert await waiting.list_approvals(world.ctx, "", 10) == [dear]
+    assert await approvals.list_approvals(world.ctx, "", 10) == [dear]
     await online_later(world, 30 * 86400)
     await sweep.give_orders(world.ctx)
     assert not [order for order in sends(world) if order.trade_id == dear]
     with pytest.raises(Forbidden):
-        await waiting.decide(world.ctx, dear, SITE.client_id, "client:site", approve=True)
-    await waiting.decide(world.ctx, dear, "cli_other", "client:boss", approve=True)
+        await approvals.decide(world.ctx, dear, SITE.client_id, "client:site", approve=True)
+    await approvals.decide(world.ctx, dear, "cli_other", "client:boss", approve=True)
     with pytest.raises(TooLate):
-        await waiting.decide(world.ctx, dear, "cli_other", "client:boss", approve=True)
-    assert await waiting.release(world.ctx) == 1
+        await approvals.decide(world.ctx, dear, "cli_other", "client:boss", approve=True)
+    assert await approvals.release(world.ctx) == 1
     await sweep.give_orders(world.ctx)
     assert [order.trade_id for order in sends(world)][-1] == dear
     assert world.events("withdrawal_approved")[0].who == "client:boss"
@@ -212,7 +217,7 @@ async def test_every_withdrawal_that_waits_for_an_approval_is_reached_page_by_pa
     world = await make(limits={"approval_above_cents": 1})
     made = [await withdraw(world, [deposit_id]) for deposit_id in await world.held(5)]
     seen: list[str] = []
-    while page := await waiting.list_approvals(world.ctx, seen[-1] if seen else "", 2):
+    while page := await approvals.list_approvals(world.ctx, seen[-1] if seen else "", 2):
         seen += page
     assert seen == sorted(made)
 
@@ -221,12 +226,12 @@ async def test_a_rejected_withdrawal_is_canceled_and_its_rows_are_free(make: Mak
     world = await make(limits={"approval_above_cents": 1})
     ids = await world.held(1)
     trade_id = await withdraw(world, ids)
-    await waiting.decide(world.ctx, trade_id, "cli_other", "client:boss", approve=False)
+    await approvals.decide(world.ctx, trade_id, "cli_other", "client:boss", approve=False)
     assert world.statuses(trade_id) == ("canceled", {"active"})
-    assert await waiting.list_approvals(world.ctx, "", 10) == []
+    assert await approvals.list_approvals(world.ctx, "", 10) == []
     assert await withdraw(world, ids)
     with pytest.raises(NotFound):
-        await waiting.decide(world.ctx, "trd_none", "cli_other", "client:boss", approve=False)
+        await approvals.decide(world.ctx, "trd_none", "cli_other", "client:boss", approve=False)
     await assert_counters_add_up(world)
 
 
@@ -234,12 +239,12 @@ async def test_an_approved_withdrawal_of_an_unsettled_item_still_waits_for_it(ma
     world = await make(limits={"approval_above_cents": 1})
     deposit, ids = await unsettled(world)
     trade_id = await withdraw(world, ids, when_settled=True)
-    await waiting.decide(world.ctx, trade_id, None, "cli:boss", approve=True)
-    assert await waiting.release(world.ctx) == 0
+    await approvals.decide(world.ctx, trade_id, None, "cli:boss", approve=True)
+    assert await approvals.release(world.ctx) == 0
     assert world.trade(trade_id).waits_for == "settlement"
     await world.settle(deposit)
     await online_later(world, 8 * 86400)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
 
 
 # --- kill switches and Steam's maintenance ----------------------------------------------------------------------------
@@ -281,9 +286,9 @@ async def test_paused_withdrawals_are_not_released(world: World) -> None:
     await world.settle(deposit)
     await online_later(world, 8 * 86400)
     await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "", paused=True)
-    assert await waiting.release(world.ctx) == 0
+    assert await approvals.release(world.ctx) == 0
     await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "", paused=False)
-    assert await waiting.release(world.ctx) == 1
+    assert await approvals.release(world.ctx) == 1
 
 
 async def test_steams_maintenance_refuses_new_trades_with_a_time(world: World) -> None:
@@ -323,8 +328,8 @@ async def test_a_story_tells_each_call_to_steam_with_its_answers_code(world: Wor
     [trade_id] = await world.deposit(1)
     for kind, calls in (("answer_lost", "send no answer"), ("offer_active", "GetTradeOffers 200 (1); " * 1000)):
         report = replace(world.report(trade_id, kind, offer_id="77", state=2), calls=calls)
-        rules = journal.Rules.of(world.ctx.settings)
-        assert await world.ctx.db.run(reports.apply, report, world.ctx.clock.now(), rules)
+        rules = record.Rules.of(world.ctx.settings)
+        assert await world.ctx.db.run(apply.apply, report, world.ctx.clock.now(), rules)
     with world.ctx.db.transaction() as connection:
         steps = story.of_trade(connection, trade_id)
     assert "calls send no answer" in steps[1].text

@@ -11,8 +11,9 @@ import pytest
 from aiohttp.test_utils import TestClient
 from balancer_http.harness import BOTS, PLAYER, PRICES, READY_S, FakeBots, Server, Service, held
 
-from balancer import api, reports
 from balancer.app import build
+from balancer.reports import apply
+from balancer.web import api
 from shared import settings as settings_module
 from shared.sealing import MasterKey
 from shared.settings import Settings
@@ -48,7 +49,7 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 async def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
     """A balancer with two bots online and a site that may do everything."""
-    monkeypatch.setattr(reports, "BLOCK_MS", 50)  # a reader ends only when its wait for reports does
+    monkeypatch.setattr(apply, "BLOCK_MS", 50)  # a reader ends only when its wait for reports does
     app = build(settings)
     ctx = app[api.CONTEXT]
     bots = FakeBots(settings.redis.url, ctx.master)

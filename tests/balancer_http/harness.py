@@ -15,9 +15,10 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select
 
-from balancer import api, auth, models, repository
 from balancer.context import Context
-from balancer.serving import Runner
+from balancer.db import repository, tables
+from balancer.web import api, auth
+from balancer.web.server import Runner
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
 from shared.messages import Heartbeat, Order, Report
@@ -234,8 +235,8 @@ class Service:
         return await self.ctx.db.look(
             lambda connection: {
                 table.name: connection.scalar(select(func.count()).select_from(table)) or 0
-                for table in models.metadata.sorted_tables
-                if table not in (models.audits, models.probes)
+                for table in tables.metadata.sorted_tables
+                if table not in (tables.audits, tables.probes)
             }
         )
 

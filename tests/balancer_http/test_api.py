@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from balancer_http.harness import PLAYER, TRADE_URL, Service
 
-from balancer import api, auth, repository
-from balancer.handlers import docs
-from balancer.routes import ROUTES
+from balancer.db import repository
+from balancer.web import api, auth, openapi
+from balancer.web.routes import ROUTES
 
 SCOPED = [
     (route.method, route.path, found.scope)
@@ -179,13 +179,13 @@ async def test_openapi_is_valid_and_names_every_route(service: Service) -> None:
     document = await response.json()
     OpenAPIV31SpecValidator(document).validate()
     for route in ROUTES:
-        operation = document["paths"][docs._path(route.path)][route.method.lower()]
+        operation = document["paths"][openapi._path(route.path)][route.method.lower()]
         assert operation["summary"]
         assert "ge" not in json.dumps(operation["parameters"]).replace('"', "").split()
 
 
 async def test_openapi_tells_what_may_go_wrong() -> None:
-    document = docs.build(ROUTES)
+    document = openapi.build(ROUTES)
     deposit = document["paths"]["/deposit"]["post"]
     assert {"201", "202", "400", "401", "403", "409", "413", "415", "422", "500", "503"} <= set(deposit["responses"])
     assert "item_not_accepted" in deposit["responses"]["422"]["description"]

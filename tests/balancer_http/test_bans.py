@@ -7,7 +7,7 @@ from typing import Any
 
 from balancer_http.harness import OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held
 
-from balancer.bans import ASKED_MAX, Bans
+from balancer.items.bans import ASKED_MAX, Bans
 from shared.clock import Clock
 from shared.domain.ids import SteamId
 

@@ -16,7 +16,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 from balancer_http.harness import ONE_DATABASE, Service
 
-from balancer import bodies
+from balancer.web import bodies
 
 UNPACKED = 250_000_000
 # What unpacking all of one bomb costs is a multiple of it, on any machine; what is unpacked here is a thousandth of that.

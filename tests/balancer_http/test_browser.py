@@ -12,8 +12,8 @@ from balancer_http.harness import PLAYER, Service
 from balancer_http.test_verify import no_longer_fresh
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
-from balancer import verify
-from balancer.handlers import verify as pages
+from balancer.trades import verify
+from balancer.web.handlers import verify as pages
 from sandbox import server as sandbox_server
 from sandbox.settings import SandboxSettings
 from shared.domain.ids import SteamId

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from support import wait_until
 
-from scripts.fleet import main
+from scripts.cli.fleet import main
 from shared.sealing import MasterKey
 
 
@@ -89,7 +89,7 @@ def status_of(url: str) -> int:
 @contextmanager
 def balancer(config: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The service as a process of its own, and its address."""
-    command = [sys.executable, "-m", "scripts.fleet", "--config", str(config), "balancer", "--port", "0", "--ready-json"]
+    command = [sys.executable, "-m", "scripts.cli.fleet", "--config", str(config), "balancer", "--port", "0", "--ready-json"]
     with (config.parent / "balancer.log").open("wb") as output:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, cwd=Path(__file__).parents[2])
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from balancer_http.harness import GOOD, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held, items_of
 
-from balancer import schemas
+from balancer.web.schemas import answers
 from shared.domain.ids import SteamId
 
 
@@ -17,7 +17,7 @@ async def test_every_offer_is_there_when_201_comes(service: Service) -> None:
     body = await response.json()
     assert response.status == 201, body
     trade = body["trades"][0]
-    schemas.Trades.model_validate(body)
+    answers.Trades.model_validate(body)
     assert (trade["direction"], trade["status"], trade["steam_id"]) == ("deposit", "sent", PLAYER)
     assert trade["offer_id"].startswith("7") and trade["bot"] in ("red-1", "red-2")
     assert len(trade["token"]) == 22

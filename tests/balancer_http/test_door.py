@@ -15,9 +15,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from aiohttp import web
 
-from balancer import door as doors
-from balancer.door import Door
-from scripts.stack import free_port
+from balancer.web import listen as doors
+from balancer.web.listen import Door
+from scripts.lab.stack import free_port
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -14,11 +14,10 @@ from balancer_http.harness import ONE_DATABASE, PLAYER, TRADE_URL, Service, held
 from pydantic import BaseModel
 from pydantic_core.core_schema import ErrorType
 
-from balancer import api, sentences
-from balancer.handlers import docs
-from balancer.routes import ROUTES
+from balancer.web import api, openapi, sentences
+from balancer.web.routes import ROUTES
 
-DOCUMENT = docs.build(ROUTES)
+DOCUMENT = openapi.build(ROUTES)
 OPERATIONS = {f"{method} {path}": about for path, methods in DOCUMENT["paths"].items() for method, about in methods.items()}
 POSTS = [name for name, about in OPERATIONS.items() if "requestBody" in about]
 # Without the address that Steam sends a browser back to.

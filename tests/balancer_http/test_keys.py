@@ -10,7 +10,7 @@ from aiohttp import ClientResponse
 from balancer_http.harness import ONE_DATABASE, Service
 from sqlalchemy import Connection
 
-from balancer import repository
+from balancer.db import repository
 
 
 async def with_key(service: Service, key: str, address: str = "9.9.9.9") -> ClientResponse:

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 from balancer_http.harness import OTHER_URL, PLAYER, TRADE_URL, Service
 
-from balancer.handlers import docs
-from balancer.routes import ROUTES
+from balancer.web import openapi
+from balancer.web.routes import ROUTES
 
 NASTY: list[Any] = [
     None,
@@ -57,7 +57,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/verify": {"token": "x" * 22, "steam_id": PLAYER},
 }
 
-DOCUMENT = docs.build(ROUTES)
+DOCUMENT = openapi.build(ROUTES)
 
 
 def documented(path: str, method: str) -> set[int]:

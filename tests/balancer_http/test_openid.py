@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from balancer import openid
+from balancer.web import openid
 
 ENDPOINT = "https://steamcommunity.com/openid/login"
 PREFIX = "https://steamcommunity.com/openid/id/"

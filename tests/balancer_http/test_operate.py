@@ -9,7 +9,8 @@ import pytest
 from balancer_http.harness import PLAYER, TRADE_URL, Service
 from sqlalchemy import update
 
-from balancer import api, models
+from balancer.db import tables
+from balancer.web import api
 from shared.settings import Settings
 
 
@@ -25,7 +26,7 @@ async def settled(service: Service, *asset_ids: str) -> list[str]:
     trade = await service.accepted(await service.deposit(*asset_ids))
     ids = [item["deposit_id"] for item in trade["items"]]
     now = service.ctx.clock.now()
-    change = update(models.deposits).where(models.deposits.c.deposit_id.in_(ids)).values(settled_at=now)
+    change = update(tables.deposits).where(tables.deposits.c.deposit_id.in_(ids)).values(settled_at=now)
     await service.ctx.db.run(lambda connection: connection.execute(change).rowcount)
     return ids
 
@@ -164,7 +165,7 @@ async def test_an_operators_word_about_a_doubt(service: Service) -> None:
     status, named = await json_of(await service.call("POST", path, {"offer_id": "4711", "reason": "seen on Steam"}))
     assert (status, named["status"]) == (200, "in_doubt")
     await service.report("find_inconclusive", trade, {"reason": "items_not_in_place"})
-    enough = update(models.trades).where(models.trades.c.trade_id == trade["trade_id"]).values(find_tries=13)
+    enough = update(tables.trades).where(tables.trades.c.trade_id == trade["trade_id"]).values(find_tries=13)
     await service.ctx.db.run(lambda connection: connection.execute(enough).rowcount)
     service.bots.sends = "offer_active"
 
@@ -187,7 +188,7 @@ async def test_a_frozen_item_is_used_again_by_an_operators_word(service: Service
     path, seen = f"/deposits/{deposit_id}/thaw", {"reason": "it lies there"}
     status, problem = await json_of(await service.call("POST", path, seen))
     assert (status, problem["code"]) == (409, "not_frozen")
-    freeze = update(models.deposits).where(models.deposits.c.deposit_id == deposit_id).values(frozen_by="reversal")
+    freeze = update(tables.deposits).where(tables.deposits.c.deposit_id == deposit_id).values(frozen_by="reversal")
     await service.ctx.db.run(lambda connection: connection.execute(freeze).rowcount)
     status, problem = await json_of(await service.call("POST", path, {"reason": ""}))
     assert (status, problem["code"]) == (400, "invalid_request")

@@ -12,8 +12,8 @@ from balancer_core.core_world import World, make_world
 from balancer_http.test_commands import fleet
 from sqlalchemy import update
 
-from balancer import migrate, models
-from balancer.reads import Turns
+from balancer.db import migrate, tables
+from balancer.fleet.reads import Turns
 from shared import wire
 from shared.clock import Clock
 from shared.sealing import MasterKey
@@ -66,7 +66,7 @@ async def test_an_operator_decides_about_a_doubt(world: World, tmp_path: Path) -
     assert told.exit_code == 1 and "long enough" in told.output
     assert "looks this offer up" in fleet(config, "trades", "doubt", trade_id, "--offer", "4711", "--reason", "seen").stdout
     await world.tell(trade_id, "find_inconclusive", reason="items_not_in_place")
-    world.change(update(models.trades).values(find_tries=13))
+    world.change(update(tables.trades).values(find_tries=13))
     told = fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "I have looked")
     assert told.exit_code == 0 and "queued" in told.stdout, told.output
     shown = fleet(config, "trades", "show", trade_id).stdout
@@ -77,7 +77,7 @@ async def test_an_operator_decides_about_a_doubt(world: World, tmp_path: Path) -
 async def test_a_frozen_item_is_thawed(world: World, tmp_path: Path) -> None:
     config = tmp_path / "fleet.toml"
     [deposit_id] = await world.held(1)
-    world.change(update(models.deposits).values(frozen_by="reversal"))
+    world.change(update(tables.deposits).values(frozen_by="reversal"))
     assert fleet(config, "trades", "thaw", deposit_id).exit_code == 2
     assert fleet(config, "trades", "thaw", deposit_id, "--reason", "").exit_code == 2
     assert "may be used again" in fleet(config, "trades", "thaw", deposit_id, "--reason", "it lies there").stdout
@@ -101,7 +101,7 @@ async def test_approvals_are_listed_and_decided(world: World, tmp_path: Path) ->
     config = tmp_path / "fleet.toml"
     assert "nothing waits" in fleet(config, "approvals", "list").stdout
     first, second = await world.withdraw(await world.held(1)), await world.withdraw(await world.held(1))
-    world.change(update(models.trades).where(models.trades.c.direction == "withdraw").values(waits_for="approval"))
+    world.change(update(tables.trades).where(tables.trades.c.direction == "withdraw").values(waits_for="approval"))
     rows = json.loads(fleet(config, "approvals", "list", "--json").stdout)["approvals"]
     assert [(row["trade_id"], row["value_cents"]) for row in rows] == [(first[0], 250), (second[0], 250)]
     assert first[0] in fleet(config, "approvals", "list").stdout
@@ -118,7 +118,7 @@ async def test_switches_are_turned_and_shown(world: World, tmp_path: Path) -> No
     assert json.loads(fleet(config, "switches", "list", "--json").stdout)["paused"][0]["reason"] == "prices"
     assert "nothing is paused" in fleet(config, "switches", "resume", "deposits").stdout
     now = world.ctx.clock.now()
-    world.change(models.clients.insert().values(client_id="cli_a", name="mysite", scopes="trade", created_at=now))
+    world.change(tables.clients.insert().values(client_id="cli_a", name="mysite", scopes="trade", created_at=now))
     assert "withdrawals of mysite are paused" in fleet(config, "switches", "pause", "withdrawals", "--client", "mysite").stdout
     assert json.loads(fleet(config, "switches", "list", "--json").stdout)["paused"][0]["client"] == "mysite"
     assert fleet(config, "switches", "resume", "withdrawals", "--client", "nobody").exit_code == 1

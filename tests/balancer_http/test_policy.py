@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from balancer import policy
+from balancer.items import policy
 from shared.domain.items import Asset, HeldAsset
 from shared.errors import InvalidRequest, NotAccepted, PlayerMustAct
 

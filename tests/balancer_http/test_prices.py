@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from odd_shapes import check, odd_text
 
-from balancer.prices import BadPrices, Prices, parse, why_not_believed
+from balancer.items.prices import BadPrices, Prices, parse, why_not_believed
 
 
 @pytest.fixture

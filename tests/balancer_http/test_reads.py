@@ -10,8 +10,8 @@ import pytest
 from aiohttp import ClientResponse
 from balancer_http.harness import BOTS, ONE_DATABASE, PLAYER, READY_S, TRADE_URL, Service
 
-from balancer import reads
-from balancer.reads import Lane, Turns
+from balancer.fleet import reads
+from balancer.fleet.reads import Lane, Turns
 from shared import wire
 from shared.errors import NoBotAvailable
 from shared.settings import Settings

@@ -13,8 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_http.harness import PLAYER, Service
 
-from balancer import openid, sign_in, verify
-from balancer.handlers import verify as pages
+from balancer.trades import verify
+from balancer.web import openid, sign_in
+from balancer.web.handlers import verify as pages
 from shared.settings import Settings
 
 TOKEN = "A" * 22

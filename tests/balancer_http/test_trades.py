@@ -9,8 +9,9 @@ import pytest
 from balancer_http.harness import BOTS, ONE_DATABASE, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held, items_of
 from sqlalchemy import Connection, event, update
 
-from balancer import models, schemas
-from balancer.handlers import health
+from balancer.db import tables
+from balancer.web.handlers import health
+from balancer.web.schemas import answers as schemas
 from shared import wire
 
 
@@ -170,7 +171,7 @@ async def test_what_may_not_be_withdrawn_leaves_no_row(service: Service) -> None
 @pytest.mark.parametrize(("column", "code"), [("locked_by", "item_locked"), ("frozen_by", "item_frozen")])
 async def test_bound_and_frozen_items_stay(service: Service, column: str, code: str) -> None:
     deposits = await settled(service, "1")
-    await service.ctx.db.run(lambda connection: connection.execute(update(models.deposits).values({column: "round-1"})))
+    await service.ctx.db.run(lambda connection: connection.execute(update(tables.deposits).values({column: "round-1"})))
     before = await service.rows()
     assert await refusal(await service.call("POST", "/withdraw", withdraw_body(*deposits))) == (409, code)
     assert await service.rows() == before

@@ -11,8 +11,10 @@ import pytest
 from balancer_http.harness import OTHER, PLAYER, Service
 from sqlalchemy import update
 
-from balancer import models, schemas, verify
-from balancer.handlers import verify as pages
+from balancer.db import tables
+from balancer.trades import verify
+from balancer.web.handlers import verify as pages
+from balancer.web.schemas import answers as schemas
 from shared.domain.ids import SteamId
 from shared.messages import WatchedTrade
 
@@ -61,7 +63,7 @@ async def no_longer_fresh(service: Service) -> None:
 
 async def change(service: Service, trade: dict[str, Any], **values: Any) -> None:
     """What the trade's row says by now, without a bot's report."""
-    statement = update(models.trades).where(models.trades.c.trade_id == trade["trade_id"]).values(**values)
+    statement = update(tables.trades).where(tables.trades.c.trade_id == trade["trade_id"]).values(**values)
     await service.ctx.db.run(lambda connection: connection.execute(statement))
 
 
@@ -343,7 +345,7 @@ async def test_a_wrong_player_asks_no_bot(service: Service) -> None:
 
 async def test_a_token_that_a_release_before_marked_as_used_is_used(service: Service) -> None:
     trade = await service.deposit("1")
-    mark = update(models.tokens).values(used_at=service.ctx.clock.now())
+    mark = update(tables.tokens).values(used_at=service.ctx.clock.now())
     await service.ctx.db.run(lambda connection: connection.execute(mark))
     assert await reason(service, trade["token"]) == "used"
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from bot_worker.credentials import default_device_id, guard_code
 from bot_worker.vault import SavedSession, Vault
-from scripts.fleet import main
+from scripts.cli.fleet import main
 from shared import settings as settings_module
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE, SteamId, TradeUrl

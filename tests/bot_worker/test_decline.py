@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld, bot_settings, kinds
 
-from bot_worker.decline import counter_of
+from bot_worker.orders.decline import counter_of
 from bot_worker.steam.connection import Connection
 from bot_worker.steam.pace import Pace
 from bot_worker.steam.session import SteamSession

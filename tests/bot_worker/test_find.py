@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld, ask, kinds
 
-from bot_worker.find import Proof, judge
-from bot_worker.watch import BACK_DATED_S
+from bot_worker.orders.find import Proof, judge
+from bot_worker.orders.watch import BACK_DATED_S
 from shared.domain.items import Asset
 from shared.messages import Report, WatchedTrade, WatchOrder
 

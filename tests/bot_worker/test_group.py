@@ -51,7 +51,7 @@ class Group:
         return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=120, check=False)
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "scripts.fleet", "--config", str(self.config), *arguments]
+        return [sys.executable, "-m", "scripts.cli.fleet", "--config", str(self.config), *arguments]
 
     def start(self) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:

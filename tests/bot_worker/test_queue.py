@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from bot_worker import orders
-from bot_worker.lean import put_right
+from bot_worker.rq_worker import put_right
 from shared import wire
 from shared.errors import OrderRefused
 from shared.messages import InventoryOrder, WatchOrder

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld, ask, kinds
 
-from bot_worker.reversal import find_items, rollbacks_of
+from bot_worker.orders.rollback import find_items, rollbacks_of
 from bot_worker.steam.shapes import Exchange, Moved
 from shared.domain.items import Asset, HeldAsset
 from shared.messages import Report, SettleCheck, SettleOrder, WantedAsset, WatchedTrade

@@ -9,7 +9,7 @@ import pytest
 from bot_lab import Counting, Lab, SteamAccount, SteamWorld, kinds
 from support import wait_until
 
-from bot_worker import send
+from bot_worker.orders import send
 from shared import wire
 from shared.clock import Clock
 from shared.messages import Order

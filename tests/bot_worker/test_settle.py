@@ -11,7 +11,7 @@ from bot_lab import Lab, SteamAccount, SteamWorld, kinds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot_worker.matching import match_assets
+from bot_worker.orders.matching import match_assets
 from bot_worker.steam.session import Inventory
 from shared.domain.items import Asset, HeldAsset
 from shared.messages import Report, SettleCheck, SettleOrder, WantedAsset

@@ -15,7 +15,8 @@ import redis
 from bot_lab import MASTER, Lab, SteamAccount, SteamWorld, bot_settings, fill_vault, kinds
 from support import wait_until
 
-from bot_worker import backoff, find, worker
+from bot_worker import backoff, worker
+from bot_worker.orders import find
 from bot_worker.steam import sign_in
 from bot_worker.vault import Vault
 from bot_worker.worker import Worker, new_run
@@ -260,5 +261,5 @@ def test_a_place_names_our_own_line_and_none_of_the_text() -> None:
     try:
         find.judge(None)  # type: ignore[arg-type]
     except AttributeError as error:
-        assert place_of(error).startswith("AttributeError at bot_worker.find:")
+        assert place_of(error).startswith("AttributeError at bot_worker.orders.find:")
         assert "NoneType" not in place_of(error)

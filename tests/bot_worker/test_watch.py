@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld, kinds
 
-from bot_worker import seeing
+from bot_worker.orders import conclude
 from bot_worker.steam.shapes import Exchange, Moved, Offer
 from shared import wire
 from shared.domain.items import Asset
@@ -43,7 +43,7 @@ EXCHANGE = Exchange("9", TRADE.partner, 3, 1000, 604_800, (Moved(True, "2", "11"
     ],
 )
 def test_every_state_of_an_offer(state: int, event: str | None) -> None:
-    assert seeing.what_happened(TRADE, [replace(OFFER, state=state)], {}).event == event
+    assert conclude.what_happened(TRADE, [replace(OFFER, state=state)], {}).event == event
 
 
 @pytest.mark.parametrize(
@@ -66,28 +66,28 @@ def test_every_status_of_an_exchange(status: int, complete: bool, event: str | N
     moved = (replace(EXCHANGE.moved[0], new_asset_id="111" if complete else None),)
     exchange = replace(EXCHANGE, status=status, moved=moved)
     offer = replace(OFFER, state=3, exchange_id="9")
-    assert seeing.exchange_needed(TRADE, [offer]) == "9"
-    assert seeing.what_happened(TRADE, [offer], {"9": exchange}).event == event
+    assert conclude.exchange_needed(TRADE, [offer]) == "9"
+    assert conclude.what_happened(TRADE, [offer], {"9": exchange}).event == event
 
 
 def test_what_the_balancer_knows_is_no_news() -> None:
     for status, state in (("confirming", 9), ("sent", 2), ("held", 11)):
         trade = replace(TRADE, status=status)
-        assert seeing.what_happened(trade, [replace(OFFER, state=state)], {}).event is None
-        assert seeing.what_happened(replace(trade, offer_id=None), [replace(OFFER, state=state)], {}).event is not None
-        assert seeing.what_happened(replace(trade, status="in_doubt"), [replace(OFFER, state=state)], {}).event is not None
+        assert conclude.what_happened(trade, [replace(OFFER, state=state)], {}).event is None
+        assert conclude.what_happened(replace(trade, offer_id=None), [replace(OFFER, state=state)], {}).event is not None
+        assert conclude.what_happened(replace(trade, status="in_doubt"), [replace(OFFER, state=state)], {}).event is not None
 
 
 def test_offers_are_recognised_by_id_or_by_token_partner_and_assets() -> None:
     lost = replace(TRADE, offer_id=None)
-    assert seeing.recognise(lost, [OFFER]) == [OFFER]
-    assert seeing.recognise(TRADE, [replace(OFFER, message="")]) != []
-    assert seeing.recognise(lost, [replace(OFFER, message="/verify/other-token")]) == []
-    assert seeing.recognise(lost, [replace(OFFER, partner="76561198000000003")]) == []
-    assert seeing.recognise(lost, [replace(OFFER, take=())]) == []
-    assert seeing.recognise(replace(lost, token=""), [OFFER]) == []
-    assert seeing.recognise(TRADE, [replace(OFFER, give=(TAKE,))]) == []
-    assert seeing.recognise(TRADE, [replace(OFFER, whole=False)]) == []
+    assert conclude.recognise(lost, [OFFER]) == [OFFER]
+    assert conclude.recognise(TRADE, [replace(OFFER, message="")]) != []
+    assert conclude.recognise(lost, [replace(OFFER, message="/verify/other-token")]) == []
+    assert conclude.recognise(lost, [replace(OFFER, partner="76561198000000003")]) == []
+    assert conclude.recognise(lost, [replace(OFFER, take=())]) == []
+    assert conclude.recognise(replace(lost, token=""), [OFFER]) == []
+    assert conclude.recognise(TRADE, [replace(OFFER, give=(TAKE,))]) == []
+    assert conclude.recognise(TRADE, [replace(OFFER, whole=False)]) == []
 
 
 STATES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
@@ -100,8 +100,8 @@ def test_no_ended_offer_outweighs_a_live_or_accepted_one(first: int, second: int
         replace(OFFER, offer_id="100", state=first, exchange_id="9"),
         replace(OFFER, offer_id="101", state=second, exchange_id="9"),
     ]
-    seen = seeing.what_happened(TRADE, offers, exchanges)
-    swapped = seeing.what_happened(TRADE, offers[::-1], exchanges)
+    seen = conclude.what_happened(TRADE, offers, exchanges)
+    swapped = conclude.what_happened(TRADE, offers[::-1], exchanges)
     assert seen == swapped
     states = {first, second}
     assert seen.offer is not None

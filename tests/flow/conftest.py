@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flow_site import Website, patient
 
-from scripts.stack import Stack, Wish
+from scripts.lab.stack import Stack, Wish
 
 PROTECTION_S = 2
 QUICK_LOOKS = patient(

@@ -21,7 +21,7 @@ from bot_worker.steam.pace import Pace
 from bot_worker.steam.session import SteamSession
 from bot_worker.vault import Account, SavedSession
 from scripts import crosscheck
-from scripts.stack import Stack, Wish, get_json, send_json
+from scripts.lab.stack import Stack, Wish, get_json, send_json
 from shared import settings as settings_module
 from shared.clock import Clock
 from shared.domain.items import Asset
@@ -59,7 +59,7 @@ class Audit:
     """`fleet audit`, as typed."""
 
     def __init__(self, stack: Stack, *arguments: str) -> None:
-        command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(stack.config), "audit", *arguments]
+        command = [sys.executable, "-P", "-m", "scripts.cli.fleet", "--config", str(stack.config), "audit", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
         self.status, self.said, self.errors = done.returncode, done.stdout, done.stderr
 

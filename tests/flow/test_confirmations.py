@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.stack import QUICK, get_json, send_json
+from scripts.lab.stack import QUICK, get_json, send_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 

@@ -16,7 +16,7 @@ LEAST = {"accepted withdrawals": 150, "all": 400, "each other outcome": 10}
 
 
 def demo(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-m", "scripts.fleet", "demo", "--json", *options]
+    command = [sys.executable, "-m", "scripts.cli.fleet", "demo", "--json", *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=800, check=False)
     assert done.stdout, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)

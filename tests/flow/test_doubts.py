@@ -9,7 +9,7 @@ import pytest
 from flow_site import Website, patient
 from support import wait_until
 
-from scripts.stack import Stack, Wish
+from scripts.lab.stack import Stack, Wish
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 

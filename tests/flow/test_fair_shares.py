@@ -13,7 +13,7 @@ import redis
 from flow_site import Answer, Player, Website, patient
 from support import wait_until
 
-from scripts.stack import Stack, Wish, send_json
+from scripts.lab.stack import Stack, Wish, send_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 

@@ -15,9 +15,9 @@ import sqlalchemy
 from flow_site import Player, Website
 from support import wait_until
 
-from balancer.routes import ROUTES
+from balancer.web.routes import ROUTES
 from bot_worker.vault import Vault
-from scripts.stack import Stack, get_json
+from scripts.lab.stack import Stack, get_json
 from shared import settings as settings_module
 from shared.sealing import MasterKey
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support import PATIENCE_S, wait_until
 
-from scripts.stack import free_port
+from scripts.lab.stack import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(600)]
 
@@ -43,7 +43,7 @@ def test_the_readme_is_true(tmp_path: Path) -> None:
     assert start
     arguments = re.sub("|".join(PORTS), lambda match: ports[match[0]], start[1]).split()
     up = subprocess.Popen(
-        [sys.executable, "-m", "scripts.fleet", *arguments],
+        [sys.executable, "-m", "scripts.cli.fleet", *arguments],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

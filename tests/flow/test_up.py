@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flow_site import Website
 
-from scripts.stack import Stack, Wish, get_json
+from scripts.lab.stack import Stack, Wish, get_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(240)]
 

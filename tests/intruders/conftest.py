@@ -10,8 +10,8 @@ from flow_site import Website, patient
 from forward_proxy import proxied
 from intruders.guarded import GuardedStack
 
-from scripts.embedded import EmbeddedPostgres, find_postgres
-from scripts.stack import Wish
+from scripts.lab.embedded import EmbeddedPostgres, find_postgres
+from scripts.lab.stack import Wish
 
 # A lease that an intruder takes lapses within the time that a trade is waited for.
 QUICK_LOOKS = patient(

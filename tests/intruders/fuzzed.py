@@ -28,15 +28,16 @@ from schemathesis.specs.openapi import checks
 from sqlalchemy import select
 from support import wait_until
 
-from balancer import api, app, auth, models, repository
-from balancer.handlers import docs
-from balancer.routes import ROUTES
-from balancer.serving import Runner
+from balancer import app
+from balancer.db import repository, tables
+from balancer.web import api, auth, openapi
+from balancer.web.routes import ROUTES
+from balancer.web.server import Runner
 from shared import settings as settings_module
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
-DOCUMENT = docs.build(ROUTES)
+DOCUMENT = openapi.build(ROUTES)
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = {f"{found.ok().method.upper()} {found.ok().path}": found.ok() for found in SCHEMA.get_all_operations()}
 CHECKS = [
@@ -107,7 +108,7 @@ class Fuzzed:
 
         def sums(connection: Any) -> dict[str, tuple[int, str]]:
             found = {}
-            for table in (one for one in models.metadata.sorted_tables if one is not models.probes):
+            for table in (one for one in tables.metadata.sorted_tables if one is not tables.probes):
                 rows = sorted(repr(tuple(row)) for row in connection.execute(select(table)))
                 found[table.name] = len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest()
             return found

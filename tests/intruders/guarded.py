@@ -9,9 +9,9 @@ from urllib.parse import quote
 import redis
 
 from bot_worker.vault import Vault
-from scripts.embedded import EmbeddedRedis, dotted, redis_version
-from scripts.redis_acl import BALANCER, OPERATOR, host_user
-from scripts.stack import Stack, Wish
+from scripts.cli.redis_acl import BALANCER, OPERATOR, host_user
+from scripts.lab.embedded import EmbeddedRedis, dotted, redis_version
+from scripts.lab.stack import Stack, Wish
 from shared import settings as settings_module
 from shared import wire
 

@@ -34,7 +34,7 @@ def processes() -> Iterator[Place]:
             continue
         with contextlib.suppress(OSError):
             command = (folder / "cmdline").read_bytes()
-            if any(part in command for part in (b"scripts.fleet", b"sandbox", b"valkey", b"redis", b"postgres")):
+            if any(part in command for part in (b"scripts.cli.fleet", b"sandbox", b"valkey", b"redis", b"postgres")):
                 yield f"command {command[:60]!r}", command
                 yield f"variables of {command[:60]!r}", (folder / "environ").read_bytes()
 

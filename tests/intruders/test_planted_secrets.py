@@ -22,9 +22,9 @@ from intruders.places import Place
 from sqlalchemy import create_engine, text
 from support import wait_until
 
-from scripts.embedded import EmbeddedPostgres
-from scripts.fleet import main
-from scripts.stack import get_json, send_json
+from scripts.cli.fleet import main
+from scripts.lab.embedded import EmbeddedPostgres
+from scripts.lab.stack import get_json, send_json
 from shared.sealing import MasterKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intruders"), pytest.mark.timeout(600)]
@@ -235,7 +235,7 @@ def test_the_search_finds_what_is_there(guarded: GuardedStack, site: Website) ->
     """Each place is really looked at: something that must stand there is found by the same means."""
     player = site.player(habit="ignore")
     trade = trading.deposit(site, player, "red", "sent")
-    known: dict[str, Any] = {"a bot": b"red-1", "the trade": trade["trade_id"].encode(), "a path": b"scripts.fleet"}
+    known: dict[str, Any] = {"a bot": b"red-1", "the trade": trade["trade_id"].encode(), "a path": b"scripts.cli.fleet"}
     assert any("the trade: log group-" in row for row in found_in(places.logs(guarded), known, shapes=False))
     assert any("a path: command" in row for row in found_in(places.processes(), known, shapes=False))
     assert found_in(places.status_files(guarded), known, shapes=False)

@@ -17,8 +17,8 @@ from intruders import trading
 from intruders.guarded import GuardedStack
 from support import wait_until
 
-from scripts import redis_acl
-from scripts.fleet import main
+from scripts.cli import redis_acl
+from scripts.cli.fleet import main
 from shared import wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intruders"), pytest.mark.timeout(600)]

@@ -13,11 +13,11 @@ import redis
 from click.testing import CliRunner
 from intruders.guarded import GuardedRedis
 
-from scripts import redis_acl
-from scripts.commands import redis as redis_command
-from scripts.embedded import dotted, find_redis_server, redis_version
-from scripts.fleet import main
-from scripts.servers import EmbeddedError
+from scripts.cli import redis_acl
+from scripts.cli.commands import redis as redis_command
+from scripts.cli.fleet import main
+from scripts.lab.embedded import dotted, find_redis_server, redis_version
+from scripts.lab.servers import EmbeddedError
 from shared import wire
 
 GROUPS = ["--group", "red:1", "--group", "blue:2"]

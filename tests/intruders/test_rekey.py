@@ -22,7 +22,7 @@ from support import wait_until
 from bot_worker import vault as vault_module
 from bot_worker.rekey import rekey
 from bot_worker.vault import Account, SavedSession, Vault
-from scripts.fleet import main
+from scripts.cli.fleet import main
 from shared import settings as settings_module
 from shared.errors import VaultError
 from shared.settings import GroupSettings, Settings
@@ -205,7 +205,7 @@ def test_a_typed_key_is_not_shown_and_stands_in_no_process_list(config: Path, gr
     key = key_of(group).hex()
     group.vault_key_file.unlink()
     screen, terminal = pty.openpty()
-    command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", str(config), "--vault-key-prompt", "vault", "check"]
+    command = [sys.executable, "-P", "-m", "scripts.cli.fleet", "--config", str(config), "--vault-key-prompt", "vault", "check"]
     process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True)
     os.close(terminal)
     shown = b""

@@ -8,8 +8,8 @@ import pytest
 from nerves_fleet import BalancerFleet
 from nerves_lab import NO_SHARES, Fleet, GatedStack, short, wish
 
-from scripts.embedded import EmbeddedPostgres
-from scripts.stack import Wish
+from scripts.lab.embedded import EmbeddedPostgres
+from scripts.lab.stack import Wish
 
 
 @pytest.fixture(scope="session")

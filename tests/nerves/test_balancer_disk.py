@@ -16,9 +16,9 @@ from nerves_fleet import BalancerFleet, Depositor, body_of, load
 from nerves_lab import NO_SHARES, short
 from support import wait_until
 
-from balancer import migrate
-from scripts.fleet import main
-from scripts.stack import Part, Wish
+from balancer.db import migrate
+from scripts.cli.fleet import main
+from scripts.lab.stack import Part, Wish
 from shared.sealing import MasterKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("nerves-disk")]

@@ -41,7 +41,7 @@ def test_workers_end_with_their_supervisor_and_the_next_one_takes_over(fleet: Fl
 def test_a_second_supervisor_on_the_same_host_is_refused(fleet: Fleet) -> None:
     pids = [fleet.pid(bot) for bot in fleet.stack.wish.bot_names()]
     config = str(fleet.stack.host_config(GROUP))
-    command = [sys.executable, "-P", "-m", "scripts.fleet", "--config", config, "group", "start", "red", "1"]
+    command = [sys.executable, "-P", "-m", "scripts.cli.fleet", "--config", config, "group", "start", "red", "1"]
     second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 1
     assert f"group red-1 already runs on this host (pid {fleet.part(GROUP).process.pid})" in second.stderr

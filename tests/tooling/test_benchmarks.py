@@ -13,7 +13,7 @@ import redis
 from sqlalchemy import func, select
 from support import wait_until
 
-from balancer import models
+from balancer.db import tables
 from scripts.benchmarks import __main__ as bench
 from scripts.benchmarks.fake_fleet import FakeFleet, held
 from scripts.benchmarks.http_rows import per_request
@@ -114,9 +114,9 @@ def test_the_baseline_writes_the_rows_of_a_deposit(database_url: str) -> None:
         with engine.connect() as connection:
             counted = {
                 table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-                for table in (models.trades, models.deposits, models.trade_items, models.tokens, models.events)
+                for table in (tables.trades, tables.deposits, tables.trade_items, tables.tokens, tables.events)
             }
-            reserved = connection.execute(select(func.sum(models.bots.c.slots_reserved))).scalar_one()
+            reserved = connection.execute(select(func.sum(tables.bots.c.slots_reserved))).scalar_one()
     finally:
         engine.dispose()
     assert result.statuses == {"202": 6}

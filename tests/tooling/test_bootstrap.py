@@ -65,7 +65,7 @@ def test_two_starts_at_once_set_up_once_and_the_next_one_is_quiet(tmp_path: Path
 @pytest.mark.timeout(1200)
 def test_two_first_starts_set_up_once_and_later_ones_are_quick_and_quiet(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
-    both = [start(venv, "base", "scripts.fleet", "--help") for _ in range(2)]
+    both = [start(venv, "base", "scripts.cli.fleet", "--help") for _ in range(2)]
     outcomes = [finish(process) for process in both]
     assert [code for code, _, _ in outcomes] == [0, 0], outcomes
     assert all("Commands:" in output for _, output, _ in outcomes)
@@ -95,7 +95,7 @@ def test_without_a_network_it_says_so_and_the_next_try_starts_afresh(tmp_path: P
         "PIP_RETRIES": "0",
         "PIP_NO_CACHE_DIR": "1",
     }
-    code, output, errors = finish(start(tmp_path / "venv", "base", "scripts.fleet", "--help", **nowhere))
+    code, output, errors = finish(start(tmp_path / "venv", "base", "scripts.cli.fleet", "--help", **nowhere))
     assert (code, output) == (1, "")
     assert errors.splitlines()[-1] == (
         "fleet: packages could not be downloaded: is there a network, and has the index wheels for this machine?"

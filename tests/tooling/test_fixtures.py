@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 from support import wait_until
 
-from balancer import models
+from balancer.db import tables as models
 from shared import log
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from balancer.addresses import Networks, group
+from balancer.web.addresses import Networks, group
 from shared import settings
 from shared.errors import SettingsError
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from balancer import migrate
+from balancer.db import migrate
 from bot_worker.vault import Account, Vault
-from scripts import config_facts, config_findings
-from scripts.config_findings import BALANCER, HOST
-from scripts.embedded import PostgresServer
-from scripts.fleet import main
+from scripts.cli import config_facts, config_findings
+from scripts.cli.config_findings import BALANCER, HOST
+from scripts.cli.fleet import main
+from scripts.lab.embedded import PostgresServer
 from shared import settings
 from shared.sealing import MasterKey
 
@@ -276,7 +276,7 @@ NOTHING_TO_SAY = {
 
 
 def test_every_setting_was_thought_about() -> None:
-    """A new one: say in scripts/config_findings.py what cannot work or is unsafe with it, add that to WRONG; or say why not."""
+    """A new one: say in config_findings.py what cannot work or is unsafe with it, add that to WRONG; or say why not."""
     named = {setting for _, level, setting in WRONG if level}
     for wrong, _, _ in WRONG:
         for each in config_findings.find(settings.load(overrides=laid(GOOD, wrong)), EITHER, None):

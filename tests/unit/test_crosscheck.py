@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from scripts import crosscheck
+from scripts.cli.fleet import main
 from scripts.crosscheck import Books
-from scripts.fleet import main
 
 BOT, PLAYER, TOKEN = "76561198000000001", "76561198000000002", "0123456789abcdefghijkl"
 Break = Callable[[dict[str, Any], dict[str, Any]], None]
@@ -216,7 +216,7 @@ def test_what_agrees_at_once_and_what_cannot_change_is_read_once() -> None:
 
 
 def test_books_are_read_from_a_migrated_database(tmp_path: Path) -> None:
-    from balancer.migrate import upgrade
+    from balancer.db.migrate import upgrade
 
     path = tmp_path / "fleet.db"
     upgrade(f"sqlite:///{path}")

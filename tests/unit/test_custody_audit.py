@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balancer import custody_audit
-from balancer.custody_audit import Difference, Elsewhere, Entry, Kind, Seen, Verdict, compare, judge, with_others, with_trades
+from balancer.custody import compare as custody_audit
+from balancer.custody.compare import Difference, Elsewhere, Entry, Kind, Seen, Verdict, compare, judge, with_others, with_trades
 
 NAME, OTHER = "P250 | Sand Dune (Field-Tested)", "Case"
 

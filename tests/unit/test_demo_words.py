@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from scripts import demo_view, stack
-from scripts.players import Tally
-from scripts.stack import Stack, Wish
+from scripts.demo_run import view
+from scripts.demo_run.players import Tally
+from scripts.lab import stack
+from scripts.lab.stack import Stack, Wish
 
 
 def trade(number: int, status: str, code: str | None = None, reason: str | None = None) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def test_failures_that_players_meant_are_told_as_such() -> None:
         ("accepted", trade(3, "settled")),
         ("declined", trade(4, "declined")),
     )
-    said = "\n".join(demo_view.summary_lines(result(made)))
+    said = "\n".join(view.summary_lines(result(made)))
     assert "     2  token_wrong   all as the players meant" in said
     assert "ended otherwise than their player meant: none" in said
 
@@ -59,14 +60,14 @@ def test_failures_that_nobody_meant_stand_out() -> None:
         ("failed", trade(2, "failed", "token_wrong")),
         ("accepted", trade(3, "canceled")),
     )
-    said = "\n".join(demo_view.summary_lines(result(made)))
+    said = "\n".join(view.summary_lines(result(made)))
     assert "     1  steam_unavailable: attempts_used_up   0 as the players meant" in said
     assert "ended otherwise than their player meant: 1 accepted → failed, 1 accepted → canceled" in said
     assert made.failures()["token_wrong"] == {"trades": 1, "meant": 1}
 
 
 def test_a_game_without_failures_says_so() -> None:
-    assert "  none did" in demo_view.summary_lines(result(tally(("accepted", trade(1, "accepted")))))
+    assert "  none did" in view.summary_lines(result(tally(("accepted", trade(1, "accepted")))))
 
 
 def row(bot: str, state: str, reason: str | None = None) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def test_up_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_steam_was_asked_is_told_whole_and_looks_for_players_apart() -> None:
-    lines = demo_view.calls_lines({"send": 10, "GetTradeOffers": 5, "GetTradeOffer": 2}, 2, 10)
+    lines = view.calls_lines({"send": 10, "GetTradeOffers": 5, "GetTradeOffer": 2}, 2, 10)
     assert "1.50 per finished trade" in lines[0]
     assert [line.split() for line in lines[1:4]] == [["1.00", "send"], ["0.50", "GetTradeOffers"], ["0.20", "GetTradeOffer"]]
     assert "2 of these calls were looks" in lines[4]

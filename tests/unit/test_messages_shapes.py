@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from odd_shapes import check, odd, odd_text
 
-from balancer.beats import is_sane
+from balancer.fleet.heartbeats import is_sane
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
 from shared.messages import Heartbeat, OfferOrder, Order, Report

@@ -1,6 +1,6 @@
 from collections import Counter
 
-from scripts import players
+from scripts.demo_run import players
 
 
 def test_the_plan_of_a_player_is_fixed_by_the_seed() -> None:

@@ -14,11 +14,12 @@ from click.testing import CliRunner
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from balancer import migrate, restoring
-from balancer.db import Database
+from balancer.db import migrate
+from balancer.db.engine import Database
+from balancer.upkeep import restored
 from bot_worker.vault import Vault, write_new_key
-from scripts.fleet import main
-from scripts.stack import Stack, Wish
+from scripts.cli.fleet import main
+from scripts.lab.stack import Stack, Wish
 from shared import private_files, settings
 from shared.clock import Clock
 from shared.sealing import MasterKey
@@ -138,11 +139,11 @@ def test_a_backup_and_what_is_put_back_are_private(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     (tmp_path / "copy.db.part").symlink_to(victim)
-    restoring.backup(source, tmp_path / "copy.db")
+    restored.backup(source, tmp_path / "copy.db")
     assert mode(tmp_path / "copy.db") == 0o600 and victim.read_text() == "untouched"
-    kept = restoring.put_back(tmp_path / "copy.db", source, Clock().now())
+    kept = restored.put_back(tmp_path / "copy.db", source, Clock().now())
     assert kept is not None and mode(kept) == 0o600
-    restoring.put_back(tmp_path / "copy.db", tmp_path / "elsewhere" / "fleet.db", Clock().now())
+    restored.put_back(tmp_path / "copy.db", tmp_path / "elsewhere" / "fleet.db", Clock().now())
     assert set(modes_of_database(tmp_path / "elsewhere").values()) == {0o600}
     with closing(sqlite3.connect(tmp_path / "elsewhere" / "fleet.db")) as connection:
         assert connection.execute("SELECT count(*) FROM trades").fetchone() == (0,)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancer.visible import MARKS_MAX, flaw
+from balancer.web.visible import MARKS_MAX, flaw
 
 GOOD = [
     "",

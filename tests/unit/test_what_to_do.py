@@ -24,12 +24,12 @@ import redis
 from click.testing import CliRunner
 from sqlalchemy.engine import make_url
 
-from balancer import migrate
+from balancer.db import migrate
 from bot_worker.vault import Account, Vault
 from scripts import advice
-from scripts.embedded import EmbeddedRedis, PostgresServer
-from scripts.fleet import main
-from scripts.stack import free_port
+from scripts.cli.fleet import main
+from scripts.lab.embedded import EmbeddedRedis, PostgresServer
+from scripts.lab.stack import free_port
 from shared import settings
 from shared.domain.ids import bots_of_group
 from shared.sealing import MasterKey
@@ -416,7 +416,7 @@ def test_a_port_that_is_taken_is_named(folder: Path) -> None:
         said = typed(folder, _command(f"balancer --port {port}"))
         assert port in said and "choose another port" in said and "ss -ltnp" in said
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "scripts.fleet", "sandbox", "--bots", "red-1", "--control-port", port],
+            [sys.executable, "-P", "-m", "scripts.cli.fleet", "sandbox", "--bots", "red-1", "--control-port", port],
             capture_output=True,
             text=True,
             timeout=100,

@@ -15,9 +15,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from scripts.commands import bots, demo, group
-from scripts.fleet import COMMANDS, main
-from scripts.stack import Stack, StackError, Wish
+from scripts.cli.commands import bots, demo, group
+from scripts.cli.fleet import COMMANDS, main
+from scripts.lab.stack import Stack, StackError, Wish
 from shared import settings
 from shared.errors import SettingsError
 from shared.sealing import MasterKey
@@ -157,7 +157,7 @@ def test_up_shares_its_port_with_nobody(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         done = subprocess.run(
-            [sys.executable, "-m", "scripts.fleet", *("up", "--port", port, "--bots", "1", "--players", "1")],
+            [sys.executable, "-m", "scripts.cli.fleet", *("up", "--port", port, "--bots", "1", "--players", "1")],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -168,7 +168,7 @@ def test_up_shares_its_port_with_nobody(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_another_fleet_uses_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.embedded.STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("scripts.lab.embedded.STOP_TIMEOUT_S", 0.1)
     first = Stack(Wish(tmp_path))
     first._start_redis()
     try:

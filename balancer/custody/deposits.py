@@ -1,0 +1,152 @@
+"""Deposits: what the fleet holds for whom; and an operator's word that a frozen one may go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, or_, select, update
+
+from balancer.context import Context
+from balancer.db.tables import deposits, items, trade_items, trades
+from balancer.journal import record
+from balancer.journal.effects import FROZEN_EXCHANGE, FROZEN_REVERSAL
+from shared.domain.status import LIVE, DepositStatus
+from shared.errors import Conflict, NotFound
+
+# Of what is frozen for another reason nobody knows for certain where it is, or what it is.
+THAWED = frozenset({FROZEN_REVERSAL, FROZEN_EXCHANGE})
+
+_OF_ITEM = (
+    items.c.market_hash_name,
+    items.c.color.label("item_color"),
+    items.c.name_color,
+    items.c.icon_url,
+    items.c.icon_url_large,
+    items.c.type,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DepositView:
+    """One item in custody, or on its way in or out. Times in unix seconds; house-issued items have no bot and no asset."""
+
+    deposit_id: str
+    item_id: str
+    user_id: str
+    status: str
+    bot: str | None
+    asset_id: str | None
+    context_id: str | None
+    market_hash_name: str
+    value_cents: int
+    color: str
+    name_color: str
+    icon_url: str
+    icon_url_large: str
+    type: str
+    wear: str | None
+    pattern: str | None
+    name_tag: str | None
+    inspect_link: str | None
+    settles_at: int | None
+    settled_at: int | None
+    locked_by: str | None
+    frozen_by: str | None
+    created_at: int
+    touched: int
+
+
+async def show(ctx: Context, deposit_id: str) -> DepositView:
+    """One deposit, which exists."""
+    return await ctx.db.look(_one, deposit_id)
+
+
+def _one(connection: Connection, deposit_id: str) -> DepositView:
+    query = select(deposits, *_OF_ITEM).join(items, items.c.item_id == deposits.c.item_id)
+    return _view(connection.execute(query.where(deposits.c.deposit_id == deposit_id)).one())
+
+
+def thaw(connection: Connection, deposit_id: str, reason: str, who: str, now: datetime) -> None:
+    """Let an item that a reversal or a failed exchange froze be used again. An operator has looked at it on Steam.
+
+    Raises:
+        NotFound: no such deposit.
+        Conflict: ``not_frozen``; ``item_not_here``, no bot has seen where it is; ``asset_in_trade``, a bot has still to say
+            what became of it.
+    """
+    row = connection.execute(select(deposits).where(deposits.c.deposit_id == deposit_id).with_for_update()).first()
+    if row is None:
+        raise NotFound("there is no such deposit")
+    if row.frozen_by is None:
+        raise Conflict("the item is not frozen", code="not_frozen", deposit_status=row.status)
+    if row.status != DepositStatus.ACTIVE or row.frozen_by not in THAWED:
+        raise Conflict("no bot has seen for certain where this item is", code="item_not_here", frozen_by=row.frozen_by)
+    open_still = or_(trades.c.items_awaited > 0, trades.c.status.in_([status.value for status in LIVE]))
+    named = select(trade_items.c.trade_id).where(trade_items.c.deposit_id == deposit_id)
+    trade_id = connection.scalar(select(trades.c.trade_id).where(trades.c.trade_id.in_(named), open_still).limit(1))
+    if trade_id is not None:
+        raise Conflict("a bot has still to say where this item is", code="asset_in_trade", trade_id=trade_id)
+    connection.execute(update(deposits).where(deposits.c.deposit_id == deposit_id).values(frozen_by=None, touched=now))
+    data = {"deposit_id": deposit_id, "frozen_by": row.frozen_by, "reason": reason}
+    bot = None if row.bot_id is None else f"{row.color}-{row.bot_id}"
+    record.append(connection, [record.event_row("deposit_thawed", data, who, now, None, row.user_id, bot)])
+
+
+async def list_deposits(
+    ctx: Context,
+    *,
+    user_id: str | None = None,
+    status: str | None = None,
+    after: str | None = None,
+    limit: int = 100,
+) -> list[DepositView]:
+    """Deposits ordered by id, from the one behind ``after`` on."""
+    return await ctx.db.look(_listed, user_id, status, after, limit)
+
+
+def _listed(
+    connection: Connection, user_id: str | None, status: str | None, after: str | None, limit: int
+) -> list[DepositView]:
+    query = select(deposits, *_OF_ITEM).join(items, items.c.item_id == deposits.c.item_id)
+    if user_id is not None:
+        query = query.where(deposits.c.user_id == user_id)
+    if status is not None:
+        query = query.where(deposits.c.status == status)
+    if after is not None:
+        query = query.where(deposits.c.deposit_id > after)
+    return [_view(row) for row in connection.execute(query.order_by(deposits.c.deposit_id).limit(limit))]
+
+
+def _view(row: Row[Any]) -> DepositView:
+    return DepositView(
+        deposit_id=row.deposit_id,
+        item_id=row.item_id,
+        user_id=row.user_id,
+        status=row.status,
+        bot=None if row.bot_id is None else f"{row.color}-{row.bot_id}",
+        asset_id=None if row.asset_id is None else str(row.asset_id),
+        context_id=row.context_id,
+        market_hash_name=row.market_hash_name,
+        value_cents=row.value_cents,
+        color=row.item_color,
+        name_color=row.name_color,
+        icon_url=row.icon_url,
+        icon_url_large=row.icon_url_large,
+        type=row.type,
+        wear=row.wear,
+        pattern=row.pattern,
+        name_tag=row.name_tag,
+        inspect_link=row.inspect_link,
+        settles_at=_unix(row.settles_at),
+        settled_at=_unix(row.settled_at),
+        locked_by=row.locked_by,
+        frozen_by=row.frozen_by,
+        created_at=int(row.created_at.timestamp()),
+        touched=int(row.touched.timestamp()),
+    )
+
+
+def _unix(time: datetime | None) -> int | None:
+    return None if time is None else int(time.timestamp())

@@ -1,0 +1,115 @@
+"""What strangers give to a bot: booked as the house's own, so that every item a bot holds belongs to a row.
+
+A bot's ``decline`` order tells of each gift again after a restart. The rows' ids are made of bot, exchange and asset, so that
+booking twice changes nothing. Steam's receipt does not name the item, and the house's rows have no value to anybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, or_, select, update
+
+from balancer.context import Context
+from balancer.db import repository
+from balancer.db.tables import HOUSE, bots, deposits, items, trades
+from balancer.journal import record
+from balancer.orders.build import build
+from shared.domain.ids import BotName
+from shared.domain.items import CS2_APP_ID
+from shared.domain.status import LIVE, DepositStatus, TradeStatus
+from shared.messages import DeclineOrder
+
+GIFT = "Gift that nobody has named"
+
+
+async def decline_offers(ctx: Context) -> int:
+    """Ask every bot that is online to decline what others offer it. Returns how many were asked.
+
+    Gifts are kept if that is wished, and only by bots with a free slot, so that nobody fills one over its limit with them.
+    """
+    if ctx.fleet.maintenance:
+        return 0
+    times, most = ctx.settings.trades, ctx.settings.limits.bot_items_max
+    busy = await ctx.db.look(_with_live_trades)
+    given = [
+        build(
+            ctx,
+            "decline",
+            bot.name,
+            DeclineOrder(times.keep_gifts and bot.used < most, idle=bot.name not in busy),
+            lifetime_s=times.decline_s,
+        )
+        for bot in ctx.fleet.online()
+    ]
+    if given and not await ctx.outbox.give(ctx, given):
+        return 0
+    return len(given)
+
+
+def _with_live_trades(connection: Connection) -> set[str]:
+    """Bots whose sent offers are watched, or may be in a moment."""
+    out = or_(trades.c.waits_for.is_(None), trades.c.status != TradeStatus.QUEUED.value)
+    live = trades.c.status.in_([status.value for status in LIVE])
+    rows = connection.execute(select(trades.c.color, trades.c.bot_id).where(live, out).distinct())
+    return {f"{row.color}-{row.bot_id}" for row in rows}
+
+
+def book(connection: Connection, bot: str, data: Mapping[str, Any], who: str, now: datetime) -> int:
+    """Rows of the house for the assets of a gift. How many are new.
+
+    Raises:
+        KeyError, ValueError: the report's data are not what its kind says.
+    """
+    name, exchange_id = BotName.parse(bot), str(data["exchange_id"])
+    rows = [_row(name, exchange_id, moved, now) for moved in data["moved"]]
+    if not rows:
+        return 0
+    _know_gift(connection)
+    new = [row["deposit_id"] for row in rows if _put(connection, row)]
+    if new:
+        _hold(connection, name, len(new), now)
+        told = {"offer_id": data.get("offer_id"), "exchange_id": exchange_id, "partner": data.get("partner"), "deposits": new}
+        record.append(connection, [record.event_row("gift_accepted", told, who, now, None, HOUSE, bot)])
+    return len(new)
+
+
+def _row(bot: BotName, exchange_id: str, moved: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    asset_id = str(moved["new_asset_id"])
+    digest = hashlib.sha256(f"{bot}\n{exchange_id}\n{asset_id}".encode()).hexdigest()
+    return {
+        "deposit_id": f"dep_gift{digest[:20]}",
+        "item_id": repository.item_id_of(GIFT),
+        "user_id": HOUSE,
+        "status": DepositStatus.ACTIVE.value,
+        "color": bot.color,
+        "bot_id": bot.bot_id,
+        "app_id": CS2_APP_ID,
+        "context_id": str(moved["new_context_id"]),
+        "asset_id": int(asset_id),
+        "value_cents": 0,
+        "frozen_by": "gift",
+        "created_at": now,
+        "touched": now,
+    }
+
+
+def _know_gift(connection: Connection) -> None:
+    row = {"item_id": repository.item_id_of(GIFT), "market_hash_name": GIFT}
+    connection.execute(repository.insert(connection, items).values(row).on_conflict_do_nothing())
+
+
+def _put(connection: Connection, row: dict[str, Any]) -> bool:
+    statement = repository.insert(connection, deposits).values(row).on_conflict_do_nothing()
+    return connection.execute(statement.returning(deposits.c.deposit_id)).first() is not None
+
+
+def _hold(connection: Connection, bot: BotName, n_items: int, now: datetime) -> None:
+    connection.execute(
+        update(bots)
+        .where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)
+        .values(slots_held=bots.c.slots_held + n_items, touched=now)
+    )

@@ -1,0 +1,1 @@
+"""Alembic's revisions of the schema; `balancer.db.migrate` runs them."""

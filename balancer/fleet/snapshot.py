@@ -1,0 +1,346 @@
+"""The bots as they are now: rows of the database joined with the workers' sealed heartbeats, refreshed every second or so.
+
+The snapshot serves choosing and showing. It may be a moment old and it counts this process' own choices ahead of the database,
+so nothing relies on it: the guarded UPDATE of the transaction decides whether a bot takes a trade (`balancer.fleet.reserve`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import redis
+from sqlalchemy import Connection, Row, select, update
+
+from balancer.db import repository, tables
+from balancer.db.engine import Database
+from balancer.fleet import choose
+from balancer.fleet.health import OFFLINE, Reason, allowed, reasons
+from balancer.fleet.heartbeats import Beats, is_sane
+from balancer.fleet.reads import Lane
+from shared import log, wire
+from shared.clock import Clock, ServerClock
+from shared.domain.health import RESTRICTIONS, May
+from shared.domain.ids import BotName, group_of
+from shared.domain.status import BotMode
+from shared.errors import NotFound
+from shared.messages import Heartbeat
+from shared.sealing import MasterKey, SealBroken
+from shared.settings import Settings
+
+logger = log.get(__name__)
+
+RETRY_AFTER_S = 5.0
+MAINTENANCE = "steam_maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class BotView:
+    """One bot. ``state`` is the worker's word, or ``offline`` when its last heartbeat is too old (or there was none)."""
+
+    color: str
+    bot_id: int
+    steam_id: str
+    mode: str
+    state: str
+    reason: str | None
+    action: str | None
+    slots_held: int
+    slots_reserved: int
+    open_offers: int
+    heartbeat_age_s: float | None
+    frozen_by: str | None
+    host: str | None
+    items_seen: int | None
+    orders_done: int
+    steam_calls: int
+    look_calls: int
+    latency_ms: float | None
+    why_not: tuple[Reason, ...]
+    may: frozenset[May]
+    health_told: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.color}-{self.bot_id}"
+
+    @property
+    def restriction(self) -> str | None:
+        """The first of Steam's own reasons why it gives or takes nothing; `None` if it is only offline, paused or frozen."""
+        return next((each.reason for each in self.why_not if each.reason in RESTRICTIONS), None)
+
+    @property
+    def used(self) -> int:
+        """Slots held or reserved; or what lies in the inventory really, if that is more."""
+        return max(self.slots_held + self.slots_reserved, self.items_seen or 0)
+
+
+class Fleet:
+    """The snapshot. `refresh` is called by a loop; everything else reads what it left."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        server_clock: ServerClock,
+        master: MasterKey,
+        client: redis.Redis,
+        db: Database,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._server_clock = server_clock
+        self._master = master
+        self._sealed = Beats(client)
+        self._db = db
+        # In order of color and number; the lists below are made of it once per refresh, so that a request costs the same
+        # whatever the size of the fleet.
+        self._bots: dict[str, BotView] = {}
+        self._online: list[BotView] = []
+        self._able: Counter[May] = Counter()
+        self._lanes: list[Lane] = []
+        self._accounts: frozenset[str] = frozenset()
+        self._maintenance = False
+        self._beats: dict[str, Heartbeat] = {}
+        self._texts: dict[str, str] = {}  # those heartbeats as they were read
+        self._heard_s: float | None = None
+        limits = settings.limits
+        offers_max = limits.offers_per_bot_max - limits.offers_kept_for_withdrawals
+        self.limits = choose.Limits(limits.bot_items_max, offers_max, limits.trade_items_max)
+        self._rooms = choose.Rooms(self.limits)
+        self._choosing = threading.Lock()
+
+    async def refresh(self) -> None:
+        """Read all heartbeats and all bot rows; a bot that is heard of for the first time gets a row. Repeatable.
+
+        Only heartbeats that have changed are opened.
+        """
+        rows = await self._db.look(_all_bots)
+        known = {f"{row.color}-{row.bot_id}" for row in rows}
+        self._beats = await asyncio.to_thread(self._read_beats, known)
+        self._heard_s = self._clock.monotonic()
+        if new := [beat for name, beat in sorted(self._beats.items()) if name not in known]:
+            rows = await self._db.run(_register, new, self._clock.now())
+        await asyncio.to_thread(self._take_over, rows)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the heartbeats were read so lately that a bot which is offline by them is."""
+        lately_s = self._settings.group.offline_after_s
+        return self._heard_s is not None and self._clock.monotonic() - self._heard_s < lately_s
+
+    def run_of(self, bot: str) -> str | None:
+        """The worker's run that this bot's last heartbeat came from."""
+        beat = self._beats.get(bot)
+        return beat.run if beat is not None else None
+
+    def bots(self) -> list[BotView]:
+        """Every known bot, ordered by color and number."""
+        return list(self._bots.values())
+
+    @property
+    def maintenance(self) -> bool:
+        """Whether most bots that were heard of lately say that Steam is in its maintenance."""
+        return self._maintenance
+
+    def get(self, name: str) -> BotView | None:
+        return self._bots.get(name)
+
+    def is_bot(self, steam_id: int) -> bool:
+        """Whether this Steam account is one of the bots' own."""
+        return str(int(steam_id)) in self._accounts
+
+    def online(self) -> list[BotView]:
+        """Those that may look: their worker is signed in and was heard of lately, whatever else they may not do; ordered by
+        color and number."""
+        return list(self._online)
+
+    @property
+    def count(self) -> int:
+        """How many bots are known."""
+        return len(self._bots)
+
+    def able(self, what: May) -> int:
+        """How many bots may do this now."""
+        return self._able[what]
+
+    async def set_mode(self, color: str, bot_id: int, mode: str) -> BotView:
+        """Set what the operator wants of a bot (`BotMode`); setting it again changes nothing.
+
+        Raises:
+            NotFound: no such bot.
+            ValueError: no such mode.
+        """
+        rows = await self._db.run(_set_mode, color, bot_id, BotMode(mode), self._clock.now())
+        self._take_over(rows)
+        return self._bots[f"{color}-{bot_id}"]
+
+    async def read_again(self, color: str, bot_id: int) -> BotView:
+        """A bot as the database has it now, for the snapshot too.
+
+        Raises:
+            KeyError: no such bot.
+        """
+        self._take_over(await self._db.look(_all_bots))
+        return self._bots[f"{color}-{bot_id}"]
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """The addresses from which players' inventories can be read now, with their bots.
+
+        What Steam has restricted reads only when nobody else is there: what it is refused may be because of itself.
+        """
+        return self._lanes
+
+    def choose(
+        self, holdings: Mapping[str, int], n_items: int, color: str | None, barred: Collection[str] = ()
+    ) -> list[choose.Part] | choose.Refusal:
+        """`choose_deposit` over the snapshot; what it gives counts as taken. From any thread."""
+        with self._choosing:
+            parts = choose.choose_deposit(self._rooms, holdings, n_items, color, barred)
+            if not isinstance(parts, choose.Refusal):
+                for name, n in parts:
+                    self._rooms.take(name, n)
+            return parts
+
+    def open_offers(self, name: str) -> int:
+        """How many offers of this bot are open, those included that this process has just given away. From any thread."""
+        with self._choosing:
+            room, view = self._rooms.get(name), self._bots.get(name)
+        return room.offers if room is not None else view.open_offers if view is not None else 0
+
+    def correct(self, rows: list[Row[Any]]) -> None:
+        """These rows of bots were just read from the database: believe them. From any thread."""
+        with self._choosing:
+            for row in rows:
+                self._place(self._view(row))
+
+    def _take_over(self, rows: list[Row[Any]]) -> None:
+        views = [self._view(row) for row in rows]
+        views.sort(key=lambda view: (view.color, view.bot_id))
+        self._bots = {view.name: view for view in views}
+        self._online = [view for view in views if May.LOOK in view.may]
+        awake = [view for view in self._online if view.mode != BotMode.PAUSED]
+        self._lanes = self._lanes_of([view for view in awake if view.restriction is None] or awake)
+        self._able = Counter(what for view in views for what in view.may)
+        self._accounts = frozenset(view.steam_id for view in views)
+        self._maintenance = _in_maintenance([view for view in views if view.state != OFFLINE])
+        with self._choosing:
+            for name in self._rooms.names():
+                if name not in self._bots:
+                    self._rooms.drop(name)
+            for view in views:
+                self._place(view)
+
+    def _lanes_of(self, readers: Sequence[BotView]) -> list[Lane]:
+        """By the address that each bot's worker names. The slowest word for an address counts."""
+        bots: dict[str, list[str]] = {}
+        every_s: dict[str, float] = {}
+        for view in readers:
+            if (beat := self._beats.get(view.name)) is not None:
+                address = beat.egress or beat.host
+                bots.setdefault(address, []).append(view.name)
+                every_s[address] = max(every_s.get(address, 0.0), beat.read_every_s)
+        return [Lane(address, every_s[address], tuple(names)) for address, names in bots.items()]
+
+    def _place(self, view: BotView) -> None:
+        if May.TAKE in view.may:
+            self._rooms.put(choose.Room(view.name, view.color, view.used, view.open_offers))
+        else:
+            self._rooms.drop(view.name)
+
+    def _read_beats(self, known: set[str]) -> dict[str, Heartbeat]:
+        """Every heartbeat that its own bot sealed."""
+        beats = {}
+        before, self._texts = self._texts, self._sealed.read(known)
+        for name, text in self._texts.items():
+            if before.get(name) == text:  # opened when it came; left out again if it was refused then
+                if name in self._beats:
+                    beats[name] = self._beats[name]
+                continue
+            try:
+                beat = wire.open_heartbeat(name, text, self._master.bot(name))
+            except SealBroken:
+                logger.warning("heartbeat refused", action="heartbeat", bot=name, reason="forged")
+                continue
+            if is_sane(beat):
+                beats[name] = beat
+            else:
+                logger.warning("heartbeat refused", action="heartbeat", bot=name, reason="makes no sense")
+        return beats
+
+    def _view(self, row: Row[Any]) -> BotView:
+        beat = self._beats.get(f"{row.color}-{row.bot_id}")
+        age_s = None if beat is None else (self._server_clock.now_ms() - beat.at_ms) / 1000
+        state, reason, action = self._state(row, beat, age_s)
+        why_not = reasons(row, beat, state, reason, action)
+        return BotView(
+            color=row.color,
+            bot_id=row.bot_id,
+            steam_id=str(row.steam_id),
+            mode=row.mode,
+            state=state,
+            reason=reason,
+            action=action,
+            slots_held=row.slots_held,
+            slots_reserved=row.slots_reserved,
+            open_offers=row.open_offers,
+            heartbeat_age_s=age_s,
+            frozen_by=row.frozen_by,
+            host=beat.host if beat else None,
+            items_seen=beat.items if beat else None,
+            orders_done=beat.orders_done if beat else 0,
+            steam_calls=beat.steam_calls if beat else 0,
+            look_calls=beat.look_calls if beat else 0,
+            latency_ms=beat.latency_ms if beat else None,
+            why_not=why_not,
+            may=allowed(why_not),
+            health_told=row.health,
+        )
+
+    def _state(self, row: Row[Any], beat: Heartbeat | None, age_s: float | None) -> tuple[str, str | None, str | None]:
+        if beat is None or age_s is None or age_s > self._settings.group.offline_after_s:
+            return OFFLINE, "no heartbeat", "look at the group that runs this bot"
+        if beat.steam_id != str(row.steam_id):
+            return "unhealthy", "it signed in as another Steam account", "put the bot's own maFile into the vault"
+        return beat.state, beat.reason, beat.action
+
+
+def _in_maintenance(heard: list[BotView]) -> bool:
+    """Whether most groups say so, each by most of its bots: one host's word must not stop the others."""
+    groups: dict[tuple[str, int], list[bool]] = {}
+    for view in heard:
+        groups.setdefault((view.color, group_of(view.bot_id)), []).append(view.reason == MAINTENANCE)
+    agree = sum(2 * sum(said) > len(said) for said in groups.values())
+    return 2 * agree > len(groups)
+
+
+def _all_bots(connection: Connection) -> list[Row[Any]]:
+    return list(connection.execute(select(tables.bots)))
+
+
+def _register(connection: Connection, beats: list[Heartbeat], now: datetime) -> list[Row[Any]]:
+    """Rows for bots that have none yet, then all rows. Two balancers may do so at once."""
+    rows = []
+    for beat in beats:
+        name = BotName.parse(beat.bot)
+        rows.append(
+            {"color": name.color, "bot_id": name.bot_id, "steam_id": int(beat.steam_id), "created_at": now, "touched": now}
+        )
+    connection.execute(repository.insert(connection, tables.bots).on_conflict_do_nothing(), rows)
+    return _all_bots(connection)
+
+
+def _set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, now: datetime) -> list[Row[Any]]:
+    bots = tables.bots
+    changed = connection.execute(
+        update(bots).where(bots.c.color == color, bots.c.bot_id == bot_id).values(mode=mode.value, touched=now)
+    )
+    if not changed.rowcount:
+        raise NotFound(f"there is no bot {color}-{bot_id}")
+    return _all_bots(connection)

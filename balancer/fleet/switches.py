@@ -1,0 +1,156 @@
+"""Kill switches: an operator stops deposits or withdrawals, for every balancer, within a second or so.
+
+Withdrawals may be stopped for one client alone. Each balancer keeps what the table says in memory and reads it again with the
+fleet's snapshot, so a request costs no statement. Of deposits only new ones are held up; of withdrawals also those that wait,
+and those whose order no bot has begun (`balancer.trades.holding`). Limits turn the switches too (`balancer.trades.outflow`).
+Steam's maintenance has the same effect without a switch: most bots say that it is on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, delete, literal, select
+
+from balancer.db import repository
+from balancer.db.tables import clients, resumptions, switches
+from balancer.fleet.snapshot import MAINTENANCE
+from balancer.journal import record
+from shared.errors import FleetPaused, NotFound, SteamUnavailable
+
+if TYPE_CHECKING:
+    from balancer.context import Context
+
+DEPOSITS = "deposits"
+WITHDRAWALS = "withdrawals"
+NAMES = (DEPOSITS, WITHDRAWALS)
+MAINTENANCE_RETRY_S = 120.0
+_OF_CLIENT = f"{WITHDRAWALS}:"
+
+
+def of_client(client_id: str) -> str:
+    """The switch of one client's withdrawals."""
+    return _OF_CLIENT + client_id
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """One thing that is stopped; of all clients, or of the one of this name."""
+
+    switch: str
+    paused_at: datetime
+    who: str
+    reason: str
+    client: str | None = None
+
+    @property
+    def what(self) -> str:
+        """Deposits or withdrawals."""
+        return self.switch.partition(":")[0]
+
+
+@dataclass
+class Switches:
+    """What is paused, as of the last look."""
+
+    _paused: dict[str, Pause] = field(default_factory=dict)
+    looks: int = 0  # how often the memory was renewed
+
+    def take_over(self, pauses: list[Pause]) -> None:
+        self._paused = {pause.switch: pause for pause in pauses}
+        self.looks += 1
+
+    def paused(self, switch: str, client_id: str | None = None) -> Pause | None:
+        """The pause that stops this, for all or for this client."""
+        pause = self._paused.get(switch)
+        if pause is None and client_id is not None and switch == WITHDRAWALS:
+            pause = self._paused.get(of_client(client_id))
+        return pause
+
+    def paused_clients(self) -> list[str]:
+        """The ids of clients whose withdrawals are stopped."""
+        return sorted(switch.removeprefix(_OF_CLIENT) for switch in self._paused if switch.startswith(_OF_CLIENT))
+
+
+async def refresh(ctx: Context) -> None:
+    """Read the table again. What a switch that was turned meanwhile has said is newer, and stays."""
+    looks = ctx.switches.looks
+    pauses = await ctx.db.look(read)
+    if ctx.switches.looks == looks:
+        ctx.switches.take_over(pauses)
+
+
+def check(ctx: Context, switch: str, client_id: str | None = None) -> None:
+    """Whether new trades of this kind are taken of this client now; looks at memory only.
+
+    Raises:
+        FleetPaused: an operator, or a limit, has stopped them.
+        SteamUnavailable: ``steam_maintenance``.
+    """
+    pause = ctx.switches.paused(switch, client_id)
+    if pause is not None:
+        raise FleetPaused(f"{switch.capitalize()} are paused.", reason=pause.reason or None, paused=switch)
+    if ctx.fleet.maintenance:
+        raise SteamUnavailable("Steam is in its maintenance.", code=MAINTENANCE, retry_after_s=MAINTENANCE_RETRY_S)
+
+
+async def turn(ctx: Context, switch: str, who: str, reason: str, *, paused: bool, client: str | None = None) -> list[Pause]:
+    """Stop a kind of trades, or let it go on; saying so twice changes nothing. Returns everything that is paused now.
+
+    Raises:
+        NotFound: no such client, or not of withdrawals.
+    """
+    pauses = await ctx.db.run(write, switch, who, reason, ctx.clock.now(), paused, client)
+    ctx.switches.take_over(pauses)
+    return pauses
+
+
+def write(
+    connection: Connection, switch: str, who: str, reason: str, now: datetime, paused: bool, client: str | None = None
+) -> list[Pause]:
+    """Change one switch and write down who did; everything that is paused then.
+
+    Raises:
+        NotFound: no such client.
+    """
+    if client is not None:
+        switch = _switch_of(connection, switch, client)
+    if paused:
+        turn_on(connection, switch, who, reason, now)
+    else:
+        _turn_off(connection, switch, who, reason, now)
+    return read(connection)
+
+
+def _switch_of(connection: Connection, switch: str, client: str) -> str:
+    client_id = connection.scalar(select(clients.c.client_id).where(clients.c.name == client))
+    if client_id is None or switch != WITHDRAWALS:
+        raise NotFound(f"there is no client named {client} whose {switch} could be stopped")
+    return of_client(client_id)
+
+
+def turn_on(connection: Connection, switch: str, who: str, reason: str, now: datetime) -> bool:
+    """Stop this; whether it went on until now."""
+    row = {"switch": switch, "paused_at": now, "who": who, "reason": reason}
+    statement = repository.insert(connection, switches).values(row).on_conflict_do_nothing()
+    changed = connection.execute(statement.returning(switches.c.switch)).first() is not None
+    if changed:
+        record.append(connection, [record.event_row("paused", {"switch": switch, "reason": reason}, who, now)])
+    return changed
+
+
+def _turn_off(connection: Connection, switch: str, who: str, reason: str, now: datetime) -> None:
+    """Let it go on. Limits of what goes out count from now on."""
+    if not connection.execute(delete(switches).where(switches.c.switch == switch)).rowcount:
+        return
+    mark = repository.insert(connection, resumptions).values(switch=switch, resumed_at=now)
+    connection.execute(mark.on_conflict_do_update(index_elements=[resumptions.c.switch], set_={"resumed_at": now}))
+    record.append(connection, [record.event_row("resumed", {"switch": switch, "reason": reason}, who, now)])
+
+
+def read(connection: Connection) -> list[Pause]:
+    whose = switches.c.switch == literal(_OF_CLIENT) + clients.c.client_id
+    query = select(switches, clients.c.name).outerjoin(clients, whose).order_by(switches.c.switch)
+    return [Pause(row.switch, row.paused_at, row.who, row.reason, row.name) for row in connection.execute(query)]

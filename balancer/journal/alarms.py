@@ -1,0 +1,90 @@
+"""Alarms: what only an operator can put right, told once each, in the feed and in the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from balancer.db import pipeline, repository
+from balancer.db.tables import alarms, events
+from shared import log
+
+logger = log.get(__name__)
+
+EXCHANGE_FAILED = "exchange_failed_after_acceptance"
+NO_EXCHANGE = "accepted_without_exchange"
+MISFIT = "report_keeps_misfitting"
+DOUBT = "doubt_stays"
+RESTRICTED = "bot_restricted"
+SWAPPED = "item_swapped"
+FORMER_BOT = "former_bot_has_offer"
+OWN_REVERSAL = "bot_reversed"
+
+# What an operator should do, in the words of the event.
+ACTION = {
+    EXCHANGE_FAILED: "Steam says that this exchange failed after it was good; the items are frozen: compare both inventories",
+    NO_EXCHANGE: "the offer was accepted, but Steam never named the exchange; the items stay unsettled: look at the offer",
+    SWAPPED: "the bot that received this item says that it is another one than was told before it came; its row is frozen, "
+    "under its real name and value: somebody may have the host of the bot that read the player's inventory",
+    OWN_REVERSAL: "this bot's own account took exchanges back, which none of ours does: somebody else has it. It is frozen; "
+    "change its password, then look at every trade of its last seven days",
+    FORMER_BOT: "Steam refused this trade's offer to a bot, the trade went on with another, and now the first one reports an "
+    "offer of it: look at that bot's sent offers",
+    MISFIT: "a bot reports what cannot be from this trade's status: look at its story and at the offer on Steam",
+    DOUBT: "searches neither find the offer nor show that there is none; its story says why: look at the bot's sent offers and "
+    "at both inventories, then say what you found with `fleet trades doubt`",
+}
+
+
+PRICES_ACTION = (
+    "the prices before stay in use: look at `[balancer] prices_file`; a list that is held back and right is taken when the "
+    "balancer starts anew"
+)
+
+
+def first(connection: Connection, alarm: str, now: datetime) -> bool:
+    """Whether this alarm was never raised before; it has been now."""
+    row = repository.insert(connection, alarms).values(alarm=alarm, raised_at=now).on_conflict_do_nothing()
+    return connection.execute(row.returning(alarms.c.alarm)).first() is not None
+
+
+def of_trade(connection: Connection, alarm: str, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> bool:
+    """Raise this alarm about a trade, once. Whether it was new."""
+    if not first(connection, f"{alarm}:{trade.trade_id}", now):
+        return False
+    of_row(connection, alarm, trade, trade.trade_id, {"status": trade.status, **data}, who, now)
+    return True
+
+
+def of_row(
+    connection: Connection, alarm: str, row: Row[Any], trade_id: str | None, data: Mapping[str, Any], who: str, now: datetime
+) -> None:
+    """Raise this alarm about a trade or a deposit, of which ``row`` names the bot and the user."""
+    bot = f"{row.color}-{row.bot_id}"
+    told = {"alarm": alarm, "action": ACTION[alarm], **data}
+    event = {
+        "at": now,
+        "kind": "alarm",
+        "trade_id": trade_id,
+        "user_id": row.user_id,
+        "bot": bot,
+        "who": who,
+        "data": json.dumps(told, separators=(",", ":")),
+    }
+    pipeline.insert_rows(connection, [(events, [event])])
+    logger.error("alarm", action=alarm, trade_id=trade_id, bot=bot)
+
+
+def of_prices(connection: Connection, error: str, now: datetime) -> bool:
+    """The price list was not taken: an alarm, once a day for each reason. Whether it was new."""
+    if not first(connection, f"prices:{now:%Y-%m-%d}:{error[:200]}", now):
+        return False
+    data = {"alarm": "prices", "reason": error[:500], "action": PRICES_ACTION}
+    row = {"at": now, "kind": "alarm", "who": "balancer", "data": json.dumps(data, separators=(",", ":"))}
+    pipeline.insert_rows(connection, [(events, [row])])
+    logger.error("alarm", action="prices", reason=error)
+    return True

@@ -1,0 +1,525 @@
+"""The only place where the status of a trade or of a deposit changes.
+
+`record` takes one fact about one trade, looks it up in the tables of `shared.domain.status`, and in the caller's transaction
+compares and sets the status, moves the deposits, gives back what the trade reserved of its bot, and writes the event beside
+it. Heard twice, a fact changes things once: the second time the status has moved on. That a deposit, a slot or an open offer is
+let go exactly once follows from the same comparison, as only the transaction that ends a live trade does so.
+
+What an older attempt says counts only if it is good news about an offer: an offer that is live or accepted is so whichever
+attempt made it. Its bad news is about an offer that no longer matters; so is the end of another offer than the trade's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, select, update
+
+from balancer.db import pipeline
+from balancer.db.tables import deposits, events, tokens, trade_items, trades, users
+from balancer.journal import alarms, apply_effects, effects, swaps
+from balancer.journal.effects import Aftermath
+from balancer.trades import players
+from shared.clock import from_unix
+from shared.domain.health import BOT_RESTRICTED
+from shared.domain.status import (
+    ENDED_UNMOVED,
+    FINAL,
+    LIVE,
+    DepositStatus,
+    Direction,
+    TradeEvent,
+    TradeStatus,
+    Verdict,
+    WaitsFor,
+    after_dropped,
+    decide,
+)
+from shared.settings import Settings
+
+D, E, S = DepositStatus, TradeEvent, TradeStatus
+
+COMPARED_MAX = 5
+
+# News about an offer that counts whichever attempt it belongs to.
+ADOPTED = frozenset({E.OFFER_ACCEPTED, E.OFFER_ACTIVE, E.OFFER_HELD, E.CONFIRMATION_NEEDED, E.EXCHANGE_REVERSED, E.SETTLED})
+# The end of one offer; of which one counts when the trade's offer is known.
+_ENDS = frozenset({E.OFFER_DECLINED, E.OFFER_COUNTERED, E.OFFER_EXPIRED, E.OFFER_CANCELED, E.ITEMS_MISSING, E.EXCHANGE_FAILED})
+# The bot has nothing out for this trade; it is to be asked again, under the next attempt's number.
+ASKED_AGAIN = frozenset({E.ORDER_DROPPED, E.TRY_LATER, E.OFFER_ABSENT, E.BOT_REFUSED})
+# What of a report's data is worth keeping in an event.
+_KEPT = ("offer_id", "exchange_id", "state", "code", "reason", "result", "settles_at", "retry_after_s", "calls")
+TEXT_MAX = 500
+
+# A misfit on a trade that is not in doubt is searched for so often; then it is an operator's.
+MISFITS_MAX = 3
+
+# The bot's own phone did not confirm an offer in time, so the bot gave it up.
+NOT_CONFIRMED = "not_confirmed"
+REPORT_IGNORED = "report_ignored"
+OFFER_ADOPTED = "offer_adopted"
+ORDER_EXPIRED = "order_expired"
+DECLINED_AT_ONCE = "declined_at_once"
+
+
+def _no_value(_name: str) -> int | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that decide how often and how soon a bot is asked again."""
+
+    attempts_max: int
+    retry_after_s: float
+    find_s: float = 30.0
+    unanswered_s: float = 300.0  # an offer that stood this long and came to nothing was left unanswered
+    declined_at_once_s: float = 0.0
+    value_of: swaps.ValueOf = field(default=_no_value)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Rules:
+        times = settings.trades
+        unanswered_s = min(times.offer_timeout_min_s, times.offer_timeout_s)
+        return cls(times.attempts_max, times.retry_after_s, times.find_s, unanswered_s, times.declined_at_once_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a fact: the verdict, the status before and after."""
+
+    trade_id: str
+    verdict: Verdict
+    before: TradeStatus
+    after: TradeStatus
+
+
+class LostRace(Exception):
+    """The trade kept changing under the comparison; the transaction is to be tried again."""
+
+
+# --- beginning --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Opened:
+    """Rows of new trades, as the tables want them; and who made them, when."""
+
+    who: str
+    now: datetime
+    users: pipeline.Rows = field(default_factory=list)
+    trades: pipeline.Rows = field(default_factory=list)
+    deposits: pipeline.Rows = field(default_factory=list)
+    trade_items: pipeline.Rows = field(default_factory=list)
+    tokens: pipeline.Rows = field(default_factory=list)
+    choices: dict[str, dict[str, Any]] = field(default_factory=dict)  # why this bot, by trade; for the event only
+
+    def told(self) -> pipeline.Rows:
+        """The event of each trade."""
+        return [_opening_event(row, self) for row in self.trades]
+
+
+def open_trades(opened: Sequence[Opened]) -> list[tuple[Table, pipeline.Rows]]:
+    """The rows of new trades with all that belongs to them, and one event per trade: to be inserted together.
+
+    An asset that is in a live deposit already makes that fail.
+    """
+    mine = [
+        (table, [row for one in opened for row in getattr(one, table.name)])
+        for table in (users, trades, deposits, trade_items, tokens)
+    ]
+    return [*mine, (events, [event for one in opened for event in one.told()])]
+
+
+def reserve_deposits(connection: Connection, deposit_ids: list[str], now: datetime, *, settled: bool = True) -> bool:
+    """Bind these rows to a withdrawal: all of them are withdraw_pending now, or (False) the transaction must be given up."""
+    free = (
+        deposits.c.status == D.ACTIVE.value,
+        deposits.c.locked_by.is_(None),
+        deposits.c.frozen_by.is_(None),
+        *([deposits.c.settled_at.is_not(None)] if settled else []),
+    )
+    reserved = connection.execute(
+        update(deposits)
+        .where(deposits.c.deposit_id.in_(deposit_ids), *free)
+        .values(status=D.WITHDRAW_PENDING.value, touched=now)
+    )
+    return reserved.rowcount == len(deposit_ids)
+
+
+def _opening_event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
+    choice = opened.choices.get(trade["trade_id"])
+    to = D.DEPOSIT_PENDING if trade["direction"] == Direction.DEPOSIT else D.WITHDRAW_PENDING
+    moved = [
+        {"deposit_id": item["deposit_id"], "to": to.value}
+        for item in opened.trade_items
+        if item["trade_id"] == trade["trade_id"]
+    ]
+    data: dict[str, Any] = {"to": trade["status"], "direction": trade["direction"], "deposits": moved}
+    if choice is not None:
+        data["choice"] = choice
+    if trade["waits_for"] is not None:
+        data["waits_for"] = trade["waits_for"]
+    bot = f"{trade['color']}-{trade['bot_id']}"
+    return event_row(apply_effects.OPENED, data, opened.who, opened.now, trade["trade_id"], trade["user_id"], bot)
+
+
+# --- one fact about one trade ------------------------------------------------------------------------
+
+
+def record(
+    connection: Connection,
+    trade: Row[Any],
+    event: TradeEvent,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+    rules: Rules,
+    attempt: int | None = None,
+) -> Recorded:
+    """Apply one fact to a trade; see the module's text. ``attempt`` is whose fact it is, the present one's if not given.
+
+    Raises:
+        LostRace: the row changed under us again and again.
+    """
+    event = _second_opinion(trade, event, data)
+    for _ in range(COMPARED_MAX):
+        before = S(trade.status)
+        verdict, to = _decide(trade, event, attempt, data, rules)
+        if verdict is not Verdict.MOVES:
+            _note(connection, trade, event, verdict, data, who, now)
+            if verdict is Verdict.IGNORED and attempt in (None, trade.attempt):
+                _misfit(connection, trade, event, who, now, rules)
+            return Recorded(trade.trade_id, verdict, before, before)
+        if _move(connection, trade, event, to, data, who, now, rules):
+            if to is S.QUEUED and event in ASKED_AGAIN:
+                to = _end_if_not_asked_again(connection, trade.trade_id, to, now, rules)
+            return Recorded(trade.trade_id, verdict, before, to)
+        trade = read_trade(connection, trade.trade_id)
+    raise LostRace(trade.trade_id)
+
+
+def read_trade(connection: Connection, trade_id: str) -> Row[Any]:
+    """The row of a trade.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: there is none.
+    """
+    return connection.execute(select(trades).where(trades.c.trade_id == trade_id)).one()
+
+
+def _second_opinion(trade: Row[Any], event: TradeEvent, data: Mapping[str, Any]) -> TradeEvent:
+    """A refusal that may be because of the bot does not end a deposit before another bot was refused too."""
+    asked = event is E.REFUSED and data.get("unclear") is True and trade.direction == Direction.DEPOSIT
+    return E.BOT_REFUSED if asked and trade.refused_by is None else event
+
+
+def _decide(
+    trade: Row[Any], event: TradeEvent, attempt: int | None, data: Mapping[str, Any], rules: Rules
+) -> tuple[Verdict, TradeStatus]:
+    status = S(trade.status)
+    if event in _ENDS and status in LIVE and _of_another(trade, data.get("offer_id")):
+        return Verdict.IGNORED, status
+    if attempt is not None and attempt != trade.attempt and (attempt > trade.attempt or event not in ADOPTED):
+        return Verdict.IGNORED, status
+    attempts_left = trade.held_at is not None or trade.attempt - trade.spared < rules.attempts_max
+    dropped_to = after_dropped(cancel_requested=trade.cancel_requested_at is not None, attempts_left=attempts_left)
+    verdict, to = decide(status, event, dropped_to=dropped_to)
+    if status is S.QUEUED and event in (E.TRY_LATER, E.BOT_REFUSED):
+        # picked_up was lost: the status stays the same, but this order is spent and another is to be given.
+        return Verdict.MOVES, to
+    return verdict, to
+
+
+def _of_another(trade: Row[Any], offer_id: Any) -> bool:
+    """Whether this is the id of another offer than the one that the trade is known to have."""
+    return offer_id is not None and trade.offer_id is not None and str(offer_id) != trade.offer_id
+
+
+def _move(
+    connection: Connection,
+    trade: Row[Any],
+    event: TradeEvent,
+    to: TradeStatus,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+    rules: Rules,
+) -> bool:
+    """Compare and set the status, and do all that follows from it. Whether the comparison held."""
+    values = _trade_values(trade, event, to, data, now, rules)
+    compared = connection.execute(
+        update(trades)
+        .where(trades.c.trade_id == trade.trade_id, trades.c.status == trade.status, trades.c.attempt == trade.attempt)
+        .values(status=to.value, touched=now, **values)
+    )
+    if not compared.rowcount:
+        return False
+    _note_answer(connection, trade, to, now, rules)
+    after = Aftermath()
+    if to not in LIVE:
+        held, given = apply_effects.held(connection, trade.trade_id), trade.status != S.QUEUED or trade.waits_for is None
+        after = effects.of_move(Direction(trade.direction), to, held, data, now, given=given)
+    after.offers = effects.offers_taken(S(trade.status), trade.waits_for, to, values.get("waits_for", trade.waits_for))
+    if to not in LIVE or after.offers:
+        apply_effects.carry_out(connection, trade, after, now)
+    told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
+    _tell(connection, event.value, trade, told, after, who, now)
+    if to is S.DECLINED:
+        _tell_if_at_once(connection, trade, data, who, now, rules)
+    if trade.direction == Direction.DEPOSIT and to in (S.ACCEPTED, S.SETTLED):
+        swaps.compare(connection, _named(connection, trade.trade_id, data), rules.value_of, who, now, trade.trade_id)
+    return True
+
+
+def _named(connection: Connection, trade_id: str, data: Mapping[str, Any]) -> dict[str, str]:
+    """Deposit id to what the bot that received the item says it is; by the asset ids of before, or by the rows' own ids."""
+    moved = {str(row.get("asset_id")): row.get("name") for row in data.get("moved") or ()}
+    seen = {str(row.get("deposit_id")): row.get("name") for row in data.get("assets") or ()}
+    query = select(trade_items.c.deposit_id, trade_items.c.asset_id).where(trade_items.c.trade_id == trade_id)
+    found = {row.deposit_id: moved.get(str(row.asset_id)) or seen.get(row.deposit_id) for row in connection.execute(query)}
+    return {deposit_id: name for deposit_id, name in found.items() if isinstance(name, str) and 0 < len(name) <= TEXT_MAX}
+
+
+def _note_answer(connection: Connection, trade: Row[Any], to: TradeStatus, now: datetime, rules: Rules) -> None:
+    """What the player did with the offer, for the time that the next one gets. The user's row is locked before any bot's."""
+    if to is S.ACCEPTED:
+        players.answered(connection, trade.user_id, accepted=True)
+    stood_s = (now - (trade.begun_at or trade.created_at)).total_seconds()
+    if trade.status == S.SENT and to in ENDED_UNMOVED and stood_s >= rules.unanswered_s:
+        players.answered(connection, trade.user_id, accepted=False)
+
+
+def _tell_if_at_once(
+    connection: Connection, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime, rules: Rules
+) -> None:
+    """Whoever has a player's web session declines our offer within seconds and sends a copy: the site can warn the player.
+
+    Steam's own times are exact; since when the offer is active here says so too when it had to be confirmed first.
+    """
+    active = select(events.c.at).where(events.c.trade_id == trade.trade_id, events.c.kind == E.OFFER_ACTIVE.value)
+    since = connection.scalar(active.order_by(events.c.number).limit(1))
+    made_at, changed_at = data.get("made_at"), data.get("changed_at")
+    after_s = [] if since is None else [(now - since).total_seconds()]
+    if type(made_at) is int and type(changed_at) is int and made_at <= changed_at:
+        after_s.append(changed_at - made_at)
+    if after_s and min(after_s) <= rules.declined_at_once_s:
+        told = {"offer_id": data.get("offer_id") or trade.offer_id, "after_s": max(0, round(min(after_s)))}
+        _tell(connection, DECLINED_AT_ONCE, trade, told, Aftermath(), who, now)
+
+
+def _end_if_not_asked_again(connection: Connection, trade_id: str, to: TradeStatus, now: datetime, rules: Rules) -> TradeStatus:
+    """A trade that waits for another order, but the site wants none or the attempts are used up, ends at once.
+
+    Nothing is guessed: a bot has said that nothing is out, and the order of the new attempt was never given.
+    """
+    trade = read_trade(connection, trade_id)
+    if trade.cancel_requested_at is None and trade.attempt - trade.spared <= rules.attempts_max:
+        return to
+    reason = "recalled" if trade.cancel_requested_at is not None else "attempts used up"
+    return record(connection, trade, E.ORDER_DROPPED, {"reason": reason}, "balancer", now, rules).after
+
+
+def _trade_values(
+    trade: Row[Any], event: TradeEvent, to: TradeStatus, data: Mapping[str, Any], now: datetime, rules: Rules
+) -> dict[str, Any]:
+    """What else of the trade changes with its status."""
+    values: dict[str, Any] = {name: str(data[name]) for name in ("offer_id", "exchange_id") if data.get(name)}
+    if data.get("settles_at") is not None:
+        values["settles_at"] = from_unix(data["settles_at"])
+    if to is S.IN_DOUBT:
+        values |= {"find_at": now, "find_tries": 0}
+    elif trade.status == S.IN_DOUBT:
+        values |= {"find_at": None, "find_tries": 0}
+    if to not in (S.QUEUED, S.IN_DOUBT) and trade.waits_for is not None:
+        values |= {"waits_for": None} if to in ENDED_UNMOVED else {"waits_for": None, "begun_at": now}
+    # Another bot begins a deposit at once; a withdrawal's own bot is not asked again in a hurry.
+    own_bot = event is E.BOT_REFUSED and trade.direction == Direction.WITHDRAW
+    if event in ASKED_AGAIN and to is S.QUEUED:
+        wait_s = data.get("retry_after_s") or rules.retry_after_s if event is E.TRY_LATER or own_bot else 0
+        values |= {
+            "attempt": trade.attempt + 1,
+            "order_issued_at": None,
+            "order_expires_at": None,
+            # A search that finds nothing (after a restore) leads back to the wait; an approval is not due before it is given.
+            "next_try_at": None if trade.waits_for == WaitsFor.APPROVAL else now + timedelta(seconds=wait_s),
+        }
+        if event is E.ORDER_DROPPED and trade.held_at is not None:
+            values |= _back_in_line(trade, now)
+    if to in FINAL:  # nothing is sent any more: where to is nobody's business
+        values |= {"trade_url_sealed": "", "message": ""}
+    if trade.held_at is not None and (to is S.QUEUED or to not in LIVE):
+        values |= {"held_at": None}
+    if event is E.BOT_REFUSED:
+        bot = f"{trade.color}-{trade.bot_id}"
+        values |= {
+            "waits_for": WaitsFor.BOT.value,
+            "refused_by": f"{trade.refused_by} {bot}" if trade.refused_by else bot,
+            "refused_at": trade.refused_at or now,
+            "spared": trade.spared + 1,
+        }
+    if event in (E.TRY_LATER, E.BOT_REFUSED) or to in ENDED_UNMOVED or to is S.REVERSED:
+        values |= _failure(trade, event, to, data)
+    return values
+
+
+def _back_in_line(trade: Row[Any], now: datetime) -> dict[str, Any]:
+    """A pause has recalled its order (`balancer.trades.holding`): it waits for its turn again; the attempt does not count."""
+    return {
+        "waits_for": WaitsFor.OFFER.value,
+        "next_try_at": trade.begun_at or now,
+        "begun_at": None,
+        "spared": trade.spared + 1,
+    }
+
+
+def _failure(trade: Row[Any], event: TradeEvent, to: TradeStatus, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Why it ended, in the words that the API shows. A trade told "later" too often fails with what it was told."""
+    if event in (E.REFUSED, E.TRY_LATER, E.BOT_REFUSED):
+        return {
+            "failure_code": str(data.get("code") or "steam_refused"),
+            "failure_reason": data.get("reason"),
+            "player_message": data.get("player_message"),
+        }
+    if event is E.ORDER_DROPPED and to is S.FAILED:
+        return {} if trade.failure_code else {"failure_code": ORDER_EXPIRED, "failure_reason": data.get("reason")}
+    code = event.value if event in (E.ITEMS_MISSING, E.EXCHANGE_FAILED) else to.value
+    if event is E.OFFER_CANCELED and data.get("reason") == NOT_CONFIRMED:
+        code = BOT_RESTRICTED
+    return {"failure_code": code, "failure_reason": data.get("reason"), "player_message": None}
+
+
+def _note(
+    connection: Connection,
+    trade: Row[Any],
+    event: TradeEvent,
+    verdict: Verdict,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+) -> None:
+    """Nothing moves: what does not fit is written down; a live offer under another id than we know is adopted."""
+    if verdict is Verdict.IGNORED:
+        told = {"status": trade.status, "report": event.value, "attempt": trade.attempt, **_shown(data)}
+        _tell(connection, REPORT_IGNORED, trade, told, Aftermath(), who, now)
+    elif event in ADOPTED and trade.status in LIVE and data.get("offer_id") not in (None, trade.offer_id):
+        connection.execute(
+            update(trades).where(trades.c.trade_id == trade.trade_id).values(offer_id=str(data["offer_id"]), touched=now)
+        )
+        _tell(connection, OFFER_ADOPTED, trade, {"status": trade.status, **_shown(data)}, Aftermath(), who, now)
+    elif event is E.OFFER_ACCEPTED and trade.exchange_id is None and data.get("exchange_id"):
+        _learn_exchange(connection, trade, data, who, now)
+
+
+def _learn_exchange(connection: Connection, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> None:
+    """The exchange of an accepted trade becomes known after the fact; without it nothing would ever settle."""
+    values: dict[str, Any] = {"exchange_id": str(data["exchange_id"]), "touched": now}
+    if data.get("settles_at") is not None:
+        values["settles_at"] = from_unix(data["settles_at"])
+    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
+    _tell(connection, "exchange_known", trade, {"status": trade.status, **_shown(data)}, Aftermath(), who, now)
+
+
+def _misfit(connection: Connection, trade: Row[Any], event: TradeEvent, who: str, now: datetime, rules: Rules) -> None:
+    """What does not fit leads to a search; if it goes on not fitting, or an exchange failed after it was good, to an operator.
+
+    A trade in doubt is searched for as it is; that an offer is absent is what the end of most trades looks like.
+    """
+    if event is E.EXCHANGE_FAILED and trade.status in (S.ACCEPTED, S.SETTLED):
+        _freeze(connection, trade, effects.FROZEN_EXCHANGE, now)
+        alarms.of_trade(connection, alarms.EXCHANGE_FAILED, trade, {"exchange_id": trade.exchange_id}, who, now)
+    elif trade.status != S.IN_DOUBT and event is not E.OFFER_ABSENT:
+        if trade.find_tries >= MISFITS_MAX:
+            alarms.of_trade(connection, alarms.MISFIT, trade, {"report": event.value}, who, now)
+        elif trade.find_at is None:
+            find_at = now + timedelta(seconds=rules.find_s if trade.find_tries else 0)
+            connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(find_at=find_at))
+
+
+def _freeze(connection: Connection, trade: Row[Any], why: str, now: datetime) -> None:
+    """Nothing more is done with what this deposit brought until an operator has looked."""
+    ids = select(trade_items.c.deposit_id).where(trade_items.c.trade_id == trade.trade_id)
+    active = deposits.c.status.in_([D.ACTIVE.value, D.WITHDRAW_PENDING.value])
+    connection.execute(
+        update(deposits)
+        .where(deposits.c.deposit_id.in_(ids), active, deposits.c.frozen_by.is_(None))
+        .values(frozen_by=why, touched=now)
+    )
+
+
+# --- what a look for the items found -------------------------------------------------------------------
+
+
+def record_deposits(
+    connection: Connection, trade: Row[Any], kind: str, data: Mapping[str, Any], who: str, now: datetime
+) -> int:
+    """Apply ``items_seen`` or ``items_gone`` to the deposits of a trade that is over. How many changed; a second call: none.
+
+    A report may come late, twice, or from somebody who kept it: rows that a later withdrawal has taken are left to that one.
+    """
+    held = apply_effects.held(connection, trade.trade_id)
+    direction, status = Direction(trade.direction), S(trade.status)
+    if direction is Direction.WITHDRAW:
+        taken = apply_effects.taken_since(connection, trade.trade_id)
+        held = [row for row in held if row.deposit_id not in taken]
+    if kind == "items_seen":
+        after = effects.of_seen(direction, status, trade.items_awaited, held, data.get("assets") or ())
+    else:
+        after = effects.of_gone(direction, status, trade.items_awaited, held, data.get("deposit_ids") or ())
+    fewer = after.awaited is not None and after.awaited != trade.items_awaited
+    if after.moves or fewer:
+        apply_effects.carry_out(connection, trade, after, now)
+        _tell(connection, kind, trade, {"status": trade.status}, after, who, now)
+    return max(len(after.moves), int(fewer))
+
+
+# --- events ----------------------------------------------------------------------------------------------
+
+
+def event_row(
+    kind: str,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+    trade_id: str | None = None,
+    user_id: str | None = None,
+    bot: str | None = None,
+) -> dict[str, Any]:
+    """One row of ``events``; ``data`` are plain values without secrets."""
+    return {
+        "at": now,
+        "kind": kind,
+        "trade_id": trade_id,
+        "user_id": user_id,
+        "bot": bot,
+        "who": who,
+        "data": json.dumps(data, separators=(",", ":")),
+    }
+
+
+def append(connection: Connection, rows: pipeline.Rows) -> None:
+    """Append events to the numbered feed."""
+    pipeline.insert_rows(connection, [(events, rows)])
+
+
+def _tell(
+    connection: Connection,
+    kind: str,
+    trade: Row[Any],
+    data: Mapping[str, Any],
+    after: Aftermath,
+    who: str,
+    now: datetime,
+) -> None:
+    moved = {"deposits": [move.told() for move in after.moves]} if after.moves else {}
+    bot = f"{trade.color}-{trade.bot_id}"
+    append(connection, [event_row(kind, {**data, **moved}, who, now, trade.trade_id, trade.user_id, bot)])
+
+
+def _shown(data: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: data[name] for name in _KEPT if isinstance(data.get(name), str | int | float)}
+    return {name: value[:TEXT_MAX] if isinstance(value, str) else value for name, value in kept.items()}

@@ -1,0 +1,69 @@
+"""What is asked of the services in `balancer.trades.service`, and by whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.domain.ids import TradeUrl
+from shared.domain.items import HeldAsset
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose API key it is."""
+
+    client_id: str
+    name: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One asset of the player's inventory that is to come in, and what it is worth."""
+
+    held: HeldAsset
+    value_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class DepositWish:
+    user_id: str
+    trade_url: TradeUrl
+    wanted: list[Wanted]
+    color: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawWish:
+    user_id: str
+    trade_url: TradeUrl
+    deposit_ids: list[str]
+    message: str = ""
+    when_settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Whose request it is, under which key, and when it came."""
+
+    caller: Caller
+    key: str
+    body_hash: str
+    now: datetime
+
+    @property
+    def who(self) -> str:
+        return f"client:{self.caller.name}"
+
+    def row(self, trade_ids: list[str]) -> dict[str, Any]:
+        """What is kept of it, with the trades it made."""
+        return {
+            "client_id": self.caller.client_id,
+            "key": self.key,
+            "body_hash": self.body_hash,
+            "trade_ids": " ".join(trade_ids),
+            "created_at": self.now,
+        }

@@ -1,0 +1,315 @@
+"""Is the offer in front of the player really ours, and open now?
+
+A yes is said only after the trade's own bot has just seen its offer open, and only to the player whom it was made for. The
+first yes uses the token up, in the transaction that decides; afterwards the same player may see the answer again, as it is by
+then, for as long as the token would have lived. Whoever is not that player is told that the token is unknown, whatever it is.
+Wrong tries slow down the address they come from, never the token, so nobody can spend another player's token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import math
+import re
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from balancer.context import Context
+from balancer.db import repository
+from balancer.db.tables import events, tokens
+from balancer.db.tables import trades as rows
+from balancer.journal import record, views
+from balancer.orders import build
+from balancer.orders.sights import Sight
+from balancer.trades import service
+from balancer.trades.service import TradeView
+from balancer.upkeep import watch
+from shared.clock import from_unix
+from shared.domain.ids import SteamId
+from shared.domain.status import FINAL, TradeStatus
+from shared.errors import RateLimited
+from shared.sealing import MasterKey
+from shared.settings import Settings
+
+S = TradeStatus
+
+TRIES_MAX = 10
+TRY_BACK_S = 6.0
+ADDRESSES_MAX = 10_000
+# A player has a few offers at a time; of more that were verified in a token's life the newest count.
+VERIFIED_MAX = 200
+
+VERIFIED = "offer_verified"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+class Verdict(StrEnum):
+    """What a check comes to."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    NOT_YET = "not_yet"  # our offer is not out, so what the player sees is not it
+    IN_HOLD = "in_hold"  # the player has accepted already
+    OVER = "over"
+    CANNOT_TELL = "cannot_tell"  # for now
+
+
+RETRYABLE = frozenset({Verdict.NOT_YET, Verdict.CANNOT_TELL})
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of our offer and when; ``after_s``: it was declined so soon after it was sent."""
+
+    status: TradeStatus
+    at: datetime | None
+    after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``first``: this answer used the token up. ``trade`` is there for every verdict about a trade of the player's."""
+
+    verdict: Verdict
+    trade: TradeView | None = None
+    status: TradeStatus | None = None
+    first: bool = False
+    verified_at: datetime | None = None
+    seen_at: datetime | None = None
+    ended: Ended | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The trade of a token that is this player's. ``verified_at`` is set when it was used up."""
+
+    trade: Row[Any]
+    expires_at: datetime
+    verified_at: datetime | None
+
+
+class Tries:
+    """A bucket of tries per address: ten at once, then one every six seconds. In memory and bounded.
+
+    A try is taken before its check and given back when it was right, so that many at once are no more than the bucket holds.
+    """
+
+    def __init__(self) -> None:
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, address: str, now: float) -> None:
+        """Take one try of this address.
+
+        Raises:
+            RateLimited: ``too_many_tries``, with the seconds until the next one.
+        """
+        left = self._now(address, now)
+        if left < 1:
+            wait_s = math.ceil((1 - left) * TRY_BACK_S)
+            raise RateLimited("Too many wrong tries from this address.", code="too_many_tries", retry_after_s=wait_s)
+        self._keep(address, left - 1, now)
+
+    def give_back(self, address: str, now: float) -> None:
+        """It was right."""
+        self._keep(address, min(float(TRIES_MAX), self._now(address, now) + 1), now)
+
+    def _keep(self, address: str, left: float, now: float) -> None:
+        self._left[address] = (left, now)
+        self._left.move_to_end(address)
+        while len(self._left) > ADDRESSES_MAX:
+            self._left.popitem(last=False)
+
+    def _now(self, address: str, now: float) -> float:
+        left, since = self._left.get(address, (float(TRIES_MAX), now))
+        return min(float(TRIES_MAX), left + (now - since) / TRY_BACK_S)
+
+
+# --- finding the token ----------------------------------------------------------------------------------
+
+
+def is_token(text: str) -> bool:
+    """Whether it has the form of a token."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+async def find(ctx: Context, token: str, steam_id: SteamId) -> Found | None:
+    """The trade that this token of this player's belongs to; ``None`` if there is none, or it is another player's."""
+    if not is_token(token):
+        return None
+    return await ctx.db.look(_find, ctx.master, ctx.settings, token, int(steam_id), ctx.clock.now())
+
+
+def _find(
+    connection: Connection, master: MasterKey, settings: Settings, token: str, steam_id: int, now: datetime
+) -> Found | None:
+    row = connection.execute(select(tokens).where(tokens.c.token_hash == master.token_hash(token))).first()
+    if row is None:
+        return _find_verified(connection, master, settings, token, steam_id, now)
+    if row.steam_id != steam_id:
+        return None
+    return Found(record.read_trade(connection, row.trade_id), row.expires_at, row.used_at)
+
+
+def _find_verified(
+    connection: Connection, master: MasterKey, settings: Settings, token: str, steam_id: int, now: datetime
+) -> Found | None:
+    """A token that was used up has no row any more, but it follows from its trade's id."""
+    since = now - timedelta(seconds=settings.trades.token_lifetime_s)
+    query = select(rows).where(rows.c.partner == steam_id, rows.c.verified_at > since)
+    for trade in connection.execute(query.order_by(rows.c.verified_at.desc()).limit(VERIFIED_MAX)):
+        if hmac.compare_digest(master.verify_token(trade.trade_id), token):
+            return Found(trade, views.token_expires(trade, settings), trade.verified_at)
+    return None
+
+
+# --- answering ------------------------------------------------------------------------------------------
+
+
+def verdict(trade: Row[Any], sight: Sight | None) -> Verdict:
+    """What the trade as it stands, and the look at its offer, mean for the player."""
+    status = S(trade.status)
+    if trade.waits_for is not None:
+        return Verdict.NOT_YET
+    if status in FINAL or status is S.ACCEPTED:
+        return Verdict.OVER
+    if status is S.IN_DOUBT:
+        return Verdict.CANNOT_TELL
+    if status is S.HELD:
+        return Verdict.IN_HOLD
+    if status is not S.SENT:
+        return Verdict.NOT_YET
+    return _of_sight(trade, sight)
+
+
+def _of_sight(trade: Row[Any], sight: Sight | None) -> Verdict:
+    if sight is None or sight.status is None or sight.offer_id != trade.offer_id:
+        return Verdict.CANNOT_TELL
+    match sight.status:
+        case S.SENT:
+            # It is open, but only until a bot has taken it back.
+            return Verdict.OK if trade.cancel_requested_at is None else Verdict.CANNOT_TELL
+        case S.CONFIRMING:
+            return Verdict.NOT_YET
+        case S.HELD:
+            return Verdict.IN_HOLD
+    return Verdict.OVER
+
+
+async def answer(ctx: Context, found: Found, token: str, who: str) -> Answer:
+    """What to say to the player of this token. The first yes uses it up; ``who`` asks stands in the event of that.
+
+    Raises:
+        DatabaseUnavailable.
+    """
+    if ctx.clock.now() >= found.expires_at and found.trade.waits_for is None:
+        return Answer(Verdict.EXPIRED)
+    sight = await _look(ctx, found.trade) if found.trade.status == S.SENT else None
+    decided = await ctx.db.run(_decide, found, ctx.master.token_hash(token), sight, who, ctx.clock.now())
+    if decided.first:
+        ctx.waiters.notify([found.trade.trade_id])
+    [view] = await service.show(ctx, [found.trade.trade_id])
+    seen_at = None if sight is None else from_unix(sight.at_ms / 1000)
+    return Answer(decided.verdict, view, decided.status, decided.first, decided.verified_at, seen_at, decided.ended)
+
+
+async def _look(ctx: Context, trade: Row[Any]) -> Sight | None:
+    moved = await ctx.db.look(build.moved_of, [trade])
+    watched = watch.watched_trade(ctx, trade, moved[trade.trade_id])
+    return await ctx.sights.of(ctx, f"{trade.color}-{trade.bot_id}", watched, int(trade.created_at.timestamp()))
+
+
+def _decide(connection: Connection, found: Found, token_hash: str, sight: Sight | None, who: str, now: datetime) -> Answer:
+    """The answer, in the transaction that uses the token up if it is yes."""
+    trade = connection.execute(select(rows).where(rows.c.trade_id == found.trade.trade_id).with_for_update()).one()
+    decided = verdict(trade, sight)
+    verified_at = trade.verified_at or found.verified_at
+    status = S(trade.status)
+    if decided is Verdict.OVER:
+        ended = _ended(connection, trade, sight)
+        return Answer(decided, None, ended.status, verified_at=verified_at, ended=ended)
+    if decided is not Verdict.OK or verified_at is not None:
+        return Answer(decided, None, status, verified_at=verified_at)
+    if now >= found.expires_at or not _use(connection, token_hash):
+        return Answer(Verdict.EXPIRED)
+    connection.execute(update(rows).where(rows.c.trade_id == trade.trade_id).values(verified_at=now, touched=now))
+    bot = f"{trade.color}-{trade.bot_id}"
+    told = record.event_row(VERIFIED, {"offer_id": trade.offer_id}, who, now, trade.trade_id, trade.user_id, bot)
+    record.append(connection, [told])
+    return Answer(decided, None, status, first=True, verified_at=now)
+
+
+def _use(connection: Connection, token_hash: str) -> bool:
+    """Delete the token; whether it was there to be used."""
+    used = connection.execute(delete(tokens).where(tokens.c.token_hash == token_hash, tokens.c.used_at.is_(None)))
+    return used.rowcount > 0
+
+
+def _ended(connection: Connection, trade: Row[Any], sight: Sight | None) -> Ended:
+    """What became of the offer, from the feed; or from the look, when that is not booked yet."""
+    status = S(trade.status)
+    if status is S.SENT and sight is not None and sight.status is not None:
+        at = None if sight.changed_at is None else from_unix(sight.changed_at)
+        return Ended(sight.status, at)
+    query = select(events.c.kind, events.c.at, events.c.data).where(events.c.trade_id == trade.trade_id)
+    told = [(row.kind, row.at, json.loads(row.data)) for row in connection.execute(query.order_by(events.c.number))]
+    # Whoever accepted it sees that, and not that Steam's protection has passed since.
+    shown = S.ACCEPTED if status is S.SETTLED else status
+    at = next((at for _, at, data in reversed(told) if data.get("to") == shown), trade.touched)
+    after_s = next((data.get("after_s") for kind, _, data in told if kind == record.DECLINED_AT_ONCE), None)
+    return Ended(status, at, after_s)
+
+
+# --- sessions of the page ---------------------------------------------------------------------------------
+
+
+def new_secret() -> str:
+    """A session id or a part of a sign-in's state: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def session_hash(session_id: str) -> str:
+    """What the database keeps of a session id; of any text that a cookie may hold."""
+    return hashlib.sha256(b"session:" + session_id.encode(errors="surrogateescape")).hexdigest()
+
+
+def csrf_of(session_id: str) -> str:
+    """The word that the form of this session carries."""
+    return hashlib.sha256(b"csrf:" + session_id.encode()).hexdigest()
+
+
+def csrf_is_right(session_id: str, word: str) -> bool:
+    return hmac.compare_digest(csrf_of(session_id).encode(), word.encode())
+
+
+async def open_session(ctx: Context, steam_id: SteamId, replaced: str | None) -> str:
+    """A new session for a player whom Steam has vouched for; the browser's earlier one ends. Returns its id."""
+    session_id = new_secret()
+    now = ctx.clock.now()
+    ends = now + timedelta(seconds=ctx.settings.openid.session_s)
+    await ctx.db.run(_open_session, session_hash(session_id), str(int(steam_id)), ends, now, replaced)
+    return session_id
+
+
+def _open_session(
+    connection: Connection, id_hash: str, steam_id: str, ends: datetime, now: datetime, replaced: str | None
+) -> None:
+    if replaced:
+        repository.delete_session(connection, session_hash(replaced))
+    repository.put_session(connection, id_hash, steam_id, ends, now)
+
+
+async def signed_in(ctx: Context, session_id: str | None) -> SteamId | None:
+    """The player of this session, if there is one and it has not ended."""
+    if not session_id or len(session_id) > 100:
+        return None
+    found = await ctx.db.look(repository.get_session, session_hash(session_id), ctx.clock.now())
+    return SteamId(found) if found else None

@@ -1,0 +1,172 @@
+"""Looks at what became of trades afterwards: whether Steam's protection has passed, and where items are after a trade's end.
+
+Both are orders of one kind, with one inventory read for many trades. Only bots that are online are asked, so that an offline
+one does not find a pile of old questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, tuple_, update
+
+from balancer.context import Context
+from balancer.db.tables import deposits, trade_items, trades
+from balancer.orders import build
+from shared.clock import from_unix
+from shared.domain.items import CS2_APP_ID, Asset
+from shared.domain.status import DepositStatus, Direction, TradeStatus
+from shared.messages import SettleCheck, SettleOrder, WantedAsset
+
+D, S = DepositStatus, TradeStatus
+
+CHECKS_MAX = 100
+BATCH_MAX = 1000
+
+Checks = dict[str, list[SettleCheck]]
+
+
+async def settle(ctx: Context) -> int:
+    """Ask about accepted trades: seldom while Steam's protection runs, for a reversal, and when it should have ended.
+
+    Returns how many were asked about. A bot that is to look at one protected exchange looks at all it has, once.
+    """
+    if ctx.fleet.maintenance:
+        return 0
+    times, now = ctx.settings.trades, ctx.clock.now()
+    accepted = and_(trades.c.status == S.ACCEPTED.value, trades.c.exchange_id.is_not(None))
+    # Redis' time: this process' clock may be minutes ahead, and what is settled is never looked at again.
+    over = from_unix(ctx.server_clock.now_ms() / 1000) - timedelta(seconds=times.settle_margin_s)
+    ended = and_(
+        accepted,
+        func.coalesce(trades.c.settles_at, trades.c.touched) <= over,
+        _not_asked_since(now - timedelta(seconds=times.settle_again_s)),
+    )
+    look = timedelta(seconds=times.protection_look_s)
+    protected = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - look)
+    # What was asked about or accepted a moment ago need not be looked at again because of its neighbours.
+    together = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - look / 2)
+    looking = select(trades.c.color, trades.c.bot_id).where(protected)
+    due = or_(ended, and_(together, tuple_(trades.c.color, trades.c.bot_id).in_(looking)))
+    checks, known = await ctx.db.run(_take, due, _online(ctx), now, over)
+    return await _ask(ctx, checks, known, times.settle_again_s)
+
+
+async def look_for_items(ctx: Context) -> int:
+    """Ask where the items of ended withdrawals and of reversed trades are. Returns how many trades were asked about.
+
+    Soon and often after an end that moved nothing; a reversal takes its time, so it is looked at as seldom as settlements.
+    """
+    if ctx.fleet.maintenance:
+        return 0
+    times, now = ctx.settings.trades, ctx.clock.now()
+    soon, later = timedelta(seconds=times.items_look_s), timedelta(seconds=times.settle_again_s)
+    reversed_trade = trades.c.status == S.REVERSED.value
+    due = and_(
+        trades.c.items_awaited > 0,
+        or_(
+            and_(~reversed_trade, _not_asked_since(now - soon), trades.c.touched <= now - soon),
+            and_(reversed_trade, _not_asked_since(now - later)),
+        ),
+    )
+    checks, known = await ctx.db.run(_take, due, _online(ctx), now, None)
+    return await _ask(ctx, checks, known, times.items_look_s)
+
+
+def _online(ctx: Context) -> set[tuple[str, int]]:
+    return {(bot.color, bot.bot_id) for bot in ctx.fleet.online()}
+
+
+def _not_asked_since(before: datetime) -> ColumnElement[bool]:
+    return or_(trades.c.settle_asked_at.is_(None), trades.c.settle_asked_at <= before)
+
+
+def _take(
+    connection: Connection, due: ColumnElement[bool], online: set[tuple[str, int]], now: datetime, over: datetime | None
+) -> tuple[Checks, dict[str, list[str]]]:
+    """Write down that these trades are asked about; what to ask each bot, and the asset ids of its other rows.
+
+    With ``over`` exchanges are asked about: what settled before that time has waited long enough.
+    """
+    if not online:
+        return {}, {}
+    there = tuple_(trades.c.color, trades.c.bot_id).in_(sorted(online))
+    query = select(trades).where(due, there).order_by(trades.c.trade_id).limit(BATCH_MAX).with_for_update()
+    found = list(connection.execute(query))
+    if not found:
+        return {}, {}
+    ids = [row.trade_id for row in found]
+    connection.execute(update(trades).where(trades.c.trade_id.in_(ids)).values(settle_asked_at=now))
+    wanted = _wanted(connection, found, over is not None)
+    checks: Checks = {}
+    for row in found:
+        check = _check(row, wanted.get(row.trade_id, []), over)
+        checks.setdefault(f"{row.color}-{row.bot_id}", []).append(check)
+    looked_for = {asset.deposit_id for found_assets in wanted.values() for asset in found_assets}
+    return checks, {bot: _known(connection, bot, looked_for) for bot in checks}
+
+
+def _check(trade: Row[Any], wanted: list[WantedAsset], over: datetime | None) -> SettleCheck:
+    """A reversed exchange is named too, as Steam's record of it says under which ids the items went back."""
+    back = over is None and trade.status == S.REVERSED
+    exchange_id = trade.exchange_id if over is not None or back else None
+    return SettleCheck(trade.trade_id, trade.attempt, exchange_id, wanted, back, _waited_until(trade, over))
+
+
+def _waited_until(trade: Row[Any], over: datetime | None) -> int | None:
+    if over is None or (trade.settles_at or trade.touched) > over:
+        return None
+    return int(trade.settles_at.timestamp()) if trade.settles_at is not None else 0
+
+
+def _wanted(connection: Connection, found: Sequence[Row[Any]], exchanges: bool) -> dict[str, list[WantedAsset]]:
+    """The items to look for, by trade. Of a withdrawal that is to settle only the exchange is looked at."""
+    looked = [row.trade_id for row in found if not exchanges or row.direction == Direction.DEPOSIT]
+    query = (
+        select(
+            trade_items.c.trade_id,
+            trade_items.c.market_hash_name,
+            trade_items.c.fingerprint,
+            deposits.c.deposit_id,
+            deposits.c.app_id,
+            deposits.c.context_id,
+            deposits.c.asset_id,
+            deposits.c.status,
+            deposits.c.frozen_by,
+        )
+        .join(deposits, deposits.c.deposit_id == trade_items.c.deposit_id)
+        .where(trade_items.c.trade_id.in_(looked))
+        .order_by(deposits.c.deposit_id)
+    )
+    wanted: dict[str, list[WantedAsset]] = {}
+    for row in connection.execute(query):
+        if exchanges and row.status not in (D.ACTIVE, D.WITHDRAW_PENDING):
+            continue
+        asset = Asset(row.app_id or CS2_APP_ID, str(row.context_id), str(row.asset_id))
+        one = WantedAsset(row.deposit_id, asset, row.market_hash_name, row.fingerprint)
+        wanted.setdefault(row.trade_id, []).append(one)
+    return wanted
+
+
+def _known(connection: Connection, bot: str, looked_for: set[str]) -> list[str]:
+    color, _, bot_id = bot.rpartition("-")
+    query = select(deposits.c.deposit_id, deposits.c.asset_id).where(
+        deposits.c.color == color,
+        deposits.c.bot_id == int(bot_id),
+        deposits.c.status.in_([D.ACTIVE.value, D.WITHDRAW_PENDING.value]),
+        deposits.c.asset_id.is_not(None),
+    )
+    return [str(row.asset_id) for row in connection.execute(query) if row.deposit_id not in looked_for]
+
+
+async def _ask(ctx: Context, checks: Checks, known: dict[str, list[str]], lifetime_s: float) -> int:
+    given = [
+        build.build(ctx, "settle", bot, SettleOrder(of_bot[start : start + CHECKS_MAX], known[bot]), lifetime_s=lifetime_s)
+        for bot, of_bot in checks.items()
+        for start in range(0, len(of_bot), CHECKS_MAX)
+    ]
+    if given and not await ctx.outbox.give(ctx, given):
+        return 0
+    return sum(len(of_bot) for of_bot in checks.values())

@@ -1,0 +1,110 @@
+"""Watching: every few seconds each bot with live trades is asked for one look at its offers, for all of them together.
+
+A bot without live trades is asked nothing, nor one whose last look is still queued: a busy or offline bot does not get a pile
+of them. What it sees comes back as reports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, or_, select
+
+from balancer.context import Context
+from balancer.db.tables import trades
+from balancer.orders import build
+from shared import wire
+from shared.domain.status import TradeStatus
+from shared.messages import Order, WatchedTrade, WatchOrder
+
+S = TradeStatus
+
+# A send takes this long on a bad day; only after that is a look worth a call to Steam.
+SENDING_S = 10.0
+# A look that was not begun by then is asked for again.
+YOUNG_S = 60.0
+_ALWAYS = (S.IN_DOUBT.value, S.CONFIRMING.value, S.SENT.value, S.HELD.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    order_id: str
+    at_s: float
+
+
+class Watcher:
+    """Remembers the last look asked of each bot; forgetting it costs at most one look too many."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._asked: dict[str, _Asked] = {}
+
+    async def round(self) -> int:
+        """Ask every bot that has something to look at. Returns how many were asked."""
+        ctx = self._ctx
+        found, moved = await ctx.db.look(_watched, ctx.clock.now())
+        by_bot: dict[str, list[Row[Any]]] = {}
+        for trade in found:
+            by_bot.setdefault(f"{trade.color}-{trade.bot_id}", []).append(trade)
+        busy = await self._busy(list(by_bot))
+        wanted = [self._order(bot, rows, moved) for bot, rows in by_bot.items() if bot not in busy]
+        if wanted and await ctx.outbox.give(ctx, wanted):
+            now_s = ctx.clock.monotonic()
+            self._asked.update({order.bot: _Asked(order.order_id, now_s) for order in wanted})
+        return len(wanted)
+
+    async def _busy(self, bots: Sequence[str]) -> set[str]:
+        """Bots whose last look is young and still in the queue or in hand. A finished job is gone from Redis."""
+        now_s = self._ctx.clock.monotonic()
+        self._asked = {bot: asked for bot, asked in self._asked.items() if now_s - asked.at_s < YOUNG_S}
+        asked = [(bot, self._asked[bot].order_id) for bot in bots if bot in self._asked]
+        if not asked:
+            return set()
+        there = await asyncio.to_thread(self._exist, asked)
+        return {bot for (bot, _), exists in zip(asked, there, strict=True) if exists}
+
+    def _exist(self, asked: Sequence[tuple[str, str]]) -> list[bool]:
+        pipe = self._ctx.redis.pipeline(transaction=False)
+        for bot, order_id in asked:
+            pipe.exists(wire.job_key(bot, order_id))
+        return [bool(answer) for answer in pipe.execute()]
+
+    def _order(self, bot: str, rows: Sequence[Row[Any]], moved: dict[str, build.Moved]) -> Order:
+        watched = [watched_trade(self._ctx, row, moved[row.trade_id]) for row in rows]
+        since = int(min(row.created_at for row in rows).timestamp())
+        return build.build(self._ctx, "watch", bot, WatchOrder(watched, since), lifetime_s=YOUNG_S)
+
+
+def _watched(connection: Connection, now: datetime) -> tuple[list[Row[Any]], dict[str, build.Moved]]:
+    """Live trades that may have an offer: past ``queued``, or so long in it that a report may be lost."""
+    query = select(trades).where(
+        or_(
+            trades.c.status.in_(_ALWAYS),
+            and_(trades.c.status == S.SENDING.value, trades.c.touched < now - timedelta(seconds=SENDING_S)),
+            and_(trades.c.status == S.QUEUED.value, trades.c.order_expires_at < now),
+        )
+    )
+    found = list(connection.execute(query.order_by(trades.c.color, trades.c.bot_id, trades.c.trade_id)))
+    return found, build.moved_of(connection, found) if found else {}
+
+
+def watched_trade(ctx: Context, trade: Row[Any], moved: build.Moved, *, with_trade_token: bool = False) -> WatchedTrade:
+    """What a bot must know to recognise this trade's offers; with the partner's token only where it is needed."""
+    return WatchedTrade(
+        trade_id=trade.trade_id,
+        attempt=trade.attempt,
+        token=ctx.master.verify_token(trade.trade_id),
+        partner=str(trade.partner),
+        offer_id=trade.offer_id,
+        status=trade.status,
+        give=moved.give,
+        take=moved.take,
+        # Of a trade that is over it is not kept.
+        trade_token=build.open_trade_token(ctx, trade.trade_id, trade.trade_url_sealed)
+        if with_trade_token and trade.trade_url_sealed
+        else None,
+    )

@@ -1,0 +1,104 @@
+"""Who calls, and may they: API keys, kept as keyed hashes, with scopes.
+
+``read`` looks, ``trade`` moves items, ``operate`` pauses bots. There are few keys, so all live ones are kept in memory for a
+few seconds: a revoked one works for that long at most, and a key that is not among them makes one shared look at the database,
+however many wrong ones come with it. So a right key is always found, also one that was made a moment ago, whatever others try
+from the same address; and a wrong one costs the address a try, of which it has ten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+
+from aiohttp import web
+
+from balancer.context import Context
+from balancer.db import repository
+from balancer.trades.service import Caller
+from balancer.web.rates import Rates, Take
+from shared.errors import BadKey, Forbidden, RateLimited
+
+SCOPES = ("trade", "read", "operate")
+PREFIX = "fk_"
+KEY_MAX_CHARS = 100
+BELIEVED_S = 3.0
+# Wrong keys make the database read no more often than this.
+READ_GAP_S = 0.2
+
+
+class Keys:
+    """Whose live key it is, by the key's hash; the keys themselves are not kept. Used in the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Caller] = {}
+        self._read_at = -math.inf  # when the read began that these come from
+        self._began_at = -math.inf
+        self._soon: asyncio.Task[None] | None = None
+
+    async def find(self, ctx: Context, key_hash: str) -> Caller | None:
+        """The client with this key; ``None`` if it is not known, after a look that began after this call.
+
+        Raises:
+            DatabaseUnavailable: it could not be looked up.
+        """
+        if ctx.clock.monotonic() - self._read_at >= BELIEVED_S or key_hash not in self._known:
+            if self._soon is None:
+                self._soon = asyncio.create_task(self._read(ctx))
+                self._soon.add_done_callback(_seen)  # also when nobody waits for it any more
+            await asyncio.shield(self._soon)
+        return self._known.get(key_hash)
+
+    async def _read(self, ctx: Context) -> None:
+        """Read all live keys, a moment after the last read began; whoever comes after this one has begun waits for another."""
+        try:
+            await asyncio.sleep(self._began_at + READ_GAP_S - ctx.clock.monotonic())
+        finally:
+            self._soon = None
+        began_at = self._began_at = ctx.clock.monotonic()
+        clients = await ctx.db.look(repository.live_keys)
+        if began_at >= self._read_at:  # not overtaken by a later one
+            self._read_at = began_at
+            self._known = {one.key_hash: Caller(one.client_id, one.name, one.scopes) for one in clients}
+
+
+def _seen(read: asyncio.Task[None]) -> None:
+    if not read.cancelled():
+        read.exception()
+
+
+KEYS: web.AppKey[Keys] = web.AppKey("keys", Keys)
+
+
+def new_key() -> str:
+    """A new API key: 40 random characters, about 240 bits."""
+    return PREFIX + secrets.token_urlsafe(30)
+
+
+async def caller_of(ctx: Context, keys: Keys, rates: Rates, header: str | None, scope: str, address: str) -> Caller:
+    """The client whose key stands in the Authorization header of a request from ``address``.
+
+    Raises:
+        RateLimited: ``too_many_tries``, a wrong key after too many of them from this address.
+        BadKey: no header, not a key, or one that is unknown or revoked.
+        Forbidden: ``scope_missing``.
+        DatabaseUnavailable: the key could not be looked up.
+    """
+    kind, _, key = (header or "").partition(" ")
+    if kind.lower() != "bearer" or not key or len(key) > KEY_MAX_CHARS:
+        raise BadKey("This call needs a key: Authorization: Bearer fk_…")
+    caller = await keys.find(ctx, ctx.master.api_key_hash(key))
+    if caller is None:
+        await _one_try_less(rates, address)
+        raise BadKey()
+    if scope not in caller.scopes:
+        raise Forbidden(f"This key has not the scope {scope}.", scope=scope)
+    return caller
+
+
+async def _one_try_less(rates: Rates, address: str) -> None:
+    [state] = await rates.take(Take(rates.wrong_keys, address))
+    if not state.allowed:
+        said = "Too many wrong API keys came from this address; this one is wrong too."
+        raise RateLimited(said, code="too_many_tries", reason=state.bucket.name, retry_after_s=math.ceil(state.wait_s))

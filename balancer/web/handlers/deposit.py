@@ -1,0 +1,112 @@
+"""`POST /deposit`: items come in."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer.context import Context
+from balancer.fleet import switches
+from balancer.items import inventory, policy
+from balancer.trades import service
+from balancer.trades.service import Caller
+from balancer.web import api
+from balancer.web.handlers import requests
+from balancer.web.schemas import answers
+from shared.domain.ids import TradeUrl
+from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset
+from shared.errors import (
+    Conflict,
+    FleetError,
+    FleetPaused,
+    NoBotAvailable,
+    NotAccepted,
+    PlayerMustAct,
+    RateLimited,
+    RequestReused,
+    SteamThrottled,
+    SteamUnavailable,
+)
+
+
+@api.operation(
+    scope="trade",
+    answers={201: answers.Trades, 202: answers.Trades},
+    errors=(
+        (RequestReused, "idempotency_mismatch"),
+        (NotAccepted, "foreign_trade_url"),
+        (NotAccepted, "unknown_asset"),
+        (NotAccepted, "item_not_accepted"),
+        (NotAccepted, "inventory_full"),
+        (NotAccepted, "message_too_long"),
+        (NotAccepted, "partner_is_bot"),
+        (NotAccepted, "trade_url_wrong"),
+        (NotAccepted, "unknown_player"),
+        (PlayerMustAct, "partner_hold"),
+        (PlayerMustAct, "partner_banned"),
+        (PlayerMustAct, "inventory_private"),
+        (PlayerMustAct, "too_many_offers"),
+        (Conflict, "asset_in_trade"),
+        (Conflict, "user_mismatch"),
+        (Conflict, "partner_blocked"),
+        (NoBotAvailable, "no_bot_available"),
+        (NoBotAvailable, "inventory_busy"),
+        (RateLimited, "rate_limited"),
+        (FleetPaused, "fleet_paused"),
+        (SteamUnavailable, "steam_maintenance"),
+        (SteamUnavailable, "inventory_unavailable"),
+        (SteamThrottled, "steam_throttled"),
+    ),
+)
+async def create(
+    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: answers.WaitQuery, body: answers.DepositBody
+) -> web.Response:
+    """Take items from a player.
+
+    Bots make offers for these assets of the player's inventory. The answer holds one trade per bot, each with its secret token.
+    It comes with 201 when every offer exists, or after `wait` seconds with 202; then ask `GET /trade/{trade_id}`.
+    """
+    steam_id = requests.steam_id_of(body.steam_id)
+    url = requests.trade_url_of(body.trade_url, steam_id)
+    with service.Fresh() as fresh:
+        made = await _repeated(ctx, caller, key, url)
+        if made is None:
+            try:
+                switches.check(ctx, switches.DEPOSITS)
+                wanted = await _wanted(ctx, url, _assets(body))
+            except FleetError:
+                # What an earlier request with this key brought in is not there to bring in again.
+                made = await service.find_repeat(ctx, caller, key.key, key.body_hash)
+                if made is None:
+                    raise
+            else:
+                wish = service.DepositWish(body.user_id, url, wanted, body.color, body.message)
+                made = await service.deposit(ctx, caller, key.key, key.body_hash, wish, fresh)
+                ctx.inventories.watch(made, steam_id)
+        return await requests.answer_with_offers(ctx, caller, made, query.wait, fresh)
+
+
+async def _repeated(ctx: Context, caller: Caller, key: api.IdempotencyKey, url: TradeUrl) -> list[str] | None:
+    """What this key made before, if looking that up spares a bot a read; else the transaction finds it out."""
+    if ctx.inventories.known(url.partner, url.trade_token):
+        return None
+    return await service.find_repeat(ctx, caller, key.key, key.body_hash)
+
+
+def _assets(body: answers.DepositBody) -> list[Asset]:
+    return [
+        Asset(CS2_APP_ID, CONTEXT_NORMAL, one) if isinstance(one, str) else Asset(one.app_id, one.context_id, one.asset_id)
+        for one in body.asset_ids
+    ]
+
+
+async def _wanted(ctx: Context, url: TradeUrl, assets: list[Asset]) -> list[service.Wanted]:
+    """The assets as the inventory shows them, with their values; refuses what we do not take before anything is written."""
+    limits = ctx.settings.limits
+    policy.check_request(assets, limits.request_items_max)
+    found: inventory.PlayerInventory = await ctx.inventories.read(url.partner, url.trade_token)
+    policy.check_partner(found.hold_days)
+    known = found.assets
+    if any(asset not in known for asset in assets):
+        known = await ctx.inventories.untradable(url.partner) | known
+    taken = policy.accept(assets, known, ctx.prices.value, limits.item_value_min_cents)
+    return [service.Wanted(held, cents) for held, cents in taken]

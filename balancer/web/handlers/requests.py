@@ -1,0 +1,65 @@
+"""What deposit and withdraw have in common: whose trade URL it is, and waiting for the offers."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer.context import Context
+from balancer.trades import service
+from balancer.web import api, sentences
+from balancer.web.handlers import dump
+from shared.domain.ids import SteamId, TradeUrl
+from shared.domain.status import EARLY, TradeStatus, WaitsFor
+from shared.errors import NotAccepted
+
+# Until then there is no offer that the player could answer.
+NOT_THERE_YET = frozenset({*(status.value for status in EARLY), TradeStatus.CONFIRMING.value})
+
+
+def steam_id_of(text: str) -> SteamId:
+    """The account.
+
+    Raises:
+        InvalidRequest: not the id of an individual account.
+    """
+    try:
+        return SteamId(text)
+    except ValueError as error:
+        raise api.invalid_field("body.steam_id", sentences.own(error)) from None
+
+
+def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
+    """The trade URL of this very account.
+
+    Raises:
+        InvalidRequest: not a trade URL.
+        NotAccepted: ``foreign_trade_url``, it is somebody else's: items would go to another account.
+    """
+    try:
+        url = TradeUrl.parse(text)
+    except ValueError as error:
+        raise api.invalid_field("body.trade_url", sentences.own(error)) from None
+    if url.partner != steam_id:
+        raise NotAccepted("The trade URL is not of this Steam account.", code="foreign_trade_url")
+    return url
+
+
+async def answer_with_offers(
+    ctx: Context, caller: service.Caller, trade_ids: list[str], wait_s: float, fresh: service.Fresh
+) -> web.Response:
+    """The trades as they are: 201 when every offer is there or over, 202 when ``wait_s`` ran out or the service is to stop."""
+    until = ctx.clock.monotonic() + min(wait_s, ctx.settings.balancer.wait_max_s)
+    with ctx.waiters.expect(trade_ids) as late:
+        # Trades of this very request are known as they were written, and every change since then is expected.
+        views, expectation = fresh.views, fresh.expectation or late
+        while True:
+            if views is None:
+                views = await service.show(ctx, trade_ids)
+            missing = [view for view in views if view.status in NOT_THERE_YET]
+            # Nobody waits on the line for an approval or a settlement; another bot is found at once, if there is one.
+            complete = not any(view.waits_for in (None, WaitsFor.BOT) for view in missing)
+            left_s = until - ctx.clock.monotonic()
+            if complete or left_s <= 0 or ctx.waiters.ended:
+                return api.answer(dump.trades(views, ctx.settings, caller), 202 if missing else 201)
+            await expectation.wait(left_s)
+            views = None

@@ -1,0 +1,118 @@
+"""`/trade`: how trades stand, and the wish to cancel one."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer.context import Context
+from balancer.journal import record
+from balancer.journal import story as stories
+from balancer.trades import service
+from balancer.trades.service import Caller, TradeView
+from balancer.upkeep import doubts
+from balancer.web import api
+from balancer.web.handlers import dump
+from balancer.web.schemas import answers, operator
+from shared.errors import Conflict, NotFound, TooLate
+
+
+@api.operation(scope="read", answers={200: answers.Trade}, errors=((NotFound, "not_found"),))
+async def show(ctx: Context, caller: Caller, path: answers.TradePath) -> web.Response:
+    """One trade.
+
+    Once it is accepted its items show their new asset ids.
+    """
+    found = await service.show(ctx, [path.trade_id])
+    if not found:
+        raise NotFound("There is no trade with this id.")
+    return api.answer(dump.trade(found[0], ctx.settings, caller))
+
+
+@api.operation(scope="read", answers={200: answers.TradePage})
+async def find(ctx: Context, caller: Caller, query: answers.TradeQuery) -> web.Response:
+    """Trades by their ids, by Steam's offer ids, or by user and status.
+
+    Unknown ids are left out. Without ids the trades come in the order they were made, `limit` at a time; `next` is the
+    `after` of the next page, or null when this was the last.
+    """
+    if query.trade_id or query.offer_id:
+        if query.user_id or query.status or query.after:
+            said = "Send ids without user_id, status and after, or these without ids."
+            raise api.invalid_field("query.trade_id", said, "combination")
+        views = await _by_ids(ctx, query.trade_id, query.offer_id)
+        return api.answer({**dump.trades(views, ctx.settings, caller), "next": None})
+    status = query.status.value if query.status else None
+    views = await service.find(ctx, user_id=query.user_id, status=status, after=query.after, limit=query.limit)
+    following = views[-1].trade_id if len(views) == query.limit else None
+    return api.answer({**dump.trades(views, ctx.settings, caller), "next": following})
+
+
+@api.operation(scope="read", answers={200: answers.Trades})
+async def look(ctx: Context, caller: Caller, body: answers.TradesBody) -> web.Response:
+    """Up to 200 trades at once.
+
+    By `trade_ids`, by `offer_ids`, or both; unknown ids are left out.
+    """
+    if len(body.trade_ids) + len(body.offer_ids) > answers.LOOKUP_MAX:
+        raise api.invalid_field("body.trade_ids", f"Send at most {answers.LOOKUP_MAX} ids in one request.", "too_long")
+    if not body.trade_ids and not body.offer_ids:
+        raise api.invalid_field("body.trade_ids", "Name at least one trade or offer.", "missing")
+    return api.answer(dump.trades(await _by_ids(ctx, body.trade_ids, body.offer_ids), ctx.settings, caller))
+
+
+async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> list[TradeView]:
+    views = await service.show(ctx, list(dict.fromkeys(trade_ids))) if trade_ids else []
+    if offer_ids:
+        shown = {view.trade_id for view in views}
+        found = await service.find(ctx, offer_ids=offer_ids, limit=answers.LOOKUP_MAX)
+        views = [*views, *(view for view in found if view.trade_id not in shown)]
+    return views
+
+
+@api.operation(scope="read", answers={200: operator.Story}, errors=((NotFound, "not_found"),))
+async def story(ctx: Context, caller: Caller, path: answers.TradePath) -> web.Response:
+    """One trade's whole story.
+
+    The choice of the bot and why, each order, what was reported, and what it led to, in the order in which it was written down.
+    """
+    found = await service.show(ctx, [path.trade_id])
+    if not found:
+        raise NotFound("There is no trade with this id.")
+    steps = await ctx.db.look(stories.of_trade, path.trade_id)
+    return api.answer({"trade": dump.trade(found[0], ctx.settings, caller), "story": [dump.step(step) for step in steps]})
+
+
+@api.operation(scope="trade", answers={200: answers.Trade}, errors=((NotFound, "not_found"), (TooLate, "too_late")))
+async def cancel(ctx: Context, caller: Caller, path: answers.TradePath) -> web.Response:
+    """Wish that a trade be canceled.
+
+    The trade is canceled when a bot has seen that it is; until then it shows `cancel_requested`. Wishing again changes nothing.
+    """
+    return api.answer(dump.trade(await service.cancel(ctx, caller, path.trade_id), ctx.settings, caller))
+
+
+@api.operation(
+    scope="operate",
+    answers={200: answers.Trade},
+    errors=(
+        (NotFound, "not_found"),
+        (TooLate, "too_late"),
+        (Conflict, "doubt_too_young"),
+        (Conflict, "offer_seen"),
+        (Conflict, "offer_of_another_trade"),
+    ),
+)
+async def doubt(ctx: Context, caller: Caller, path: answers.TradePath, body: operator.DoubtBody) -> web.Response:
+    """Say what has become of a trade that stays in doubt.
+
+    An `offer_id` is looked up by the trade's bot and counts if it goes to this partner with these items. With `null` you say
+    that you have looked at the bot's sent offers and its history on Steam, and that there is no offer: the trade is sent again,
+    or ends if it is to be canceled or its attempts are used up. That is refused until bots have searched for long enough
+    (`doubt_too_young`), and while the last search saw something (`offer_seen`).
+    """
+    who, rules = f"client:{caller.name}", record.Rules.of(ctx.settings)
+    now = ctx.clock.now()
+    await ctx.db.run(doubts.decide, path.trade_id, body.offer_id, body.reason, who, rules, now)
+    ctx.waiters.notify([path.trade_id])
+    [view] = await service.show(ctx, [path.trade_id])
+    return api.answer(dump.trade(view, ctx.settings, caller))

@@ -1,0 +1,77 @@
+"""`POST /withdraw`: items go out."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer.context import Context
+from balancer.items import policy
+from balancer.trades import service
+from balancer.trades.service import Caller
+from balancer.web import api
+from balancer.web.handlers import requests
+from balancer.web.schemas import answers
+from shared.errors import (
+    Conflict,
+    FleetPaused,
+    Forbidden,
+    NoBotAvailable,
+    NotAccepted,
+    NotFound,
+    PlayerMustAct,
+    RequestReused,
+    SteamUnavailable,
+)
+
+
+@api.operation(
+    scope="trade",
+    answers={201: answers.Trades, 202: answers.Trades},
+    errors=(
+        (RequestReused, "idempotency_mismatch"),
+        (NotAccepted, "foreign_trade_url"),
+        (NotAccepted, "item_not_accepted"),
+        (NotAccepted, "message_too_long"),
+        (NotAccepted, "partner_is_bot"),
+        (NotFound, "not_found"),
+        (Forbidden, "not_owner"),
+        (PlayerMustAct, "too_many_offers"),
+        (Conflict, "user_mismatch"),
+        (Conflict, "partner_blocked"),
+        (Conflict, "asset_in_trade"),
+        (Conflict, "not_in_custody"),
+        (Conflict, "item_locked"),
+        (Conflict, "item_unsettled"),
+        (Conflict, "item_frozen"),
+        (Conflict, "bot_frozen"),
+        (NoBotAvailable, "no_bot_available"),
+        (FleetPaused, "fleet_paused"),
+        (SteamUnavailable, "steam_maintenance"),
+    ),
+)
+async def create(
+    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: answers.WaitQuery, body: answers.WithdrawBody
+) -> web.Response:
+    """Give items back to a player.
+
+    The bots that hold these deposits make one offer each. All rows are reserved together or none; afterwards each trade ends by
+    itself. 201 when every offer exists, else 202 after `wait` seconds; at once if a trade waits for an approval or, with
+    `when_settled`, for its items to settle.
+    """
+    steam_id = requests.steam_id_of(body.steam_id)
+    url = requests.trade_url_of(body.trade_url, steam_id)
+    _check(ctx, body.deposit_ids)
+    wish = service.WithdrawWish(body.user_id, url, body.deposit_ids, body.message, body.when_settled)
+    with service.Fresh() as fresh:
+        made = await service.withdraw(ctx, caller, key.key, key.body_hash, wish, fresh)
+        ctx.inventories.watch(made, steam_id)
+        return await requests.answer_with_offers(ctx, caller, made, query.wait, fresh)
+
+
+def _check(ctx: Context, deposit_ids: list[str]) -> None:
+    policy.check_count("deposit_ids", len(deposit_ids), ctx.settings.limits.request_items_max)
+    seen: set[str] = set()
+    for number, deposit_id in enumerate(deposit_ids):
+        if deposit_id in seen:
+            raise api.invalid_field(f"body.deposit_ids[{number}]", policy.REPEATED, "repeated")
+        seen.add(deposit_id)

@@ -1,0 +1,193 @@
+"""`/openapi.json`, made from the handlers themselves, and `/docs`, the page to try it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+import shared
+from balancer.web import api, pages, problems
+from balancer.web.schemas import answers as schemas
+
+REF = "#/components/schemas/{model}"
+DOCUMENT: web.AppKey[bytes] = web.AppKey("openapi", bytes)
+
+INTRODUCTION = (
+    "Takes Steam items in, keeps them and gives them back. Every POST that moves something needs an `Idempotency-Key`: repeat "
+    "the request with the same key and body as often as you like. Errors are problem documents (RFC 9457): a program looks at "
+    "`code`, `retryable` and `actor`. 64-bit ids are strings, money is whole cents, times are RFC 3339 in UTC."
+)
+
+
+@api.page("application/json", answers={200: schemas.AnyObject})
+async def document(request: web.Request) -> web.Response:
+    """This document."""
+    return web.Response(body=request.app[DOCUMENT], headers={"Content-Type": "application/json", "Cache-Control": "no-cache"})
+
+
+@api.page("text/html", answers={200: schemas.Page})
+async def page(_request: web.Request) -> web.Response:
+    """A page to read and try this API."""
+    return pages.render("docs.html", pages.DOCS_HEADERS)
+
+
+@api.page("text/javascript, text/css", answers={200: schemas.Page, 404: schemas.Problem}, path=schemas.FilePath)
+async def file(request: web.Request) -> web.FileResponse:
+    """What that page loads."""
+    found = pages.FILES.get(request.match_info["file"])
+    if found is None:
+        raise web.HTTPNotFound()
+    path, content_type = found
+    headers = {"Content-Type": content_type, "Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return web.FileResponse(path, headers=headers)
+
+
+def build(routes: Iterable[web.RouteDef]) -> dict[str, Any]:
+    """OpenAPI 3.1 of these routes."""
+    known = [(route, found) for route in routes if (found := api.operation_of(route.handler)) is not None]
+    refs, definitions = _schemas([found for _, found in known])
+    paths: dict[str, dict[str, Any]] = {}
+    for route, found in known:
+        paths.setdefault(_path(route.path), {})[route.method.lower()] = _operation(route, found, refs)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Trade fleet balancer", "version": shared.__version__, "description": INTRODUCTION},
+        "servers": [{"url": "."}],
+        "paths": paths,
+        "components": {
+            "schemas": definitions,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, fk_…"}},
+        },
+    }
+
+
+def dumps(routes: Iterable[web.RouteDef]) -> bytes:
+    """The document as it is served."""
+    return json.dumps(build(routes), separators=(",", ":")).encode()
+
+
+def _path(pattern: str) -> str:
+    return re.sub(r"\{(\w+):[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", r"{\1}", pattern)
+
+
+def _schemas(operations: Sequence[api.Operation]) -> tuple[dict[tuple[str, type[BaseModel]], str], dict[str, Any]]:
+    """Where each model's schema stands, and all of them. Requests and answers of one model may differ."""
+    wanted: dict[tuple[type[BaseModel], Any], None] = {(schemas.Problem, "serialization"): None}
+    for found in operations:
+        if body := found.models.get("body"):
+            wanted[(body, "validation")] = None
+        if found.content == "application/json":
+            wanted.update({(model, "serialization"): None for model in found.answers.values()})
+    places, whole = models_json_schema(list(wanted), ref_template=REF)
+    return {(mode, model): place["$ref"] for (model, mode), place in places.items()}, whole["$defs"]  # type: ignore[misc]
+
+
+def _operation(route: web.RouteDef, found: api.Operation, refs: dict[tuple[str, type[BaseModel]], str]) -> dict[str, Any]:
+    summary, _, description = (found.handler.__doc__ or "").partition("\n\n")
+    operation: dict[str, Any] = {
+        "operationId": _operation_id(route, found),
+        "summary": " ".join(summary.split()).rstrip("."),
+        "description": " ".join(description.split()),
+        "tags": [_path(route.path).split("/")[1] or "service"],
+        "parameters": _parameters(found),
+        "responses": {**_answers(found, refs), **_refusals(found, refs)},
+    }
+    if body := found.models.get("body"):
+        content = {"application/json": {"schema": {"$ref": refs[("validation", body)]}, "example": _example(body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if found.scope:
+        operation["security"] = [{"key": []}]
+        operation["description"] += f" Needs a key with the scope `{found.scope}`."
+    return operation
+
+
+def _example(body: type[BaseModel]) -> Any:
+    """The body that the page offers to send; what a page makes up from the schema alone is refused."""
+    return body.model_config["json_schema_extra"]["examples"][0]  # type: ignore[index]
+
+
+def _operation_id(route: web.RouteDef, found: api.Operation) -> str:
+    name = found.handler.__name__.strip("_")
+    return f"{found.handler.__module__.rsplit('.', 1)[-1]}_{name}"
+
+
+def _parameters(found: api.Operation) -> list[dict[str, Any]]:
+    parameters = []
+    for where in ("path", "query"):
+        model = found.models.get(where)
+        if model is None:
+            continue
+        schema = model.model_json_schema(ref_template=REF)
+        inner = schema.pop("$defs", {})
+        for name, about in schema.get("properties", {}).items():
+            row = {"name": name, "in": where, "required": where == "path" or name in schema.get("required", [])}
+            described = _inlined(about, inner)
+            if text := described.pop("description", None):
+                row["description"] = text
+            parameters.append({**row, "schema": _without_null(described)})
+    if "key" in found.takes:
+        parameters.append(
+            {
+                "name": api.KEY_HEADER,
+                "in": "header",
+                "required": True,
+                "description": "The site's own key of this wish. Same key and body: the same trades again.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
+            }
+        )
+    return parameters
+
+
+def _inlined(schema: Any, inner: dict[str, Any]) -> Any:
+    """The schema with its references replaced by what they name: parameters have no place for definitions."""
+    if isinstance(schema, list):
+        return [_inlined(one, inner) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(inner[schema["$ref"].rsplit("/", 1)[-1]], inner)
+    return {name: _inlined(value, inner) for name, value in schema.items()}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is absent, never null."""
+    choices = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
+    rest = {name: value for name, value in schema.items() if name != "anyOf" and not (name == "default" and value is None)}
+    return {**rest, **choices[0]} if len(choices) == 1 else schema
+
+
+def _answers(found: api.Operation, refs: dict[tuple[str, type[BaseModel]], str]) -> dict[str, Any]:
+    answers: dict[str, Any] = {}
+    for status, model in found.answers.items():
+        row: dict[str, Any] = {"description": (model.__doc__ or "").split("\n")[0]}
+        if found.content == "application/json":
+            row["content"] = {found.content: {"schema": {"$ref": refs[("serialization", model)]}}}
+        elif status < 300:
+            row["content"] = {content: {"schema": {"type": "string"}} for content in found.content.split(", ")}
+        answers[str(status)] = row
+    return answers
+
+
+def _refusals(found: api.Operation, refs: dict[tuple[str, type[BaseModel]], str]) -> dict[str, Any]:
+    """Every status that this call may be refused with, and the codes that stand behind it."""
+    by_status: dict[int, list[str]] = {}
+    for kind, code in (*api.wrapper_errors(found), *found.errors):
+        codes = by_status.setdefault(problems.row_of(kind()).status, [])
+        if code not in codes:
+            codes.append(code)
+    if "body" in found.models:
+        by_status.setdefault(413, ["body_too_large"])
+        by_status.setdefault(415, ["json_only"])
+    by_status.setdefault(500, ["internal"])
+    problem = {problems.CONTENT_TYPE: {"schema": {"$ref": refs[("serialization", schemas.Problem)]}}}
+    return {
+        str(status): {"description": ", ".join(f"`{code}`" for code in codes), "content": problem}
+        for status, codes in sorted(by_status.items())
+        if status not in found.answers
+    }

@@ -1,0 +1,57 @@
+"""Every URL on one screen."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer.web import openapi
+from balancer.web.handlers import (
+    approvals,
+    audit,
+    bots,
+    deposit,
+    deposits,
+    events,
+    health,
+    inventory,
+    operate,
+    trade,
+    verify,
+    withdraw,
+)
+
+ROUTES: list[web.RouteDef] = [
+    web.post("/deposit", deposit.create),
+    web.post("/withdraw", withdraw.create),
+    web.get("/trade/{trade_id}", trade.show, allow_head=False),
+    web.get("/trade", trade.find, allow_head=False),
+    web.post("/trade", trade.look),
+    web.post("/trade/{trade_id}/cancel", trade.cancel),
+    web.post("/trade/{trade_id}/doubt", trade.doubt),
+    web.get("/trade/{trade_id}/story", trade.story, allow_head=False),
+    web.get("/approvals", approvals.find, allow_head=False),
+    web.post("/approvals/{trade_id}/{decision}", approvals.decide),
+    web.get("/switches", operate.show_switches, allow_head=False),
+    web.post("/switches", operate.turn_switch),
+    web.post("/users/{user_id}/unblock", operate.unblock),
+    web.post("/inventory", inventory.show),
+    web.get("/deposits", deposits.find, allow_head=False),
+    web.post("/deposits/{deposit_id}/thaw", deposits.thaw),
+    web.get("/bots", bots.find, allow_head=False),
+    web.post("/bots/{color}/{bot_id}/{action}", bots.change),
+    web.get("/audit", audit.show, allow_head=False),
+    web.post("/audit", audit.start),
+    web.get("/events", events.find, allow_head=False),
+    web.post("/verify", verify.consume),
+    web.get("/verify/signed-in", verify.signed_in, allow_head=False),
+    web.get("/verify/{token}", verify.show),
+    web.get("/verify/{token}/sign-in", verify.leave, allow_head=False),
+    web.get("/healthz", health.alive),
+    web.get("/readyz", health.ready),
+    web.get("/openapi.json", openapi.document),
+    web.get("/docs", openapi.page),
+    web.get("/docs/{file}", openapi.file),
+]
+
+# What only a person comes to, by a link that is not whole; it is no part of the API.
+PAGES: list[web.RouteDef] = [web.get("/verify/{rest:.*}", verify.odd, allow_head=False)]

@@ -1,0 +1,85 @@
+"""`fleet approvals`: withdrawals that wait for a second operator."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scripts.cli.commands.clients import JSON, _opened
+from scripts.cli.fleet import App
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+cli = click.Group(help="Withdrawals that wait for a second operator.")
+
+
+@cli.command("list")
+@JSON
+@click.pass_obj
+def list_(app: App, as_json: bool) -> None:
+    """What waits, oldest first."""
+    from balancer.trades import approvals
+
+    with _opened(app) as (connection, _):
+        rows = [_row(connection, trade_id) for trade_id in approvals.waiting_for_approval(connection)]
+    if as_json:
+        click.echo(json.dumps({"approvals": rows}))
+        return
+    for row in rows:
+        worth = f"{row['value_cents'] / 100:.2f}"
+        click.echo(
+            f"{row['trade_id']}  {row['user_id']:20} {row['steam_id']}  {row['items']} items  {worth}  {row['client_id']}"
+        )
+    if not rows:
+        click.echo("nothing waits for an approval")
+
+
+def _row(connection: Connection, trade_id: str) -> dict[str, Any]:
+    from balancer.journal import record
+    from balancer.journal.views import by_ids
+
+    trade = record.read_trade(connection, trade_id)
+    _, items = by_ids(connection, [trade_id])
+    return {
+        "trade_id": trade_id,
+        "user_id": trade.user_id,
+        "steam_id": str(trade.partner),
+        "client_id": trade.client_id,
+        "items": len(items),
+        "value_cents": sum(item.value_cents for item in items),
+        "created_at": trade.created_at.isoformat(),
+    }
+
+
+@cli.command()
+@click.argument("trade_id")
+@click.pass_obj
+def approve(app: App, trade_id: str) -> None:
+    """Let a withdrawal go: its order is given within seconds, or when its items have settled."""
+    _decide(app, trade_id, approve=True)
+    click.echo("approved")
+
+
+@cli.command()
+@click.argument("trade_id")
+@click.pass_obj
+def reject(app: App, trade_id: str) -> None:
+    """End a withdrawal; its items are free at once."""
+    _decide(app, trade_id, approve=False)
+    click.echo("rejected")
+
+
+def _decide(app: App, trade_id: str, *, approve: bool) -> None:
+    from balancer.journal import record
+    from balancer.trades import approvals
+    from shared.clock import Clock
+
+    settings = app.settings()
+    who = f"cli:{getpass.getuser()}"
+    with _opened(app) as (connection, _):
+        rules = record.Rules.of(settings)
+        approvals.decide_in(connection, trade_id, None, who, settings.trades, rules, Clock().now(), approve=approve)

@@ -1,0 +1,74 @@
+"""`fleet backup` and `fleet restore`: a copy of the SQLite database while it is in use, and putting one back."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts.cli.commands.clients import _opened
+from scripts.cli.fleet import App
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def cli(app: App, file: Path) -> None:
+    """Write a whole copy of the SQLite database to FILE. Balancers may go on working meanwhile."""
+    from balancer.upkeep import restored
+
+    size = restored.backup(restored.database_file(app.settings()), file)
+    click.echo(f"{file}: {size} bytes; keep it as secret as the database itself")
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--marks-only", is_flag=True, help="The database was restored by other means (pg_restore): only do what follows.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def restore(app: App, file: Path | None, marks_only: bool, yes: bool) -> None:
+    """Put the backup FILE in the database's place, with all balancers stopped.
+
+    What was there is kept beside it. Every trade of which an order may be out is in doubt until a bot has looked; deposits and
+    withdrawals stay paused until an operator has run the audit and lets them go on.
+    """
+    from balancer.upkeep import restored
+    from shared.clock import Clock
+
+    if (file is None) != marks_only:
+        raise click.UsageError("name a FILE, or give --marks-only")
+    settings, now = app.settings(), Clock().now()
+    _refuse_while_running(settings)
+    if not yes:
+        click.confirm("Everything since the backup is forgotten. Go on?", abort=True)
+    kept = None if file is None else restored.put_back(file, restored.database_file(settings), now)
+    with _opened(app) as (connection, _):
+        counted = restored.mark(connection, settings, f"cli:{getpass.getuser()}", now)
+    if kept is not None:
+        click.echo(f"what was there is kept as {kept}")
+    trades = ", ".join(f"{count} {status}" for status, count in sorted(counted.items())) or "none"
+    click.echo(f"restored; trades that a bot will look at: {trades}")
+    click.echo("deposits and withdrawals are paused: start a balancer, run `fleet audit`, then `fleet switches resume …`")
+
+
+def _refuse_while_running(settings: Settings) -> None:
+    """A balancer that works on would go on writing about a world that is gone; it can be told by the lead it keeps in Redis."""
+    import redis
+
+    from shared import wire
+
+    client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
+    try:
+        running = client.exists(wire.leader_key("sweep"))
+    except redis.RedisError:
+        click.echo("Redis does not answer, so it is not known whether a balancer runs; stop all of them", err=True)
+        return
+    finally:
+        client.close()
+    if running:
+        raise click.ClickException("a balancer is running, or stopped less than half a minute ago; stop it and try again")

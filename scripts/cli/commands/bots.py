@@ -1,0 +1,257 @@
+"""`fleet bots`: what this host's vault holds; and, at the balancer, letting a frozen bot go on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts.cli.fleet import App
+
+if TYPE_CHECKING:
+    from bot_worker.vault import Account, Vault
+
+File = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+cli = click.Group(help="The vault of this host: import, list, Guard codes; at the balancer: unfreeze.")
+
+
+def _vault(app: App, *, create: bool = False) -> Vault:
+    from bot_worker.vault import Vault
+    from shared.errors import VaultError
+
+    try:
+        return Vault.open(app.settings().group, create=create)
+    except VaultError as error:
+        raise click.ClickException(error.detail) from None
+
+
+@cli.command("import")
+@click.argument("files", nargs=-1, required=True, type=File)
+@click.option("--color", help="Color of the bots in maFiles; a CSV file names its bots itself.")
+@click.option("--first", type=click.IntRange(min=1), default=1, show_default=True, help="Number of the first maFile's bot.")
+@click.option("--passwords", type=File, help="CSV with the columns account_name and password; else they are asked for.")
+@click.option("--replace", is_flag=True, help="A bot that the vault knows may get another account.")
+@click.pass_obj
+def import_(app: App, files: tuple[Path, ...], color: str | None, first: int, passwords: Path | None, replace: bool) -> None:
+    """Take credentials from maFiles or CSV FILES into the vault. All of them or, if anything is wrong, none.
+
+    maFiles are numbered in the natural order of their names, whatever order they are given in: bot_2 before bot_10.
+    """
+    from bot_worker import credentials
+    from shared.errors import VaultError
+
+    try:
+        accounts = _read_all(files, color, first)
+        vault = _vault(app, create=True)
+        known = {bot: vault.account(bot) for bot in sorted(vault.bots()) if vault.has_account(bot)}
+        new = {account.bot for account in accounts}
+        credentials.check_together([*accounts, *(account for bot, account in known.items() if bot not in new)])
+        _show_mapping(accounts, known)
+        _check_replaced(accounts, known, allowed=replace)
+        vault.put(_with_passwords(accounts, passwords))
+    except VaultError as error:
+        raise click.ClickException(error.detail) from None
+    click.echo(f"{len(accounts)} imported into {vault.path}:")
+    for account in accounts:
+        click.echo(f"  {account.bot:12} {account.account_name} ({account.steam_id})")
+
+
+def _show_mapping(accounts: list[Account], known: dict[str, Account]) -> None:
+    """Which bot is to be which account, and which one it is now."""
+    click.echo("to be imported:", err=True)
+    for account in accounts:
+        before = known.get(account.bot)
+        was = (
+            "new" if before is None else "known" if _same(before, account) else f"was {before.account_name} ({before.steam_id})"
+        )
+        click.echo(f"  {account.bot:12} {account.account_name} ({account.steam_id})  {was}", err=True)
+
+
+def _check_replaced(accounts: list[Account], known: dict[str, Account], *, allowed: bool) -> None:
+    """Another account under a known bot holds other items than the books say: only if somebody means it."""
+    from shared.errors import VaultError
+
+    other = [account.bot for account in accounts if account.bot in known and not _same(known[account.bot], account)]
+    if other and not allowed:
+        raise VaultError(f"another account for {', '.join(other)}: with --replace, if that is meant. Nothing was imported")
+
+
+def _same(one: Account, other: Account) -> bool:
+    return one.steam_id == other.steam_id
+
+
+def _read_all(files: tuple[Path, ...], color: str | None, first: int) -> list[Account]:
+    """Every account with its bot's name; those of maFiles still without a password. Each file is read before any fails."""
+    from functools import partial
+
+    from bot_worker import credentials
+    from shared.domain.ids import BotName, parse_color
+    from shared.errors import VaultError
+
+    tables = [path for path in files if path.suffix.lower() == ".csv"]
+    ma_files = sorted((path for path in files if path not in tables), key=credentials.natural_order)
+    if ma_files and color is None:
+        raise click.UsageError("--color is needed to name the bots of maFiles")
+    try:
+        names = [str(BotName(parse_color(color or ""), first + number)) for number in range(len(ma_files))] if ma_files else []
+    except ValueError as error:
+        raise VaultError(str(error)) from None
+    readers = [partial(credentials.read_csv, path) for path in tables]
+    readers += [partial(_ma_file, path, bot) for path, bot in zip(ma_files, names, strict=True)]
+    found = credentials.all_or_none(readers)
+    return [account for accounts in found for account in accounts]
+
+
+def _ma_file(path: Path, bot: str) -> list[Account]:
+    from dataclasses import replace
+
+    from bot_worker import credentials
+
+    return [replace(credentials.read_ma_file(path), bot=bot)]
+
+
+def _with_passwords(accounts: list[Account], passwords: Path | None) -> list[Account]:
+    """The same with every password; those that are missing are looked up, or asked for."""
+    from dataclasses import replace
+    from functools import partial
+
+    from bot_worker import credentials
+    from shared.errors import VaultError
+
+    known = credentials.read_passwords(passwords) if passwords else None
+
+    def filled(account: Account) -> Account:
+        if account.password:
+            return account
+        if known is None:
+            return replace(account, password=str(click.prompt(f"Password of {account.account_name}", hide_input=True)))
+        if account.account_name not in known:
+            raise VaultError(f"{passwords} has no password of {account.account_name}")
+        try:
+            credentials.check_password(known[account.account_name])
+        except VaultError as error:
+            raise VaultError(f"{passwords}: {account.account_name}: {error.detail}") from None
+        return replace(account, password=known[account.account_name])
+
+    return credentials.all_or_none(partial(filled, account) for account in accounts)
+
+
+@cli.command()
+@click.argument("file", type=File)
+@click.pass_obj
+def keys(app: App, file: Path) -> None:
+    """Put the keys that `fleet keys issue` wrote into the vault. All of them or, if anything is wrong, none."""
+    from bot_worker import credentials
+    from shared.errors import VaultError
+
+    try:
+        found = credentials.read_keys(file)
+    except VaultError as error:
+        raise click.ClickException(error.detail) from None
+    _vault(app, create=True).put_keys(found)
+    click.echo(f"keys of {len(found)} bots are in the vault")
+
+
+@cli.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def list_(app: App, as_json: bool) -> None:
+    """All bots of this host. Shows no secrets."""
+    from shared.domain.ids import BotName
+    from shared.errors import VaultError
+
+    vault = _vault(app)
+    try:
+        rows = [_row(vault, bot) for bot in sorted(vault.bots(), key=BotName.parse)]
+    except VaultError as error:
+        raise click.ClickException(error.detail) from None
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        marks = ["keys" if row["keys"] else "no keys", "signed in before" if row["session"] else "no session yet"]
+        if row["proxy"]:
+            marks.append(f"through {row['proxy']}")
+        click.echo(f"{row['bot']:12} {row['account_name'] or '-':24} {row['steam_id'] or '-':18} {', '.join(marks)}")
+
+
+def _row(vault: Vault, bot: str) -> dict[str, object]:
+    from bot_worker.credentials import egress_of
+
+    account = vault.account(bot) if vault.has_account(bot) else None
+    return {
+        "bot": bot,
+        "account_name": account.account_name if account else None,
+        "steam_id": account.steam_id if account else None,
+        "keys": vault.has_keys(bot),
+        "session": vault.session(bot).refresh_token is not None,
+        "proxy": egress_of(account.proxy) if account and account.proxy else None,
+    }
+
+
+@cli.command()
+@click.argument("bot")
+@click.option("--clear", is_flag=True, help="Let the bot go out directly again.")
+@click.pass_obj
+def proxy(app: App, bot: str, clear: bool) -> None:
+    """Let BOT reach Steam through a proxy, whose address is asked for (it may hold a password). Restart the bot then."""
+    from dataclasses import replace
+
+    from bot_worker.credentials import check_proxy, egress_of
+    from shared.errors import VaultError
+
+    vault = _vault(app)
+    try:
+        account = vault.account(bot)
+        address = "" if clear else str(click.prompt("Proxy (http://user:password@host:port)", hide_input=True))
+        if address:
+            check_proxy(address)
+        vault.put([replace(account, proxy=address)])
+    except VaultError as error:
+        raise click.ClickException(error.detail) from None
+    click.echo(f"{bot} goes out {'through ' + egress_of(address) if address else 'directly'}, from its next start on")
+
+
+@cli.command()
+@click.argument("bot")
+@click.pass_obj
+def unfreeze(app: App, bot: str) -> None:
+    """At the balancer: let BOT go on that an audit has frozen. Its differences are known from then on and freeze it no more."""
+    import getpass
+
+    from balancer.custody import audit
+    from scripts.cli.commands.clients import _opened
+    from shared.clock import Clock
+    from shared.domain.ids import BotName
+
+    try:
+        name = BotName.parse(bot)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    with _opened(app) as (connection, _):
+        frozen = audit.unfreeze(connection, name.color, name.bot_id, f"cli:{getpass.getuser()}", Clock().now())
+    if not frozen:
+        raise click.ClickException(f"{name} is not frozen")
+    click.echo(f"{name} gives and takes again, within seconds")
+
+
+@cli.command()
+@click.argument("bot")
+@click.pass_obj
+def code(app: App, bot: str) -> None:
+    """Print the Guard code of BOT (as in red-3) for signing in by hand."""
+    from bot_worker.credentials import guard_code
+    from shared.clock import Clock
+    from shared.errors import VaultError
+
+    now_s = Clock().now_ms() // 1000
+    try:
+        text = guard_code(_vault(app).account(bot).shared_secret, now_s)
+    except VaultError as error:
+        raise click.ClickException(error.detail) from None
+    click.echo(text)
+    click.echo(f"good for {30 - now_s % 30} more seconds", err=True)

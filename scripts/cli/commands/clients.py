@@ -1,0 +1,126 @@
+"""`fleet clients`: API keys of the websites that call the balancer."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts.cli.fleet import App
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from shared.sealing import MasterKey
+
+NAME = re.compile(r"[!-~]{1,64}")
+SCOPES = click.Choice(["trade", "read", "operate"])
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+cli = click.Group(help="API keys of the websites that call the balancer.")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, type=SCOPES, help="What the key may do; repeat it. Default: trade and read.")
+@JSON
+@click.pass_obj
+def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
+    """Make a client and print its key. The key is shown this once; only a hash of it is kept."""
+    from balancer.db import repository
+    from balancer.web import auth
+    from shared.clock import Clock
+
+    if not NAME.fullmatch(name):
+        raise click.UsageError("a client's name is 1 to 64 letters, digits or other visible ASCII characters")
+    chosen = sorted(set(scopes or ("trade", "read")))
+    key = auth.new_key()
+    with _opened(app) as (connection, master):
+        client = repository.create_client(connection, name, chosen, master.api_key_hash(key), now=Clock().now())
+    if as_json:
+        answer = {"client_id": client.client_id, "name": name, "scopes": chosen, "api_key": key}
+        click.echo(json.dumps(answer))
+    else:
+        click.echo(key)
+
+
+@cli.command("new-key")
+@click.argument("name")
+@JSON
+@click.pass_obj
+def new_key(app: App, name: str, as_json: bool) -> None:
+    """Make a second key for a client, so that it can change keys without a gap."""
+    from balancer.db import repository
+    from balancer.web import auth
+    from shared.clock import Clock
+
+    key = auth.new_key()
+    with _opened(app) as (connection, master):
+        repository.add_client_key(connection, name, master.api_key_hash(key), now=Clock().now())
+    click.echo(json.dumps({"name": name, "api_key": key}) if as_json else key)
+
+
+@cli.command("list")
+@JSON
+@click.pass_obj
+def list_(app: App, as_json: bool) -> None:
+    """List the clients that may call."""
+    from balancer.db import repository
+
+    with _opened(app) as (connection, _):
+        found = repository.list_clients(connection)
+    rows = [{"client_id": one.client_id, "name": one.name, "scopes": sorted(one.scopes)} for one in found]
+    if as_json:
+        click.echo(json.dumps({"clients": rows}))
+        return
+    for one in found:
+        click.echo(f"{one.name:24} {' '.join(sorted(one.scopes))}")
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--key-stdin", is_flag=True, help="End only the key that is given on standard input.")
+@click.pass_obj
+def revoke(app: App, name: str | None, key_stdin: bool) -> None:
+    """End a client with all its keys, or one key. Balancers stop taking it within three seconds."""
+    from balancer.db import repository
+    from shared.clock import Clock
+
+    if bool(name) == key_stdin:
+        raise click.UsageError("name a client, or give a key with --key-stdin")
+    with _opened(app) as (connection, master):
+        now = Clock().now()
+        if name:
+            ended = repository.revoke_client(connection, name, now=now)
+        else:
+            given = sys.stdin.readline().strip()
+            ended = repository.revoke_client_key(connection, master.api_key_hash(given), now=now)
+    if not ended:
+        raise click.ClickException("there is no such live client or key")
+    click.echo("revoked")
+
+
+@contextmanager
+def _opened(app: App, *, only_reads: bool = False) -> Iterator[tuple[Connection, MasterKey]]:
+    """One transaction on the migrated database, and the key that API keys are hashed with. Reading alone holds up nobody."""
+    from balancer.db import migrate
+    from balancer.db.engine import Database
+    from shared import log
+    from shared.sealing import MasterKey
+
+    settings = app.settings()
+    log.set_up("error", settings.log.format)  # standard output is for the answer, and the command itself says what went wrong
+    master = MasterKey.read(settings.balancer.master_key_file)
+    migrate.upgrade(settings.database.url)
+    database = Database(settings.database)
+    try:
+        with database.reading() if only_reads else database.transaction() as connection:
+            yield connection, master
+    finally:
+        database.close()

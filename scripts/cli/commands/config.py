@@ -1,0 +1,125 @@
+"""`fleet config`: show the settings that come with the program, and check one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scripts.cli.fleet import App
+
+if TYPE_CHECKING:
+    from scripts.cli.config_findings import Finding, Part
+    from shared.settings_text import Place, Written
+
+cli = click.Group("config", help="Show and check settings.")
+
+PARTS = click.Choice(["balancer", "host"])
+LEVELS = ("error", "warning")
+
+
+@cli.command()
+@click.option("--offline", is_flag=True, help="Look at the settings only, not at the files, servers and addresses they name.")
+@click.option(
+    "--part", "parts", multiple=True, type=PARTS, help="What this machine runs; repeat it. Default: as the file tells."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def check(app: App, offline: bool, parts: tuple[Part, ...], as_json: bool) -> None:
+    """Say what is wrong with the settings and with what they name, by line, and what to do about it. Starts nothing.
+
+    Exit status 0: nothing was found. 1: warnings, which may be meant so. 2: errors: it is unsafe or would not work.
+    """
+    from shared.errors import SettingsError
+    from shared.settings_text import Written
+
+    try:
+        written = Written.read(app.config, os.environ)
+        rows = _rows(written, frozenset(parts), offline=offline)
+    except SettingsError as error:
+        click.echo(error.detail, err=True)
+        raise SystemExit(2) from None
+    if as_json:
+        click.echo(json.dumps({"findings": [_plain(finding, place) for place, _, finding in rows]}))
+    else:
+        _tell(app, rows)
+    levels = {finding.level for *_, finding in rows}
+    raise SystemExit(2 if "error" in levels else 1 if levels else 0)
+
+
+def _rows(written: Written, parts: frozenset[Part], *, offline: bool) -> list[tuple[Place, str, Finding]]:
+    """Every finding by line: its place, the setting that stands there, and itself."""
+    from scripts.cli import config_facts, config_findings
+    from shared import settings
+    from shared.settings_text import Place
+
+    read, problems = settings.understand(written)
+    found = [config_findings.error(f"{each.section}.{each.key}", each.text, "") for each in problems]
+    if read is not None:
+        parts = parts or config_findings.parts_of(written.values())
+        files = config_findings.files_of(read, parts)
+        facts = None if offline else config_facts.look(read, files, written.path)
+        wrong = {each.setting for each in found}
+        found += [each for each in config_findings.find(read, parts, facts) if each.setting not in wrong]
+    rows = [(*_place(written, each), each) for each in found]
+    for name, do in config_findings.strange_variables(written.environ, settings.names()):
+        rows.append((Place(variable=name), "", config_findings.warning("", "looks like a setting, and is not read", do)))
+    return sorted(rows, key=lambda row: (row[0].order(), LEVELS.index(row[2].level)))
+
+
+def _place(written: Written, finding: Finding) -> tuple[Place, str]:
+    """Where the operator wrote the setting, or else another one that it does not go together with; and which one that is."""
+    places = [(written.place(*_name(setting)), setting) for setting in (finding.setting, *finding.also)]
+    return next((found for found in places if str(found[0])), places[0])
+
+
+def _name(setting: str) -> tuple[str, str]:
+    section, _, key = setting.partition(".")
+    return section, key
+
+
+def _tell(app: App, rows: list[tuple[Place, str, Finding]]) -> None:
+    for place, setting, finding in rows:
+        where = [each for each in (str(place), _shown(setting)) if each]
+        where[-1] += f" (with {_shown(finding.setting)})" if setting != finding.setting else ""
+        click.echo(f"{finding.level}: {': '.join(where)}: {finding.text}")
+        if finding.do:
+            click.echo(f"  What to do: {finding.do}.")
+    errors = sum(finding.level == "error" for *_, finding in rows)
+    if rows:
+        click.echo(f"{_count(errors, 'error')}, {_count(len(rows) - errors, 'warning')}")
+    else:
+        click.echo(f"settings are fine: defaults{f' and {app.config}' if app.config else ''}")
+
+
+def _shown(setting: str) -> str:
+    section, key = _name(setting)
+    return f"[{section}] {key}".strip() if section else ""
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
+
+
+def _plain(finding: Finding, place: Place) -> dict[str, Any]:
+    section, key = _name(finding.setting)
+    return {
+        "level": finding.level,
+        "section": section or None,
+        "key": key or None,
+        "file": place.file or None,
+        "line": place.line,
+        "variable": place.variable or None,
+        "text": finding.text,
+        "do": finding.do or None,
+    }
+
+
+@cli.command()
+def default() -> None:
+    """Print every setting with its unit and the reason for its value."""
+    from shared.settings import default_toml
+
+    click.echo(default_toml(), nl=False)

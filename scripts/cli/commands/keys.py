@@ -1,0 +1,49 @@
+"""`fleet keys`: the master key of the balancer, and the keys that a bot host needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from scripts.cli.fleet import App
+
+cli = click.Group(help="The master key, and the keys that a host needs for its bots.")
+
+
+@cli.command()
+@click.pass_obj
+def new(app: App) -> None:
+    """Make the balancer's master key. An existing one is never overwritten."""
+    from shared import private_files
+    from shared.sealing import MasterKey
+
+    path = app.settings().balancer.master_key_file
+    private_files.make_folder(path.parent)
+    try:
+        MasterKey.create(path)
+    except FileExistsError:
+        raise click.ClickException(f"{path} exists; every bot's keys come from it, so it is not overwritten") from None
+    click.echo(f"{path} written. Keep a copy: without it no bot can be ordered and no token checked.")
+
+
+@cli.command()
+@click.argument("color")
+@click.argument("group", type=click.IntRange(min=1))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, mode 600.")
+@click.pass_obj
+def issue(app: App, color: str, group: int, out: Path) -> None:
+    """Write the keys of a group's ten bots, for `fleet bots keys` on their host."""
+    from shared import private_files
+    from shared.domain.ids import bots_of_group, parse_color
+    from shared.errors import SettingsError
+    from shared.sealing import MasterKey
+
+    try:
+        master = MasterKey.read(app.settings().balancer.master_key_file)
+        names = bots_of_group(parse_color(color), group)
+    except (SettingsError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    private_files.replace(out, json.dumps([master.bot(str(name)).to_json() for name in names], indent=1) + "\n")
+    click.echo(f"{out}: keys of {names[0]} … {names[-1]}. Bring it to their host, `fleet bots keys {out}`, then delete it.")

@@ -1,0 +1,75 @@
+"""`fleet status`: how many bots are there, and what they can serve."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import click
+
+from scripts.cli.fleet import App
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def cli(app: App, as_json: bool) -> None:
+    """Say how many bots may look, take and give, and how much they can take in: items, offers, inventories a minute.
+
+    It looks at the bots' heartbeats and rows itself, so no balancer has to run. Exit status 1: no bot is online.
+    """
+    told = _look(app)
+    click.echo(json.dumps(told) if as_json else "\n".join(_lines(told)))
+    if not told["bots"]["online"]:
+        raise SystemExit(1)
+
+
+def _look(app: App) -> dict[str, Any]:
+    from balancer.db import migrate
+    from balancer.db.engine import Database
+    from balancer.fleet import capacity
+    from balancer.fleet.reads import Turns
+    from balancer.fleet.snapshot import Fleet
+    from shared import log, wire
+    from shared.clock import Clock, ServerClock
+    from shared.domain.health import May
+    from shared.sealing import MasterKey
+
+    settings = app.settings()
+    log.set_up("error", settings.log.format)
+    master = MasterKey.read(settings.balancer.master_key_file)
+    migrate.upgrade(settings.database.url)
+    database = Database(settings.database)
+    clock = Clock(settings.clock.offset_s)
+    server_clock = ServerClock(clock)
+    try:
+        with wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s) as client:
+            wire.measure_time(client, clock, server_clock)
+            fleet = Fleet(settings, clock, server_clock, master, client, database)
+            asyncio.run(fleet.refresh())
+            turns = Turns(client)
+            can = capacity.of(fleet.bots(), fleet.lanes, fleet.limits, 0)
+            for shown, lane in zip(can["addresses"], fleet.lanes, strict=True):
+                shown["next_turn_s"] = turns.ahead_s(lane)
+    finally:
+        database.close()
+    del can["reads_waiting"]  # each balancer knows its own; the next turns say how many there are
+    may = {what.value: fleet.able(what) for what in May}
+    return {"bots": {"known": fleet.count, "online": fleet.able(May.LOOK), "may": may}, "capacity": can}
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    bots, can = told["bots"], told["capacity"]
+    may = ", ".join(f"{count} may {what}" for what, count in bots["may"].items())
+    reads = can["reads_per_minute"]
+    rate = "as many as are asked for" if reads is None else f"{reads:g} a minute"
+    lines = [
+        f"bots         {bots['known']} known, {bots['online']} online; {may}",
+        f"room         {can['slots_free']} items, {can['offers_free']} open offers for deposits",
+        f"inventories  {rate}, over {len(can['addresses'])} addresses that Steam sees",
+    ]
+    for each in can["addresses"]:
+        pace = "at will" if each["reads_per_minute"] is None else f"{each['reads_per_minute']:g} a minute"
+        lines.append(f"  {each['address']}: {each['bots']} bots, {pace}, next turn in {each['next_turn_s']:.0f} s")
+    return lines

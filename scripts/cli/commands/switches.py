@@ -1,0 +1,88 @@
+"""`fleet switches`: stop deposits or withdrawals, and let them go on."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts.cli.commands.clients import JSON, _opened
+from scripts.cli.fleet import App
+
+if TYPE_CHECKING:
+    from balancer.fleet.switches import Pause
+
+REASON_MAX = 200  # as over HTTP
+
+SWITCH = click.argument("switch", type=click.Choice(["deposits", "withdrawals"]))
+CLIENT = click.option("--client", help="Only the withdrawals of the client of this name.")
+
+cli = click.Group(help="Stop deposits or withdrawals, and let them go on.")
+
+
+@cli.command()
+@SWITCH
+@CLIENT
+@click.option("--reason", default="", help="Shown to the sites that are refused.")
+@click.pass_obj
+def pause(app: App, switch: str, client: str | None, reason: str) -> None:
+    """Refuse new trades of this kind. Every balancer does so within seconds.
+
+    Withdrawals that no bot has begun are held, too; what has begun goes on.
+    """
+    if len(reason) > REASON_MAX or not reason.isprintable():
+        raise click.UsageError(f"--reason is one line of at most {REASON_MAX} characters")
+    _show(_turn(app, switch, client, reason, paused=True), as_json=False)
+
+
+@cli.command()
+@SWITCH
+@CLIENT
+@click.pass_obj
+def resume(app: App, switch: str, client: str | None) -> None:
+    """Take new trades of this kind again. Limits of what goes out count from now on."""
+    _show(_turn(app, switch, client, "", paused=False), as_json=False)
+
+
+@cli.command("list")
+@JSON
+@click.pass_obj
+def list_(app: App, as_json: bool) -> None:
+    """What is stopped."""
+    from balancer.fleet import switches
+
+    with _opened(app) as (connection, _):
+        pauses = switches.read(connection)
+    _show(pauses, as_json=as_json)
+
+
+def _turn(app: App, switch: str, client: str | None, reason: str, *, paused: bool) -> list[Pause]:
+    from balancer.fleet import switches
+    from shared.clock import Clock
+
+    with _opened(app) as (connection, _):
+        return switches.write(connection, switch, f"cli:{getpass.getuser()}", reason, Clock().now(), paused, client)
+
+
+def _show(pauses: list[Pause], *, as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                "switch": one.what,
+                "client": one.client,
+                "paused_at": one.paused_at.isoformat(),
+                "who": one.who,
+                "reason": one.reason,
+            }
+            for one in pauses
+        ]
+        click.echo(json.dumps({"paused": rows}))
+        return
+    for one in pauses:
+        of = f" of {one.client}" if one.client else ""
+        since = f"{one.paused_at:%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"{one.what}{of} are paused since {since} by {one.who} {one.reason}".rstrip())
+    if not pauses:
+        click.echo("nothing is paused")

@@ -1,0 +1,132 @@
+"""`fleet up`: all parts on this machine, in the foreground, until Ctrl-C; nothing stays behind."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from scripts.lab.stack import Stack
+
+
+@click.command()
+@click.option("--redis", "redis_url", default="", help="Your own Redis instead of an embedded one (redis://…, unix://…).")
+@click.option(
+    "--database",
+    "database_url",
+    default="",
+    help="Your own database instead of SQLite (postgresql+psycopg://…); give --directory too, so that its keys are kept. "
+    "The sandbox's world is new at each start, so let the database be empty.",
+)
+@click.option("--groups", default=1, show_default=True, type=click.IntRange(1, 10), help="Groups of ten bots of color red.")
+@click.option("--bots", default=10, show_default=True, type=click.IntRange(1, 10), help="Bots in each group.")
+@click.option("--players", default=20, show_default=True, type=click.IntRange(0, 1000), help="Steam accounts to play with.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The balancer's port; 0 takes a free one.")
+@click.option(
+    "--control-port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="The port of the sandbox's control API and pages; 0 takes a free one.",
+)
+@click.option("--seed", default=1, show_default=True, help="Accounts and items are made from it.")
+@click.option("--protection", default=20, show_default=True, help="Seconds for which Steam protects a trade (7 days in truth).")
+@click.option(
+    "--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep everything here, not in a temporary folder."
+)
+@click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as one line of JSON first.")
+def cli(
+    redis_url: str,
+    database_url: str,
+    groups: int,
+    bots: int,
+    players: int,
+    port: int,
+    control_port: int,
+    seed: int,
+    protection: int,
+    directory: Path | None,
+    log_level: str,
+    as_json: bool,
+) -> None:
+    """Run Redis, SQLite, the sandbox Steam, a balancer and bots on this machine until Ctrl-C."""
+    from scripts.lab.stack import Stack, StackError, Wish, interruptible
+
+    with tempfile.TemporaryDirectory(prefix="fleet-up-", ignore_cleanup_errors=True) as temporary, interruptible():
+        wish = Wish(
+            directory=(directory or Path(temporary)).absolute(),
+            groups=[f"red:{number}" for number in range(1, groups + 1)],
+            bots_per_group=bots,
+            players=players,
+            seed=seed,
+            protection_s=protection,
+            redis_url=redis_url,
+            database_url=database_url,
+            port=port,
+            control_port=control_port,
+            log_level=log_level,
+            # Else another `fleet up` on this port would share it, and requests would go to either.
+            overrides={"balancer": {"share_port": False}},
+        )
+        try:
+            with Stack(wish, say=lambda text: click.echo(text, err=True)) as stack:
+                click.echo(json.dumps(_addresses(stack)) if as_json else _table(stack))
+                try:
+                    stack.watch()
+                except KeyboardInterrupt:
+                    _tell_calls(stack)
+                    raise
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+        except StackError as error:
+            click.echo(str(error), err=True)
+            raise SystemExit(1) from None
+
+
+def _tell_calls(stack: Stack) -> None:
+    """What Steam was asked for the trades that came to an end, if any did."""
+    from scripts.demo_run.players import DONE
+    from scripts.demo_run.view import calls_lines
+    from scripts.lab.stack import StackError, get_json
+
+    try:
+        finished, after = 0, ""
+        while True:
+            page = get_json(f"{stack.balancer_url}/trade?limit=200{after}", api_key=stack.api_key)
+            finished += sum(trade["status"] in DONE for trade in page["trades"])
+            if page["next"] is None:
+                break
+            after = f"&after={page['next']}"
+        calls = get_json(f"{stack.control_url}/control/requests")["counts"]
+        looks = sum(bot["look_calls"] for bot in stack.bots())
+    except (OSError, StackError, ValueError):  # it is being stopped anyway
+        return
+    if finished:
+        click.echo("\n".join(calls_lines(calls, looks, finished)), err=True)
+
+
+def _addresses(stack: Stack) -> dict[str, str]:
+    return {
+        "balancer": stack.balancer_url,
+        "api_key": stack.api_key,
+        "sandbox": stack.steam_url,
+        "control": stack.control_url,
+        "redis": stack.redis_url,
+        "database": stack.database_url,
+        "config": str(stack.config),
+    }
+
+
+def _table(stack: Stack) -> str:
+    lines = [f"{name:10} {value}" for name, value in _addresses(stack).items()]
+    lines += [
+        "",
+        f"API page   {stack.balancer_url}/docs",
+        f"players    {stack.control_url}/",
+        "Ctrl-C stops everything.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,109 @@
+"""`fleet`: the operator's command line. Each command lives in a module of its own and is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+COMMANDS = {
+    "audit": "Compare every bot's rows with its real inventory.",
+    "approvals": "Withdrawals that wait for a second operator.",
+    "backup": "Write a whole copy of the database while it is in use.",
+    "balancer": "Run the HTTP service.",
+    "bots": "The vault of this host: import, list, Guard codes; unfreeze.",
+    "clients": "API keys of the websites that call the balancer.",
+    "config": "Show and check settings.",
+    "crosscheck": "Compare the database with the sandbox's own record.",
+    "demo": "Players, ten bots and a simulated Steam, from nothing to the audit.",
+    "group": "Ten bots of a color on this host: start, status.",
+    "keys": "The master key, and the keys that a host needs for its bots.",
+    "redis": "Who may do what in a Redis of your own.",
+    "restore": "Put a backup in the database's place; open trades are searched for.",
+    "sandbox": "Run a simulated Steam.",
+    "status": "How many bots there are, and what they can serve.",
+    "switches": "Stop deposits or withdrawals, and let them go on.",
+    "trades": "The story of one trade; an operator's word about a doubt, a frozen item or a blocked player.",
+    "vault": "The key of this host's vault: change it, check that everything opens.",
+    "up": "Run all parts on this machine until Ctrl-C.",
+    "users": "What is kept of a person, and forgetting it.",
+}
+
+
+class LazyCommands(click.Group):
+    """Lists all commands at once and imports the one that is called."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"scripts.cli.commands.{name}").cli
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. What a person can mend is told with what to do about it, not by a traceback."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from scripts import advice
+
+            app: App | None = ctx.obj
+            said = advice.of(error, app.loaded if app else None)
+            if said is None:
+                raise
+            raise click.ClickException(said) from None
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+class App:
+    """What the root command hands down: where the settings come from. They are read when a command asks for them.
+
+    ``loaded`` are the ones that were read last, for messages that say where something was looked for.
+    """
+
+    def __init__(self, config: Path | None) -> None:
+        self.config = config
+        self.loaded: Settings | None = None
+
+    def settings(self, overrides: dict[str, dict[str, Any]] | None = None) -> Settings:
+        """The checked settings, or a clear message and exit status 2."""
+        from shared import errors, settings
+
+        try:
+            self.loaded = settings.load(self.config, overrides)
+        except errors.SettingsError as error:
+            click.echo(error.detail, err=True)
+            raise SystemExit(2) from None
+        return self.loaded
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="FLEET_CONFIG",
+    help="Settings that differ from the defaults (TOML).",
+)
+@click.option("--vault-key-prompt", is_flag=True, help="Type the key of this host's vault; it is not shown and stands nowhere.")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None, vault_key_prompt: bool) -> None:
+    """Take Steam items in, keep them, and give them back through a fleet of bots."""
+    if vault_key_prompt:
+        from bot_worker.vault import give_key
+
+        give_key(click.prompt("Vault key", hide_input=True, err=True))
+    ctx.obj = App(config)
+
+
+if __name__ == "__main__":
+    main()
