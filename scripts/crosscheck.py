@@ -53,10 +53,11 @@ class Books:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that does not add up: a word for its kind, and the sentence."""
+    """One thing that does not add up: a word for its kind, the sentence, and which deposit or offer it is about, if one."""
 
     kind: str
     text: str
+    about: str = ""
 
 
 def read_books(database_url: str) -> Books:
@@ -157,7 +158,7 @@ def custody(books: Books, record: dict[str, Any]) -> Iterator[Difference]:
         asset, name = real.get(place), row["market_hash_name"]
         what = f"{row['deposit_id']}: asset {row['asset_id']} of {bot}"
         if asset is None:
-            yield Difference("missing", f"{what} ({name}) is not in its inventory")
+            yield Difference("missing", f"{what} ({name}) is not in its inventory", row["deposit_id"])
         elif name not in (asset["market_hash_name"], GIFT):
             yield Difference("swapped", f"{what} is {asset['market_hash_name']}, not {name}")
         elif row["settled_at"] is not None and str(asset["context_id"]) != "2":
@@ -184,7 +185,8 @@ def offers(books: Books, record: dict[str, Any]) -> Iterator[Difference]:
             continue
         trade_id = trade_of_token.get(_token_hash(offer) or "") or trade_of_offer.get(offer["offer_id"])
         if trade_id is None:
-            yield Difference("unknown_offer", f"offer {offer['offer_id']} of bot account {offer['sender']} belongs to no trade")
+            said = f"offer {offer['offer_id']} of bot account {offer['sender']} belongs to no trade"
+            yield Difference("unknown_offer", said, offer["offer_id"])
         else:
             found[trade_id].append(offer)
     for trade in books.trades:

@@ -23,6 +23,7 @@ RESTRICTED = "bot_restricted"
 SWAPPED = "item_swapped"
 FORMER_BOT = "former_bot_has_offer"
 OWN_REVERSAL = "bot_reversed"
+CANCELED_ELSEWHERE = "canceled_elsewhere"
 
 # What an operator should do, in the words of the event.
 ACTION = {
@@ -32,6 +33,9 @@ ACTION = {
     "under its real name and value: somebody may have the host of the bot that read the player's inventory",
     OWN_REVERSAL: "this bot's own account took exchanges back, which none of ours does: somebody else has it. It is frozen; "
     "change its password, then look at every trade of its last seven days",
+    CANCELED_ELSEWHERE: "this offer was canceled at its bot's account, and neither the site nor its time nor the bot asked for "
+    "that. If no operator did it, somebody else uses the account: sign it out everywhere, change its password, revoke its API "
+    "key, then `fleet audit`",
     FORMER_BOT: "Steam refused this trade's offer to a bot, the trade went on with another, and now the first one reports an "
     "offer of it: look at that bot's sent offers",
     MISFIT: "a bot reports what cannot be from this trade's status: look at its story and at the offer on Steam",

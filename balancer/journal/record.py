@@ -271,9 +271,17 @@ def _move(
     _tell(connection, event.value, trade, told, after, who, now)
     if to is S.DECLINED:
         _tell_if_at_once(connection, trade, data, who, now, rules)
+    if event is E.OFFER_CANCELED and not _canceled_by_us(trade, data):
+        told = {"offer_id": data.get("offer_id") or trade.offer_id}
+        alarms.of_trade(connection, alarms.CANCELED_ELSEWHERE, trade, told, who, now)
     if trade.direction == Direction.DEPOSIT and to in (S.ACCEPTED, S.SETTLED):
         swaps.compare(connection, _named(connection, trade.trade_id, data), rules.value_of, who, now, trade.trade_id)
     return True
+
+
+def _canceled_by_us(trade: Row[Any], data: Mapping[str, Any]) -> bool:
+    """Whether the site, the trade's time or the bot itself asked for it; of what Steam holds, it or the partner may have."""
+    return trade.cancel_requested_at is not None or data.get("reason") == NOT_CONFIRMED or trade.status == S.HELD
 
 
 def _named(connection: Connection, trade_id: str, data: Mapping[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, tuple_, update
 
 from balancer.context import Context
+from balancer.custody import departures
 from balancer.db.tables import deposits, trade_items, trades
 from balancer.orders import build
 from shared.clock import from_unix
@@ -122,7 +123,10 @@ def _waited_until(trade: Row[Any], over: datetime | None) -> int | None:
 
 
 def _wanted(connection: Connection, found: Sequence[Row[Any]], exchanges: bool) -> dict[str, list[WantedAsset]]:
-    """The items to look for, by trade. Of a withdrawal that is to settle only the exchange is looked at."""
+    """The items to look for, by trade. Of a withdrawal that is to settle only the exchange is looked at.
+
+    An item that somebody gave away is known to be gone: the others of its trade settle without it.
+    """
     looked = [row.trade_id for row in found if not exchanges or row.direction == Direction.DEPOSIT]
     query = (
         select(
@@ -142,7 +146,7 @@ def _wanted(connection: Connection, found: Sequence[Row[Any]], exchanges: bool) 
     )
     wanted: dict[str, list[WantedAsset]] = {}
     for row in connection.execute(query):
-        if exchanges and row.status not in (D.ACTIVE, D.WITHDRAW_PENDING):
+        if exchanges and (row.status not in (D.ACTIVE, D.WITHDRAW_PENDING) or row.frozen_by == departures.FROZEN):
             continue
         asset = Asset(row.app_id or CS2_APP_ID, str(row.context_id), str(row.asset_id))
         one = WantedAsset(row.deposit_id, asset, row.market_hash_name, row.fingerprint)

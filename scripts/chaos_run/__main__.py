@@ -11,10 +11,12 @@ from urllib.error import HTTPError
 
 import click
 
+from scripts.chaos_run.plan import KINDS
 from scripts.chaos_run.report import report_lines
 from scripts.chaos_run.run import Options, run
 from scripts.lab.servers import EmbeddedError
 from scripts.lab.stack import StackError, interruptible
+from shared import log
 
 
 @click.command()
@@ -27,6 +29,9 @@ from scripts.lab.stack import StackError, interruptible
 @click.option("--balancers", default=2, show_default=True, type=click.IntRange(1, 8))
 @click.option(
     "--power-cut", is_flag=True, help="Only this: in full load everything gets SIGKILL at once, and again, without Redis' data."
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice([kind.name for kind in KINDS]), help="Only this kind of blow; repeatable."
 )
 @click.option("--settle-minutes", default=5.0, show_default=True, help="How long it may take until all is at rest again.")
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and tables here.")
@@ -41,6 +46,7 @@ def cli(directory: Path | None, as_json: bool, only_plan: bool, **given: object)
             lasts = f" for {blow.lasts_s:.1f} s" if blow.lasts_s else ""
             click.echo(f"{blow.at_s:7.1f} s  {blow.kind} {blow.target}{lasts}{amount}")
         return
+    log.set_up("error")
     folder = (directory or Path(tempfile.mkdtemp(prefix="fleet-chaos-"))).absolute()
     started = time.monotonic()
     try:

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scripts.crosscheck import FINAL, Difference
+from scripts.crosscheck import FINAL, HELD, STEAM_ACCEPTED, STEAM_LIVE, Difference
 
 CONNECT_S = 2
 LIVE = ("queued", "sending", "in_doubt", "confirming", "sent", "held")
 STEAM_HELD = 11
+STEAM_CANCELED = 6
 
 # What a bot says after a search.
 SEARCHED = ("find_inconclusive", "offer_absent", "offer_adopted")
+Tables = Mapping[str, Sequence[Mapping[str, Any]]]
+
+# Alarms about somebody else at a bot's account.
+LEFT, CANCELED = "items_left", "canceled_elsewhere"
 # Of an ended trade; everything else must stay as it is.
 AFTER_THE_END = {("settled", "reversed")}
 
@@ -64,6 +69,13 @@ class Reader:
         try:
             with self._engine.connect() as connection:
                 return Glance(*connection.exec_driver_sql(query).one())
+        except self._gone:
+            return None
+
+    def alarmed(self, alarm: str) -> set[str] | None:
+        """The offers that this alarm was told of; ``None`` while the database is away."""
+        try:
+            return set(alarms(self.rows("SELECT kind, data FROM events WHERE kind = 'alarm'"), alarm))
         except self._gone:
             return None
 
@@ -117,7 +129,7 @@ def feed(served: Sequence[int], events: Iterable[Mapping[str, Any]]) -> Iterator
         yield Difference("feed", f"event {number} was served and is not in the table")
 
 
-def histories(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Difference]:
+def histories(tables: Tables) -> Iterator[Difference]:
     """The events of each trade and each deposit tell without a gap how it came to be what it is."""
     trade_is: dict[str, str] = {}
     deposit_is: dict[str, str] = {}
@@ -164,6 +176,50 @@ def answers(told: Mapping[str, Sequence[frozenset[str]]], trades: Iterable[Mappi
             yield Difference("orphan", f"trade {row['trade_id']} was made and no answer to any key ever named it")
 
 
+def alarms(events: Iterable[Mapping[str, Any]], alarm: str) -> dict[str, dict[str, Any]]:
+    """What was told by alarms of this kind, by the offer that they are about."""
+    data = [json.loads(row["data"]) for row in events if row["kind"] == "alarm"]
+    return {each["offer_id"]: each for each in data if each.get("alarm") == alarm and "offer_id" in each}
+
+
+def departures(
+    tables: Tables, offers: Iterable[Mapping[str, Any]], bots: Mapping[str, str], friend: str
+) -> tuple[set[str], list[Difference]]:
+    """What foreign clients gave away is told, and every row of it is frozen.
+
+    ``bots`` are the bots' names by Steam id, ``friend`` is who all of it was offered to. The deposits and offers that are told,
+    and what is not.
+    """
+    alarmed = alarms(tables["events"], LEFT)
+    told, found, gone = set[str](), list[Difference](), set[tuple[str, str]]()
+    for offer in (each for each in offers if each["recipient"] == friend):
+        offer_id, bot = offer["offer_id"], bots[offer["sender"]]
+        if offer["state"] in STEAM_LIVE:
+            found.append(Difference("foreign_offer", f"offer {offer_id} of a foreign client at {bot} is still open"))
+        elif offer["state"] == STEAM_ACCEPTED and offer_id not in alarmed:
+            found.append(Difference("untold", f"items left {bot} by offer {offer_id}, and no alarm says so"))
+        else:  # nothing came of it, or it was told
+            told.add(offer_id)
+            gone |= {(bot, asset_id) for asset_id in alarmed.get(offer_id, {}).get("asset_ids", ())}
+    for row in tables["deposits"]:
+        if row["status"] in HELD and (f"{row['color']}-{row['bot_id']}", str(row["asset_id"])) in gone:
+            told.add(row["deposit_id"])
+            if row["frozen_by"] is None:
+                found.append(Difference("not_frozen", f"{row['deposit_id']}: its item left the bot, and it can be used"))
+    return told, found
+
+
+def cancellations(tables: Tables, offers: Iterable[Mapping[str, Any]], canceled: Collection[str]) -> Iterator[Difference]:
+    """Of a trade that ended because a foreign client canceled its offer, an alarm says so."""
+    told, trades = alarms(tables["events"], CANCELED), {row["offer_id"]: row for row in tables["trades"]}
+    for offer in (each for each in offers if each["offer_id"] in canceled and each["state"] == STEAM_CANCELED):
+        trade = trades.get(offer["offer_id"])
+        wished = trade is None or trade["status"] != "canceled" or trade["cancel_requested_at"] is not None
+        if trade is not None and not wished and offer["offer_id"] not in told:
+            text = f"{trade['trade_id']}: a foreign client canceled its offer {offer['offer_id']}, and no alarm says so"
+            yield Difference("untold", text)
+
+
 def reason_to_wait(trade: Mapping[str, Any], offers: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Why a trade is rightly not finished; ``None`` if there is no reason."""
     if trade["status"] == "held" and offers.get(trade["offer_id"] or "", {}).get("state") == STEAM_HELD:
@@ -203,7 +259,7 @@ def between(events: Iterable[Mapping[str, Any]], first: int, last: int) -> Count
     return counted
 
 
-def by_status(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, int]]:
+def by_status(tables: Tables) -> dict[str, dict[str, int]]:
     """direction → status → number of trades."""
     table: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in tables["trades"]:

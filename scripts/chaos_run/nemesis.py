@@ -11,21 +11,26 @@ import signal
 import threading
 import time
 import urllib.error
-from collections.abc import Callable, Iterable
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scripts.chaos_run.checker import LEFT, Reader
 from scripts.chaos_run.fleet import Balancer, ChaosFleet, group_part, reap, signal_part, signal_pid
+from scripts.chaos_run.foreign_client import ForeignClient, Raid, credentials
 from scripts.chaos_run.plan import Blow
+from scripts.crosscheck import STEAM_ACCEPTED
 from scripts.lab.stack import get_json, send_json
+from shared import settings
 
 if TYPE_CHECKING:
-    from scripts.chaos_run.checker import Glance
     from scripts.chaos_run.workload import Workload
 
 TICK_S = 0.05
 LOOK_EVERY_S = 0.25
 READY_S = 1.5
+CALL_S = 5.0
 
 
 @dataclass
@@ -92,13 +97,14 @@ def _checks_in(answer: urllib.error.HTTPError) -> dict[str, Any]:
 class Nemesis:
     """Does the plan's blows to the fleet."""
 
-    def __init__(
-        self, fleet: ChaosFleet, workload: Workload, glance: Callable[[], Glance | None], say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, fleet: ChaosFleet, workload: Workload, reader: Reader, say: Callable[[str], None]) -> None:
         self.fleet = fleet
         self.workload = workload
         self.wounds: list[Wound] = []
-        self._glance = glance
+        self.raids: list[Raid] = []
+        self._reader = reader
+        self._friend: dict[str, str] = {}
+        self._next_look = 0.0
         self._say = say
         self._watch = Watch(fleet.balancers)
         self._began = time.monotonic()
@@ -116,6 +122,7 @@ class Nemesis:
             "sessions_revoked": self._revoke_sessions,
             "bot_locked": self._restrict_bot,
             "bot_banned": self._restrict_bot,
+            "foreign_client": self._let_a_foreign_client_in,
             "balancer_killed": self._kill_balancer,
             "balancer_stopped": self._stop_balancer,
             "balancer_restarted": self._restart_balancer,
@@ -142,6 +149,27 @@ class Nemesis:
                 self._strike(left.pop(0))
             self.tick()
             time.sleep(TICK_S)
+
+    @property
+    def friend(self) -> Mapping[str, str]:
+        """The accomplice of all foreign clients: takes whatever is offered. Is made when it is needed."""
+        if not self._friend:
+            body = {"kind": "player", "name": "friend", "items": 0, "habit": "accept"}
+            self._friend = send_json("POST", f"{self.fleet.control_url}/control/accounts", body)
+        return self._friend
+
+    def canceled(self) -> list[str]:
+        """The offers that foreign clients asked Steam to cancel."""
+        return [offer_id for raid in self.raids for offer_id in raid.canceled]
+
+    def foreign_deeds(self) -> dict[str, int]:
+        """How often foreign clients tried what."""
+        declined = sum(len(raid.declined) for raid in self.raids)
+        return {"raids": len(self.raids), "declined": declined, "canceled": len(self.canceled())}
+
+    def all_raids_over(self) -> bool:
+        """Every foreign client has left, all that it took away was told, and its bot was let go on."""
+        return all(wound.well_s is not None for wound in self.wounds if wound.blow.kind == "foreign_client")
 
     def _all_well(self) -> bool:
         return all(wound.well_s is not None for wound in self.wounds)
@@ -174,7 +202,7 @@ class Nemesis:
         return time.monotonic() - self._began
 
     def _strike(self, blow: Blow) -> None:
-        seen = self._glance()
+        seen = self._reader.glance()
         struck = self._now()
         mend, well = self._deeds[blow.kind](blow)
         in_flight, number = (seen.in_flight, seen.newest) if seen else (None, None)
@@ -189,7 +217,7 @@ class Nemesis:
 
     def _close(self, wound: Wound) -> None:
         wound.well_s = round(self._now(), 2)
-        seen = self._glance()
+        seen = self._reader.glance()
         wound.last_event = seen.newest if seen else None
 
     # --- when is it well ----------------------------------------------------------------------------------------
@@ -224,20 +252,66 @@ class Nemesis:
         return lambda: signal_pid(pid, signal.SIGCONT), self._bot_is_well(blow.target)
 
     def _revoke_sessions(self, blow: Blow) -> Deed:
-        steam_id = next(row["steam_id"] for row in self.workload.bot_accounts if row["name"] == blow.target)
-        send_json("PATCH", f"{self.fleet.control_url}/control/accounts/{steam_id}", {"revoke_tokens": True})
+        self._change(self._steam_id(blow.target), revoke_tokens=True)
         return None, self._bot_is_well(blow.target)
 
     def _restrict_bot(self, blow: Blow) -> Deed:
         """It is well when the bot has found out by itself that it may trade again."""
-        steam_id = next(row["steam_id"] for row in self.workload.bot_accounts if row["name"] == blow.target)
-        field = {"bot_locked": "device_locked", "bot_banned": "banned"}[blow.kind]
+        steam_id, field = self._steam_id(blow.target), {"bot_locked": "device_locked", "bot_banned": "banned"}[blow.kind]
+        self._change(steam_id, **{field: True})
+        return lambda: self._change(steam_id, **{field: False}), self._bot_is_well(blow.target)
 
-        def change(value: bool) -> None:
-            send_json("PATCH", f"{self.fleet.control_url}/control/accounts/{steam_id}", {field: value})
+    def _steam_id(self, bot: str) -> str:
+        return next(str(row["steam_id"]) for row in self.workload.bot_accounts if row["name"] == bot)
 
-        change(True)
-        return lambda: change(False), self._bot_is_well(blow.target)
+    def _change(self, steam_id: str, **fields: object) -> None:
+        send_json("PATCH", f"{self.fleet.control_url}/control/accounts/{steam_id}", fields)
+
+    def _let_a_foreign_client_in(self, blow: Blow) -> Deed:
+        """Mended when it has left; well when the account is signed out everywhere and an operator, being told, unfroze it."""
+        fleet, bot = self.fleet, blow.target
+        steam_id = self._steam_id(bot)
+        account = credentials(fleet.control_url, steam_id)
+        rules = settings.load(fleet.host_config(fleet.group_of(bot)))
+        raid = Raid(lambda: ForeignClient(account, rules), self.friend, f"{bot}:{blow.at_s}")
+        self.raids.append(raid)
+        return raid.leave, self._raid_is_over(raid, bot, steam_id)
+
+    def _raid_is_over(self, raid: Raid, bot: str, steam_id: str) -> Callable[[float], bool]:
+        signed_out: list[float] = []
+
+        def well(_since_wall: float) -> bool:
+            if not raid.over:
+                return False
+            if not signed_out:
+                self._change(steam_id, revoke_tokens=True)
+                signed_out.append(time.time())
+            if not self._online([bot], signed_out[0]) or time.time() < self._next_look:
+                return False
+            self._next_look = time.time() + LOOK_EVERY_S
+            return self._all_told(steam_id) and self._unfrozen(bot)
+
+        return well
+
+    def _all_told(self, steam_id: str) -> bool:
+        """Whether an alarm has named each offer of this account that the friend has accepted."""
+        friend = self.friend["steam_id"]
+        offers = get_json(f"{self.fleet.control_url}/control/people/{friend}/offers")["offers"]
+        given = {row["offer_id"] for row in offers if row["sender"] == steam_id and row["state"] == STEAM_ACCEPTED}
+        told = self._reader.alarmed(LEFT) if given else set()
+        return told is not None and given <= told
+
+    def _unfrozen(self, bot: str) -> bool:
+        """What an operator does who was told: let the bot go on. Its rows of those items stay frozen."""
+        color, _, bot_id = bot.rpartition("-")
+        request = urllib.request.Request(f"{self.fleet.balancers[0].url}/bots/{color}/{bot_id}/unfreeze", b"{}", method="POST")  # noqa: S310
+        request.add_header("Authorization", f"Bearer {self.fleet.api_key}")
+        request.add_header("Idempotency-Key", f"unfreeze-{bot}-{time.time()}")
+        try:
+            with urllib.request.urlopen(request, timeout=CALL_S) as answer:  # noqa: S310 - our own balancer
+                return bool(json.load(answer)["frozen_by"] is None)
+        except (OSError, ValueError, http.client.HTTPException):
+            return False  # that balancer is away; it is asked again
 
     # --- hosts -----------------------------------------------------------------------------------------------------
 
@@ -348,7 +422,7 @@ class Nemesis:
 
     def _cut_power(self, blow: Blow) -> Deed:
         """Everything of ours at once. It is well when all serve and a deposit that begins now is accepted."""
-        fleet, seen = self.fleet, self._glance()
+        fleet, seen = self.fleet, self._reader.glance()
         fleet.own_redis().kill()
         parts = [part for part in fleet.parts if part.name != "sandbox"]
         for part in parts:

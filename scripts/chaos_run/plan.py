@@ -44,6 +44,7 @@ KINDS = (
     Kind("sessions_revoked", "bot", (0, 0), 2, "Steam ends every session of a bot, its refresh token too"),
     Kind("bot_locked", "bot", (4, 12), 2, "Steam locks a bot, and lets it trade again"),
     Kind("bot_banned", "bot", (4, 12), 2, "Steam bans a bot from trading, and lifts the ban"),
+    Kind("foreign_client", "bot", (8, 20), 2, "a foreign client at a bot's account declines, cancels and gives an item away"),
     Kind("balancer_killed", "balancer", (0, 2), 3, "a balancer gets SIGKILL"),
     Kind("balancer_stopped", "balancer", (3, 10), 2, "a balancer is stopped"),
     Kind("balancer_restarted", "balancer", (0, 0), 1, "a balancer gets SIGTERM and is started again"),
@@ -100,7 +101,7 @@ class Blow:
     amount_s: float = 0.0
 
 
-def plan(seed: int, seconds: float, shape: Shape, *, power_cut: bool = True) -> list[Blow]:
+def plan(seed: int, seconds: float, shape: Shape, *, kinds: Sequence[Kind] = KINDS, power_cut: bool = True) -> list[Blow]:
     """The blows in order. Each kind comes once before any comes twice as often as its share says."""
     chance = random.Random(f"chaos:{seed}")  # noqa: S311 - a plan that can be had again, no secret
     cut_at = round(seconds * POWER_CUT_AT, 2) if power_cut else None
@@ -113,7 +114,7 @@ def plan(seed: int, seconds: float, shape: Shape, *, power_cut: bool = True) -> 
             blows.append(Blow(cut_at, chance.choice(POWER_CUTS).name, POWER_CUT.target, 0.0))
             now, cut_at, free_at = cut_at + 3 * LAST_BLOW_S, None, {}
             continue
-        waiting = waiting or _shuffled(chance)
+        waiting = waiting or _shuffled(chance, kinds)
         blow = _next(chance, waiting, shape, now, free_at, cut_at or seconds)
         if blow is not None:
             blows.append(blow)
@@ -123,10 +124,10 @@ def plan(seed: int, seconds: float, shape: Shape, *, power_cut: bool = True) -> 
     return blows
 
 
-def _shuffled(chance: random.Random) -> list[Kind]:
+def _shuffled(chance: random.Random, kinds: Sequence[Kind]) -> list[Kind]:
     """Every kind once in any order, then the rest of their shares in any order."""
-    first = list(KINDS)
-    rest = [kind for kind in KINDS for _ in range(kind.share - 1)]
+    first = list(kinds)
+    rest = [kind for kind in kinds for _ in range(kind.share - 1)]
     chance.shuffle(first)
     chance.shuffle(rest)
     return first + rest

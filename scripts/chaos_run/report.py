@@ -28,6 +28,9 @@ def report_lines(result: Mapping[str, Any]) -> list[str]:
         f"healed             in {result['healed_s']} s, at rest after {result['settled_s']} s more",
     ]
     lines += [f"goes on            {trade_id} {why}" for trade_id, why in result["waiting"].items()]
+    lines.append(
+        f"foreign clients    {', '.join(f'{count} {what}' for what, count in result['foreign'].items())}".replace("_", " ")
+    )
     if result["frozen_rows"]:
         lines.append(f"frozen             {result['frozen_rows']} rows wait for an operator")
     compared = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in result["compared"].items())

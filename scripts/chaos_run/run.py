@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ LOAD_BEFORE_S = 15.0
 LOAD_AFTER_S = 25.0
 
 # Of the options, what the result repeats.
-TOLD = ("seed", "minutes", "profile", "bots", "groups", "players", "balancers", "power_cut")
+TOLD = ("seed", "minutes", "profile", "bots", "groups", "players", "balancers", "power_cut", "only")
 
 Say = Callable[[str], None]
 
@@ -46,6 +47,7 @@ class Options:
     players: int = 60
     balancers: int = 2
     power_cut: bool = False
+    only: tuple[str, ...] = ()  # kinds of blows; all if empty
     settle_minutes: float = 5.0
     protection_s: int = 8
     offer_lifetime_s: int = 40
@@ -78,7 +80,8 @@ class Options:
         wish = self.wish(Path())
         bots = wish.bot_names()
         groups = {text: tuple(bots[at * self.bots : (at + 1) * self.bots]) for at, text in enumerate(self.groups)}
-        return plan.plan(self.seed, self.seconds, plan.Shape(groups, self.balancers))
+        kinds = [plan.BY_NAME[name] for name in self.only] or plan.KINDS
+        return plan.plan(self.seed, self.seconds, plan.Shape(groups, self.balancers), kinds=kinds, power_cut=not self.only)
 
 
 def run(options: Options, folder: Path, say: Say) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def run(options: Options, folder: Path, say: Say) -> dict[str, Any]:
         urls = [balancer.url for balancer in fleet.balancers]
         workload = Workload(options.seed, urls, fleet.api_key, fleet.control_url, accounts)
         reader = Reader(fleet.database_url)
-        nemesis = Nemesis(fleet, workload, reader.glance, say)
+        nemesis = Nemesis(fleet, workload, reader, say)
         workload.start()
         try:
             nemesis.run(options.plan(), options.seconds, options.patience_s)
@@ -147,6 +150,7 @@ def settle(fleet: ChaosFleet, nemesis: Nemesis, reader: Reader, patience_s: floa
         seen = reader.glance()
         waiting = _with_reasons(fleet, reader) if seen is not None and seen.unfinished else 0
         at_rest = seen is not None and seen.unfinished == waiting and not seen.awaited and not seen.searched
+        at_rest = at_rest and nemesis.all_raids_over()
         rested = rested + 1 if at_rest else 0
         if rested >= REST_LOOKS:
             break
@@ -173,13 +177,16 @@ def close_the_books(
     record = get_json(f"{fleet.control_url}/control/record", timeout_s=60)
     tables, rows = reader.everything(), crosscheck.read_books(fleet.database_url)
     reasons, without_reason = checker.unfinished(tables["trades"], record["offers"])
-    found = crosscheck.differences(rows, record)
-    found += without_reason
+    bots = {str(row["steam_id"]): f"{row['color']}-{row['bot_id']}" for row in rows.bots}
+    told, untold = checker.departures(tables, record["offers"], bots, nemesis.friend["steam_id"])
+    untold += checker.cancellations(tables, record["offers"], nemesis.canceled())
+    found = crosscheck.differences(rows, record) + own
+    explained = [row for row in found if row.about in told]
+    found = [row for row in found if row not in explained] + untold + without_reason
     found += checker.feed(workload.told.events, tables["events"])
     found += checker.histories(tables)
     found += checker.answers(workload.told.trades_of, tables["trades"])
     found += [crosscheck.Difference("client", text) for text in workload.told.wrong]
-    found += own
     requests = get_json(f"{fleet.control_url}/control/requests", timeout_s=30)
     (fleet.wish.directory / "books.json").write_text(checker.as_text(tables))
     (fleet.wish.directory / "record.json").write_text(checker.as_text(record))
@@ -200,6 +207,7 @@ def close_the_books(
         "compared": crosscheck.summary(rows, record)
         | {"events_read": len(workload.told.events), "keys": len(workload.told.trades_of)},
         "folder": str(fleet.wish.directory),
+        "foreign": nemesis.foreign_deeds() | {"told_differences": len(explained)},
         "differences": [{"kind": row.kind, "text": row.text} for row in found],
     }
 
@@ -207,10 +215,11 @@ def close_the_books(
 def own_audit(fleet: ChaosFleet) -> list[crosscheck.Difference]:
     """What the fleet's own audit finds, each bot's inventory against its rows; it must find no more than ours."""
     try:
-        fleet.fleet("audit", "--json", "--wait", str(OWN_AUDIT_S))
+        said = json.loads(fleet.fleet("audit", "--json", "--wait", str(OWN_AUDIT_S), good=(0, 1)))
     except StackError as error:
         return [crosscheck.Difference("own_audit", str(error))]
-    return []
+    found = [each for bot in said["bots"] for each in bot["differences"]]
+    return [crosscheck.Difference("own_audit", each["text"], each["deposit_id"] or "") for each in found]
 
 
 def _told(wound: Wound, events: list[dict[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -267,15 +267,15 @@ class Stack:
         """The settings file of the host that runs this group (``red:1``); each group has a folder and a vault of its own."""
         return self.wish.directory / f"host-{group.replace(':', '-')}" / "fleet.toml"
 
-    def fleet(self, *arguments: str, config: Path | None = None) -> str:
+    def fleet(self, *arguments: str, config: Path | None = None, good: Collection[int] = (0,)) -> str:
         """Run one ``fleet`` command to its end; its standard output.
 
         Raises:
-            StackError: it failed; the message holds what it said.
+            StackError: it ended with a status that is not ``good``; the message holds what it said.
         """
         command = [sys.executable, "-P", "-m", "scripts.cli.fleet", "--config", str(config or self.config), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=READY_S, check=False)
-        if done.returncode:
+        if done.returncode not in good:
             raise StackError(f"fleet {arguments[0]} {arguments[1] if len(arguments) > 1 else ''}: {done.stderr or done.stdout}")
         return done.stdout
 

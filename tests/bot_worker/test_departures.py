@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld, bot_settings, kinds
 
-from bot_worker.steam.connection import Connection
-from bot_worker.steam.pace import Pace
-from bot_worker.steam.session import SteamSession
 from bot_worker.vault import SavedSession
-from shared.clock import Clock
-from shared.domain.items import Asset
+from scripts.chaos_run.foreign_client import ForeignClient
 
 
-class Thief:
-    """A second session of the bot's own account, with its phone."""
-
-    def __init__(self, world: SteamWorld, folder: Path, me: SteamAccount, saved: SavedSession) -> None:
-        settings = bot_settings("redis://unused", world.steam, folder)
-        pace = Pace(None, "elsewhere", settings.pace, Clock(), lambda _: None)
-        nothing: Callable[[Any], None] = lambda _: None  # noqa: E731
-        account = world.vault_account(me, "red-99")
-        self.session = SteamSession(Connection(account, saved, settings, pace, nothing, nothing))
-        self.session.sign_in()
-
-    def offer(self, to: SteamAccount, give: list[Asset], take: list[Asset]) -> str:
-        sent = self.session.send_offer(to.steam_id, to.trade_token, "bye", give, take)
-        assert not sent.needs_confirmation or self.session.confirm(sent.offer_id)
-        return sent.offer_id
+def enter(world: SteamWorld, folder: Path, me: SteamAccount, saved: SavedSession | None = None) -> ForeignClient:
+    return ForeignClient(world.vault_account(me, "red-99"), bot_settings("redis://unused", world.steam, folder), saved)
 
 
 @pytest.fixture
-def thief(lab: Lab, world: SteamWorld, tmp_path: Path) -> Thief:
-    return Thief(world, tmp_path, lab.me, lab.saved())  # a Guard code is good once, a stolen token longer
+def thief(lab: Lab, world: SteamWorld, tmp_path: Path) -> ForeignClient:
+    return enter(world, tmp_path, lab.me, lab.saved())  # a Guard code is good once, a stolen token longer
 
 
 def test_a_foreign_sent_offer_at_an_idle_bot_is_told_at_the_first_look_when_it_is_two_minutes_old(
-    lab: Lab, player: SteamAccount, thief: Thief, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, player: SteamAccount, thief: ForeignClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer_id = thief.offer(player, [], player.assets())
+    offer_id = thief.offer(player.steam_id, player.trade_token, [], player.assets())
     assert lab.do(lab.decline_order(idle=True)) == []
     lab.bot.memory.strange.forget(offer_id)  # as if it had not looked yet
     now_ms = lab.bot.clock.now_ms
@@ -60,9 +41,11 @@ def test_one_call_looks_at_both_sides_of_an_idle_bot(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("idle", [True, False])
-def test_items_that_left_by_a_foreign_offer_are_reported_once(lab: Lab, player: SteamAccount, thief: Thief, idle: bool) -> None:
+def test_items_that_left_by_a_foreign_offer_are_reported_once(
+    lab: Lab, player: SteamAccount, thief: ForeignClient, idle: bool
+) -> None:
     (asset,) = lab.me.assets()
-    offer_id = thief.offer(player, [asset], [])
+    offer_id = thief.offer(player.steam_id, player.trade_token, [asset], [])
     player.act(offer_id, "accept")
     order = (lambda: lab.decline_order(idle=True)) if idle else lab.watch_order
     (report,) = lab.do(order())
@@ -73,11 +56,11 @@ def test_items_that_left_by_a_foreign_offer_are_reported_once(lab: Lab, player: 
 
 
 def test_a_received_offer_that_somebody_accepted_for_the_bot_is_reported(
-    lab: Lab, world: SteamWorld, thief: Thief, tmp_path: Path
+    lab: Lab, world: SteamWorld, thief: ForeignClient, tmp_path: Path
 ) -> None:
     other = world.account("bot", items=1)
     (asset,) = lab.me.assets()
-    offer_id = Thief(world, tmp_path, other, SavedSession()).offer(lab.me, [], [asset])
+    offer_id = enter(world, tmp_path, other).offer(lab.me.steam_id, lab.me.trade_token, [], [asset])
     lab.me.act(offer_id, "accept")
     (report,) = lab.do(lab.decline_order())
     assert (report.kind, report.data["offers"][0]["sent"]) == ("items_left", False)

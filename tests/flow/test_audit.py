@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,15 +15,11 @@ from flow_site import Player, Website, patient
 from sqlalchemy import create_engine, text
 from support import wait_until
 
-from bot_worker.steam.connection import Connection
-from bot_worker.steam.pace import Pace
-from bot_worker.steam.session import SteamSession
-from bot_worker.vault import Account, SavedSession
 from scripts import crosscheck
+from scripts.chaos_run.foreign_client import ForeignClient, credentials
 from scripts.lab.stack import Stack, Wish, get_json, send_json
-from shared import settings as settings_module
-from shared.clock import Clock
 from shared.domain.items import Asset
+from shared.settings import load as load_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("audit")]
 
@@ -261,29 +256,13 @@ def test_an_item_too_many_and_one_swapped_and_one_settled_too_soon(site: Website
     assert site.call("POST", "/bots/red/2/unfreeze").body["frozen_by"] is None
 
 
-class Thief:
-    """Somebody who has a bot's credentials, and signs in beside it."""
-
-    def __init__(self, stack: Stack, bot: str) -> None:
-        rows = get_json(f"{stack.control_url}/control/credentials?kind=bot")["accounts"]
-        row = next(row for row in rows if row["steam_id"] == steam_id(stack, bot))
-        names = ("account_name", "password", "steam_id", "shared_secret", "identity_secret", "device_id")
-        account = Account(bot, **{name: row[name] for name in names})
-        settings = settings_module.load(stack.host_config("red:1"))
-        pace = Pace(None, "thief", settings.pace, Clock(), lambda _s: False)
-        # The bot may have used the present Guard code itself: the next one comes within half a minute.
-        wait = threading.Event().wait
-        self.session = SteamSession(Connection(account, SavedSession(), settings, pace, lambda _saved: None, wait))
-        self.session.sign_in()
-
-    def give(self, stack: Stack, receiver: str, asset: Asset) -> None:
-        other = next(
-            row for row in get_json(f"{stack.control_url}/control/accounts?kind=bot")["accounts"] if row["steam_id"] == receiver
-        )
-        sent = self.session.send_offer(receiver, other["trade_token"], "", [asset], [])
-        assert wait_until(lambda: self.session.confirm(sent.offer_id), every_s=0.2)
-        url = f"{stack.control_url}/control/people/{receiver}/offers/{sent.offer_id}"
-        send_json("POST", url, {"action": "accept"})
+def give_away(stack: Stack, bot: str, receiver: str, asset: Asset) -> None:
+    """Somebody who has a bot's credentials signs in beside it and gives an item to another account."""
+    thief = ForeignClient(credentials(stack.control_url, steam_id(stack, bot)), load_settings(stack.host_config("red:1")))
+    rows = get_json(f"{stack.control_url}/control/accounts?kind=bot")["accounts"]
+    other = next(row for row in rows if row["steam_id"] == receiver)
+    offer_id = thief.offer(receiver, other["trade_token"], [asset])
+    send_json("POST", f"{stack.control_url}/control/people/{receiver}/offers/{offer_id}", {"action": "accept"})
 
 
 @pytest.mark.long
@@ -292,7 +271,7 @@ def test_an_item_moved_to_another_bot_is_missing_here_and_with_the_wrong_one_the
     trade = bring(site, player, "red-3", 2)
     (deposit_id, asset_id), _ = now_with(site, trade)
     before = assets_of(site, "red-4").keys()
-    Thief(site.stack, "red-3").give(site.stack, steam_id(site.stack, "red-4"), Asset(730, "2", asset_id))
+    give_away(site.stack, "red-3", steam_id(site.stack, "red-4"), Asset(730, "2", asset_id))
     (moved,) = assets_of(site, "red-4").keys() - before
     # A copy under protection may not show what it is; once it does, it is known for the other bot's.
     wait_until(lambda: assets_of(site, "red-4")[moved]["context_id"] == 2, every_s=0.1)

@@ -101,6 +101,66 @@ def test_a_trade_goes_on_with_a_reason_or_is_a_difference() -> None:
     assert all(isinstance(row, Difference) and row.kind == "unfinished" for row in found)
 
 
+# --- what a foreign client does at a bot's account ------------------------------------------------------------------
+
+BOTS = {"1": "red-1"}
+
+
+def offer(offer_id: str, state: int, recipient: str = "friend") -> dict[str, Any]:
+    return {"offer_id": offer_id, "sender": "1", "recipient": recipient, "state": state}
+
+
+def alarm(name: str, offer_id: str, *asset_ids: str) -> dict[str, Any]:
+    return event(1, {"alarm": name, "offer_id": offer_id, "asset_ids": list(asset_ids)}, "alarm")
+
+
+def held(asset_id: str, frozen_by: str | None) -> dict[str, Any]:
+    place = {"color": "red", "bot_id": 1, "asset_id": asset_id, "status": "active"}
+    return {"deposit_id": f"d{asset_id}", "frozen_by": frozen_by, **place}
+
+
+def taken(*events: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"events": list(events), "trades": [], "deposits": rows}
+
+
+def test_what_was_given_away_is_told_when_an_alarm_names_it_and_its_row_is_frozen() -> None:
+    told = taken(alarm("items_left", "8", "5"), rows=[held("5", "items_left"), held("6", None)])
+    assert checker.departures(told, [offer("8", 3)], BOTS, "friend") == ({"8", "d5"}, [])
+
+
+@pytest.mark.parametrize(
+    ("tables_then", "state", "named"),
+    [
+        (taken(rows=[held("5", None)]), 3, ["untold"]),
+        (taken(alarm("items_left", "9", "5"), rows=[held("5", "items_left")]), 3, ["untold"]),
+        (taken(alarm("items_left", "8", "5"), rows=[held("5", None)]), 3, ["not_frozen"]),
+        (taken(rows=[]), 2, ["foreign_offer"]),
+        (taken(rows=[]), 6, []),
+    ],
+)
+def test_what_is_not_told_or_can_still_be_used_is_a_difference(tables_then: Any, state: int, named: list[str]) -> None:
+    told, found = checker.departures(tables_then, [offer("8", state), offer("9", 3, "a player")], BOTS, "friend")
+    assert kinds(found) == named
+    assert told == ({"8", "d5"} if named == ["not_frozen"] else {"8"} if not named else set())
+
+
+@pytest.mark.parametrize(
+    ("status", "wished", "events", "named"),
+    [
+        ("canceled", None, [], ["untold"]),
+        ("canceled", None, [alarm("canceled_elsewhere", "8")], []),
+        ("canceled", "2026-11-30", [], []),
+        ("settled", None, [], []),  # the partner was faster
+    ],
+)
+def test_an_offer_that_a_foreign_client_canceled_is_told(
+    status: str, wished: str | None, events: list[dict[str, Any]], named: list[str]
+) -> None:
+    trade = {"trade_id": "t1", "offer_id": "8", "status": status, "cancel_requested_at": wished}
+    found = checker.cancellations({"events": events, "trades": [trade]}, [offer("8", 6, "a player")], ["8"])
+    assert kinds(found) == named
+
+
 def test_the_table_counts_what_was_done_and_what_it_cost() -> None:
     blow = {"kind": "worker_killed", "in_flight": 3, "in_doubt": 2, "searches": 1, "recovered_s": 1.5}
     lines = table_lines([blow, {**blow, "in_flight": None, "recovered_s": None}])

@@ -59,6 +59,12 @@ def test_a_short_plan_has_its_power_cut_too() -> None:
         assert CUTS.isdisjoint(blow.kind for blow in plan(seed, 24, SHAPE, power_cut=False))
 
 
+def test_a_plan_of_chosen_kinds_has_no_others() -> None:
+    chosen = [kind for kind in KINDS if kind.name in ("bot_locked", "foreign_client")]
+    blows = plan(3, 120, SHAPE, kinds=chosen, power_cut=False)
+    assert {blow.kind for blow in blows} == {"bot_locked", "foreign_client"}
+
+
 def test_a_bot_belongs_to_its_host_and_nothing_else_to_both() -> None:
     assert SHAPE.touched("red-2") == {"red-2", "red:1"}
     assert SHAPE.touched("red:1") == {"red:1", "red-1", "red-2", "red-3"}
