@@ -3,7 +3,7 @@
 Nothing is half-accepted: `accept` works out everything before it touches the round.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from itertools import chain
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from lottery.commitments import log_items
 from lottery.effects import Receipt
 from lottery.errors import Refused
 from lottery.events import Bet, Buy, Denial, Row
-from lottery.pot import new_entry
+from lottery.pot import FIELDS, FIRST, new_entry, plain
 from lottery.rules import TICKETS_MAX
 from lottery.state import Placed, Player, Round
 
@@ -24,23 +24,18 @@ REST_MS = 30 * 24 * 3600 * 1000
 
 
 class Offer(NamedTuple):
-    """The rows of a bet as columns, in the order of the fields of `Row`: quick to check, to add up and to enter."""
+    """What a bet brings into the pot: the numbers of its entries, one after the other, their rows, cents and tickets."""
 
-    deposits: tuple[int, ...]
-    items: tuple[int, ...]
-    owners: tuple[int, ...]
-    prices: tuple[int, ...]
-    statuses: tuple[str, ...]
-    locks: tuple[str | None, ...]
-    settled: tuple[bool, ...]
-    names: tuple[str, ...]
+    numbers: list[int]
+    rows: set[int]
+    value: int
+    tickets: int
 
 
 def place(state: Round, bet: Bet) -> Receipt:
     """Accepts a bet into the round. Raises Refused with the first check that fails; then nothing has changed."""
-    offer = check(state, bet)
-    tickets = offer.prices if state.rules.tickets == "cent" else (1,) * len(bet.rows)
-    return accept(state, bet, offer.items, offer.deposits, offer.prices, tickets)
+    player = state.players.get(bet.user_id)
+    return accept(state, bet, check(state, bet, player), player)
 
 
 def purchase(state: Round, buy: Buy) -> Receipt:
@@ -60,33 +55,76 @@ def purchase(state: Round, buy: Buy) -> Receipt:
         affordable = buy.balance // terms.ticket_price if terms.ticket_price else left
         raise Refused("balance", needed=price, capacity=max(0, affordable))
     bet = Bet(buy.now, buy.token, buy.user_id, (), client_seed=buy.client_seed)
-    return accept(state, bet, (terms.template,), (len(state.entries) + 1,), (price,), (buy.quantity,))
+    place = len(state.entries) + 1
+    entry = [len(state.bets) + 1, buy.user_id, terms.template, place, price, state.tickets, buy.quantity]
+    return accept(state, bet, Offer(entry, set(), price, buy.quantity), state.players.get(buy.user_id))
 
 
 # ---- the checks, in the order in which they are answered
 
 
-def check(state: Round, bet: Bet) -> Offer:
-    """What is offered. Raises Refused for the first of the checks that fails, saying what would be accepted."""
+def check(state: Round, bet: Bet, player: Player | None) -> Offer:
+    """What is offered, by a player of this round or a new one. Raises Refused for the first of the checks that fails, saying
+    what would be accepted.
+    """
     rules = state.rules
     if rules.raffle is not None:
         raise Refused("mode", mode=rules.mode)
     _check_gate(bet.gate)
-    _check_seed(bet.client_seed)
+    if bet.client_seed:
+        _check_seed(bet.client_seed)
     if not bet.rows:
         raise Refused("empty")
-    _check_forms(bet.rows)
-    offer = Offer._make(zip(*bet.rows, strict=True))
-    if len(set(offer.deposits)) != len(bet.rows):
+    offer = _offered(state, bet)
+    if len(offer.rows) != len(bet.rows):
         raise Refused("duplicate_rows")
-    if not _rows_in_order(state, bet.user_id, offer):
-        _check_rows(state, bet.user_id, bet.rows)
-    _check_allowed(state, offer)
-    _check_team(state, bet)
-    _check_limits(state, bet, sum(offer.prices))
-    _check_inviters(bet)
-    _check_rests(state, bet)
+    if rules.allowed is not None:
+        _check_allowed(rules.allowed, bet.rows)
+    _check_team(state, bet, player)
+    _check_limits(state, player, offer)
+    if bet.inviters:
+        _check_inviters(bet)
+    if bet.rests:
+        _check_rests(state, bet)
     return offer
+
+
+def _offered(state: Round, bet: Bet) -> Offer:
+    """The rows of a bet as entries. Raises Refused for the first thing that is wrong with one of them.
+
+    Rows as nearly all are can be seen to be right at one look; of others each is looked at, check by check.
+    """
+    number, user_id, taken, by_cent = len(state.bets) + 1, bet.user_id, state.rows, state.rules.tickets == "cent"
+    first = end = state.tickets
+    numbers, rows, value, looked = list[int](), set[int](), 0, False
+    for deposit_id, item_id, owner, price, status, locked_by, settled, name in bet.rows:
+        if not looked and not (
+            type(deposit_id) is type(item_id) is type(owner) is type(price) is int
+            and owner == user_id
+            and type(status) is type(name) is str
+            and status == "active"
+            and locked_by is None
+            and deposit_id not in taken
+            and settled is True
+            and 0 <= price <= TICKETS_MAX
+            and (not name or SOUVENIR not in name.lower())
+        ):
+            _look_at(state, bet)
+            looked = True
+        count = price if by_cent else 1
+        numbers += (number, user_id, item_id, deposit_id, price, end, count)
+        rows.add(deposit_id)
+        value += price
+        end += count
+    return Offer(numbers, rows, value, end - first)
+
+
+def _look_at(state: Round, bet: Bet) -> None:
+    """Raises Refused for the first of the checks that fails for a row, in their order."""
+    _check_forms(bet.rows)
+    if len({row.deposit_id for row in bet.rows}) != len(bet.rows):
+        raise Refused("duplicate_rows")
+    _check_rows(state, bet.user_id, bet.rows)
 
 
 _NOTHING = type(None)
@@ -115,22 +153,6 @@ def _check_seed(client_seed: str) -> None:
         raise Refused("client_seed", bytes_max=CLIENT_SEED_BYTES)
 
 
-def _rows_in_order(state: Round, user_id: int, offer: Offer) -> bool:
-    """True when no row can be refused; else each has to be looked at. Whole columns are quicker to check than rows."""
-    count = len(offer.deposits)
-    return (
-        offer.statuses.count("active") == count
-        and offer.owners.count(user_id) == count
-        and offer.locks.count(None) == count
-        and state.rows.isdisjoint(offer.deposits)
-        and (state.rules.unsettled or all(offer.settled))
-        and None not in offer.prices
-        and min(offer.prices) >= 0
-        and max(offer.prices) <= TICKETS_MAX
-        and SOUVENIR not in "\n".join(offer.names).lower()
-    )
-
-
 def _check_rows(state: Round, user_id: int, rows: tuple[Row, ...]) -> None:
     unsettled = state.rules.unsettled
     for deposit_id, _, owner, price, status, locked_by, settled, name in rows:
@@ -148,22 +170,18 @@ def _check_rows(state: Round, user_id: int, rows: tuple[Row, ...]) -> None:
             raise Refused("souvenir", deposit_id=deposit_id)
 
 
-def _check_allowed(state: Round, offer: Offer) -> None:
-    allowed = state.rules.allowed
-    if allowed is None:
-        return
-    for deposit_id, item_id in zip(offer.deposits, offer.items, strict=True):
-        if item_id not in allowed:
-            raise Refused("not_allowed", deposit_id=deposit_id, allowed_items=sorted(allowed))
+def _check_allowed(allowed: Collection[int], rows: tuple[Row, ...]) -> None:
+    for row in rows:
+        if row.item_id not in allowed:
+            raise Refused("not_allowed", deposit_id=row.deposit_id, allowed_items=sorted(allowed))
 
 
-def _check_team(state: Round, bet: Bet) -> None:
+def _check_team(state: Round, bet: Bet, player: Player | None) -> None:
     limit = state.rules.team_limit
     if limit is None:
         if bet.team != NO_TEAM:
             raise Refused("no_teams")
         return
-    player = state.players.get(bet.user_id)
     if player is not None:
         if bet.team != player.team:
             raise Refused("team_switched", team=player.team)
@@ -176,9 +194,8 @@ def _check_team(state: Round, bet: Bet) -> None:
         raise Refused("team_full", free=free)
 
 
-def _check_limits(state: Round, bet: Bet, value: int) -> None:
-    rules, count = state.rules, len(bet.rows)
-    player = state.players.get(bet.user_id)
+def _check_limits(state: Round, player: Player | None, offer: Offer) -> None:
+    rules, count, value, tickets = state.rules, len(offer.rows), offer.value, offer.tickets
     items, staked = (player.items, player.value) if player else (0, 0)
     if rules.bet_item_limit_max is not None and items + count > rules.bet_item_limit_max:
         raise Refused("player_items", items=rules.bet_item_limit_max - items)
@@ -188,7 +205,6 @@ def _check_limits(state: Round, bet: Bet, value: int) -> None:
         raise Refused("bet_value_min", at_least=rules.bet_value_min)
     if rules.bet_value_max is not None and staked + value > rules.bet_value_max:
         raise Refused("bet_value_max", at_most=rules.bet_value_max - staked)
-    tickets = value if rules.tickets == "cent" else count
     if not tickets:
         raise Refused("no_tickets")
     if state.tickets + tickets > TICKETS_MAX or state.bank + value > TICKETS_MAX:
@@ -197,14 +213,12 @@ def _check_limits(state: Round, bet: Bet, value: int) -> None:
 
 def _check_inviters(bet: Bet) -> None:
     """Nobody is above himself, and nobody twice above the same user."""
-    if bet.inviters and len({bet.user_id, *bet.inviters}) != len(bet.inviters) + 1:
+    if len({bet.user_id, *bet.inviters}) != len(bet.inviters) + 1:
         raise Refused("inviters", user_id=bet.user_id)
 
 
 def _check_rests(state: Round, bet: Bet) -> None:
     """Only where the room collects them; each once, of a round that was over before this bet and not too long ago."""
-    if not bet.rests:
-        return
     if not state.rules.rake_carry:
         raise Refused("rests", rake_carry=False)
     for rest in bet.rests:
@@ -217,43 +231,30 @@ def _check_rests(state: Round, bet: Bet) -> None:
 # ---- acceptance
 
 
-def accept(
-    state: Round, bet: Bet, items: Sequence[int], deposits: Sequence[int], prices: Sequence[int], tickets: Sequence[int]
-) -> Receipt:
-    """Enters checked items, given by columns: tickets in order, log values, totals.
+def accept(state: Round, bet: Bet, offer: Offer, player: Player | None) -> Receipt:
+    """Enters what was checked: tickets in order, log values, totals.
 
     Raises Refused for a number that does not fit the log; then nothing has changed.
     """
-    number, start, user_id, end = len(state.bets) + 1, len(state.entries), bet.user_id, state.tickets
-    entries, firsts = [], []
-    for item_id, deposit_id, price, count in zip(items, deposits, prices, tickets, strict=True):
-        entries.append(new_entry((number, user_id, item_id, deposit_id, price, end, count)))
-        firsts.append(end)
-        end += count
-    logs = log_items(state.log, start + 1, entries, bet.team, bet.now, bet.client_seed.encode())
-    placed = Placed(number, user_id, bet.team, bet.now, bet.client_seed, start, start + len(entries), state.log, ())
-    state.bets.append(placed)
+    numbers, user_id, first = offer.numbers, bet.user_id, state.tickets
+    number, start = len(state.bets) + 1, len(state.entries)
+    logs = log_items(state.log, start + 1, plain(numbers), bet.team, bet.now, bet.client_seed.encode())
+    end = start + len(logs)
+    state.bets.append(Placed(number, user_id, bet.team, bet.now, bet.client_seed, start, end, state.log, ()))
     state.bet_tokens[bet.token] = number
-    state.entries.extend(entries)
-    state.firsts.extend(firsts)
-    if state.rules.raffle is None:
-        state.rows.update(deposits)
+    state.entries.numbers += numbers
+    state.firsts.extend(numbers[FIRST::FIELDS])
+    state.rows |= offer.rows
     state.log = logs[-1]
-    _count(state, bet, sum(prices), len(entries), end)
-    return Receipt(number, user_id, start + 1, tuple(entries), tuple(logs))
-
-
-def _count(state: Round, bet: Bet, value: int, items: int, end: int) -> None:
-    player = state.players.get(bet.user_id)
     if player is None:
-        player = state.players[bet.user_id] = Player(bet.user_id, bet.team, inviters=bet.inviters, rests=bet.rests)
-    first = state.tickets
-    player.items += items
-    player.value += value
-    player.tickets += end - first
-    player.ranges.append((first, end))
-    state.tickets = end
-    state.bank += value
+        player = state.players[user_id] = Player(user_id, bet.team, inviters=bet.inviters, rests=bet.rests)
+    player.items += len(logs)
+    player.value += offer.value
+    player.tickets += offer.tickets
+    state.tickets += offer.tickets
+    state.bank += offer.value
+    player.ranges.append((first, state.tickets))
+    return Receipt(number, user_id, start + 1, tuple(map(new_entry, plain(numbers))), tuple(logs))
 
 
 def receipt_again(state: Round, placed: Placed) -> Receipt:

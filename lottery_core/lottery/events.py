@@ -64,7 +64,7 @@ class Start:
         return ("start",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Bet:
     """`inviters` are above the bettor, nearest first, `rests` are owed from earlier rounds: those of the first bet count."""
 

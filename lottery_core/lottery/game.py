@@ -5,8 +5,6 @@ stayed alone for `lonely_void_s`, it was open for `open_max_s` after its first b
 Whatever comes at or after such a moment comes too late, in whatever order things are processed.
 """
 
-from typing import NamedTuple
-
 from lottery import bets, commitments, payouts, sources
 from lottery.commitments import Bound
 from lottery.effects import Closed, Debit, Effects, Receipt, Refund, Started, Stopped, TimerStarted
@@ -37,21 +35,18 @@ def _start_clock(state: Round, now: int) -> Effects:
 
 
 def bet(state: Round, event: Bet) -> Effects:
-    _check_token(event.token)
+    if not event.token:
+        raise Refused("token_missing")
     check_in_time(state, event.now)
     return _after(state, event.now, bets.place(state, event), ())
 
 
 def buy(state: Round, event: Buy) -> Effects:
-    _check_token(event.token)
+    if not event.token:
+        raise Refused("token_missing")
     check_in_time(state, event.now)
     receipt = bets.purchase(state, event)
     return _after(state, event.now, receipt, (Debit(event.user_id, state.entries[-1].price),))
-
-
-def _check_token(token: str) -> None:
-    if not token:
-        raise Refused("token_missing")
 
 
 def _after(state: Round, now: int, receipt: Receipt, extra: Effects) -> Effects:
@@ -87,18 +82,15 @@ def _limit_reached(state: Round) -> str | None:
 # ---- the end
 
 
-class End(NamedTuple):
-    """When a game ends if nothing else happens (unix ms), and by what."""
-
-    time_ms: int
-    by: str
+End = tuple[int, str]
+"""When a game ends if nothing else happens (unix ms), and by what."""
 
 
 def end(state: Round) -> End | None:
     """The first moment at which a clock or a rule ends the round, of equal moments the clock's; None where only bets can."""
     last, rules = None, state.rules
     if state.deadline is not None and state.phase is Phase.GAME:
-        last = End(state.deadline, "time")
+        last = (state.deadline, "time")
     if not state.bets:
         return last
     first = state.bets[0].time_ms
@@ -110,23 +102,22 @@ def end(state: Round) -> End | None:
 
 
 def _earlier(last: End | None, time_ms: int, by: str) -> End:
-    return End(time_ms, by) if last is None or time_ms < last.time_ms else last
+    return (time_ms, by) if last is None or time_ms < last[0] else last
 
 
 def check_in_time(state: Round, now: int) -> None:
     """Raises Refused("deadline") at and after the moment at which the round ends."""
     last = end(state)
-    if last is not None and now >= last.time_ms:
-        raise Refused("deadline", before=last.time_ms)
+    if last is not None and now >= last[0]:
+        raise Refused("deadline", before=last[0])
 
 
 def tick(state: Round, event: Tick) -> Effects:
     last = end(state) if state.phase in (Phase.GAME, Phase.TYPING) else None
-    if last is None or event.now < last.time_ms:
+    if last is None or event.now < last[0]:
         return ()
-    if last.by == "time":
-        return _stop(state, last.time_ms, "time")
-    return void_now(state, last.time_ms, last.by, VOIDS[last.by])
+    time_ms, by = last
+    return _stop(state, time_ms, by) if by == "time" else void_now(state, time_ms, by, VOIDS[by])
 
 
 def _stop(state: Round, now: int, reason: str) -> Effects:

@@ -179,10 +179,10 @@ def _classic(state: Round) -> Settlement:
     pot = state.entries.columns()
     order = pot.dearest_first()
     taken, entry = _classic_rake(state, user_id, pot, order)
-    gone = set(taken.taken)
-    kept = [(pot.users[place] != user_id, pot.deposits[place]) for place in order if pot.deposits[place] not in gone]
-    rows = [row for others, row in kept if not others]
-    rows += [row for others, row in kept if others]
+    gone, users, deposits = set(taken.taken), pot.users, pot.deposits
+    left = [place for place in order if deposits[place] not in gone]
+    rows = [deposits[place] for place in left if users[place] == user_id]
+    rows += [deposits[place] for place in left if users[place] != user_id]
     change = tuple(sorted(taken.change))
     share = Share(user_id, state.bank - taken.net, rows, change, base=taken.net)
     return Settlement([share], list(taken.taken), entry)
@@ -196,7 +196,8 @@ def _classic_rake(state: Round, user_id: int, pot: Columns, order: Sequence[int]
     owed = sum(rest.cents for rest in winner.rests)
     carry = rake.carried(owed, line["due"], state.bank - winner.value)
     change_max = state.rules.change_max(state.bank) if state.stock else 0
-    others = [place for place in order if pot.users[place] != user_id]
+    users = pot.users
+    others = [place for place in order if users[place] != user_id]
 
     def whole() -> Ordered | None:
         return _ordered(state, pot, order) if winner.value else None
@@ -224,11 +225,12 @@ def _due(table: rake.Table, user_id: int | None, tickets: int, all_tickets: int,
 
 def _ordered(state: Round, pot: Columns, places: Sequence[int]) -> Ordered:
     """Rows that may be taken, given dearest first, in order of preference."""
-    first, valued = state.rules.priority, [place for place in places if pot.prices[place]]
-    liked = [place for place in valued if pot.items[place] in first] if first else []
+    _, items, deposits, prices = pot
+    first, valued = state.rules.priority, [place for place in places if prices[place]]
+    liked = [place for place in valued if items[place] in first] if first else []
     if liked:
-        valued = liked + [place for place in valued if pot.items[place] not in first]
-    return Ordered([pot.deposits[place] for place in valued], [pot.prices[place] for place in valued], len(liked))
+        valued = liked + [place for place in valued if items[place] not in first]
+    return Ordered([deposits[place] for place in valued], [prices[place] for place in valued], len(liked))
 
 
 def _rake_json(

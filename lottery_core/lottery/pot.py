@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from typing import NamedTuple, overload
 
 from lottery.commitments import LogItem
@@ -25,6 +24,15 @@ new_entry: Callable[[LogItem], Entry] = partial(tuple.__new__, Entry)
 
 
 FIELDS = len(Entry._fields)
+FIRST = Entry._fields.index("first")
+
+
+def plain(numbers: Iterable[int]) -> Iterator[LogItem]:
+    """Entries, given by the fields of one after the other, as plain tuples: quicker, where many are looked at once."""
+    each = iter(numbers)
+    return zip(each, each, each, each, each, each, each, strict=True)
+
+
 _USER, _ITEM, _DEPOSIT, _PRICE = map(Entry._fields.index, ("user_id", "item_id", "deposit_id", "price"))
 
 
@@ -54,21 +62,12 @@ class Entries(Sequence[Entry]):
         return Entry(*self.numbers[places * FIELDS : (places + 1) * FIELDS])
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(new_entry, self.plain())
-
-    def plain(self) -> Iterator[LogItem]:
-        """The entries as plain tuples of their fields: quicker, where many are looked at once."""
-        numbers = iter(self.numbers)
-        return zip(numbers, numbers, numbers, numbers, numbers, numbers, numbers, strict=True)
+        return map(new_entry, plain(self.numbers))
 
     def columns(self) -> "Columns":
         """The entries by column: quicker still, and without an object for each."""
         numbers = self.numbers
         return Columns(numbers[_USER::FIELDS], numbers[_ITEM::FIELDS], numbers[_DEPOSIT::FIELDS], numbers[_PRICE::FIELDS])
-
-    def extend(self, entries: Iterable[LogItem]) -> None:
-        """More of them, at the end."""
-        self.numbers.extend(chain.from_iterable(entries))
 
 
 class Columns(NamedTuple):

@@ -59,7 +59,7 @@ def create(event: Create, previous: Round | None = None, secret: bytes | None = 
     if type(event) is not Create:
         raise Refused("malformed", event=type(event).__name__)
     _check_place(event)
-    _check_house(event.rules, event.guarantees, event.stock)
+    house = _check_house(event.rules, event.guarantees, event.stock)
     if previous is not None:
         _check_follows(event, previous)
     if secret is not None:
@@ -75,7 +75,7 @@ def create(event: Create, previous: Round | None = None, secret: bytes | None = 
         guarantees=event.guarantees,
         stock=event.stock,
         now=event.now,
-        rows={piece.deposit_id for piece in (*event.guarantees, *event.stock)} if event.rules.raffle is None else set(),
+        rows=house if event.rules.raffle is None else set(),
     )
 
 
@@ -91,8 +91,8 @@ def _check_place(event: Create) -> None:
         raise Refused("before_genesis", from_ms=network.genesis * 1000)
 
 
-def _check_house(room: Room, guarantees: tuple[Piece, ...], stock: tuple[Piece, ...]) -> None:
-    """A giveaway or raffle has the one prize that it is about; change is only for rooms that take a rake in items."""
+def _check_house(room: Room, guarantees: tuple[Piece, ...], stock: tuple[Piece, ...]) -> set[int]:
+    """The rows of the house. A giveaway or raffle has one prize; change is only for rooms that take a rake in items."""
     if room.mode in ("giveaway", "raffle") and len(guarantees) != 1:
         raise Refused("prize", guarantees=1)
     if len(guarantees) > GUARANTEES_MAX:
@@ -101,12 +101,14 @@ def _check_house(room: Room, guarantees: tuple[Piece, ...], stock: tuple[Piece, 
     if len(stock) > most:
         raise Refused("stock", at_most=most)
     if not guarantees and not stock:
-        return
-    rows, _, prices = zip(*guarantees, *stock, strict=True)
-    if len(set(rows)) != len(rows):
+        return set()
+    deposits, _, prices = zip(*guarantees, *stock, strict=True)
+    rows = set(deposits)
+    if len(rows) != len(deposits):
         raise Refused("duplicate_rows")
     if max(prices) > rules.TICKETS_MAX:
         raise Refused("number", at_least=0, at_most=rules.TICKETS_MAX)
+    return rows
 
 
 def _check_follows(event: Create, previous: Round) -> None:
@@ -136,10 +138,10 @@ def apply(state: Round, event: Event, check: Check | None = None) -> Effects:
     else.
     """
     event_checks.whole(event)
-    repeated = _answered(state, event)
-    if repeated is not None:
-        return repeated
-    handler = TABLE.get((state.phase, type(event)))
+    token, kind = event.token, type(event)
+    if token in state.bet_tokens or token in state.answers:
+        return _answered(state, event)
+    handler = TABLE.get((state.phase, kind))
     if handler is None:
         raise _out_of_phase(state, event)
     if event.now < state.now:
@@ -148,8 +150,8 @@ def apply(state: Round, event: Event, check: Check | None = None) -> Effects:
         drawing.check_entropy(state, event, check)
     effects = handler(state, event)
     state.now = event.now
-    if event.token and type(event) not in PLACED:
-        state.answers[event.token] = (event.intent(), effects)
+    if token and kind not in PLACED:
+        state.answers[token] = (event.intent(), effects)
     return effects
 
 
@@ -192,19 +194,18 @@ def seen(state: Round, token: str) -> bool:
     return token in state.bet_tokens or token in state.answers
 
 
-def _answered(state: Round, event: Event) -> Effects | None:
+def _answered(state: Round, event: Event) -> Effects:
+    """As the first time, unless the token meant something else then."""
     placed = state.bet_tokens.get(event.token)
     if placed is not None:
         bet = state.bets[placed - 1]
         if event.intent() != bets.intent_of(state, bet):
             raise Refused("token_reused", token=event.token)
         return (bets.receipt_again(state, bet), *bet.after)
-    kept = state.answers.get(event.token)
-    if kept is None:
-        return None
-    if kept[0] != event.intent():
+    intent, effects = state.answers[event.token]
+    if intent != event.intent():
         raise Refused("token_reused", token=event.token)
-    return kept[1]
+    return effects
 
 
 def pending(state: Round) -> Effects:

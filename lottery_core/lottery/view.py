@@ -28,7 +28,7 @@ def public(state: Round) -> dict[str, Any]:
         "log": {"start": state.log_start.hex(), "end": state.log.hex()},
         "time_start": state.time_start,
         "deadline": state.deadline,
-        "ends": None if end is None else {"time_ms": end.time_ms, "by": end.by},
+        "ends": None if end is None else {"time_ms": end[0], "by": end[1]},
         "bank": state.bank,
         "tickets": state.tickets,
         "items": [_item(state, place) for place in range(len(state.entries))],

@@ -10,7 +10,7 @@ from typing import Any
 import lottery_factories as make
 import pytest
 
-from lottery import events, rooms, rounds
+from lottery import event_checks, events, rooms, rounds
 from lottery.commitments import Link, Piece, Rest
 from lottery.errors import LotteryError, Refused, RoomError
 from lottery.events import Denial, Row
@@ -167,6 +167,25 @@ def test_p11_rows_of_a_bet_with_junk_are_refused() -> None:
                 taken += 1
                 load(snapshot(fresh))
     assert taken < 25
+
+
+@pytest.mark.parametrize("field", ["deposit_id", "item_id", "user_id", "price"])
+def test_p11_true_is_no_number_in_a_row(field: str) -> None:
+    """It equals 1, so that whoever compares only would take it."""
+    state = make.Lane(rooms.load("classic-unlimited", bet_value_min=None)).started()
+    good = make.rows(1, [300, 200])
+    with pytest.raises(Refused) as refused:
+        rounds.apply(state, events.Bet(state.now, "b", 1, (good[0], good[1]._replace(**{field: True}))))
+    assert refused.value.code == "malformed"
+
+
+def test_p11_the_quick_look_at_a_bet_passes_nothing_that_the_slow_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = make.bet(make.Lane(rooms.load("classic-unlimited")).started(), 1, [300])
+    passed = [junk for junk in spoiled(good) if event_checks._is_plain_bet(junk)]
+    monkeypatch.setattr(event_checks, "_is_plain_bet", lambda bet: False)
+    for junk in (good, *passed):
+        event_checks.whole(junk)
+    assert len(passed) > 10
 
 
 def test_p11_junk_in_the_rules_is_refused_by_name_or_plays() -> None:

@@ -1,6 +1,7 @@
 """The number: public entropy, mixed with the secret, and how a fair number below n comes out of it."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256 as sha
 
 from lottery import drand
@@ -9,7 +10,7 @@ from lottery.verify.bets import typed_log
 from lottery.verify.closing import MS, NETWORKS, drawn, network
 from lottery.verify.report import Report
 from lottery.verify.rules import BLOCK, DIRECT, DRAND, MIXED, NONE, entropy_mode
-from lottery.verify.shape import Record
+from lottery.verify.shape import WINNERS_MAX, Record
 
 BLOCK_BITS = 256
 SPARE_BITS = 64
@@ -152,6 +153,7 @@ def first_accepted(below: int, bits: int, words: Callable[[int], int]) -> tuple[
     raise ValueError(f"no word below {below} was accepted in {ATTEMPTS_MAX} attempts")
 
 
+@lru_cache(WINNERS_MAX)
 def draw(key: bytes, below: int, label: str, index: int) -> tuple[int, int]:
     """A number below `below`, each equally likely, and the word it came from."""
     blocks = -(-(below.bit_length() + SPARE_BITS) // BLOCK_BITS)

@@ -233,9 +233,10 @@ def beacon_round(chain: drand.Chain, unix_s: int) -> int:
 
 
 def close_hash(record: Record) -> bytes:
-    """Everything that was fixed when the game ended, in one value."""
+    """Everything that was fixed when the game ended, in one value; its stock is the promised one, which was written already."""
     close = record["close"]
     counted = U32(close["items"]) + U64(close["tickets"]) + U64(close["close_ms"]) + U8(close["mode"])
     chosen = S(close["source"]) + U64(close["source_round"])
-    bound = canonical_json({name: close[name] for name in ("stock", "inviters", "rests")})
+    people = canonical_json(close["inviters"]), canonical_json(close["rests"])
+    bound = b'{"inviters":%b,"rests":%b,"stock":%b}' % (*people, record["stock_text"])
     return sha256(TAG("lot2.close"), record["log"]["end"], counted, chosen, LP(bound))

@@ -27,7 +27,7 @@ class Pot:
         self.tickets = tickets_for(self.prices, rules)
         self.all_tickets = sum(self.tickets)
         before = islice(accumulate(self.tickets, initial=0), self.size)
-        self.firsts: Sequence[int] = array("Q", before) if self.all_tickets <= U64_MAX else list(before)
+        self.firsts: Sequence[int] = array("Q", before) if self.size >= MANY and self.all_tickets <= U64_MAX else list(before)
         """How many tickets there were before each item."""
         self.tickets_of = totals(self.users, self.tickets)
         """Tickets by user, in the order of first bets."""

@@ -5,6 +5,8 @@ from lottery.verify.report import Report, require
 from lottery.verify.rules import TICKETS_MAX, sense
 from lottery.verify.shape import MODES, Record
 
+PIECE = '{"deposit_id":%(deposit_id)d,"item_id":%(item_id)d,"price":%(price)d}'
+
 
 def check(record: Record, report: Report) -> None:
     """Chain, salt, commitment, rules, the house's pieces, and the start of the log over all of it. Raises: Lie."""
@@ -43,10 +45,16 @@ def pieces(record: Record) -> str:
 def log_start(record: Record) -> bytes:
     """The first value of the log: whatever decides who gets what, and is fixed before the first bet."""
     rules = sha256(TAG("lot2.rules"), LP(canonical_json(record["rules"])))
-    promised = {"guarantees": record["guarantees"], "stock": record["stock"]}
-    house = sha256(TAG("lot2.house"), LP(canonical_json(promised)))
+    record["stock_text"] = pieces_text(record["stock"])
+    promised = b'{"guarantees":%b,"stock":%b}' % (pieces_text(record["guarantees"]), record["stock_text"])
+    house = sha256(TAG("lot2.house"), LP(promised))
     start = record["time_start"]
     began = U8(0) if start is None else U8(1) + U64(start)
     chain = record["chain"]["value"] + U64(record["chain"]["last"])
     place = S(record["room"]) + U64(record["id"])
     return sha256(TAG("lot2.open"), place, record["hash"], rules, record["prev_seal"], chain, house, began)
+
+
+def pieces_text(pieces: list[Record]) -> bytes:
+    """Pieces of the house as canonical JSON."""
+    return f"[{','.join(map(PIECE.__mod__, pieces))}]".encode()

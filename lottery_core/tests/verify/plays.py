@@ -110,7 +110,7 @@ class Play:
             self.one_bet(user)
         last = game.end(self.state) if self.state.phase is Phase.GAME else None
         if last is not None:
-            self.now = max(self.now, last.time_ms)
+            self.now = max(self.now, last[0])
             self.do(Tick, self.choose.choice((0, 0, 1, 5000)))
 
     def one_bet(self, user: int) -> bool:

@@ -101,7 +101,8 @@ def test_close() -> None:
     counted = {"items": 4, "tickets": log["tickets"], "close_ms": given["close_ms"], "mode": 1}
     named = {"source": drand.QUICKNET.hash, "source_round": given["drand_round"]}
     bound = {"stock": log["stock"], "inviters": given["inviters"], "rests": []}
-    record = {"close": {**counted, **named, **bound}, "log": {"end": unhexed(log["log"][-1])}}
+    record: dict[str, Any] = {"close": {**counted, **named, **bound}, "log": {"end": unhexed(log["log"][-1])}}
+    record["stock_text"] = promise.pieces_text(log["stock"])
     assert closing.close_hash(record).hex() == given["close_hash"]
 
 
