@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 from flow_site import Website, patient
 from forward_proxy import proxied
+from intruders import trading
 from intruders.guarded import GuardedStack
+from intruders.intruder import Intruder
 
 from scripts.lab.embedded import EmbeddedPostgres, find_postgres
 from scripts.lab.stack import Wish
@@ -58,3 +60,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, own_postgres: EmbeddedPost
 @pytest.fixture
 def site(guarded: GuardedStack) -> Website:
     return Website(guarded)
+
+
+@pytest.fixture
+def intruder(guarded: GuardedStack, site: Website) -> Iterator[Intruder]:
+    made = Intruder(guarded, site)
+    trading.all_online(site)
+    yield made
+    made.close()
+    trading.all_online(site)
+    assert site.differences() == []
