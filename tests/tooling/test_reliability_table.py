@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from scripts import mutate
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
@@ -59,13 +61,41 @@ def test_every_mistake_of_others_has_its_test(mistake: int) -> None:
 
 @pytest.mark.parametrize("path", BREAKS, ids=lambda path: path.name)
 def test_every_break_fits_the_code_and_names_tests_that_exist(path: Path) -> None:
-    """`scripts/mutate` says so too, but only when somebody runs it."""
-    wrong = []
-    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["mutation"]:
-        if (ROOT / entry["file"]).read_text(encoding="utf-8").count(entry["find"]) != 1:
-            wrong.append(f"{entry['name']}: its text does not stand once in {entry['file']}")
-        for named in entry["tests"]:
-            file, _, name = named.partition("::")
-            if not (ROOT / file).is_file() or (name and name.partition("[")[0] not in names_in(ROOT / file)):
-                wrong.append(f"{entry['name']}: {named}")
-    assert wrong == []
+    """`scripts/mutate --check` says so too, but only when somebody runs it."""
+    assert mutate.read([path])
+
+
+def test_every_promise_has_a_break_that_a_test_must_notice() -> None:
+    """Those of the numbered sections, and of the two that say whose an offer is."""
+    entries = mutate.read([ROOT / "scripts" / "mutations-fleet.toml"])
+    wanted = {*map(str, PROMISES), "verify", "elsewhere"}
+    assert wanted - {entry.invariant for entry in entries} == set()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"find": "what stands nowhere"}, "stands 0 times"),
+        ({"find": "import"}, "stands"),
+        ({"file": "scripts/none.py"}, "stands 0 times"),
+        ({"replace": "ROOT = Path(__file__)"}, "breaks nothing"),
+        ({"tests": []}, "names no test"),
+        ({"tests": ["tests/unit/test_none.py"]}, "there is no"),
+        ({"tests": ["tests/tooling/test_reliability_table.py::test_none"]}, "there is no"),
+        ({"reason": "none"}, "unexpected keyword"),
+    ],
+)
+def test_a_break_that_does_not_fit_is_named(wrong: dict[str, Any], said: str) -> None:
+    tests = ["tests/tooling/test_reliability_table.py::test_a_break_that_does_not_fit_is_named[any]"]
+    entry = {
+        "name": "mine",
+        "invariant": 1,
+        "file": "scripts/mutate.py",
+        "find": "ROOT = Path(__file__)",
+        "replace": "",
+        "tests": tests,
+    }
+    assert mutate.checked(entry, "list").invariant == "1"
+    with pytest.raises(mutate.BadEntry, match=said) as refused:
+        mutate.checked(entry | wrong, "list")
+    assert "list: mine" in str(refused.value)
