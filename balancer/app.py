@@ -15,7 +15,7 @@ import redis
 from aiohttp import ClientSession, web
 from aiohttp.abc import AbstractAccessLogger
 
-from balancer import loops
+from balancer import loops, rates
 from balancer.changes import Waiters
 from balancer.context import Context
 from balancer.db.engine import Database
@@ -23,13 +23,14 @@ from balancer.fleet.snapshot import Fleet
 from balancer.items.inventory import Inventories
 from balancer.items.prices import Prices
 from balancer.journal import alarms
-from balancer.trades import verify
-from balancer.web import addresses, api, auth, openapi, problems, rates
+from balancer.web import addresses, api, auth, openapi, problems
 from balancer.web.handlers import events, health
 from balancer.web.handlers import verify as verify_pages
 from balancer.web.listen import Door
+from balancer.web.rates import RATES
 from balancer.web.routes import PAGES, ROUTES
 from balancer.web.server import Runner
+from balancer.web.tries import Tries
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.errors import DatabaseUnavailable, SettingsError
@@ -66,9 +67,9 @@ def build(settings: Settings) -> web.Application:
     app[openapi.DOCUMENT] = _description()
     app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)
     app[auth.KEYS] = auth.Keys()
-    app[rates.RATES] = limits = rates.Rates(settings, Clock())
+    app[RATES] = limits = rates.Rates(settings, Clock())
     app[events.NEWEST] = events.Newest()
-    app[verify_pages.TRIES] = verify.Tries()
+    app[verify_pages.TRIES] = Tries()
     app[verify_pages.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
     app[api.CONTEXT] = _context(settings, master, limits)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])
@@ -139,7 +140,7 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
     yield
     ctx.inventories.close()
     ctx.sights.close()
-    await app[rates.RATES].close()
+    await app[RATES].close()
     await ctx.outbox.drain()
     ctx.redis.close()
     await asyncio.to_thread(ctx.db.close)

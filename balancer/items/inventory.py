@@ -2,7 +2,7 @@
 
 An order of kind ``inventory`` goes to one bot when its turn has come (`balancer.fleet.reads`); its report comes back through
 the report loop and is known by its order's id. What Steam refuses is remembered for a while too, and one player makes so many
-reads a minute and no more (`balancer.web.rates`). A request that gives up before its read's turn does not lose it: the read
+reads a minute and no more (`balancer.rates`). A request that gives up before its read's turn does not lose it: the read
 goes on, and whoever asks again finds it.
 """
 
@@ -20,11 +20,11 @@ from typing import Any, TypeVar
 
 import redis
 
+from balancer import rates
 from balancer.fleet.reads import READ_S, Lane, Turns, busy, idlest
 from balancer.fleet.snapshot import Fleet
 from balancer.items.bans import Bans
-from balancer.web import rates
-from balancer.web.rates import Rates, Take
+from balancer.rates import Rates, Take
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import SteamId, record_id

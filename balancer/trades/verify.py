@@ -8,13 +8,9 @@ Wrong tries slow down the address they come from, never the token, so nobody can
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
-import math
 import re
-import secrets
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,7 +19,6 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 
 from balancer.context import Context
-from balancer.db import repository
 from balancer.db.tables import events, tokens
 from balancer.db.tables import trades as rows
 from balancer.journal import record, views
@@ -35,15 +30,11 @@ from balancer.upkeep import watch
 from shared.clock import from_unix
 from shared.domain.ids import SteamId
 from shared.domain.status import FINAL, TradeStatus
-from shared.errors import RateLimited
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
 S = TradeStatus
 
-TRIES_MAX = 10
-TRY_BACK_S = 6.0
-ADDRESSES_MAX = 10_000
 # A player has a few offers at a time; of more that were verified in a token's life the newest count.
 VERIFIED_MAX = 200
 
@@ -95,42 +86,6 @@ class Found:
     trade: Row[Any]
     expires_at: datetime
     verified_at: datetime | None
-
-
-class Tries:
-    """A bucket of tries per address: ten at once, then one every six seconds. In memory and bounded.
-
-    A try is taken before its check and given back when it was right, so that many at once are no more than the bucket holds.
-    """
-
-    def __init__(self) -> None:
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, address: str, now: float) -> None:
-        """Take one try of this address.
-
-        Raises:
-            RateLimited: ``too_many_tries``, with the seconds until the next one.
-        """
-        left = self._now(address, now)
-        if left < 1:
-            wait_s = math.ceil((1 - left) * TRY_BACK_S)
-            raise RateLimited("Too many wrong tries from this address.", code="too_many_tries", retry_after_s=wait_s)
-        self._keep(address, left - 1, now)
-
-    def give_back(self, address: str, now: float) -> None:
-        """It was right."""
-        self._keep(address, min(float(TRIES_MAX), self._now(address, now) + 1), now)
-
-    def _keep(self, address: str, left: float, now: float) -> None:
-        self._left[address] = (left, now)
-        self._left.move_to_end(address)
-        while len(self._left) > ADDRESSES_MAX:
-            self._left.popitem(last=False)
-
-    def _now(self, address: str, now: float) -> float:
-        left, since = self._left.get(address, (float(TRIES_MAX), now))
-        return min(float(TRIES_MAX), left + (now - since) / TRY_BACK_S)
 
 
 # --- finding the token ----------------------------------------------------------------------------------
@@ -266,50 +221,3 @@ def _ended(connection: Connection, trade: Row[Any], sight: Sight | None) -> Ende
     at = next((at for _, at, data in reversed(told) if data.get("to") == shown), trade.touched)
     after_s = next((data.get("after_s") for kind, _, data in told if kind == record.DECLINED_AT_ONCE), None)
     return Ended(status, at, after_s)
-
-
-# --- sessions of the page ---------------------------------------------------------------------------------
-
-
-def new_secret() -> str:
-    """A session id or a part of a sign-in's state: 256 random bits."""
-    return secrets.token_urlsafe(32)
-
-
-def session_hash(session_id: str) -> str:
-    """What the database keeps of a session id; of any text that a cookie may hold."""
-    return hashlib.sha256(b"session:" + session_id.encode(errors="surrogateescape")).hexdigest()
-
-
-def csrf_of(session_id: str) -> str:
-    """The word that the form of this session carries."""
-    return hashlib.sha256(b"csrf:" + session_id.encode()).hexdigest()
-
-
-def csrf_is_right(session_id: str, word: str) -> bool:
-    return hmac.compare_digest(csrf_of(session_id).encode(), word.encode())
-
-
-async def open_session(ctx: Context, steam_id: SteamId, replaced: str | None) -> str:
-    """A new session for a player whom Steam has vouched for; the browser's earlier one ends. Returns its id."""
-    session_id = new_secret()
-    now = ctx.clock.now()
-    ends = now + timedelta(seconds=ctx.settings.openid.session_s)
-    await ctx.db.run(_open_session, session_hash(session_id), str(int(steam_id)), ends, now, replaced)
-    return session_id
-
-
-def _open_session(
-    connection: Connection, id_hash: str, steam_id: str, ends: datetime, now: datetime, replaced: str | None
-) -> None:
-    if replaced:
-        repository.delete_session(connection, session_hash(replaced))
-    repository.put_session(connection, id_hash, steam_id, ends, now)
-
-
-async def signed_in(ctx: Context, session_id: str | None) -> SteamId | None:
-    """The player of this session, if there is one and it has not ended."""
-    if not session_id or len(session_id) > 100:
-        return None
-    found = await ctx.db.look(repository.get_session, session_hash(session_id), ctx.clock.now())
-    return SteamId(found) if found else None

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-import secrets
 
 from aiohttp import web
 
 from balancer.context import Context
-from balancer.db import repository
-from balancer.trades.service import Caller
-from balancer.web.rates import Rates, Take
+from balancer.rates import Rates, Take
+from balancer.trades.requests import Caller
+from balancer.web import clients
 from shared.errors import BadKey, Forbidden, RateLimited
 
-SCOPES = ("trade", "read", "operate")
-PREFIX = "fk_"
 KEY_MAX_CHARS = 100
 BELIEVED_S = 3.0
 # Wrong keys make the database read no more often than this.
@@ -57,10 +54,10 @@ class Keys:
         finally:
             self._soon = None
         began_at = self._began_at = ctx.clock.monotonic()
-        clients = await ctx.db.look(repository.live_keys)
+        found = await ctx.db.look(clients.live_keys)
         if began_at >= self._read_at:  # not overtaken by a later one
             self._read_at = began_at
-            self._known = {one.key_hash: Caller(one.client_id, one.name, one.scopes) for one in clients}
+            self._known = {one.key_hash: Caller(one.client_id, one.name, one.scopes) for one in found}
 
 
 def _seen(read: asyncio.Task[None]) -> None:
@@ -69,11 +66,6 @@ def _seen(read: asyncio.Task[None]) -> None:
 
 
 KEYS: web.AppKey[Keys] = web.AppKey("keys", Keys)
-
-
-def new_key() -> str:
-    """A new API key: 40 random characters, about 240 bits."""
-    return PREFIX + secrets.token_urlsafe(30)
 
 
 async def caller_of(ctx: Context, keys: Keys, rates: Rates, header: str | None, scope: str, address: str) -> Caller:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from balancer.db import repository
 from balancer.fleet.reads import LOOKED_AT_MAX, idlest, window
 from balancer.orders.sights import Sight
 from balancer.trades import service, verify
+from balancer.web import clients, sessions
 from shared import wire
 from shared.domain.health import May
 from shared.domain.status import TradeStatus
@@ -230,28 +230,28 @@ async def test_client_with_two_keys_and_their_end(world: World) -> None:
     run = world.ctx.db.run
 
     async def find(key_hash: str) -> Any:
-        found = await world.ctx.db.look(repository.live_keys)
+        found = await world.ctx.db.look(clients.live_keys)
         return next((one for one in found if one.key_hash == key_hash), None)
 
-    def create(connection: Any) -> repository.Client:
-        return repository.create_client(connection, "site", ["trade", "read"], "hash-1", now=now)
+    def create(connection: Any) -> clients.Client:
+        return clients.create(connection, "site", ["trade", "read"], "hash-1", now=now)
 
     made = await run(create)
     assert made.scopes == {"trade", "read"}
     with pytest.raises(Conflict):
         await run(create)
-    await run(lambda c: repository.add_client_key(c, "site", "hash-2", now=now))
+    await run(lambda c: clients.add_key(c, "site", "hash-2", now=now))
     with pytest.raises(Conflict):
-        await run(lambda c: repository.add_client_key(c, "site", "hash-3", now=now))
+        await run(lambda c: clients.add_key(c, "site", "hash-3", now=now))
     assert await find("hash-1") == await find("hash-2") == made
-    assert await run(lambda c: repository.revoke_client_key(c, "hash-1", now=now))
-    assert not await run(lambda c: repository.revoke_client_key(c, "hash-1", now=now))
+    assert await run(lambda c: clients.revoke_key(c, "hash-1", now=now))
+    assert not await run(lambda c: clients.revoke_key(c, "hash-1", now=now))
     assert await find("hash-1") is None
-    assert [client.name for client in await world.ctx.db.look(repository.list_clients)] == ["site"]
-    assert await run(lambda c: repository.revoke_client(c, "site", now=now))
+    assert [client.name for client in await world.ctx.db.look(clients.live)] == ["site"]
+    assert await run(lambda c: clients.revoke(c, "site", now=now))
     assert await find("hash-2") is None
     with pytest.raises(NotFound):
-        await run(lambda c: repository.add_client_key(c, "site", "hash-4", now=now))
+        await run(lambda c: clients.add_key(c, "site", "hash-4", now=now))
 
 
 async def sent(world: World) -> tuple[str, str]:
@@ -316,14 +316,16 @@ async def test_a_token_that_expires_while_the_offer_is_looked_at_gets_no_yes(
 
 
 async def test_nonces_and_sessions(world: World) -> None:
-    now, run, look = world.ctx.clock.now(), world.ctx.db.run, world.ctx.db.look
-    remembered = await asyncio.gather(*(run(repository.remember_nonce, "n", now) for _ in range(5)))
+    now, run = world.ctx.clock.now(), world.ctx.db.run
+    remembered = await asyncio.gather(*(run(sessions.remember_nonce, "n", now) for _ in range(5)))
     assert sorted(remembered) == [False] * 4 + [True]
-    await run(repository.put_session, "s", str(int(player(1))), now + timedelta(seconds=60), now)
-    assert await look(repository.get_session, "s", now) == str(int(player(1)))
-    assert await look(repository.get_session, "s", now + timedelta(seconds=61)) is None
-    await run(repository.delete_session, "s")
-    assert await look(repository.get_session, "s", now) is None
+    session_id = await sessions.begin(world.ctx, player(1), None)
+    assert await sessions.player_of(world.ctx, session_id) == player(1)
+    another = await sessions.begin(world.ctx, player(1), session_id)
+    assert await sessions.player_of(world.ctx, session_id) is None
+    assert await sessions.player_of(world.ctx, another) == player(1)
+    world.later(world.ctx.settings.openid.session_s)
+    assert await sessions.player_of(world.ctx, another) is None
 
 
 async def test_item_values_and_descriptions(world: World) -> None:

@@ -16,8 +16,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select
 
 from balancer.context import Context
-from balancer.db import repository, tables
-from balancer.web import api, auth
+from balancer.db import tables
+from balancer.web import api, clients
 from balancer.web.server import Runner
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
@@ -187,10 +187,10 @@ class Service:
         self._numbers = itertools.count(1)
 
     async def add_client(self, name: str, *scopes: str) -> str:
-        key = auth.new_key()
+        key = clients.new_key()
         key_hash = self.ctx.master.api_key_hash(key)
         now = self.ctx.clock.now()
-        await self.ctx.db.run(lambda connection: repository.create_client(connection, name, scopes, key_hash, now=now))
+        await self.ctx.db.run(lambda connection: clients.create(connection, name, scopes, key_hash, now=now))
         self.keys[name] = key
         return key
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from balancer_http.harness import PLAYER, TRADE_URL, Service
 
-from balancer.db import repository
-from balancer.web import api, auth, openapi
+from balancer.web import api, auth, clients, openapi
 from balancer.web.routes import ROUTES
 
 SCOPED = [
@@ -48,7 +47,7 @@ async def test_a_revoked_key_ends_within_seconds(service: Service, monkeypatch: 
     await service.add_client("gone", "read")
     assert (await service.call("GET", "/bots", client="gone")).status == 200
     now = service.ctx.clock.now()
-    await service.ctx.db.run(lambda connection: repository.revoke_client(connection, "gone", now=now))
+    await service.ctx.db.run(lambda connection: clients.revoke(connection, "gone", now=now))
     assert (await service.call("GET", "/bots", client="gone")).status == 200
     monkeypatch.setattr(auth, "BELIEVED_S", 0.0)
     assert (await service.call("GET", "/bots", client="gone")).status == 401

@@ -12,7 +12,7 @@ from balancer_http.harness import PLAYER, Service
 from balancer_http.test_verify import no_longer_fresh
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
-from balancer.trades import verify
+from balancer.web import sessions
 from balancer.web.handlers import verify as pages
 from sandbox import server as sandbox_server
 from sandbox.settings import SandboxSettings
@@ -110,7 +110,7 @@ WIDTHS = {"phone": 320, "desk": 1000}
 
 async def test_every_answer_fits_a_phone_in_both_colors(service: Service, page: Page, tmp_path: Path) -> None:
     seen = Seen(page)
-    session_id = await verify.open_session(service.ctx, SteamId(PLAYER), None)
+    session_id = await sessions.begin(service.ctx, SteamId(PLAYER), None)
     trade = await service.deposit("1", "2")
     await page.context.add_cookies([{"name": pages.SESSION_COOKIE, "value": session_id, "url": f"{base_of(service)}/verify"}])
     for sees, heading in reversed(ANSWERS.items()):

@@ -10,7 +10,7 @@ from aiohttp import ClientResponse
 from balancer_http.harness import ONE_DATABASE, Service
 from sqlalchemy import Connection
 
-from balancer.db import repository
+from balancer.web import clients
 
 
 async def with_key(service: Service, key: str, address: str = "9.9.9.9") -> ClientResponse:
@@ -21,13 +21,13 @@ async def with_key(service: Service, key: str, address: str = "9.9.9.9") -> Clie
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Grows with each look for keys in the database."""
     seen: list[str] = []
-    real = repository.live_keys
+    real = clients.live_keys
 
-    def look(connection: Connection) -> list[repository.Client]:
+    def look(connection: Connection) -> list[clients.Client]:
         seen.append("look")
         return real(connection)
 
-    monkeypatch.setattr(repository, "live_keys", look)
+    monkeypatch.setattr(clients, "live_keys", look)
     return seen
 
 

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from balancer.web import rates
-from balancer.web.rates import Bucket, Rates, Take, spend
+from balancer import rates
+from balancer.rates import Bucket, Rates, Take, spend
 from scripts.lab.embedded import EmbeddedRedis
 from scripts.lab.gate import Gate
 from shared import settings as settings_module

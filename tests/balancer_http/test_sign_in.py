@@ -13,8 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_http.harness import PLAYER, Service
 
-from balancer.trades import verify
-from balancer.web import openid, sign_in
+from balancer.web import openid, sign_in, tries
 from balancer.web.handlers import verify as pages
 from shared.settings import Settings
 
@@ -197,8 +196,8 @@ async def test_many_forged_answers_at_once_do_not_all_go_out_to_steam(
     nonce = at_page.ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     forged = [answer(at_page, taken, response_nonce=f"{nonce}{number}") for number in range(60)]
     statuses = sorted([response.status for response in await asyncio.gather(*(back(at_page, pairs) for pairs in forged))])
-    assert statuses == [403] * verify.TRIES_MAX + [429] * (60 - verify.TRIES_MAX)
-    assert len(provider.asked) == verify.TRIES_MAX
+    assert statuses == [403] * tries.TRIES_MAX + [429] * (60 - tries.TRIES_MAX)
+    assert len(provider.asked) == tries.TRIES_MAX
 
 
 async def test_no_more_than_so_many_sign_ins_are_checked_at_the_same_time(
@@ -231,7 +230,7 @@ async def test_a_busy_moment_and_a_right_answer_take_no_try(at_page: Service, mo
     second = at_page.ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     for places, status in ((0, 429), (20, 303)):
         app[pages.CHECKS]._value = places
-        for number in range(verify.TRIES_MAX + 2):
+        for number in range(tries.TRIES_MAX + 2):
             response = await back(at_page, answer(at_page, await leave(at_page), response_nonce=f"{second}{number}"))
             assert response.status == status
             assert "Too many tries" not in await response.text()

@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from balancer.db import tables
 from balancer.trades import verify
+from balancer.web import sessions, tries
 from balancer.web.handlers import verify as pages
 from balancer.web.schemas import answers as schemas
 from shared.domain.ids import SteamId
@@ -34,7 +35,7 @@ async def reason(service: Service, token: str, steam_id: str = PLAYER) -> str | 
 
 async def sign_in(service: Service, steam_id: str = PLAYER) -> None:
     """As if Steam had vouched for this player."""
-    session_id = await verify.open_session(service.ctx, SteamId(steam_id), None)
+    session_id = await sessions.begin(service.ctx, SteamId(steam_id), None)
     service.client.session.cookie_jar.update_cookies({pages.SESSION_COOKIE: session_id}, service.client.make_url("/verify"))
 
 
@@ -229,8 +230,8 @@ async def test_a_look_that_fails_is_tried_again_while_somebody_waits(service: Se
 
 async def test_all_who_ask_at_once_share_one_look_and_one_of_them_gets_the_yes(service: Service) -> None:
     trade = await service.deposit("1")
-    said = await asyncio.gather(*(check(service, trade["token"]) for _ in range(verify.TRIES_MAX)))
-    assert sorted(str(one.get("reason")) for one in said) == ["None", *["used"] * (verify.TRIES_MAX - 1)]
+    said = await asyncio.gather(*(check(service, trade["token"]) for _ in range(tries.TRIES_MAX)))
+    assert sorted(str(one.get("reason")) for one in said) == ["None", *["used"] * (tries.TRIES_MAX - 1)]
     assert len(service.bots.looks) == 1
     await check(service, trade["token"])
     assert len(service.bots.looks) == 1
@@ -509,7 +510,7 @@ def test_lengths_in_words(seconds: float, said: str) -> None:
 async def test_a_form_without_the_word_of_its_session_is_refused(service: Service) -> None:
     trade = await service.deposit("1")
     await sign_in(service)
-    for csrf in ("", "x" * 64, verify.csrf_of("another session")):
+    for csrf in ("", "x" * 64, sessions.csrf_of("another session")):
         response = await service.client.post("/verify", data={"token": trade["token"], "csrf": csrf})
         assert response.status == 403
     assert (await check(service, trade["token"]))["ok"]
@@ -562,7 +563,7 @@ async def test_what_fails_inside_is_a_page_too(service: Service, monkeypatch: py
     async def broken(*_args: Any) -> Any:
         raise RuntimeError("inside")
 
-    monkeypatch.setattr(verify, "signed_in", broken)
+    monkeypatch.setattr(sessions, "player_of", broken)
     response = await service.client.get("/verify/" + "x" * 22, headers=BROWSER)
     assert (response.status, response.content_type) == (500, "text/html")
     text = await response.text()
@@ -576,7 +577,7 @@ async def test_wrong_tries_slow_down_the_address_and_not_the_token(service: Serv
     trade = await service.deposit("1")
     monkeypatch.setattr(service.ctx.clock, "monotonic", lambda: 1000.0)  # tries come back with time
     await sign_in(service, OTHER)
-    for _ in range(verify.TRIES_MAX):
+    for _ in range(tries.TRIES_MAX):
         status, _ = await press(service, trade["token"])
         assert status == 200
     status, text = await press(service, trade["token"])
@@ -599,20 +600,20 @@ async def test_many_wrong_tries_at_once_are_no_more_than_the_bucket_holds(
     monkeypatch.setattr(verify, "find", counted)
     body = {"token": "x" * 22, "steam_id": PLAYER}
     answers = await asyncio.gather(*(service.call("POST", "/verify", body) for _ in range(60)))
-    assert sorted(answer.status for answer in answers) == [200] * verify.TRIES_MAX + [429] * (60 - verify.TRIES_MAX)
-    assert looked == verify.TRIES_MAX
+    assert sorted(answer.status for answer in answers) == [200] * tries.TRIES_MAX + [429] * (60 - tries.TRIES_MAX)
+    assert looked == tries.TRIES_MAX
 
 
 async def test_right_tries_are_never_too_many(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     trade = await service.deposit("1")
     monkeypatch.setattr(service.ctx.clock, "monotonic", lambda: 1000.0)
-    for _ in range(3 * verify.TRIES_MAX):
+    for _ in range(3 * tries.TRIES_MAX):
         assert (await check(service, trade["token"]))["trade_id"]
 
 
 async def test_a_site_is_slowed_down_per_player(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service.ctx.clock, "monotonic", lambda: 1000.0)
-    for _ in range(verify.TRIES_MAX):
+    for _ in range(tries.TRIES_MAX):
         await check(service, "x" * 22)
     response = await service.call("POST", "/verify", {"token": "x" * 22, "steam_id": PLAYER})
     problem = await response.json()
@@ -622,21 +623,21 @@ async def test_a_site_is_slowed_down_per_player(service: Service, monkeypatch: p
 
 
 def test_tries_come_back_with_time_and_are_bounded() -> None:
-    tries = verify.Tries()
-    for _ in range(verify.TRIES_MAX):
-        tries.take("a", 0.0)
+    bucket = tries.Tries()
+    for _ in range(tries.TRIES_MAX):
+        bucket.take("a", 0.0)
     with pytest.raises(Exception, match="Too many") as caught:
-        tries.take("a", 1.0)
+        bucket.take("a", 1.0)
     assert getattr(caught.value, "retry_after_s", None) == 5
-    tries.take("a", verify.TRY_BACK_S)
-    tries.take("b", 0.0)
-    tries.give_back("b", 0.0)
-    for _ in range(verify.TRIES_MAX):
-        tries.give_back("b", 0.0)
-        tries.take("b", 0.0)
-    for number in range(verify.ADDRESSES_MAX + 5):
-        tries.take(f"c{number}", 1.0)
-    assert len(tries._left) == verify.ADDRESSES_MAX
+    bucket.take("a", tries.TRY_BACK_S)
+    bucket.take("b", 0.0)
+    bucket.give_back("b", 0.0)
+    for _ in range(tries.TRIES_MAX):
+        bucket.give_back("b", 0.0)
+        bucket.take("b", 0.0)
+    for number in range(tries.ADDRESSES_MAX + 5):
+        bucket.take(f"c{number}", 1.0)
+    assert len(bucket._left) == tries.ADDRESSES_MAX
 
 
 async def test_bad_checks_of_the_site(service: Service) -> None:

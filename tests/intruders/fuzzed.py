@@ -29,8 +29,8 @@ from sqlalchemy import select
 from support import wait_until
 
 from balancer import app
-from balancer.db import repository, tables
-from balancer.web import api, auth, openapi
+from balancer.db import tables
+from balancer.web import api, clients, openapi
 from balancer.web.routes import ROUTES
 from balancer.web.server import Runner
 from shared import settings as settings_module
@@ -195,10 +195,10 @@ def running(settings: Settings) -> Iterator[Fuzzed]:
     async def start() -> str:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        key = auth.new_key()
+        key = clients.new_key()
         key_hash, now = ctx.master.api_key_hash(key), ctx.clock.now()
         scopes = ("trade", "read", "operate")
-        await ctx.db.run(lambda connection: repository.create_client(connection, "site", scopes, key_hash, now=now))
+        await ctx.db.run(lambda connection: clients.create(connection, "site", scopes, key_hash, now=now))
         return key
 
     api_key = do(start())

@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from aiohttp import ClientSession, web
 
 from balancer.context import Context
-from balancer.db import repository
 from balancer.trades import verify
-from balancer.trades.service import Caller
+from balancer.trades.requests import Caller
 from balancer.trades.verify import Answer, Found, Verdict
-from balancer.web import api, bodies, openid, pages, problems, sentences, sign_in
+from balancer.web import api, bodies, openid, pages, problems, sentences, sessions, sign_in
 from balancer.web.handlers import dump
 from balancer.web.schemas import answers
+from balancer.web.tries import Tries
 from shared.domain.ids import SteamId
 from shared.domain.status import ENDED_UNMOVED, TradeStatus
 from shared.errors import FleetError, RateLimited
@@ -32,7 +32,7 @@ OFFER_URL = "https://steamcommunity.com/tradeoffer/{offer_id}/"
 BUSY_RETRY_S = 5
 
 HTTP: web.AppKey[ClientSession] = web.AppKey("http", ClientSession)
-TRIES: web.AppKey[verify.Tries] = web.AppKey("tries", verify.Tries)
+TRIES: web.AppKey[Tries] = web.AppKey("tries", Tries)
 CHECKS: web.AppKey[asyncio.Semaphore] = web.AppKey("checks", asyncio.Semaphore)
 
 _MINUTE_S, _HOUR_S = 60, 3600
@@ -129,7 +129,7 @@ async def odd(request: web.Request) -> web.Response:
 async def _show(request: web.Request, token: str) -> web.Response:
     ctx = request.app[api.CONTEXT]
     session_id = request.cookies.get(SESSION_COOKIE)
-    steam_id = await verify.signed_in(ctx, session_id)
+    steam_id = await sessions.player_of(ctx, session_id)
     link = _sign_in_link(ctx.settings, token)
     if steam_id is None or session_id is None:
         return pages.page("sign_in.html", sign_in=link)
@@ -141,7 +141,7 @@ async def _show(request: web.Request, token: str) -> web.Response:
         steam_id=str(int(steam_id)),
         action=base_of(ctx.settings) + "/verify",
         token=token,
-        csrf=verify.csrf_of(session_id),
+        csrf=sessions.csrf_of(session_id),
         sign_in=link,
     )
 
@@ -193,7 +193,7 @@ async def signed_in(request: web.Request) -> web.Response:
     except FleetError as error:
         return _trouble(ctx, error, back)
     tries.give_back(address, ctx.clock.monotonic())
-    session_id = await verify.open_session(ctx, steam_id, request.cookies.get(SESSION_COOKIE))
+    session_id = await sessions.begin(ctx, steam_id, request.cookies.get(SESSION_COOKIE))
     response = _signed_in(ctx, back)
     _set_cookie(ctx.settings, response, SESSION_COOKIE, session_id, ctx.settings.openid.session_s)
     response.del_cookie(STATE_COOKIE, path=base_of(ctx.settings) + "/verify")
@@ -215,7 +215,7 @@ async def _vouched(ctx: Context, request: web.Request, state: str) -> SteamId:
     if checks.locked():
         raise SignInsBusy(code="too_many_tries", retry_after_s=BUSY_RETRY_S)
     async with checks:
-        if not await ctx.db.run(repository.remember_nonce, claim.nonce, ctx.clock.now()):
+        if not await ctx.db.run(sessions.remember_nonce, claim.nonce, ctx.clock.now()):
             raise openid.SignInRefused(reason="nonce_seen")
         await openid.confirm(request.app[HTTP], provider, claim)
     return claim.steam_id
@@ -273,11 +273,11 @@ async def _form(request: web.Request) -> web.Response:
         return _not_our_form()
     token, csrf = form.get("token", "")[:100], form.get("csrf", "")[:100]
     session_id = request.cookies.get(SESSION_COOKIE)
-    steam_id = await verify.signed_in(ctx, session_id)
+    steam_id = await sessions.player_of(ctx, session_id)
     if steam_id is None or session_id is None:
         link = _sign_in_link(ctx.settings, token) if token else None
         return _refused(403, "You are not signed in any more.", "Sign in once more and check again.", link)
-    if not verify.csrf_is_right(session_id, csrf):
+    if not sessions.csrf_is_right(session_id, csrf):
         return _not_our_form()
     try:
         found = await _found(request, ctx, request.app[api.NETWORKS].of(request), token, steam_id)

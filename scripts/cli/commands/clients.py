@@ -33,16 +33,15 @@ cli = click.Group(help="API keys of the websites that call the balancer.")
 @click.pass_obj
 def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     """Make a client and print its key. The key is shown this once; only a hash of it is kept."""
-    from balancer.db import repository
-    from balancer.web import auth
+    from balancer.web import clients
     from shared.clock import Clock
 
     if not NAME.fullmatch(name):
         raise click.UsageError("a client's name is 1 to 64 letters, digits or other visible ASCII characters")
     chosen = sorted(set(scopes or ("trade", "read")))
-    key = auth.new_key()
+    key = clients.new_key()
     with _opened(app) as (connection, master):
-        client = repository.create_client(connection, name, chosen, master.api_key_hash(key), now=Clock().now())
+        client = clients.create(connection, name, chosen, master.api_key_hash(key), now=Clock().now())
     if as_json:
         answer = {"client_id": client.client_id, "name": name, "scopes": chosen, "api_key": key}
         click.echo(json.dumps(answer))
@@ -56,13 +55,12 @@ def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
 @click.pass_obj
 def new_key(app: App, name: str, as_json: bool) -> None:
     """Make a second key for a client, so that it can change keys without a gap."""
-    from balancer.db import repository
-    from balancer.web import auth
+    from balancer.web import clients
     from shared.clock import Clock
 
-    key = auth.new_key()
+    key = clients.new_key()
     with _opened(app) as (connection, master):
-        repository.add_client_key(connection, name, master.api_key_hash(key), now=Clock().now())
+        clients.add_key(connection, name, master.api_key_hash(key), now=Clock().now())
     click.echo(json.dumps({"name": name, "api_key": key}) if as_json else key)
 
 
@@ -71,10 +69,10 @@ def new_key(app: App, name: str, as_json: bool) -> None:
 @click.pass_obj
 def list_(app: App, as_json: bool) -> None:
     """List the clients that may call."""
-    from balancer.db import repository
+    from balancer.web import clients
 
     with _opened(app) as (connection, _):
-        found = repository.list_clients(connection)
+        found = clients.live(connection)
     rows = [{"client_id": one.client_id, "name": one.name, "scopes": sorted(one.scopes)} for one in found]
     if as_json:
         click.echo(json.dumps({"clients": rows}))
@@ -89,7 +87,7 @@ def list_(app: App, as_json: bool) -> None:
 @click.pass_obj
 def revoke(app: App, name: str | None, key_stdin: bool) -> None:
     """End a client with all its keys, or one key. Balancers stop taking it within three seconds."""
-    from balancer.db import repository
+    from balancer.web import clients
     from shared.clock import Clock
 
     if bool(name) == key_stdin:
@@ -97,10 +95,10 @@ def revoke(app: App, name: str | None, key_stdin: bool) -> None:
     with _opened(app) as (connection, master):
         now = Clock().now()
         if name:
-            ended = repository.revoke_client(connection, name, now=now)
+            ended = clients.revoke(connection, name, now=now)
         else:
             given = sys.stdin.readline().strip()
-            ended = repository.revoke_client_key(connection, master.api_key_hash(given), now=now)
+            ended = clients.revoke_key(connection, master.api_key_hash(given), now=now)
     if not ended:
         raise click.ClickException("there is no such live client or key")
     click.echo("revoked")
