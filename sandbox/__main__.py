@@ -9,11 +9,12 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from sandbox import profiles, server
+from sandbox import server
 from sandbox.errors import BadRequest
-from sandbox.faults import Faults
+from sandbox.faults import profiles
+from sandbox.faults.orders import Faults
 from sandbox.settings import SandboxSettings
-from sandbox.steam_api.steam import ROUTE_NAMES
+from sandbox.steam_api.router import ROUTE_NAMES
 
 
 def main(argv: Sequence[str] | None = None) -> int:

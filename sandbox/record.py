@@ -1,11 +1,23 @@
 """What was asked of the sandbox, without anything that would let a reader sign in."""
 
 from collections import Counter, deque
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sandbox.steam_api.messages import Answer, Call
-
 RECENT_MAX = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request: `status` is a number, or what became of an answer that never arrived whole."""
+
+    method: str
+    host: str
+    path: str
+    route: str
+    status: int | str
+    time: float
+    faults: list[str]
 
 
 class Requests:
@@ -16,23 +28,11 @@ class Requests:
         self.counts: Counter[str] = Counter()
         self.by_account: dict[int, Counter[str]] = {}
 
-    def note(self, call: Call, answer: Answer) -> None:
-        steam_id = call.known_as.steam_id if call.known_as else None
-        self.counts[call.route] += 1
+    def note(self, seen: Seen, steam_id: int | None) -> None:
+        self.counts[seen.route] += 1
         if steam_id is not None:
-            self.by_account.setdefault(steam_id, Counter())[call.route] += 1
-        self.recent.append(
-            {
-                "method": call.method,
-                "host": call.host,
-                "path": call.path,
-                "route": call.route,
-                "account": str(steam_id) if steam_id is not None else None,
-                "status": answer.trouble or answer.status,
-                "time": call.now,
-                "faults": call.struck,
-            }
-        )
+            self.by_account.setdefault(steam_id, Counter())[seen.route] += 1
+        self.recent.append({**asdict(seen), "account": None if steam_id is None else str(steam_id)})
 
     def reset(self) -> None:
         self.recent.clear()

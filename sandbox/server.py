@@ -14,12 +14,17 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from sandbox import control, profiles, timeline, tls, wire
+from sandbox import http, tls
+from sandbox.answers import Answer
 from sandbox.clock import Clock
+from sandbox.control import api
+from sandbox.faults import profiles
 from sandbox.settings import SandboxSettings
-from sandbox.steam_api.messages import Answer
-from sandbox.steam_api.steam import STEAM_HOSTS, Steam
-from sandbox.world import World
+from sandbox.steam import Steam
+from sandbox.steam_api import router
+from sandbox.steam_api.router import ROUTE_NAMES, STEAM_HOSTS
+from sandbox.world import timeline
+from sandbox.world.state import World
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -34,7 +39,7 @@ class RunningSandbox:
         self.settings = settings
         self.clock = Clock()
         self.world = World(settings, self.clock.now())
-        self.steam = Steam(self.world, self.clock)
+        self.steam = Steam(self.world, self.clock, ROUTE_NAMES)
         if settings.faults is not None:
             profiles.apply(self.steam.faults, profiles.find(settings.faults), self.clock.now())
         self.steam_url = ""
@@ -54,10 +59,10 @@ class RunningSandbox:
         steam_runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=1.0)
         context = self._tls() if self.settings.tls else None
         self.steam_url = await self._listen(steam_runner, self.settings.port, context)
-        application = control.application(self.steam, self.nudge)
+        application = api.application(self.steam, self.nudge)
         control_runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         self.control_url = await self._listen(control_runner, self.settings.control_port)
-        control.set_base(application, self.control_url)
+        api.set_base(application, self.control_url)
         self.nudge()
 
     async def stop(self) -> None:
@@ -123,11 +128,11 @@ class RunningSandbox:
         return f"{'http' if context is None else 'https'}://{host}:{bound}"
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        form, query = await wire.form_values(request), wire.query_values(request)
+        form, query = await http.form_values(request), http.query_values(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         host = headers.get("host", "").partition(":")[0].lower()
-        answer = self.steam.answer(
-            self.steam.call(request.method, host, request.path, query, form, headers, request.remote or "")
+        answer = router.answer(
+            router.call(self.steam, request.method, host, request.path, query, form, headers, request.remote or "")
         )
         if self.settings.access_log:
             log.info("%s %s%s %s", request.method, host, request.path, answer.trouble or answer.status)
@@ -140,7 +145,7 @@ class RunningSandbox:
             return await self._half(request, answer)
         if answer.trouble:
             await self._trouble(request, answer)
-        return wire.to_response(answer)
+        return http.to_response(answer)
 
     async def _keep_back(self, seconds: float) -> None:
         """Wait, but not beyond the end of all trouble."""

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, fields
 
-from sandbox.accounts import HABITS
+from sandbox.world.accounts import HABITS
 
 ROLLBACK_TRADE_ON = ("rollback", "original", "both")
 OFFERS_SORTED_BY = ("updated", "created")
@@ -115,7 +115,7 @@ class SandboxSettings:
     language: str = "english"
     """In which language refusals come unless a cookie `Steam_Language` says otherwise (node-steamcommunity sets one)."""
     refusal_words: str = "sentences"
-    """Whether a refusal that has a sentence of Steam's own is told by it, or by its number (`sandbox/refusals.py`)."""
+    """Whether a refusal that has a sentence of Steam's own is told by it, or by its number (`sandbox/world/refusals.py`)."""
     offer_limit_says: str = "sentence"
     """How too many offers are told: by the sentence (seen today), by 25 (before 2016, and in clients' tables) or by 50
     (alex7kom/node-steam-tradeoffers#76, Jessecar96/SteamBot#908)."""

@@ -5,10 +5,11 @@ Requests and answers follow node-steamcommunity `components/webapi.js` and aiost
 
 import html
 
-from sandbox import phone
+from sandbox.answers import COMMUNITY, Answer, as_json, null, redirect
 from sandbox.steam_api import community, session
-from sandbox.steam_api.messages import COMMUNITY, Answer, Call, as_json, null, redirect
-from sandbox.trading import INVALID_PARAM
+from sandbox.steam_api.call import Call
+from sandbox.world import phone
+from sandbox.world.trading import INVALID_PARAM
 
 OK, PENDING, EXPIRED, DUPLICATE = 1, 22, 27, 29
 PAGE = f"https://{COMMUNITY}/dev/apikey"

@@ -3,9 +3,11 @@
 import html
 import json
 
-from sandbox.accounts import Account
-from sandbox.steam_api import messages, session, signin
-from sandbox.steam_api.messages import COMMUNITY, Answer, Call, as_json, null, redirect, set_cookie
+from sandbox import answers
+from sandbox.answers import COMMUNITY, Answer, as_json, null, redirect, set_cookie
+from sandbox.steam_api import session, signin
+from sandbox.steam_api.call import Call
+from sandbox.world.accounts import Account
 
 SIGN_IN = f"https://{COMMUNITY}/login/home/?goto="
 
@@ -15,7 +17,7 @@ def page(call: Call, account: Account | None, script: str = "", body: str = "", 
     who = f'"{account.steam_id}"' if account else "false"
     token = json.dumps(call.cookie("steamLoginSecure").partition("||")[2]) if account else '""'
     name = f'<span id="account_pulldown">{html.escape(account.account_name)}</span>' if account else ""
-    return messages.html(
+    return answers.html(
         "<!DOCTYPE html>\n<html><head><title>Steam Community</title></head><body>"
         f'<div id="application_config" data-loyalty_webapi_token="{html.escape(token)}"></div>{name}'
         f'<script type="text/javascript">\n\tg_sessionID = "{html.escape(call.cookie("sessionid"))}";\n'

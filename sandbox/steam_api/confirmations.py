@@ -6,11 +6,13 @@ import re
 import secrets
 from typing import Any
 
-from sandbox import guard, phone, trading
-from sandbox.accounts import Account
-from sandbox.offers import TRADE, Confirmation
-from sandbox.steam_api import messages, session
-from sandbox.steam_api.messages import COMMUNITY, Answer, Call, as_json
+from sandbox import answers, guard
+from sandbox.answers import COMMUNITY, Answer, as_json
+from sandbox.steam_api import session
+from sandbox.steam_api.call import Call
+from sandbox.world import phone, trading
+from sandbox.world.accounts import Account
+from sandbox.world.offers import TRADE, Confirmation
 
 READ_TAGS = {"list": ("conf", "list", "getlist"), "details": ("conf", "details", "detail")}
 """Which tags of a key do for reading; ArchiSteamFarm signs everything with `conf`."""
@@ -118,7 +120,7 @@ def _of_trade(call: Call, account: Account, confirmation: Confirmation) -> dict[
 
 
 def _visible(call: Call, account: Account, confirmation_id: str) -> Confirmation | None:
-    found = phone.find(call.world, messages.whole(confirmation_id) or 0)
+    found = phone.find(call.world, answers.whole(confirmation_id) or 0)
     return found if found and found.owner == account.steam_id and _is_shown(call, found) else None
 
 
@@ -143,7 +145,7 @@ def details_page(call: Call) -> Answer:
     if isinstance(account, Answer):
         return account
     found = _visible(call, account, call.args["confirmation"])
-    return messages.html(_details_html(call, found) if found else "<div>Oops</div>", 200 if found else 404)
+    return answers.html(_details_html(call, found) if found else "<div>Oops</div>", 200 if found else 404)
 
 
 def _details_html(call: Call, confirmation: Confirmation) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox.accounts import Account
-from sandbox.exchanges import Exchange, Status
-from sandbox.items import CS2
-from sandbox.offers import LIVE, AssetRef, Offer, State
+from sandbox.answers import Answer, key_page, response
 from sandbox.steam_api import inventory, session, views
-from sandbox.steam_api.messages import Answer, Call, key_page, response
-from sandbox.trading import ACCESS_DENIED, INVALID_PARAM
+from sandbox.steam_api.call import Call
+from sandbox.world.accounts import Account
+from sandbox.world.exchanges import Exchange, Status
+from sandbox.world.items import CS2
+from sandbox.world.offers import LIVE, AssetRef, Offer, State
+from sandbox.world.trading import ACCESS_DENIED, INVALID_PARAM
 
 HISTORY_MAX_BY_KEY, HISTORY_MAX_BY_TOKEN = 500, 100
 """What `max_trades` amounts to at most (aiosteampy `webapi/services/econ.py`)."""

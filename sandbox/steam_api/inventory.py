@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.accounts import Account
-from sandbox.items import CS2, PROTECTED_CONTEXT, Item
+from sandbox.answers import Answer, as_json, key_page, null, response
 from sandbox.steam_api import session, views
-from sandbox.steam_api.messages import Answer, Call, as_json, key_page, null, response
-from sandbox.trading import ACCESS_DENIED, INVALID_PARAM, is_free
+from sandbox.steam_api.call import Call
+from sandbox.world.accounts import Account
+from sandbox.world.items import CS2, PROTECTED_CONTEXT, Item
+from sandbox.world.trading import ACCESS_DENIED, INVALID_PARAM, is_free
 
 LEGACY_PAGE = 2500
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from sandbox.answers import API, COMMUNITY, Answer, as_json, html, response
 from sandbox.errors import Refused
-from sandbox.fault_orders import GROUPS, INVENTORIES, SHAPES
-from sandbox.faults import Fault
+from sandbox.faults.kinds import GROUPS, INVENTORIES, SHAPES
+from sandbox.faults.orders import Fault
 from sandbox.steam_api import offers
-from sandbox.steam_api.messages import API, COMMUNITY, Answer, Call, as_json, html, response
+from sandbox.steam_api.call import Call
 
 SERVICE_UNAVAILABLE = 20
 BUSY_PAGE = (

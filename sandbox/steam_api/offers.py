@@ -5,13 +5,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import refusals, trading
-from sandbox.accounts import Account
+from sandbox.answers import Answer, as_json, null, str_error
 from sandbox.errors import Refused
 from sandbox.steam_api import session
-from sandbox.steam_api.messages import Answer, Call, as_json, null, str_error
-from sandbox.trading import INVALID_PARAM, Proposal, Wanted
-from sandbox.world import World
+from sandbox.steam_api.call import Call
+from sandbox.world import refusals, trading
+from sandbox.world.accounts import Account
+from sandbox.world.state import World
+from sandbox.world.trading import INVALID_PARAM, Proposal, Wanted
 
 SITE = "https://steamcommunity.com/"
 TRADE_PAGE = re.compile(re.escape(f"{SITE}tradeoffer/") + r"(?:new|[0-9]{1,19})(?:[/?#].*)?")

@@ -8,8 +8,10 @@ import secrets
 import time
 from urllib.parse import urlencode, urlsplit
 
-from sandbox.steam_api import messages
-from sandbox.steam_api.messages import Answer, Call
+from sandbox import answers
+from sandbox.answers import Answer
+from sandbox.provider import Provider
+from sandbox.steam_api.call import Call
 
 NS = "http://specs.openid.net/auth/2.0"
 SELECT = "http://specs.openid.net/auth/2.0/identifier_select"
@@ -18,95 +20,88 @@ ASSOC_HANDLE = "1234567890"
 NONCE_S = 300
 
 
-class OpenId:
-    """One provider; `base` is its own origin, such as https://steamcommunity.com."""
+def answer(provider: Provider, call: Call) -> Answer:
+    """/openid/login: checkid_setup shows the players or redirects, check_authentication verifies once."""
+    mode = call.value("openid.mode")
+    if mode == "check_authentication" and call.method == "POST":
+        return _check(provider, call)
+    if mode in ("checkid_setup", "checkid_immediate") and call.value("openid.ns") == NS:
+        return _set_up(provider, call)
+    return answers.html("<html><body><h1>OpenID</h1>This is an OpenID 2.0 endpoint.</body></html>", 400)
 
-    def __init__(self, base: str, chance_secret: bytes | None = None) -> None:
-        self.base = base
-        self._secret = chance_secret or secrets.token_bytes(32)
-        self._fresh: dict[str, float] = {}
 
-    @property
-    def endpoint(self) -> str:
-        return f"{self.base}/openid/login"
+def _set_up(provider: Provider, call: Call) -> Answer:
+    where = answers.split_url(call.value("openid.return_to"))
+    if where.scheme not in ("http", "https") or not where.netloc:
+        return answers.html("<html><body>openid.return_to is missing</body></html>", 400)
+    if not _within(call.value("openid.realm"), call.value("openid.return_to")):
+        return answers.html("<html><body>openid.return_to is not within openid.realm</body></html>", 400)
+    if call.value("openid.identity") != SELECT or call.value("openid.claimed_id") != SELECT:
+        return answers.html("<html><body>only identifier_select is supported</body></html>", 400)
+    if call.form.get("cancel"):
+        return answers.redirect(_with_query(where.geturl(), {"openid.ns": NS, "openid.mode": "cancel"}))
+    picked = call.value("auto") or (call.form.get("pick") or [""])[0]
+    account = call.world.accounts.by_id.get(answers.whole(picked) or 0)
+    if account is not None:
+        return _send_back(provider, call, account.steam_id, where.geturl())
+    return answers.html(_page(call))
 
-    def answer(self, call: Call) -> Answer:
-        """/openid/login: checkid_setup shows the players or redirects, check_authentication verifies once."""
-        mode = call.value("openid.mode")
-        if mode == "check_authentication" and call.method == "POST":
-            return self._check(call)
-        if mode in ("checkid_setup", "checkid_immediate") and call.value("openid.ns") == NS:
-            return self._set_up(call)
-        return messages.html("<html><body><h1>OpenID</h1>This is an OpenID 2.0 endpoint.</body></html>", 400)
 
-    def _set_up(self, call: Call) -> Answer:
-        where = messages.split_url(call.value("openid.return_to"))
-        if where.scheme not in ("http", "https") or not where.netloc:
-            return messages.html("<html><body>openid.return_to is missing</body></html>", 400)
-        if not _within(call.value("openid.realm"), call.value("openid.return_to")):
-            return messages.html("<html><body>openid.return_to is not within openid.realm</body></html>", 400)
-        if call.value("openid.identity") != SELECT or call.value("openid.claimed_id") != SELECT:
-            return messages.html("<html><body>only identifier_select is supported</body></html>", 400)
-        if call.form.get("cancel"):
-            return messages.redirect(_with_query(where.geturl(), {"openid.ns": NS, "openid.mode": "cancel"}))
-        picked = call.value("auto") or (call.form.get("pick") or [""])[0]
-        account = call.world.accounts.by_id.get(messages.whole(picked) or 0)
-        if account is not None:
-            return self._send_back(call, account.steam_id, where.geturl())
-        return messages.html(self._page(call))
+def _send_back(provider: Provider, call: Call, steam_id: int, return_to: str) -> Answer:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(call.real_now))
+    nonce = stamp + base64.b64encode(secrets.token_bytes(20)).decode()
+    who = f"{provider.base}/openid/id/{steam_id}"
+    fields = {
+        "openid.ns": NS,
+        "openid.mode": "id_res",
+        "openid.op_endpoint": provider.endpoint,
+        "openid.claimed_id": who,
+        "openid.identity": who,
+        "openid.return_to": return_to,
+        "openid.response_nonce": nonce,
+        "openid.assoc_handle": ASSOC_HANDLE,
+        "openid.signed": SIGNED,
+    }
+    fields["openid.sig"] = _signature(provider, fields)
+    provider.fresh[nonce] = call.real_now
+    return answers.redirect(_with_query(return_to, fields))
 
-    def _send_back(self, call: Call, steam_id: int, return_to: str) -> Answer:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(call.real_now))
-        nonce = stamp + base64.b64encode(secrets.token_bytes(20)).decode()
-        who = f"{self.base}/openid/id/{steam_id}"
-        fields = {
-            "openid.ns": NS,
-            "openid.mode": "id_res",
-            "openid.op_endpoint": self.endpoint,
-            "openid.claimed_id": who,
-            "openid.identity": who,
-            "openid.return_to": return_to,
-            "openid.response_nonce": nonce,
-            "openid.assoc_handle": ASSOC_HANDLE,
-            "openid.signed": SIGNED,
-        }
-        fields["openid.sig"] = self._signature(fields)
-        self._fresh[nonce] = call.real_now
-        return messages.redirect(_with_query(return_to, fields))
 
-    def _signature(self, fields: dict[str, str]) -> str:
-        text = "".join(f"{name}:{fields.get(f'openid.{name}', '')}\n" for name in SIGNED.split(","))
-        return base64.b64encode(hmac.new(self._secret, text.encode(), hashlib.sha256).digest()).decode()
+def _signature(provider: Provider, fields: dict[str, str]) -> str:
+    text = "".join(f"{name}:{fields.get(f'openid.{name}', '')}\n" for name in SIGNED.split(","))
+    return base64.b64encode(hmac.new(provider.secret, text.encode(), hashlib.sha256).digest()).decode()
 
-    def _check(self, call: Call) -> Answer:
-        """Text lines `ns:` and `is_valid:`; a nonce is good for one check and for five minutes."""
-        fields = {name: values[0] for name, values in call.form.items()}
-        once = all(len(values) == 1 for values in call.form.values())
-        made = self._fresh.pop(fields.get("openid.response_nonce", ""), 0.0)
-        self._fresh = {nonce: at for nonce, at in self._fresh.items() if at > call.real_now - NONCE_S}
-        genuine = hmac.compare_digest(self._signature(fields).encode(), fields.get("openid.sig", "").encode())
-        shaped = fields.get("openid.signed") == SIGNED and fields.get("openid.ns") == NS
-        valid = once and shaped and genuine and made > call.real_now - NONCE_S
-        return messages.plain(f"ns:{NS}\nis_valid:{'true' if valid else 'false'}\n")
 
-    def _page(self, call: Call) -> str:
-        hidden = "".join(
-            f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(values[0])}">'
-            for name, values in (call.query | call.form).items()
-            if name.startswith("openid.")
-        )
-        players = "".join(
-            f'<button name="pick" value="{a.steam_id}">{html.escape(a.name)}<small>{a.steam_id}</small></button>'
-            for a in call.world.accounts
-            if a.kind == "player"
-        )
-        realm = html.escape(call.value("openid.realm"))
-        return PAGE.format(realm=realm, hidden=hidden, players=players)
+def _check(provider: Provider, call: Call) -> Answer:
+    """Text lines `ns:` and `is_valid:`; a nonce is good for one check and for five minutes."""
+    fields = {name: values[0] for name, values in call.form.items()}
+    once = all(len(values) == 1 for values in call.form.values())
+    made = provider.fresh.pop(fields.get("openid.response_nonce", ""), 0.0)
+    provider.fresh = {nonce: at for nonce, at in provider.fresh.items() if at > call.real_now - NONCE_S}
+    genuine = hmac.compare_digest(_signature(provider, fields).encode(), fields.get("openid.sig", "").encode())
+    shaped = fields.get("openid.signed") == SIGNED and fields.get("openid.ns") == NS
+    valid = once and shaped and genuine and made > call.real_now - NONCE_S
+    return answers.plain(f"ns:{NS}\nis_valid:{'true' if valid else 'false'}\n")
+
+
+def _page(call: Call) -> str:
+    hidden = "".join(
+        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(values[0])}">'
+        for name, values in (call.query | call.form).items()
+        if name.startswith("openid.")
+    )
+    players = "".join(
+        f'<button name="pick" value="{a.steam_id}">{html.escape(a.name)}<small>{a.steam_id}</small></button>'
+        for a in call.world.accounts
+        if a.kind == "player"
+    )
+    realm = html.escape(call.value("openid.realm"))
+    return PAGE.format(realm=realm, hidden=hidden, players=players)
 
 
 def _within(realm: str, return_to: str) -> bool:
     """Whether the place to return to lies under the realm that the person is shown."""
-    outer, inner = messages.split_url(realm), messages.split_url(return_to)
+    outer, inner = answers.split_url(realm), answers.split_url(return_to)
     same = (outer.scheme, outer.netloc) == (inner.scheme, inner.netloc)
     return same and (inner.path or "/").startswith(outer.path or "/")
 

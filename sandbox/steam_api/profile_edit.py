@@ -5,12 +5,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.accounts import Account
+from sandbox.answers import Answer, as_json, null, redirect, set_cookie
+from sandbox.answers import html as html_page
 from sandbox.steam_api import session
+from sandbox.steam_api.call import Call
 from sandbox.steam_api.community import SIGN_IN, page
-from sandbox.steam_api.messages import Answer, Call, as_json, null, redirect, set_cookie
-from sandbox.steam_api.messages import html as html_page
-from sandbox.trading import INVALID_PARAM
+from sandbox.world.accounts import Account
+from sandbox.world.trading import INVALID_PARAM
 
 PUBLIC = 3
 PRIVACY = ("Profile", "Inventory", "InventoryGifts", "OwnedGames", "Playtime", "FriendsList")

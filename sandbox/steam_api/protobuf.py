@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.steam_api.messages import Answer, Call, Values, html
+from sandbox.answers import Answer, Values, html
+from sandbox.steam_api.call import Call
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 NUMBER, FLAG, LONG, FLOAT, TEXT, BYTES = "number", "flag", "fixed64", "float", "text", "bytes"

@@ -2,9 +2,10 @@
 
 import re
 
-from sandbox.accounts import Account
-from sandbox.steam_api.messages import COMMUNITY, LOGIN, STORE, Call
+from sandbox.answers import COMMUNITY, LOGIN, STORE
+from sandbox.steam_api.call import Call
 from sandbox.tokens import Claims
+from sandbox.world.accounts import Account
 
 COOKIE_AUDIENCES = {
     COMMUNITY: "web:community",

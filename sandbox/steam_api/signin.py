@@ -2,67 +2,25 @@
 
 import base64
 import binascii
-import functools
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from sandbox import guard
-from sandbox.accounts import Account
+from sandbox.answers import API, COMMUNITY, Answer, as_json, html, key_page, redirect, response, set_cookie, split_url
+from sandbox.sign_ins import AuthSession, password_key
 from sandbox.steam_api import session
-from sandbox.steam_api.messages import (
-    API,
-    COMMUNITY,
-    Answer,
-    Call,
-    as_json,
-    html,
-    key_page,
-    redirect,
-    response,
-    set_cookie,
-    split_url,
-)
+from sandbox.steam_api.call import Call
 from sandbox.tokens import Claims
+from sandbox.world.accounts import Account
 
 INVALID_PASSWORD, INVALID_PARAM, FILE_NOT_FOUND, ACCESS_DENIED = 5, 8, 9, 15
 EXPIRED, DUPLICATE_REQUEST, THROTTLED, CODE_MISMATCH = 27, 29, 87, 88
 DEVICE_CODE = 3
 THROTTLE_S = 600
-
-
-@functools.cache
-def password_key() -> rsa.RSAPrivateKey:
-    """One key pair per process; making one takes a noticeable moment."""
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-@dataclass
-class AuthSession:
-    """A sign-in under way, times by the real clock."""
-
-    client_id: int
-    request_id: str
-    account: Account
-    platform: str
-    begun: float
-    confirmed: bool = False
-
-
-@dataclass
-class Desk:
-    """What sign-in must remember: keys handed out, sessions under way, codes used, failures, transfers."""
-
-    key_times: dict[str, float] = field(default_factory=dict)
-    sessions: dict[int, AuthSession] = field(default_factory=dict)
-    used_steps: dict[int, set[int]] = field(default_factory=dict)
-    failures: dict[str, list[float]] = field(default_factory=dict)
-    transfers: dict[str, tuple[str, str, Claims]] = field(default_factory=dict)
-    """Nonce -> auth, host, claims of the refresh token; each is good for one use."""
 
 
 def public_key(call: Call) -> Answer:
@@ -347,4 +305,4 @@ API_METHODS: dict[tuple[str, str, str], Callable[[Call], Answer]] = {
     ("POST", "ITwoFactorService", "QueryTime"): query_time,
 }
 
-__all__ = ["API", "API_METHODS", "Desk", "finalize", "login_page", "logout", "refresh", "set_token"]
+__all__ = ["API", "API_METHODS", "finalize", "login_page", "logout", "refresh", "set_token"]

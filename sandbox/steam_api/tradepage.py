@@ -5,14 +5,15 @@ import json
 import time
 from typing import Any
 
-from sandbox.accounts import STEAM_ID_BASE, Account
-from sandbox.exchanges import Exchange
-from sandbox.items import CS2, PROTECTED_CONTEXT
-from sandbox.offers import AssetRef, Offer, State
-from sandbox.refusals import BANNED, NEW_DEVICE, UNAVAILABLE, WRONG_TOKEN
+from sandbox.answers import COMMUNITY, Answer, redirect
 from sandbox.steam_api import session, views
+from sandbox.steam_api.call import Call
 from sandbox.steam_api.community import SIGN_IN, page
-from sandbox.steam_api.messages import COMMUNITY, Answer, Call, redirect
+from sandbox.world.accounts import STEAM_ID_BASE, Account
+from sandbox.world.exchanges import Exchange
+from sandbox.world.items import CS2, PROTECTED_CONTEXT
+from sandbox.world.offers import AssetRef, Offer, State
+from sandbox.world.refusals import BANNED, NEW_DEVICE, UNAVAILABLE, WRONG_TOKEN
 
 APPS = {730: "Counter-Strike 2", 753: "Steam", 440: "Team Fortress 2", 570: "Dota 2"}
 CONTEXTS = {2: "Backpack", PROTECTED_CONTEXT: "Trade Protected Items", 6: "Community"}

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import phone
-from sandbox.fault_orders import BEFORE, GATE, INSTEAD, KINDS, SHAPES
-from sandbox.faults import Fault
+from sandbox.answers import API, COMMUNITY, Answer, html, null
+from sandbox.faults.kinds import BEFORE, GATE, INSTEAD, KINDS, SHAPES
+from sandbox.faults.orders import Fault
 from sandbox.steam_api import maintenance
-from sandbox.steam_api.messages import API, COMMUNITY, Answer, Call, html, null
+from sandbox.steam_api.bad_answers import ANSWERS
+from sandbox.steam_api.call import Call
 from sandbox.tokens import Claims
+from sandbox.world import phone
 
 TOO_MANY = "<html><head><title>Too Many Requests</title></head><body><h1>Too Many Requests</h1></body></html>"
 ACCEPTED, ACTIVE, COMPLETE, COMMITTED = 3, 2, 3, 2
@@ -31,13 +33,13 @@ def answer(call: Call, handler: Callable[[Call], Answer]) -> Answer:
     """Steam's answer, or what trouble makes of it; the deed is done unless an order answers before it."""
     struck = _strike(call)
     if struck.instead is not None and not struck.instead.after:
-        return _told(call, struck.instead, struck.refusal or struck.instead.answer(call))
+        return _told(call, struck.instead, struck.refusal or ANSWERS[struck.instead.kind](struck.instead, call))
     for fault in struck.before:
         if BEFOREHAND[fault.kind](fault, call):
             _count(call, fault)
     made = handler(call)
     if struck.instead is not None:
-        return _told(call, struck.instead, struck.instead.answer(call))
+        return _told(call, struck.instead, ANSWERS[struck.instead.kind](struck.instead, call))
     for fault in struck.afterwards:
         if CHANGES[fault.kind](fault, call, made):
             _told(call, fault, made)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.accounts import Account
-from sandbox.items import CS2, Item
+from sandbox.answers import Answer, as_json, key_page, response, whole
 from sandbox.steam_api import session, views
-from sandbox.steam_api.messages import Answer, Call, as_json, key_page, response, whole
-from sandbox.trading import INVALID_PARAM
+from sandbox.steam_api.call import Call
+from sandbox.world.accounts import Account
+from sandbox.world.items import CS2, Item
+from sandbox.world.trading import INVALID_PARAM
 
 IDS_MAX = 100
 

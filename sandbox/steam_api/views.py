@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox.accounts import STEAM_ID_BASE
-from sandbox.catalogue import WEARS, Kind
-from sandbox.exchanges import Exchange, Move
-from sandbox.items import CS2, PROTECTED_CONTEXT, Item
-from sandbox.offers import AssetRef, Offer
 from sandbox.settings import SandboxSettings
-from sandbox.world import World
+from sandbox.world.accounts import STEAM_ID_BASE
+from sandbox.world.catalogue import WEARS, Kind
+from sandbox.world.exchanges import Exchange, Move
+from sandbox.world.items import CS2, PROTECTED_CONTEXT, Item
+from sandbox.world.offers import AssetRef, Offer
+from sandbox.world.state import World
 
 INSPECT_LINKS = {
     "payload": "steam://run/730//+csgo_econ_action_preview%20%propid:6%",

@@ -14,12 +14,13 @@ from steampy.client import SteamClient
 from steampy.login import LoginExecutor
 from steampy.models import Asset, GameOptions, SteamUrl
 
-from sandbox import guard, server, timeline, trading
-from sandbox.accounts import Account
-from sandbox.items import Item
-from sandbox.offers import Offer
+from sandbox import guard, server
 from sandbox.settings import SandboxSettings
-from sandbox.world import World
+from sandbox.world import timeline, trading
+from sandbox.world.accounts import Account
+from sandbox.world.items import Item
+from sandbox.world.offers import Offer
+from sandbox.world.state import World
 
 COMMUNITY = "https://steamcommunity.com"
 API = "https://api.steampowered.com"

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from sandbox import __main__ as program
-from sandbox import control, fault_orders, profiles
-from sandbox.accounts import HABITS
-from sandbox.record_views import PARTS
+from sandbox.control import api
+from sandbox.control.views import PARTS
+from sandbox.faults import kinds, profiles
+from sandbox.world.accounts import HABITS
 
 HERE = Path(__file__).parent
 GUIDE = (HERE.parent.parent / "docs" / "sandbox.md").read_text(encoding="utf-8")
@@ -30,7 +31,7 @@ def test_every_witness_is_a_test():
 
 
 def test_every_call_of_the_control_api_is_in_the_guide():
-    table = [*control.routes, *control.control_faults.routes, *control.control_person.routes]
+    table = [*api.routes, *api.faults.routes, *api.person.routes]
     calls = {(r.method, re.sub(r":[^{}]*(?:\{[^{}]*\})?(?=\})", "", r.path)) for r in table if r.path.startswith("/control")}
     told = set(re.findall(r"^\| `([A-Z]+) (/control/[^` ]+)`", GUIDE, re.M))
 
@@ -40,7 +41,7 @@ def test_every_call_of_the_control_api_is_in_the_guide():
 
 @pytest.mark.parametrize(
     "names",
-    [fault_orders.KINDS, profiles.names(), HABITS],
+    [kinds.KINDS, profiles.names(), HABITS],
     ids=["kinds", "profiles", "habits"],
 )
 def test_every_name_has_its_row(names):
@@ -51,7 +52,7 @@ def test_every_name_has_its_row(names):
 
 def test_every_field_group_option_and_part_is_named():
     options = {text for action in program._parser()._actions for text in action.option_strings if text not in ("-h", "--help")}
-    wanted = {*fault_orders.FIELDS, *fault_orders.GROUPS, *options, *PARTS}
+    wanted = {*kinds.FIELDS, *kinds.GROUPS, *options, *PARTS}
 
     assert {name for name in wanted if f"`{name}`" not in GUIDE} == set()
 
@@ -59,10 +60,10 @@ def test_every_field_group_option_and_part_is_named():
 def test_the_marks_of_shares_are_right():
     marked = set(re.findall(r"^\| `(\w+)` \*share\*", GUIDE, re.M))
 
-    assert marked == {name for name, kind in fault_orders.KINDS.items() if kind.by_share}
+    assert marked == {name for name, kind in kinds.KINDS.items() if kind.by_share}
 
 
 def test_own_fields_of_a_kind_stand_beside_it():
-    for name, kind in fault_orders.KINDS.items():
+    for name, kind in kinds.KINDS.items():
         (row,) = [line for line in GUIDE.splitlines() if re.match(rf"\| `{name}`( \*share\*)? \|", line)]
         assert set(re.findall(r"`(\w+)`", row.split("|")[2])) == set(kind.fields)

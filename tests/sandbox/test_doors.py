@@ -6,8 +6,9 @@ import pytest
 
 from sandbox.clock import Clock
 from sandbox.settings import SandboxSettings
-from sandbox.steam_api.steam import Steam
-from sandbox.world import World
+from sandbox.steam import Steam
+from sandbox.steam_api import router
+from sandbox.world.state import World
 
 SMALL = SandboxSettings(bots=("red-1",), players=1, items_per_bot=(3, 3), items_per_player=(3, 3), player_habit="manual")
 API = "api.steampowered.com"
@@ -22,7 +23,7 @@ class InProcess:
 
     def ask(self, method, host, path, query=None, form=None, headers=None):
         values = [{name: [str(value)] for name, value in (given or {}).items()} for given in (query, form)]
-        answer = self.steam.answer(self.steam.call(method, host, path, *values, headers or {}))
+        answer = router.answer(router.call(self.steam, method, host, path, *values, headers or {}))
         return answer.status, answer.headers.get("x-eresult"), answer.body
 
     def look(self, action):
@@ -49,7 +50,7 @@ class OverHttp:
 def door(request, make_bench):
     if request.param == "in process":
         clock = Clock()
-        return InProcess(Steam(World(SMALL, clock.now()), clock))
+        return InProcess(Steam(World(SMALL, clock.now()), clock, router.ROUTE_NAMES))
     bench = make_bench(**{name: getattr(SMALL, name) for name in ("bots", "players", "items_per_bot", "items_per_player")})
     return OverHttp(bench.running, bench.session())
 

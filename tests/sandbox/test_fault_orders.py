@@ -2,13 +2,12 @@
 
 import pytest
 
-from sandbox import faults
-from sandbox.accounts import Account
 from sandbox.errors import BadRequest
-from sandbox.fault_orders import AFTERWARDS, BEFORE, CONDITION, GATE, INSTEAD, KINDS
-from sandbox.faults import Faults
-from sandbox.steam_api import trouble
-from sandbox.steam_api.steam import ROUTE_NAMES
+from sandbox.faults.kinds import AFTERWARDS, BEFORE, CONDITION, GATE, INSTEAD, KINDS
+from sandbox.faults.orders import Faults
+from sandbox.steam_api import bad_answers, trouble
+from sandbox.steam_api.router import ROUTE_NAMES
+from sandbox.world.accounts import Account
 
 COMMUNITY = "https://steamcommunity.com"
 NOW = 1_786_000_000.0
@@ -32,7 +31,7 @@ def fitting(given, account=RED, route="send", method="POST", now=NOW):
 
 
 def test_every_kind_is_carried_out_by_exactly_one_table():
-    tables = {INSTEAD: faults.ANSWERS, GATE: trouble.GATES, BEFORE: trouble.BEFOREHAND, AFTERWARDS: trouble.CHANGES}
+    tables = {INSTEAD: bad_answers.ANSWERS, GATE: trouble.GATES, BEFORE: trouble.BEFOREHAND, AFTERWARDS: trouble.CHANGES}
 
     for does, table in tables.items():
         assert set(table) == {name for name, kind in KINDS.items() if kind.does == does}

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from sandbox import people, trading
+from sandbox.world import people, trading
 
 COMMUNITY = "https://steamcommunity.com"
 API = "https://api.steampowered.com"

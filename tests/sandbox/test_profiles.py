@@ -12,11 +12,11 @@ import pytest
 import requests
 
 from sandbox import __main__ as program
-from sandbox import profiles
 from sandbox.errors import BadRequest
-from sandbox.fault_orders import KINDS
-from sandbox.faults import Faults
-from sandbox.steam_api.steam import ROUTE_NAMES
+from sandbox.faults import profiles
+from sandbox.faults.kinds import KINDS
+from sandbox.faults.orders import Faults
+from sandbox.steam_api.router import ROUTE_NAMES
 
 COMMUNITY = "https://steamcommunity.com"
 API = "https://api.steampowered.com"

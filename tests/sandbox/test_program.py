@@ -18,7 +18,7 @@ from cryptography import x509
 from sandbox import __main__ as program
 from sandbox import server, tls
 from sandbox.settings import SandboxSettings
-from sandbox.steam_api.steam import STEAM_HOSTS
+from sandbox.steam_api.router import STEAM_HOSTS
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

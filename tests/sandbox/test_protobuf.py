@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import guard
-from sandbox.steam_api import protobuf
-from sandbox.steam_api.messages import Answer
+from sandbox.answers import Answer
+from sandbox.steam_api import protobuf, router
 
 API = "https://api.steampowered.com"
 AUTH = f"{API}/IAuthenticationService"
@@ -181,7 +181,7 @@ def test_what_is_written_can_be_read(big, words, flag, raw):
 
 
 def test_an_answer_of_a_plain_call_stays_as_it_is(bench):
-    call = bench.running.steam.call("GET", "api.steampowered.com", "/", {}, {}, {})
+    call = router.call(bench.running.steam, "GET", "api.steampowered.com", "/", {}, {}, {})
     made = Answer(body=b"{}", content_type="application/json")
     protobuf.pack(call, made)
 

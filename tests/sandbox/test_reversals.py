@@ -2,10 +2,10 @@
 
 import pytest
 
-from sandbox import reversals, timeline
 from sandbox.errors import Refused
-from sandbox.exchanges import Status
-from sandbox.offers import State
+from sandbox.world import reversals, timeline
+from sandbox.world.exchanges import Status
+from sandbox.world.offers import State
 
 DAY = 86400
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.errors import BadRequest, Refused
-from sandbox.offers import State
+from sandbox.world.offers import State
 
 
 def refusal(action, *args, **more):
@@ -93,7 +93,7 @@ def test_items_that_are_not_there_are_26(play):
 
 
 def test_an_item_named_in_the_wrong_context_is_26(play):
-    from sandbox.trading import Proposal, Wanted, send
+    from sandbox.world.trading import Proposal, Wanted, send
 
     item = play.stock(play.bot)[0]
     for wanted in (Wanted(730, 16, item.asset_id), Wanted(440, 2, item.asset_id), Wanted(730, 2, item.asset_id, 2)):
@@ -301,7 +301,7 @@ def test_a_hold_of_the_side_that_gives_nothing_does_not_matter(play):
 
 
 def test_a_cancelled_hold_returns_the_items_under_new_ids(play):
-    from sandbox import trading
+    from sandbox.world import trading
 
     play.player.hold_days = 3
     item = play.stock(play.player)[0]
@@ -331,7 +331,7 @@ def test_held_offers_do_not_count_against_the_limit(make_play):
 
 
 def test_a_counter_offer_replaces_the_first_one_without_a_token(play):
-    from sandbox import people
+    from sandbox.world import people
 
     offer = play.send(play.bot, play.player, [], play.stock(play.player)[:2])
     people.act(play.world, play.player, offer, "counter", play.now)
@@ -413,7 +413,7 @@ def test_an_exchange_may_stay_at_status_2_for_ever(make_play):
 def test_a_poll_costs_what_it_returns(play):
     for _ in range(50):
         offer = play.send(play.bot, play.player, [], play.stock(play.player)[:1])
-        from sandbox import trading
+        from sandbox.world import trading
 
         trading.cancel(play.world, play.bot, offer.offer_id, play.now)
         play.advance(10)

@@ -5,12 +5,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from sandbox import people, reversals, timeline, trading
 from sandbox.errors import Refused
-from sandbox.offers import LIVE, State
 from sandbox.settings import SandboxSettings
-from sandbox.trading import Proposal, Wanted
-from sandbox.world import World
+from sandbox.world import people, reversals, timeline, trading
+from sandbox.world.offers import LIVE, State
+from sandbox.world.state import World
+from sandbox.world.trading import Proposal, Wanted
 
 SMALL = SandboxSettings(
     bots=("a", "b"),
@@ -209,7 +209,7 @@ class Trading(RuleBasedStateMachine):
 def test_items_are_conserved_whatever_happens(changes_ids, monkeypatch):
     from dataclasses import replace
 
-    monkeypatch.setattr("sandbox.world.Catalogue", _shared_catalogue())
+    monkeypatch.setattr("sandbox.world.state.Catalogue", _shared_catalogue())
     monkeypatch.setitem(globals(), "SMALL", replace(SMALL, settle_changes_ids=changes_ids))
     limits = settings(
         max_examples=80, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -219,7 +219,7 @@ def test_items_are_conserved_whatever_happens(changes_ids, monkeypatch):
 
 def _shared_catalogue():
     """Making the catalogue is the slow part of making a world, and it is the same one each time."""
-    from sandbox.catalogue import Catalogue
+    from sandbox.world.catalogue import Catalogue
 
     made = Catalogue(SMALL.seed)
     return lambda _seed: made

@@ -5,13 +5,17 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox import control_faults, control_person, pages, record_views, reversals, timeline, trading, wire
-from sandbox.accounts import HABITS, Account
+from sandbox import http
+from sandbox.answers import split_url, whole
+from sandbox.control import faults, pages, person, views
 from sandbox.errors import BadRequest, NotFound, Refused
-from sandbox.steam_api.messages import split_url, whole
-from sandbox.steam_api.openid import OpenId
-from sandbox.steam_api.steam import Steam
-from sandbox.wire import NUDGE, PROVIDER, STEAM, json_object
+from sandbox.http import NUDGE, PROVIDER, STEAM, json_object
+from sandbox.provider import Provider
+from sandbox.steam import Steam
+from sandbox.steam_api import openid, router
+from sandbox.world import reversals, timeline, trading
+from sandbox.world.accounts import HABITS, Account
+from sandbox.world.exchanges import Reversal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -28,15 +32,15 @@ def application(steam: Steam, nudge: Callable[[], None]) -> web.Application:
     app = web.Application(middlewares=[_guarded])
     app[STEAM], app[NUDGE], app[PROVIDER] = steam, nudge, {}
     app.add_routes(routes)
-    app.add_routes(control_faults.routes)
-    app.add_routes(control_person.routes)
+    app.add_routes(faults.routes)
+    app.add_routes(person.routes)
     app.add_routes(pages.routes)
     return app
 
 
 def set_base(app: web.Application, base: str) -> None:
     """Tell the OpenID provider of this port its own address."""
-    app[PROVIDER]["openid"] = OpenId(base)
+    app[PROVIDER]["openid"] = Provider(base)
 
 
 @web.middleware
@@ -93,21 +97,21 @@ async def move_clock(request: web.Request) -> web.Response:
 
 @routes.get("/control/settings")
 async def read_settings(request: web.Request) -> web.Response:
-    return web.json_response(record_views.settings(request.app[STEAM].world))
+    return web.json_response(views.settings(request.app[STEAM].world))
 
 
 @routes.patch("/control/settings")
 async def change_settings(request: web.Request) -> web.Response:
     """Change rules of the running world, such as `exchange_ids_delay_s` or `settle_changes_ids`."""
     request.app[STEAM].world.change_settings(await json_object(request))
-    return web.json_response(record_views.settings(request.app[STEAM].world))
+    return web.json_response(views.settings(request.app[STEAM].world))
 
 
 @routes.get("/control/accounts")
 async def list_accounts(request: web.Request) -> web.Response:
     kind = request.query.get("kind")
     accounts = [a for a in request.app[STEAM].world.accounts if kind in (None, a.kind)]
-    return web.json_response({"accounts": [record_views.account(a) for a in accounts]})
+    return web.json_response({"accounts": [views.account(a) for a in accounts]})
 
 
 @routes.post("/control/accounts")
@@ -130,12 +134,12 @@ async def add_account(request: web.Request) -> web.Response:
     account.take_back_s = take_back_s
     if isinstance(items, list):
         _create(steam, account, [{"market_hash_name": entry} for entry in items])
-    return web.json_response(record_views.account(account), status=201)
+    return web.json_response(views.account(account), status=201)
 
 
 @routes.get(r"/control/accounts/{steam_id:\d{1,20}}")
 async def read_account(request: web.Request) -> web.Response:
-    return web.json_response(record_views.account(_account(request)))
+    return web.json_response(views.account(_account(request)))
 
 
 CHANGES: dict[str, tuple[type, ...]] = {
@@ -189,7 +193,7 @@ async def change_account(request: web.Request) -> web.Response:
         account.tokens_valid_from = float(int(steam.clock.real()) + 1)
     for name, value in body.items():
         setattr(account, name, value)
-    return web.json_response(record_views.account(account))
+    return web.json_response(views.account(account))
 
 
 @routes.post(r"/control/accounts/{steam_id:\d{1,20}}/reverse")
@@ -204,8 +208,8 @@ async def reverse(request: web.Request) -> web.Response:
         reversals.plan(steam.world, account, at)
         return web.json_response({"steam_id": str(account.steam_id), "at": at, "exchanges": [], "rollbacks": []}, status=202)
     done = reversals.reverse(steam.world, account, now)
-    nothing = reversals.Reversal(account.steam_id, int(now), (), ())
-    return web.json_response(record_views.reversal(done or nothing))
+    nothing = Reversal(account.steam_id, int(now), (), ())
+    return web.json_response(views.reversal(done or nothing))
 
 
 def _within(name: str, value: float, most: float) -> None:
@@ -244,7 +248,7 @@ async def add_items(request: web.Request) -> web.Response:
         made = _create(steam, account, body["items"])
     else:
         raise BadRequest("send items, a list, or count, a number")
-    return web.json_response({"assets": [record_views.asset(item) for item in made]}, status=201)
+    return web.json_response({"assets": [views.asset(item) for item in made]}, status=201)
 
 
 def _create(steam: Steam, account: Account, wanted: list[Any]) -> list[Any]:
@@ -284,14 +288,14 @@ async def remove_item(request: web.Request) -> web.Response:
 async def credentials(request: web.Request) -> web.Response:
     kind = request.query.get("kind")
     accounts = [a for a in request.app[STEAM].world.accounts if kind in (None, a.kind)]
-    return web.json_response({"accounts": [record_views.credentials(a) for a in accounts]})
+    return web.json_response({"accounts": [views.credentials(a) for a in accounts]})
 
 
 @routes.get("/control/mafiles")
 async def mafiles(request: web.Request) -> web.Response:
     kind = request.query.get("kind")
     accounts = [a for a in request.app[STEAM].world.accounts if kind in (None, a.kind)]
-    return web.json_response({"mafiles": [record_views.mafile(a) for a in accounts]})
+    return web.json_response({"mafiles": [views.mafile(a) for a in accounts]})
 
 
 @routes.get("/control/prices")
@@ -302,18 +306,18 @@ async def prices(request: web.Request) -> web.Response:
 @routes.get("/control/catalogue")
 async def catalogue(request: web.Request) -> web.Response:
     kinds = request.app[STEAM].world.catalogue.kinds.values()
-    return web.json_response({"items": [record_views.kind(kind) for kind in kinds]})
+    return web.json_response({"items": [views.kind(kind) for kind in kinds]})
 
 
 @routes.get("/control/record")
 async def record(request: web.Request) -> web.Response:
     """What really happened; `?part=assets,offers` for less of it."""
     steam = request.app[STEAM]
-    parts = [part for part in request.query.get("part", "").split(",") if part] or list(record_views.PARTS)
-    if unknown := set(parts) - set(record_views.PARTS):
+    parts = [part for part in request.query.get("part", "").split(",") if part] or list(views.PARTS)
+    if unknown := set(parts) - set(views.PARTS):
         raise BadRequest(f"unknown parts: {', '.join(sorted(unknown))}")
     now = steam.clock.now()
-    content = {part: record_views.PARTS[part](steam.world, now) for part in parts}
+    content = {part: views.PARTS[part](steam.world, now) for part in parts}
     return web.json_response({"now": now} | content)
 
 
@@ -333,9 +337,9 @@ async def forget_requests(request: web.Request) -> web.Response:
 @routes.route("*", OPENID_PATH)
 async def openid_login(request: web.Request) -> web.StreamResponse:
     """The OpenID provider for browsers, which cannot name Steam's own host; `?auto=STEAMID` picks without the page."""
-    form, query = await wire.form_values(request), wire.query_values(request)
-    call = request.app[STEAM].call(request.method, request.host, request.path, query, form, {})
-    return wire.to_response(request.app[PROVIDER]["openid"].answer(call))
+    form, query = await http.form_values(request), http.query_values(request)
+    call = router.call(request.app[STEAM], request.method, request.host, request.path, query, form, {})
+    return http.to_response(openid.answer(request.app[PROVIDER]["openid"], call))
 
 
 @routes.get(r"/openid/id/{steam_id:\d{1,20}}")

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sandbox.catalogue import WEARS, Kind
 from sandbox.errors import NotFound
+from sandbox.world.catalogue import WEARS, Kind
 
 CS2 = 730
 PROTECTED_CONTEXT = 16

@@ -6,9 +6,9 @@ node-steam-tradeoffer-manager `lib/helpers.js`, TF2Autobot `src/classes/Trades.t
 A rest that no source quotes is the sandbox's own and marked so.
 """
 
-from sandbox.accounts import Account
 from sandbox.errors import Refused
 from sandbox.settings import SandboxSettings
+from sandbox.world.accounts import Account
 
 ACCESS_DENIED, INSUFFICIENT_PRIVILEGE, LIMIT_EXCEEDED, CANNOT_TRADE_WITH = 15, 24, 25, 50
 PROFILE_CHANGED = 34

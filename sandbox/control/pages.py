@@ -7,14 +7,15 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from sandbox import people, reversals, wire
-from sandbox.accounts import HABITS, Account
+from sandbox import http
 from sandbox.errors import BadRequest, NotFound, Refused
-from sandbox.items import CS2, PROTECTED_CONTEXT, Item
-from sandbox.offers import AssetRef, Offer, State
-from sandbox.steam_api.steam import Steam
-from sandbox.wire import STEAM
-from sandbox.world import World
+from sandbox.http import STEAM
+from sandbox.steam import Steam
+from sandbox.world import people, reversals
+from sandbox.world.accounts import HABITS, Account
+from sandbox.world.items import CS2, PROTECTED_CONTEXT, Item
+from sandbox.world.offers import AssetRef, Offer, State
+from sandbox.world.state import World
 
 routes = web.RouteTableDef()
 LINK = re.compile(r"https?://[^\s<>\"']+")
@@ -173,7 +174,7 @@ def _finished(world: World, player: Account, offer: Offer) -> str:
 @routes.post(r"/play/{steam_id:\d{1,20}}/offers/{offer_id:\d{1,20}}")
 async def answer_offer(request: web.Request) -> web.Response:
     steam, player = _steam(request), _player(request)
-    [action, *_] = (await wire.form_values(request)).get("action", [""])
+    [action, *_] = (await http.form_values(request)).get("action", [""])
     offer = steam.world.offers.by_id.get(int(request.match_info["offer_id"]))
     if offer is None or not offer.concerns(player.steam_id):
         raise NotFound("no such offer")
@@ -188,7 +189,7 @@ async def answer_offer(request: web.Request) -> web.Response:
 
 @routes.post(r"/play/{steam_id:\d{1,20}}/habit")
 async def set_habit(request: web.Request) -> web.Response:
-    player, form = _player(request), await wire.form_values(request)
+    player, form = _player(request), await http.form_values(request)
     habit, delay = form.get("habit", [""])[0], form.get("delay_s", ["0"])[0]
     if habit not in HABITS or not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", delay):
         raise BadRequest("habit and delay_s do not fit")

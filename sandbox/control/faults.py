@@ -4,10 +4,10 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox import profiles
 from sandbox.errors import BadRequest
-from sandbox.faults import Faults
-from sandbox.wire import STEAM, json_object
+from sandbox.faults import profiles
+from sandbox.faults.orders import Faults
+from sandbox.http import STEAM, json_object
 
 routes = web.RouteTableDef()
 

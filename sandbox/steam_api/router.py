@@ -1,14 +1,12 @@
 """Steam as one function from a request to its answer: which host and path is served by which handler."""
 
 import re
-import secrets
 from collections.abc import Callable
 from typing import Final
 
-from sandbox import timeline
-from sandbox.clock import Clock
-from sandbox.faults import Faults
-from sandbox.record import Requests
+from sandbox.answers import API, COMMUNITY, LOGIN, STORE, Answer, Values, html
+from sandbox.record import Seen
+from sandbox.steam import Steam
 from sandbox.steam_api import (
     apikey,
     community,
@@ -25,9 +23,8 @@ from sandbox.steam_api import (
     trouble,
     users,
 )
-from sandbox.steam_api.messages import API, COMMUNITY, LOGIN, STORE, Answer, Call, Values, html
-from sandbox.tokens import Tokens
-from sandbox.world import World
+from sandbox.steam_api.call import Call
+from sandbox.world import timeline
 
 Handler = Callable[[Call], Answer]
 Route = tuple[str, str, "re.Pattern[str]", Handler]
@@ -38,7 +35,7 @@ def _routes(*table: tuple[str, str, str, Handler]) -> list[Route]:
 
 
 def _openid(call: Call) -> Answer:
-    return call.steam.openid.answer(call)
+    return openid.answer(call.steam.openid, call)
 
 
 SETTOKEN: Final = ("settoken", "GET POST", r"/login/settoken", signin.set_token)
@@ -121,39 +118,24 @@ NOT_FOUND = "<html><head><title>Not Found</title></head><body><h1>Not Found</h1>
 NOT_ALLOWED = "<html><head><title>Method Not Allowed</title></head><body><h1>Method Not Allowed</h1></body></html>"
 
 
-class Steam:
-    """All hosts of one world; `answer` is safe to call from one thread only."""
+def call(
+    steam: Steam, method: str, host: str, path: str, query: Values, form: Values, headers: dict[str, str], address: str = ""
+) -> Call:
+    """Wrap a request; header names in lower case."""
+    return Call(steam, method, host, path, query, form, headers, steam.clock.now(), steam.clock.real(), address=address)
 
-    def __init__(self, world: World, clock: Clock) -> None:
-        self.world = world
-        self.clock = clock
-        self.desk = signin.Desk()
-        self.tokens = Tokens(world)
-        self.faults = Faults(world.settings.seed, ROUTE_NAMES)
-        self.faults.when_healed.append(self.tokens.revive)
-        world.afflicted = self.faults.affliction
-        self.requests = Requests()
-        self.used_keys: dict[tuple[int, int, str], None] = {}
-        """Times of confirmation keys that were used, oldest first."""
-        self.openid = openid.OpenId(f"https://{COMMUNITY}", secrets.token_bytes(32))
 
-    def call(
-        self, method: str, host: str, path: str, query: Values, form: Values, headers: dict[str, str], address: str = ""
-    ) -> Call:
-        """Wrap a request; header names in lower case."""
-        now, real_now = self.clock.now(), self.clock.real()
-        return Call(self, method, host, path, query, form, headers, now, real_now, address=address)
-
-    def answer(self, call: Call) -> Answer:
-        """Let the world catch up, find the handler, and let trouble have its say."""
-        timeline.advance(self.world, call.now)
-        handler = _find(call)
-        unreadable = protobuf.unpack(call)
-        session.identify(call)
-        answer = unreadable or trouble.answer(call, handler)
-        protobuf.pack(call, answer)
-        self.requests.note(call, answer)
-        return answer
+def answer(call: Call) -> Answer:
+    """Let the world catch up, find the handler, and let trouble have its say. For one thread at a time."""
+    timeline.advance(call.world, call.now)
+    handler = _find(call)
+    unreadable = protobuf.unpack(call)
+    session.identify(call)
+    made = unreadable or trouble.answer(call, handler)
+    protobuf.pack(call, made)
+    seen = Seen(call.method, call.host, call.path, call.route, made.trouble or made.status, call.now, call.struck)
+    call.steam.requests.note(seen, call.known_as.steam_id if call.known_as else None)
+    return made
 
 
 def _find(call: Call) -> Handler:

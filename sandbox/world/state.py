@@ -1,26 +1,22 @@
 """The state of one simulated Steam. Pure: it gets `now` as a value, asks no clock and opens nothing.
 
-The rules live beside it: `trading` (what an account may do), `exchanges` (how items change hands),
+The rules live beside it: `trading` (what an account may do), `delivery` (how items change hands),
 `people` (simulated partners) and `timeline` (what happens by itself).
 """
 
 import random
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sandbox.accounts import HABITS, Account, Accounts
-from sandbox.agenda import Agenda
-from sandbox.catalogue import Catalogue
 from sandbox.errors import BadRequest
-from sandbox.items import Inventories, Item
-from sandbox.offers import Confirmation, OfferBook
 from sandbox.settings import CHANGEABLE, SandboxSettings
-
-if TYPE_CHECKING:
-    from sandbox.exchanges import Exchange
-    from sandbox.phone import KeyRequest
-    from sandbox.reversals import Reversal
+from sandbox.world.accounts import HABITS, Account, Accounts
+from sandbox.world.agenda import Agenda
+from sandbox.world.catalogue import Catalogue
+from sandbox.world.exchanges import Exchange, Reversal
+from sandbox.world.items import Inventories, Item
+from sandbox.world.offers import Confirmation, KeyRequest, OfferBook
 
 KINDS = ("bot", "player")
 
@@ -91,7 +87,7 @@ class World:
             made.append(self.items.create(kind, account.steam_id, now, tradable=not bound, name_tag=tag))
         return made
 
-    def add_exchange(self, exchange: "Exchange") -> None:
+    def add_exchange(self, exchange: Exchange) -> None:
         self.exchanges[exchange.tradeid] = exchange
         for steam_id in (exchange.sender, exchange.recipient):
             self.exchanges_of.setdefault(steam_id, []).append(exchange)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.errors import BadRequest
-from sandbox.faults import Fault, Faults
+from sandbox.faults.orders import Fault, Faults
 
-FOLDER = Path(__file__).parent.parent / "config" / "faults"
+FOLDER = Path(__file__).parent.parent.parent / "config" / "faults"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from sandbox.answers import whole
 from sandbox.errors import BadRequest
-from sandbox.steam_api.messages import whole
 
 INSTEAD, GATE, BEFORE, AFTERWARDS, CONDITION = "instead", "gate", "before", "afterwards", "condition"
 """What a kind does: answer instead of Steam, refuse some calls, change what Steam sees, change its answer, or change

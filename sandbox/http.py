@@ -7,14 +7,14 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from sandbox.answers import Answer, Values
 from sandbox.errors import BadRequest
-from sandbox.steam_api.messages import Answer, Values
-from sandbox.steam_api.openid import OpenId
-from sandbox.steam_api.steam import Steam
+from sandbox.provider import Provider
+from sandbox.steam import Steam
 
 STEAM = web.AppKey("steam", Steam)
 NUDGE: web.AppKey[Callable[[], None]] = web.AppKey("nudge")
-PROVIDER = web.AppKey("provider", dict[str, OpenId])
+PROVIDER = web.AppKey("provider", dict[str, Provider])
 """The OpenID provider of the control port under "openid", set once its address is known."""
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")

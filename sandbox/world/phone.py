@@ -3,13 +3,12 @@
 Nobody who runs bots asks for any of these; who sees one at a bot's account sees a hijack (`docs/sandbox.md`).
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-from sandbox.accounts import Account
 from sandbox.errors import BadRequest
-from sandbox.offers import Confirmation
-from sandbox.world import World
+from sandbox.world.accounts import Account
+from sandbox.world.offers import Confirmation, KeyRequest
+from sandbox.world.state import World
 
 GENERIC, MARKET_LISTING, FEATURE_OPT_OUT, PHONE_NUMBER, RECOVERY, API_KEY, MARKET_PURCHASE = 1, 3, 4, 5, 6, 9, 12
 TYPES: Final[dict[int, str]] = {
@@ -28,16 +27,6 @@ TYPES: Final[dict[int, str]] = {
 }
 """EMobileConfirmationType (node-steamcommunity `resources/EConfirmationType.js`, aiosteampy `guard/confirmations.py`) and what
 the phone calls it."""
-
-
-@dataclass(slots=True)
-class KeyRequest:
-    """Somebody asks for a Web API key of an account; `confirmed` is None until the phone has answered."""
-
-    request_id: int
-    owner: int
-    domain: str
-    confirmed: bool | None = None
 
 
 def ask(

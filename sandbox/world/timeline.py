@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from sandbox import agenda, exchanges, people, reversals, trading
-from sandbox.world import World
+from sandbox.world import agenda, delivery, people, reversals, trading
+from sandbox.world.state import World
 
 DOES: dict[str, Callable[[World, int, float], None]] = {
     agenda.EXPIRE: trading.expire,
-    agenda.SETTLE: exchanges.settle,
-    agenda.RELEASE: exchanges.release,
+    agenda.SETTLE: delivery.settle,
+    agenda.RELEASE: delivery.release,
     agenda.ACT: people.notice,
     agenda.REVERSE: reversals.carry_out,
     agenda.TAKE_BACK: reversals.take_back,

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from sandbox import catalogue_data as data
+from sandbox.world import catalogue_data as data
 
 WEARS: tuple[tuple[str, str, float, float, float], ...] = (
     ("Factory New", "WearCategory0", 0.0, 0.07, 2.6),

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sandbox import agenda, exchanges, refusals
-from sandbox.accounts import Account
 from sandbox.errors import Refused
-from sandbox.items import CS2, PROTECTED_CONTEXT, Item
-from sandbox.offers import AssetRef, Confirmation, Offer, State
-from sandbox.world import World
+from sandbox.world import agenda, delivery, refusals
+from sandbox.world.accounts import Account
+from sandbox.world.items import CS2, PROTECTED_CONTEXT, Item
+from sandbox.world.offers import AssetRef, Confirmation, Offer, State
+from sandbox.world.state import World
 
 FAIL, INVALID_PARAM, INVALID_STATE, ACCESS_DENIED = 2, 8, 11, 15
 INSUFFICIENT_PRIVILEGE, LIMIT_EXCEEDED, REVOKED, ALREADY_REDEEMED = 24, 25, 26, 28
@@ -223,7 +223,7 @@ def _check_room(world: World, offer: Offer) -> None:
 
 
 def _complete(world: World, offer: Offer, now: float) -> int:
-    exchange = exchanges.begin(world, offer, now)
+    exchange = delivery.begin(world, offer, now)
     for move in exchange.moves:
         invalidate(world, move.ref.item_uid, now)
     return exchange.tradeid
@@ -279,7 +279,7 @@ def decline(world: World, account: Account, offer_id: int, now: float) -> None:
 def _end(world: World, account: Account, offer: Offer, state: State, now: float) -> None:
     """Who calls off a held trade may not trade for some days."""
     if offer.state == State.IN_ESCROW and offer.tradeid is not None:
-        exchanges.call_off(world, world.exchanges[offer.tradeid], state, now)
+        delivery.call_off(world, world.exchanges[offer.tradeid], state, now)
         account.trade_locked_until = max(account.trade_locked_until, int(now) + world.settings.hold_cancel_lock_s)
     elif offer.state in (State.ACTIVE, State.NEEDS_CONFIRMATION):
         world.offers.set_state(offer, state, now)

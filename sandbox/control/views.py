@@ -4,14 +4,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.accounts import Account
-from sandbox.catalogue import WEARS, Kind
-from sandbox.exchanges import Exchange
-from sandbox.items import Item
-from sandbox.offers import AssetRef, Confirmation, Offer
-from sandbox.reversals import Reversal
 from sandbox.settings import CHANGEABLE
-from sandbox.world import World
+from sandbox.world.accounts import Account
+from sandbox.world.catalogue import WEARS, Kind
+from sandbox.world.exchanges import Exchange, Reversal
+from sandbox.world.items import Item
+from sandbox.world.offers import AssetRef, Confirmation, Offer
+from sandbox.world.state import World
 
 
 def account(who: Account) -> dict[str, Any]:

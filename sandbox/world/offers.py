@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from sandbox.catalogue import Kind
-from sandbox.items import Item
+from sandbox.world.catalogue import Kind
+from sandbox.world.items import Item
 
 
 class State(IntEnum):
@@ -56,7 +56,7 @@ class AssetRef:
 
 
 TRADE = 2
-"""EMobileConfirmationType of a trade offer; `sandbox/phone.py` has the others."""
+"""EMobileConfirmationType of a trade offer; `sandbox/world/phone.py` has the others."""
 
 
 @dataclass(slots=True)
@@ -197,3 +197,13 @@ class OfferBook:
 
     def live_sent(self, sender: int) -> list[Offer]:
         return [offer for offer in self.live(sender) if offer.sender == sender]
+
+
+@dataclass(slots=True)
+class KeyRequest:
+    """Somebody asks for a Web API key of an account; `confirmed` is None until the phone has answered."""
+
+    request_id: int
+    owner: int
+    domain: str
+    confirmed: bool | None = None

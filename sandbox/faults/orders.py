@@ -6,16 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import fault_orders
-from sandbox.accounts import Account
-from sandbox.errors import NotFound, Refused
-from sandbox.fault_orders import CONDITION, INVENTORIES, KINDS
-from sandbox.steam_api import offers
-from sandbox.steam_api.messages import Answer, Call, as_json, html, null, response
+from sandbox.errors import NotFound
+from sandbox.faults import kinds
+from sandbox.faults.kinds import CONDITION, KINDS
+from sandbox.world.accounts import Account
 
 USED_MAX = 500
-EDGE_PAGE = "<!DOCTYPE html><html><head><title>Steam Community :: Error</title></head><body>Sorry!</body></html>"
-BAD_CODES = "It looks like your Steam Guard Mobile Authenticator is providing incorrect Steam Guard codes."
 TIMEOUT, THROTTLED = 16, 84
 
 
@@ -96,56 +92,19 @@ class Fault:
         meant = self.subject in (None, subject)
         return meant and (self.probability >= 1 or self.chance("share", subject) < self.probability)
 
-    def answer(self, call: Call) -> Answer:
-        """The bad answer in the shape that Steam gives it, for the kinds that answer instead of Steam."""
-        return ANSWERS[self.kind](self, call)
+    @property
+    def result(self) -> int:
+        """Steam's number for the refusal, where the kind has one."""
+        if self.code is not None:
+            return self.code
+        return THROTTLED if self.kind == "sign_in_refused" else TIMEOUT
 
     def view(self) -> dict[str, Any]:
         routes = None if self.routes is None else ",".join(sorted(self.routes))
-        shown = {name: getattr(self, name) for name in ("fault_id", "kind", *fault_orders.FIELDS) if hasattr(self, name)}
-        shown |= {"code": _result(self), "route": routes or "*"}
+        shown = {name: getattr(self, name) for name in ("fault_id", "kind", *kinds.FIELDS) if hasattr(self, name)}
+        shown |= {"code": self.result, "route": routes or "*"}
         shown |= {name: None if shown[name] is None else str(shown[name]) for name in ("account", "subject")}
         return shown | {"profile": self.profile, "hits": self.hits}
-
-
-def _contents(fault: Fault, _: Call) -> Answer:
-    contents: dict[str, dict[str, Any]] = {
-        "needauth": {"success": False, "needauth": True, "message": "", "detail": ""},
-        "no_conf": {"success": True},
-        "bad_codes": {"success": False, "message": "Invalid authenticator", "detail": BAD_CODES},
-        "success_false": {"success": False, "message": fault.text or "There was a problem. Please try again later."},
-    }
-    return as_json(contents[fault.kind], fault.status or 200)
-
-
-def _said(fault: Fault, call: Call) -> Answer:
-    """A refusal in the form of the route: of an offer's action, or of an inventory whose item server is in trouble."""
-    if call.route in INVENTORIES.split():
-        text = fault.text or f"EYldRefreshAppIfNecessary failed with EResult {_result(fault)}"
-        return as_json({"success": False, "error": text}, fault.status or 500)
-    return offers.refusal(call, Refused(_result(fault), fault.text), fault.status)
-
-
-def _result(fault: Fault) -> int:
-    if fault.code is not None:
-        return fault.code
-    return THROTTLED if fault.kind == "sign_in_refused" else TIMEOUT
-
-
-ANSWERS: dict[str, Callable[[Fault, Call], Answer]] = {
-    "bad_codes": _contents,
-    "cut": lambda *_: Answer(trouble="cut"),
-    "eresult": lambda fault, _: response({}, _result(fault)),
-    "html": lambda fault, _: html(EDGE_PAGE, fault.status or 200),
-    "needauth": _contents,
-    "no_conf": _contents,
-    "null": lambda fault, _: null(fault.status or 401),
-    "sign_in_refused": lambda fault, _: response({"interval": 5, "extended_error_message": ""}, _result(fault)),
-    "status": lambda fault, _: html(EDGE_PAGE, fault.status or 500),
-    "str_error": _said,
-    "success_false": _contents,
-    "timeout": lambda *_: Answer(trouble="hang"),
-}
 
 
 class Faults:
@@ -173,7 +132,7 @@ class Faults:
 
     def read(self, order: dict[str, Any], now: float) -> Fault:
         """A fault that is not open yet. Raises: BadRequest."""
-        return Fault(0, **fault_orders.read(order, self._routes, now))
+        return Fault(0, **kinds.read(order, self._routes, now))
 
     def remove(self, fault_id: int) -> None:
         """Raises: NotFound."""

@@ -1,23 +1,11 @@
 """Reversals under trade protection: one account takes back all of its exchanges that are still protected."""
 
-from dataclasses import dataclass
-
-from sandbox import agenda
-from sandbox.accounts import Account
-from sandbox.exchanges import Exchange, Move, Status
-from sandbox.items import PROTECTED_CONTEXT
-from sandbox.offers import AssetRef, State
-from sandbox.world import World
-
-
-@dataclass(frozen=True, slots=True)
-class Reversal:
-    """What one account took back at one moment; the two lists of exchanges have the same order."""
-
-    steam_id: int
-    at: int
-    exchanges: tuple[int, ...]
-    rollbacks: tuple[int, ...]
+from sandbox.world import agenda
+from sandbox.world.accounts import Account
+from sandbox.world.exchanges import Exchange, Move, Reversal, Status
+from sandbox.world.items import PROTECTED_CONTEXT
+from sandbox.world.offers import AssetRef, State
+from sandbox.world.state import World
 
 
 def reverse(world: World, account: Account, now: float) -> Reversal | None:

@@ -4,14 +4,15 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox import people, phone, record_views, trading
-from sandbox.accounts import Account
+from sandbox.answers import whole
+from sandbox.control import views
 from sandbox.errors import BadRequest, NotFound
-from sandbox.offers import TRADE, Confirmation
-from sandbox.steam_api.messages import whole
-from sandbox.trading import Proposal, Wanted
-from sandbox.wire import STEAM, json_object
-from sandbox.world import World
+from sandbox.http import STEAM, json_object
+from sandbox.world import people, phone, trading
+from sandbox.world.accounts import Account
+from sandbox.world.offers import TRADE, Confirmation
+from sandbox.world.state import World
+from sandbox.world.trading import Proposal, Wanted
 
 TEXTS_MAX = 20
 routes = web.RouteTableDef()
@@ -38,8 +39,8 @@ async def confirmations(request: web.Request) -> web.Response:
     answered = [(each, allowed) for each, allowed in world.answered if each.owner == account.steam_id]
     return web.json_response(
         {
-            "waiting": [record_views.confirmation(each) for each in waiting],
-            "answered": [record_views.confirmation(each) | {"allowed": allowed} for each, allowed in answered],
+            "waiting": [views.confirmation(each) for each in waiting],
+            "answered": [views.confirmation(each) | {"allowed": allowed} for each, allowed in answered],
         }
     )
 
@@ -56,7 +57,7 @@ async def ask_phone(request: web.Request) -> web.Response:
         raise BadRequest("type is a number, headline a text, summary a list of texts, creator_id a string of digits")
     now = request.app[STEAM].clock.now()
     asked = phone.ask(_world(request), account, kind, now, creator, headline, tuple(summary))
-    return web.json_response(record_views.confirmation(asked), status=201)
+    return web.json_response(views.confirmation(asked), status=201)
 
 
 @routes.post(r"/control/accounts/{steam_id:\d{1,20}}/confirmations/{confirmation:\d{1,20}}")
@@ -69,7 +70,7 @@ async def answer_phone(request: web.Request) -> web.Response:
     if set(body) != {"allow"} or not isinstance(body["allow"], bool):
         raise BadRequest("send allow, true or false")
     done = _answer(world, account, found, body["allow"], request.app[STEAM].clock.now())
-    return web.json_response(record_views.confirmation(found) | {"allowed": body["allow"]}, status=200 if done else 409)
+    return web.json_response(views.confirmation(found) | {"allowed": body["allow"]}, status=200 if done else 409)
 
 
 def _answer(world: World, account: Account, found: Confirmation, allow: bool, now: float) -> bool:
@@ -104,7 +105,7 @@ async def revoke_key(request: web.Request) -> web.Response:
 async def offers_of(request: web.Request) -> web.Response:
     account = _account(request)
     found = _world(request).offers.changed_since(account.steam_id, 0)
-    return web.json_response({"offers": [record_views.offer(o) for o in found if o.concerns(account.steam_id)]})
+    return web.json_response({"offers": [views.offer(o) for o in found if o.concerns(account.steam_id)]})
 
 
 @routes.post(r"/control/people/{steam_id:\d{1,20}}/offers")
@@ -124,7 +125,7 @@ async def send_by_hand(request: web.Request) -> web.Response:
     offer = trading.send(world, account, Proposal(partner.steam_id, give, receive, message, partner.trade_token), now)
     if confirms:
         people.confirm(world, account, offer, now)
-    return web.json_response(record_views.offer(offer), status=201)
+    return web.json_response(views.offer(offer), status=201)
 
 
 def _ids(body: dict[str, Any], name: str) -> list[Any]:
@@ -151,4 +152,4 @@ async def act_by_hand(request: web.Request) -> web.Response:
     if body.get("action") not in people.ACTIONS:
         raise BadRequest(f"action is one of {', '.join(people.ACTIONS)}")
     people.act(world, account, offer, body["action"], request.app[STEAM].clock.now())
-    return web.json_response(record_views.offer(offer))
+    return web.json_response(views.offer(offer))

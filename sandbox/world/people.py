@@ -2,13 +2,13 @@
 
 import logging
 
-from sandbox import agenda, trading
-from sandbox.accounts import Account
 from sandbox.errors import Refused
-from sandbox.items import CS2
-from sandbox.offers import AssetRef, Offer, State
-from sandbox.trading import Proposal, Wanted
-from sandbox.world import World
+from sandbox.world import agenda, trading
+from sandbox.world.accounts import Account
+from sandbox.world.items import CS2
+from sandbox.world.offers import AssetRef, Offer, State
+from sandbox.world.state import World
+from sandbox.world.trading import Proposal, Wanted
 
 log = logging.getLogger(__name__)
 
