@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from balancer.db.tables import metadata
-from scripts.lab.embedded import PostgresServer
+from scripts.lab.postgres import PostgresServer
 
 # Whatever a test may have changed that emptying the tables would leave as it is.
 _SCHEMA = """

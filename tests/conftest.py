@@ -23,7 +23,8 @@ import structlog
 from _pytest.nodeid import coerce_node_id
 from hypothesis import HealthCheck, settings
 
-from scripts.lab.embedded import EmbeddedPostgres, EmbeddedRedis, PostgresServer
+from scripts.lab.postgres import EmbeddedPostgres, PostgresServer
+from scripts.lab.redis_server import EmbeddedRedis
 
 if TYPE_CHECKING:
     from clean_databases import CleanDatabase

@@ -13,7 +13,9 @@ from typing import Any
 from support import PATIENCE_S, wait_until
 
 from scripts import crosscheck
-from scripts.lab.stack import NEVER_REACHED, Stack, get_json, send_json
+from scripts.lab.calls import get_json, send_json
+from scripts.lab.quick import NEVER_REACHED
+from scripts.lab.stack import Stack
 
 numbers = itertools.count(1)
 # What tests took out of the world: the sandbox's address and the item's number.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.lab.embedded import find_postgres
+from scripts.lab.postgres import find_postgres
 
 CLIENTS = Path(__file__).parent / "clients"
 

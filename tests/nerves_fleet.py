@@ -22,8 +22,9 @@ from flow_site import Answer, Player, Website, numbers
 from nerves_lab import GatedStack
 from support import PATIENCE_S, wait_until
 
-from scripts.lab.embedded import EmbeddedPostgres
-from scripts.lab.stack import Part, Wish, free_port
+from scripts.lab.parts import Part, free_port
+from scripts.lab.postgres import EmbeddedPostgres
+from scripts.lab.stack import Wish
 
 STOP_S = 120
 ANSWER_S = 120

@@ -17,8 +17,11 @@ from flow_site import Answer, Player, Website, numbers
 from gate import Gate
 from support import PATIENCE_S, wait_until
 
-from scripts.lab.embedded import EmbeddedRedis
-from scripts.lab.stack import NEVER_REACHED, Part, Stack, Wish, get_json, send_json
+from scripts.lab.calls import get_json, send_json
+from scripts.lab.parts import Part
+from scripts.lab.quick import NEVER_REACHED
+from scripts.lab.redis_server import EmbeddedRedis
+from scripts.lab.stack import Stack, Wish
 from shared import wire
 
 PROTECTION_S = 2

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Row, table
 from scripts.demo_run.players import Refused
+from scripts.lab.parts import StackError
 from scripts.lab.servers import EmbeddedError
-from scripts.lab.stack import StackError
 from shared import log
 
 Say = Callable[[str], None]

@@ -16,7 +16,8 @@ from scripts.benchmarks.fake_fleet import FakeFleet
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Floor, Row, interleaved, median
 from scripts.benchmarks.running import folder
-from scripts.lab.embedded import EmbeddedPostgres, EmbeddedRedis
+from scripts.lab.postgres import EmbeddedPostgres
+from scripts.lab.redis_server import EmbeddedRedis
 from shared import settings, wire
 from shared.clock import Clock, ServerClock
 from shared.sealing import MasterKey

@@ -13,7 +13,7 @@ from scripts.benchmarks.load import Ask, Result, fire
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import Floor, Row, interleaved, median
 from scripts.benchmarks.site import CONNECTIONS, ITEMS, Player, Site, cpu_s, site
-from scripts.lab.embedded import EmbeddedPostgres
+from scripts.lab.postgres import EmbeddedPostgres
 
 Say = Callable[[str], None]
 TRADES_READ = 200

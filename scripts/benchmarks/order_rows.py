@@ -26,8 +26,10 @@ from scripts.benchmarks.proxy import RoundTrips
 from scripts.benchmarks.rows import BenchError, Floor, Row, median, percentile
 from scripts.benchmarks.running import CALL_TIMEOUT_S, Caller, CountedStack, folder, players_of
 from scripts.benchmarks.site import bare_server, known_item, prepare_raw
-from scripts.lab.embedded import EmbeddedPostgres
-from scripts.lab.stack import NEVER_REACHED, Stack, Wish, get_json, send_json
+from scripts.lab.calls import get_json, send_json
+from scripts.lab.postgres import EmbeddedPostgres
+from scripts.lab.quick import NEVER_REACHED
+from scripts.lab.stack import Stack, Wish
 from shared import settings
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE, TradeUrl

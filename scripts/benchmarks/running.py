@@ -14,7 +14,9 @@ from typing import Any
 
 from scripts.benchmarks.proxy import RoundTrips
 from scripts.benchmarks.rows import BenchError
-from scripts.lab.stack import Part, Stack, Wish, get_json
+from scripts.lab.calls import get_json
+from scripts.lab.parts import Part
+from scripts.lab.stack import Stack, Wish
 
 CALL_TIMEOUT_S = 40.0
 WAIT_S = 10

@@ -25,7 +25,9 @@ from scripts.benchmarks.fake_fleet import BOT_BASE, FakeFleet, held
 from scripts.benchmarks.load import Ask, fire
 from scripts.benchmarks.raw_sql import BOTS, Item
 from scripts.benchmarks.rows import BenchError
-from scripts.lab.stack import NEVER_REACHED, Part, Stack, Wish
+from scripts.lab.parts import Part
+from scripts.lab.quick import NEVER_REACHED
+from scripts.lab.stack import Stack, Wish
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE, SteamId, TradeUrl
 from shared.domain.items import HeldAsset

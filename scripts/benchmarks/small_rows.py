@@ -11,7 +11,7 @@ from scripts.benchmarks.options import Options
 from scripts.benchmarks.proxy import RoundTrips
 from scripts.benchmarks.rows import BenchError, Floor, Row, interleaved, median
 from scripts.benchmarks.running import folder
-from scripts.lab.embedded import EmbeddedRedis
+from scripts.lab.redis_server import EmbeddedRedis
 from shared import wire
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE

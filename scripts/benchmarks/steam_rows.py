@@ -15,7 +15,9 @@ from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Floor, Row
 from scripts.benchmarks.running import folder, players_of
 from scripts.demo_run.players import DONE, Site
-from scripts.lab.stack import BELIEVED, Stack, Wish, get_json, send_json
+from scripts.lab.calls import get_json, send_json
+from scripts.lab.quick import BELIEVED
+from scripts.lab.stack import Stack, Wish
 
 Say = Callable[[str], None]
 BOTS = 2

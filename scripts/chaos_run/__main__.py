@@ -14,8 +14,8 @@ import click
 from scripts.chaos_run.plan import KINDS
 from scripts.chaos_run.report import report_lines
 from scripts.chaos_run.run import Options, run
+from scripts.lab.parts import StackError, interruptible
 from scripts.lab.servers import EmbeddedError
-from scripts.lab.stack import StackError, interruptible
 from shared import log
 
 

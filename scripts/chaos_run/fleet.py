@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lab.embedded import EmbeddedPostgres, EmbeddedRedis
 from scripts.lab.gate import Gate
-from scripts.lab.stack import NEVER_REACHED, Part, Stack, Wish, free_port
+from scripts.lab.parts import Part, free_port
+from scripts.lab.postgres import EmbeddedPostgres
+from scripts.lab.quick import NEVER_REACHED
+from scripts.lab.redis_server import EmbeddedRedis
+from scripts.lab.stack import Stack, Wish
 from shared.domain.ids import BotName, group_of
 
 AGAIN_S = 1.0

@@ -18,7 +18,7 @@ from bot_worker.steam.pace import Pace
 from bot_worker.steam.session import SteamSession
 from bot_worker.steam.shapes import Offer
 from bot_worker.vault import Account, SavedSession
-from scripts.lab.stack import get_json
+from scripts.lab.calls import get_json
 from shared.clock import Clock
 from shared.domain.items import Asset
 from shared.errors import FleetError

@@ -21,7 +21,7 @@ from scripts.chaos_run.fleet import Balancer, ChaosFleet, group_part, reap, sign
 from scripts.chaos_run.foreign_client import ForeignClient, Raid, credentials
 from scripts.chaos_run.plan import Blow
 from scripts.crosscheck import STEAM_ACCEPTED
-from scripts.lab.stack import get_json, send_json
+from scripts.lab.calls import get_json, send_json
 from shared import settings
 
 if TYPE_CHECKING:

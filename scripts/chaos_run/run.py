@@ -16,7 +16,9 @@ from scripts.chaos_run.checker import Reader
 from scripts.chaos_run.fleet import PACES, ChaosFleet
 from scripts.chaos_run.nemesis import Nemesis, Wound
 from scripts.chaos_run.workload import Workload
-from scripts.lab.stack import StackError, Wish, get_json, send_json
+from scripts.lab.calls import get_json, send_json
+from scripts.lab.parts import StackError
+from scripts.lab.stack import Wish
 
 REVERSAL_LOCK_S = 10
 HEALED_S = 240.0

@@ -2,7 +2,7 @@
 
     python -I -S guard.py PARENT_PID SIGNAL USER PROGRAM [ARGUMENT ...]
 
-Started between a launcher and a server (`scripts.lab.embedded`). USER is a name to change to, or `-`. On Linux the kernel
+Started between a launcher and a server (`scripts.lab.servers`). USER is a name to change to, or `-`. On Linux the kernel
 is asked to send SIGNAL when the launching thread ends; elsewhere a small child watches the parent. Then this process
 becomes PROGRAM, so its pid is the server's. Run by path and without `site`: it starts in a few milliseconds.
 """

@@ -1,4 +1,9 @@
-"""A server process that belongs to the process which starts it: start, stop, kill, and never outlive the owner."""
+"""A server process that belongs to the process which starts it: start, stop, kill, and never outlive the owner.
+
+For the demo, for development and for the tests. The servers listen on a unix socket, keep their data in a folder, and end with
+their owner even when that is killed. Start them from the main thread: on Linux a server ends when the *thread* that started it
+does.
+"""
 
 from __future__ import annotations
 
@@ -123,6 +128,9 @@ def tail(log: Path, lines: int = 15) -> str:
 
 def executable(path: Path) -> bool:
     return path.is_file() and os.access(path, os.X_OK)
+
+
+Packaged = Callable[[str], Path | None]
 
 
 def package_folder(package: str) -> Path | None:

@@ -14,8 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -24,8 +23,11 @@ import redis
 
 from bot_worker.vault import Account, Vault
 from scripts import advice
-from scripts.lab.embedded import EmbeddedRedis
-from scripts.lab.servers import GUARD, EmbeddedError
+from scripts.lab.calls import get_json
+from scripts.lab.parts import READY_S, Part, StackError, free_port
+from scripts.lab.quick import NOT_FOR_HOSTS, QUICK, as_toml, layered
+from scripts.lab.redis_server import EmbeddedRedis
+from scripts.lab.servers import GUARD, STOP_TIMEOUT_S, EmbeddedError
 from shared import private_files, wire
 from shared import settings as settings_module
 from shared.domain.ids import bots_of_group
@@ -33,65 +35,7 @@ from shared.errors import SettingsError
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
-READY_S = 180.0  # for each part on a machine at work; an idle one needs a second or two
 TELL_EVERY_S = 10.0
-CALL_S = 60.0
-STOP_S = 40.0
-# Below those that Linux, macOS and Windows take for outgoing connections.
-SERVER_PORTS = range(15_000, 32_000)
-
-NOT_FOR_HOSTS = ("balancer", "database", "http", "limits", "openid", "rates")
-
-# What a fleet against a sandbox can afford: the sandbox has no limits of calls, and its days last seconds. But it refuses two
-# confirmations of one bot within a second as Steam does, so that spacing stays.
-QUICK: dict[str, dict[str, Any]] = {
-    "pace": {
-        "sign_in_s": 0.0,
-        "send_s": 0.0,
-        "confirm_s": 1.0,
-        "confirm_list_s": 0.0,
-        "read_s": 0.0,
-        "look_s": 0.0,
-        "inventory_s": 0.0,
-        "retry_s": 0.05,
-    },
-    # Days that last seconds have a day's requests.
-    "rates": {
-        "player_burst": 100,
-        "player_per_minute": 1200.0,
-        "player_reads_burst": 10,
-        "player_reads_per_minute": 120.0,
-        "address_per_minute": 6000.0,
-    },
-    "group": {"probe_s": 2.0, "probe_max_s": 15.0},
-    "trades": {
-        "watch_s": 1.0,
-        "sweep_s": 1.0,
-        "settle_margin_s": 1.0,
-        "settle_again_s": 3.0,
-        "items_look_s": 2.0,
-        "inventory_cache_s": 5.0,
-        "hold_cache_s": 2.0,
-        "bans_cache_s": 2.0,
-        "retry_after_s": 2.0,
-    },
-}
-
-
-# As in `config/default.toml`, where what Steam is asked is counted and nobody's hold or ban changes in between.
-BELIEVED = {"inventory_cache_s": 60.0, "hold_cache_s": 600.0, "bans_cache_s": 21600.0}
-
-
-# Counted as always, so that it costs what it costs, and never reached: for a load that no site makes.
-NEVER_REACHED = {
-    f"{bucket}_{what}": most
-    for bucket in ("key", "player", "player_reads", "address")
-    for what, most in (("burst", 1_000_000), ("per_minute", 10_000_000.0))
-}
-
-
-class StackError(Exception):
-    """A part did not start."""
 
 
 @dataclass
@@ -107,6 +51,7 @@ class Wish:
     offer_lifetime_s: int = 14 * 86400
     redis_url: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
+    redis_wait_s: float = STOP_TIMEOUT_S  # so long a server that stops may keep our folder
     port: int = 0
     control_port: int = 0
     log_level: str = "info"
@@ -120,68 +65,6 @@ class Wish:
             color, _, number = text.partition(":")
             names += [str(name) for name in bots_of_group(color, int(number))[: self.bots_per_group]]
         return names
-
-
-def _toml(values: dict[str, dict[str, Any]]) -> str:
-    lines = []
-    for section, keys in values.items():
-        lines.append(f"[{section}]")
-        lines += [f"{key} = {json.dumps(str(value) if isinstance(value, Path) else value)}" for key, value in keys.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _merge(*layers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    merged: dict[str, dict[str, Any]] = {}
-    for layer in layers:
-        for section, keys in layer.items():
-            merged.setdefault(section, {}).update(keys)
-    return merged
-
-
-def get_json(url: str, *, api_key: str | None = None, timeout_s: float = CALL_S) -> Any:
-    """GET one JSON document of a part of ours."""
-    request = urllib.request.Request(url)  # noqa: S310 - addresses of our own parts
-    if api_key:
-        request.add_header("Authorization", f"Bearer {api_key}")
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
-        return json.load(answer)
-
-
-def send_json(method: str, url: str, body: Any, *, timeout_s: float = CALL_S) -> Any:
-    """Call the sandbox's control API with a JSON body; the answer's JSON, ``None`` if it is empty."""
-    request = urllib.request.Request(url, json.dumps(body).encode(), method=method)  # noqa: S310
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
-        text = answer.read()
-    return json.loads(text) if text else None
-
-
-@dataclass
-class Part:
-    """One running program."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def stop(self, timeout_s: float = STOP_S) -> int:
-        """SIGTERM, and SIGKILL when that does not help in time; the exit status."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        status = self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        return status
-
-    def tail(self) -> str:
-        """The last lines of its log, for an error message."""
-        with contextlib.suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-        return ""
 
 
 class Stack:
@@ -246,7 +129,7 @@ class Stack:
         if self.database_url:
             given["database"] = {"url": self.database_url}
         try:
-            settings_module.load(None, _merge(given, self.wish.overrides))
+            settings_module.load(None, layered(given, self.wish.overrides))
         except SettingsError as error:
             raise StackError(error.detail) from None
 
@@ -337,7 +220,7 @@ class Stack:
             return
         self.say("starting an embedded Redis")
         try:
-            self.redis = EmbeddedRedis(self.wish.directory / "redis").start()
+            self.redis = EmbeddedRedis(self.wish.directory / "redis", wait_s=self.wish.redis_wait_s).start()
         except EmbeddedError as error:
             raise StackError(str(error)) from None
         self.redis_url = self.redis.url
@@ -398,7 +281,7 @@ class Stack:
                 "identity_prefix": f"{self.control_url}/openid/id/",
             },
         }
-        private_files.replace(self.config, _toml(_merge(QUICK, common, balancer, self.wish.overrides)))
+        private_files.replace(self.config, as_toml(layered(QUICK, common, balancer, self.wish.overrides)))
         for group in self.wish.groups:
             config = self.host_config(group)
             config.parent.mkdir(mode=0o700, exist_ok=True)
@@ -409,7 +292,7 @@ class Stack:
                 "steam": {"base_url": self.steam_url},
             }
             mine = {section: keys for section, keys in self.wish.overrides.items() if section not in NOT_FOR_HOSTS}
-            private_files.replace(config, _toml(_merge(QUICK, common, host, mine)))
+            private_files.replace(config, as_toml(layered(QUICK, common, host, mine)))
 
     def _prepare_keys(self) -> None:
         """What `fleet keys` and `fleet bots` do on an operator's machines, without four programs one after the other."""
@@ -492,39 +375,3 @@ def _waiting_for(rows: list[dict[str, Any]], online: int, wanted: int) -> str:
     """What the start still waits for, with what the bots themselves give as their reason."""
     reasons = sorted({f"{row['bot']}: {row['reason']}" for row in rows if row["state"] != "online" and row["reason"]})
     return f"waiting for bots to sign in: {online} of {wanted}" + (f" ({', '.join(reasons[:3])})" if reasons else "")
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on just now, for a server that starts in a while.
-
-    Not one that the kernel would give: until the server listens, any outgoing connection might be given the same.
-    """
-    import random
-    import socket
-
-    for number in random.SystemRandom().sample(SERVER_PORTS, 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", number))
-            return number
-    raise StackError(f"no free port in {SERVER_PORTS}")
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the block once, by `KeyboardInterrupt`, also while parts start; later ones are ignored.
-
-    The block's own clean-up then runs undisturbed.
-    """
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def interrupt(_number: int, _frame: object) -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    previous = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from balancer.web import listen as doors
 from balancer.web.listen import Door
-from scripts.lab.stack import free_port
+from scripts.lab.parts import free_port
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from balancer import rates
 from balancer.rates import Bucket, Rates, Take, spend
-from scripts.lab.embedded import EmbeddedRedis
 from scripts.lab.gate import Gate
+from scripts.lab.redis_server import EmbeddedRedis
 from shared import settings as settings_module
 from shared import wire
 from shared.clock import Clock

@@ -17,7 +17,8 @@ from support import wait_until
 
 from scripts import crosscheck
 from scripts.chaos_run.foreign_client import ForeignClient, credentials
-from scripts.lab.stack import Stack, Wish, get_json, send_json
+from scripts.lab.calls import get_json, send_json
+from scripts.lab.stack import Stack, Wish
 from shared.domain.items import Asset
 from shared.settings import load as load_settings
 

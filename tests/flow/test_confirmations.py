@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from scripts.lab.stack import QUICK, get_json, send_json
+from scripts.lab.calls import get_json, send_json
+from scripts.lab.quick import QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 

@@ -13,7 +13,8 @@ import redis
 from flow_site import Answer, Player, Website, patient
 from support import wait_until
 
-from scripts.lab.stack import Stack, Wish, send_json
+from scripts.lab.calls import send_json
+from scripts.lab.stack import Stack, Wish
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 

@@ -84,7 +84,7 @@ SECRET_FIELDS = ("password", "shared_secret", "identity_secret")
 
 def test_no_secret_is_in_any_log_of_the_fleet(site: Any, stack: Stack) -> None:
     """Run a trade at debug level, then search every log for every password, secret, token, key and cookie that exists."""
-    from scripts.lab.stack import get_json
+    from scripts.lab.calls import get_json
 
     player = site.player(habit="accept")
     ids = site.settled_deposits(player, 1)

@@ -28,7 +28,8 @@ import pytest
 from flow_site import Answer, Player, Website, patient
 from support import wait_until
 
-from scripts.lab.stack import Stack, Wish, get_json
+from scripts.lab.calls import get_json
+from scripts.lab.stack import Stack, Wish
 from shared import wire
 from shared.clock import Clock
 from shared.domain.status import TradeEvent

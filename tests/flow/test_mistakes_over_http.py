@@ -17,7 +17,8 @@ from support import wait_until
 
 from balancer.web.routes import ROUTES
 from bot_worker.vault import Vault
-from scripts.lab.stack import Stack, get_json
+from scripts.lab.calls import get_json
+from scripts.lab.stack import Stack
 from shared import settings as settings_module
 from shared.sealing import MasterKey
 

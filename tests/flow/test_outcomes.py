@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support import wait_until
 
-from scripts.lab.stack import send_json
+from scripts.lab.calls import send_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 

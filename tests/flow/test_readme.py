@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support import PATIENCE_S, wait_until
 
-from scripts.lab.stack import free_port
+from scripts.lab.parts import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(600)]
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flow_site import Player, Website
 
-from scripts.lab.stack import get_json
+from scripts.lab.calls import get_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 

@@ -10,7 +10,7 @@ import pytest
 from flow_site import Answer, Player, Website
 from support import wait_until
 
-from scripts.lab.stack import send_json
+from scripts.lab.calls import send_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 

@@ -16,7 +16,8 @@ from confined import read_unit
 from flow_site import Website, patient
 from support import PATIENCE_S, wait_until
 
-from scripts.lab.stack import Part, Stack, Wish
+from scripts.lab.parts import Part
+from scripts.lab.stack import Stack, Wish
 
 UNITS = Path(__file__).parents[2] / "config" / "systemd"
 NAMES = ("fleet-balancer@.service", "fleet-group@.service")

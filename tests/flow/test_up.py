@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from flow_site import Website
 
-from scripts.lab.stack import Stack, Wish, get_json
+from scripts.lab.calls import get_json
+from scripts.lab.stack import Stack, Wish
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(240)]
 

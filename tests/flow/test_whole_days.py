@@ -12,7 +12,8 @@ import pytest
 from flow_site import Answer, Player, Website, patient
 from support import wait_until
 
-from scripts.lab.stack import Stack, Wish, get_json, send_json
+from scripts.lab.calls import get_json, send_json
+from scripts.lab.stack import Stack, Wish
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("days"), pytest.mark.timeout(900)]
 

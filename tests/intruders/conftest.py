@@ -12,7 +12,7 @@ from intruders import trading
 from intruders.guarded import GuardedStack
 from intruders.intruder import Intruder
 
-from scripts.lab.embedded import EmbeddedPostgres, find_postgres
+from scripts.lab.postgres import EmbeddedPostgres, find_postgres
 from scripts.lab.stack import Wish
 
 # A lease that an intruder takes lapses within the time that a trade is waited for.

@@ -10,7 +10,7 @@ import redis
 
 from bot_worker.vault import Vault
 from scripts.cli.redis_acl import BALANCER, OPERATOR, host_user
-from scripts.lab.embedded import EmbeddedRedis, dotted, redis_version
+from scripts.lab.redis_server import EmbeddedRedis, dotted, redis_version
 from scripts.lab.stack import Stack, Wish
 from shared import settings as settings_module
 from shared import wire

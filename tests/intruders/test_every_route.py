@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from intruders.fuzzed import OPERATIONS, Fuzzed, balancer_settings, negative, positive, running, sensible
 
-from scripts.lab.embedded import EmbeddedRedis
+from scripts.lab.redis_server import EmbeddedRedis
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("routes"), pytest.mark.timeout(600)]
 

@@ -16,7 +16,7 @@ from intruders import trading
 from intruders.intruder import Intruder, held, pid_of
 from support import wait_until
 
-from scripts.lab.stack import get_json
+from scripts.lab.calls import get_json
 from shared import wire
 from shared.clock import Clock
 from shared.messages import InventoryOrder, Order, Report

@@ -23,8 +23,8 @@ from sqlalchemy import create_engine, text
 from support import wait_until
 
 from scripts.cli.fleet import main
-from scripts.lab.embedded import EmbeddedPostgres
-from scripts.lab.stack import get_json, send_json
+from scripts.lab.calls import get_json, send_json
+from scripts.lab.postgres import EmbeddedPostgres
 from shared.sealing import MasterKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intruders"), pytest.mark.timeout(600)]

@@ -16,7 +16,7 @@ from intruders.guarded import GuardedRedis
 from scripts.cli import redis_acl
 from scripts.cli.commands import redis as redis_command
 from scripts.cli.fleet import main
-from scripts.lab.embedded import dotted, find_redis_server, redis_version
+from scripts.lab.redis_server import dotted, find_redis_server, redis_version
 from scripts.lab.servers import EmbeddedError
 from shared import wire
 

@@ -8,7 +8,7 @@ import pytest
 from nerves_fleet import BalancerFleet
 from nerves_lab import NO_SHARES, Fleet, GatedStack, short, wish
 
-from scripts.lab.embedded import EmbeddedPostgres
+from scripts.lab.postgres import EmbeddedPostgres
 from scripts.lab.stack import Wish
 
 

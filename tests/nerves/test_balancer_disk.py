@@ -18,7 +18,8 @@ from support import wait_until
 
 from balancer.db import migrate
 from scripts.cli.fleet import main
-from scripts.lab.stack import Part, Wish
+from scripts.lab.parts import Part
+from scripts.lab.stack import Wish
 from shared.sealing import MasterKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("nerves-disk")]

@@ -13,7 +13,7 @@ from flow_site import Answer, Website
 from nerves_fleet import BalancerFleet, Depositor, InHand, Kept, body_of, load, new_key, server_of, short_get
 from support import wait_until
 
-from scripts.lab.stack import Part
+from scripts.lab.parts import Part
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("nerves-balancer")]
 

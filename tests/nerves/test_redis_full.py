@@ -9,7 +9,7 @@ import pytest
 from nerves_lab import CONFIRM_LIST, SEND, Fleet
 from support import wait_until
 
-from scripts.lab.embedded import EmbeddedRedis
+from scripts.lab.redis_server import EmbeddedRedis
 from shared import wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]

@@ -15,7 +15,7 @@ from gate import Gate, Held
 from nerves_lab import CONFIRM_LIST, SEND, Fleet, GatedStack, wish
 from support import wait_until
 
-from scripts.lab.embedded import EmbeddedRedis
+from scripts.lab.redis_server import EmbeddedRedis
 from shared import settings as settings_module
 from shared import wire
 

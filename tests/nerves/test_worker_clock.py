@@ -13,7 +13,7 @@ from nerves_lab import Fleet
 from support import wait_until
 
 from bot_worker.vault import SavedSession, Vault
-from scripts.lab.stack import get_json
+from scripts.lab.calls import get_json
 from shared import settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]

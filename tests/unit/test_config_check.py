@@ -18,7 +18,7 @@ from bot_worker.vault import Account, Vault
 from scripts.cli import config_facts, config_findings
 from scripts.cli.config_findings import BALANCER, HOST
 from scripts.cli.fleet import main
-from scripts.lab.embedded import PostgresServer
+from scripts.lab.postgres import PostgresServer
 from shared import settings
 from shared.sealing import MasterKey
 

@@ -28,8 +28,9 @@ from balancer.db import migrate
 from bot_worker.vault import Account, Vault
 from scripts import advice
 from scripts.cli.fleet import main
-from scripts.lab.embedded import EmbeddedRedis, PostgresServer
-from scripts.lab.stack import free_port
+from scripts.lab.parts import free_port
+from scripts.lab.postgres import PostgresServer
+from scripts.lab.redis_server import EmbeddedRedis
 from shared import settings
 from shared.domain.ids import bots_of_group
 from shared.sealing import MasterKey

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from scripts.cli.commands import bots, demo, group
 from scripts.cli.fleet import COMMANDS, main
-from scripts.lab.stack import Stack, StackError, Wish
+from scripts.lab.parts import StackError
+from scripts.lab.stack import Stack, Wish
 from shared import settings
 from shared.errors import SettingsError
 from shared.sealing import MasterKey
@@ -167,12 +168,11 @@ def test_up_shares_its_port_with_nobody(tmp_path: Path) -> None:
     assert done.returncode == 1 and f"cannot listen on 127.0.0.1, port {port}" in done.stderr
 
 
-def test_a_folder_that_another_fleet_uses_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.lab.embedded.STOP_TIMEOUT_S", 0.1)
+def test_a_folder_that_another_fleet_uses_is_named(tmp_path: Path) -> None:
     first = Stack(Wish(tmp_path))
     first._start_redis()
     try:
         with pytest.raises(StackError, match="another server is using"):
-            Stack(Wish(tmp_path))._start_redis()
+            Stack(Wish(tmp_path, redis_wait_s=0.1))._start_redis()
     finally:
         first.stop()

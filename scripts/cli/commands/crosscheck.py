@@ -67,7 +67,7 @@ def _books_and_record(database_url: str, record: str) -> tuple[Books, dict[str, 
         ValueError: that is no record.
     """
     from scripts import crosscheck
-    from scripts.lab.stack import get_json
+    from scripts.lab.calls import get_json
 
     facts: Any
     if _is_address(record):

@@ -45,7 +45,8 @@ def cli(
     """
     from scripts.demo_run.players import Tally
     from scripts.demo_run.view import Screen, draw, summary_lines
-    from scripts.lab.stack import Stack, StackError, Wish, interruptible
+    from scripts.lab.parts import StackError, interruptible
+    from scripts.lab.stack import Stack, Wish
 
     say = (lambda _text: None) if as_json else click.echo
     with tempfile.TemporaryDirectory(prefix="fleet-demo-", ignore_cleanup_errors=True) as temporary, interruptible():
@@ -81,7 +82,7 @@ def cli(
 def run(stack: Stack, tally: Tally, seed: int, screen: Screen, *, sabotage: bool) -> dict[str, Any]:
     """Play, close the books, audit; the numbers of it all."""
     from scripts.demo_run import players
-    from scripts.lab.stack import get_json
+    from scripts.lab.calls import get_json
 
     started = time.monotonic()
     requests_before = get_json(f"{stack.control_url}/control/requests")["counts"]
@@ -98,7 +99,7 @@ def run(stack: Stack, tally: Tally, seed: int, screen: Screen, *, sabotage: bool
 
 def _take_one_item(stack: Stack) -> None:
     """Remove an asset from the first bot that holds one, as a thief at Steam would."""
-    from scripts.lab.stack import get_json, send_json
+    from scripts.lab.calls import get_json, send_json
 
     bots = {row["steam_id"] for row in stack.bots()}
     for asset in get_json(f"{stack.control_url}/control/record?part=assets", timeout_s=60)["assets"]:

@@ -76,7 +76,7 @@ def _version_at_hand(app: App) -> tuple[redis_acl.Version, str]:
     from redis import RedisError
 
     from scripts.cli import redis_acl
-    from scripts.lab.embedded import redis_version
+    from scripts.lab.redis_server import redis_version
     from scripts.lab.servers import EmbeddedError
     from shared import wire
 

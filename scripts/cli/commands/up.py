@@ -54,7 +54,8 @@ def cli(
     as_json: bool,
 ) -> None:
     """Run Redis, SQLite, the sandbox Steam, a balancer and bots on this machine until Ctrl-C."""
-    from scripts.lab.stack import Stack, StackError, Wish, interruptible
+    from scripts.lab.parts import StackError, interruptible
+    from scripts.lab.stack import Stack, Wish
 
     with tempfile.TemporaryDirectory(prefix="fleet-up-", ignore_cleanup_errors=True) as temporary, interruptible():
         wish = Wish(
@@ -91,7 +92,8 @@ def _tell_calls(stack: Stack) -> None:
     """What Steam was asked for the trades that came to an end, if any did."""
     from scripts.demo_run.players import DONE
     from scripts.demo_run.view import calls_lines
-    from scripts.lab.stack import StackError, get_json
+    from scripts.lab.calls import get_json
+    from scripts.lab.parts import StackError
 
     try:
         finished, after = 0, ""
