@@ -4,8 +4,7 @@ import hashlib
 import struct
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from operator import add, le, ne
+from operator import add, ne
 
 from lottery.encoding import TAG, U32, U64, S, sha256
 from lottery.verify.pot import Pot, totals
@@ -101,7 +100,7 @@ def orderly(record: Record) -> str:
 
 def rising(values: Sequence[int]) -> bool:
     """None is smaller than the one before it."""
-    return all(map(le, values, islice(values, 1, None)))
+    return list(values) == sorted(values)
 
 
 def within_limits(record: Record) -> str:

@@ -5,7 +5,7 @@ from lottery.verify.report import Report, require
 from lottery.verify.rules import TICKETS_MAX, sense
 from lottery.verify.shape import MODES, Record
 
-PIECE = '{"deposit_id":%(deposit_id)d,"item_id":%(item_id)d,"price":%(price)d}'
+PIECE = '{"deposit_id":%s,"item_id":%s,"price":%s}'
 
 
 def check(record: Record, report: Report) -> None:
@@ -57,4 +57,5 @@ def log_start(record: Record) -> bytes:
 
 def pieces_text(pieces: list[Record]) -> bytes:
     """Pieces of the house as canonical JSON."""
-    return f"[{','.join(map(PIECE.__mod__, pieces))}]".encode()
+    rows = ",".join([PIECE % (each["deposit_id"], each["item_id"], each["price"]) for each in pieces])
+    return f"[{rows}]".encode()

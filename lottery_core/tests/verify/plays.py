@@ -4,7 +4,7 @@ Beacons are the recorded ones: a round is first played at any time, and then aga
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -39,7 +39,11 @@ ANY_TIME_MS = 1_800_000_000_000
 DAY_MS = 86_400_000
 RECORDED = {"quicknet": list(range(1000, 1010)), "default": [1_000_000]}
 CHAINS = {"quicknet": drand.QUICKNET, "default": drand.DEFAULT}
-AUTOMATIC = ("none", "drand:quicknet", "drand:quicknet", "drand:default", "block:bitcoin")
+AUTOMATIC = ("none", "none", "none", "drand:quicknet", "drand:quicknet", "drand:default", "block:bitcoin")
+TRIES = (2, 8, 40, 120)
+"""How many bets are tried in a round."""
+FEWER = (2, 2, 4, 4, 8, 8, 16, 16, 40, 120)
+"""The same where very many rounds are played: most are small, and some are not."""
 TYPED = ("manual:mixed:quicknet", "manual:mixed:default", "manual:direct")
 TICKETS = {"sitngo": "item", "giveaway": "item", "raffle": "bought"}
 TABLES = ([list(row) for row in rooms.SEED_RAKE], [[100, 10]], [[30, 0], [60, 50], [100, 90]])
@@ -48,8 +52,8 @@ TABLES = ([list(row) for row in rooms.SEED_RAKE], [[100, 10]], [[30, 0], [60, 50
 class Play:
     """One round: the players' random choices, and the state that the engine makes of them."""
 
-    def __init__(self, seed: str, room: Room, start_ms: int = ANY_TIME_MS) -> None:
-        self.choose = Random(seed)
+    def __init__(self, seed: str, room: Room, start_ms: int = ANY_TIME_MS, tries: Sequence[int] = TRIES) -> None:
+        self.choose, self.tries = Random(seed), tries
         self.dearest = 20_000_000 if seed.endswith("7") else 20_000
         self.room, self.now, self.tokens = room, start_ms, 0
         self.number = self.choose.choice((1, 1, 2, 40))
@@ -102,7 +106,7 @@ class Play:
         users = list(range(7001, 7001 + self.choose.choice((1, 2, 3, 6, 12))))
         if self.room.mode in ("teams", "sitngo"):
             users = list(range(7001, 7001 + 2 * (self.room.team_limit or 5)))
-        for _ in range(self.choose.choice((2, 8, 40, 120))):
+        for _ in range(self.choose.choice(self.tries)):
             if self.state.phase is not Phase.GAME:
                 return
             self.one_bet(self.choose.choice(users))
@@ -218,9 +222,9 @@ def recorded_close(seed: str, room: Room) -> int:
     return (drand.time_of(chain, number) - chain.period_s - room.entropy_margin_s) * 1000 + 999
 
 
-def play(seed: str, room: Room, end: str = "") -> Json:
+def play(seed: str, room: Room, end: str = "", tries: Sequence[int] = TRIES) -> Json:
     """One round from a seed. `end`: "" as it comes; void in "warmup" or "game"; "failure" of the house after the close."""
-    first = Play(seed, room)
+    first = Play(seed, room, tries=tries)
     if end == "warmup":
         return first.void()
     if end == "game":
@@ -228,7 +232,7 @@ def play(seed: str, room: Room, end: str = "") -> Json:
         first.one_bet(7001)
         if first.state.phase is Phase.GAME:
             return first.void()
-        first = Play(seed, room)
+        first = Play(seed, room, tries=tries)
     played = at_a_recorded_beacon(seed, room, first)
     if end == "failure":
         return played.fail()
@@ -249,7 +253,7 @@ def at_a_recorded_beacon(seed: str, room: Room, trial: Play) -> Play:
     if trial.state.phase is Phase.VOID:
         return trial
     shift = recorded_close(seed, room) - trial.state.close.close_ms
-    again = Play(seed, room, ANY_TIME_MS + shift)
+    again = Play(seed, room, ANY_TIME_MS + shift, trial.tries)
     again.bet_until_closed()
     again.type_numbers(direct=False)
     return again
@@ -317,4 +321,4 @@ def random_record(seed: str) -> Json:
     """A sealed record of any room and any end."""
     choose = Random(seed)
     room = random_room(choose)
-    return play(seed, room, choose.choice(["", "", "", "", "", "", "warmup", "game"]))
+    return play(seed, room, choose.choice(["", "", "", "", "", "", "warmup", "game"]), FEWER)
