@@ -20,6 +20,7 @@ from balancer.custody import audit
 from balancer.db import write_probe
 from balancer.fleet import health, switches
 from balancer.reports.apply import Reader
+from balancer.trades import dear
 from balancer.upkeep.sweep import Sweep
 from balancer.upkeep.watch import Watcher
 from shared import log, turns, wire
@@ -81,6 +82,7 @@ class Loops:
         self._stop = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leads: dict[str, bool] = {}
+        self._knows_bots = False
         self._started_ms = ctx.server_clock.now_ms()
         self._ran_ms: dict[str, int] = {}
         self.reader = Reader(ctx, self._me)
@@ -213,6 +215,9 @@ class Loops:
         """The bots, and what an operator has stopped; the one is read although the other fails."""
         try:
             await self._ctx.fleet.refresh()
+            if self._ctx.fleet.count and not self._knows_bots:
+                self._knows_bots = True
+                dear.tell_if_single(self._ctx)
         finally:
             await switches.refresh(self._ctx)
 

@@ -235,6 +235,9 @@ class InventoryOrder:
 
     With ``own_rows`` it is the bot's own inventory that is read, whole, for an audit; the number is how many items should be
     there, so that a reading that looks too empty is not believed at once.
+
+    ``second``: another host's bot has read this inventory already, and this reading is held against that one; its calls to
+    Steam are counted apart.
     """
 
     steam_id: str
@@ -242,6 +245,7 @@ class InventoryOrder:
     own_rows: int | None = None
     with_hold: bool = True
     bans_of: list[str] = field(default_factory=list)
+    second: bool = False
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -405,8 +409,9 @@ class Heartbeat:
     contexts) when it was last read, ``offers`` its live sent offers at the last look; both null until known. ``reason`` and
     ``action`` say what is wrong and what an operator should do; a bot that is online with the reason steam_maintenance works
     on, but sends nothing. ``throttled`` counts Steam's "too many calls". ``look_calls`` are the calls of looks for the verify
-    page; ``steam_calls`` are all others. ``restrictions`` is a list of ``{"reason", "since_ms"}``; `shared.domain.health` has
-    the reasons. ``egress`` names the address that Steam sees, which may read a player's inventory every ``read_every_s``.
+    page, ``second_calls`` those of second readings of dear items; ``steam_calls`` are all others. ``restrictions`` is a list of
+    ``{"reason", "since_ms"}``; `shared.domain.health` has the reasons. ``egress`` names the address that Steam sees, which may
+    read a player's inventory every ``read_every_s``.
     """
 
     bot: str
@@ -425,6 +430,7 @@ class Heartbeat:
     action: str | None = None
     throttled: int = 0
     look_calls: int = 0
+    second_calls: int = 0
     restrictions: list[dict[str, Any]] = field(default_factory=list)
     egress: str = ""
     read_every_s: float = 0.0

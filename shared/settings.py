@@ -150,6 +150,7 @@ class RateSettings(_Section):
 class LimitSettings(_Section):
     inventory_limit: Count
     item_value_min_cents: Annotated[int, Field(ge=0)]
+    dear_item_cents: Annotated[int, Field(ge=0)]
     offers_per_partner_max: Count
     offers_per_bot_max: Count
     offers_kept_for_withdrawals: Annotated[int, Field(ge=0)]

@@ -15,7 +15,7 @@ from balancer.fleet.snapshot import BotView
 from shared.domain.health import May
 
 
-def of(bots: Iterable[BotView], lanes: Sequence[Lane], limits: Limits, reads_waiting: int) -> dict[str, Any]:
+def of(bots: Iterable[BotView], lanes: Sequence[Lane], limits: Limits, reads_waiting: int, groups: int) -> dict[str, Any]:
     """As in `GET /bots`. A number of ``None`` is no limit; ``reads_waiting`` are those of this balancer."""
     taking = [bot for bot in bots if May.TAKE in bot.may]
     per_minute = [lane.per_minute for lane in lanes]
@@ -24,6 +24,7 @@ def of(bots: Iterable[BotView], lanes: Sequence[Lane], limits: Limits, reads_wai
         "offers_free": sum(max(0, limits.offers_max - bot.open_offers) for bot in taking),
         "reads_per_minute": None if None in per_minute else round(sum(one for one in per_minute if one), 1),
         "reads_waiting": reads_waiting,
+        "groups": groups,
         "addresses": [
             {
                 "address": lane.address,

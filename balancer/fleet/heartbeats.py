@@ -84,7 +84,7 @@ def is_sane(beat: Heartbeat) -> bool:
     """Whether it can be true: its seal says whose it is, but that host may have been taken over."""
     texts = (beat.run, beat.host, beat.state)
     maybe_texts = (beat.reason, beat.action)
-    counts = (beat.pid, beat.at_ms, beat.orders_done, beat.steam_calls, beat.look_calls, beat.throttled)
+    counts = (beat.pid, beat.at_ms, beat.orders_done, beat.steam_calls, beat.look_calls, beat.second_calls, beat.throttled)
     maybe_counts = (beat.items, beat.offers)
     latency = beat.latency_ms
     return (

@@ -22,7 +22,7 @@ from balancer.db.engine import Database
 from balancer.fleet import choose
 from balancer.fleet.health import OFFLINE, Reason, allowed, reasons
 from balancer.fleet.heartbeats import Beats, is_sane
-from balancer.fleet.reads import Lane
+from balancer.fleet.reads import Lane, window
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.health import RESTRICTIONS, May
@@ -37,6 +37,8 @@ logger = log.get(__name__)
 
 RETRY_AFTER_S = 5.0
 MAINTENANCE = "steam_maintenance"
+
+Group = tuple[str, int]  # a color and the number of a group in it: bots whose keys lie on one host, whatever that host says
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class BotView:
     orders_done: int
     steam_calls: int
     look_calls: int
+    second_calls: int
     latency_ms: float | None
     why_not: tuple[Reason, ...]
     may: frozenset[May]
@@ -104,6 +107,9 @@ class Fleet:
         self._online: list[BotView] = []
         self._able: Counter[May] = Counter()
         self._lanes: list[Lane] = []
+        self._groups: list[tuple[Group, list[Lane]]] = []
+        self._groups_known = 0
+        self._groups_from = 0
         self._accounts: frozenset[str] = frozenset()
         self._maintenance = False
         self._beats: dict[str, Heartbeat] = {}
@@ -197,6 +203,22 @@ class Fleet:
         """
         return self._lanes
 
+    @property
+    def groups_known(self) -> int:
+        """How many groups of bots there are, online or not; those that an operator has paused whole are not counted."""
+        return self._groups_known
+
+    def lanes_beside(self, bot: str) -> list[Lane]:
+        """Some of the `lanes` of other groups than this bot's; other ones each time, as many whatever the size of the fleet.
+
+        A group's keys lie on one host, and that is what counts: what a host calls itself, it may have made up.
+        """
+        name = BotName.parse(bot)
+        own = (name.color, group_of(name.bot_id))
+        self._groups_from += 1
+        among = window(self._groups, self._groups_from)
+        return [lane for group, lanes in among if group != own for lane in lanes]
+
     def choose(
         self, holdings: Mapping[str, int], n_items: int, color: str | None, barred: Collection[str] = ()
     ) -> list[choose.Part] | choose.Refusal:
@@ -227,6 +249,8 @@ class Fleet:
         self._online = [view for view in views if May.LOOK in view.may]
         awake = [view for view in self._online if view.mode != BotMode.PAUSED]
         self._lanes = self._lanes_of([view for view in awake if view.restriction is None] or awake)
+        self._groups = self._by_group(awake)
+        self._groups_known = len({_group(view) for view in views if view.mode != BotMode.PAUSED})
         self._able = Counter(what for view in views for what in view.may)
         self._accounts = frozenset(view.steam_id for view in views)
         self._maintenance = _in_maintenance([view for view in views if view.state != OFFLINE])
@@ -247,6 +271,15 @@ class Fleet:
                 bots.setdefault(address, []).append(view.name)
                 every_s[address] = max(every_s.get(address, 0.0), beat.read_every_s)
         return [Lane(address, every_s[address], tuple(names)) for address, names in bots.items()]
+
+    def _by_group(self, awake: Sequence[BotView]) -> list[tuple[Group, list[Lane]]]:
+        groups: dict[Group, list[BotView]] = {}
+        for view in awake:
+            groups.setdefault(_group(view), []).append(view)
+        return [
+            (group, self._lanes_of([view for view in views if view.restriction is None] or views))
+            for group, views in groups.items()
+        ]
 
     def _place(self, view: BotView) -> None:
         if May.TAKE in view.may:
@@ -297,6 +330,7 @@ class Fleet:
             orders_done=beat.orders_done if beat else 0,
             steam_calls=beat.steam_calls if beat else 0,
             look_calls=beat.look_calls if beat else 0,
+            second_calls=beat.second_calls if beat else 0,
             latency_ms=beat.latency_ms if beat else None,
             why_not=why_not,
             may=allowed(why_not),
@@ -311,11 +345,15 @@ class Fleet:
         return beat.state, beat.reason, beat.action
 
 
+def _group(view: BotView) -> Group:
+    return view.color, group_of(view.bot_id)
+
+
 def _in_maintenance(heard: list[BotView]) -> bool:
     """Whether most groups say so, each by most of its bots: one host's word must not stop the others."""
-    groups: dict[tuple[str, int], list[bool]] = {}
+    groups: dict[Group, list[bool]] = {}
     for view in heard:
-        groups.setdefault((view.color, group_of(view.bot_id)), []).append(view.reason == MAINTENANCE)
+        groups.setdefault(_group(view), []).append(view.reason == MAINTENANCE)
     agree = sum(2 * sum(said) > len(said) for said in groups.values())
     return 2 * agree > len(groups)
 

@@ -29,7 +29,7 @@ from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import SteamId, record_id
 from shared.domain.items import Asset, HeldAsset
-from shared.errors import FleetError, NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
+from shared.errors import FleetError, NoBotAvailable, NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
 from shared.messages import InventoryOrder, Order, Report
 from shared.sealing import MasterKey
 from shared.settings import Settings
@@ -72,12 +72,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PlayerInventory:
-    """What a bot saw. ``hold_days`` is ``None`` when it was not told."""
+    """What a bot saw, ``read_by`` which one. ``hold_days`` is ``None`` when it was not told."""
 
     steam_id: SteamId
     assets: dict[Asset, HeldAsset]
     hold_days: int | None
     read_at: datetime
+    read_by: str = ""
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ class _Cached:
     inventory: PlayerInventory
     good_until_ms: int
     read_ms: int
+    second: asyncio.Task[PlayerInventory] | None = None  # another host's reading of the same, asked for once
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,44 @@ class Inventories:
             if left_s > 0:
                 raise busy(left_s) from None
             raise SteamUnavailable("No bot could read the player's inventory in time.", code=UNAVAILABLE) from None
+
+    async def second(self, first: PlayerInventory, trade_token: str) -> PlayerInventory:
+        """The same inventory, read by a bot of another host than the one of ``first``; once for as long as that is believed.
+
+        Raises:
+            NoBotAvailable: ``no_second_reader``, no bot of another host is there; ``inventory_busy``.
+            PlayerMustAct, NotAccepted, SteamUnavailable, SteamThrottled: what this bot says instead of an inventory.
+        """
+        cached = self._cached.get(_key(first.steam_id, trade_token))
+        if cached is None or cached.inventory is not first:  # it is not believed any more, so nobody shares it
+            return await self._second(first, trade_token)
+        if cached.second is None:
+            cached.second = task = asyncio.create_task(self._second(first, trade_token))
+            task.add_done_callback(lambda done: _forget_failed(cached, done))
+        return await asyncio.shield(cached.second)
+
+    async def _second(self, first: PlayerInventory, trade_token: str) -> PlayerInventory:
+        lanes = self.fleet.lanes_beside(first.read_by)
+        if not lanes:
+            raise NoBotAvailable(
+                "Items of this value are read by bots of two hosts, and no bot of a second host is online.",
+                code="no_second_reader",
+            )
+        wanted = InventoryOrder(str(int(first.steam_id)), trade_token, with_hold=False, own_rows=None, second=True)
+        try:
+            turn = await self._turns.take(lanes, self.settings.trades.inventory_wait_s)
+            await asyncio.sleep(turn.wait_s)
+            report = await self._ask(turn.lane, wanted)
+            if report.data.get("code") in OF_THE_LANE:
+                await self._turns.hold(turn.lane, _seconds(report.data.get("retry_after_s"), THROTTLED_S))
+        except (redis.RedisError, TimeoutError) as error:
+            _log.warning("inventory not read again", action="inventory", error=type(error).__name__)
+            raise SteamUnavailable("No bot could read the player's inventory in time.", code=UNAVAILABLE) from error
+        if report.kind != "inventory_read":
+            refusal = failure(report.data)
+            refusal.data["read_by"] = report.bot
+            raise refusal
+        return self._understood(first.steam_id, report)
 
     async def untradable(self, steam_id: SteamId) -> dict[Asset, HeldAsset]:
         """What the player holds and may not trade. Steam leaves it out of what a partner may offer, so the public inventory is
@@ -409,11 +449,17 @@ class Inventories:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             _log.error("inventory makes no sense", action="inventory", bot=report.bot, reason=type(error).__name__)
             raise SteamUnavailable("The player's inventory cannot be read now.", code=UNAVAILABLE) from error
-        return PlayerInventory(steam_id, assets, hold_days, self.clock.now())
+        return PlayerInventory(steam_id, assets, hold_days, self.clock.now(), report.bot)
 
 
 def _key(steam_id: SteamId, trade_token: str | None) -> Key:
     return steam_id, hashlib.sha256(trade_token.encode()).hexdigest() if trade_token else ""
+
+
+def _forget_failed(cached: _Cached, done: asyncio.Task[PlayerInventory]) -> None:
+    """Whoever asks next tries again."""
+    if done.cancelled() or done.exception() is not None:
+        cached.second = None
 
 
 def _keep(kept: OrderedDict[Key, T], key: Key, value: T, dropped: Callable[[Key], None]) -> None:

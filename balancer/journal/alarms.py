@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ MISFIT = "report_keeps_misfitting"
 DOUBT = "doubt_stays"
 RESTRICTED = "bot_restricted"
 SWAPPED = "item_swapped"
+READINGS = "readings_differ"
 FORMER_BOT = "former_bot_has_offer"
 OWN_REVERSAL = "bot_reversed"
 CANCELED_ELSEWHERE = "canceled_elsewhere"
@@ -47,6 +48,13 @@ ACTION = {
 PRICES_ACTION = (
     "the prices before stay in use: look at `[balancer] prices_file`; a list that is held back and right is taken when the "
     "balancer starts anew"
+)
+
+
+READINGS_ACTION = (
+    "one of these two bots' hosts says of a player's items what is not so, and the deposit was refused: read that inventory "
+    "yourself, then pause the bots of the host that was wrong and look who else has it. An item that was traded in the "
+    "seconds between the two readings looks the same"
 )
 
 
@@ -81,6 +89,18 @@ def of_row(
     }
     pipeline.insert_rows(connection, [(events, [event])])
     logger.error("alarm", action=alarm, trade_id=trade_id, bot=bot)
+
+
+def of_readings(connection: Connection, bots: Sequence[str], user_id: str, data: Mapping[str, Any], now: datetime) -> bool:
+    """Bots of two hosts say different things about a player's items: an alarm, once a day for these. Whether it was new."""
+    if not first(connection, f"{READINGS}:{now:%Y-%m-%d}:{':'.join(bots)}:{user_id}"[:255], now):
+        return False
+    told = {"alarm": READINGS, "action": READINGS_ACTION, "bots": list(bots), **data}
+    text = json.dumps(told, separators=(",", ":"))
+    row = {"at": now, "kind": "alarm", "user_id": user_id, "bot": bots[0], "who": "balancer", "data": text}
+    pipeline.insert_rows(connection, [(events, [row])])
+    logger.error("alarm", action=READINGS, bots=list(bots))
+    return True
 
 
 def of_prices(connection: Connection, error: str, now: datetime) -> bool:

@@ -19,7 +19,7 @@ from bot_worker.reporting import Tell
 from shared import log, wire
 from shared.domain.status import TradeEvent
 from shared.errors import NotSignedIn, OrderRefused, SteamError, SteamUnavailable
-from shared.messages import Order
+from shared.messages import InventoryOrder, Order
 from shared.sealing import SealBroken
 from shared.trouble import place_of
 
@@ -54,6 +54,7 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
         return
     bot.session.observer.recent.clear()
     bot.session.observer.for_verify = order.kind == "look"
+    bot.session.observer.for_second = isinstance(order.payload, InventoryOrder) and order.payload.second
     tell = Tell(bot.reporter, order, bot.session.observer.recent)
     with structlog.contextvars.bound_contextvars(action=order.kind, trade_id=order.trade_id):
         _log.debug("order_opened", order_id=order.order_id, attempt=order.attempt)

@@ -88,6 +88,8 @@ class Observer:
         self.total = 0
         self.look_calls = 0  # of those, the ones for looks for the verify page, and
         self.for_verify = False  # whether the order in hand is one
+        self.second_calls = 0  # the same for second readings of dear items
+        self.for_second = False
         self.throttled = 0
         self.latency_ms: float | None = None
         self.last_status: int | None = None
@@ -103,9 +105,15 @@ class Observer:
         self.calls[call_name(url)] += 1
         self.total += 1
         self.look_calls += self.for_verify
+        self.second_calls += self.for_second
         self.recent.append(f"{call_name(url)} no answer")
         self.last_status = self.last_result = self.last_retry_after_s = None
         self.last_signed_out = self.left = False
+
+    @property
+    def counted(self) -> int:
+        """The calls that trades and upkeep cost; looks for players and second readings are told apart."""
+        return self.total - self.look_calls - self.second_calls
 
     def leaves(self) -> None:
         """The request in hand leaves this machine."""

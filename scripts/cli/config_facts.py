@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from balancer.db import migrate
+from balancer.db import migrate, tables
 from balancer.items import prices
 from bot_worker.vault import Vault, key_is_in_file
 from scripts import advice
 from shared import wire
+from shared.domain.ids import group_of
+from shared.domain.status import BotMode
 from shared.errors import FleetError
 from shared.sealing import MasterKey
 from shared.settings import Settings
@@ -192,10 +194,25 @@ def _look_at_database(settings: Settings, file: File | None, trouble: dict[str, 
     def ask() -> None:
         with _connected(settings) as connection:
             migrate.refuse_newer(connection)
+            if settings.limits.dear_item_cents and _groups(connection) == 1:
+                remarks["limits.dear_item_cents"] = ONE_GROUP
             if server:
                 remarks.update(_how_the_server_is(connection, settings.database.units_of_work_max + CONNECTIONS_SPARE))
 
     _try("database.url", trouble, settings, ask)
+
+
+ONE_GROUP = Said(
+    "all bots that are known are of one group, so dear items are read by one host only", "run a second group on another host"
+)
+
+
+def _groups(connection: Connection) -> int:
+    """How many groups the known bots are of, those aside that are paused whole."""
+    if not inspect(connection).has_table(tables.bots.name):
+        return 0
+    active = select(tables.bots.c.color, tables.bots.c.bot_id).where(tables.bots.c.mode != BotMode.PAUSED.value)
+    return len({(row.color, group_of(row.bot_id)) for row in connection.execute(active)})
 
 
 @contextmanager

@@ -284,6 +284,9 @@ def _limits(settings: Settings) -> Findings:
     yield from _shares(settings)
     if limits.item_value_min_cents == 0:
         yield warning("limits.item_value_min_cents", "items without any worth are taken and fill the bots", "write 1 or more")
+    if limits.dear_item_cents == 0:
+        text = "whoever has one host of bots says what every item is worth, however dear, until the item has come"
+        yield warning("limits.dear_item_cents", text, "write 50000: dearer deposits are read by bots of two hosts")
     if limits.approval_above_cents and not limits.approval_window_s:
         text = "a large withdrawal as many small ones needs no second operator"
         do = "write 86400: what a user withdraws within a day counts together"

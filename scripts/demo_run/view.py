@@ -149,14 +149,19 @@ def _why(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def calls_lines(calls: Mapping[str, int], looks: int, finished: int) -> list[str]:
-    """What Steam was asked, by kind, per finished trade and with nothing left out but looks at offers that players check."""
+def calls_lines(calls: Mapping[str, int], looks: int, seconds: int, finished: int) -> list[str]:
+    """What Steam was asked, by kind, per finished trade; not in the sum are looks at offers that players check, and second
+    readings of dear items."""
     trades = max(1, finished)
     each = sorted(((count / trades, route) for route, count in calls.items()), reverse=True)
-    lines = [f"Steam calls        {(sum(calls.values()) - looks) / trades:.2f} per finished trade, everything counted:"]
+    lines = [
+        f"Steam calls        {(sum(calls.values()) - looks - seconds) / trades:.2f} per finished trade, everything counted:"
+    ]
     lines += [f"  {share:5.2f}  {route}" for share, route in each]
     if looks:
         lines.append(f"  {looks} of these calls were looks at offers that players checked; they are not in the sum")
+    if seconds:
+        lines.append(f"  {seconds} were second readings of dear items, by bots of another host; they are not in the sum")
     return lines
 
 
@@ -170,7 +175,7 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
     offer = result["request_to_offer_s"]
     lines += [
         f"request to offer   p50 {offer['p50']:.3f} s, p99 {offer['p99']:.3f} s",
-        *calls_lines(result["steam_calls"], result["look_calls"], result["finished"]),
+        *calls_lines(result["steam_calls"], result["look_calls"], result["second_calls"], result["finished"]),
         f"took               {result['seconds']:.0f} s",
         "",
         "audit: compared " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in result["compared"].items()),

@@ -63,6 +63,8 @@ class FakeBots:
     banned: set[str] = field(default_factory=set)
     egress: dict[str, str] = field(default_factory=dict)  # by bot; all behind one address if not said
     read_every_s: float = 0.0
+    names: tuple[str, ...] = BOTS
+    lies: dict[str, dict[str, list[HeldAsset] | str]] = field(default_factory=dict)  # by bot and player, what it tells instead
     throttled: set[str] = field(default_factory=set)  # bots whose address Steam lets read nothing
     reads: int = 0
     orders: list[Order] = field(default_factory=list)
@@ -71,7 +73,7 @@ class FakeBots:
     async def beat(self, client: Any) -> None:
         """Say of every bot that it is online."""
         seconds, micros = await client.time()
-        for number, bot in enumerate(BOTS, 1):
+        for number, bot in enumerate(self.names, 1):
             beat = Heartbeat(
                 bot,
                 "run-1",
@@ -95,7 +97,7 @@ class FakeBots:
             while True:
                 if not self.silent:
                     await self.beat(client)
-                found = await client.blpop([f"rq:queue:{bot}" for bot in BOTS], timeout=0.5)
+                found = await client.blpop([f"rq:queue:{bot}" for bot in self.names], timeout=0.5)
                 if found is not None:
                     await self._answer(client, found[0].decode().removeprefix("rq:queue:"), found[1].decode())
 
@@ -129,11 +131,13 @@ class FakeBots:
             if order.bot in self.throttled:
                 return "inventory_failed", {"steam_id": None, "code": "steam_throttled", "reason": "429", "retry_after_s": 600}
             steam_id = order.payload.steam_id  # type: ignore[union-attr]
-            if code := self.failures.get(steam_id):
+            lie = self.lies.get(order.bot, {}).get(steam_id)
+            if code := lie if isinstance(lie, str) else self.failures.get(steam_id):
                 return "inventory_failed", {"steam_id": steam_id, "code": code, "reason": code}
             # As Steam does: what a partner may offer holds tradable items only, the public inventory all.
             with_url = order.payload.trade_token is not None  # type: ignore[union-attr]
-            assets = [one.to_json() for one in self.inventories.get(steam_id, []) if one.tradable or not with_url]
+            there = lie if isinstance(lie, list) else self.inventories.get(steam_id, [])
+            assets = [one.to_json() for one in there if one.tradable or not with_url]
             asked = {each: each in self.banned for each in order.payload.bans_of}  # type: ignore[union-attr]
             hold_days = self.hold_days if with_url and order.payload.with_hold else None  # type: ignore[union-attr]
             return "inventory_read", {"steam_id": steam_id, "assets": assets, "hold_days": hold_days, "bans": asked}
@@ -227,7 +231,7 @@ class Service:
         await asyncio.to_thread(wire.measure_time, self.ctx.redis, self.ctx.clock, self.ctx.server_clock)
         # A look at the fleet between the jump and the measurement finds every heartbeat old; wait for the next one.
         async with asyncio.timeout(READY_S):
-            while not self.bots.silent and len(self.ctx.fleet.online()) < len(BOTS):
+            while not self.bots.silent and len(self.ctx.fleet.online()) < len(self.bots.names):
                 await asyncio.sleep(0.02)
 
     async def rows(self) -> dict[str, int]:

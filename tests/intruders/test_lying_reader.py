@@ -74,10 +74,17 @@ class FalseWorker:
         wire.append_reports(self.intruder.host, [told], self.intruder.keys)
 
 
-def cheapest_and_dearest(site: Website) -> tuple[tuple[str, int], tuple[str, int]]:
-    """Names and prices in cents, of items that can be traded."""
+READ_ONCE_CENTS = 50_000  # [limits] dear_item_cents: what is worth more is read by bots of two hosts
+
+
+def cheapest_and_dearest(site: Website, most_cents: int) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Names and prices in cents, of items that can be traded and cost at most so much."""
     rows = get_json(f"{site.stack.control_url}/control/catalogue")["items"]
-    priced = sorted((row["price_cents"], row["market_hash_name"]) for row in rows if row["tradable"] and row["price_cents"])
+    priced = sorted(
+        (row["price_cents"], row["market_hash_name"])
+        for row in rows
+        if row["tradable"] and 0 < (row["price_cents"] or 0) <= most_cents
+    )
     (low, cheap), (high, dear) = priced[0], priced[-1]
     return (cheap, low), (dear, high)
 
@@ -93,8 +100,8 @@ def lied_about(site: Website, name: str, called: str) -> Player:
 def test_a_cheap_item_that_a_host_calls_dear_is_booked_as_what_another_hosts_bot_received(
     intruder: Intruder, site: Website
 ) -> None:
-    (cheap, cents), (dear, dear_cents) = cheapest_and_dearest(site)
-    assert cents < 10 < 100_000 < dear_cents, "the cheap one is not even accepted by its own name"
+    (cheap, cents), (dear, dear_cents) = cheapest_and_dearest(site, READ_ONCE_CENTS)
+    assert cents < 10 < 10_000 < dear_cents, "the cheap one is not even accepted by its own name"
     with FalseWorker(intruder, dear).at_work():
         player = lied_about(site, cheap, dear)
         [trade] = site.deposit(player, 1, color="blue").body["trades"]
@@ -108,3 +115,16 @@ def test_a_cheap_item_that_a_host_calls_dear_is_booked_as_what_another_hosts_bot
     refused = site.withdraw(player, [row["deposit_id"]], wait=0)
     assert (refused.status, refused.body["code"]) == (409, "item_frozen")
     wait_until(lambda: not site.differences(), trading.LONG_S, 0.5)
+
+
+def test_what_it_calls_dearer_than_one_host_is_believed_is_not_taken(intruder: Intruder, site: Website) -> None:
+    (cheap, _), (dear, dear_cents) = cheapest_and_dearest(site, 10**9)
+    assert dear_cents > READ_ONCE_CENTS
+    with FalseWorker(intruder, dear).at_work():
+        player = lied_about(site, cheap, dear)
+        answer = site.deposit(player, 1, color="blue")
+    assert (answer.status, answer.body["code"], answer.body["retryable"]) == (503, "readings_differ", True)
+    assert site.deposits(player) == {}
+    told = [event["data"] for event in intruder.events("alarm", "red-1") if event["data"]["alarm"] == "readings_differ"]
+    [first, second] = told[-1]["bots"]
+    assert (first, second.partition("-")[0]) == ("red-1", "blue")

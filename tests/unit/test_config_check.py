@@ -140,6 +140,7 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("limits.bot_items_max", 1001), "error", "limits.bot_items_max"),
     (one("limits.bot_items_max", 50), "error", "limits.trade_items_max"),
     (one("limits.item_value_min_cents", 0), "warning", "limits.item_value_min_cents"),
+    (one("limits.dear_item_cents", 0), "warning", "limits.dear_item_cents"),
     ({"limits": {"approval_above_cents": 100, "approval_window_s": 0.0}}, "warning", "limits.approval_window_s"),
     (one("trades.offer_timeout_s", 2000.0), "error", "trades.offer_timeout_s"),
     (one("trades.token_lifetime_s", 600.0), "error", "trades.offer_timeout_s"),
@@ -484,6 +485,21 @@ AROUND: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     ),
     "a folder that others may change": (lambda at: at.chmod(0o777), "master_key_file", "in the place of", "chmod go-w"),
 }
+
+
+@pytest.mark.parametrize(("second", "said"), [((2, "active"), True), ((11, "paused"), True), ((11, "active"), False)])
+def test_a_fleet_with_one_host_is_told_that_dear_items_are_read_by_it_alone(
+    around: Path, second: tuple[int, str], said: bool
+) -> None:
+    with sqlite3.connect(around / "fleet.db") as connection:
+        for number, mode in ((1, "active"), second):
+            row = (number, 76561198000000000 + number, mode, "2026-01-01", "2026-01-01")
+            named = "color, slots_held, slots_reserved, open_offers, bot_id, steam_id, mode, created_at, touched"
+            connection.execute(f"INSERT INTO bots ({named}) VALUES ('red', 0, 0, 0, ?, ?, ?, ?, ?)", row)
+    connection.close()
+    status, text = checked(around / "my.toml")
+    assert status == (1 if said else 0)
+    assert ("read by one host only" in text and "dear_item_cents" in text) is said
 
 
 @pytest.mark.parametrize("name", AROUND)

@@ -34,6 +34,7 @@ def result(made: Tally) -> dict[str, Any]:
         "request_to_offer_s": {"p50": 0.5, "p99": 1.0},
         "steam_calls": {"send": 10, "GetTradeOffers": 5, "GetTradeOffer": 2},
         "look_calls": 2,
+        "second_calls": 3,
         "finished": 10,
         "seconds": 50.0,
         "compared": {"items": 10},
@@ -97,7 +98,12 @@ def test_up_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_steam_was_asked_is_told_whole_and_looks_for_players_apart() -> None:
-    lines = view.calls_lines({"send": 10, "GetTradeOffers": 5, "GetTradeOffer": 2}, 2, 10)
+    lines = view.calls_lines({"send": 10, "GetTradeOffers": 5, "GetTradeOffer": 2, "inventory": 3}, 2, 3, 10)
     assert "1.50 per finished trade" in lines[0]
-    assert [line.split() for line in lines[1:4]] == [["1.00", "send"], ["0.50", "GetTradeOffers"], ["0.20", "GetTradeOffer"]]
-    assert "2 of these calls were looks" in lines[4]
+    assert [line.split() for line in lines[1:4]] == [
+        ["1.00", "send"],
+        ["0.50", "GetTradeOffers"],
+        ["0.30", "inventory"],
+    ]
+    assert "2 of these calls were looks" in lines[5]
+    assert "3 were second readings of dear items" in lines[6]

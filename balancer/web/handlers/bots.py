@@ -26,7 +26,7 @@ async def find(ctx: Context) -> web.Response:
     minute may be read at Steam: each address that Steam sees has its own number, however many bots are behind it.
     """
     waits, bots = await ctx.db.look(approvals.per_bot), ctx.fleet.bots()
-    can = capacity.of(bots, ctx.fleet.lanes, ctx.fleet.limits, ctx.inventories.waiting)
+    can = capacity.of(bots, ctx.fleet.lanes, ctx.fleet.limits, ctx.inventories.waiting, ctx.fleet.groups_known)
     return api.answer({"bots": [dump.bot(view, waits.get(view.name, {})) for view in bots], "capacity": can})
 
 

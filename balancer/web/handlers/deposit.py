@@ -7,7 +7,7 @@ from aiohttp import web
 from balancer.context import Context
 from balancer.fleet import switches
 from balancer.items import inventory, policy
-from balancer.trades import service
+from balancer.trades import dear, service
 from balancer.trades.service import Caller
 from balancer.web import api
 from balancer.web.handlers import requests
@@ -50,6 +50,8 @@ from shared.errors import (
         (Conflict, "partner_blocked"),
         (NoBotAvailable, "no_bot_available"),
         (NoBotAvailable, "inventory_busy"),
+        (NoBotAvailable, "no_second_reader"),
+        (NoBotAvailable, "readings_differ"),
         (RateLimited, "rate_limited"),
         (FleetPaused, "fleet_paused"),
         (SteamUnavailable, "steam_maintenance"),
@@ -72,7 +74,7 @@ async def create(
         if made is None:
             try:
                 switches.check(ctx, switches.DEPOSITS)
-                wanted = await _wanted(ctx, url, _assets(body))
+                wanted = await _wanted(ctx, body.user_id, url, _assets(body))
             except FleetError:
                 # What an earlier request with this key brought in is not there to bring in again.
                 made = await service.find_repeat(ctx, caller, key.key, key.body_hash)
@@ -99,7 +101,7 @@ def _assets(body: answers.DepositBody) -> list[Asset]:
     ]
 
 
-async def _wanted(ctx: Context, url: TradeUrl, assets: list[Asset]) -> list[service.Wanted]:
+async def _wanted(ctx: Context, user_id: str, url: TradeUrl, assets: list[Asset]) -> list[service.Wanted]:
     """The assets as the inventory shows them, with their values; refuses what we do not take before anything is written."""
     limits = ctx.settings.limits
     policy.check_request(assets, limits.request_items_max)
@@ -109,4 +111,6 @@ async def _wanted(ctx: Context, url: TradeUrl, assets: list[Asset]) -> list[serv
     if any(asset not in known for asset in assets):
         known = await ctx.inventories.untradable(url.partner) | known
     taken = policy.accept(assets, known, ctx.prices.value, limits.item_value_min_cents)
-    return [service.Wanted(held, cents) for held, cents in taken]
+    wanted = [service.Wanted(held, cents) for held, cents in taken]
+    await dear.check(ctx, user_id, url, found, wanted)
+    return wanted

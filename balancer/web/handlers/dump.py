@@ -170,6 +170,7 @@ def bot(view: BotView, waits: Mapping[str, int]) -> dict[str, Any]:
         "orders_done": view.orders_done,
         "steam_calls": view.steam_calls,
         "look_calls": view.look_calls,
+        "second_calls": view.second_calls,
         "latency_ms": view.latency_ms,
     }
 

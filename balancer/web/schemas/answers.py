@@ -458,8 +458,9 @@ class Bot(BaseModel):
     )
     host: str | None
     orders_done: int
-    steam_calls: int = Field(description="Its calls to Steam since it started, without `look_calls`")
+    steam_calls: int = Field(description="Its calls to Steam since it started, without the two following")
     look_calls: int = Field(description="Calls for looks at offers that players check")
+    second_calls: int = Field(description="Calls for second readings of dear items, which bots of two hosts read")
     latency_ms: float | None
 
 
@@ -478,6 +479,7 @@ class Capacity(BaseModel):
     offers_free: int = Field(description="Open offers that deposits may still make")
     reads_per_minute: float | None = Field(description="Inventories of players, over all addresses; null: no limit")
     reads_waiting: int = Field(description="Of these, how many this balancer has begun or in line")
+    groups: int = Field(description="Groups of bots that are not paused; with two or more, dear items are read by bots of two")
     addresses: list[Address]
 
 

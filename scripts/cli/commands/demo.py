@@ -123,7 +123,8 @@ def _result(stack: Stack, tally: Tally, calls: dict[str, int], seconds: float, s
     from scripts.demo_run.view import percentile
 
     finished = max(1, len(tally.statuses) - len(tally.unfinished()))
-    looks = sum(bot["look_calls"] for bot in stack.bots())
+    bots = stack.bots()
+    apart = {name: sum(bot[name] for bot in bots) for name in ("look_calls", "second_calls")}
     checked = _compared(stack, "crosscheck", stack.control_url)
     custody = _compared(stack, "audit", "--wait", CUSTODY_WAIT_S)
     return {
@@ -135,9 +136,9 @@ def _result(stack: Stack, tally: Tally, calls: dict[str, int], seconds: float, s
         "unfinished": tally.unfinished(),
         "request_to_offer_s": {"p50": percentile(tally.offer_s, 0.5), "p99": percentile(tally.offer_s, 0.99)},
         "finished": finished,
-        "steam_calls_per_finished_trade": {"all": (sum(calls.values()) - looks) / finished},
+        "steam_calls_per_finished_trade": {"all": (sum(calls.values()) - sum(apart.values())) / finished},
         "steam_calls": calls,
-        "look_calls": looks,
+        **apart,
         "seconds": round(seconds, 1),
         "compared": checked["compared"],
         "differences": checked["differences"],

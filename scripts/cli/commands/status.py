@@ -49,7 +49,7 @@ def _look(app: App) -> dict[str, Any]:
             fleet = Fleet(settings, clock, server_clock, master, client, database)
             asyncio.run(fleet.refresh())
             turns = Turns(client)
-            can = capacity.of(fleet.bots(), fleet.lanes, fleet.limits, 0)
+            can = capacity.of(fleet.bots(), fleet.lanes, fleet.limits, 0, fleet.groups_known)
             for shown, lane in zip(can["addresses"], fleet.lanes, strict=True):
                 shown["next_turn_s"] = turns.ahead_s(lane)
     finally:
@@ -68,6 +68,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
         f"bots         {bots['known']} known, {bots['online']} online; {may}",
         f"room         {can['slots_free']} items, {can['offers_free']} open offers for deposits",
         f"inventories  {rate}, over {len(can['addresses'])} addresses that Steam sees",
+        f"dear items   read by bots of {'two groups' if can['groups'] > 1 else 'one group only: there is no second one'}",
     ]
     for each in can["addresses"]:
         pace = "at will" if each["reads_per_minute"] is None else f"{each['reads_per_minute']:g} a minute"

@@ -104,11 +104,12 @@ def _tell_calls(stack: Stack) -> None:
                 break
             after = f"&after={page['next']}"
         calls = get_json(f"{stack.control_url}/control/requests")["counts"]
-        looks = sum(bot["look_calls"] for bot in stack.bots())
+        bots = stack.bots()
+        looks, seconds = (sum(bot[name] for bot in bots) for name in ("look_calls", "second_calls"))
     except (OSError, StackError, ValueError):  # it is being stopped anyway
         return
     if finished:
-        click.echo("\n".join(calls_lines(calls, looks, finished)), err=True)
+        click.echo("\n".join(calls_lines(calls, looks, seconds, finished)), err=True)
 
 
 def _addresses(stack: Stack) -> dict[str, str]:
