@@ -144,7 +144,8 @@ def histories(tables: Tables) -> Iterator[Difference]:
             trade_is[trade_id] = data["to"]
         for moved in data.get("deposits") or ():
             if isinstance(moved, str):
-                deposit_is[moved] = "active"  # a gift, which begins so
+                if row["kind"] == "gift_accepted":
+                    deposit_is[moved] = "active"  # it begins so; an alarm only names it
             elif "to" in moved:
                 before = deposit_is.get(moved["deposit_id"])
                 yield from _step(f"deposit {moved['deposit_id']}", before, moved.get("from"), moved["to"], row["number"])

@@ -48,6 +48,15 @@ def test_a_true_history_has_no_differences() -> None:
     assert list(checker.histories(with_gift)) == []
 
 
+def test_an_alarm_that_names_a_deposit_moves_it_nowhere() -> None:
+    asked = event(8, {"to": "queued", "deposits": [moved("withdraw_pending")]}, "trade_created", "t2")
+    alarm = event(9, {"alarm": "items_left", "deposits": ["d1"]}, "alarm", None)
+    dropped = event(10, {"from": "queued", "to": "canceled", "deposits": [moved("active", "withdraw_pending")]}, trade_id="t2")
+    made = tables([*GOOD, asked, alarm, dropped])
+    made["trades"].append({**made["trades"][0], "trade_id": "t2", "status": "canceled"})
+    assert list(checker.histories(made)) == []
+
+
 @pytest.mark.parametrize(
     ("made", "named"),
     [
