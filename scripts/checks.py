@@ -21,7 +21,7 @@ NOT_QUICK = {"balancer_core", "balancer_http", "bot_worker", "data", "flow"}
 
 def steps() -> dict[str, list[str]]:
     quick = [str(folder.relative_to(ROOT)) for folder in test_folders() if folder.name not in NOT_QUICK]
-    marks = "not slow and not long and not e2e"
+    marks = "not slow and not long and not twin and not e2e"
     return {
         "format": [str(TOOLS / "ruff"), "format", "--check", "."],
         "lint": [str(TOOLS / "ruff"), "check", "."],

@@ -1,7 +1,7 @@
 """What every test may ask for: a Redis, and an empty migrated database on SQLite and on PostgreSQL.
 
 Servers are started at first use, one of each per pytest process. Everything that opens a database takes
-`database_url` and so runs on both.
+`database_url` and so runs on both; of a test that is not marked `both_databases` the run on PostgreSQL is a `twin`.
 """
 
 from __future__ import annotations
@@ -53,15 +53,29 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"CI is set, and tests would be left out for want of {said}")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    mark_twins(items)
+    yield  # pytest leaves out by marks
     if config.getoption("loadgroup", False):
         name_groups(items)
+        items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)  # the long ones begin first
     gone = {need.mark for need in needs.missing()}
     left_out = [item for item in items if marks_of(item) & gone]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def mark_twins(items: list[pytest.Item]) -> None:
+    """Where the statements do not differ, PostgreSQL says what SQLite has said; where they may, `both_databases` stands."""
+    ids = {item.nodeid for item in items}
+    for item in items:
+        on = getattr(item, "callspec", None) and item.callspec.params.get("database_url")  # type: ignore[attr-defined]
+        if on == "postgresql" and item.get_closest_marker("both_databases") is None:
+            name, _, values = item.nodeid.partition("[")
+            if f"{name}[{values.replace('postgresql', 'sqlite')}" in ids:
+                item.add_marker("twin")
 
 
 def name_groups(items: list[pytest.Item]) -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from balancer.db import tables
 from shared.errors import NoBotAvailable, PlayerMustAct
 
+pytestmark = pytest.mark.both_databases
+
 Make = Callable[..., Awaitable[World]]
 
 

@@ -133,6 +133,7 @@ async def test_every_bot_is_asked_once_in_a_while_and_none_all_at_once(make: Mak
     assert order.payload == InventoryOrder(str(int(bot_account("red-1"))), None, 0)
 
 
+@pytest.mark.both_databases
 async def test_a_bot_that_is_away_is_asked_when_it_is_back(make: Make) -> None:
     world = await make(bots=("red-1",))
     await audit.round_of(world.ctx)
@@ -168,6 +169,7 @@ async def test_unknown_bots_are_refused_and_nothing_is_asked(world: World) -> No
     assert await audit.round_of(world.ctx) == 0
 
 
+@pytest.mark.both_databases
 async def test_a_look_that_began_before_the_wish_is_begun_anew(world: World) -> None:
     await start(world, "red-1")
     before = await asked(world)
@@ -242,6 +244,7 @@ async def unfreeze(world: World) -> bool:
     return await world.ctx.db.run(audit.unfreeze, "red", 1, "operator", world.ctx.clock.now())
 
 
+@pytest.mark.both_databases
 async def test_what_an_operator_has_seen_is_shown_and_freezes_no_more_but_another_does(world: World) -> None:
     ids = await held(world, "red-1", 3)
     inventory = lying(world)
@@ -286,6 +289,7 @@ async def test_what_is_first_seen_in_the_second_look_has_one_of_its_own(world: W
     assert found(shown) == [("extra", "1"), ("extra", "2")]
 
 
+@pytest.mark.both_databases
 async def test_an_inventory_that_shows_something_else_each_time_says_nothing(world: World) -> None:
     await start(world, "red-1")
     for number in range(audit.LOOKS_MAX):
@@ -294,6 +298,7 @@ async def test_an_inventory_that_shows_something_else_each_time_says_nothing(wor
     assert (shown.verdict, shown.reason, shown.running, shown.frozen_by) == ("inconclusive", "keeps_changing", False, None)
 
 
+@pytest.mark.both_databases
 async def test_an_item_of_one_bot_with_another(world: World) -> None:
     await held(world, "red-2", 1)
     (moved,) = lying(world, "red-2").values()
@@ -350,6 +355,7 @@ async def test_what_could_not_be_read_is_no_difference(world: World) -> None:
     assert (event.bot, json.loads(event.data)["reason"]) == ("red-1", "inventory_not_believed")
 
 
+@pytest.mark.both_databases
 async def test_a_bot_that_never_answers_is_asked_again_and_then_given_up(world: World) -> None:
     times = world.ctx.settings.trades
     await start(world, "red-1")
@@ -383,6 +389,7 @@ async def test_a_report_that_makes_no_sense_changes_nothing(world: World) -> Non
 # --- a frozen bot gives nothing ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 async def test_a_frozen_bots_withdrawals_wait_and_can_be_canceled(world: World) -> None:
     ids = await held(world, "red-1", 2)
     [first] = await world.withdraw(ids[:1])

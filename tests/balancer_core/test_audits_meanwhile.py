@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from balancer_core.core_world import World
 from balancer_core.test_audits import asked, asset, found, held, later, look, lying, start, tell, two_looks, view
 from balancer_core.test_waiting import withdraw as withdraw_with
 from sqlalchemy import update
 
 from balancer.db import tables
+
+pytestmark = pytest.mark.both_databases
 
 
 async def test_a_deposit_that_is_accepted_but_not_yet_told(world: World) -> None:

@@ -20,6 +20,8 @@ from balancer.db.engine import Database
 from shared.errors import DatabaseUnavailable
 from shared.settings import load
 
+pytestmark = pytest.mark.both_databases
+
 NOW = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -15,6 +15,8 @@ from balancer.db import tables
 from balancer.trades import service
 from balancer.upkeep import settle
 
+pytestmark = pytest.mark.both_databases
+
 
 def left(offer_id: str, *asset_ids: int, partner: int = 77, sent: bool = True) -> dict[str, Any]:
     told = {"offer_id": offer_id, "sent": sent, "partner": str(int(player(partner)))}

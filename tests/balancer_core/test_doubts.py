@@ -147,6 +147,7 @@ async def test_an_offer_that_is_named_is_looked_up_by_every_search_and_believed_
     assert told == [(WHO, "4711"), (WHO, "4712")]
 
 
+@pytest.mark.both_databases
 async def test_another_trades_offer_cannot_be_named_nor_a_trade_that_is_not_in_doubt(world: World) -> None:
     [other] = await world.deposit(1)
     await world.tell(other, "offer_active", offer_id="77", state=2)

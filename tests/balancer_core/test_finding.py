@@ -50,6 +50,7 @@ async def test_a_trade_in_doubt_is_searched_for_at_once_and_again_with_growing_w
     assert world.statuses(trade_id) == ("in_doubt", {"deposit_pending"})
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("matched", "reversed_after", "who", "told"),
     [("receipt", False, 1, True), ("name", False, 1, False), ("receipt", True, 1, False), ("receipt", False, 2, False)],
@@ -121,6 +122,7 @@ async def test_an_inconclusive_search_frees_nothing_and_sends_nothing(world: Wor
     assert [order.kind for order in world.orders(bot)] == ["find"]
 
 
+@pytest.mark.both_databases
 async def test_a_found_offer_ends_the_search(world: World) -> None:
     trade_id, _ = await doubted(world)
     await search.find_offers(world.ctx)
@@ -182,6 +184,7 @@ async def test_in_maintenance_nothing_is_searched_for_sent_or_declined(world: Wo
 # --- accepted, but under no exchange's name -----------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 async def test_an_accepted_trade_without_an_exchange_is_an_alarm_and_is_searched_for(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
@@ -245,6 +248,7 @@ GIFT = {
 }
 
 
+@pytest.mark.both_databases
 async def test_a_gift_is_booked_once_as_the_houses_own(world: World) -> None:
     before = world.counters("red-1")
     for _ in range(2):

@@ -108,6 +108,7 @@ async def test_a_withdrawal_of_a_restricted_bot_is_refused_as_the_operators(worl
 # --- telling ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 async def test_every_change_is_told_once_with_reason_time_and_what_to_do(world: World) -> None:
     assert await health.round_of(world.ctx) == 0
     await restrict(world, "bot_locked")
@@ -163,6 +164,7 @@ async def test_without_redis_nobody_is_told_to_be_offline(world: World) -> None:
     assert [each["reason"] for each in told(world)[-1]["why_not"]] == ["offline"]
 
 
+@pytest.mark.both_databases
 async def test_a_strange_confirmation_freezes_the_bot_until_an_operator_has_looked(world: World) -> None:
     await restrict(world, "strange_confirmation")
     await health.round_of(world.ctx)

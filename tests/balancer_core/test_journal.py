@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,9 +16,11 @@ from balancer.journal import effects
 from balancer.journal import record as journal
 from balancer.journal.effects import Held
 from shared.domain.status import (
+    COUNTED,
     DEPOSIT_END,
     DEPOSIT_TABLE,
     ENDED_UNMOVED,
+    FINAL,
     LIVE,
     TRADE_TABLE,
     DepositEvent,
@@ -96,32 +100,126 @@ def expected(status: TradeStatus, event: TradeEvent) -> tuple[Verdict, TradeStat
     return verdict, to
 
 
-@pytest.mark.parametrize("direction", [Direction.DEPOSIT, Direction.WITHDRAW])
-@pytest.mark.parametrize("status", list(S))
-async def test_every_event_in_every_status(world: World, status: TradeStatus, direction: Direction) -> None:
-    for number, event in enumerate(E):
+# --- the whole table: in memory what it says, in the database each way of carrying it out once -----------------
+
+BOTH = (Direction.DEPOSIT, Direction.WITHDRAW)
+PAIRS = list(itertools.product(S, E))
+# The row of a trade's only deposit before the event; `None`: no trade of this direction stands there with a row to move.
+ROW_OF = {
+    Direction.DEPOSIT: dict.fromkeys(LIVE, D.DEPOSIT_PENDING) | dict.fromkeys((S.ACCEPTED, S.SETTLED), D.ACTIVE),
+    Direction.WITHDRAW: dict.fromkeys(LIVE, D.WITHDRAW_PENDING) | dict.fromkeys((S.ACCEPTED, S.SETTLED), D.WITHDRAWN),
+}
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def held(status: DepositStatus) -> list[Held]:
+    return [Held("dep_1", status, 11, "2", None)]
+
+
+def decided(direction: Direction, status: TradeStatus, to: TradeStatus) -> effects.Aftermath:
+    """What a move means for the trade's only deposit and for its bot; receipt and sight are there."""
+    data = {
+        "settles_at": 2_000_000_000,
+        "moved": [{"asset_id": "11", "new_asset_id": "12", "new_context_id": "16"}],
+        "assets": [{"deposit_id": "dep_1", "asset_id": "13", "context_id": "2", "matched": "id"}],
+    }
+    after = effects.Aftermath()
+    if to not in LIVE:
+        after = effects.of_move(direction, to, held(ROW_OF[direction][status]), data, NOW)
+    after.offers = effects.offers_taken(status, None, to, None)
+    return after
+
+
+def counters(status: TradeStatus, row: DepositStatus) -> tuple[int, int, int]:
+    """Slots held, slots reserved and open offers of a bot with one trade and its only deposit."""
+    return int(row in (D.ACTIVE, D.WITHDRAW_PENDING)), int(row is D.DEPOSIT_PENDING), int(status in COUNTED)
+
+
+@pytest.mark.parametrize("direction", BOTH)
+@pytest.mark.parametrize(("status", "event"), PAIRS)
+def test_every_move_keeps_the_counters_of_its_bot_true(status: TradeStatus, event: TradeEvent, direction: Direction) -> None:
+    verdict, to = expected(status, event)
+    if verdict is not Verdict.MOVES:
+        assert to is status
+        return
+    row = ROW_OF[direction][status]
+    after = decided(direction, status, to)
+    assert len(after.moves) <= 1
+    row_after = after.moves[0].after if after.moves else row
+    before = counters(status, row)
+    assert tuple(map(sum, zip(before, (after.held, after.reserved, after.offers), strict=True))) == counters(to, row_after)
+
+
+def canceled_by_nobody_of_ours(status: TradeStatus, event: TradeEvent) -> bool:
+    return event is E.OFFER_CANCELED and status is not S.HELD
+
+
+def way_of(direction: Direction, status: TradeStatus, event: TradeEvent) -> tuple[Any, ...]:
+    """What the database is asked for; pairs of the same way differ in words only."""
+    verdict, to = expected(status, event)
+    if verdict is not Verdict.MOVES:
+        adopted = event in journal.ADOPTED and status in LIVE
+        alarmed = event is E.EXCHANGE_FAILED and status in (S.ACCEPTED, S.SETTLED)
+        searched = verdict is Verdict.IGNORED and status is not S.IN_DOUBT and event is not E.OFFER_ABSENT
+        return direction, verdict, status in LIVE, adopted, alarmed, searched
+    after = decided(direction, status, to)
+    rows = [(move.before, move.after, tuple(sorted(move.values))) for move in after.moves]
+    asked = event if event in journal.ASKED_AGAIN or to is S.IN_DOUBT else None
+    alarmed = canceled_by_nobody_of_ours(status, event)
+    counted = (after.held, after.reserved, after.offers, after.awaited, bool(after.receipts))
+    return direction, to in LIVE, to in FINAL, asked, status is S.IN_DOUBT, to is S.DECLINED, alarmed, rows, counted
+
+
+def one_of_each_way(direction: Direction) -> list[tuple[TradeStatus, TradeEvent]]:
+    found: dict[str, tuple[TradeStatus, TradeEvent]] = {}
+    for status, event in PAIRS:
+        found.setdefault(repr(way_of(direction, status, event)), (status, event))
+    return list(found.values())
+
+
+def cases() -> list[Any]:
+    whole = [
+        pytest.param(
+            direction, [(status, event) for event in E], id=f"{direction.value}-{status.value}", marks=pytest.mark.long
+        )
+        for direction in BOTH
+        for status in S
+    ]
+    return [pytest.param(each, one_of_each_way(each), id=f"{each.value}-one_of_each_way") for each in BOTH] + whole
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("direction", "pairs"), cases())
+async def test_what_is_decided_is_carried_out(
+    world: World, direction: Direction, pairs: list[tuple[TradeStatus, TradeEvent]]
+) -> None:
+    for number, (status, event) in enumerate(pairs):
         world.change(tables.trades.update().values(partner=number))  # its limit of open offers is not the subject
         trade_id = await brought_to(world, status, direction)
-        before, rows_before = world.trade(trade_id), [tuple(row) for row in world.deposits_of(trade_id)]
-        events_before = world.count("events")
-        verdict, to = expected(status, event)
-        recorded = await record(world, trade_id, event)
-        after = world.trade(trade_id)
-        assert (recorded.verdict, recorded.before, recorded.after) == (verdict, status, to), event
-        assert after.status == to, event
-        if verdict is Verdict.MOVES:
-            alarm = ["alarm"] if event is E.OFFER_CANCELED and status is not S.HELD else []  # nobody of ours canceled it
-            assert [row.kind for row in world.events()[events_before:]] == [event.value, *alarm]
-            assert after.touched >= before.touched
-        elif event is E.EXCHANGE_FAILED and status in (S.ACCEPTED, S.SETTLED):
-            assert [row.kind for row in world.events()[events_before:]] == ["report_ignored", "alarm"]
-            frozen = "exchange_failed" if direction is Direction.DEPOSIT else None
-            assert {row.frozen_by for row in world.deposits_of(trade_id)} == {frozen}
-        else:
-            assert [tuple(row) for row in world.deposits_of(trade_id)] == rows_before, event
-            kinds = [row.kind for row in world.events()[events_before:]]
-            assert kinds == (["report_ignored"] if verdict is Verdict.IGNORED else []), (event, kinds)
+        await assert_carried_out(world, trade_id, status, event, direction)
     await assert_counters_add_up(world)
+
+
+async def assert_carried_out(world: World, trade_id: str, status: TradeStatus, event: TradeEvent, direction: Direction) -> None:
+    before, rows_before = world.trade(trade_id), [tuple(row) for row in world.deposits_of(trade_id)]
+    events_before = world.count("events")
+    verdict, to = expected(status, event)
+    recorded = await record(world, trade_id, event)
+    after = world.trade(trade_id)
+    assert (recorded.verdict, recorded.before, recorded.after) == (verdict, status, to), event
+    assert after.status == to, event
+    told = [row.kind for row in world.events()[events_before:]]
+    if verdict is Verdict.MOVES:
+        alarm = ["alarm"] if canceled_by_nobody_of_ours(status, event) else []
+        assert told == [event.value, *alarm]
+        assert after.touched >= before.touched
+    elif event is E.EXCHANGE_FAILED and status in (S.ACCEPTED, S.SETTLED):
+        assert told == ["report_ignored", "alarm"]
+        frozen = "exchange_failed" if direction is Direction.DEPOSIT else None
+        assert {row.frozen_by for row in world.deposits_of(trade_id)} == {frozen}
+    else:
+        assert [tuple(row) for row in world.deposits_of(trade_id)] == rows_before, event
+        assert told == (["report_ignored"] if verdict is Verdict.IGNORED else []), (event, told)
 
 
 @pytest.mark.parametrize("event", list(E))
@@ -164,6 +262,7 @@ async def test_the_last_attempt_told_later_fails_with_what_it_was_told(world: Wo
     await assert_counters_add_up(world)
 
 
+@pytest.mark.both_databases
 async def test_dropped_order_of_a_canceled_trade_cancels_it(world: World) -> None:
     trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
     world.change(update(tables.trades).values(cancel_requested_at=world.ctx.clock.now()))
@@ -179,6 +278,7 @@ async def test_absent_offer_of_a_canceled_trade_cancels_it(world: World) -> None
     assert [row.kind for row in world.events()][-2:] == ["offer_absent", "order_dropped"]
 
 
+@pytest.mark.both_databases
 async def test_dropped_order_fails_when_attempts_are_used_up(world: World) -> None:
     trade_id = await brought_to(world, S.QUEUED, Direction.DEPOSIT)
     world.change(update(tables.trades).values(attempt=3))
@@ -212,6 +312,7 @@ async def test_an_attempt_that_was_never_made_is_ignored(world: World) -> None:
     assert (await record(world, trade_id, E.OFFER_ACCEPTED, attempt=2)).verdict is Verdict.IGNORED
 
 
+@pytest.mark.both_databases
 async def test_live_offer_under_another_id_is_adopted(world: World) -> None:
     trade_id = await brought_to(world, S.SENT, Direction.DEPOSIT)
     await world.tell(trade_id, "offer_active", offer_id="78", state=2)
@@ -250,10 +351,6 @@ async def test_two_connections_with_the_same_row_move_it_once(world: World) -> N
 
 
 # --- deposits, as a table ------------------------------------------------------------------------------------
-
-
-def held(status: DepositStatus) -> list[Held]:
-    return [Held("dep_1", status, 11, "2", None)]
 
 
 @pytest.mark.parametrize("status", list(D))

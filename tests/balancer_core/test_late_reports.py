@@ -80,6 +80,7 @@ async def test_the_end_of_another_offer_of_a_trade_does_not_end_it(world: World,
     await assert_counters_add_up(world)
 
 
+@pytest.mark.both_databases
 async def test_a_deposit_of_which_another_offer_ended_is_credited_all_the_same(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "answer_lost", reason="timeout")

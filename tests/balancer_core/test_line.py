@@ -19,6 +19,8 @@ from balancer.upkeep import restored, sweep
 from shared.domain.ids import BotName, TradeUrl
 from shared.errors import NoBotAvailable, PlayerMustAct, RateLimited
 
+pytestmark = pytest.mark.both_databases
+
 Make = Callable[..., Awaitable[World]]
 
 

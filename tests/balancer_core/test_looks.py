@@ -13,6 +13,8 @@ from balancer.journal import views as show_trades
 from balancer.journal.read_together import Looks
 from balancer.trades import service
 
+pytestmark = pytest.mark.both_databases
+
 
 async def test_many_at_once_share_a_few_looks_and_get_their_own(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [trade_id for who in range(12) for trade_id in await world.deposit(1, who=who)]

@@ -12,6 +12,8 @@ from balancer_core.core_world import World
 from balancer.db import engine
 from balancer.journal import events, record
 
+pytestmark = pytest.mark.both_databases
+
 POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 

@@ -11,6 +11,8 @@ from balancer_core.core_world import World
 from balancer.orders import build
 from shared.messages import InventoryOrder, Order
 
+pytestmark = pytest.mark.both_databases
+
 
 def an_order(world: World, bot: str = "red-1") -> Order:
     return build.build(world.ctx, "inventory", bot, InventoryOrder("1", None))

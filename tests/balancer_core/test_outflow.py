@@ -58,6 +58,7 @@ def alarms(world: World) -> list[dict[str, Any]]:
 # --- limits ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("limits", "name"),
     [
@@ -122,6 +123,7 @@ async def test_many_at_once_do_not_slip_through_together(make: Make) -> None:
     await assert_counters_add_up(world)
 
 
+@pytest.mark.both_databases
 async def test_a_player_who_asks_and_declines_uses_nothing_up(make: Make) -> None:
     """Else anybody with one item could pause the fleet."""
     world = await make(limits={"fleet_withdrawals_max": 2, "fleet_withdrawals_cents_max": 600})
@@ -146,6 +148,7 @@ async def test_a_request_that_is_over_a_limit_by_itself_asks_for_an_approval_and
     assert alarms(world) == []
 
 
+@pytest.mark.both_databases
 async def test_what_waited_counts_when_it_goes_out(make: Make) -> None:
     world = await make(limits={"client_withdrawals_max": 1})
     deposits = []
@@ -174,6 +177,7 @@ async def test_what_waited_counts_when_it_goes_out(make: Make) -> None:
     await assert_counters_add_up(world)
 
 
+@pytest.mark.both_databases
 async def test_a_limit_that_came_later_asks_for_an_approval_too(make: Make) -> None:
     world = await make(limits={"client_withdrawals_cents_max": 200, "offers_per_player_max": 1})
     ids = await world.held(1)
@@ -209,6 +213,7 @@ def recalled(world: World, trade_id: str) -> bool:
     return bool(world.ctx.redis.get(wire.recall_key(f"{trade.color}-{trade.bot_id}", trade_id)) == str(trade.attempt).encode())
 
 
+@pytest.mark.both_databases
 async def test_a_pause_holds_what_is_queued_and_it_goes_out_after_it(make: Make) -> None:
     world = await make(bots=("red-1",))
     ids = await world.held(2)
@@ -252,6 +257,7 @@ async def test_pauses_use_up_no_attempts(world: World) -> None:
     await assert_counters_add_up(world)
 
 
+@pytest.mark.both_databases
 async def test_what_waits_for_its_next_try_is_back_in_line_at_once(world: World) -> None:
     trade_id = await withdraw(world, 1, await world.held(1))
     await world.tell(trade_id, "try_later", code="steam_throttled", reason="slow")
@@ -266,6 +272,7 @@ async def test_what_waits_for_its_next_try_is_back_in_line_at_once(world: World)
     assert await approvals.release(world.ctx) == 1
 
 
+@pytest.mark.both_databases
 async def test_an_order_that_nobody_noted_is_not_given_during_a_pause(world: World) -> None:
     trade_id = await withdraw(world, 1, await world.held(1))
     await world.ctx.outbox.drain()
@@ -281,6 +288,7 @@ async def test_an_order_that_nobody_noted_is_not_given_during_a_pause(world: Wor
     assert recalled(world, trade_id)  # its bot drops that one, and the next attempt goes out
 
 
+@pytest.mark.both_databases
 async def test_a_held_withdrawal_can_be_canceled_and_one_to_be_canceled_is_not_held(world: World) -> None:
     ids = await world.held(2)
     first, second = await withdraw(world, 1, ids[:1]), await withdraw(world, 1, ids[1:])

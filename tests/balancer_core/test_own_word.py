@@ -53,6 +53,7 @@ def everything(world: World, trade_id: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("status", ["in_doubt", "accepted"])
 @pytest.mark.parametrize("kind", sorted(REPORT_KINDS))
 async def test_what_another_bot_says_of_a_trade_changes_nothing_and_is_written_down(
@@ -83,6 +84,7 @@ async def test_what_another_bot_says_of_a_trade_changes_nothing_and_is_written_d
     assert state(world) == before
 
 
+@pytest.mark.both_databases
 async def test_a_bot_that_had_the_trade_before_and_has_an_offer_after_all_is_an_alarm(world: World) -> None:
     [trade_id] = await world.deposit(1)
     trade = world.trade(trade_id)
@@ -134,6 +136,7 @@ async def test_the_receipt_of_the_bot_that_received_it_says_what_it_is(world: Wo
     assert len(world.events("alarm")) == 1
 
 
+@pytest.mark.both_databases
 async def test_an_item_that_nobody_knows_is_worth_nothing(world: World) -> None:
     trade_id = await deposited_as_dear(world)
     await accepted(world, trade_id, "Something else")

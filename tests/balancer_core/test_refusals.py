@@ -198,6 +198,7 @@ async def test_deposit_of_another_user(world: World) -> None:
     await assert_refused(world, Forbidden, "not_owner", world.withdraw(deposit_ids, who=2))
 
 
+@pytest.mark.both_databases
 async def test_locked_deposit(world: World) -> None:
     deposit_ids = await world.held(2)
     world.change(update(tables.deposits).where(tables.deposits.c.deposit_id == deposit_ids[1]).values(locked_by="round-1"))
@@ -205,6 +206,7 @@ async def test_locked_deposit(world: World) -> None:
     assert error.data["deposit_id"] == deposit_ids[1]
 
 
+@pytest.mark.both_databases
 async def test_frozen_deposit(world: World) -> None:
     deposit_ids = await world.held(1)
     world.change(update(tables.deposits).values(frozen_by="operator"))
@@ -226,6 +228,7 @@ async def test_deposit_that_is_being_withdrawn(world: World) -> None:
     await assert_refused(world, Conflict, "asset_in_trade", world.withdraw(deposit_ids))
 
 
+@pytest.mark.both_databases
 async def test_house_issued_item(world: World) -> None:
     await world.held(1)
     [row] = world.rows(tables.deposits.select())
@@ -269,6 +272,7 @@ async def test_withdrawal_is_split_over_the_bots_that_hold_the_items(make: Make)
     assert world.statuses(second) == ("accepted", {"withdrawn"})
 
 
+@pytest.mark.both_databases
 async def test_one_bad_row_of_a_split_withdrawal_reserves_none(make: Make) -> None:
     world = await make(limits={"bot_items_max": 2})
     deposit_ids = await world.held(4)
@@ -285,6 +289,7 @@ async def test_large_deposit_is_made_of_several_trades(make: Make) -> None:
     assert world.counters(f"red-{world.trade(trade_ids[0]).bot_id}") == (0, 10, 3)
 
 
+@pytest.mark.both_databases
 async def test_withdraw_wish_of_a_stranger_binds_nobody(world: World) -> None:
     await world.held(1)
     wish = WithdrawWish("user-9", TradeUrl(player(1), "abcdefgh"), ["dep_x"])

@@ -249,6 +249,7 @@ async def test_two_readers_apply_each_report_once_between_them(world: World, rea
 # --- loops ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 async def test_loops_carry_a_report_to_its_waiter_and_stop(world: World) -> None:
     [trade_id] = await world.deposit(1)
     loops = Loops(world.ctx)

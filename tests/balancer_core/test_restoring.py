@@ -19,6 +19,8 @@ from balancer.upkeep import restored, search, sweep
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, NotFound, SettingsError
 
+pytestmark = pytest.mark.both_databases
+
 Make = Callable[..., Awaitable[World]]
 
 

@@ -18,6 +18,8 @@ from balancer.trades import restricted, service
 from balancer.upkeep import sweep
 from shared import wire
 
+pytestmark = pytest.mark.both_databases
+
 LOCKED: dict[str, Any] = {"code": "bot_restricted", "reason": "bot_locked", "result": 24}
 UNCLEAR: dict[str, Any] = {
     "code": "partner_unavailable",

@@ -17,6 +17,8 @@ from balancer.upkeep import persons, purge, restored, search
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
 
+pytestmark = pytest.mark.both_databases
+
 Make = Callable[..., Awaitable[World]]
 YEARS_S = 731 * 86400
 

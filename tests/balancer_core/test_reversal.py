@@ -34,6 +34,7 @@ def checks(world: World) -> list[Any]:
     ]
 
 
+@pytest.mark.both_databases
 async def test_protected_exchanges_are_looked_at_now_and_then_all_of_a_bot_together(world: World) -> None:
     [first] = await world.deposit(1)
     await world.accept(first)
@@ -107,6 +108,7 @@ def thaw(world: World, deposit_id: str) -> str | None:
     return None
 
 
+@pytest.mark.both_databases
 async def test_an_item_that_came_back_is_used_again_by_an_operators_word(world: World) -> None:
     [trade_id] = await world.withdraw(ids := await world.held(1))
     assert thaw(world, ids[0]) == "not_frozen"

@@ -252,6 +252,8 @@ CHILD = """
 import asyncio, sys
 from balancer_core.core_world import make_world
 
+pytestmark = pytest.mark.both_databases
+
 async def main() -> None:
     world = await make_world(sys.argv[1], sys.argv[2])
     await asyncio.gather(*(world.deposit(1, who=number, key=f"killed-{number}") for number in range(6)))
