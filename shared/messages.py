@@ -26,7 +26,8 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
 
 - confirmation_needed, offer_active, offer_held, offer_declined, …: ``offer_id``, ``state`` (Steam's number)
 - offer_accepted: ``offer_id``, ``exchange_id``, ``settles_at`` (unix s or null), ``moved``: list of
-  ``{"asset_id", "context_id", "new_asset_id", "new_context_id", "name"}``; the name is what this bot says that it received
+  ``{"asset_id", "context_id", "new_asset_id", "new_context_id", "name", "class_id"}``; name and class are what this bot says
+  that it received
 - refused, bot_refused, try_later: ``code`` (style table), ``reason``, ``result`` (EResult or null), ``player_message``,
   ``retry_after_s``. bot_refused, because of the bot: ``code`` bot_restricted, ``reason`` one of `shared.domain.health`. A
   refused one with ``unclear`` may be because of the bot too
@@ -37,8 +38,8 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
   items_not_in_place, inventory_private, exchange_not_done, offer_unclear, steam_maintenance, or an error's code): ask again
 - offer_canceled may carry ``reason`` not_confirmed: the bot gave the offer up, as its phone could not confirm it
 - answer_lost: ``reason``; order_dropped: ``reason`` "recalled" or "expired"
-- settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched", "name"}``, matched one of
-  ``id``, ``receipt``, ``fingerprint``, ``name``
+- settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched", "name", "class_id"}``, matched
+  one of ``id``, ``receipt``, ``fingerprint``, ``name``
 - items_gone: ``deposit_ids``; not_settled: ``settles_at`` (unix s or null), ``reason``
 - looked: ``seen``: list of ``{"trade_id", "offer_id", "sees", "changed_at"}``, one for each trade asked for: its offer, what
   that shows as a `TradeEvent` (offer_active, offer_declined, …; null: nothing clear), since when in Steam's unix s (or null).

@@ -24,7 +24,7 @@ from balancer.custody.compare import Difference, Kind, Seen, Verdict
 from balancer.db import engine, repository
 from balancer.db.tables import audits, bots, deposits, events, trades
 from balancer.fleet.snapshot import MAINTENANCE
-from balancer.journal import alarms, record, swaps
+from balancer.journal import record, swaps
 from balancer.orders import build
 from shared import log, strict
 from shared.domain.ids import BotName
@@ -46,7 +46,6 @@ TRIES_MAX = 4
 LOOKS_MAX = 5
 # Differences in one event; the result has all of them.
 TOLD_MAX = 50
-RENAMED = "Steam calls this item otherwise than our rows do: see that the price list knows the new name; nothing is frozen"
 ACTION = "the bot is frozen: compare its inventory on Steam with these rows, then `fleet bots unfreeze`"
 
 
@@ -243,7 +242,11 @@ def _read(
         return
     if judged.new:
         _freeze(connection, row, judged.new, now)
-        swapped = {each.deposit_id: each.name for each in judged.new if each.kind is Kind.SWAPPED and each.deposit_id}
+        swapped = {
+            each.deposit_id: swaps.Named(each.name)
+            for each in judged.new
+            if each.kind is Kind.SWAPPED and each.deposit_id and each.name
+        }
         swaps.compare(connection, swapped, value_of, WHO, now)
     known = set(json.loads(row.known))
     told = [each for each in found if each in judged.new or each.key in known or each.house]
@@ -253,12 +256,9 @@ def _read(
 
 
 def _tell_renamed(connection: Connection, found: Sequence[tuple[str, str, str]], row: Row[Any], now: datetime) -> None:
-    """An item that Valve calls otherwise is the same item: an alarm once, as its price goes by its name, and no frozen bot."""
+    """An item that Valve calls otherwise is the same item: its rows follow, and no bot is frozen."""
     for class_id, old, new in found:
-        if alarms.first(connection, f"renamed:{class_id}:{new}"[:300], now):
-            data = {"alarm": "item_renamed", "class_id": class_id, "old": old, "new": new, "action": RENAMED}
-            record.append(connection, [record.event_row("alarm", data, WHO, now, None, None, _name(row))])
-            logger.error("alarm", action="item_renamed", bot=_name(row), old=old, new=new)
+        swaps.rename(connection, BotName(row.color, row.bot_id), class_id, old, new, WHO, now)
 
 
 def _again(now: datetime, times: TradeSettings) -> datetime:

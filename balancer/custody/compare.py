@@ -67,6 +67,8 @@ class Seen:
 class Entry:
     """One row, and what may be expected of it.
 
+    ``class_id`` is the one under which the bot that holds the item has called it by ``name``, not what was told before it came.
+
     ``must``: the item has to be there. ``pinned``: if it is, then under this very id. ``name`` is ``None`` where nobody has
     ever named the item (a gift). ``returns``: a trade that gave the item away, but that Steam may have taken back by now.
     """
@@ -175,7 +177,7 @@ def _of_claims(bot: str, asset: Seen, claims: Sequence[Entry]) -> list[Differenc
 
 
 def _same_class(row: Entry, asset: Seen) -> bool:
-    """Of one class it is the same item, whatever Valve calls it now."""
+    """Of the class under which its bot called it by the row's name, it is the same item, whatever Valve calls it now."""
     return bool(row.class_id) and row.class_id == asset.class_id
 
 

@@ -51,7 +51,7 @@ def _entry(row: Row[Any], *, loose: bool) -> Entry:
         row.frozen_by,
         settled=row.settled_at is not None,
         loose=loose,
-        class_id=row.class_id or "",
+        class_id=row.named_class or "",
         house=row.user_id == HOUSE,
     )
 

@@ -154,6 +154,7 @@ deposits = Table(
     Column("from_steam_id", BigInteger),  # whose inventory the asset lies in while the deposit is pending
     Column("class_id", Text),
     Column("instance_id", Text),
+    Column("named_class", Text),  # the class under which the bot that holds the item has called it by this row's name
     Column("fingerprint", Text),
     Column("wear", Text),
     Column("pattern", Text),

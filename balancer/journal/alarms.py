@@ -51,6 +51,8 @@ PRICES_ACTION = (
 )
 
 
+RENAMED = "item_renamed"
+RENAMED_ACTION = "Steam calls this item otherwise than before: see that the price list knows the new name; nothing is frozen"
 READINGS_ACTION = (
     "one of these two bots' hosts says of a player's items what is not so, and the deposit was refused: read that inventory "
     "yourself, then pause the bots of the host that was wrong and look who else has it. An item that was traded in the "
@@ -89,6 +91,17 @@ def of_row(
     }
     pipeline.insert_rows(connection, [(events, [event])])
     logger.error("alarm", action=alarm, trade_id=trade_id, bot=bot)
+
+
+def of_rename(connection: Connection, bot: str, class_id: str, old: str, new: str, who: str, now: datetime) -> bool:
+    """Valve calls a class otherwise: an alarm, once, as prices go by names. Whether it was new."""
+    if not first(connection, f"renamed:{class_id}:{new}"[:300], now):
+        return False
+    data = {"alarm": RENAMED, "class_id": class_id, "old": old, "new": new, "action": RENAMED_ACTION}
+    row = {"at": now, "kind": "alarm", "bot": bot, "who": who, "data": json.dumps(data, separators=(",", ":"))}
+    pipeline.insert_rows(connection, [(events, [row])])
+    logger.error("alarm", action=RENAMED, bot=bot, old=old, new=new)
+    return True
 
 
 def of_readings(connection: Connection, bots: Sequence[str], user_id: str, data: Mapping[str, Any], now: datetime) -> bool:

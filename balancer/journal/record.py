@@ -284,13 +284,13 @@ def _canceled_by_us(trade: Row[Any], data: Mapping[str, Any]) -> bool:
     return trade.cancel_requested_at is not None or data.get("reason") == NOT_CONFIRMED or trade.status == S.HELD
 
 
-def _named(connection: Connection, trade_id: str, data: Mapping[str, Any]) -> dict[str, str]:
+def _named(connection: Connection, trade_id: str, data: Mapping[str, Any]) -> dict[str, swaps.Named]:
     """Deposit id to what the bot that received the item says it is; by the asset ids of before, or by the rows' own ids."""
-    moved = {str(row.get("asset_id")): row.get("name") for row in data.get("moved") or ()}
-    seen = {str(row.get("deposit_id")): row.get("name") for row in data.get("assets") or ()}
+    moved = {str(row.get("asset_id")): swaps.Named.of(row) for row in data.get("moved") or ()}
+    seen = {str(row.get("deposit_id")): swaps.Named.of(row) for row in data.get("assets") or ()}
     query = select(trade_items.c.deposit_id, trade_items.c.asset_id).where(trade_items.c.trade_id == trade_id)
     found = {row.deposit_id: moved.get(str(row.asset_id)) or seen.get(row.deposit_id) for row in connection.execute(query)}
-    return {deposit_id: name for deposit_id, name in found.items() if isinstance(name, str) and 0 < len(name) <= TEXT_MAX}
+    return {deposit_id: named for deposit_id, named in found.items() if named is not None}
 
 
 def _note_answer(connection: Connection, trade: Row[Any], to: TradeStatus, now: datetime, rules: Rules) -> None:

@@ -1,54 +1,157 @@
-"""A row under which lies another item than it says: frozen, under the item's real name and at that one's value.
+"""What an item is, by the word of the bot that holds it: another item than its row says freezes the row, a new name does not.
 
 What an item is was told before it came, by the bot that read the player's inventory: whoever has that bot's host could say
 anything. The bot that received it says it again, and its word counts: with Steam's receipt, when it settles, and in an audit.
+
+Valve renames items, too. Another name is a *rename* if a bot has called the item's class (Steam's ``classid``) by the row's
+name before: the bot that holds the item itself, or another of its group, whose word is as good; or bots of two other groups.
+The class that the reader of the player's inventory told proves nothing, as it may have been made up like the name. The row then
+follows the new name and keeps the value at which it was taken in. Everything else is a *swap*: frozen, under the item's real
+name and at that one's value (``docs/decisions/0009-what-an-item-is.md``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, select, update
 
 from balancer.db import repository
 from balancer.db.tables import deposits, items
 from balancer.journal import alarms
+from shared import strict
+from shared.domain.ids import BotName, group_of
 from shared.domain.status import DepositStatus
 
 FROZEN = "swapped"
+NAME_MAX = 500
+CLASS_MAX = 20
+GROUPS_THAT_AGREE = 2
 ValueOf = Callable[[str], int | None]
 _HERE = [DepositStatus.ACTIVE.value, DepositStatus.WITHDRAW_PENDING.value]
 
 
-def compare(
-    connection: Connection, told: Mapping[str, str], value_of: ValueOf, who: str, now: datetime, trade_id: str | None = None
-) -> list[str]:
-    """Freeze those rows (deposit id → the name that the receiving bot tells) that say another name. The ids of these.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a bot calls an item that it holds; ``class_id`` is empty if it did not say."""
 
-    The row's item and value become those of the real name, or 0 if nobody knows a value. A second time it changes nothing.
+    name: str
+    class_id: str = ""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self | None:
+        """As a report has it; ``None`` if it names nothing."""
+        name = data.get("name")
+        if not isinstance(name, str) or not 0 < len(name) <= NAME_MAX:
+            return None
+        return cls(name, strict.maybe_text(data.get("class_id"), CLASS_MAX))
+
+
+def compare(
+    connection: Connection, told: Mapping[str, Named], value_of: ValueOf, who: str, now: datetime, trade_id: str | None = None
+) -> list[str]:
+    """Freeze those rows (deposit id → what its bot says of the item) under which another item lies. The ids of these.
+
+    Their item and value become those of the real name, or 0 if nobody knows a value. A second time it changes nothing.
     """
     if not told:
         return []
     query = select(deposits, items.c.market_hash_name).join(items, items.c.item_id == deposits.c.item_id)
     query = query.where(deposits.c.deposit_id.in_(told), deposits.c.status.in_(_HERE)).order_by(deposits.c.deposit_id)
-    swapped = []
-    for row in connection.execute(query.with_for_update(of=deposits)):
-        name = told[row.deposit_id]
-        if name == row.market_hash_name:
-            continue
-        item_id, cents = repository.item_id_of(name), value_of(name) or 0
-        new = repository.insert(connection, items).values(item_id=item_id, market_hash_name=name)
-        connection.execute(new.on_conflict_do_nothing())
-        values = {"item_id": item_id, "value_cents": cents, "frozen_by": row.frozen_by or FROZEN, "touched": now}
-        connection.execute(update(deposits).where(deposits.c.deposit_id == row.deposit_id).values(values))
-        data = {
-            "deposit_id": row.deposit_id,
-            "said": row.market_hash_name,
-            "is": name,
-            "value_cents_said": row.value_cents,
-            "value_cents": cents,
-        }
-        alarms.of_row(connection, alarms.SWAPPED, row, trade_id, data, who, now)
-        swapped.append(str(row.deposit_id))
+    swapped: list[str] = []
+    confirmed: dict[str, list[str]] = {}
+    for row in connection.execute(query.with_for_update(of=deposits)).all():
+        named = told[row.deposit_id]
+        if named.name == row.market_hash_name:
+            if named.class_id and named.class_id != row.named_class:
+                confirmed.setdefault(named.class_id, []).append(row.deposit_id)
+        elif _is_renamed(connection, row, named):
+            rename(connection, _bot(row), named.class_id, row.market_hash_name, named.name, who, now, row.deposit_id)
+        else:
+            _freeze(connection, row, named, value_of(named.name) or 0, who, now, trade_id)
+            swapped.append(str(row.deposit_id))
+    for class_id, ids in confirmed.items():
+        connection.execute(update(deposits).where(deposits.c.deposit_id.in_(ids)).values(named_class=class_id))
     return swapped
+
+
+def rename(
+    connection: Connection,
+    bot: BotName,
+    class_id: str,
+    old: str,
+    new: str,
+    who: str,
+    now: datetime,
+    deposit_id: str | None = None,
+) -> None:
+    """Let this row, and all of the bot's that it has called so, follow the new name of their class; an alarm, once.
+
+    What they are worth stays: it is what they were taken in at.
+    """
+    known = (deposits.c.named_class == class_id) if deposit_id is None else _either(class_id, deposit_id)
+    here = (deposits.c.color == bot.color, deposits.c.bot_id == bot.bot_id, deposits.c.status.in_(_HERE))
+    item_id = _know(connection, new)
+    # Name, wear, pattern and tag: the item is found by it if its asset id changes.
+    its_print = deposits.c.fingerprint
+    fingerprint = case(
+        (its_print.startswith(f"{old}|", autoescape=True), literal(new).concat(func.substr(its_print, len(old) + 1))),
+        else_=its_print,
+    )
+    connection.execute(
+        update(deposits)
+        .where(*here, known, deposits.c.item_id == repository.item_id_of(old))
+        .values(item_id=item_id, named_class=class_id, fingerprint=fingerprint, touched=now)
+    )
+    alarms.of_rename(connection, str(bot), class_id, old, new, who, now)
+
+
+def _either(class_id: str, deposit_id: str) -> ColumnElement[bool]:
+    return (deposits.c.named_class == class_id) | (deposits.c.deposit_id == deposit_id)
+
+
+def _is_renamed(connection: Connection, row: Row[Any], named: Named) -> bool:
+    """Whether those whose word counts have called this class by the row's name."""
+    if not named.class_id:
+        return False
+    if row.named_class is not None:
+        return bool(row.named_class == named.class_id)
+    called_so = (deposits.c.item_id == row.item_id, deposits.c.named_class == named.class_id, deposits.c.bot_id.is_not(None))
+    found = connection.execute(select(deposits.c.color, deposits.c.bot_id).where(*called_so).distinct())
+    groups = {(each.color, group_of(each.bot_id)) for each in found}
+    return (row.color, group_of(row.bot_id)) in groups or len(groups) >= GROUPS_THAT_AGREE
+
+
+def _freeze(
+    connection: Connection, row: Row[Any], named: Named, cents: int, who: str, now: datetime, trade_id: str | None
+) -> None:
+    values = {
+        "item_id": _know(connection, named.name),
+        "named_class": named.class_id or None,
+        "value_cents": cents,
+        "frozen_by": row.frozen_by or FROZEN,
+        "touched": now,
+    }
+    connection.execute(update(deposits).where(deposits.c.deposit_id == row.deposit_id).values(values))
+    data = {
+        "deposit_id": row.deposit_id,
+        "said": row.market_hash_name,
+        "is": named.name,
+        "value_cents_said": row.value_cents,
+        "value_cents": cents,
+    }
+    alarms.of_row(connection, alarms.SWAPPED, row, trade_id, data, who, now)
+
+
+def _know(connection: Connection, name: str) -> str:
+    item_id = repository.item_id_of(name)
+    new = repository.insert(connection, items).values(item_id=item_id, market_hash_name=name)
+    connection.execute(new.on_conflict_do_nothing())
+    return item_id
+
+
+def _bot(row: Row[Any]) -> BotName:
+    return BotName(row.color, row.bot_id)

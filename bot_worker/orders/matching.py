@@ -31,6 +31,7 @@ class Match:
             "context_id": asset.context_id,
             "matched": self.matched,
             "name": self.held.market_hash_name or None,
+            "class_id": self.held.class_id,
         }
 
 

@@ -179,6 +179,7 @@ class Moved:
     rollback_context_id: str | None
     rollback_asset_id: str | None
     name: str | None = None
+    class_id: str = ""
 
     @property
     def now(self) -> Asset | None:
@@ -239,6 +240,7 @@ class Exchange:
                 "new_asset_id": each.new_asset_id,
                 "new_context_id": each.new_context_id,
                 "name": each.name,
+                "class_id": each.class_id,
             }
             for each in self.moved
         ]
@@ -261,6 +263,7 @@ def _moved(row: Mapping[str, Any], names: Mapping[tuple[str, str], str], *, give
         rollback_context_id=maybe("rollback_new_contextid", _context),
         rollback_asset_id=maybe("rollback_new_assetid", strict.number_id),
         name=names.get(inventories.class_key(row)),
+        class_id=inventories.class_key(row)[0],
     )
 
 

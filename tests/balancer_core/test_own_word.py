@@ -113,8 +113,8 @@ async def deposited_as_dear(world: World) -> str:
     return trade_id
 
 
-async def accepted(world: World, trade_id: str, name: str | None) -> None:
-    moved = [{**row, "name": name} for row in everything(world, trade_id)["moved"]]
+async def accepted(world: World, trade_id: str, name: str | None, class_id: str = "") -> None:
+    moved = [{**row, "name": name, "class_id": class_id} for row in everything(world, trade_id)["moved"]]
     await told(world, trade_id, "offer_accepted", offer_id="77", state=3, exchange_id="x", settles_at=None, moved=moved)
 
 
@@ -175,6 +175,89 @@ async def test_a_row_that_an_audit_finds_swapped_is_frozen_itself(world: World) 
     assert row_of(world) == (CHEAP, 6, "swapped")
     assert world.rows(tables.deposits.select())[0].deposit_id == deposit_id
     assert world.bot(bot).frozen_by == "audit"
+
+
+# --- what Valve calls otherwise ------------------------------------------------------------------------------------
+
+NEW = "AWP | Gungnir, the Spear (Factory New)"
+
+
+async def taken_in(world: World, who: int = 1, name: str = DEAR, class_id: str = "77") -> str:
+    """A deposit of which Steam's receipt says what it is; the trade's id."""
+    [wanted] = world.assets(1, DEAR)
+    trade_ids = await world.deposit(who=who, wish=world.wish(who=who, wanted=[Wanted(wanted.held, CENTS[DEAR])]))
+    await accepted(world, trade_ids[0], name, class_id)
+    return trade_ids[0]
+
+
+def all_rows(world: World) -> list[tuple[str, int, str | None]]:
+    columns = (tables.items.c.market_hash_name, tables.deposits.c.value_cents, tables.deposits.c.frozen_by)
+    query = select(*columns).join(tables.deposits, tables.deposits.c.item_id == tables.items.c.item_id)
+    return [tuple(row) for row in world.rows(query.order_by(tables.deposits.c.deposit_id))]
+
+
+def told_alarms(world: World) -> list[str]:
+    return [json.loads(row.data)["alarm"] for row in world.events("alarm")]
+
+
+async def test_what_valve_renames_before_it_settles_is_the_same_item(world: World) -> None:
+    trade_id = await taken_in(world)
+    before = world.rows(tables.deposits.select())[0].fingerprint
+    seen = [{**row, "name": NEW, "class_id": "77"} for row in world.seen(trade_id, 1)]
+    await told(world, trade_id, "settled", assets=seen)
+    assert all_rows(world) == [(NEW, CENTS[DEAR], None)], "worth what it was taken in at"
+    assert told_alarms(world) == ["item_renamed"]
+    assert world.rows(tables.deposits.select())[0].fingerprint == before.replace(DEAR, NEW)
+
+
+async def test_what_valve_renames_while_its_offer_is_out_is_the_same_item_to_a_bot_that_knew_it(world: World) -> None:
+    await taken_in(world, who=1)
+    await taken_in(world, who=2, name=NEW)
+    assert [row[1:] for row in all_rows(world)] == [(CENTS[DEAR], None)] * 2
+    assert told_alarms(world) == ["item_renamed"]
+
+
+async def test_a_name_made_up_for_the_true_class_is_no_rename(world: World) -> None:
+    """A reader that lies of the name only: the class that it tells is the cheap item's own, and proves nothing."""
+    [wanted] = world.assets(1, DEAR)
+    trade_ids = await world.deposit(wish=world.wish(wanted=[Wanted(replace(wanted.held, class_id="5"), CENTS[DEAR])]))
+    await accepted(world, trade_ids[0], CHEAP, "5")
+    assert all_rows(world) == [(CHEAP, 6, "swapped")]
+
+
+async def test_a_taken_over_hosts_own_rows_are_no_evidence_for_another_groups_bot(make: Any) -> None:
+    """It calls the cheap class by the dear name at its own bot first, then has the same come in at another host's."""
+    world = await make(bots=("red-1", "red-11"))
+    await world.online("red-1")
+    await taken_in(world, who=1, name=DEAR, class_id="5")
+    await world.ctx.fleet.set_mode("red", 1, "paused")
+    await world.online("red-11")
+    trade_id = await taken_in(world, who=2, name=CHEAP, class_id="5")
+    assert world.trade(trade_id).bot_id == 11
+    assert sorted(all_rows(world)) == sorted([(DEAR, CENTS[DEAR], None), (CHEAP, 6, "swapped")])
+
+
+async def test_another_class_under_another_name_is_another_item_whatever_was_said_before(world: World) -> None:
+    trade_id = await taken_in(world)
+    await told(world, trade_id, "settled", assets=[{**row, "name": CHEAP, "class_id": "5"} for row in world.seen(trade_id, 1)])
+    assert all_rows(world) == [(CHEAP, 6, "swapped")]
+
+
+async def test_rows_follow_a_name_that_an_audit_sees(world: World) -> None:
+    trade_id = await taken_in(world)
+    await told(world, trade_id, "settled", assets=[{**row, "name": DEAR, "class_id": "77"} for row in world.seen(trade_id, 1)])
+    row = world.rows(tables.deposits.select())[0]
+    bot = f"{row.color}-{row.bot_id}"
+    await world.ctx.db.run(audit.want, [bot], "audit_1", "test", world.ctx.clock.now())
+    await audit.round_of(world.ctx)
+    [order] = [order for order in world.taken(bot) if order.kind == "inventory"]
+    asset = {"asset_id": str(row.asset_id), "context_id": "2", "class_id": "77", "instance_id": "0", "name": NEW}
+    data = {"steam_id": order.payload.steam_id, "assets": [{**asset, "fingerprint": None}]}
+    report = replace(world.report(None, "custody_read", bot=bot, **data), order_id=order.order_id)
+    await world.ctx.db.run(audit.apply, report, world.ctx.clock.now(), world.ctx.settings.trades, CENTS.get)
+    assert all_rows(world) == [(NEW, CENTS[DEAR], None)]
+    assert told_alarms(world) == ["item_renamed"]
+    assert world.bot(bot).frozen_by is None
 
 
 # --- what a host says of the world ---------------------------------------------------------------------------------
