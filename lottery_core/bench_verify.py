@@ -21,7 +21,7 @@ import plays  # noqa: E402
 from lottery import rooms, verify  # noqa: E402
 from lottery.encoding import canonical_json  # noqa: E402
 from lottery.events import Bet, Row, Start  # noqa: E402
-from lottery.verify.shape import read  # noqa: E402
+from lottery.verify.reading.shape import read  # noqa: E402
 
 ITEMS, PLAYERS, RUNS, TARGET = 100, 20, 1_000, 2_500
 BASE_RATIO = 10

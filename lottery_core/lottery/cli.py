@@ -116,7 +116,7 @@ def run_verify(parsed: argparse.Namespace) -> int:
 def what_is_beside(parsed: argparse.Namespace) -> "Beside":
     """The record before, the anchor, receipts, and what the reader vouches for. Raises: OSError, Unreadable."""
     from lottery.verify import Unreadable, lane
-    from lottery.verify.shape import hash32
+    from lottery.verify.reading.shape import hash32
 
     try:
         anchor = None if parsed.anchor is None else hash32(parsed.anchor)
@@ -206,8 +206,8 @@ def read_record(name: str) -> dict[str, Any]:
 
     Raises: OSError, Unreadable.
     """
-    from lottery.verify.shape import read
-    from lottery.verify.strict import parse
+    from lottery.verify.reading.shape import read
+    from lottery.verify.reading.strict import parse
 
     path = Path(name)
     if name == "-" or not path.is_file() or not path.stat().st_size:

@@ -6,8 +6,8 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from lottery import verify
-from lottery.verify.shape import MODES, read
-from lottery.verify.strict import parse
+from lottery.verify.reading.shape import MODES, read
+from lottery.verify.reading.strict import parse
 
 Record = dict[str, Any]
 NAMES = {number: name for name, number in MODES.items()}

@@ -1,26 +1,20 @@
 """The independent verifier: everything a sealed record claims, computed again from the record itself.
 
 Written from the specification and not from the engine, with the slowest and plainest algorithms that finish; of the engine it
-shares `lottery.encoding` alone. Read the modules in the order in which `STORY` calls them: that is the order of a round.
+shares `lottery.encoding` alone. Read the modules in the order in which `STORY` calls them: that is the order of a round, and
+all that decides whether a record is true. How text becomes values is in `reading`, how a verdict is said in `report` and
+`unproven`, what several records show together in `lane`.
 """
 
 from lottery.encoding import LP, TAG, canonical_json, sha256
-from lottery.verify import bets, chance, closing, payouts, promise, rake, winners
+from lottery.verify import bets, chance, closing, payouts, promise, rake, unproven, winners
+from lottery.verify.reading.shape import Record, read
+from lottery.verify.reading.strict import Unreadable, parse
 from lottery.verify.report import GOOD, LIE, UNCHECKED, Lie, Report
-from lottery.verify.shape import Record, read
-from lottery.verify.strict import Unreadable, parse
 
 __all__ = ["GOOD", "LIE", "UNCHECKED", "Lie", "Report", "Unreadable", "verify", "verify_record"]
 
-NEVER_PROVEN = (
-    "that the close was public before its beacon: ask a witness who stored it (a player's client, a mirror, a time stamp)",
-    "that the items exist, are held for the players, and were worth their prices",
-    "who stands behind a user: the house may bet too, and may refuse bets before the close",
-)
 FAILURE = "house's failure"
-ANCHOR = "that the chain hangs on the anchor that was published: compare it (--anchor)"
-PREVIOUS = "that the seal of the round before is the one that was published: compare it (--previous, --lane)"
-RECEIPTS = "that no bet was left out: whoever bet has a receipt (--receipt)"
 
 
 def verify(text: bytes, trusted: frozenset[str] = frozenset()) -> Report:
@@ -43,7 +37,7 @@ def checked(record: Record, trusted: frozenset[str] = frozenset()) -> Report:
     try:
         for step in STORY:
             step(record, report)
-        report.not_proven.extend(unproven(record))
+        report.not_proven.extend(unproven.of(record))
     except Lie as lie:
         report.end_with(lie)
     return report
@@ -71,24 +65,6 @@ def check_kept(record: Record, report: Report) -> None:
     failure = record["outcome"]["failure"]
     if failure is not None:
         report.lied(FAILURE, f"the house says {failure!r}: nothing was drawn, all goes back, the lane ends here")
-
-
-def unproven(record: Record) -> list[str]:
-    """What stays open in this record, in words."""
-    found, outcome = [*NEVER_PROVEN, ANCHOR, PREVIOUS, RECEIPTS], record["outcome"]
-    if record["rules"]["entropy"] == "none":
-        found.append("that the house did not use the number: without a beacon it knows it from the start")
-    if record["manual"]:
-        found.append("that the typed numbers are those of the recording: watch it (its address stands in `evidence`)")
-    if outcome["closed_by"] == "operator":
-        found.append("that the round had to be void, and was before its end: that is the operator's word")
-    paid = [each["seal"] for each in outcome["rake"]["carried"]] if outcome["rake"] else []
-    owed = [each for each in rake.rests(record) if each["seal"] in paid] if paid else []
-    for each in owed:
-        found.append(f"that user {each['user_id']} owed {each['cents']} from round {each['round']} of {each['room']} (--lane)")
-    if outcome["referral"]:
-        found.append("who invited whom, but that it was said before the draw")
-    return found
 
 
 STORY = (

@@ -4,13 +4,12 @@ import hashlib
 import struct
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from operator import add, ne
 
 from lottery.encoding import TAG, U32, U64, S, sha256
 from lottery.verify.pot import Pot, totals
+from lottery.verify.reading.rows import NO_TICKET
+from lottery.verify.reading.shape import Record
 from lottery.verify.report import Report, require
-from lottery.verify.rows import NO_TICKET
-from lottery.verify.shape import Record
 
 # The tag, the log's value, U32 i, U64 bet, user, item, deposit, price, first ticket, ticket count, U8 team, U64 time, and
 # the length that begins the client seed's S: all big-endian, without gaps.
@@ -46,26 +45,15 @@ def paid_in_full(record: Record) -> str:
 def check_tickets(record: Record, report: Report) -> None:
     """Ranges from 0 without gap or overlap, as many tickets as the room gives for the item, and their sums."""
     items, pot = record["items"], record["pot"]
-    starts, last = items["tickets_start"], items["tickets_end"]
-    if not all(pot.tickets) or any(map(ne, starts, pot.firsts)) or any(map(ne, last, ends(pot))):
-        claimed = zip(starts, last, strict=True)
-        for index, (said, found) in enumerate(zip(claimed, ranges(pot), strict=True)):
-            report.expect(f"tickets of item {index}", said, found)
+    columns = zip(items["tickets_start"], items["tickets_end"], pot.firsts, pot.tickets, strict=True)
+    for index, (start, end, first, count) in enumerate(columns):
+        if not (count and start == first and end == first + count - 1):
+            due = (first, first + count - 1) if count else (NO_TICKET, NO_TICKET)
+            report.expect(f"tickets of item {index}", (start, end), due)
     tickets = pot.all_tickets
     report.same("tickets", (record["close"]["tickets"], record["outcome"]["tickets"]), (tickets, tickets), str(tickets))
     report.same("bank", record["bank"], pot.bank)
     report.holds("bank: countable", max(pot.bank, tickets) <= TICKETS_MAX, "yes", "more than the decimal number can tell apart")
-
-
-def ends(pot: Pot) -> Iterator[int]:
-    """The last ticket of each item, where all have some."""
-    return map((-1).__add__, map(add, pot.firsts, pot.tickets))
-
-
-def ranges(pot: Pot) -> Iterator[tuple[int, int]]:
-    """The first and the last ticket of each item."""
-    for first, count in zip(pot.firsts, pot.tickets, strict=True):
-        yield (first, first + count - 1) if count else (NO_TICKET, NO_TICKET)
 
 
 def check_players(record: Record, report: Report) -> None:

@@ -8,9 +8,9 @@ from lottery import drand
 from lottery.encoding import LP, TAG, U32, U64, S, hmac_sha256, sha256
 from lottery.verify.bets import typed_log
 from lottery.verify.closing import MS, NETWORKS, drawn, network
+from lottery.verify.reading.shape import WINNERS_MAX, Record
 from lottery.verify.report import Report
 from lottery.verify.rules import BLOCK, DIRECT, DRAND, MIXED, NONE, entropy_mode
-from lottery.verify.shape import WINNERS_MAX, Record
 
 BLOCK_BITS = 256
 SPARE_BITS = 64

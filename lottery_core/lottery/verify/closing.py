@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from lottery import drand
 from lottery.encoding import LP, TAG, U8, U32, U64, S, canonical_json, sha256
+from lottery.verify.reading.shape import Record
 from lottery.verify.report import Lie, Report, require
 from lottery.verify.rules import BLOCK, CHAINED, DIRECT, MIXED, NONE, entropy_mode
-from lottery.verify.shape import Record
 
 NETWORKS = {"quicknet": drand.QUICKNET, "default": drand.DEFAULT}
 MS = 1000

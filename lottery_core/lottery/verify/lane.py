@@ -11,11 +11,12 @@ from functools import partial
 from itertools import islice, pairwise
 
 from lottery.encoding import TAG, S, sha256
-from lottery.verify import ANCHOR, PREVIOUS, RECEIPTS, checked
+from lottery.verify import checked
 from lottery.verify.bets import item_logs
+from lottery.verify.reading.shape import LANE_BYTES, Record, hash32
+from lottery.verify.reading.strict import Unreadable, fields, list_of, one_of, text_of, u64
 from lottery.verify.report import GOOD, LIE, UNCHECKED, Lie, Report, require
-from lottery.verify.shape import LANE_BYTES, Record, hash32
-from lottery.verify.strict import Unreadable, fields, list_of, one_of, text_of, u64
+from lottery.verify.unproven import ANCHOR, PREVIOUS, RECEIPTS
 
 CHAIN_STEPS_MAX = 1 << 21
 RECEIPT_ITEMS_MAX = 10_000

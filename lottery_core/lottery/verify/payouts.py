@@ -5,8 +5,8 @@ from itertools import chain
 from lottery.verify import rake
 from lottery.verify.closing import drawn
 from lottery.verify.pot import DEPOSIT, OWNER, PRICE, Row
+from lottery.verify.reading.shape import Record
 from lottery.verify.report import Report, require
-from lottery.verify.shape import Record
 
 LEVELS_MAX = 20
 WHOLE = 100

@@ -1,9 +1,9 @@
 """Before the game: the secret is the next one of its chain, and everything that decides the round was bound with it."""
 
 from lottery.encoding import LP, TAG, U8, U64, ZERO_HASH, S, canonical_json, sha256
+from lottery.verify.reading.shape import MODES, Record
 from lottery.verify.report import Report, require
 from lottery.verify.rules import TICKETS_MAX, sense
-from lottery.verify.shape import MODES, Record
 
 PIECE = '{"deposit_id":%s,"item_id":%s,"price":%s}'
 

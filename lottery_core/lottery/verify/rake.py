@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from lottery.verify.closing import drawn
 from lottery.verify.pot import DEPOSIT, ITEM, OWNER, PRICE, Row, totals
+from lottery.verify.reading.shape import Record
 from lottery.verify.report import Report
-from lottery.verify.shape import Record
 
 SPINE_TRIES = 7
 BASE_REST = 65_536

@@ -6,8 +6,8 @@ The rules of a record were bound before its first bet. What is refused here no h
 from hashlib import sha256
 
 from lottery.encoding import U32, U64
+from lottery.verify.reading.shape import WINNERS_MAX, Record
 from lottery.verify.report import require
-from lottery.verify.shape import WINNERS_MAX, Record
 
 MARGIN_MIN_S = 3
 OPEN_MIN_S = 3_600

@@ -4,8 +4,8 @@ from math import lcm
 
 from lottery.verify import chance
 from lottery.verify.closing import drawn as has_winners
+from lottery.verify.reading.shape import Record
 from lottery.verify.report import Report, require
-from lottery.verify.shape import Record
 
 SIDES = {1: "CT", 2: "T"}
 

@@ -16,7 +16,7 @@ import pytest
 from lottery import rake, rooms, verify
 from lottery.encoding import canonical_json
 from lottery.errors import RoomError
-from lottery.verify import shape
+from lottery.verify.reading import shape
 from lottery.verify.rules import sense
 
 MAKE = Path(__file__).resolve().parents[2] / "examples" / "make.py"
@@ -166,7 +166,7 @@ def test_the_random_rounds_are_of_all_rooms_and_all_ends() -> None:
     drawn = [record for record in played if record["outcome"]["void"] is None]
     assert {record["mode"] for record in drawn} == {1, 2, 3, 4, 5, 6}
     assert {record["close"]["mode"] for record in drawn} == {0, 1, 2, 3, 4}
-    assert {record["outcome"]["closed_by"] for record in played} >= {*verify.shape.ENDS} - {"failure"}
+    assert {record["outcome"]["closed_by"] for record in played} >= {*verify.reading.shape.ENDS} - {"failure"}
     assert {record["rules"]["ranges"] for record in drawn} == {None, "complement", "inverse"}
     assert any(record["outcome"]["rake"] and record["outcome"]["rake"]["change"] for record in drawn)
     assert any(record["outcome"]["rake"] and record["outcome"]["rake"]["shortfall"] for record in drawn)

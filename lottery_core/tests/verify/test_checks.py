@@ -12,7 +12,7 @@ from lottery import drand, verify
 from lottery.encoding import TAG, S, canonical_json
 from lottery.verify import bets, payouts, promise, rake
 from lottery.verify.pot import Pot
-from lottery.verify.shape import read
+from lottery.verify.reading.shape import read
 
 Record = dict[str, Any]
 

@@ -145,7 +145,7 @@ def other(receipt: Json, *where: Any, value: Any) -> Json:
     ],
 )
 def test_p13_a_bet_that_was_left_out_or_changed_is_found_by_its_receipt(where: Any, value: Any) -> None:
-    record = verify.shape.read(json.loads(PLAYED.text(3)))
+    record = verify.reading.shape.read(json.loads(PLAYED.text(3)))
     spoiled = lanes.read_receipt(json.dumps(other(PLAYED.receipts[3], *where, value=value)).encode())
     report = lanes.check_beside(record, lanes.Beside(receipts=(spoiled,)))
     assert report.lie is not None
@@ -228,13 +228,15 @@ def test_p13_nothing_follows_a_failure(folder: Path, said: Callable[..., tuple[i
     (folder / "1.json").write_bytes(canonical_json(record.sealed(state)))
     code, told = said("--lane", folder)
     assert (code, "house's failure" in told) == (1, True)
-    before, after = (verify.shape.read(json.loads(text)) for text in (canonical_json(record.sealed(state)), PLAYED.text(2)))
+    before, after = (
+        verify.reading.shape.read(json.loads(text)) for text in (canonical_json(record.sealed(state)), PLAYED.text(2))
+    )
     with pytest.raises(verify.Lie, match="the lane ended with round 1"):
         lanes.follows(before, after)
 
 
 def slim_records() -> list[Json]:
-    return [lanes.slim(verify.shape.read(json.loads(PLAYED.text(number)))) for number in range(1, 6)]
+    return [lanes.slim(verify.reading.shape.read(json.loads(PLAYED.text(number)))) for number in range(1, 6)]
 
 
 def test_p13_a_rest_is_verified_within_the_lane_and_collected_once() -> None:
@@ -350,7 +352,7 @@ def test_p11_a_long_chain_is_not_walked() -> None:
     spoiled["id"], spoiled["chain"]["last"] = 2**60, 2**61
     before = time.process_time()
     assert records.failed_check(spoiled) == "salt"
-    read = verify.shape.read(spoiled)
+    read = verify.reading.shape.read(spoiled)
     with pytest.raises(verify.Lie):
         lanes.anchored(bytes(32), {**read, "id": 100_000})
     assert time.process_time() - before < 5
@@ -358,7 +360,7 @@ def test_p11_a_long_chain_is_not_walked() -> None:
 
 def test_p11_large_teams_do_not_keep_the_verifier_busy() -> None:
     before = time.process_time()
-    read = verify.shape.read(heavy_teams())
+    read = verify.reading.shape.read(heavy_teams())
     read["pot"] = verify.bets.Pot(read["items"], read["rules"])
     read["final"] = bytes(32)
     living, gone = verify.winners.survivors(read)

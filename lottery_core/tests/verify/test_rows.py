@@ -15,7 +15,7 @@ from test_mutations import flips, other_values, spoiled_still_fails
 from lottery import record, rooms, rounds, verify
 from lottery.encoding import canonical_json
 from lottery.events import Bet, Row
-from lottery.verify import rows, shape, strict
+from lottery.verify.reading import rows, shape, strict
 
 CORE = Path(__file__).resolve().parents[2]
 

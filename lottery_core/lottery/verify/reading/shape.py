@@ -5,8 +5,8 @@ The bounds come before any work: no list is so long, no number so large that che
 
 from typing import Any
 
-from lottery.verify.rows import NO_TICKET
-from lottery.verify.strict import (
+from lottery.verify.reading.rows import NO_TICKET
+from lottery.verify.reading.strict import (
     Unreadable,
     fields,
     flag,

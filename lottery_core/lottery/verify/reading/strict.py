@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from lottery import encoding
-from lottery.verify import rows
+from lottery.verify.reading import rows
 
 Reader = Callable[[Any], Any]
 NAMES_SHOWN = 5
