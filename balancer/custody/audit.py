@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,11 +18,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_, update
 
 from balancer.context import Context
-from balancer.custody import compare
+from balancer.custody import compare, views
 from balancer.custody import expected as audit_rows
 from balancer.custody.compare import Difference, Kind, Seen, Verdict
+from balancer.custody.views import BotAudit
 from balancer.db import engine, repository
 from balancer.db.tables import audits, bots, deposits, events, trades
+from balancer.fields import maybe_unix, unix
 from balancer.fleet.snapshot import MAINTENANCE
 from balancer.journal import record, swaps
 from balancer.orders import build
@@ -348,49 +350,36 @@ def unfreeze(connection: Connection, color: str, bot_id: int, who: str, now: dat
 # --- showing --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class AuditView:
-    """One bot's audit: the last result, and whether another is under way. Times in unix seconds."""
-
-    bot: str
-    frozen_by: str | None
-    audit_id: str | None
-    running: bool
-    looks: int
-    verdict: str | None
-    reason: str | None
-    finished_at: int | None
-    next_at: int | None
-    rows: int | None
-    assets: int | None
-    differences: list[dict[str, Any]]
-
-
-def show(connection: Connection, names: Collection[str] | None = None) -> list[AuditView]:
+def show(connection: Connection, names: Collection[str] | None = None) -> list[BotAudit]:
     """Every bot's audit, or that of those named; by color and number."""
     rows = {_name(row): row for row in connection.execute(select(audits))}
     found = connection.execute(select(bots).order_by(bots.c.color, bots.c.bot_id))
     return [_view(bot, rows.get(_name(bot))) for bot in found if names is None or _name(bot) in names]
 
 
-def _view(bot: Row[Any], row: Row[Any] | None) -> AuditView:
+def _view(bot: Row[Any], row: Row[Any] | None) -> BotAudit:
     if row is None:
-        return AuditView(_name(bot), bot.frozen_by, None, False, 0, None, None, None, None, None, None, [])
+        return BotAudit(_name(bot), bot.frozen_by, None, False, 0, None, None, None, None, None, None, [])
     known = set(json.loads(row.known))
-    return AuditView(
+    return BotAudit(
         bot=_name(bot),
         frozen_by=bot.frozen_by,
         audit_id=row.audit_id or None,
         running=row.audit_id != row.result_id,
         looks=row.looks,
-        verdict=row.verdict,
+        verdict=None if row.verdict is None else Verdict(row.verdict),
         reason=row.reason,
-        finished_at=None if row.finished_at is None else int(row.finished_at.timestamp()),
-        next_at=int(row.next_at.timestamp()),
+        finished_at=maybe_unix(row.finished_at),
+        next_at=unix(row.next_at),
         rows=row.rows,
         assets=row.assets,
-        differences=[{**each, "known": each["key"] in known} for each in _differences(row)],
+        differences=[_shown(each, known=each["key"] in known) for each in _differences(row)],
     )
+
+
+def _shown(each: Mapping[str, Any], *, known: bool) -> views.Difference:
+    fields = {name: value for name, value in each.items() if name not in ("key", "kind")}
+    return views.Difference(kind=Kind(each["kind"]), known=known, **fields)
 
 
 # --- rows -----------------------------------------------------------------------------------------------------

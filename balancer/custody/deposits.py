@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import Connection, Row, or_, select, update
 
 from balancer.context import Context
 from balancer.db.tables import deposits, items, trade_items, trades
+from balancer.fields import Time, maybe_unix, unix
 from balancer.journal import record
 from balancer.journal.effects import FROZEN_EXCHANGE, FROZEN_REVERSAL
 from shared.domain.status import LIVE, DepositStatus
@@ -29,14 +31,14 @@ _OF_ITEM = (
 
 
 @dataclass(frozen=True, slots=True)
-class DepositView:
-    """One item in custody, or on its way in or out. Times in unix seconds; house-issued items have no bot and no asset."""
+class Deposit:
+    """One item in custody, or on its way in or out."""
 
     deposit_id: str
     item_id: str
     user_id: str
-    status: str
-    bot: str | None
+    status: DepositStatus
+    bot: str | None  # house-issued items have no bot and no asset
     asset_id: str | None
     context_id: str | None
     market_hash_name: str
@@ -50,20 +52,21 @@ class DepositView:
     pattern: str | None
     name_tag: str | None
     inspect_link: str | None
-    settles_at: int | None
-    settled_at: int | None
+    settles_at: Annotated[Time | None, Field(description="When Steam's protection ends; null until Steam said so")]
+    settled_at: Annotated[Time | None, Field(description="Null: it can neither be withdrawn nor locked yet")]
     locked_by: str | None
     frozen_by: str | None
-    created_at: int
+    created_at: Time
     touched: int
+    touched_at: Time
 
 
-async def show(ctx: Context, deposit_id: str) -> DepositView:
+async def show(ctx: Context, deposit_id: str) -> Deposit:
     """One deposit, which exists."""
     return await ctx.db.look(_one, deposit_id)
 
 
-def _one(connection: Connection, deposit_id: str) -> DepositView:
+def _one(connection: Connection, deposit_id: str) -> Deposit:
     query = select(deposits, *_OF_ITEM).join(items, items.c.item_id == deposits.c.item_id)
     return _view(connection.execute(query.where(deposits.c.deposit_id == deposit_id)).one())
 
@@ -101,14 +104,12 @@ async def list_deposits(
     status: str | None = None,
     after: str | None = None,
     limit: int = 100,
-) -> list[DepositView]:
+) -> list[Deposit]:
     """Deposits ordered by id, from the one behind ``after`` on."""
     return await ctx.db.look(_listed, user_id, status, after, limit)
 
 
-def _listed(
-    connection: Connection, user_id: str | None, status: str | None, after: str | None, limit: int
-) -> list[DepositView]:
+def _listed(connection: Connection, user_id: str | None, status: str | None, after: str | None, limit: int) -> list[Deposit]:
     query = select(deposits, *_OF_ITEM).join(items, items.c.item_id == deposits.c.item_id)
     if user_id is not None:
         query = query.where(deposits.c.user_id == user_id)
@@ -119,12 +120,13 @@ def _listed(
     return [_view(row) for row in connection.execute(query.order_by(deposits.c.deposit_id).limit(limit))]
 
 
-def _view(row: Row[Any]) -> DepositView:
-    return DepositView(
+def _view(row: Row[Any]) -> Deposit:
+    touched = unix(row.touched)
+    return Deposit(
         deposit_id=row.deposit_id,
         item_id=row.item_id,
         user_id=row.user_id,
-        status=row.status,
+        status=DepositStatus(row.status),
         bot=None if row.bot_id is None else f"{row.color}-{row.bot_id}",
         asset_id=None if row.asset_id is None else str(row.asset_id),
         context_id=row.context_id,
@@ -139,14 +141,11 @@ def _view(row: Row[Any]) -> DepositView:
         pattern=row.pattern,
         name_tag=row.name_tag,
         inspect_link=row.inspect_link,
-        settles_at=_unix(row.settles_at),
-        settled_at=_unix(row.settled_at),
+        settles_at=maybe_unix(row.settles_at),
+        settled_at=maybe_unix(row.settled_at),
         locked_by=row.locked_by,
         frozen_by=row.frozen_by,
-        created_at=int(row.created_at.timestamp()),
-        touched=int(row.touched.timestamp()),
+        created_at=unix(row.created_at),
+        touched=touched,
+        touched_at=touched,
     )
-
-
-def _unix(time: datetime | None) -> int | None:
-    return None if time is None else int(time.timestamp())

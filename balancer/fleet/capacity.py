@@ -7,30 +7,53 @@ address, so it takes more addresses, not more bots.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from balancer.fleet.choose import Limits
 from balancer.fleet.reads import Lane
-from balancer.fleet.snapshot import BotView
+from balancer.fleet.snapshot import Bot
 from shared.domain.health import May
 
 
-def of(bots: Iterable[BotView], lanes: Sequence[Lane], limits: Limits, reads_waiting: int, groups: int) -> dict[str, Any]:
-    """As in `GET /bots`. A number of ``None`` is no limit; ``reads_waiting`` are those of this balancer."""
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address from which bots ask Steam."""
+
+    address: Annotated[str, Field(description="A host's name, or a proxy's host and port")]
+    bots: int
+    reads_per_minute: Annotated[float | None, Field(description="Inventories of players; null: no limit")]
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the fleet can serve at the moment."""
+
+    slots_free: Annotated[int, Field(description="Items that bots which take deposits have room for")]
+    offers_free: Annotated[int, Field(description="Open offers that deposits may still make")]
+    reads_per_minute: Annotated[float | None, Field(description="Inventories of players, over all addresses; null: no limit")]
+    reads_waiting: Annotated[int, Field(description="Of these, how many this balancer has begun or in line")]
+    groups: Annotated[
+        int,
+        Field(description="Groups of bots that are not paused; with two or more, dear items are read by bots of two"),
+    ]
+    addresses: list[Address]
+
+
+def of(bots: Iterable[Bot], lanes: Sequence[Lane], limits: Limits, reads_waiting: int, groups: int) -> Capacity:
+    """``reads_waiting`` are those of this balancer."""
     taking = [bot for bot in bots if May.TAKE in bot.may]
     per_minute = [lane.per_minute for lane in lanes]
-    return {
-        "slots_free": sum(max(0, limits.items_max - bot.used) for bot in taking),
-        "offers_free": sum(max(0, limits.offers_max - bot.open_offers) for bot in taking),
-        "reads_per_minute": None if None in per_minute else round(sum(one for one in per_minute if one), 1),
-        "reads_waiting": reads_waiting,
-        "groups": groups,
-        "addresses": [
-            {
-                "address": lane.address,
-                "bots": len(lane.bots),
-                "reads_per_minute": None if lane.per_minute is None else round(lane.per_minute, 1),
-            }
+    return Capacity(
+        slots_free=sum(max(0, limits.items_max - bot.used) for bot in taking),
+        offers_free=sum(max(0, limits.offers_max - bot.open_offers) for bot in taking),
+        reads_per_minute=None if None in per_minute else round(sum(one for one in per_minute if one), 1),
+        reads_waiting=reads_waiting,
+        groups=groups,
+        addresses=[
+            Address(lane.address, len(lane.bots), None if lane.per_minute is None else round(lane.per_minute, 1))
             for lane in lanes
         ],
-    }
+    )

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import Field, PlainSerializer
 from sqlalchemy import Connection, Row, update
 
 from balancer.db.tables import bots
+from balancer.fields import Time
 from balancer.journal import alarms, record
 from shared import log
 from shared.domain.health import NOTHING, RESTRICTED, RESTRICTIONS, TRADES, May, rule_of
@@ -23,7 +25,7 @@ from shared.messages import Heartbeat
 
 if TYPE_CHECKING:
     from balancer.context import Context
-    from balancer.fleet.snapshot import BotView
+    from balancer.fleet.snapshot import Bot
 
 logger = log.get(__name__)
 
@@ -37,41 +39,52 @@ _FREEZES = frozenset({STRANGE})
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One thing that a bot's trades or looks are forbidden by. ``since``: unix s, ``None`` if nobody knows."""
+class BotMay:
+    """What a bot may do now, asked apart: look (watch, find, settle, audit, read), take items in, give items out."""
 
-    reason: str
-    forbids: frozenset[May]
-    action: str
-    since: int | None = None
+    look: bool
+    take: bool
+    give: bool
 
-    def told(self) -> dict[str, Any]:
-        """As the API and the event have it."""
-        return {"reason": self.reason, "since": self.since, "forbids": _words(self.forbids), "action": self.action}
+    @classmethod
+    def of(cls, may: frozenset[May]) -> BotMay:
+        return cls(May.LOOK in may, May.TAKE in may, May.GIVE in may)
 
 
-def reasons(row: Row[Any], beat: Heartbeat | None, state: str, reason: str | None, action: str | None) -> tuple[Reason, ...]:
+@dataclass(frozen=True, slots=True)
+class BotWhyNot:
+    """One reason why a bot may not do everything."""
+
+    reason: Annotated[
+        str, Field(description="As in bot_locked, bot_banned, own_hold, offline, paused; docs/operations.md has them all")
+    ]
+    since: Time | None  # null: nobody knows
+    forbids: Annotated[frozenset[May], PlainSerializer(sorted, return_type=list[May])]
+    action: Annotated[str, Field(description="What an operator should do")]
+
+
+def reasons(row: Row[Any], beat: Heartbeat | None, state: str, reason: str | None, action: str | None) -> tuple[BotWhyNot, ...]:
     """Why this bot may not do everything; empty when it may. ``state``, ``reason``, ``action`` are what is shown of it."""
-    found: list[Reason] = []
+    found: list[BotWhyNot] = []
     if state not in LOOKS:
-        found.append(Reason(reason if state != OFFLINE and reason else state, NOTHING, action or "wait"))
+        found.append(BotWhyNot(reason if state != OFFLINE and reason else state, None, NOTHING, action or "wait"))
     elif beat is not None:
         for each in beat.restrictions:
             rule = rule_of(each["reason"])
-            found.append(Reason(each["reason"], rule.forbids, rule.action, each["since_ms"] // 1000))
+            found.append(BotWhyNot(each["reason"], each["since_ms"] // 1000, rule.forbids, rule.action))
     if row.frozen_by is not None:
-        found.append(Reason("frozen", TRADES, "find out why, then `fleet bots unfreeze`"))
+        found.append(BotWhyNot("frozen", None, TRADES, "find out why, then `fleet bots unfreeze`"))
     if row.mode == BotMode.PAUSED:
-        found.append(Reason("paused", TRADES, "an operator has paused it: resume it"))
+        found.append(BotWhyNot("paused", None, TRADES, "an operator has paused it: resume it"))
     if row.mode == BotMode.DRAINING:
-        found.append(Reason("draining", frozenset({May.TAKE}), "an operator lets it give back only: resume it"))
+        found.append(BotWhyNot("draining", None, frozenset({May.TAKE}), "an operator lets it give back only: resume it"))
     if not found:
         return ()
     since = _since(row.health)
-    return tuple(Reason(each.reason, each.forbids, each.action, since.get(each.reason, each.since)) for each in found)
+    return tuple(replace(each, since=since.get(each.reason, each.since)) for each in found)
 
 
-def allowed(why_not: Iterable[Reason]) -> frozenset[May]:
+def allowed(why_not: Iterable[BotWhyNot]) -> frozenset[May]:
     """What is left."""
     return NOTHING.difference(*(each.forbids for each in why_not))
 
@@ -94,7 +107,7 @@ async def round_of(ctx: Context) -> int:
     return len(changed)
 
 
-def tell(connection: Connection, view: BotView, now: datetime) -> bool:
+def tell(connection: Connection, view: Bot, now: datetime) -> bool:
     """Write down what this bot may do now, with the events that say so. Whether nobody else did before."""
     before = _since(view.health_told)
     at = int(now.timestamp())
@@ -107,15 +120,19 @@ def tell(connection: Connection, view: BotView, now: datetime) -> bool:
         values |= {"frozen_by": view.frozen_by or frozen, "touched": now}
     if not connection.execute(update(bots).where(*mine).values(values)).rowcount:
         return False
-    why_not = [{**each.told(), "since": since[each.reason]} for each in view.why_not]
+    why_not = [_in_event(each, since[each.reason]) for each in view.why_not]
     record.append(connection, _events(view, why_not, new, sorted(before.keys() - since.keys()), now))
     return True
 
 
+def _in_event(each: BotWhyNot, since: int) -> dict[str, Any]:
+    return {"reason": each.reason, "since": since, "forbids": _words(each.forbids), "action": each.action}
+
+
 def _events(
-    view: BotView, why_not: list[dict[str, Any]], new: Sequence[Reason], over: list[str], now: datetime
+    view: Bot, why_not: list[dict[str, Any]], new: Sequence[BotWhyNot], over: list[str], now: datetime
 ) -> list[dict[str, Any]]:
-    told = {"may": {what.value: what in view.may for what in May}, "why_not": why_not, "over": over}
+    told = {"may": asdict(BotMay.of(view.may)), "why_not": why_not, "over": over}
     rows = [record.event_row("bot_health", told, WHO, now, None, None, view.name)]
     for each in new:
         rule = RESTRICTIONS.get(each.reason)
@@ -126,7 +143,7 @@ def _events(
     return rows
 
 
-def _key(why_not: Iterable[Reason]) -> tuple[list[str], list[str]]:
+def _key(why_not: Iterable[BotWhyNot]) -> tuple[list[str], list[str]]:
     found = list(why_not)
     return sorted(each.reason for each in found), _words(allowed(found))
 

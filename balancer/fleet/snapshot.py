@@ -12,15 +12,17 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import redis
+from pydantic import Field, PlainSerializer
 from sqlalchemy import Connection, Row, select, update
 
 from balancer.db import repository, tables
 from balancer.db.engine import Database
+from balancer.fields import UNSHOWN, BotText
 from balancer.fleet import choose
-from balancer.fleet.health import OFFLINE, Reason, allowed, reasons
+from balancer.fleet.health import OFFLINE, BotMay, BotWhyNot, allowed, reasons
 from balancer.fleet.heartbeats import Beats, is_sane
 from balancer.fleet.reads import Lane, window
 from shared import log, wire
@@ -42,35 +44,45 @@ Group = tuple[str, int]  # a color and the number of a group in it: bots whose k
 
 
 @dataclass(frozen=True, slots=True)
-class BotView:
-    """One bot. ``state`` is the worker's word, or ``offline`` when its last heartbeat is too old (or there was none)."""
+class Bot:
+    """One bot, as its worker last told."""
 
+    bot: BotText
     color: str
     bot_id: int
     steam_id: str
-    mode: str
-    state: str
+    mode: BotMode
+    # The worker's word, or ``offline`` when its last heartbeat is too old (or there was none).
+    state: Annotated[str, Field(description="`restricted`: it is online and goes on looking, but Steam keeps it from trading")]
     reason: str | None
-    action: str | None
+    action: Annotated[str | None, Field(description="What an operator should do")]
+    may: Annotated[frozenset[May], PlainSerializer(BotMay.of, return_type=BotMay)]
+    why_not: Annotated[tuple[BotWhyNot, ...], Field(description="Empty when it may do everything")]
     slots_held: int
     slots_reserved: int
     open_offers: int
+    # Both are 0 in the snapshot: who shows them asks the database.
+    waiting: Annotated[int, Field(description="Withdrawals that wait, for whatever; they take no open offer")]
+    in_line: Annotated[int, Field(description="Those of them that wait for a free open offer only")]
     heartbeat_age_s: float | None
-    frozen_by: str | None
+    frozen_by: Annotated[
+        str | None,
+        Field(
+            description="What an operator has to look at first, as in `audit`; the bot gives and takes nothing until `unfreeze`"
+        ),
+    ]
     host: str | None
-    items_seen: int | None
     orders_done: int
-    steam_calls: int
-    look_calls: int
-    second_calls: int
+    steam_calls: Annotated[int, Field(description="Its calls to Steam since it started, without the two following")]
+    look_calls: Annotated[int, Field(description="Calls for looks at offers that players check")]
+    second_calls: Annotated[int, Field(description="Calls for second readings of dear items, which bots of two hosts read")]
     latency_ms: float | None
-    why_not: tuple[Reason, ...]
-    may: frozenset[May]
-    health_told: str | None
+    items_seen: Annotated[int | None, UNSHOWN]
+    health_told: Annotated[str | None, UNSHOWN]
 
     @property
     def name(self) -> str:
-        return f"{self.color}-{self.bot_id}"
+        return self.bot
 
     @property
     def restriction(self) -> str | None:
@@ -103,8 +115,8 @@ class Fleet:
         self._db = db
         # In order of color and number; the lists below are made of it once per refresh, so that a request costs the same
         # whatever the size of the fleet.
-        self._bots: dict[str, BotView] = {}
-        self._online: list[BotView] = []
+        self._bots: dict[str, Bot] = {}
+        self._online: list[Bot] = []
         self._able: Counter[May] = Counter()
         self._lanes: list[Lane] = []
         self._groups: list[tuple[Group, list[Lane]]] = []
@@ -145,7 +157,7 @@ class Fleet:
         beat = self._beats.get(bot)
         return beat.run if beat is not None else None
 
-    def bots(self) -> list[BotView]:
+    def bots(self) -> list[Bot]:
         """Every known bot, ordered by color and number."""
         return list(self._bots.values())
 
@@ -154,14 +166,14 @@ class Fleet:
         """Whether most bots that were heard of lately say that Steam is in its maintenance."""
         return self._maintenance
 
-    def get(self, name: str) -> BotView | None:
+    def get(self, name: str) -> Bot | None:
         return self._bots.get(name)
 
     def is_bot(self, steam_id: int) -> bool:
         """Whether this Steam account is one of the bots' own."""
         return str(int(steam_id)) in self._accounts
 
-    def online(self) -> list[BotView]:
+    def online(self) -> list[Bot]:
         """Those that may look: their worker is signed in and was heard of lately, whatever else they may not do; ordered by
         color and number."""
         return list(self._online)
@@ -175,7 +187,7 @@ class Fleet:
         """How many bots may do this now."""
         return self._able[what]
 
-    async def set_mode(self, color: str, bot_id: int, mode: str) -> BotView:
+    async def set_mode(self, color: str, bot_id: int, mode: str) -> Bot:
         """Set what the operator wants of a bot (`BotMode`); setting it again changes nothing.
 
         Raises:
@@ -186,7 +198,7 @@ class Fleet:
         self._take_over(rows)
         return self._bots[f"{color}-{bot_id}"]
 
-    async def read_again(self, color: str, bot_id: int) -> BotView:
+    async def read_again(self, color: str, bot_id: int) -> Bot:
         """A bot as the database has it now, for the snapshot too.
 
         Raises:
@@ -261,7 +273,7 @@ class Fleet:
             for view in views:
                 self._place(view)
 
-    def _lanes_of(self, readers: Sequence[BotView]) -> list[Lane]:
+    def _lanes_of(self, readers: Sequence[Bot]) -> list[Lane]:
         """By the address that each bot's worker names. The slowest word for an address counts."""
         bots: dict[str, list[str]] = {}
         every_s: dict[str, float] = {}
@@ -272,8 +284,8 @@ class Fleet:
                 every_s[address] = max(every_s.get(address, 0.0), beat.read_every_s)
         return [Lane(address, every_s[address], tuple(names)) for address, names in bots.items()]
 
-    def _by_group(self, awake: Sequence[BotView]) -> list[tuple[Group, list[Lane]]]:
-        groups: dict[Group, list[BotView]] = {}
+    def _by_group(self, awake: Sequence[Bot]) -> list[tuple[Group, list[Lane]]]:
+        groups: dict[Group, list[Bot]] = {}
         for view in awake:
             groups.setdefault(_group(view), []).append(view)
         return [
@@ -281,7 +293,7 @@ class Fleet:
             for group, views in groups.items()
         ]
 
-    def _place(self, view: BotView) -> None:
+    def _place(self, view: Bot) -> None:
         if May.TAKE in view.may:
             self._rooms.put(choose.Room(view.name, view.color, view.used, view.open_offers))
         else:
@@ -307,22 +319,26 @@ class Fleet:
                 logger.warning("heartbeat refused", action="heartbeat", bot=name, reason="makes no sense")
         return beats
 
-    def _view(self, row: Row[Any]) -> BotView:
-        beat = self._beats.get(f"{row.color}-{row.bot_id}")
+    def _view(self, row: Row[Any]) -> Bot:
+        name = f"{row.color}-{row.bot_id}"
+        beat = self._beats.get(name)
         age_s = None if beat is None else (self._server_clock.now_ms() - beat.at_ms) / 1000
         state, reason, action = self._state(row, beat, age_s)
         why_not = reasons(row, beat, state, reason, action)
-        return BotView(
+        return Bot(
+            bot=name,
             color=row.color,
             bot_id=row.bot_id,
             steam_id=str(row.steam_id),
-            mode=row.mode,
+            mode=BotMode(row.mode),
             state=state,
             reason=reason,
             action=action,
             slots_held=row.slots_held,
             slots_reserved=row.slots_reserved,
             open_offers=row.open_offers,
+            waiting=0,
+            in_line=0,
             heartbeat_age_s=age_s,
             frozen_by=row.frozen_by,
             host=beat.host if beat else None,
@@ -345,11 +361,11 @@ class Fleet:
         return beat.state, beat.reason, beat.action
 
 
-def _group(view: BotView) -> Group:
+def _group(view: Bot) -> Group:
     return view.color, group_of(view.bot_id)
 
 
-def _in_maintenance(heard: list[BotView]) -> bool:
+def _in_maintenance(heard: list[Bot]) -> bool:
     """Whether most groups say so, each by most of its bots: one host's word must not stop the others."""
     groups: dict[Group, list[bool]] = {}
     for view in heard:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from sqlalchemy import Connection, delete, literal, select
+from pydantic import Field
+from sqlalchemy import Connection, Row, delete, literal, select
 
 from balancer.db import repository
 from balancer.db.tables import clients, resumptions, switches
+from balancer.fields import UNSHOWN, Time, unix
 from balancer.fleet.snapshot import MAINTENANCE
 from balancer.journal import record
 from shared.errors import FleetPaused, NotFound, SteamUnavailable
@@ -37,18 +39,14 @@ def of_client(client_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """One thing that is stopped; of all clients, or of the one of this name."""
+    """One kind of trades that an operator or a limit has stopped."""
 
     switch: str
-    paused_at: datetime
+    client: Annotated[str | None, Field(description="Of this client only; null: of all")]
+    paused_at: Time
     who: str
     reason: str
-    client: str | None = None
-
-    @property
-    def what(self) -> str:
-        """Deposits or withdrawals."""
-        return self.switch.partition(":")[0]
+    name: Annotated[str, UNSHOWN]  # as the table has it, with the client's id
 
 
 @dataclass
@@ -59,7 +57,7 @@ class Switches:
     looks: int = 0  # how often the memory was renewed
 
     def take_over(self, pauses: list[Pause]) -> None:
-        self._paused = {pause.switch: pause for pause in pauses}
+        self._paused = {pause.name: pause for pause in pauses}
         self.looks += 1
 
     def paused(self, switch: str, client_id: str | None = None) -> Pause | None:
@@ -153,4 +151,9 @@ def _turn_off(connection: Connection, switch: str, who: str, reason: str, now: d
 def read(connection: Connection) -> list[Pause]:
     whose = switches.c.switch == literal(_OF_CLIENT) + clients.c.client_id
     query = select(switches, clients.c.name).outerjoin(clients, whose).order_by(switches.c.switch)
-    return [Pause(row.switch, row.paused_at, row.who, row.reason, row.name) for row in connection.execute(query)]
+    return [_pause(row) for row in connection.execute(query)]
+
+
+def _pause(row: Row[Any]) -> Pause:
+    kind = row.switch.partition(":")[0]
+    return Pause(kind, row.name, unix(row.paused_at), row.who, row.reason, row.switch)

@@ -14,28 +14,29 @@ from sqlalchemy import Connection, Row, select
 
 from balancer.context import Context
 from balancer.db import engine, tables
+from balancer.fields import Time, unix
 
 
 @dataclass(frozen=True, slots=True)
-class EventView:
-    """One event. ``at`` in unix seconds; ``data`` names what changed, as in ``{"from": "queued", "to": "sent"}``."""
+class Event:
+    """One fact of the journal. Numbers grow; there may be gaps."""
 
     number: int
-    at: int
+    at: Time
     kind: str
     trade_id: str | None
     user_id: str | None
     bot: str | None
     who: str
-    data: dict[str, Any]
+    data: dict[str, Any]  # what changed, as in ``{"from": "queued", "to": "sent"}``
 
 
-async def events(ctx: Context, after: int, limit: int) -> list[EventView]:
+async def events(ctx: Context, after: int, limit: int) -> list[Event]:
     """The events behind number ``after``, in order. A number never appears once a higher one has been given out."""
     return await ctx.db.look(_behind, after, limit)
 
 
-def _behind(connection: Connection, after: int, limit: int) -> list[EventView]:
+def _behind(connection: Connection, after: int, limit: int) -> list[Event]:
     settled = engine.settled_number(connection)
     query = select(tables.events).where(tables.events.c.number > after).order_by(tables.events.c.number).limit(limit)
     if settled is not None:
@@ -43,10 +44,10 @@ def _behind(connection: Connection, after: int, limit: int) -> list[EventView]:
     return [_view(row) for row in connection.execute(query)]
 
 
-def _view(row: Row[Any]) -> EventView:
-    return EventView(
+def _view(row: Row[Any]) -> Event:
+    return Event(
         number=row.number,
-        at=int(row.at.timestamp()),
+        at=unix(row.at),
         kind=row.kind,
         trade_id=row.trade_id,
         user_id=row.user_id,

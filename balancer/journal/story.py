@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from balancer.db.tables import events
+from balancer.fields import Time, unix
 
 _WHY = {
     "holds_most": "it already holds most of this user's items",
@@ -65,10 +66,10 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened. ``at`` in unix seconds."""
+    """One thing that happened to a trade, in words and as data."""
 
     number: int
-    at: int
+    at: Time
     who: str
     kind: str
     text: str
@@ -81,7 +82,7 @@ def of_trade(connection: Connection, trade_id: str) -> list[Step]:
     found = []
     for row in connection.execute(query):
         data = json.loads(row.data)
-        found.append(Step(row.number, int(row.at.timestamp()), row.who, row.kind, told(row.kind, row.bot, data), data))
+        found.append(Step(row.number, unix(row.at), row.who, row.kind, told(row.kind, row.bot, data), data))
     return found
 
 

@@ -1,18 +1,20 @@
-"""Trades as the site sees them: two queries for any number of trades, then plain dataclasses."""
+"""Trades as the site sees them: two queries for any number of trades, then views."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, select
+from pydantic import Field
+from sqlalchemy import Connection, Row, RowMapping, and_, bindparam, select
 
 from balancer.db.tables import bots, deposits, trade_items, trades
+from balancer.fields import UNSHOWN, BotText, Time, maybe_unix, unix
 from balancer.journal.record import Opened
 from shared.domain.health import BOT_RESTRICTED
-from shared.domain.status import ENDED_UNMOVED, FINAL, DepositStatus, Direction, TradeStatus
+from shared.domain.status import ENDED_UNMOVED, FINAL, DepositStatus, Direction, TradeStatus, WaitsFor
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
@@ -26,14 +28,9 @@ RETRYABLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class BotRef:
-    color: str
-    bot_id: int
-    steam_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
+    """Why a trade failed, in the code words of problem documents."""
+
     code: str
     reason: str | None
     player_message: str | None
@@ -41,11 +38,11 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class TradeItemView:
-    """One item of a trade: ``asset_id`` before, ``new_asset_id`` after the exchange, and how it was ``matched``."""
+class TradeItem:
+    """One item of a trade. `new_asset_id` is known once the trade is accepted; `matched` says how it was found."""
 
     deposit_id: str
-    deposit_status: str | None
+    deposit_status: DepositStatus | None
     market_hash_name: str
     value_cents: int
     asset_id: str
@@ -54,31 +51,55 @@ class TradeItemView:
 
 
 @dataclass(frozen=True, slots=True)
-class TradeView:
-    """A trade as the site sees it. Times in unix seconds; ``token`` only while it may be checked and the trade is not over."""
+class Trade:
+    """One movement of items between a bot and a player."""
 
     trade_id: str
-    direction: str
-    status: str
+    direction: Direction
+    status: TradeStatus
     user_id: str
     steam_id: str
-    bot: BotRef
+    bot: BotText
+    color: str
+    bot_id: int
+    bot_steam_id: str
     offer_id: str | None
-    token: str | None = field(repr=False)
-    expires_at: int
-    created_at: int
-    touched: int
+    token: Annotated[
+        str | None,
+        Field(description="The secret token while it is good, for the client that made the trade; show it to this player only"),
+    ] = field(repr=False)
+    verify_url: str | None = field(repr=False)
+    expires_at: Time
+    created_at: Time
+    touched: Annotated[int, Field(description="Unix seconds of the last change")]
+    touched_at: Time
     attempt: int
     failure: Failure | None
-    settles_at: int | None
+    settles_at: Time | None
     cancel_requested: bool
-    items: list[TradeItemView]
-    client_id: str
-    verified_at: int | None = None
-    waits_for: str | None = None
-    next_try_at: int | None = None
+    verified_at: Annotated[Time | None, Field(description="When its player was told that the offer is ours")]
+    waits_for: Annotated[
+        WaitsFor | None,
+        Field(
+            description="No order is given before that; `offer`: in line for a free open offer of its bot, or of the player's "
+            "share; `bot`: one that Steam lets do it"
+        ),
+    ]
+    approval_needed: bool
+    next_try_at: Annotated[Time | None, Field(description="When a trade that waits is looked at again")]
+    currency: str
+    items: list[TradeItem]
+    client_id: Annotated[str, UNSHOWN]
+
+    def as_seen_by(self, client_id: str) -> Trade:
+        """The token belongs to the client that made the trade; no other sees it."""
+        return self if client_id == self.client_id else self.without_token()
+
+    def without_token(self) -> Trade:
+        return replace(self, token=None, verify_url=None)
 
 
+_Columns = Mapping[str, Any] | RowMapping
 Found = tuple[list[Row[Any]], list[Row[Any]]]
 
 _TRADES = select(trades, bots.c.steam_id.label("bot_steam_id")).join(
@@ -131,97 +152,92 @@ def _with_items(connection: Connection, found: list[Row[Any]]) -> Found:
     return found, list(connection.execute(_ITEMS.where(trade_items.c.trade_id.in_(ids))))
 
 
-def views(found: Found, master: MasterKey, settings: Settings, now: datetime) -> list[TradeView]:
-    """Those rows as dataclasses, in their order."""
-    grouped: dict[str, list[TradeItemView]] = {}
+def views(found: Found, master: MasterKey, settings: Settings, now: datetime) -> list[Trade]:
+    """Those rows as views, in their order."""
+    grouped: dict[str, list[TradeItem]] = {}
     for row in found[1]:
-        grouped.setdefault(row.trade_id, []).append(_item(row))
-    return [_view(row, grouped.get(row.trade_id, []), master, settings, now) for row in found[0]]
+        grouped.setdefault(row.trade_id, []).append(_item(row._mapping, row.deposit_status))
+    return [
+        _trade(row._mapping, grouped.get(row.trade_id, []), str(row.bot_steam_id), settings, _token(row, master, settings, now))
+        for row in found[0]
+    ]
 
 
-def of_new(opened: Opened, bot_steam_ids: Mapping[str, str], master: MasterKey) -> list[TradeView]:
+def of_new(opened: Opened, bot_steam_ids: Mapping[str, str], master: MasterKey, settings: Settings) -> list[Trade]:
     """New trades as they were just written, without asking the database again; nothing has happened to them yet."""
-    pending = {Direction.DEPOSIT: DepositStatus.DEPOSIT_PENDING}
-    grouped: dict[str, list[TradeItemView]] = {}
-    directions = {row["trade_id"]: row["direction"] for row in opened.trades}
+    grouped: dict[str, list[TradeItem]] = {}
+    statuses = {
+        row["trade_id"]: DepositStatus.DEPOSIT_PENDING
+        if row["direction"] == Direction.DEPOSIT
+        else DepositStatus.WITHDRAW_PENDING
+        for row in opened.trades
+    }
     for row in sorted(opened.trade_items, key=lambda row: str(row["deposit_id"])):
-        status = pending.get(directions[row["trade_id"]], DepositStatus.WITHDRAW_PENDING)
-        item = TradeItemView(
-            deposit_id=row["deposit_id"],
-            deposit_status=status.value,
-            market_hash_name=row["market_hash_name"],
-            value_cents=row["value_cents"],
-            asset_id=str(row["asset_id"]),
-            new_asset_id=None,
-            matched=None,
+        grouped.setdefault(row["trade_id"], []).append(_item(row, statuses[row["trade_id"]]))
+    return [
+        _trade(
+            row,
+            grouped.get(row["trade_id"], []),
+            bot_steam_ids[f"{row['color']}-{row['bot_id']}"],
+            settings,
+            master.verify_token(row["trade_id"]) if row["waits_for"] is None else None,
         )
-        grouped.setdefault(row["trade_id"], []).append(item)
-    return [_new(row, grouped.get(row["trade_id"], []), bot_steam_ids, master) for row in opened.trades]
+        for row in opened.trades
+    ]
 
 
-def _new(
-    row: Mapping[str, Any], its_items: list[TradeItemView], bot_steam_ids: Mapping[str, str], master: MasterKey
-) -> TradeView:
-    return TradeView(
+def _item(row: _Columns, deposit_status: str | None) -> TradeItem:
+    """``row`` is of `trade_items`; one that was just made has no new asset yet."""
+    new_asset_id = row.get("new_asset_id")
+    return TradeItem(
+        deposit_id=row["deposit_id"],
+        deposit_status=None if deposit_status is None else DepositStatus(deposit_status),
+        market_hash_name=row["market_hash_name"],
+        value_cents=row["value_cents"],
+        asset_id=str(row["asset_id"]),
+        new_asset_id=None if new_asset_id is None else str(new_asset_id),
+        matched=row.get("matched"),
+    )
+
+
+def _trade(row: _Columns, its_items: list[TradeItem], bot_steam_id: str, settings: Settings, token: str | None) -> Trade:
+    """``row`` is of `trades`; in one that was just made, what has not happened yet is missing."""
+    touched = unix(row["touched"])
+    return Trade(
         trade_id=row["trade_id"],
-        direction=row["direction"],
-        status=row["status"],
+        direction=Direction(row["direction"]),
+        status=TradeStatus(row["status"]),
         user_id=row["user_id"],
         steam_id=str(row["partner"]),
-        bot=BotRef(row["color"], row["bot_id"], bot_steam_ids[f"{row['color']}-{row['bot_id']}"]),
-        offer_id=None,
-        token=master.verify_token(row["trade_id"]) if row["waits_for"] is None else None,
-        expires_at=_unix(row["expires_at"]),
-        created_at=_unix(row["created_at"]),
-        touched=_unix(row["touched"]),
+        bot=f"{row['color']}-{row['bot_id']}",
+        color=row["color"],
+        bot_id=row["bot_id"],
+        bot_steam_id=bot_steam_id,
+        offer_id=row.get("offer_id"),
+        token=token,
+        verify_url=None if token is None else settings.balancer.verify_url(token),
+        expires_at=unix(row["expires_at"]),
+        created_at=unix(row["created_at"]),
+        touched=touched,
+        touched_at=touched,
         attempt=row["attempt"],
-        failure=None,
-        settles_at=None,
-        cancel_requested=False,
+        failure=_failure(row),
+        settles_at=maybe_unix(row.get("settles_at")),
+        cancel_requested=row.get("cancel_requested_at") is not None,
+        verified_at=maybe_unix(row.get("verified_at")),
+        waits_for=None if row["waits_for"] is None else WaitsFor(row["waits_for"]),
+        approval_needed=row["waits_for"] == WaitsFor.APPROVAL,
+        next_try_at=maybe_unix(row["next_try_at"]),
+        currency=settings.balancer.currency,
         items=its_items,
         client_id=row["client_id"],
-        waits_for=row["waits_for"],
-        next_try_at=None if row["next_try_at"] is None else _unix(row["next_try_at"]),
     )
 
 
-def _item(row: Row[Any]) -> TradeItemView:
-    return TradeItemView(
-        deposit_id=row.deposit_id,
-        deposit_status=row.deposit_status,
-        market_hash_name=row.market_hash_name,
-        value_cents=row.value_cents,
-        asset_id=str(row.asset_id),
-        new_asset_id=None if row.new_asset_id is None else str(row.new_asset_id),
-        matched=row.matched,
-    )
-
-
-def _view(row: Row[Any], its_items: list[TradeItemView], master: MasterKey, settings: Settings, now: datetime) -> TradeView:
-    # A withdrawal that waits has no offer to check yet.
-    token_lives = row.waits_for is None and row.status not in FINAL and now < token_expires(row, settings)
-    return TradeView(
-        trade_id=row.trade_id,
-        direction=row.direction,
-        status=row.status,
-        user_id=row.user_id,
-        steam_id=str(row.partner),
-        bot=BotRef(row.color, row.bot_id, str(row.bot_steam_id)),
-        offer_id=row.offer_id,
-        token=master.verify_token(row.trade_id) if token_lives else None,
-        expires_at=_unix(row.expires_at),
-        created_at=_unix(row.created_at),
-        touched=_unix(row.touched),
-        attempt=row.attempt,
-        failure=_failure(row),
-        settles_at=None if row.settles_at is None else _unix(row.settles_at),
-        cancel_requested=row.cancel_requested_at is not None,
-        items=its_items,
-        client_id=row.client_id,
-        verified_at=None if row.verified_at is None else _unix(row.verified_at),
-        waits_for=row.waits_for,
-        next_try_at=None if row.next_try_at is None else _unix(row.next_try_at),
-    )
+def _token(row: Row[Any], master: MasterKey, settings: Settings, now: datetime) -> str | None:
+    """The token while it may be checked. A withdrawal that waits has no offer to check yet."""
+    lives = row.waits_for is None and row.status not in FINAL and now < token_expires(row, settings)
+    return master.verify_token(row.trade_id) if lives else None
 
 
 def token_expires(trade: Row[Any], settings: Settings) -> datetime:
@@ -230,11 +246,8 @@ def token_expires(trade: Row[Any], settings: Settings) -> datetime:
     return begun + timedelta(seconds=settings.trades.token_lifetime_s)
 
 
-def _failure(row: Row[Any]) -> Failure | None:
-    if row.failure_code is None or row.status not in (*ENDED_UNMOVED, TradeStatus.REVERSED):
+def _failure(row: _Columns) -> Failure | None:
+    code = row.get("failure_code")
+    if code is None or row["status"] not in (*ENDED_UNMOVED, TradeStatus.REVERSED):
         return None
-    return Failure(row.failure_code, row.failure_reason, row.player_message, row.failure_code in RETRYABLE)
-
-
-def _unix(time: datetime) -> int:
-    return int(time.timestamp())
+    return Failure(code, row["failure_reason"], row["player_message"], code in RETRYABLE)

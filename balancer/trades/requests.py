@@ -18,6 +18,11 @@ class Caller:
     name: str
     scopes: frozenset[str]
 
+    @property
+    def who(self) -> str:
+        """As events name it."""
+        return f"client:{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -56,7 +61,7 @@ class Request:
 
     @property
     def who(self) -> str:
-        return f"client:{self.caller.name}"
+        return self.caller.who
 
     def row(self, trade_ids: list[str]) -> dict[str, Any]:
         """What is kept of it, with the trades it made."""

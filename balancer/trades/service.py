@@ -21,10 +21,7 @@ from balancer.db import repository
 from balancer.db.tables import idempotency, trades
 from balancer.journal import record
 from balancer.journal import views as show_trades
-from balancer.journal.views import BotRef as BotRef
-from balancer.journal.views import Failure as Failure
-from balancer.journal.views import TradeItemView as TradeItemView
-from balancer.journal.views import TradeView as TradeView
+from balancer.journal.views import Trade
 from balancer.orders import build
 from balancer.trades import draft, holding, line, outflow
 from balancer.trades.requests import Caller as Caller
@@ -47,7 +44,7 @@ class Fresh:
     """
 
     def __init__(self) -> None:
-        self.views: list[TradeView] | None = None
+        self.views: list[Trade] | None = None
         self.expectation: Expectation | None = None
         self._open = ExitStack()
 
@@ -61,7 +58,7 @@ class Fresh:
         """Called between the commit and the orders."""
         bots = {f"{row['color']}-{row['bot_id']}" for row in new.opened.trades}
         known = {name: str(bot.steam_id) for name in bots if (bot := ctx.fleet.get(name))}
-        self.views = show_trades.of_new(new.opened, known, ctx.master) if known.keys() == bots else None
+        self.views = show_trades.of_new(new.opened, known, ctx.master, ctx.settings) if known.keys() == bots else None
         self.expectation = self._open.enter_context(ctx.waiters.expect(new.trade_ids))
 
 
@@ -130,7 +127,7 @@ async def withdraw(
         raise
 
 
-async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:
+async def cancel(ctx: Context, caller: Caller, trade_id: str) -> Trade:
     """Wish that this trade be canceled; it is when a bot has said so. Wishing again changes nothing, also when it is by then.
 
     Raises:
@@ -138,7 +135,7 @@ async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:
         TooLate: it is accepted, or over in another way.
     """
     rules = record.Rules.of(ctx.settings)
-    trade, moved = await ctx.db.run(_wish_canceled, trade_id, f"client:{caller.name}", ctx.clock.now(), rules)
+    trade, moved = await ctx.db.run(_wish_canceled, trade_id, caller.who, ctx.clock.now(), rules)
     if trade is not None and trade.status in LIVE:
         await asyncio.to_thread(build.recall, ctx, f"{trade.color}-{trade.bot_id}", trade_id, trade.attempt)
         if trade.status != TradeStatus.QUEUED:
@@ -147,7 +144,7 @@ async def cancel(ctx: Context, caller: Caller, trade_id: str) -> TradeView:
     return (await show(ctx, [trade_id]))[0]
 
 
-async def show(ctx: Context, ids: list[str]) -> list[TradeView]:
+async def show(ctx: Context, ids: list[str]) -> list[Trade]:
     """These trades, in this order; unknown ids are left out."""
     if len(ids) == 1:
         one = await ctx.looks.trade(ctx.db, ids[0])
@@ -166,7 +163,7 @@ async def find(
     status: str | None = None,
     after: str | None = None,
     limit: int = 100,
-) -> list[TradeView]:
+) -> list[Trade]:
     """Trades by offer id, user or status, ordered by trade id from the one behind ``after`` on."""
     found = await ctx.db.look(show_trades.matching, offer_ids, user_id, status, after, limit)
     return show_trades.views(found, ctx.master, ctx.settings, ctx.clock.now())

@@ -22,10 +22,10 @@ from balancer.context import Context
 from balancer.db.tables import events, tokens
 from balancer.db.tables import trades as rows
 from balancer.journal import record, views
+from balancer.journal.views import Trade
 from balancer.orders import build
 from balancer.orders.sights import Sight
 from balancer.trades import service
-from balancer.trades.service import TradeView
 from balancer.upkeep import watch
 from shared.clock import from_unix
 from shared.domain.ids import SteamId
@@ -71,7 +71,7 @@ class Answer:
     """``first``: this answer used the token up. ``trade`` is there for every verdict about a trade of the player's."""
 
     verdict: Verdict
-    trade: TradeView | None = None
+    trade: Trade | None = None
     status: TradeStatus | None = None
     first: bool = False
     verified_at: datetime | None = None

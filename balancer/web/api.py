@@ -21,9 +21,10 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from balancer import fields
 from balancer.context import Context
 from balancer.web import addresses, auth, bodies, pages, rates, sentences
-from balancer.web.schemas import answers as schemas
+from balancer.web.schemas import requests
 from shared.errors import BadKey, DatabaseUnavailable, FleetError, Forbidden, InvalidRequest, RateLimited
 from shared.settings import Settings
 
@@ -54,7 +55,7 @@ class Operation:
 
     handler: Callable[..., Awaitable[web.StreamResponse]]
     scope: str | None
-    answers: dict[int, type[BaseModel]]
+    answers: dict[int, type[Any]]
     errors: tuple[tuple[type[FleetError], str], ...]
     models: dict[str, type[BaseModel]]
     takes: frozenset[str]
@@ -65,7 +66,7 @@ class Operation:
 def operation(
     *,
     scope: str | None,
-    answers: dict[int, type[BaseModel]],
+    answers: dict[int, type[Any]],
     errors: tuple[tuple[type[FleetError], str], ...] = (),
 ) -> Callable[[Callable[..., Awaitable[web.StreamResponse]]], Handler]:
     """Make a handler of a function that takes checked values. ``errors`` are the (class, code) that it may end in beyond
@@ -75,7 +76,7 @@ def operation(
         hints = typing.get_type_hints(handler)
         takes = frozenset(inspect.signature(handler).parameters)
         models: dict[str, type[BaseModel]] = {str(name): hints[name] for name in ("path", "query", "body") if name in takes}
-        models.setdefault("query", schemas.NoQuery)
+        models.setdefault("query", requests.NoQuery)
         found = Operation(handler, scope, answers, errors, models, takes)
 
         @functools.wraps(handler)
@@ -91,7 +92,7 @@ def operation(
 def page(
     content: str,
     *,
-    answers: dict[int, type[BaseModel]],
+    answers: dict[int, type[Any]],
     path: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     counted: bool = True,
@@ -269,7 +270,7 @@ def _invalid(error: ValidationError, where: str, model: type[BaseModel]) -> Inva
         for part in problem["loc"]:
             if isinstance(part, int):
                 place += f"[{part}]"
-            elif part not in schemas.AMBIGUOUS:
+            elif part not in requests.AMBIGUOUS:
                 place, name = f"{place}.{part}", part
         names = model.model_fields if len(problem["loc"]) == 1 else ()
         message = sentences.of(problem["type"], problem.get("ctx", {}), name, names)
@@ -282,9 +283,9 @@ def invalid_field(field: str, message: str, kind: str = "value") -> InvalidReque
     return InvalidRequest(errors=[{"field": field, "kind": kind, "message": message}])
 
 
-def answer(data: object, status: int = 200) -> web.Response:
-    """JSON, never kept by anyone on the way: it may hold tokens."""
-    return web.Response(status=status, body=json.dumps(data, separators=(",", ":")).encode(), headers=JSON_HEADERS)
+def answer(view: object, status: int = 200) -> web.Response:
+    """A view as JSON, never kept by anyone on the way: it may hold tokens."""
+    return web.Response(status=status, body=fields.to_json(view), headers=JSON_HEADERS)
 
 
 def wrapper_errors(found: Operation) -> tuple[tuple[type[FleetError], str], ...]:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 import shared
+from balancer import fields
 from balancer.web import api, pages, problems
-from balancer.web.schemas import answers as schemas
+from balancer.web.schemas import answers, requests
 
 REF = "#/components/schemas/{model}"
 DOCUMENT: web.AppKey[bytes] = web.AppKey("openapi", bytes)
@@ -25,19 +26,19 @@ INTRODUCTION = (
 )
 
 
-@api.page("application/json", answers={200: schemas.AnyObject})
+@api.page("application/json", answers={200: answers.AnyObject})
 async def document(request: web.Request) -> web.Response:
     """This document."""
     return web.Response(body=request.app[DOCUMENT], headers={"Content-Type": "application/json", "Cache-Control": "no-cache"})
 
 
-@api.page("text/html", answers={200: schemas.Page})
+@api.page("text/html", answers={200: answers.Page})
 async def page(_request: web.Request) -> web.Response:
     """A page to read and try this API."""
     return pages.render("docs.html", pages.DOCS_HEADERS)
 
 
-@api.page("text/javascript, text/css", answers={200: schemas.Page, 404: schemas.Problem}, path=schemas.FilePath)
+@api.page("text/javascript, text/css", answers={200: answers.Page, 404: answers.Problem}, path=requests.FilePath)
 async def file(request: web.Request) -> web.FileResponse:
     """What that page loads."""
     found = pages.FILES.get(request.match_info["file"])
@@ -76,19 +77,23 @@ def _path(pattern: str) -> str:
     return re.sub(r"\{(\w+):[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", r"{\1}", pattern)
 
 
-def _schemas(operations: Sequence[api.Operation]) -> tuple[dict[tuple[str, type[BaseModel]], str], dict[str, Any]]:
-    """Where each model's schema stands, and all of them. Requests and answers of one model may differ."""
-    wanted: dict[tuple[type[BaseModel], Any], None] = {(schemas.Problem, "serialization"): None}
+Place = tuple[Any, JsonSchemaMode]  # a class of views, or a model
+
+
+def _schemas(operations: Sequence[api.Operation]) -> tuple[dict[Place, str], dict[str, Any]]:
+    """Where each schema stands, and all of them. Requests and answers of one model may differ."""
+    wanted: dict[Place, None] = {(answers.Problem, "serialization"): None}
     for found in operations:
         if body := found.models.get("body"):
             wanted[(body, "validation")] = None
         if found.content == "application/json":
-            wanted.update({(model, "serialization"): None for model in found.answers.values()})
-    places, whole = models_json_schema(list(wanted), ref_template=REF)
-    return {(mode, model): place["$ref"] for (model, mode), place in places.items()}, whole["$defs"]  # type: ignore[misc]
+            wanted.update({(view, "serialization"): None for view in found.answers.values()})
+    inputs = [(kind, mode, fields.adapter(kind)) for kind, mode in wanted]
+    places, whole = TypeAdapter.json_schemas(inputs, ref_template=REF)
+    return {place: schema["$ref"] for place, schema in places.items()}, whole["$defs"]
 
 
-def _operation(route: web.RouteDef, found: api.Operation, refs: dict[tuple[str, type[BaseModel]], str]) -> dict[str, Any]:
+def _operation(route: web.RouteDef, found: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
     summary, _, description = (found.handler.__doc__ or "").partition("\n\n")
     operation: dict[str, Any] = {
         "operationId": _operation_id(route, found),
@@ -99,7 +104,7 @@ def _operation(route: web.RouteDef, found: api.Operation, refs: dict[tuple[str, 
         "responses": {**_answers(found, refs), **_refusals(found, refs)},
     }
     if body := found.models.get("body"):
-        content = {"application/json": {"schema": {"$ref": refs[("validation", body)]}, "example": _example(body)}}
+        content = {"application/json": {"schema": {"$ref": refs[(body, "validation")]}, "example": _example(body)}}
         operation["requestBody"] = {"required": True, "content": content}
     if found.scope:
         operation["security"] = [{"key": []}]
@@ -162,19 +167,19 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, **choices[0]} if len(choices) == 1 else schema
 
 
-def _answers(found: api.Operation, refs: dict[tuple[str, type[BaseModel]], str]) -> dict[str, Any]:
-    answers: dict[str, Any] = {}
-    for status, model in found.answers.items():
-        row: dict[str, Any] = {"description": (model.__doc__ or "").split("\n")[0]}
+def _answers(found: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for status, view in found.answers.items():
+        row: dict[str, Any] = {"description": (view.__doc__ or "").split("\n")[0]}
         if found.content == "application/json":
-            row["content"] = {found.content: {"schema": {"$ref": refs[("serialization", model)]}}}
+            row["content"] = {found.content: {"schema": {"$ref": refs[(view, "serialization")]}}}
         elif status < 300:
             row["content"] = {content: {"schema": {"type": "string"}} for content in found.content.split(", ")}
-        answers[str(status)] = row
-    return answers
+        rows[str(status)] = row
+    return rows
 
 
-def _refusals(found: api.Operation, refs: dict[tuple[str, type[BaseModel]], str]) -> dict[str, Any]:
+def _refusals(found: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
     """Every status that this call may be refused with, and the codes that stand behind it."""
     by_status: dict[int, list[str]] = {}
     for kind, code in (*api.wrapper_errors(found), *found.errors):
@@ -185,7 +190,7 @@ def _refusals(found: api.Operation, refs: dict[tuple[str, type[BaseModel]], str]
         by_status.setdefault(413, ["body_too_large"])
         by_status.setdefault(415, ["json_only"])
     by_status.setdefault(500, ["internal"])
-    problem = {problems.CONTENT_TYPE: {"schema": {"$ref": refs[("serialization", schemas.Problem)]}}}
+    problem = {problems.CONTENT_TYPE: {"schema": {"$ref": refs[(answers.Problem, "serialization")]}}}
     return {
         str(status): {"description": ", ".join(f"`{code}`" for code in codes), "content": problem}
         for status, codes in sorted(by_status.items())

@@ -14,7 +14,7 @@ from balancer_core.test_waiting import withdraw as withdraw_with
 from sqlalchemy import insert, select, update
 
 from balancer.custody import audit, gifts
-from balancer.custody.audit import AuditView
+from balancer.custody.views import BotAudit
 from balancer.db import tables
 from balancer.trades import approvals, service
 from balancer.upkeep import sweep
@@ -77,14 +77,14 @@ async def tell(world: World, order: Order, kind: str = "custody_read", **data: A
     return await world.ctx.db.run(audit.apply, report, world.ctx.clock.now(), world.ctx.settings.trades)
 
 
-async def look(world: World, assets: dict[str, Asset], bot: str = "red-1") -> AuditView:
+async def look(world: World, assets: dict[str, Asset], bot: str = "red-1") -> BotAudit:
     """One whole look at this inventory; where the bot's audit stands then."""
     order = await asked(world, bot)
     assert await tell(world, order, assets=list(assets.values()))
     return view(world, bot)
 
 
-async def two_looks(world: World, assets: dict[str, Asset], bot: str = "red-1") -> AuditView:
+async def two_looks(world: World, assets: dict[str, Asset], bot: str = "red-1") -> BotAudit:
     await start(world, bot)
     first = await look(world, assets, bot)
     assert first.running, first
@@ -92,13 +92,13 @@ async def two_looks(world: World, assets: dict[str, Asset], bot: str = "red-1") 
     return await look(world, assets, bot)
 
 
-def view(world: World, bot: str = "red-1") -> AuditView:
+def view(world: World, bot: str = "red-1") -> BotAudit:
     with world.ctx.db.transaction() as connection:
         return audit.show(connection, [bot])[0]
 
 
-def found(shown: AuditView) -> list[tuple[str, str]]:
-    return [(each["kind"], each["asset_id"]) for each in shown.differences]
+def found(shown: BotAudit) -> list[tuple[str, str]]:
+    return [(each.kind, each.asset_id) for each in shown.differences]
 
 
 async def held(world: World, bot: str, n: int = 1, who: int = 1) -> list[str]:
@@ -254,10 +254,10 @@ async def test_what_an_operator_has_seen_is_shown_and_freezes_no_more_but_anothe
     await unfreeze(world)
     await start(world, "red-1")
     shown = await look(world, inventory)
-    assert (shown.verdict, shown.frozen_by, [each["known"] for each in shown.differences]) == ("differences", None, [True])
+    assert (shown.verdict, shown.frozen_by, [each.known for each in shown.differences]) == ("differences", None, [True])
     del inventory[second]
     shown = await two_looks(world, inventory)
-    assert (shown.frozen_by, [each["known"] for each in shown.differences]) == ("audit", [True, False])
+    assert (shown.frozen_by, [each.known for each in shown.differences]) == ("audit", [True, False])
     assert [json.loads(event.data)["count"] for event in world.events("audit_difference")] == [1, 1]
     assert len(ids) == 3
     # Once it is over it is no longer known: should it come back, it freezes again.
@@ -305,7 +305,7 @@ async def test_an_item_of_one_bot_with_another(world: World) -> None:
     renumbered = {**moved, "asset_id": "99"}
     shown = await two_looks(world, {"99": renumbered})
     assert found(shown) == [("wrong_bot", "99")]
-    assert "says red-2" in shown.differences[0]["text"]
+    assert "says red-2" in shown.differences[0].text
     shown = await two_looks(world, {}, "red-2")
     assert found(shown) == [("missing", moved["asset_id"])]
 

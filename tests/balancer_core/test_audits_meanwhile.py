@@ -78,7 +78,7 @@ async def test_a_declined_withdrawal_waits_for_its_look_and_then_counts(world: W
     assert (await look(world, {})).verdict == "clean"
     await world.tell(trade_id, "items_gone", deposit_ids=ids)
     shown = await two_looks(world, {})
-    assert [each["deposit_id"] for each in shown.differences] == ids
+    assert [each.deposit_id for each in shown.differences] == ids
 
 
 async def test_settling_under_the_reading(world: World) -> None:

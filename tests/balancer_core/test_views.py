@@ -32,7 +32,7 @@ async def test_a_trade_is_shown_whole(world: World) -> None:
     row = world.trade(trade_id)
     assert (view.trade_id, view.direction, view.status, view.user_id) == (trade_id, "deposit", "queued", "user-1")
     assert view.steam_id == str(int(player(1)))
-    assert view.bot.steam_id == str(int(bot_account(f"{row.color}-{row.bot_id}")))
+    assert view.bot_steam_id == str(int(bot_account(f"{row.color}-{row.bot_id}")))
     assert view.token == MASTER.verify_token(trade_id)
     assert view.expires_at - view.created_at == world.ctx.settings.trades.offer_timeout_s
     assert [item.deposit_status for item in view.items] == ["deposit_pending"] * 2

@@ -7,8 +7,10 @@ import itertools
 import json
 import zlib
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+import jsonschema
 import pytest
 import redis.asyncio
 from aiohttp import ClientResponse, web
@@ -17,7 +19,8 @@ from sqlalchemy import func, select
 
 from balancer.context import Context
 from balancer.db import tables
-from balancer.web import api, clients
+from balancer.web import api, clients, openapi
+from balancer.web.routes import ROUTES
 from balancer.web.server import Runner
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
@@ -166,6 +169,17 @@ class FakeBots:
     @property
     def looks(self) -> list[Order]:
         return [order for order in self.orders if order.kind == "look"]
+
+
+def assert_fits(body: Any, name: str) -> None:
+    """That an answer is what the document at `/openapi.json` says of a schema of this name."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": _document()["components"]}
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(body)
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return openapi.build(ROUTES)
 
 
 class Server(TestServer):

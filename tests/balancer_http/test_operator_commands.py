@@ -46,7 +46,9 @@ async def test_a_trades_story_is_told_to_people_and_programs(world: World, tmp_p
     found = json.loads(fleet(config, "trades", "show", trade_id, "--json").stdout)
     assert [step["kind"] for step in found["story"]] == ["trade_created", "try_later", "offer_accepted"]
     assert found["story"][0]["data"]["choice"]["why"] == "most_room"
-    assert "token" not in found["trade"]
+    [live] = await world.deposit(1)  # its token is good: whoever reads the terminal is not the player
+    shown = fleet(config, "trades", "show", live, "--json").stdout
+    assert json.loads(shown)["trade"]["bot"] == "red-1" and world.ctx.master.verify_token(live) not in shown
     assert fleet(config, "trades", "show", "trd_none").exit_code == 1
 
 

@@ -6,12 +6,24 @@ import asyncio
 from typing import Any
 
 import pytest
-from balancer_http.harness import BOTS, ONE_DATABASE, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held, items_of
+from balancer_http.harness import (
+    BOTS,
+    ONE_DATABASE,
+    OTHER,
+    OTHER_URL,
+    PLAYER,
+    READY_S,
+    TRADE_URL,
+    Service,
+    assert_fits,
+    held,
+    items_of,
+)
 from sqlalchemy import Connection, event, update
 
 from balancer.db import tables
+from balancer.journal import record
 from balancer.web.handlers import health
-from balancer.web.schemas import answers as schemas
 from shared import wire
 
 
@@ -40,7 +52,7 @@ async def refusal(response: Any) -> tuple[int, str]:
 
 async def test_an_accepted_trade_shows_the_new_asset_ids(service: Service) -> None:
     trade = await service.accepted(await service.deposit("1", "2"))
-    schemas.Trade.model_validate(trade)
+    assert_fits(trade, "Trade")
     assert [(item["asset_id"], item["new_asset_id"], item["matched"]) for item in items_of(trade)] == [
         ("1", "90001", "receipt"),
         ("2", "90002", "receipt"),
@@ -56,13 +68,13 @@ async def test_trades_by_their_ids_and_by_offer_ids(service: Service) -> None:
     made = [await service.deposit(str(number)) for number in (1, 2, 3)]
     ids = [trade["trade_id"] for trade in made]
     answer = await (await service.call("GET", f"/trade?trade_id={ids[2]}&trade_id={ids[0]}&trade_id=trd_none")).json()
-    schemas.TradePage.model_validate(answer)
+    assert_fits(answer, "TradePage")
     assert [trade["trade_id"] for trade in answer["trades"]] == [ids[2], ids[0]]
     offers = await (await service.call("GET", f"/trade?offer_id={made[1]['offer_id']}")).json()
     assert [trade["trade_id"] for trade in offers["trades"]] == [ids[1]]
     body = {"trade_ids": [ids[0]], "offer_ids": [made[0]["offer_id"], made[2]["offer_id"]]}
     both = await (await service.call("POST", "/trade", body)).json()
-    schemas.Trades.model_validate(both)
+    assert_fits(both, "Trades")
     assert [trade["trade_id"] for trade in both["trades"]] == [ids[0], ids[2]]
 
 
@@ -127,7 +139,7 @@ async def test_a_withdrawal_goes_out(service: Service) -> None:
     response = await service.call("POST", "/withdraw", withdraw_body(*deposits))
     body = await response.json()
     assert response.status == 201, body
-    schemas.Trades.model_validate(body)
+    assert_fits(body, "Trades")
     trade = body["trades"][0]
     assert (trade["direction"], trade["status"]) == ("withdraw", "sent")
     assert {item["deposit_status"] for item in trade["items"]} == {"withdraw_pending"}
@@ -190,7 +202,7 @@ async def test_deposits_of_a_user(service: Service) -> None:
     await service.accepted(await service.deposit("1", "2"))
     await service.deposit("3")
     everything = await (await service.call("GET", "/deposits?user_id=player-1")).json()
-    schemas.Deposits.model_validate(everything)
+    assert_fits(everything, "Deposits")
     assert sorted(row["status"] for row in everything["deposits"]) == ["active", "active", "deposit_pending"]
     assert everything["deposits"][0]["touched_at"].endswith("Z")
     active = await (await service.call("GET", "/deposits?user_id=player-1&status=active&limit=1")).json()
@@ -205,7 +217,7 @@ async def test_an_inventory_with_values_and_reasons(service: Service) -> None:
     service.bots.inventories[PLAYER] = [held(1), held(2, "Sticker | Cheap"), held(3, "New thing"), held(4, tradable=False)]
     response = await service.call("POST", "/inventory", {"steam_id": PLAYER, "trade_url": TRADE_URL, "untradable": True})
     body = await response.json()
-    schemas.Inventory.model_validate(body)
+    assert_fits(body, "Inventory")
     assert [(item["asset_id"], item["value_cents"], item["acceptable"], item["reason"]) for item in body["items"]] == [
         ("1", 1200, True, None),
         ("2", 3, False, "below_minimum"),
@@ -258,7 +270,7 @@ async def test_a_read_that_no_bot_answers_ends_in_time(service: Service, monkeyp
 
 async def test_bots_and_what_is_wanted_of_them(service: Service) -> None:
     body = await (await service.call("GET", "/bots")).json()
-    schemas.Bots.model_validate(body)
+    assert_fits(body, "Bots")
     assert [(bot["bot"], bot["state"], bot["mode"]) for bot in body["bots"]] == [
         ("red-1", "online", "active"),
         ("red-2", "online", "active"),
@@ -266,7 +278,7 @@ async def test_bots_and_what_is_wanted_of_them(service: Service) -> None:
     for action, mode in (("pause", "paused"), ("drain", "draining"), ("resume", "active"), ("resume", "active")):
         response = await service.call("POST", f"/bots/red/1/{action}")
         bot = await response.json()
-        schemas.Bot.model_validate(bot)
+        assert_fits(bot, "Bot")
         assert (bot["bot"], bot["mode"]) == ("red-1", mode)
 
 
@@ -295,13 +307,24 @@ async def test_events_are_read_on_without_a_gap(service: Service) -> None:
     after = 0
     while True:
         page = await (await service.call("GET", f"/events?after={after}&limit=2")).json()
-        schemas.Events.model_validate(page)
+        assert_fits(page, "Events")
         if not page["events"]:
             break
         numbers += [event["number"] for event in page["events"]]
         after = page["next"]
     assert numbers == sorted(set(numbers)) and len(numbers) >= 3
     assert page["next"] == after
+
+
+@ONE_DATABASE
+async def test_half_a_surrogate_pair_of_a_report_is_shown_as_it_is(service: Service) -> None:
+    """A bot may say anything; UTF-8 cannot write this, JSON can."""
+    row = record.event_row("order_failed", {"reason": "\ud800"}, "red-1", service.ctx.clock.now())
+    before = (await (await service.call("GET", "/events?limit=500")).json())["next"]
+    await service.ctx.db.run(record.append, [row])
+    page = await (await service.call("GET", f"/events?after={before}")).json()
+    assert_fits(page, "Events")
+    assert {"reason": "\ud800"} in [event["data"] for event in page["events"]]
 
 
 async def test_waiting_for_the_next_event(service: Service) -> None:
@@ -325,7 +348,7 @@ async def test_alive_and_ready(service: Service) -> None:
     ready = await service.client.get("/readyz")
     body = await ready.json()
     assert ready.status == 200, body
-    schemas.Readiness.model_validate(body)
+    assert_fits(body, "Readiness")
     assert body["ready"] and body["checks"]["bots"]["online"] == 2
 
 

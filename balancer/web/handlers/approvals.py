@@ -5,10 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer.context import Context
+from balancer.journal import views
 from balancer.trades import approvals, service
-from balancer.trades.service import Caller
+from balancer.trades.requests import Caller
 from balancer.web import api
-from balancer.web.handlers import dump
 from balancer.web.schemas import answers, operator
 from shared.errors import Forbidden, NotFound, TooLate
 
@@ -17,13 +17,13 @@ from shared.errors import Forbidden, NotFound, TooLate
 async def find(ctx: Context, caller: Caller, query: operator.ApprovalsQuery) -> web.Response:
     """Withdrawals that wait for an approval, oldest first; `next` goes into `after`."""
     ids = await approvals.list_approvals(ctx, query.after or "", query.limit)
-    found = dump.trades(await service.show(ctx, ids), ctx.settings, caller)
-    return api.answer({**found, "next": ids[-1] if len(ids) == query.limit else None})
+    trades = [trade.as_seen_by(caller.client_id) for trade in await service.show(ctx, ids)]
+    return api.answer(answers.TradePage(trades, ids[-1] if len(ids) == query.limit else None))
 
 
 @api.operation(
     scope="operate",
-    answers={200: answers.Trade},
+    answers={200: views.Trade},
     errors=((NotFound, "not_found"), (Forbidden, "own_request"), (TooLate, "too_late")),
 )
 async def decide(ctx: Context, caller: Caller, path: operator.ApprovalPath) -> web.Response:
@@ -33,6 +33,6 @@ async def decide(ctx: Context, caller: Caller, path: operator.ApprovalPath) -> w
     rejected one is canceled and its items are free at once.
     """
     approve = path.decision == "approve"
-    await approvals.decide(ctx, path.trade_id, caller.client_id, f"client:{caller.name}", approve=approve)
+    await approvals.decide(ctx, path.trade_id, caller.client_id, caller.who, approve=approve)
     [view] = await service.show(ctx, [path.trade_id])
-    return api.answer(dump.trade(view, ctx.settings, caller))
+    return api.answer(view.as_seen_by(caller.client_id))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from aiohttp import web
 
 from balancer.context import Context
 from balancer.custody import audit
-from balancer.fleet import capacity
+from balancer.fleet import capacity, snapshot
 from balancer.trades import approvals
-from balancer.trades.service import Caller
+from balancer.trades.requests import Caller
 from balancer.web import api
-from balancer.web.handlers import dump
-from balancer.web.schemas import answers
-from shared.domain.status import BotMode
+from balancer.web.schemas import answers, requests
+from shared.domain.status import BotMode, WaitsFor
 from shared.errors import NotFound
 
 MODE_OF = {"pause": BotMode.PAUSED, "resume": BotMode.ACTIVE, "drain": BotMode.DRAINING}
@@ -27,11 +29,11 @@ async def find(ctx: Context) -> web.Response:
     """
     waits, bots = await ctx.db.look(approvals.per_bot), ctx.fleet.bots()
     can = capacity.of(bots, ctx.fleet.lanes, ctx.fleet.limits, ctx.inventories.waiting, ctx.fleet.groups_known)
-    return api.answer({"bots": [dump.bot(view, waits.get(view.name, {})) for view in bots], "capacity": can})
+    return api.answer(answers.Bots([_with(bot, waits) for bot in bots], can))
 
 
-@api.operation(scope="operate", answers={200: answers.Bot}, errors=((NotFound, "not_found"),))
-async def change(ctx: Context, caller: Caller, path: answers.BotPath) -> web.Response:
+@api.operation(scope="operate", answers={200: snapshot.Bot}, errors=((NotFound, "not_found"),))
+async def change(ctx: Context, caller: Caller, path: requests.BotPath) -> web.Response:
     """Say what is wanted of a bot: everything, nothing new, or only giving back; or let a frozen one go on.
 
     `pause` takes it out of every choice, `drain` lets it give back only, `resume` is everything again. Saying it twice changes
@@ -39,9 +41,15 @@ async def change(ctx: Context, caller: Caller, path: answers.BotPath) -> web.Res
     differences that stand in `GET /audit` are known from then on, and only another one freezes it again.
     """
     if path.action == "unfreeze":
-        await ctx.db.run(audit.unfreeze, path.color, path.bot_id, f"client:{caller.name}", ctx.clock.now())
+        await ctx.db.run(audit.unfreeze, path.color, path.bot_id, caller.who, ctx.clock.now())
         view = await ctx.fleet.read_again(path.color, path.bot_id)
     else:
         view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value)
     waits = await ctx.db.look(approvals.per_bot)
-    return api.answer(dump.bot(view, waits.get(view.name, {})))
+    return api.answer(_with(view, waits))
+
+
+def _with(bot: snapshot.Bot, waits: Mapping[str, Mapping[str, int]]) -> snapshot.Bot:
+    """The bot with how many withdrawals wait for it; ``waits`` says for what, by bot."""
+    mine = waits.get(bot.name)
+    return bot if mine is None else replace(bot, waiting=sum(mine.values()), in_line=mine.get(WaitsFor.OFFER, 0))

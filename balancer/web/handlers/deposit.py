@@ -8,10 +8,10 @@ from balancer.context import Context
 from balancer.fleet import switches
 from balancer.items import inventory, policy
 from balancer.trades import dear, service
-from balancer.trades.service import Caller
+from balancer.trades.requests import Caller
 from balancer.web import api
-from balancer.web.handlers import requests
-from balancer.web.schemas import answers
+from balancer.web.handlers import offers
+from balancer.web.schemas import answers, requests
 from shared.domain.ids import TradeUrl
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset
 from shared.errors import (
@@ -60,15 +60,15 @@ from shared.errors import (
     ),
 )
 async def create(
-    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: answers.WaitQuery, body: answers.DepositBody
+    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: requests.WaitQuery, body: requests.DepositBody
 ) -> web.Response:
     """Take items from a player.
 
     Bots make offers for these assets of the player's inventory. The answer holds one trade per bot, each with its secret token.
     It comes with 201 when every offer exists, or after `wait` seconds with 202; then ask `GET /trade/{trade_id}`.
     """
-    steam_id = requests.steam_id_of(body.steam_id)
-    url = requests.trade_url_of(body.trade_url, steam_id)
+    steam_id = offers.steam_id_of(body.steam_id)
+    url = offers.trade_url_of(body.trade_url, steam_id)
     with service.Fresh() as fresh:
         made = await _repeated(ctx, caller, key, url)
         if made is None:
@@ -84,7 +84,7 @@ async def create(
                 wish = service.DepositWish(body.user_id, url, wanted, body.color, body.message)
                 made = await service.deposit(ctx, caller, key.key, key.body_hash, wish, fresh)
                 ctx.inventories.watch(made, steam_id)
-        return await requests.answer_with_offers(ctx, caller, made, query.wait, fresh)
+        return await offers.answer_with_offers(ctx, caller, made, query.wait, fresh)
 
 
 async def _repeated(ctx: Context, caller: Caller, key: api.IdempotencyKey, url: TradeUrl) -> list[str] | None:
@@ -94,7 +94,7 @@ async def _repeated(ctx: Context, caller: Caller, key: api.IdempotencyKey, url: 
     return await service.find_repeat(ctx, caller, key.key, key.body_hash)
 
 
-def _assets(body: answers.DepositBody) -> list[Asset]:
+def _assets(body: requests.DepositBody) -> list[Asset]:
     return [
         Asset(CS2_APP_ID, CONTEXT_NORMAL, one) if isinstance(one, str) else Asset(one.app_id, one.context_id, one.asset_id)
         for one in body.asset_ids

@@ -6,33 +6,27 @@ from aiohttp import web
 
 from balancer.context import Context
 from balancer.custody import deposits
-from balancer.trades.service import Caller
+from balancer.trades.requests import Caller
 from balancer.web import api
-from balancer.web.handlers import dump
-from balancer.web.schemas import answers, operator
+from balancer.web.schemas import answers, operator, requests
 from shared.errors import Conflict, NotFound
 
 
 @api.operation(scope="read", answers={200: answers.Deposits})
-async def find(ctx: Context, query: answers.DepositsQuery) -> web.Response:
+async def find(ctx: Context, query: requests.DepositsQuery) -> web.Response:
     """What the fleet holds, or is about to hold, for a user.
 
     `next` is the `after` of the next page, or null when this was the last.
     """
     status = query.status.value if query.status else None
     views = await deposits.list_deposits(ctx, user_id=query.user_id, status=status, after=query.after, limit=query.limit)
-    return api.answer(
-        {
-            "currency": ctx.settings.balancer.currency,
-            "deposits": [dump.deposit(view) for view in views],
-            "next": views[-1].deposit_id if len(views) == query.limit else None,
-        }
-    )
+    following = views[-1].deposit_id if len(views) == query.limit else None
+    return api.answer(answers.Deposits(ctx.settings.balancer.currency, views, following))
 
 
 @api.operation(
     scope="operate",
-    answers={200: answers.Deposit},
+    answers={200: deposits.Deposit},
     errors=((NotFound, "not_found"), (Conflict, "not_frozen"), (Conflict, "item_not_here"), (Conflict, "asset_in_trade")),
 )
 async def thaw(ctx: Context, caller: Caller, path: operator.DepositPath, body: operator.ThawBody) -> web.Response:
@@ -40,6 +34,5 @@ async def thaw(ctx: Context, caller: Caller, path: operator.DepositPath, body: o
 
     Only when a bot has seen it and nothing of it is under way; you have looked at the bot's inventory on Steam.
     """
-    who = f"client:{caller.name}"
-    await ctx.db.run(deposits.thaw, path.deposit_id, body.reason, who, ctx.clock.now())
-    return api.answer(dump.deposit(await deposits.show(ctx, path.deposit_id)))
+    await ctx.db.run(deposits.thaw, path.deposit_id, body.reason, caller.who, ctx.clock.now())
+    return api.answer(await deposits.show(ctx, path.deposit_id))

@@ -11,8 +11,7 @@ from balancer.context import Context
 from balancer.db import tables
 from balancer.journal import events
 from balancer.web import api
-from balancer.web.handlers import dump
-from balancer.web.schemas import answers
+from balancer.web.schemas import answers, requests
 
 LOOK_AGAIN_S = 0.25
 
@@ -42,7 +41,7 @@ def _newest(connection: Connection) -> int:
 
 
 @api.operation(scope="read", answers={200: answers.Events})
-async def find(request: web.Request, ctx: Context, query: answers.EventsQuery) -> web.Response:
+async def find(request: web.Request, ctx: Context, query: requests.EventsQuery) -> web.Response:
     """What happened after event `after`, in order.
 
     A number never appears once a higher one has been given out, so reading on from `next` misses nothing. With `wait` the
@@ -56,7 +55,7 @@ async def find(request: web.Request, ctx: Context, query: answers.EventsQuery) -
         await _until_newer(ctx, request.app[NEWEST], query.after, until)
         views = await events.events(ctx, query.after, query.limit)
     following = views[-1].number if views else query.after
-    return api.answer({"events": [dump.event(view) for view in views], "next": following})
+    return api.answer(answers.Events(views, following))
 
 
 async def _until_newer(ctx: Context, newest: Newest, after: int, until: float) -> None:

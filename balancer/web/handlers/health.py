@@ -52,7 +52,7 @@ async def ready(request: web.Request) -> web.Response:
         "prices": ctx.prices.standing(),
     }
     good = all(check["ok"] for name, check in checks.items() if name != "prices")
-    return api.answer({"ready": good, "checks": checks}, 200 if good else 503)
+    return api.answer(answers.Readiness(good, checks), 200 if good else 503)
 
 
 def _clock(ctx: Context) -> dict[str, Any]:

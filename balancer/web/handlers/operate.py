@@ -7,40 +7,37 @@ from aiohttp import web
 from balancer.context import Context
 from balancer.fleet import switches
 from balancer.trades import holding, reversal
-from balancer.trades.service import Caller
+from balancer.trades.requests import Caller
 from balancer.web import api
-from balancer.web.handlers import dump
-from balancer.web.schemas import operator
+from balancer.web.schemas import answers, operator
 from shared.errors import NotFound
 
 
-@api.operation(scope="read", answers={200: operator.Switches})
+@api.operation(scope="read", answers={200: answers.Switches})
 async def show_switches(ctx: Context) -> web.Response:
     """What is stopped, by an operator or by Steam's maintenance."""
     return _answer(ctx, await ctx.db.look(switches.read))
 
 
-@api.operation(scope="operate", answers={200: operator.Switches}, errors=((NotFound, "not_found"),))
+@api.operation(scope="operate", answers={200: answers.Switches}, errors=((NotFound, "not_found"),))
 async def turn_switch(ctx: Context, caller: Caller, body: operator.SwitchBody) -> web.Response:
     """Stop deposits or withdrawals in every balancer, or let them go on.
 
     New requests are told 503 `fleet_paused`. Withdrawals that no bot has begun are held as well; what has begun goes on. Those
     of one `client` alone may be stopped. Saying it twice changes nothing.
     """
-    who = f"client:{caller.name}"
-    pauses = await switches.turn(ctx, body.switch, who, body.reason, paused=body.paused, client=body.client)
+    pauses = await switches.turn(ctx, body.switch, caller.who, body.reason, paused=body.paused, client=body.client)
     await holding.hold(ctx)
     return _answer(ctx, pauses)
 
 
 def _answer(ctx: Context, pauses: list[switches.Pause]) -> web.Response:
-    return api.answer({"paused": [dump.pause(pause) for pause in pauses], "steam_maintenance": ctx.fleet.maintenance})
+    return api.answer(answers.Switches(pauses, ctx.fleet.maintenance))
 
 
-@api.operation(scope="operate", answers={200: operator.User}, errors=((NotFound, "not_found"),))
+@api.operation(scope="operate", answers={200: answers.User}, errors=((NotFound, "not_found"),))
 async def unblock(ctx: Context, caller: Caller, path: operator.UserPath) -> web.Response:
     """Let a user trade again whose trade was reversed."""
-    who = f"client:{caller.name}"
-    if await ctx.db.run(reversal.unblock, path.user_id, None, who, ctx.clock.now()) is None:
+    if await ctx.db.run(reversal.unblock, path.user_id, None, caller.who, ctx.clock.now()) is None:
         raise NotFound("No such user is blocked.")
-    return api.answer({"user_id": path.user_id, "blocked": False})
+    return api.answer(answers.User(path.user_id, blocked=False))

@@ -5,19 +5,18 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer.context import Context
-from balancer.journal import record
+from balancer.journal import record, views
 from balancer.journal import story as stories
 from balancer.trades import service
-from balancer.trades.service import Caller, TradeView
+from balancer.trades.requests import Caller
 from balancer.upkeep import doubts
 from balancer.web import api
-from balancer.web.handlers import dump
-from balancer.web.schemas import answers, operator
+from balancer.web.schemas import answers, operator, requests
 from shared.errors import Conflict, NotFound, TooLate
 
 
-@api.operation(scope="read", answers={200: answers.Trade}, errors=((NotFound, "not_found"),))
-async def show(ctx: Context, caller: Caller, path: answers.TradePath) -> web.Response:
+@api.operation(scope="read", answers={200: views.Trade}, errors=((NotFound, "not_found"),))
+async def show(ctx: Context, caller: Caller, path: requests.TradePath) -> web.Response:
     """One trade.
 
     Once it is accepted its items show their new asset ids.
@@ -25,11 +24,11 @@ async def show(ctx: Context, caller: Caller, path: answers.TradePath) -> web.Res
     found = await service.show(ctx, [path.trade_id])
     if not found:
         raise NotFound("There is no trade with this id.")
-    return api.answer(dump.trade(found[0], ctx.settings, caller))
+    return api.answer(found[0].as_seen_by(caller.client_id))
 
 
 @api.operation(scope="read", answers={200: answers.TradePage})
-async def find(ctx: Context, caller: Caller, query: answers.TradeQuery) -> web.Response:
+async def find(ctx: Context, caller: Caller, query: requests.TradeQuery) -> web.Response:
     """Trades by their ids, by Steam's offer ids, or by user and status.
 
     Unknown ids are left out. Without ids the trades come in the order they were made, `limit` at a time; `next` is the
@@ -39,38 +38,42 @@ async def find(ctx: Context, caller: Caller, query: answers.TradeQuery) -> web.R
         if query.user_id or query.status or query.after:
             said = "Send ids without user_id, status and after, or these without ids."
             raise api.invalid_field("query.trade_id", said, "combination")
-        views = await _by_ids(ctx, query.trade_id, query.offer_id)
-        return api.answer({**dump.trades(views, ctx.settings, caller), "next": None})
+        found = await _by_ids(ctx, query.trade_id, query.offer_id)
+        return api.answer(answers.TradePage(_seen(found, caller), None))
     status = query.status.value if query.status else None
-    views = await service.find(ctx, user_id=query.user_id, status=status, after=query.after, limit=query.limit)
-    following = views[-1].trade_id if len(views) == query.limit else None
-    return api.answer({**dump.trades(views, ctx.settings, caller), "next": following})
+    found = await service.find(ctx, user_id=query.user_id, status=status, after=query.after, limit=query.limit)
+    following = found[-1].trade_id if len(found) == query.limit else None
+    return api.answer(answers.TradePage(_seen(found, caller), following))
 
 
 @api.operation(scope="read", answers={200: answers.Trades})
-async def look(ctx: Context, caller: Caller, body: answers.TradesBody) -> web.Response:
+async def look(ctx: Context, caller: Caller, body: requests.TradesBody) -> web.Response:
     """Up to 200 trades at once.
 
     By `trade_ids`, by `offer_ids`, or both; unknown ids are left out.
     """
-    if len(body.trade_ids) + len(body.offer_ids) > answers.LOOKUP_MAX:
-        raise api.invalid_field("body.trade_ids", f"Send at most {answers.LOOKUP_MAX} ids in one request.", "too_long")
+    if len(body.trade_ids) + len(body.offer_ids) > requests.LOOKUP_MAX:
+        raise api.invalid_field("body.trade_ids", f"Send at most {requests.LOOKUP_MAX} ids in one request.", "too_long")
     if not body.trade_ids and not body.offer_ids:
         raise api.invalid_field("body.trade_ids", "Name at least one trade or offer.", "missing")
-    return api.answer(dump.trades(await _by_ids(ctx, body.trade_ids, body.offer_ids), ctx.settings, caller))
+    return api.answer(answers.Trades(_seen(await _by_ids(ctx, body.trade_ids, body.offer_ids), caller)))
 
 
-async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> list[TradeView]:
-    views = await service.show(ctx, list(dict.fromkeys(trade_ids))) if trade_ids else []
+async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> list[views.Trade]:
+    found = await service.show(ctx, list(dict.fromkeys(trade_ids))) if trade_ids else []
     if offer_ids:
-        shown = {view.trade_id for view in views}
-        found = await service.find(ctx, offer_ids=offer_ids, limit=answers.LOOKUP_MAX)
-        views = [*views, *(view for view in found if view.trade_id not in shown)]
-    return views
+        shown = {trade.trade_id for trade in found}
+        more = await service.find(ctx, offer_ids=offer_ids, limit=requests.LOOKUP_MAX)
+        found = [*found, *(trade for trade in more if trade.trade_id not in shown)]
+    return found
 
 
-@api.operation(scope="read", answers={200: operator.Story}, errors=((NotFound, "not_found"),))
-async def story(ctx: Context, caller: Caller, path: answers.TradePath) -> web.Response:
+def _seen(trades: list[views.Trade], caller: Caller) -> list[views.Trade]:
+    return [trade.as_seen_by(caller.client_id) for trade in trades]
+
+
+@api.operation(scope="read", answers={200: answers.Story}, errors=((NotFound, "not_found"),))
+async def story(ctx: Context, caller: Caller, path: requests.TradePath) -> web.Response:
     """One trade's whole story.
 
     The choice of the bot and why, each order, what was reported, and what it led to, in the order in which it was written down.
@@ -79,21 +82,22 @@ async def story(ctx: Context, caller: Caller, path: answers.TradePath) -> web.Re
     if not found:
         raise NotFound("There is no trade with this id.")
     steps = await ctx.db.look(stories.of_trade, path.trade_id)
-    return api.answer({"trade": dump.trade(found[0], ctx.settings, caller), "story": [dump.step(step) for step in steps]})
+    return api.answer(answers.Story(found[0].as_seen_by(caller.client_id), steps))
 
 
-@api.operation(scope="trade", answers={200: answers.Trade}, errors=((NotFound, "not_found"), (TooLate, "too_late")))
-async def cancel(ctx: Context, caller: Caller, path: answers.TradePath) -> web.Response:
+@api.operation(scope="trade", answers={200: views.Trade}, errors=((NotFound, "not_found"), (TooLate, "too_late")))
+async def cancel(ctx: Context, caller: Caller, path: requests.TradePath) -> web.Response:
     """Wish that a trade be canceled.
 
     The trade is canceled when a bot has seen that it is; until then it shows `cancel_requested`. Wishing again changes nothing.
     """
-    return api.answer(dump.trade(await service.cancel(ctx, caller, path.trade_id), ctx.settings, caller))
+    trade = await service.cancel(ctx, caller, path.trade_id)
+    return api.answer(trade.as_seen_by(caller.client_id))
 
 
 @api.operation(
     scope="operate",
-    answers={200: answers.Trade},
+    answers={200: views.Trade},
     errors=(
         (NotFound, "not_found"),
         (TooLate, "too_late"),
@@ -102,7 +106,7 @@ async def cancel(ctx: Context, caller: Caller, path: answers.TradePath) -> web.R
         (Conflict, "offer_of_another_trade"),
     ),
 )
-async def doubt(ctx: Context, caller: Caller, path: answers.TradePath, body: operator.DoubtBody) -> web.Response:
+async def doubt(ctx: Context, caller: Caller, path: requests.TradePath, body: operator.DoubtBody) -> web.Response:
     """Say what has become of a trade that stays in doubt.
 
     An `offer_id` is looked up by the trade's bot and counts if it goes to this partner with these items. With `null` you say
@@ -110,9 +114,8 @@ async def doubt(ctx: Context, caller: Caller, path: answers.TradePath, body: ope
     or ends if it is to be canceled or its attempts are used up. That is refused until bots have searched for long enough
     (`doubt_too_young`), and while the last search saw something (`offer_seen`).
     """
-    who, rules = f"client:{caller.name}", record.Rules.of(ctx.settings)
-    now = ctx.clock.now()
-    await ctx.db.run(doubts.decide, path.trade_id, body.offer_id, body.reason, who, rules, now)
+    rules, now = record.Rules.of(ctx.settings), ctx.clock.now()
+    await ctx.db.run(doubts.decide, path.trade_id, body.offer_id, body.reason, caller.who, rules, now)
     ctx.waiters.notify([path.trade_id])
     [view] = await service.show(ctx, [path.trade_id])
-    return api.answer(dump.trade(view, ctx.settings, caller))
+    return api.answer(view.as_seen_by(caller.client_id))

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from aiohttp import ClientSession, web
 
 from balancer.context import Context
+from balancer.fields import maybe_unix
 from balancer.trades import verify
 from balancer.trades.requests import Caller
 from balancer.trades.verify import Answer, Found, Verdict
 from balancer.web import api, bodies, openid, pages, problems, sentences, sessions, sign_in
-from balancer.web.handlers import dump
-from balancer.web.schemas import answers
+from balancer.web.schemas import answers, requests
 from balancer.web.tries import Tries
 from shared.domain.ids import SteamId
 from shared.domain.status import ENDED_UNMOVED, TradeStatus
@@ -107,7 +106,7 @@ def _is_browser(request: web.Request) -> bool:
 # --- the page behind the link ------------------------------------------------------------------------------
 
 
-@api.page("text/html", answers={200: answers.Page}, path=answers.TokenPath)
+@api.page("text/html", answers={200: answers.Page}, path=requests.TokenPath)
 async def show(request: web.Request) -> web.Response:
     """The page behind the link in an offer's message.
 
@@ -154,7 +153,7 @@ def _player(steam_id: SteamId) -> str:
 # --- signing in ----------------------------------------------------------------------------------------------
 
 
-@api.page("text/html", answers={302: answers.Page}, path=answers.TokenPath)
+@api.page("text/html", answers={302: answers.Page}, path=requests.TokenPath)
 async def leave(request: web.Request) -> web.Response:
     """Off to Steam's sign-in, with a state that we made and that only this browser holds."""
     ctx = request.app[api.CONTEXT]
@@ -308,7 +307,7 @@ async def _found(request: web.Request, ctx: Context, address: str, token: str, s
 
 
 @api.operation(scope="trade", answers={200: answers.VerifyAnswer}, errors=((RateLimited, "too_many_tries"),))
-async def site_check(request: web.Request, ctx: Context, caller: Caller, body: answers.VerifyBody) -> web.Response:
+async def site_check(request: web.Request, ctx: Context, caller: Caller, body: requests.VerifyBody) -> web.Response:
     """Check a token for a player of the site.
 
     Before it says ok the trade's bot looks at the offer, which takes up to five seconds. The token is used up when the answer
@@ -322,36 +321,32 @@ async def site_check(request: web.Request, ctx: Context, caller: Caller, body: a
     # All players of a site share its address, so here a wrong try counts against the player.
     found = await _found(request, ctx, f"{caller.client_id}:{int(steam_id)}", body.token, steam_id)
     if found is None:
-        return api.answer({"ok": False, "reason": Verdict.UNKNOWN.value})
-    return api.answer(_told(await verify.answer(ctx, found, body.token, f"client:{caller.name}")))
+        return api.answer(_in_json(Answer(Verdict.UNKNOWN)))
+    return api.answer(_in_json(await verify.answer(ctx, found, body.token, caller.who)))
 
 
-def _told(answer: Answer) -> dict[str, Any]:
-    """A `schemas.VerifyAnswer`."""
-    if answer.verdict is Verdict.OK:
-        head: dict[str, Any] = {"ok": True} if answer.first else {"ok": False, "reason": "used"}
-    else:
-        head = {"ok": False, "reason": answer.verdict.value}
+def _in_json(answer: Answer) -> answers.VerifyAnswer:
+    reason = "used" if answer.verdict is Verdict.OK and not answer.first else answer.verdict.value
+    head = {"ok": True} if answer.first else {"ok": False, "reason": reason}
     trade = answer.trade
     if trade is None or answer.status is None:
-        return head
-    offer_url = OFFER_URL.format(offer_id=trade.offer_id) if trade.offer_id else None
-    return {
+        return answers.VerifyAnswer.model_validate(head)
+    return answers.VerifyAnswer(
         **head,
-        "retryable": answer.verdict in verify.RETRYABLE,
-        "player_message": None if answer.first else PLAYER_MESSAGES.get(answer.verdict),
-        "trade_id": trade.trade_id,
-        "direction": trade.direction,
-        "status": answer.status.value,
-        "bot": f"{trade.bot.color}-{trade.bot.bot_id}",
-        "bot_steam_id": trade.bot.steam_id,
-        "items": len(trade.items),
-        "offer_id": trade.offer_id,
-        "offer_url": offer_url,
-        "seen_at": _time(answer.seen_at),
-        "verified_at": _time(answer.verified_at),
-        "ended_at": _time(answer.ended.at) if answer.ended else None,
-    }
+        retryable=answer.verdict in verify.RETRYABLE,
+        player_message=None if answer.first else PLAYER_MESSAGES.get(answer.verdict),
+        trade_id=trade.trade_id,
+        direction=trade.direction,
+        status=answer.status,
+        bot=trade.bot,
+        bot_steam_id=trade.bot_steam_id,
+        items=len(trade.items),
+        offer_id=trade.offer_id,
+        offer_url=OFFER_URL.format(offer_id=trade.offer_id) if trade.offer_id else None,
+        seen_at=maybe_unix(answer.seen_at),
+        verified_at=maybe_unix(answer.verified_at),
+        ended_at=maybe_unix(answer.ended.at) if answer.ended else None,
+    )
 
 
 PLAYER_MESSAGES = {
@@ -361,10 +356,6 @@ PLAYER_MESSAGES = {
     "ended it, somebody else uses your Steam account: revoke your Steam web API key and sign out everywhere.",
     Verdict.CANNOT_TELL: "We cannot see our offer at Steam just now. Do not accept yet; check again in a moment.",
 }
-
-
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else dump.time_of(int(at.timestamp()))
 
 
 consume.operation = api.operation_of(site_check)  # type: ignore[attr-defined]

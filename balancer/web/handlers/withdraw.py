@@ -7,10 +7,10 @@ from aiohttp import web
 from balancer.context import Context
 from balancer.items import policy
 from balancer.trades import service
-from balancer.trades.service import Caller
+from balancer.trades.requests import Caller
 from balancer.web import api
-from balancer.web.handlers import requests
-from balancer.web.schemas import answers
+from balancer.web.handlers import offers
+from balancer.web.schemas import answers, requests
 from shared.errors import (
     Conflict,
     FleetPaused,
@@ -50,7 +50,7 @@ from shared.errors import (
     ),
 )
 async def create(
-    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: answers.WaitQuery, body: answers.WithdrawBody
+    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: requests.WaitQuery, body: requests.WithdrawBody
 ) -> web.Response:
     """Give items back to a player.
 
@@ -58,14 +58,14 @@ async def create(
     itself. 201 when every offer exists, else 202 after `wait` seconds; at once if a trade waits for an approval or, with
     `when_settled`, for its items to settle.
     """
-    steam_id = requests.steam_id_of(body.steam_id)
-    url = requests.trade_url_of(body.trade_url, steam_id)
+    steam_id = offers.steam_id_of(body.steam_id)
+    url = offers.trade_url_of(body.trade_url, steam_id)
     _check(ctx, body.deposit_ids)
     wish = service.WithdrawWish(body.user_id, url, body.deposit_ids, body.message, body.when_settled)
     with service.Fresh() as fresh:
         made = await service.withdraw(ctx, caller, key.key, key.body_hash, wish, fresh)
         ctx.inventories.watch(made, steam_id)
-        return await requests.answer_with_offers(ctx, caller, made, query.wait, fresh)
+        return await offers.answer_with_offers(ctx, caller, made, query.wait, fresh)
 
 
 def _check(ctx: Context, deposit_ids: list[str]) -> None:

@@ -9,16 +9,14 @@ import getpass
 import json
 import secrets
 import time
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
-    from balancer.custody.audit import AuditView
+    from balancer.custody.views import BotAudit
 
 POLL_S = 0.5
 
@@ -42,7 +40,9 @@ def cli(app: App, bots: tuple[str, ...], wait_s: float, as_json: bool) -> None:
         raise cannot("there are no bots; start a group, and a balancer that hears of it")
     verdict = _verdict(views)
     if as_json:
-        click.echo(json.dumps({"audit_id": audit_id, "verdict": verdict, "bots": [_plain(view) for view in views]}))
+        from balancer import fields
+
+        click.echo(json.dumps({"audit_id": audit_id, "verdict": verdict, "bots": [fields.plain(view) for view in views]}))
     else:
         _tell(views)
     raise SystemExit({"clean": 0, "differences": 1, "inconclusive": 2}[verdict])
@@ -66,7 +66,7 @@ def cannot(text: str) -> SystemExit:
     return SystemExit(2)
 
 
-def _audited(app: App, bots: tuple[str, ...], wait_s: float) -> tuple[str, list[AuditView]]:
+def _audited(app: App, bots: tuple[str, ...], wait_s: float) -> tuple[str, list[BotAudit]]:
     """Ask for an audit, as the API does, and wait until it is over or the time is."""
     from balancer.custody import audit
     from balancer.db.engine import Database
@@ -92,20 +92,13 @@ def _audited(app: App, bots: tuple[str, ...], wait_s: float) -> tuple[str, list[
         database.close()
 
 
-def _verdict(views: list[AuditView]) -> str:
+def _verdict(views: list[BotAudit]) -> str:
     if any(not view.running and view.verdict == "differences" for view in views):
         return "differences"
     return "clean" if all(not view.running and view.verdict == "clean" for view in views) else "inconclusive"
 
 
-def _plain(view: AuditView) -> dict[str, Any]:
-    """For programs: times as the API writes them."""
-    times = {name: getattr(view, name) for name in ("finished_at", "next_at")}
-    said = {name: None if at is None else datetime.fromtimestamp(at, UTC).isoformat() for name, at in times.items()}
-    return {**asdict(view), **said}
-
-
-def _tell(views: list[AuditView]) -> None:
+def _tell(views: list[BotAudit]) -> None:
     for view in views:
         if view.running:
             click.echo(f"{view.bot}: not over yet{', ' + view.reason if view.reason else ''}; is a balancer running?")
@@ -115,4 +108,4 @@ def _tell(views: list[AuditView]) -> None:
             frozen = f"; frozen until `fleet bots unfreeze {view.bot}`" if view.frozen_by else ""
             click.echo(f"{view.bot}: {view.rows} rows, {view.assets} assets, {len(view.differences)} differences{frozen}")
             for each in view.differences:
-                click.echo(f"  {each['kind']}: {each['text']}{' (known)' if each['known'] else ''}")
+                click.echo(f"  {each.kind}: {each.text}{' (known)' if each.known else ''}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -49,7 +50,7 @@ def _look(app: App) -> dict[str, Any]:
             fleet = Fleet(settings, clock, server_clock, master, client, database)
             asyncio.run(fleet.refresh())
             turns = Turns(client)
-            can = capacity.of(fleet.bots(), fleet.lanes, fleet.limits, 0, fleet.groups_known)
+            can = asdict(capacity.of(fleet.bots(), fleet.lanes, fleet.limits, 0, fleet.groups_known))
             for shown, lane in zip(can["addresses"], fleet.lanes, strict=True):
                 shown["next_turn_s"] = turns.ahead_s(lane)
     finally:

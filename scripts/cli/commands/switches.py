@@ -67,22 +67,14 @@ def _turn(app: App, switch: str, client: str | None, reason: str, *, paused: boo
 
 
 def _show(pauses: list[Pause], *, as_json: bool) -> None:
+    from balancer import fields
+
     if as_json:
-        rows = [
-            {
-                "switch": one.what,
-                "client": one.client,
-                "paused_at": one.paused_at.isoformat(),
-                "who": one.who,
-                "reason": one.reason,
-            }
-            for one in pauses
-        ]
-        click.echo(json.dumps({"paused": rows}))
+        click.echo(json.dumps({"paused": [fields.plain(one) for one in pauses]}))
         return
     for one in pauses:
         of = f" of {one.client}" if one.client else ""
-        since = f"{one.paused_at:%Y-%m-%d %H:%M:%S} UTC"
-        click.echo(f"{one.what}{of} are paused since {since} by {one.who} {one.reason}".rstrip())
+        since = f"{fields.rfc3339(one.paused_at)}"
+        click.echo(f"{one.switch}{of} are paused since {since} by {one.who} {one.reason}".rstrip())
     if not pauses:
         click.echo("nothing is paused")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +14,7 @@ from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
     from balancer.journal.story import Step
-    from balancer.journal.views import TradeView
+    from balancer.journal.views import Trade
 
 cli = click.Group(help="The story of one trade; decide about a doubt or a frozen item; let a blocked player trade again.")
 
@@ -26,6 +25,7 @@ cli = click.Group(help="The story of one trade; decide about a doubt or a frozen
 @click.pass_obj
 def show(app: App, trade_id: str, as_json: bool) -> None:
     """Tell TRADE_ID's story: choice, orders, reports, Steam's results. Shows no secrets."""
+    from balancer import fields
     from balancer.journal import story
     from balancer.journal import views as show_trades
     from shared.clock import Clock
@@ -37,21 +37,15 @@ def show(app: App, trade_id: str, as_json: bool) -> None:
     if not views:
         raise click.ClickException(f"there is no trade {trade_id}")
     if as_json:
-        click.echo(json.dumps({"trade": _plain(views[0]), "story": [asdict(step) for step in steps]}))
+        click.echo(
+            json.dumps({"trade": fields.plain(views[0].without_token()), "story": [fields.plain(step) for step in steps]})
+        )
     else:
         _tell(views[0], steps)
 
 
-def _plain(view: TradeView) -> dict[str, Any]:
-    """The trade without its token: whoever reads the terminal is not the player."""
-    plain = asdict(view)
-    del plain["token"]
-    return plain
-
-
-def _tell(view: TradeView, steps: list[Step]) -> None:
-    bot = f"{view.bot.color}-{view.bot.bot_id}"
-    click.echo(f"{view.trade_id}: {view.direction} of {len(view.items)} items, {bot} and {view.steam_id} ({view.user_id})")
+def _tell(view: Trade, steps: list[Step]) -> None:
+    click.echo(f"{view.trade_id}: {view.direction} of {len(view.items)} items, {view.bot} and {view.steam_id} ({view.user_id})")
     waits = f", waits for its {view.waits_for}" if view.waits_for else ""
     failure = f", {view.failure.code} {view.failure.reason or ''}".rstrip() if view.failure else ""
     click.echo(f"{view.status}{waits}{failure}; attempt {view.attempt}, offer {view.offer_id or 'none yet'}")

@@ -6,8 +6,9 @@ from aiohttp import web
 
 from balancer.context import Context
 from balancer.trades import service
+from balancer.trades.requests import Caller
 from balancer.web import api, sentences
-from balancer.web.handlers import dump
+from balancer.web.schemas import answers
 from shared.domain.ids import SteamId, TradeUrl
 from shared.domain.status import EARLY, TradeStatus, WaitsFor
 from shared.errors import NotAccepted
@@ -45,7 +46,7 @@ def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
 
 
 async def answer_with_offers(
-    ctx: Context, caller: service.Caller, trade_ids: list[str], wait_s: float, fresh: service.Fresh
+    ctx: Context, caller: Caller, trade_ids: list[str], wait_s: float, fresh: service.Fresh
 ) -> web.Response:
     """The trades as they are: 201 when every offer is there or over, 202 when ``wait_s`` ran out or the service is to stop."""
     until = ctx.clock.monotonic() + min(wait_s, ctx.settings.balancer.wait_max_s)
@@ -60,6 +61,7 @@ async def answer_with_offers(
             complete = not any(view.waits_for in (None, WaitsFor.BOT) for view in missing)
             left_s = until - ctx.clock.monotonic()
             if complete or left_s <= 0 or ctx.waiters.ended:
-                return api.answer(dump.trades(views, ctx.settings, caller), 202 if missing else 201)
+                seen = [view.as_seen_by(caller.client_id) for view in views]
+                return api.answer(answers.Trades(seen), 202 if missing else 201)
             await expectation.wait(left_s)
             views = None
