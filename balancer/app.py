@@ -20,6 +20,7 @@ from balancer.changes import Waiters
 from balancer.context import Context
 from balancer.db.engine import Database
 from balancer.fleet.snapshot import Fleet
+from balancer.items import price_lists
 from balancer.items.inventory import Inventories
 from balancer.items.prices import Prices
 from balancer.journal import alarms
@@ -40,6 +41,7 @@ from shared.settings import Settings
 # On SIGTERM every wait ends at once; what still takes time then is a bot's read of an inventory (`inventory_wait_s`).
 SHUTDOWN_S = 22.0
 # How often it is looked whether the last connection is gone.
+PRICES_AGAIN_S = 1.0  # while the database is away
 LOOK_S = 0.02
 # Files of a balancer that are no connection of a caller's: database, Redis, Steam, logs.
 FILES_BESIDE = 200
@@ -157,7 +159,7 @@ async def _browser(app: web.Application) -> AsyncIterator[None]:
 
 async def _prices(app: web.Application) -> AsyncIterator[None]:
     ctx = app[api.CONTEXT]
-    await ctx.prices.check()
+    await _check_prices(ctx)
     task = asyncio.create_task(_keep_prices(ctx))
     yield
     task.cancel()
@@ -165,14 +167,24 @@ async def _prices(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _keep_prices(ctx: Context) -> None:
+    went_well = True
     while True:
-        try:
-            if ctx.prices.error is not None:
-                await ctx.db.run(alarms.of_prices, ctx.prices.error, ctx.clock.now())
-        except DatabaseUnavailable as error:
-            _log.warning("alarm not raised", action="prices", reason=error.error_code)
-        await asyncio.sleep(ctx.settings.balancer.prices_check_s)
-        await ctx.prices.check()
+        await asyncio.sleep(ctx.settings.balancer.prices_check_s if went_well else PRICES_AGAIN_S)
+        went_well = await _check_prices(ctx)
+
+
+async def _check_prices(ctx: Context) -> bool:
+    """Look at the price file; what is wrong with it, or held back, is written down. Whether the database could be asked."""
+    try:
+        await ctx.prices.check(await ctx.db.look(price_lists.known, price_lists.FILE))
+        if ctx.prices.held is not None:
+            await ctx.db.run(price_lists.hold, price_lists.FILE, ctx.prices.held, ctx.clock.now())
+        if ctx.prices.error is not None:
+            await ctx.db.run(alarms.of_prices, ctx.prices.error, ctx.clock.now())
+    except DatabaseUnavailable as error:
+        _log.warning("prices not checked", action="prices", reason=error.error_code)
+        return False
+    return True
 
 
 async def _loops(app: web.Application) -> AsyncIterator[None]:

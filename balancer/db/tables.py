@@ -403,6 +403,20 @@ alarms = Table(
     Column("raised_at", UtcDateTime, nullable=False),
 )
 
+# Price lists that were held back, each by its feed and the SHA-256 of its bytes.
+price_lists = Table(
+    "price_lists",
+    metadata,
+    Column("feed", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("names", Integer, nullable=False),
+    Column("held_at", UtcDateTime, nullable=False),
+    Column("accepted_at", UtcDateTime),  # null: nobody has
+    Column("accepted_by", Text),
+    PrimaryKeyConstraint("feed", "digest"),
+)
+
 # One row that is written again and again, to see whether the disk still takes anything.
 probes = Table(
     "probes",

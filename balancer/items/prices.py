@@ -3,18 +3,21 @@
 The file is ``{"AK-47 | Redline (Field-Tested)": 1234}`` or ``{"prices": {…}}``. It is read beside the requests, never in their
 way. This is the one place where it is read: a name or value that is none is left out and counted, a file that is no list of
 prices changes nothing, and neither does one that has lost most names or whose prices moved too far: somebody must look at it
-first. `/readyz` says how old the prices are and what was wrong last.
+first, and `fleet prices accept` then takes it (`balancer.items.price_lists`). `/readyz` says how old the prices are and what
+was wrong last.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from balancer.items.price_lists import Held, Known
 from shared import log, strict
 from shared.clock import Clock
 from shared.strict import BadShape
@@ -28,6 +31,7 @@ NAMES_KEPT_MIN = 0.5
 MOVED_MAX = 0.2
 FACTOR_MAX = 3.0
 FEW = 10
+UNKNOWN = Known()
 
 _log = log.get(__name__)
 
@@ -82,6 +86,11 @@ def why_not_believed(before: Mapping[str, int], now: Mapping[str, int]) -> str |
     return None
 
 
+def digest_of(data: bytes) -> str:
+    """By which a list is accepted: nothing else than what was looked at."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def _moved(before: int, now: int) -> bool:
     return max(before, now) > FACTOR_MAX * max(1, min(before, now))
 
@@ -95,6 +104,7 @@ class Prices:
         self._cents: dict[str, int] = {}
         self._read_at: float | None = None
         self.error: str | None = None
+        self.held: Held | None = None
         self.left_out = 0
 
     def __len__(self) -> int:
@@ -110,23 +120,23 @@ class Prices:
         good = self.error is None and bool(self._cents)
         return {"ok": good, "known": len(self), "left_out": self.left_out, "age_s": age_s, "error": self.error}
 
-    async def check(self) -> bool:
-        """Read the file if it has changed since the last look; true if there are new prices."""
-        return await asyncio.to_thread(self.check_now)
+    async def check(self, known: Known = UNKNOWN) -> bool:
+        """Read the file if it has changed since the last look, or its list was accepted; true if there are new prices."""
+        return await asyncio.to_thread(self.check_now, known)
 
-    def check_now(self) -> bool:
-        """As `check`, in this thread. A file that is held back is taken when the balancer starts anew."""
+    def check_now(self, known: Known = UNKNOWN) -> bool:
+        """As `check`, in this thread."""
         try:
             stat = self._path.stat()
             seen = (stat.st_mtime_ns, stat.st_size)
-            if seen == self._seen:
+            if seen == self._seen and (self.held is None or self.held.digest not in known.accepted):
                 return False
-            self._seen = seen
+            self._seen, self.held = seen, None
             if stat.st_size > FILE_MAX_BYTES:
                 raise BadPrices(f"it has more than {FILE_MAX_BYTES} bytes")
-            found = parse(self._path.read_bytes())
-            if (why := why_not_believed(self._cents, found.cents)) is not None:
-                raise BadPrices(f"held back: {why}")
+            data = self._path.read_bytes()
+            found = parse(data)
+            self._believe(digest_of(data), found, known)
         except (OSError, BadPrices) as error:
             said = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
             if said != self.error:
@@ -139,3 +149,17 @@ class Prices:
             _log.warning("prices left out", action="prices", count=self.left_out, reasons=dict(found.left_out))
         _log.info("prices read", action="prices", known=len(found.cents))
         return True
+
+    def _believe(self, digest: str, found: PriceList, known: Known) -> None:
+        """
+        Raises:
+            BadPrices: the list is held back. A balancer that starts has no prices to compare with, and goes by what was held.
+        """
+        if digest in known.accepted:
+            return
+        why = why_not_believed(self._cents, found.cents)
+        if why is None and not self._cents and digest in known.held:
+            why = "it was held back before this balancer started, and nobody has accepted it"
+        if why is not None:
+            self.held = Held(digest, why, len(found.cents))
+            raise BadPrices(f"held back: {why}")

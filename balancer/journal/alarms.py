@@ -46,8 +46,8 @@ ACTION = {
 
 
 PRICES_ACTION = (
-    "the prices before stay in use: look at `[balancer] prices_file`; a list that is held back and right is taken when the "
-    "balancer starts anew"
+    "the prices before stay in use: look at `[balancer] prices_file` and at `fleet prices status`; a list that is held back "
+    "and right is taken after `fleet prices accept`"
 )
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": "Players, ten bots and a simulated Steam, from nothing to the audit.",
     "group": "Ten bots of a color on this host: start, status.",
     "keys": "The master key, and the keys that a host needs for its bots.",
+    "prices": "Price lists: which is held back and why, and accepting it.",
     "redis": "Who may do what in a Redis of your own.",
     "restore": "Put a backup in the database's place; open trades are searched for.",
     "sandbox": "Run a simulated Steam.",

@@ -76,6 +76,8 @@ EVERY = [
     _command("group status", "settings"),
     _command("keys issue red 1 --out {folder}/issued.json", "settings", "master"),
     _command("keys new", "settings"),
+    _command("prices accept 0123", *BOOKS),
+    _command("prices status", *BOOKS),
     _command("restore --marks-only --yes", *BOOKS),
     _command("status", *BOOKS),
     _command("switches list", *BOOKS),
