@@ -163,7 +163,7 @@ class Fleet:
 
     @property
     def maintenance(self) -> bool:
-        """Whether most bots that were heard of lately say that Steam is in its maintenance."""
+        """Whether most groups of bots with a recent heartbeat report Steam's maintenance."""
         return self._maintenance
 
     def get(self, name: str) -> Bot | None:

@@ -3,7 +3,7 @@
 Withdrawals may be stopped for one client alone. Each balancer keeps what the table says in memory and reads it again with the
 fleet's snapshot, so a request costs no statement. Of deposits only new ones are held up; of withdrawals also those that wait,
 and those whose order no bot has begun (`balancer.trades.holding`). Limits turn the switches too (`balancer.trades.outflow`).
-Steam's maintenance has the same effect without a switch: most bots say that it is on.
+Steam's maintenance has the same effect without a switch, while most groups of bots report it.
 """
 
 from __future__ import annotations
