@@ -1,6 +1,7 @@
 """What somebody needs who runs rounds for others: rules that end a round, odds, the public view, pending work, snapshots."""
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import permutations
 from random import Random
@@ -15,7 +16,7 @@ from lottery import odds, payouts, rooms, rounds, teams, view
 from lottery.effects import Closed, Opened, Refund, Settle, Started, Stopped
 from lottery.encoding import canonical_json
 from lottery.errors import LotteryError, Refused, RoomError
-from lottery.events import Buy, Finalize, Open, Settled, Start, Tick, Void
+from lottery.events import Buy, Create, Event, Finalize, Open, Settled, Start, Tick, Void
 from lottery.snapshots import load, snapshot
 from lottery.state import Phase, Round
 
@@ -297,6 +298,48 @@ def test_numbers_that_are_still_to_be_typed_are_pending() -> None:
     (pending,) = rounds.pending(state)
     assert isinstance(pending, Stopped)
     assert pending.numbers == 1
+
+
+def test_the_order_of_writing_survives_a_crash_at_every_event() -> None:
+    """Refused, nothing is written; a crash before the commit loses the event, one after it finds it again."""
+    lane = make.Lane(rooms.load("classic-unlimited"))
+    create = lane.create_event()
+    steps: list[Callable[[Round], Event]] = [
+        lambda state: Start(state.now, "start"),
+        lambda state: make.bet(state, 1, [300], token="one"),
+        lambda state: make.bet(state, 2, [], token="of nothing"),
+        lambda state: make.bet(state, 2, [200], token="two"),
+        lambda state: Tick(state.deadline or 0, "tick"),
+        lambda state: Open(state.now, "too early", lane.secret(state)),
+        lambda state: Open(state.now + 1000, "open", lane.secret(state)),
+        make.entropy_event,
+        lambda state: Finalize(state.now, "finalize"),
+        lambda state: Settled(state.now, "settled", tuple(make.moving_rows(state))),
+    ]
+    journal: list[Create | Event] = [create]
+
+    def folded() -> Round:
+        return rounds.fold(journal, check=make.issued)
+
+    codes = []
+    for step in steps:
+        lost, kept = folded(), folded()
+        event = step(lost)
+        try:
+            told = rounds.apply(lost, event, make.issued)  # and then the commit fails: `lost` is thrown away
+        except Refused as error:
+            codes.append(error.code)
+            assert snapshot(lost) == snapshot(kept)
+            continue
+        assert rounds.apply(kept, event, make.issued) == told
+        journal.append(event)
+        after = folded()  # the commit was the last that happened: the effects are asked for again
+        assert snapshot(after) == snapshot(kept)
+        assert rounds.seen(after, event.token)
+        assert rounds.apply(after, event, make.issued) == told
+        assert snapshot(after) == snapshot(kept)
+    assert codes == ["empty", "too_early"]
+    assert folded().phase is Phase.SEALED
 
 
 def test_a_token_that_was_seen_is_a_sign_not_to_write() -> None:
