@@ -1,5 +1,7 @@
 """The sandbox's two clocks: a movable one for the life of offers, and the real one for codes and keys."""
 
+import asyncio
+import contextlib
 import time
 
 
@@ -20,6 +22,11 @@ class Clock:
     def now(self) -> float:
         """Unix seconds of the simulated world."""
         return time.time() + self.offset_s
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """For so long, or until it happens."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)
 
     def advance(self, seconds: float) -> None:
         self.offset_s += seconds

@@ -35,9 +35,9 @@ HANG_S = 600
 class RunningSandbox:
     """A sandbox that listens; `world` and `clock` may be touched from its own event loop's thread only."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    def __init__(self, settings: SandboxSettings, clock: Clock | None = None) -> None:
         self.settings = settings
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.world = World(settings, self.clock.now())
         self.steam = Steam(self.world, self.clock, ROUTE_NAMES)
         if settings.faults is not None:
@@ -149,8 +149,7 @@ class RunningSandbox:
 
     async def _keep_back(self, seconds: float) -> None:
         """Wait, but not beyond the end of all trouble."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._healed.wait(), seconds)
+        await self.clock.wait(self._healed, seconds)
 
     def _let_go(self) -> None:
         """Trouble is over: answers kept back go out, those that would never come are cut off."""
@@ -179,9 +178,9 @@ class RunningSandbox:
             request.transport.abort()
 
 
-async def start(settings: SandboxSettings) -> RunningSandbox:
+async def start(settings: SandboxSettings, clock: Clock | None = None) -> RunningSandbox:
     """Start a sandbox in the running event loop; stop it with `await running.stop()`."""
-    running = RunningSandbox(settings)
+    running = RunningSandbox(settings, clock)
     try:
         await running.start()
     except BaseException:
@@ -191,7 +190,7 @@ async def start(settings: SandboxSettings) -> RunningSandbox:
 
 
 @contextlib.contextmanager
-def in_thread(settings: SandboxSettings | None = None, **changes: Any) -> Iterator[RunningSandbox]:
+def in_thread(settings: SandboxSettings | None = None, clock: Clock | None = None, **changes: Any) -> Iterator[RunningSandbox]:
     """Run a sandbox in a thread with its own event loop, for callers that block, such as steampy.
 
     Keyword arguments replace fields of the settings.
@@ -201,7 +200,7 @@ def in_thread(settings: SandboxSettings | None = None, **changes: Any) -> Iterat
     thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)
     thread.start()
     try:
-        running = asyncio.run_coroutine_threadsafe(start(settings), loop).result(timeout=60)
+        running = asyncio.run_coroutine_threadsafe(start(settings, clock), loop).result(timeout=60)
         try:
             yield running
         finally:

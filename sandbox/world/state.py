@@ -31,10 +31,11 @@ def healthy(_kind: str, _account: Account, _now: float) -> int:
 class World:
     """Accounts, items, offers, exchanges and the agenda of one sandbox."""
 
-    def __init__(self, settings: SandboxSettings, now: float) -> None:
+    def __init__(self, settings: SandboxSettings, now: float, catalogue: Catalogue | None = None) -> None:
+        """Making the ``catalogue`` takes a while; worlds of one seed may share it."""
         self.settings = settings
         self.chance = random.Random(settings.seed)  # noqa: S311 - a world must be repeatable
-        self.catalogue = Catalogue(settings.seed)
+        self.catalogue = catalogue or Catalogue(settings.seed)
         self.accounts = Accounts(self.chance)
         self.items = Inventories(self.chance)
         self.items.now = now

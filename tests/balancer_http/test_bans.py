@@ -6,21 +6,12 @@ import asyncio
 from typing import Any
 
 from balancer_http.harness import OTHER, OTHER_URL, PLAYER, TRADE_URL, Service, held
+from hand_clock import HandClock
 
 from balancer.items.bans import ASKED_MAX, Bans
-from shared.clock import Clock
 from shared.domain.ids import SteamId
 
 ME, YOU = SteamId(PLAYER), SteamId(OTHER)
-
-
-class HandClock(Clock):
-    """Goes on when the test moves it."""
-
-    at = 1000.0
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 async def ask(service: Service, steam_id: str = PLAYER, trade_url: str = TRADE_URL) -> int:
@@ -88,13 +79,13 @@ async def test_words_grow_old_and_are_renewed_in_passing() -> None:
     assert await bans.to_ask(ME) == [ME]
     bans.answered([ME], {"bans": {PLAYER: False}})
     assert (bans.of(ME), await bans.to_ask(ME)) == (False, [])
-    clock.at += 60
+    clock.pass_time(60)
     assert await bans.to_ask(YOU) == [YOU, ME]
     bans.answered([YOU, ME], {"bans": {PLAYER: False, OTHER: True}})
     assert (bans.of(ME), bans.of(YOU)) == (False, True)
-    clock.at += 11
+    clock.pass_time(11)
     assert (bans.of(ME), bans.of(YOU)) == (False, None)
-    clock.at += 100
+    clock.pass_time(100)
     assert bans.of(ME) is None
 
 

@@ -230,6 +230,7 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
     with ExitStack() as stack:
 
         def make(**changes: Any) -> Bench:
+            """``clock`` in place of the sandbox's own, and fields of its settings."""
             running = stack.enter_context(server.in_thread(SMALL, **changes))
             return Bench(running, stack)
 

@@ -1,8 +1,7 @@
 """Trouble that turns calls away or keeps accounts from trading."""
 
-import time
-
 import pytest
+from hand_clock import SteamsHandClock
 from steampy.exceptions import SevenDaysHoldException, TooManyRequests
 from steampy.models import GameOptions
 
@@ -117,15 +116,14 @@ def test_the_forwarded_address_counts_when_it_is_asked_for(bench):
     assert [get("203.0.113.1"), get("203.0.113.2"), get("203.0.113.1")] == [200, 200, 429]
 
 
-def test_a_limit_ends_with_its_window(bench, monkeypatch):
-    now = [time.time()]
-    monkeypatch.setattr(bench.running.clock, "real", lambda: now[0])
+def test_a_limit_ends_with_its_window(make_bench):
+    bench = make_bench(clock=(clock := SteamsHandClock()))
     session = bench.session()
     bench.order({"kind": "rate_limit", "route": "home", "calls": 1, "per_s": 20})
     codes = []
 
     for seconds in (0, 1, 18, 2, 1):
-        now[0] += seconds
+        clock.at += seconds
         codes.append(session.get(f"{COMMUNITY}/").status_code)
 
     assert codes == [200, 429, 429, 200, 429]

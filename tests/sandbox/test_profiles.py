@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from hand_clock import SteamsHandClock
 
 from sandbox import __main__ as program
 from sandbox.errors import BadRequest
@@ -189,23 +190,23 @@ def day(bench, name, calls=150):
     return heard
 
 
-def test_a_bad_day_is_the_same_day_again_by_its_seed(make_bench, monkeypatch):
-    monkeypatch.setattr("sandbox.server.RunningSandbox._keep_back", _at_once)
-
-    one, two, other = (day(make_bench(seed=seed), "bad-day") for seed in (11, 11, 12))
+def test_a_bad_day_is_the_same_day_again_by_its_seed(make_bench):
+    one, two, other = (day(make_bench(seed=seed, clock=SteamsHandClock()), "bad-day") for seed in (11, 11, 12))
 
     assert one == two
     assert one != other
     assert sum(entry != one[number % 3] for number, entry in enumerate(one)) > 10
 
 
-async def _at_once(_self, _seconds):
-    """Waits are not what is looked at."""
-
-
-def test_on_a_bad_day_nothing_is_lost_and_no_answer_promises_what_is_not(make_bench, monkeypatch):
-    monkeypatch.setattr("sandbox.server.RunningSandbox._keep_back", _at_once)
-    bench = make_bench(players=6, items_per_player=(20, 20), player_habit="accept", player_delay_s=0, offers_total_max=999)
+def test_on_a_bad_day_nothing_is_lost_and_no_answer_promises_what_is_not(make_bench):
+    bench = make_bench(
+        clock=SteamsHandClock(),
+        players=6,
+        items_per_player=(20, 20),
+        player_habit="accept",
+        player_delay_s=0,
+        offers_total_max=999,
+    )
     bot, players = bench.client("red-1"), bench.accounts("player")
     bench.patch(players[0]["steam_id"], habit="take_back", take_back_s=3600)
     bot._session.headers.update(BROWSER)

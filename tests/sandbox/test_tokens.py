@@ -4,6 +4,7 @@ import base64
 import time
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from hand_clock import SteamsHandClock
 
 from sandbox import guard
 
@@ -29,7 +30,7 @@ def sign_in(bench, name="red-1", poll_first=False, code_shift=0, **extra):
     if poll_first:
         early = session.post(f"{auth}/PollAuthSessionStatus/v1", data=poll).json()["response"]
         assert early == {"had_remote_interaction": False}
-    step = int(time.time()) // 30 + code_shift
+    step = int(bench.running.clock.real()) // 30 + code_shift
     code = {"code_type": 3, "code": guard.code(known["shared_secret"], step)}
     update = session.post(
         f"{auth}/UpdateAuthSessionWithSteamGuardCode/v1",
@@ -61,9 +62,8 @@ def test_polling_before_the_code_gives_no_token(bench):
     assert done["refresh_token"].count(".") == 2
 
 
-def test_codes_of_neighbouring_steps_are_taken_and_older_ones_not(bench, monkeypatch):
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now)  # half a minute may end at any moment
+def test_codes_of_neighbouring_steps_are_taken_and_older_ones_not(make_bench):
+    bench = make_bench(clock=SteamsHandClock())  # half a minute may end at any moment
 
     assert sign_in(bench, code_shift=-1)[0] == "1"
     assert sign_in(bench, code_shift=3)[0] == "88"

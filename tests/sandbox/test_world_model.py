@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sandbox.errors import Refused
 from sandbox.settings import SandboxSettings
 from sandbox.world import people, reversals, timeline, trading
+from sandbox.world.catalogue import Catalogue
 from sandbox.world.offers import LIVE, State
 from sandbox.world.state import World
 from sandbox.world.trading import Proposal, Wanted
@@ -22,16 +23,18 @@ SMALL = SandboxSettings(
     inventory_max=9,
     require_acknowledge=False,
 )
+# Making it is the slow part of making a world, and it is the same one each time.
+CATALOGUE = Catalogue(SMALL.seed)
 PICK = st.integers(min_value=0, max_value=10**6)
 
 
 class Trading(RuleBasedStateMachine):
     """Random sends, answers, confirmations, removals, reversals and jumps of the clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: SandboxSettings) -> None:
         super().__init__()
         self.now = 1_786_000_000.0
-        self.world = World(SMALL, self.now)
+        self.world = World(rules, self.now, CATALOGUE)
         self.people = list(self.world.accounts)
         self.created = len(self.world.items.by_uid)
         self.snapshots = []
@@ -206,20 +209,11 @@ class Trading(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("changes_ids", [False, True])
-def test_items_are_conserved_whatever_happens(changes_ids, monkeypatch):
+def test_items_are_conserved_whatever_happens(changes_ids):
     from dataclasses import replace
 
-    monkeypatch.setattr("sandbox.world.state.Catalogue", _shared_catalogue())
-    monkeypatch.setitem(globals(), "SMALL", replace(SMALL, settle_changes_ids=changes_ids))
+    rules = replace(SMALL, settle_changes_ids=changes_ids)
     limits = settings(
         max_examples=80, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
-    run_state_machine_as_test(Trading, settings=limits)
-
-
-def _shared_catalogue():
-    """Making the catalogue is the slow part of making a world, and it is the same one each time."""
-    from sandbox.world.catalogue import Catalogue
-
-    made = Catalogue(SMALL.seed)
-    return lambda _seed: made
+    run_state_machine_as_test(lambda: Trading(rules), settings=limits)

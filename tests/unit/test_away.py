@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import pytest
 import structlog
+from hand_clock import HandClock
 from redis.exceptions import ConnectionError as RedisGone
 
 from shared.away import AGAIN_S, RedisAway, address_of
-from shared.clock import Clock
-
-
-class Hand(Clock):
-    """A clock that is moved by hand."""
-
-    at = 0.0
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 def test_a_redis_that_is_away_is_told_once_a_minute_and_when_it_is_back() -> None:
-    clock = Hand()
+    clock = HandClock()
     away = RedisAway("redis://fleet:hunter2@redis.example:6380/3", clock)
     with structlog.testing.capture_logs() as lines:
-        for second in range(int(2.5 * AGAIN_S)):
-            clock.at = float(second)
+        for _ in range(int(2.5 * AGAIN_S)):
+            clock.pass_time(1.0)
             for loop in ("reports", "fleet", "sweep", "changes"):
                 away.noticed(RedisGone("Error 111 connecting to redis.example:6380. Connection refused."), loop)
         away.back()

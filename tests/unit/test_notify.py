@@ -9,20 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hand_clock import HandClock
 
 from shared import notify
-from shared.clock import Clock
-
-
-class ByHand(Clock):
-    """Moves when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.at = 100.0
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 @pytest.fixture
@@ -96,9 +85,9 @@ def test_how_often_a_sign_is_due(environment: dict[str, str], every_s: float | N
 def test_signs_come_three_times_as_often_as_they_are_missed(heard: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
     monkeypatch.delenv("WATCHDOG_PID", raising=False)
-    clock = ByHand()
+    clock = HandClock()
     life = notify.Life(clock)
     for _ in range(30):
         life.sign()
-        clock.at += 1.0
+        clock.pass_time(1.0)
     assert words(heard) == [b"WATCHDOG=1"] * 3
