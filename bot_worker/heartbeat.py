@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bot_worker.bot import Health, time_is_sure
 from bot_worker.lease import Lease
 from bot_worker.rq_worker import WORKER_TTL_S
 from bot_worker.steam import maintenance
+from bot_worker.steam.pace import Pause
 from bot_worker.steam.transport import Observer
 from shared import log, private_files, wire
 from shared.clock import Clock, ServerClock
@@ -46,7 +48,9 @@ class Beats:
         parent: int | None,
         egress: str = "",
         read_every_s: float = 0.0,
+        pause: Callable[[], Pause | None] = lambda: None,
     ) -> None:
+        self._pause = pause
         self._egress = egress
         self._read_every_s = read_every_s
         self._client = client
@@ -170,7 +174,18 @@ class Beats:
             restrictions=[{"reason": why, "since_ms": since} for why, since in health.restrictions.items()],
             egress=self._egress,
             read_every_s=self._read_every_s,
+            paused=self._paused(),
         )
+
+    def _paused(self) -> dict[str, Any] | None:
+        """For how long Steam's last word keeps this bot from calling it, in Redis' time."""
+        pause = self._pause()
+        if pause is None:
+            return None
+        now_ms, now_s = self._server_clock.now_ms(), self._clock.monotonic()
+        since_ms, until_ms = (now_ms + int((at - now_s) * 1000) for at in (pause.since_s, pause.until_s))
+        asked_s = None if pause.asked_s is None else int(pause.asked_s)
+        return {"reason": pause.reason, "since_ms": since_ms, "until_ms": until_ms, "asked_s": asked_s}
 
     def _told(self) -> tuple[str, str | None, str | None]:
         """State, what is wrong and what to do; Steam's maintenance is told while nothing of our own is."""

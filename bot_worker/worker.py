@@ -131,6 +131,7 @@ class Worker:
             parent=parent,
             egress=egress_of(account.proxy),
             read_every_s=settings.pace.inventory_s,
+            pause=pace.pause,
         )
 
         self._told = self.bot.health.restrictions

@@ -412,7 +412,8 @@ class Heartbeat:
     on, but sends nothing. ``throttled`` counts Steam's "too many calls". ``look_calls`` are the calls of looks for the verify
     page, ``second_calls`` those of second readings of dear items; ``steam_calls`` are all others. ``restrictions`` is a list of
     ``{"reason", "since_ms"}``; `shared.domain.health` has the reasons. ``egress`` names the address that Steam sees, which may
-    read a player's inventory every ``read_every_s``.
+    read a player's inventory every ``read_every_s``. ``paused`` is null, or what Steam's last "too many calls" means for this
+    address: ``{"reason", "since_ms", "until_ms", "asked_s"}``, the last being what Steam asked for, or null.
     """
 
     bot: str
@@ -435,6 +436,7 @@ class Heartbeat:
     restrictions: list[dict[str, Any]] = field(default_factory=list)
     egress: str = ""
     read_every_s: float = 0.0
+    paused: dict[str, Any] | None = None
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""

@@ -18,6 +18,7 @@ READ_EVERY_MAX_S = 3600.0
 AT_ONCE = 1000
 PAGE = 10_000
 COUNT_MAX = 2**53
+TIME_MAX_MS = 4_102_444_800_000  # the year 2100; what is later cannot be shown as a date
 RESTRICTIONS_MAX = 20
 
 # KEYS: heartbeats. ARGV: longest that is read. Answers each, or an empty text for one that is not there or is none.
@@ -101,6 +102,7 @@ def is_sane(beat: Heartbeat) -> bool:
         and len(beat.egress) <= EGRESS_MAX
         and isinstance(beat.read_every_s, int | float)
         and 0 <= beat.read_every_s <= READ_EVERY_MAX_S
+        and (beat.paused is None or _is_pause(beat.paused))
     )
 
 
@@ -108,7 +110,24 @@ def _is_restriction(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     reason = value.get("reason")
-    return isinstance(reason, str) and 0 < len(reason) <= NAME_MAX and _is_count(value.get("since_ms"))
+    return isinstance(reason, str) and 0 < len(reason) <= NAME_MAX and _is_time(value.get("since_ms"))
+
+
+def _is_pause(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    reason, asked = value.get("reason"), value.get("asked_s")
+    return (
+        isinstance(reason, str)
+        and 0 < len(reason) <= NAME_MAX
+        and _is_time(value.get("since_ms"))
+        and _is_time(value.get("until_ms"))
+        and (asked is None or _is_count(asked))
+    )
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= TIME_MAX_MS
 
 
 def _is_count(value: object) -> bool:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import redis
 from pydantic import Field, PlainSerializer
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from balancer.db import repository, tables
 from balancer.db.engine import Database
-from balancer.fields import UNSHOWN, BotText
+from balancer.fields import UNSHOWN, BotText, Time
 from balancer.fleet import choose
 from balancer.fleet.health import OFFLINE, BotMay, BotWhyNot, allowed, reasons
 from balancer.fleet.heartbeats import Beats, is_sane
@@ -41,6 +41,24 @@ RETRY_AFTER_S = 5.0
 MAINTENANCE = "steam_maintenance"
 
 Group = tuple[str, int]  # a color and the number of a group in it: bots whose keys lie on one host, whatever that host says
+
+
+@dataclass(frozen=True, slots=True)
+class BotPause:
+    """Until when Steam's last "too many calls" keeps a bot from calling it."""
+
+    reason: Annotated[str, Field(description="`steam_throttled`, or `sign_in_throttled`: of sign-ins only")]
+    since: Time
+    until: Time
+    asked_s: Annotated[int | None, Field(description="Seconds that Steam asked for; a pause is cut to a quarter of an hour")]
+
+    @classmethod
+    def of(cls, told: dict[str, Any], now_ms: int) -> Self | None:
+        """As a heartbeat has it; ``None`` once it is over."""
+        if told["until_ms"] <= now_ms:
+            return None
+        since, until = (told[name] // 1000 for name in ("since_ms", "until_ms"))
+        return cls(told["reason"], since, until, told["asked_s"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,7 @@ class Bot:
     steam_calls: Annotated[int, Field(description="Its calls to Steam since it started, without the two following")]
     look_calls: Annotated[int, Field(description="Calls for looks at offers that players check")]
     second_calls: Annotated[int, Field(description="Calls for second readings of dear items, which bots of two hosts read")]
+    paused: Annotated[BotPause | None, Field(description="Steam wants no calls from its address for now; null: it may call")]
     latency_ms: float | None
     items_seen: Annotated[int | None, UNSHOWN]
     health_told: Annotated[str | None, UNSHOWN]
@@ -347,6 +366,7 @@ class Fleet:
             steam_calls=beat.steam_calls if beat else 0,
             look_calls=beat.look_calls if beat else 0,
             second_calls=beat.second_calls if beat else 0,
+            paused=BotPause.of(beat.paused, self._server_clock.now_ms()) if beat and beat.paused else None,
             latency_ms=beat.latency_ms if beat else None,
             why_not=why_not,
             may=allowed(why_not),

@@ -8,6 +8,7 @@ for it. After a 429 the whole address pauses; after a sign-in throttle all its s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import redis
@@ -24,6 +25,7 @@ PER_BOT = frozenset({"send", "confirm"})
 PER_ADDRESS = frozenset({"sign_in", "confirm_list", "read", "look", "inventory"})
 EVERYTHING = "everything"
 OWN_PACE = "own_pace"
+SIGN_IN_THROTTLED = "sign_in_throttled"
 WAIT_MAX_MS = 30_000  # rather tell the balancer "later" than block a bot's queue for longer
 LOOK_WAIT_MAX_MS = 1_000  # whoever asks whether an offer is real waits five seconds at most; orders that move items wait behind
 SIGN_IN_WAIT_MAX_MS = 300_000  # ten workers take their turns within it; a longer hold is shown as what it is
@@ -63,6 +65,19 @@ return at - now
 _log = log.get(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Steam wants no calls from this address: why (an error's code), and from when to when by the monotonic clock.
+
+    ``asked_s`` is what Steam asked for, if it did and it was cut to ours.
+    """
+
+    reason: str
+    since_s: float
+    until_s: float
+    asked_s: float | None = None
+
+
 class Pace:
     """Spacing of one bot's calls. ``sleep`` waits that many seconds or until the worker is told to stop."""
 
@@ -80,6 +95,7 @@ class Pace:
         self._sleep = sleep
         self._next: dict[str, float] = {}
         self._throttled: list[float] = []
+        self._pauses: dict[str, Pause] = {}
         self._client = client
         self._reserve = client.register_script(_RESERVE) if client else None
         self._pause = client.register_script(_PAUSE) if client else None
@@ -97,6 +113,11 @@ class Pace:
         if wait_s > 0 and self._sleep(wait_s) and kind == "sign_in":
             raise SteamUnavailable("told to stop")
 
+    def pause(self) -> Pause | None:
+        """The longest pause of this address that this worker knows of and that is not over; from any thread."""
+        now = self._clock.monotonic()
+        return max((each for each in list(self._pauses.values()) if each.until_s > now), key=_ends, default=None)
+
     def _wait_per_bot(self, kind: str) -> float:
         now = self._clock.monotonic()
         at = max(now, self._next.get(kind, now))
@@ -110,6 +131,8 @@ class Pace:
         longest = _WAIT_MAX_MS.get(kind, WAIT_MAX_MS)
         keys = [wire.pace_key(self._address, kind), wire.pace_key(self._address, EVERYTHING)]
         wait_ms, steams = (int(value) for value in self._reserve(keys=keys, args=[spacing_ms, longest]))
+        if steams or (kind == "sign_in" and wait_ms > longest):  # another worker of this address was told
+            self._note(EVERYTHING if steams else kind, wait_ms / 1000)
         if wait_ms > longest:
             # A long hold of sign-ins is Steam's too: our own spacing of them is far shorter.
             ours = not steams and kind != "sign_in"
@@ -129,7 +152,7 @@ class Pace:
             _log.warning("steam_asks_for_more", asked_s=retry_after_s, pause_s=PAUSE_MAX_S)
         pause_s = min(retry_after_s or PAUSES_AFTER_429[len(self._throttled)] * self._settings.retry_s, PAUSE_MAX_S)
         self._throttled.append(now)
-        self._hold(EVERYTHING, pause_s)
+        self._hold(EVERYTHING, pause_s, retry_after_s)
         return pause_s
 
     def sign_in_throttled(self) -> float:
@@ -138,8 +161,18 @@ class Pace:
         self._hold("sign_in", pause_s)
         return pause_s
 
-    def _hold(self, kind: str, pause_s: float) -> None:
+    def _note(self, kind: str, pause_s: float, asked_s: float | None = None) -> None:
+        """Remember a pause, to be told; what only goes on began when it was first known."""
+        now = self._clock.monotonic()
+        known = self._pauses.get(kind)
+        since_s, asked = (known.since_s, asked_s or known.asked_s) if known and known.until_s > now else (now, asked_s)
+        reason = SIGN_IN_THROTTLED if kind == "sign_in" else SteamThrottled.code
+        until_s = max(now + pause_s, known.until_s if known else 0.0)
+        self._pauses[kind] = Pause(reason, since_s, until_s, asked)
+
+    def _hold(self, kind: str, pause_s: float, asked_s: float | None = None) -> None:
         _log.warning("steam_throttled", kind=kind, pause_s=pause_s)
+        self._note(kind, pause_s, asked_s)
         if self._pause is not None:
             self._pause(keys=[wire.pace_key(self._address, kind)], args=[int(pause_s * 1000)])
 
@@ -157,6 +190,10 @@ class Pace:
             reraise=True,
         )
         return retrying(read)
+
+
+def _ends(pause: Pause) -> float:
+    return pause.until_s
 
 
 def _asked_s(error: BaseException | None) -> float:

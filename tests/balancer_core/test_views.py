@@ -13,6 +13,7 @@ from balancer_core.core_world import MASTER, World, bot_account, player
 from balancer.changes import Waiters
 from balancer.custody import deposits
 from balancer.db import repository
+from balancer.fields import plain
 from balancer.fleet.reads import LOOKED_AT_MAX, idlest, window
 from balancer.orders.sights import Sight
 from balancer.trades import service, verify
@@ -377,3 +378,47 @@ async def test_inventory_results_go_to_all_who_wait() -> None:
     waiters.notify_inventory("8", "no")
     waiters.notify_inventory("7", "yes")
     assert await asyncio.gather(*both) == ["yes", "yes"]
+
+
+async def test_what_steam_keeps_a_bot_from_is_shown_until_it_is_over(world: World) -> None:
+    now_ms = world.ctx.server_clock.now_ms()
+    told = {"reason": "steam_throttled", "since_ms": now_ms - 5000, "until_ms": now_ms + 600_000, "asked_s": 86_400}
+    assert await paused_as_shown(world, told) == (
+        "steam_throttled",
+        (now_ms - 5000) // 1000,
+        (now_ms + 600_000) // 1000,
+        86_400,
+    )
+    assert await paused_as_shown(world, told | {"until_ms": now_ms - 1}) is None
+    assert await paused_as_shown(world, None) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"paused": {"reason": "x", "since_ms": 1, "until_ms": 2**52, "asked_s": None}},
+        {"paused": {"reason": "x" * 500, "since_ms": 1, "until_ms": 2, "asked_s": None}},
+        {"paused": ["x"]},
+        {"restrictions": [{"reason": "bot_locked", "since_ms": 2**52}]},
+    ],
+)
+async def test_a_time_that_is_no_date_in_a_heartbeat_breaks_no_view_of_the_fleet(world: World, wrong: dict[str, Any]) -> None:
+    """One host that was taken over must not keep operators from seeing the others."""
+    await beat_of(world, **wrong)
+    await world.ctx.fleet.refresh()
+    for bot in world.ctx.fleet.bots():
+        plain(bot)
+
+
+async def beat_of(world: World, **more: Any) -> None:
+    now_ms = world.ctx.server_clock.now_ms()
+    beat = Heartbeat("red-1", "run", 1, "host", str(int(bot_account("red-1"))), "online", now_ms, **more)
+    wire.put_heartbeat(world.ctx.redis, beat, MASTER.bot("red-1"))
+
+
+async def paused_as_shown(world: World, told: dict[str, Any] | None) -> tuple[Any, ...] | None:
+    await beat_of(world, paused=told)
+    await world.ctx.fleet.refresh()
+    bot = world.ctx.fleet.get("red-1")
+    assert bot is not None
+    return None if bot.paused is None else (bot.paused.reason, bot.paused.since, bot.paused.until, bot.paused.asked_s)

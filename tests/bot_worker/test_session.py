@@ -429,8 +429,20 @@ def test_reads_are_repeated_while_steam_cannot_answer() -> None:
 
 def test_an_address_pauses_no_longer_than_a_quarter_of_an_hour_whatever_steam_asks(redis_url: str) -> None:
     pace = make_pace(redis_url, [])
+    assert pace.pause() is None
     assert pace.throttled(86_400.0) == 900.0
+    first = pace.pause()
+    assert first is not None
+    assert (first.reason, round(first.until_s - first.since_s), first.asked_s) == ("steam_throttled", 900, 86_400.0)
     assert pace.throttled(30.0) == 30.0
+    again = pace.pause()
+    assert again is not None and (again.since_s, again.until_s) == (first.since_s, first.until_s), "it only goes on"
+    # Another worker of this address learns it with its next call.
+    other = make_pace(redis_url, [], read_s=0.1)
+    with pytest.raises(SteamThrottled):
+        other.wait("read")
+    seen = other.pause()
+    assert seen is not None and 890 < seen.until_s - seen.since_s <= 900
     assert sign_in_pause(SteamThrottled(retry_after_s=86_400.0), 1, 1.0) == 1800.0
 
 

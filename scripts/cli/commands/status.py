@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scripts.cli.fleet import App
+
+if TYPE_CHECKING:
+    from balancer.fleet.snapshot import Fleet
 
 
 @click.command()
@@ -51,13 +54,21 @@ def _look(app: App) -> dict[str, Any]:
             asyncio.run(fleet.refresh())
             turns = Turns(client)
             can = asdict(capacity.of(fleet.bots(), fleet.lanes, fleet.limits, 0, fleet.groups_known))
+            paused = _paused(fleet)
             for shown, lane in zip(can["addresses"], fleet.lanes, strict=True):
                 shown["next_turn_s"] = turns.ahead_s(lane)
     finally:
         database.close()
     del can["reads_waiting"]  # each balancer knows its own; the next turns say how many there are
     may = {what.value: fleet.able(what) for what in May}
-    return {"bots": {"known": fleet.count, "online": fleet.able(May.LOOK), "may": may}, "capacity": can}
+    return {"bots": {"known": fleet.count, "online": fleet.able(May.LOOK), "may": may}, "paused": paused, "capacity": can}
+
+
+def _paused(fleet: Fleet) -> list[dict[str, Any]]:
+    """The bots that Steam lets make no calls for now."""
+    from balancer.fields import plain
+
+    return [{"bot": bot.bot, **plain(bot.paused)} for bot in fleet.bots() if bot.paused is not None]
 
 
 def _lines(told: dict[str, Any]) -> list[str]:
@@ -74,4 +85,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     for each in can["addresses"]:
         pace = "at will" if each["reads_per_minute"] is None else f"{each['reads_per_minute']:g} a minute"
         lines.append(f"  {each['address']}: {each['bots']} bots, {pace}, next turn in {each['next_turn_s']:.0f} s")
+    for each in told["paused"]:
+        asked = f" (it asked for {each['asked_s']} s)" if each["asked_s"] is not None else ""
+        lines.append(f"  {each['bot']}: {each['reason']} since {each['since']}, until {each['until']}{asked}")
     return lines
