@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import socketserver
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,6 @@ from click.testing import CliRunner
 from intruders.guarded import GuardedRedis
 
 from scripts.cli import redis_acl
-from scripts.cli.commands import redis as redis_command
 from scripts.cli.fleet import main
 from scripts.lab.redis_server import dotted, find_redis_server, redis_version
 from scripts.lab.servers import EmbeddedError
@@ -23,9 +24,11 @@ from shared import wire
 GROUPS = ["--group", "red:1", "--group", "blue:2"]
 
 
-def acl(folder: Path, *options: str, config: Path | None = None) -> str:
+def acl(folder: Path, *options: str, config: Path | None = None, path: Path | None = None) -> str:
+    """The command; ``path`` is the only folder in which programs are found."""
     arguments = ["--config", str(config)] if config else []
-    done: Any = CliRunner().invoke(main, [*arguments, "redis", "acl", str(folder), *GROUPS, *options])
+    env = {"PATH": str(path)} if path else None
+    done: Any = CliRunner().invoke(main, [*arguments, "redis", "acl", str(folder), *GROUPS, *options], env=env)
     assert done.exit_code == 0, done.output
     return str(done.output)
 
@@ -100,24 +103,40 @@ def test_the_server_of_the_settings_is_asked(tmp_path: Path, redis_url: str, red
     assert "+client|setinfo" in (tmp_path / "users" / "users.acl").read_text()
 
 
-def test_an_older_server_of_the_settings_gets_less(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis.Redis, "execute_command", lambda _self, *_words: {b"version": b"7.0.15"})
+class Older(socketserver.StreamRequestHandler):
+    """A Redis that says its version, and yes to everything else."""
+
+    def handle(self) -> None:
+        while head := self.rfile.readline():
+            words = [self._word() for _ in range(int(head[1:]))]
+            hello = b"*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n"
+            self.wfile.write(hello if words == [b"HELLO"] else b"+OK\r\n")
+
+    def _word(self) -> bytes:
+        length = int(self.rfile.readline()[1:])
+        return self.rfile.read(length + 2)[:-2]
+
+
+def test_an_older_server_of_the_settings_gets_less(tmp_path: Path) -> None:
     config = tmp_path / "fleet.toml"
-    config.write_text(f'[redis]\nurl = "{redis_url}"\n')
-    assert "for Redis 7.0.15 and newer" in acl(tmp_path / "users", config=config)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Older) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        config.write_text(f'[redis]\nurl = "redis://127.0.0.1:{server.server_address[1]}"\n')
+        assert "for Redis 7.0.15 and newer" in acl(tmp_path / "users", config=config)
+        server.shutdown()
     assert "setinfo" not in (tmp_path / "users" / "users.acl").read_text()
 
 
-def test_without_a_server_that_answers_the_installed_one_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_that_answers_the_installed_one_counts(tmp_path: Path) -> None:
     config = tmp_path / "fleet.toml"
     config.write_text(f'[redis]\nurl = "unix://{tmp_path}/none"\n')
-    fake = tmp_path / "redis-server"
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    assert "for Redis 7.0 and newer (there is none to ask)" in acl(tmp_path / "other", config=config, path=programs)
+    fake = programs / "redis-server"
     fake.write_text("#!/bin/sh\necho 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=x'\n")
     fake.chmod(0o755)
-    monkeypatch.setattr(redis_command.shutil, "which", lambda name: str(fake) if name == "redis-server" else None)
-    assert f"for Redis 7.0.15 and newer ({fake})" in acl(tmp_path / "one", config=config)
-    monkeypatch.setattr(redis_command.shutil, "which", lambda _name: None)
-    assert "for Redis 7.0 and newer (there is none to ask)" in acl(tmp_path / "other", config=config)
+    assert f"for Redis 7.0.15 and newer ({fake})" in acl(tmp_path / "one", config=config, path=programs)
 
 
 @pytest.mark.parametrize(("version", "says"), [("6.2", "use Redis 7.0 or newer"), ("seven", "as in 7.0")])

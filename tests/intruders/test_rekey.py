@@ -193,10 +193,10 @@ def test_rekey_with_a_typed_key_asks_where_the_new_one_goes(config: Path, group:
     assert CliRunner().invoke(main, [*call, "--new-key-file", str(new)], input=new.read_text()).exit_code == 1
 
 
-def test_the_key_may_be_a_variable(config: Path, group: GroupSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLEET_VAULT_KEY", key_of(group).hex())
+def test_the_key_may_be_a_variable(config: Path, group: GroupSettings) -> None:
+    key = key_of(group).hex()
     group.vault_key_file.unlink()
-    done = CliRunner().invoke(main, ["--config", str(config), "vault", "check"])
+    done = CliRunner().invoke(main, ["--config", str(config), "vault", "check"], env={"FLEET_VAULT_KEY": key})
     assert done.exit_code == 0, done.output
 
 
