@@ -188,8 +188,9 @@ def test_the_examples_are_what_the_engine_makes_today() -> None:
 
 
 def test_the_verifier_shares_only_the_encoding_with_the_engine() -> None:
-    folder = Path(verify.__file__).parent
-    for path in sorted(folder.glob("*.py")):
+    files = sorted(Path(verify.__file__).parent.rglob("*.py"))
+    assert {path.parent.name for path in files} == {"verify", "reading"}
+    for path in files:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for name in imported(node):
                 assert name in SHARED or name.startswith("lottery.verify") or name.split(".")[0] in sys.stdlib_module_names, (
