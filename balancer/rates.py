@@ -276,6 +276,7 @@ _DETAIL = {
     "key": "This API key makes more requests than it may.",
     "player": "There are more requests about this player than there may be.",
     "player-reads": "This player's inventory was asked for too often; what was read before can still be asked for.",
+    "stranger-reads": "This API key made bots read the inventories of too many players who have never traded here.",
     "address": "More requests come from this address than may.",
 }
 

@@ -142,6 +142,8 @@ class RateSettings(_Section):
     player_per_minute: PerMinute
     player_reads_burst: Count
     player_reads_per_minute: PerMinute
+    stranger_reads_burst: Count
+    stranger_reads_per_minute: PerMinute
     address_burst: Count
     address_per_minute: PerMinute
     redis_wait_s: Annotated[float, Field(gt=0, le=5)]

@@ -90,6 +90,11 @@ def _upsert_items(connection: Connection, rows: list[dict[str, Any]], changed: t
     return len(rows)
 
 
+def is_user(connection: Connection, steam_id: int) -> bool:
+    """Whether this Steam account is bound to a user: it has traded here before."""
+    return connection.execute(select(users.c.user_id).where(users.c.steam_id == steam_id)).first() is not None
+
+
 def steam_id_of(connection: Connection, user_id: str) -> str | None:
     found = connection.scalar(select(users.c.steam_id).where(users.c.user_id == user_id))
     return None if found is None else str(found)

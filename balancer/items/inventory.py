@@ -262,6 +262,10 @@ class Inventories:
         cached, failed = self._cached.get(key), self._failed.get(key)
         return (cached is not None and now_ms < cached.good_until_ms) or (failed is not None and now_ms < failed.until_ms)
 
+    def is_coming(self, steam_id: SteamId, trade_token: str | None) -> bool:
+        """Whether `read` would cost no read of its own: it is known, or a read for somebody else is under way."""
+        return self.known(steam_id, trade_token) or _key(steam_id, trade_token) in self._reading
+
     def forget(self, steam_id: SteamId) -> None:
         """Believe nothing older about this player."""
         for key in self._keys.pop(steam_id, ()):

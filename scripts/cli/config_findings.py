@@ -308,6 +308,7 @@ def _rates(settings: Settings) -> Findings:
         ("key_per_minute", "a site that goes wild, or a stolen key, keeps every other site waiting"),
         ("player_per_minute", "one player's requests keep everybody else waiting"),
         ("player_reads_per_minute", "one player can make bots ask Steam all day, the scarcest thing there is"),
+        ("stranger_reads_per_minute", "a key with made-up Steam ids takes all reads at Steam from players who trade here"),
         ("address_per_minute", "one address can keep the pages from everybody else"),
     ):
         if getattr(rates, key) == 0:
@@ -315,6 +316,12 @@ def _rates(settings: Settings) -> Findings:
     if rates.player_reads_per_minute > STEAM_READS_PER_MINUTE:
         text = f"Steam allows about {STEAM_READS_PER_MINUTE} reads a minute from one address, for all players"
         yield warning("rates.player_reads_per_minute", text, "write 6")
+    if rates.stranger_reads_per_minute >= STEAM_READS_PER_MINUTE:
+        text = f"Steam allows about {STEAM_READS_PER_MINUTE} reads a minute from one address, so none are left for others"
+        yield warning("rates.stranger_reads_per_minute", text, "write 20")
+    if rates.stranger_reads_burst > 2 * STEAM_READS_PER_MINUTE:
+        text = "players who trade here wait for minutes behind made-up ones"
+        yield warning("rates.stranger_reads_burst", text, "write 30")
     if 0 < rates.key_per_minute < rates.player_per_minute:
         text = "one player may ask more than the whole site"
         yield warning("rates.player_per_minute", text, "make it much less than key_per_minute", "rates.key_per_minute")

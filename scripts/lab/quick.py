@@ -28,6 +28,8 @@ QUICK: dict[str, dict[str, Any]] = {
         "player_per_minute": 1200.0,
         "player_reads_burst": 10,
         "player_reads_per_minute": 120.0,
+        "stranger_reads_burst": 1000,
+        "stranger_reads_per_minute": 6000.0,
         "address_per_minute": 6000.0,
     },
     "group": {"probe_s": 2.0, "probe_max_s": 15.0},
@@ -52,7 +54,7 @@ BELIEVED = {"inventory_cache_s": 60.0, "hold_cache_s": 600.0, "bans_cache_s": 21
 # Counted as always, so that it costs what it costs, and never reached: for a load that no site makes.
 NEVER_REACHED = {
     f"{bucket}_{what}": most
-    for bucket in ("key", "player", "player_reads", "address")
+    for bucket in ("key", "player", "player_reads", "stranger_reads", "address")
     for what, most in (("burst", 1_000_000), ("per_minute", 10_000_000.0))
 }
 

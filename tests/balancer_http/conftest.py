@@ -39,7 +39,13 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
             },
             "limits": {"request_items_max": 20},
             # Everything is about one player from one address; tests of the limits set their own.
-            "rates": {"player_per_minute": 0, "player_reads_per_minute": 0, "address_per_minute": 0, "redis_wait_s": 5.0},
+            "rates": {
+                "player_per_minute": 0,
+                "player_reads_per_minute": 0,
+                "stranger_reads_per_minute": 0,
+                "address_per_minute": 0,
+                "redis_wait_s": 5.0,
+            },
             "trades": {"inventory_wait_s": 60.0, "look_pause_s": 0.0, "look_s": 60.0},
             "group": {"offline_after_s": 86400.0},
         },

@@ -13,6 +13,7 @@ from balancer_http.harness import BOTS, ONE_DATABASE, PLAYER, READY_S, TRADE_URL
 from balancer.fleet import reads
 from balancer.fleet.reads import Lane, Turns
 from shared import wire
+from shared.domain.ids import SteamId
 from shared.errors import NoBotAvailable
 from shared.settings import Settings
 
@@ -64,6 +65,25 @@ async def test_forty_made_up_trade_tokens_are_not_forty_reads(service: Service) 
     assert (problem["code"], problem["reason"], problem["actor"]) == ("rate_limited", "player-reads", "player")
     assert 0 < int(late.headers["Retry-After"]) <= 600
     assert (await look(service, player(1))).status == 200
+
+
+@only(rates={"stranger_reads_burst": 5, "stranger_reads_per_minute": 0.1})
+async def test_made_up_players_of_one_key_leave_reads_for_players_who_are_known(service: Service) -> None:
+    await service.deposit("1")  # the fifth stranger, who is known from then on
+    answers = await asyncio.gather(*(look(service, player(number)) for number in range(40)))
+    assert Counter(answer.status for answer in answers) == {200: 4, 429: 36}
+    assert service.bots.reads == 5
+    late = next(answer for answer in answers if answer.status == 429)
+    problem = await late.json()
+    assert (problem["code"], problem["reason"], problem["actor"]) == ("rate_limited", "stranger-reads", "site")
+    assert 0 < int(late.headers["Retry-After"]) <= 600
+    # A known player, what was read a moment ago, and another key's strangers are not held up.
+    service.ctx.inventories.forget(SteamId(int(PLAYER)))
+    assert (await look(service, PLAYER)).status == 200
+    good = next(number for number, answer in enumerate(answers) if answer.status == 200)
+    assert (await look(service, player(good))).status == 200
+    await service.add_client("other", "read")
+    assert (await service.call("POST", "/inventory", {"steam_id": player(99)}, client="other")).status == 200
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def balancer_settings(redis_url: str, database_url: str, folder: Path) -> Settin
             "heartbeat_read_s": 0.5,
         },
         "group": {"offline_after_s": 86400.0},
-        "rates": {"key_per_minute": 0, "player_per_minute": 0, "player_reads_per_minute": 0, "address_per_minute": 0},
+        "rates": {f"{bucket}_per_minute": 0 for bucket in ("key", "player", "player_reads", "stranger_reads", "address")},
         "trades": {"inventory_wait_s": 50.0, "sweep_s": 86400.0, "watch_s": 86400.0},
         "limits": {
             "offers_per_partner_max": 1000,

@@ -195,9 +195,17 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("pace.retry_s", 0.01), "warning", "pace.retry_s"),
     *(
         (one(f"rates.{key}", 0), "warning", f"rates.{key}")
-        for key in ("key_per_minute", "player_per_minute", "player_reads_per_minute", "address_per_minute")
+        for key in (
+            "key_per_minute",
+            "player_per_minute",
+            "player_reads_per_minute",
+            "stranger_reads_per_minute",
+            "address_per_minute",
+        )
     ),
     (one("rates.player_reads_per_minute", 60), "warning", "rates.player_reads_per_minute"),
+    (one("rates.stranger_reads_per_minute", 60), "warning", "rates.stranger_reads_per_minute"),
+    (one("rates.stranger_reads_burst", 100), "warning", "rates.stranger_reads_burst"),
     (one("rates.key_per_minute", 30), "warning", "rates.player_per_minute"),
     (one("rates.player_reads_burst", 61), "warning", "rates.player_reads_burst"),
     (one("rates.key_burst", 50), "warning", "rates.player_burst"),

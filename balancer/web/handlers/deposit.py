@@ -7,7 +7,7 @@ from aiohttp import web
 from balancer.context import Context
 from balancer.fleet import switches
 from balancer.items import inventory, policy
-from balancer.trades import dear, service
+from balancer.trades import dear, service, strangers
 from balancer.trades.requests import Caller
 from balancer.web import api
 from balancer.web.handlers import offers
@@ -74,6 +74,7 @@ async def create(
         if made is None:
             try:
                 switches.check(ctx, switches.DEPOSITS)
+                await strangers.spend(ctx, caller.client_id, url.partner, url.trade_token)
                 wanted = await _wanted(ctx, body.user_id, url, _assets(body))
             except FleetError:
                 # What an earlier request with this key brought in is not there to bring in again.

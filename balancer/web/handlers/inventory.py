@@ -8,6 +8,8 @@ from aiohttp import web
 
 from balancer.context import Context
 from balancer.items import views
+from balancer.trades import strangers
+from balancer.trades.requests import Caller
 from balancer.web import api
 from balancer.web.handlers import offers
 from balancer.web.schemas import requests
@@ -28,7 +30,7 @@ from shared.errors import NoBotAvailable, NotAccepted, PlayerMustAct, SteamThrot
         (SteamThrottled, "steam_throttled"),
     ),
 )
-async def show(ctx: Context, body: requests.InventoryBody) -> web.Response:
+async def show(ctx: Context, caller: Caller, body: requests.InventoryBody) -> web.Response:
     """A player's CS2 items.
 
     Each with its value and, if it would not be accepted, the reason. Read through a bot and kept for a minute. With `trade_url`
@@ -37,6 +39,7 @@ async def show(ctx: Context, body: requests.InventoryBody) -> web.Response:
     """
     steam_id = offers.steam_id_of(body.steam_id)
     token = offers.trade_url_of(body.trade_url, steam_id).trade_token if body.trade_url is not None else None
+    await strangers.spend(ctx, caller.client_id, steam_id, token)
     found = await ctx.inventories.read(steam_id, token)
     if token is not None and body.untradable:
         found = replace(found, assets=found.assets | await ctx.inventories.untradable(steam_id))
