@@ -92,6 +92,11 @@ class NotAccepted(FleetError):
     code = "item_not_accepted"
 
 
+# What a player reads who is to answer offers first, whoever refused them another one: Steam, or the limits of this service.
+ANSWER_FIRST = "Accept or decline them in Steam first, or wait until they have ended."
+TOO_MANY_OFFERS = f"You have too many open trade offers with us. {ANSWER_FIRST}"
+
+
 class PlayerMustAct(FleetError):
     """The player has to change something at Steam first."""
 

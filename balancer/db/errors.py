@@ -1,12 +1,16 @@
-"""Which errors of a database say that it cannot be used now, rather than that it was asked for something wrong."""
+"""What a database's errors mean: that it cannot be used now, or which unique constraint keeps a row out."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from functools import cache
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from balancer.db import tables
 from shared.errors import DatabaseUnavailable
 
 # SQLite's primary result codes.
@@ -54,3 +58,29 @@ def _reason(error: SQLAlchemyError) -> str | None:
     # Without a word from the server: it could not be reached, or the connection broke.
     lost = error.connection_invalidated or type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout")
     return "away" if lost else None
+
+
+# SQLite names no constraint, but the columns of it: ``UNIQUE constraint failed: users.steam_id``.
+_SQLITE_UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)")
+
+
+def violated(error: IntegrityError) -> str | None:
+    """The name of the primary key, unique constraint or unique index that keeps the row out; ``None`` if none does."""
+    said = getattr(error.orig, "diag", None)
+    if said is not None:
+        return None if said.constraint_name is None else str(said.constraint_name)
+    match = _SQLITE_UNIQUE.fullmatch(str(error.orig))
+    return None if match is None else _unique_by_columns().get(frozenset(match[1].split(", ")))
+
+
+@cache
+def _unique_by_columns() -> dict[frozenset[str], str]:
+    """The names of all unique constraints by their columns, as in ``users.steam_id``."""
+    found = {}
+    for table in tables.metadata.tables.values():
+        unique: list[UniqueConstraint | PrimaryKeyConstraint | Index] = [table.primary_key]
+        unique += [each for each in table.constraints if isinstance(each, UniqueConstraint)]
+        unique += [each for each in table.indexes if each.unique]
+        for each in unique:
+            found[frozenset(f"{table.name}.{column.name}" for column in each.columns)] = str(each.name)
+    return found

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from balancer.changes import Expectation
 from balancer.context import Context
 from balancer.db import repository
+from balancer.db.errors import violated
 from balancer.db.tables import idempotency, trades
 from balancer.journal import record
 from balancer.journal import views as show_trades
@@ -198,13 +199,21 @@ async def _once(ctx: Context, request: Request, making: Awaitable[draft.Made], f
     return made.trade_ids
 
 
+_REFUSED_BY = {
+    "pk_users": ("this user is bound to another Steam account", "user_mismatch"),
+    "uq_users_steam_id": ("this Steam account is bound to another user", "user_mismatch"),
+    "uq_deposits_pending_asset": ("an item is in a trade already", "asset_in_trade"),
+    "uq_deposits_held_asset": ("an item is in a trade already", "asset_in_trade"),
+}
+
+
 def _taken(error: IntegrityError) -> FleetError:
-    said = str(error.orig)
-    if "users" in said:
-        return Conflict("this user or this Steam account is bound to another one", code="user_mismatch")
-    if "deposits" in said:
-        return Conflict("an item is in a trade already", code="asset_in_trade")
-    raise error
+    """The refusal that a unique constraint stands for: another request has been quicker."""
+    refusal = _REFUSED_BY.get(violated(error) or "")
+    if refusal is None:
+        raise error
+    detail, code = refusal
+    return Conflict(detail, code=code)
 
 
 def _repeat(connection: Connection, caller: Caller, key: str, body_hash: str) -> list[str] | None:

@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from balancer.trades.players import Holdings
-from shared.errors import PlayerMustAct
+from shared.errors import ANSWER_FIRST, TOO_MANY_OFFERS, PlayerMustAct
 from shared.settings import LimitSettings, TradeSettings
-
-_ANSWER_FIRST = "Accept or decline them in Steam first, or wait until they have ended."
 
 STEAM_PER_BOT = "offers_with_bot"
 SECOND_OFFERS = "second_offers"
@@ -26,23 +24,23 @@ WAITING_WITHDRAWALS = "waiting_withdrawals"
 _SAID = {
     STEAM_PER_BOT: (
         "Steam allows {limit} open offers between a bot and one player, and every bot with room has {have} with this one",
-        f"You have too many open trade offers with us. {_ANSWER_FIRST}",
+        TOO_MANY_OFFERS,
     ),
     SECOND_OFFERS: (
         "this player has {have} open offers, and every bot with room keeps its last {limit} for those who have none with it",
-        f"Our bots are busy, and you have {{have}} open trade offers. {_ANSWER_FIRST}",
+        f"Our bots are busy, and you have {{have}} open trade offers. {ANSWER_FIRST}",
     ),
     OPEN_OFFERS: (
         "one player may have {limit} open offers here, over all bots; this one has {have}",
-        f"You have {{have}} open trade offers with us, and {{limit}} are allowed. {_ANSWER_FIRST}",
+        f"You have {{have}} open trade offers with us, and {{limit}} are allowed. {ANSWER_FIRST}",
     ),
     PENDING_DEPOSITS: (
         "one player may have {limit} unanswered deposits here, over all bots; this one has {have}",
-        f"You have {{have}} deposits under way, and {{limit}} are allowed. {_ANSWER_FIRST}",
+        f"You have {{have}} deposits under way, and {{limit}} are allowed. {ANSWER_FIRST}",
     ),
     PENDING_ITEMS: (
         "one player may have {limit} items in unanswered deposits here, over all bots; this one has {have}",
-        f"You have {{have}} items in deposits under way, and {{limit}} are allowed. {_ANSWER_FIRST}",
+        f"You have {{have}} items in deposits under way, and {{limit}} are allowed. {ANSWER_FIRST}",
     ),
     WAITING_WITHDRAWALS: (
         "one player may have {limit} waiting withdrawals here; this one has {have}",

@@ -101,7 +101,7 @@ PLAYER_MESSAGES = {
     "inventory_private": "Your Steam inventory is private. Set it to public in Steam's privacy settings and try again.",
     "trade_url_wrong": "Your trade URL is no longer valid. Copy the present one from your Steam inventory's trade settings.",
     "foreign_trade_url": "This trade URL belongs to another Steam account. Copy the one of the account you are signed in with.",
-    "too_many_offers": "You have too many open trade offers with us. Answer or decline them in Steam and try again.",
+    "too_many_offers": errors.TOO_MANY_OFFERS,
     "inventory_full": "You have as many items here as one player may have. Withdraw some first.",
     "item_not_accepted": "At least one of these items is not accepted.",
 }

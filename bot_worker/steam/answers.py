@@ -15,7 +15,7 @@ from enum import Enum
 from steam.enums import EResult
 
 from shared.domain.status import TradeEvent
-from shared.errors import AnswerLost, SteamError, SteamRefused, SteamThrottled, SteamUnavailable
+from shared.errors import TOO_MANY_OFFERS, AnswerLost, SteamError, SteamRefused, SteamThrottled, SteamUnavailable
 
 E = TradeEvent
 R = EResult
@@ -92,7 +92,6 @@ _PARTNER = (
     "Steam does not let you trade with us right now: check your trade URL, your inventory's privacy and your trade status."
 )
 _BANNED = "Steam says that your account has a trade ban."
-_OFFERS = "You have too many open offers from us. Accept or decline them in Steam, then try again."
 _GONE = "One of the items is no longer where it was. Reload your inventory and try again."
 _PROFILE = "Steam does not let you trade for some hours after a change of your profile. Try again later."
 _URL = "Your trade URL is not valid any more. Copy a new one from Steam and save it."
@@ -113,11 +112,11 @@ SEND_RESULTS = _numbered(
         R.Timeout: Failure(AnswerLost, "answer_lost"),
         R.ServiceUnavailable: Failure(SteamUnavailable, "steam_unavailable", retry_after_s=120),
         R.InsufficientPrivilege: Failure(SteamRefused, "bot_locked"),
-        R.LimitExceeded: Failure(SteamRefused, "too_many_offers", player_message=_OFFERS),
+        R.LimitExceeded: Failure(SteamRefused, "too_many_offers", player_message=TOO_MANY_OFFERS),
         R.Revoked: Failure(SteamRefused, "item_gone", player_message=_GONE),
         R.AlreadyRedeemed: Failure(SteamRefused, "steam_refused"),
         R.LogonSessionReplaced: Failure(SteamRefused, "partner_unavailable", player_message=_PROFILE),
-        R.AlreadyLoggedInElsewhere: Failure(SteamRefused, "too_many_offers", player_message=_OFFERS),
+        R.AlreadyLoggedInElsewhere: Failure(SteamRefused, "too_many_offers", player_message=TOO_MANY_OFFERS),
         R.RemoteCallFailed: Failure(SteamUnavailable, "steam_unavailable", retry_after_s=60),
         R.RateLimitExceeded: Failure(SteamThrottled, "steam_throttled", retry_after_s=600),
     }

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from balancer.db import engine, pipeline, tables
+from balancer.db import engine, errors, pipeline, tables
 from balancer.db.engine import Database
 from shared.errors import DatabaseUnavailable
 from shared.settings import load
@@ -394,3 +394,23 @@ async def test_a_database_that_is_not_there_is_told_without_its_password(url: st
         await database.look(held)
     assert "sesame" not in told.value.detail
     database.close()
+
+
+def test_the_constraint_that_keeps_a_row_out_is_named(database: Database) -> None:
+    def user(user_id: str, steam_id: int) -> Any:
+        return tables.users.insert().values(user_id=user_id, steam_id=steam_id, created_at=NOW)
+
+    with database.transaction() as connection:
+        add_bot(connection)
+        connection.execute(user("a", 1))
+    for statement, name in (
+        (user("a", 2), "pk_users"),
+        (user("b", 1), "uq_users_steam_id"),
+        (tables.bots.insert().values(color="red", bot_id=1, steam_id=5, created_at=NOW, touched=NOW), "pk_bots"),
+    ):
+        with pytest.raises(IntegrityError) as raised, database.transaction() as connection:
+            connection.execute(statement)
+        assert errors.violated(raised.value) == name
+    with pytest.raises(IntegrityError) as raised, database.transaction() as connection:
+        connection.execute(tables.users.insert().values(user_id="c", steam_id=3, created_at=None))
+    assert errors.violated(raised.value) is None
