@@ -26,12 +26,12 @@ from balancer.items.prices import Prices
 from balancer.journal import alarms
 from balancer.web import addresses, api, auth, openapi, problems
 from balancer.web.handlers import events, health
-from balancer.web.handlers import verify as verify_pages
+from balancer.web.handlers.verify import people, sign_in
 from balancer.web.listen import Door
 from balancer.web.rates import RATES
 from balancer.web.routes import PAGES, ROUTES
 from balancer.web.server import Runner
-from balancer.web.tries import Tries
+from balancer.web.tries import TRIES, Tries
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.errors import DatabaseUnavailable, SettingsError
@@ -61,7 +61,7 @@ def build(settings: Settings) -> web.Application:
     _check(settings)
     master = MasterKey.read(settings.balancer.master_key_file)
     app = web.Application(
-        middlewares=[verify_pages.for_people, problems.middleware, api.in_time],
+        middlewares=[people.for_people, problems.middleware, api.in_time],
         client_max_size=settings.balancer.body_max_bytes,
     )
     app.add_routes([*ROUTES, *PAGES])
@@ -71,8 +71,8 @@ def build(settings: Settings) -> web.Application:
     app[auth.KEYS] = auth.Keys()
     app[RATES] = limits = rates.Rates(settings, Clock())
     app[events.NEWEST] = events.Newest()
-    app[verify_pages.TRIES] = Tries()
-    app[verify_pages.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
+    app[TRIES] = Tries()
+    app[sign_in.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
     app[api.CONTEXT] = _context(settings, master, limits)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])
     return app
@@ -153,7 +153,7 @@ async def _browser(app: web.Application) -> AsyncIterator[None]:
     settings = app[api.CONTEXT].settings
     headers = {**STEAM_HEADERS, "User-Agent": settings.steam.user_agent}
     async with ClientSession(headers=headers) as session:
-        app[verify_pages.HTTP] = session
+        app[sign_in.HTTP] = session
         yield
 
 

@@ -118,8 +118,8 @@ def _example(body: type[BaseModel]) -> Any:
 
 
 def _operation_id(route: web.RouteDef, found: api.Operation) -> str:
-    name = found.handler.__name__.strip("_")
-    return f"{found.handler.__module__.rsplit('.', 1)[-1]}_{name}"
+    subject = found.handler.__module__.removeprefix("balancer.web.").removeprefix("handlers.").partition(".")[0]
+    return f"{subject}_{found.handler.__name__.strip('_')}"
 
 
 def _parameters(found: api.Operation) -> list[dict[str, Any]]:

@@ -16,9 +16,9 @@ from balancer.web.handlers import (
     inventory,
     operate,
     trade,
-    verify,
     withdraw,
 )
+from balancer.web.handlers.verify import check, sign_in
 
 ROUTES: list[web.RouteDef] = [
     web.post("/deposit", deposit.create),
@@ -42,10 +42,10 @@ ROUTES: list[web.RouteDef] = [
     web.get("/audit", audit.show, allow_head=False),
     web.post("/audit", audit.start),
     web.get("/events", events.find, allow_head=False),
-    web.post("/verify", verify.consume),
-    web.get("/verify/signed-in", verify.signed_in, allow_head=False),
-    web.get("/verify/{token}", verify.show),
-    web.get("/verify/{token}/sign-in", verify.leave, allow_head=False),
+    web.post("/verify", check.consume),
+    web.get("/verify/signed-in", sign_in.signed_in, allow_head=False),
+    web.get("/verify/{token}", check.show),
+    web.get("/verify/{token}/sign-in", sign_in.leave, allow_head=False),
     web.get("/healthz", health.alive),
     web.get("/readyz", health.ready),
     web.get("/openapi.json", openapi.document),
@@ -54,4 +54,4 @@ ROUTES: list[web.RouteDef] = [
 ]
 
 # What only a person comes to, by a link that is not whole; it is no part of the API.
-PAGES: list[web.RouteDef] = [web.get("/verify/{rest:.*}", verify.odd, allow_head=False)]
+PAGES: list[web.RouteDef] = [web.get("/verify/{rest:.*}", check.odd, allow_head=False)]

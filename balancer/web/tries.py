@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 
+from aiohttp import web
+
 from shared.errors import RateLimited
 
 TRIES_MAX = 10
@@ -46,3 +48,6 @@ class Tries:
     def _now(self, address: str, now: float) -> float:
         left, since = self._left.get(address, (float(TRIES_MAX), now))
         return min(float(TRIES_MAX), left + (now - since) / TRY_BACK_S)
+
+
+TRIES: web.AppKey[Tries] = web.AppKey("tries", Tries)

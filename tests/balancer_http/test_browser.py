@@ -13,7 +13,7 @@ from balancer_http.test_verify import no_longer_fresh
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
 from balancer.web import sessions
-from balancer.web.handlers import verify as pages
+from balancer.web.handlers.verify import links
 from sandbox import server as sandbox_server
 from sandbox.settings import SandboxSettings
 from shared.domain.ids import SteamId
@@ -112,7 +112,7 @@ async def test_every_answer_fits_a_phone_in_both_colors(service: Service, page: 
     seen = Seen(page)
     session_id = await sessions.begin(service.ctx, SteamId(PLAYER), None)
     trade = await service.deposit("1", "2")
-    await page.context.add_cookies([{"name": pages.SESSION_COOKIE, "value": session_id, "url": f"{base_of(service)}/verify"}])
+    await page.context.add_cookies([{"name": links.SESSION_COOKIE, "value": session_id, "url": f"{base_of(service)}/verify"}])
     for sees, heading in reversed(ANSWERS.items()):
         service.bots.sees[trade["trade_id"]] = sees
         await no_longer_fresh(service)

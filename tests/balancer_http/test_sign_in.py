@@ -13,8 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_http.harness import PLAYER, Service
 
-from balancer.web import openid, sign_in, tries
-from balancer.web.handlers import verify as pages
+from balancer.web import openid, sign_in_states, tries
+from balancer.web.handlers.verify import links
+from balancer.web.handlers.verify import sign_in as pages
 from shared.settings import Settings
 
 TOKEN = "A" * 22
@@ -98,7 +99,7 @@ async def test_there_and_back(at_page: Service, provider: Provider) -> None:
     assert taken["openid.realm"] == ["http://127.0.0.1:8420"]
     response = await back(at_page, answer(at_page, taken))
     assert (response.status, response.headers["Location"]) == (303, f"/verify/{TOKEN}")
-    cookie = response.cookies[pages.SESSION_COOKIE]
+    cookie = response.cookies[links.SESSION_COOKIE]
     assert cookie["httponly"] and cookie["samesite"] == "Lax" and cookie["path"] == "/verify"
     assert not cookie["secure"]
     assert f"Signed in as Steam account {PLAYER}" in await page(at_page)
@@ -110,11 +111,11 @@ async def test_there_and_back(at_page: Service, provider: Provider) -> None:
 
 async def test_an_answer_works_once(at_page: Service) -> None:
     pairs = answer(at_page, await leave(at_page))
-    state = at_page.client.session.cookie_jar.filter_cookies(at_page.client.make_url("/verify"))[pages.STATE_COOKIE].value
+    state = at_page.client.session.cookie_jar.filter_cookies(at_page.client.make_url("/verify"))[links.STATE_COOKIE].value
     assert (await back(at_page, pairs)).status == 303
     at_page.client.session.cookie_jar.clear()
     assert (await back(at_page, pairs)).status == 403
-    at_page.client.session.cookie_jar.update_cookies({pages.STATE_COOKIE: state}, at_page.client.make_url("/verify"))
+    at_page.client.session.cookie_jar.update_cookies({links.STATE_COOKIE: state}, at_page.client.make_url("/verify"))
     assert (await back(at_page, pairs)).status == 403
     assert "Sign in through Steam" in await page(at_page)
 
@@ -135,7 +136,7 @@ async def test_forged_answers_open_no_session_and_ask_nobody(at_page: Service, p
     before = await at_page.rows()
     response = await back(at_page, answer(at_page, taken, **FORGED[name]))
     assert response.status == 403
-    assert pages.SESSION_COOKIE not in response.cookies
+    assert links.SESSION_COOKIE not in response.cookies
     assert provider.asked == []
     assert await at_page.rows() == before
 
@@ -170,7 +171,7 @@ async def test_steam_must_say_yes_exactly(at_page: Service, provider: Provider, 
     provider.answers = [(200, text)]
     response = await back(at_page, answer(at_page, await leave(at_page)))
     assert response.status == 403
-    assert pages.SESSION_COOKIE not in response.cookies
+    assert links.SESSION_COOKIE not in response.cookies
 
 
 async def test_steam_may_be_asked_again(at_page: Service, provider: Provider) -> None:
@@ -184,7 +185,7 @@ async def test_when_steam_does_not_answer_the_player_may_try_again(at_page: Serv
     response = await back(at_page, answer(at_page, await leave(at_page)))
     assert response.status == 503
     assert "Try again" in await response.text()
-    assert pages.SESSION_COOKIE not in response.cookies
+    assert links.SESSION_COOKIE not in response.cookies
 
 
 async def test_many_forged_answers_at_once_do_not_all_go_out_to_steam(
@@ -258,14 +259,14 @@ async def test_a_state_that_we_did_not_make_is_worth_nothing(at_page: Service, p
     right = taken["openid.return_to"][0].partition("state=")[2]
     for state in [*MADE_UP, right[:-1] + ("A" if right[-1] != "A" else "B"), right.replace(TOKEN, "B" * 22)]:
         pairs = answer(at_page, {"openid.return_to": [f"http://127.0.0.1:8420/verify/signed-in?state={state}"]})
-        at_page.client.session.cookie_jar.update_cookies({pages.STATE_COOKIE: state}, url)
+        at_page.client.session.cookie_jar.update_cookies({links.STATE_COOKIE: state}, url)
         assert (await back(at_page, pairs)).status in (403, 429), state
     assert provider.asked == []
 
 
 async def test_a_state_is_good_for_a_quarter_of_an_hour(at_page: Service, provider: Provider) -> None:
     taken = await leave(at_page)
-    await at_page.move_clock(sign_in.LIFETIME_S + 1)
+    await at_page.move_clock(sign_in_states.LIFETIME_S + 1)
     assert (await back(at_page, answer(at_page, taken))).status == 403
     assert provider.asked == []
 
@@ -285,7 +286,7 @@ async def test_a_sign_in_from_an_address_without_a_token_is_one_all_the_same(at_
     response = await at_page.client.get("/verify/nonsense/sign-in", allow_redirects=False)
     taken = parse_qs(urlsplit(response.headers["Location"]).query)
     response = await back(at_page, answer(at_page, taken))
-    assert response.status == 200 and pages.SESSION_COOKIE in response.cookies
+    assert response.status == 200 and links.SESSION_COOKIE in response.cookies
     assert "open the link in the trade offer" in await response.text()
 
 
@@ -300,7 +301,7 @@ def test_cookies_are_secure_under_https(settings: Settings) -> None:
     section = settings.balancer.model_copy(update={"site_url": "https://site.example/t"})
     https = settings.model_copy(update={"balancer": section})
     response = web.Response()
-    pages._set_cookie(https, response, pages.SESSION_COOKIE, "x", 10)
-    cookie = response.cookies[pages.SESSION_COOKIE]
+    links.set_cookie(https, response, links.SESSION_COOKIE, "x", 10)
+    cookie = response.cookies[links.SESSION_COOKIE]
     assert cookie["secure"] and cookie["path"] == "/t/verify"
-    assert pages.return_to(https, "s") == "https://site.example/t/verify/signed-in?state=s"
+    assert links.return_to(https, "s") == "https://site.example/t/verify/signed-in?state=s"

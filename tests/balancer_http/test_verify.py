@@ -14,7 +14,7 @@ from sqlalchemy import update
 from balancer.db import tables
 from balancer.trades import verify
 from balancer.web import sessions, tries
-from balancer.web.handlers import verify as pages
+from balancer.web.handlers.verify import links, people
 from shared.domain.ids import SteamId
 from shared.messages import WatchedTrade
 
@@ -35,7 +35,7 @@ async def reason(service: Service, token: str, steam_id: str = PLAYER) -> str | 
 async def sign_in(service: Service, steam_id: str = PLAYER) -> None:
     """As if Steam had vouched for this player."""
     session_id = await sessions.begin(service.ctx, SteamId(steam_id), None)
-    service.client.session.cookie_jar.update_cookies({pages.SESSION_COOKIE: session_id}, service.client.make_url("/verify"))
+    service.client.session.cookie_jar.update_cookies({links.SESSION_COOKIE: session_id}, service.client.make_url("/verify"))
 
 
 async def show(service: Service, token: str) -> str:
@@ -503,7 +503,7 @@ async def test_an_expired_token_at_the_page(service: Service) -> None:
     ("seconds", "said"), [(1800, "30 minutes"), (7200, "2 hours"), (90, "90 seconds"), (1, "1 second"), (0, "0 seconds")]
 )
 def test_lengths_in_words(seconds: float, said: str) -> None:
-    assert pages.length(seconds) == said
+    assert people.length(seconds) == said
 
 
 async def test_a_form_without_the_word_of_its_session_is_refused(service: Service) -> None:

@@ -31,7 +31,7 @@ class Begun:
         return 0 <= now.timestamp() - self.at <= LIFETIME_S
 
 
-def new_state(master: MasterKey, token: str | None, now: datetime) -> str:
+def new(master: MasterKey, token: str | None, now: datetime) -> str:
     """A state for one sign-in."""
     said = f"{secrets.token_urlsafe(16)}.{int(now.timestamp())}.{token or ''}"
     return f"{said}.{master.sign_in_mark(said)}"

@@ -1,0 +1,108 @@
+"""Signing in through Steam on the way to the verify page."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import parse_qsl
+
+from aiohttp import ClientSession, web
+
+from balancer.context import Context
+from balancer.trades import verify
+from balancer.web import api, openid, pages, sessions, sign_in_states
+from balancer.web.handlers.verify import links, people
+from balancer.web.schemas import answers, requests
+from balancer.web.tries import TRIES
+from shared.domain.ids import SteamId
+from shared.errors import FleetError
+from shared.settings import Settings
+
+BUSY_RETRY_S = 5
+
+HTTP: web.AppKey[ClientSession] = web.AppKey("http", ClientSession)
+CHECKS: web.AppKey[asyncio.Semaphore] = web.AppKey("checks", asyncio.Semaphore)
+
+
+@api.page("text/html", answers={302: answers.Page}, path=requests.TokenPath)
+async def leave(request: web.Request) -> web.Response:
+    """Off to Steam's sign-in, with a state that we made and that only this browser holds."""
+    ctx = request.app[api.CONTEXT]
+    text = request.match_info["token"]
+    state = sign_in_states.new(ctx.master, text if verify.is_token(text) else None, ctx.clock.now())
+    target = openid.login_url(provider_of(ctx.settings), links.return_to(ctx.settings, state), ctx.settings.balancer.site_url)
+    response = web.Response(status=302, headers={**pages.PAGE_HEADERS, "Location": target})
+    links.set_cookie(ctx.settings, response, links.STATE_COOKIE, state, sign_in_states.LIFETIME_S)
+    return response
+
+
+@api.page("text/html", answers={200: answers.Page, 303: answers.Page, 403: answers.Page, 429: answers.Page, 503: answers.Page})
+async def signed_in(request: web.Request) -> web.Response:
+    """Back from Steam: checked in full, then a session is opened.
+
+    Without the cookie of a sign-in this browser has begun none: nothing is checked then and nothing is counted, as any page can
+    make a browser ask for this address.
+    """
+    ctx = request.app[api.CONTEXT]
+    cookie, state = request.cookies.get(links.STATE_COOKIE), request.query.get("state", "")
+    begun = sign_in_states.read(ctx.master, cookie or state)
+    back = begun.token if begun is not None else None
+    if not cookie:
+        return _sign_in_failed(ctx, back)
+    tries, address = request.app[TRIES], request.app[api.NETWORKS].of(request)
+    try:
+        tries.take(address, ctx.clock.monotonic())
+        if begun is None or not begun.is_young(ctx.clock.now()):
+            return _sign_in_failed(ctx, back)
+        steam_id = await _vouched(ctx, request, cookie)
+    except openid.SignInRefused:
+        return _sign_in_failed(ctx, back)
+    except people.SignInsBusy as error:
+        tries.give_back(address, ctx.clock.monotonic())
+        return people.trouble(ctx, error, back)
+    except FleetError as error:
+        return people.trouble(ctx, error, back)
+    tries.give_back(address, ctx.clock.monotonic())
+    session_id = await sessions.begin(ctx, steam_id, request.cookies.get(links.SESSION_COOKIE))
+    response = _signed_in(ctx, back)
+    links.set_cookie(ctx.settings, response, links.SESSION_COOKIE, session_id, ctx.settings.openid.session_s)
+    response.del_cookie(links.STATE_COOKIE, path=links.base_of(ctx.settings) + "/verify")
+    return response
+
+
+async def _vouched(ctx: Context, request: web.Request, state: str) -> SteamId:
+    """The account that Steam vouches for in this answer.
+
+    Raises:
+        SignInRefused: it does not, or the answer was not asked for by this browser, or was used before.
+        people.SignInsBusy: Steam is being asked about as many as may be.
+        SteamUnavailable: Steam could not be asked.
+    """
+    pairs = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
+    provider = provider_of(ctx.settings)
+    claim = openid.check(provider, pairs, links.return_to(ctx.settings, state), ctx.clock.now())
+    checks = request.app[CHECKS]
+    if checks.locked():
+        raise people.SignInsBusy(code="too_many_tries", retry_after_s=BUSY_RETRY_S)
+    async with checks:
+        if not await ctx.db.run(sessions.remember_nonce, claim.nonce, ctx.clock.now()):
+            raise openid.SignInRefused(reason="nonce_seen")
+        await openid.confirm(request.app[HTTP], provider, claim)
+    return claim.steam_id
+
+
+def _signed_in(ctx: Context, token: str | None) -> web.Response:
+    if token is None:
+        return people.refused(200, "You are signed in.", "Now open the link in the trade offer once more.", mood="plain")
+    headers = {**pages.PAGE_HEADERS, "Location": links.page_of(ctx.settings, token)}
+    return web.Response(status=303, headers=headers)
+
+
+def _sign_in_failed(ctx: Context, token: str | None) -> web.Response:
+    text = "Steam did not tell us who you are, or it was too long ago. "
+    if token is None:
+        return people.refused(403, "The sign-in did not work.", text + "Open the link in the trade offer once more.")
+    return people.refused(403, "The sign-in did not work.", text + "Try once more.", links.sign_in_of(ctx.settings, token))
+
+
+def provider_of(settings: Settings) -> openid.Provider:
+    return openid.Provider(settings.openid.endpoint, settings.openid.identity_prefix, settings.openid.nonce_max_age_s)
