@@ -6,42 +6,37 @@ import asyncio
 import errno
 import logging
 import resource
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any
 
 import redis
 from aiohttp import ClientSession, web
 from aiohttp.abc import AbstractAccessLogger
 
-from balancer import loops, rates
-from balancer.changes import Waiters
+from balancer import context, loops, rates
 from balancer.context import Context
-from balancer.db.engine import Database
-from balancer.fleet.snapshot import Fleet
 from balancer.items import price_lists
-from balancer.items.inventory import Inventories
-from balancer.items.prices import Prices
 from balancer.journal import alarms
+from balancer.trades.deposit import Deposits
 from balancer.web import addresses, api, auth, openapi, problems
-from balancer.web.handlers import events, health
+from balancer.web.handlers import deposit, events, health
 from balancer.web.handlers.verify import people, sign_in
 from balancer.web.listen import Door
 from balancer.web.rates import RATES
 from balancer.web.routes import PAGES, ROUTES
 from balancer.web.server import Runner
 from balancer.web.tries import TRIES, Tries
-from shared import log, wire
-from shared.clock import Clock, ServerClock
+from shared import log
+from shared.clock import Clock
 from shared.errors import DatabaseUnavailable, SettingsError
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
 # On SIGTERM every wait ends at once; what still takes time then is a bot's read of an inventory (`inventory_wait_s`).
 SHUTDOWN_S = 22.0
-# How often it is looked whether the last connection is gone.
 PRICES_AGAIN_S = 1.0  # while the database is away
+# How often it is looked whether the last connection is gone.
 LOOK_S = 0.02
 # Files of a balancer that are no connection of a caller's: database, Redis, Steam, logs.
 FILES_BESIDE = 200
@@ -73,7 +68,8 @@ def build(settings: Settings) -> web.Application:
     app[events.NEWEST] = events.Newest()
     app[TRIES] = Tries()
     app[sign_in.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
-    app[api.CONTEXT] = _context(settings, master, limits)
+    app[api.CONTEXT] = ctx = context.build(settings, master, Clock(settings.clock.offset_s), limits)
+    app[deposit.DEPOSITS] = Deposits(ctx)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])
     return app
 
@@ -92,44 +88,6 @@ def _check(settings: Settings) -> None:
             f"[trades] offer_timeout_s ({times.offer_timeout_s:g}) is more than token_lifetime_s ({times.token_lifetime_s:g}): "
             "offers would stay open that no player can check any more; make it at most token_lifetime_s"
         )
-
-
-class _Waiters(Waiters):
-    """Tells the inventories too: what a bot has read, and that an accepted trade made a player's inventory another one."""
-
-    def __init__(self, inventories: Inventories) -> None:
-        super().__init__()
-        self._of_players = inventories
-
-    def notify(self, trade_ids: Iterable[str]) -> None:
-        changed = list(trade_ids)
-        super().notify(changed)
-        self._of_players.changed(changed)
-
-    def notify_inventory(self, steam_id: str, result: Any) -> None:
-        super().notify_inventory(steam_id, result)
-        self._of_players.told(result)
-
-
-def _context(settings: Settings, master: MasterKey, limits: rates.Rates) -> Context:
-    clock = Clock(settings.clock.offset_s)
-    server_clock = ServerClock(clock)
-    client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
-    database = Database(settings.database)
-    fleet = Fleet(settings, clock, server_clock, master, client, database)
-    inventories = Inventories(settings, clock, server_clock, master, client, fleet, limits)
-    return Context(
-        settings=settings,
-        clock=clock,
-        server_clock=server_clock,
-        master=master,
-        db=database,
-        redis=client,
-        fleet=fleet,
-        prices=Prices(settings.balancer.prices_file),
-        inventories=inventories,
-        waiters=_Waiters(inventories),
-    )
 
 
 async def _storage(app: web.Application) -> AsyncIterator[None]:

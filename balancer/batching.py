@@ -1,128 +1,114 @@
-"""Deposits of many requests at the same moment: what comes while a transaction is under way shares the next one.
+"""What is asked while work is under way shares the next unit of work.
 
-A deposit alone costs five statements and two changes of threads; thirty together hardly more. Nobody waits for company: with
-nothing under way a request begins at once. Each is answered after the commit that its rows are in.
-
-Only what goes well goes together. A request that cannot be granted as it stands, and all of them if the transaction fails in
-any way, are tried again each in a transaction of its own, so that a request never fails for what another one asked.
+Thirty deposits in one transaction, trades in one query or orders in one round trip cost hardly more than one. Nobody waits for
+company: with nothing under way a request begins at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Generic, TypeVar
 
-from balancer.trades import draft
-from balancer.trades.requests import DepositWish, Request
-from shared import log
-from shared.errors import DatabaseUnavailable
-
-if TYPE_CHECKING:
-    from balancer.context import Context
-
-logger = log.get(__name__)
-
-AT_ONCE = 2
-REQUESTS_MAX = 32
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
-    request: Request
-    wish: DepositWish
-    made: asyncio.Future[draft.Made]
-
-    @property
-    def marks(self) -> set[Hashable]:
-        """Requests that have one of these in common must see each other's rows, so they do not go together."""
-        return {self.wish.user_id, self.wish.trade_url.partner, (self.request.caller.client_id, self.request.key)}
+class _Waiting(Generic[Asked, Answer]):
+    what: Asked
+    answer: asyncio.Future[Answer]
 
 
-class Together:
-    """Shared transactions of one process; used in the event loop's thread."""
+class Batch(Generic[Asked, Answer]):
+    """One kind of work of this process; used in the event loop's thread.
 
-    def __init__(self) -> None:
-        self._waiting: list[_Asked] = []
-        self._workers = 0
+    ``work`` takes up to ``most`` things and answers each, in their order; ``at_once`` such units run side by side. Things that
+    have one of their ``marks`` in common do not share a unit. When a unit fails, all who shared it are told, and nobody else.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[list[Asked]], Awaitable[Sequence[Answer]]],
+        *,
+        most: int,
+        at_once: int = 1,
+        marks: Callable[[Asked], Collection[Hashable]] = lambda _: (),
+    ) -> None:
+        self._work = work
+        self._most = most
+        self._at_once = at_once
+        self._marks = marks
+        self._waiting: list[_Waiting[Asked, Answer]] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def deposit(self, ctx: Context, request: Request, wish: DepositWish) -> draft.Made:
-        """What `opening.deposit` makes of it, committed.
+    async def ask(self, what: Asked) -> Answer:
+        """The answer to this. Who gives up before the work began is left out; what was begun goes on.
 
         Raises:
-            whatever `opening.deposit` raises; then nothing of it was written.
+            whatever the work raises.
         """
-        asked = _Asked(request, wish, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
-        if self._workers < AT_ONCE:
-            self._workers += 1
-            self._start(self._work(ctx))
+        waiting = self._add(what)
         try:
-            return await asyncio.shield(asked.made)
+            return await asyncio.shield(waiting.answer)
         except asyncio.CancelledError:
-            # Whoever gave up before his turn is not served; once a transaction has begun, it goes on without him.
-            if asked in self._waiting:
-                self._waiting.remove(asked)
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
             raise
+
+    def put(self, what: Asked) -> asyncio.Future[Answer]:
+        """Have this done, whether or not anybody waits for the answer."""
+        return self._add(what).answer
 
     async def drain(self) -> None:
         """Wait until everything asked so far has been answered."""
         while self._under_way:
             await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+    def _add(self, what: Asked) -> _Waiting[Asked, Answer]:
+        waiting: _Waiting[Asked, Answer] = _Waiting(what, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if len(self._under_way) < self._at_once:
+            self._under_way.add(asyncio.create_task(self._until_none_wait()))
+        return waiting
 
-    async def _work(self, ctx: Context) -> None:
+    async def _until_none_wait(self) -> None:
+        # Taken off in the same step in which it found nothing more to do: who comes later starts another.
         try:
             while self._waiting:
-                await self._share(ctx, self._take())
+                await self._share(self._take())
         finally:
-            self._workers -= 1
+            self._under_way.discard(asyncio.current_task())
 
-    def _take(self) -> list[_Asked]:
-        """The next requests, at most one of each user, partner and key; the others keep their turn."""
-        taken: list[_Asked] = []
-        left: list[_Asked] = []
+    def _take(self) -> list[_Waiting[Asked, Answer]]:
+        """The next ones that may go together; the others keep their places."""
+        taken: list[_Waiting[Asked, Answer]] = []
+        left: list[_Waiting[Asked, Answer]] = []
         marks: set[Hashable] = set()
-        for asked in self._waiting:
-            if len(taken) < REQUESTS_MAX and marks.isdisjoint(asked.marks):
-                taken.append(asked)
-                marks |= asked.marks
+        for waiting in self._waiting:
+            mine = self._marks(waiting.what)
+            if len(taken) < self._most and marks.isdisjoint(mine):
+                taken.append(waiting)
+                marks.update(mine)
             else:
-                left.append(asked)
+                left.append(waiting)
         self._waiting = left
         return taken
 
-    async def _share(self, ctx: Context, batch: list[_Asked]) -> None:
-        """Answer all of a batch, or leave some to transactions of their own."""
-        made: Sequence[draft.Made | None]
+    async def _share(self, batch: list[_Waiting[Asked, Answer]]) -> None:
         try:
-            made = await ctx.db.run(draft.deposit_many, ctx, [(asked.request, asked.wish) for asked in batch])
-        except DatabaseUnavailable as error:  # nobody is served better alone
-            for asked in batch:
-                _fail(asked, error)
+            answers = await self._work([waiting.what for waiting in batch])
+        except Exception as error:  # theirs; the next ones have their own turn
+            for waiting in batch:
+                _fail(waiting.answer, error)
             return
-        except Exception as error:  # whatever it was, each is told its own
-            logger.info("not together", action="deposit", requests=len(batch), reason=type(error).__name__)
-            made = [None] * len(batch)
-        for asked, one in zip(batch, made, strict=True):
-            if one is None:
-                self._start(self._alone(ctx, asked))
-            else:
-                asked.made.set_result(one)
-
-    async def _alone(self, ctx: Context, asked: _Asked) -> None:
-        try:
-            asked.made.set_result(await ctx.db.run(draft.deposit, ctx, asked.request, asked.wish))
-        except Exception as error:  # the request's own
-            _fail(asked, error)
+        for waiting, answer in zip(batch, answers, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(answer)
 
 
-def _fail(asked: _Asked, error: Exception) -> None:
-    asked.made.set_exception(error)
-    asked.made.exception()  # a request that was given up does not ask for it
+def _fail(answer: asyncio.Future[Answer], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+        answer.exception()  # a request that was given up does not ask for it

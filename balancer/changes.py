@@ -1,4 +1,4 @@
-"""Who in this process waits for a trade to change or for an inventory to be read.
+"""Who in this process waits for a trade to change.
 
 A wait that begins after the look may miss the change between them. So whoever looks first and waits then, opens the wait with
 `Waiters.expect` *before* looking. All of it runs in the event loop's thread.
@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 class Expectation:
     """An open wait for any of some trades; `wait` returns at once if one changed since it was opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, waits: defaultdict[str, set[Expectation]]) -> None:
+        self.trade_ids: set[str] = set()
+        self._waits = waits
         self._changed = asyncio.Event()
+
+    def add(self, trade_ids: Iterable[str]) -> None:
+        """Wait for these trades too, from now on."""
+        for trade_id in trade_ids:
+            self.trade_ids.add(trade_id)
+            self._waits[trade_id].add(self)
 
     def changed(self) -> None:
         self._changed.set()
@@ -34,18 +41,25 @@ class Expectation:
 
 
 class Waiters:
-    """Waits by trade id and by the Steam id of an inventory. ``ended``: nobody is to wait for a trade any more."""
+    """Waits by trade id. ``ended``: nobody is to wait for a trade any more."""
 
     def __init__(self) -> None:
         self.ended = False
-        self._trades: dict[str, set[Expectation]] = defaultdict(set)
-        self._inventories: dict[str, set[asyncio.Future[Any]]] = defaultdict(set)
+        self._trades: defaultdict[str, set[Expectation]] = defaultdict(set)
+        self._listeners: list[Callable[[Iterable[str]], None]] = []
+
+    def listen(self, listener: Callable[[Iterable[str]], None]) -> None:
+        """Call this with the ids of all trades that change from now on."""
+        self._listeners.append(listener)
 
     def notify(self, trade_ids: Iterable[str]) -> None:
         """These trades changed: end every wait for one of them."""
+        trade_ids = list(trade_ids)
         for trade_id in trade_ids:
             for expectation in self._trades.get(trade_id, ()):
                 expectation.changed()
+        for listener in self._listeners:
+            listener(trade_ids)
 
     def end(self) -> None:
         """The service stops: wake everybody who waits for a trade, to answer with what there is."""
@@ -55,16 +69,14 @@ class Waiters:
                 expectation.changed()
 
     @contextmanager
-    def expect(self, trade_ids: Iterable[str]) -> Iterator[Expectation]:
-        """Open a wait for any of these trades: changes count from here on."""
-        expectation = Expectation()
-        wanted = set(trade_ids)
-        for trade_id in wanted:
-            self._trades[trade_id].add(expectation)
+    def expect(self, trade_ids: Iterable[str] = ()) -> Iterator[Expectation]:
+        """Open a wait for any of these trades, and of those that are added: changes count from there on."""
+        expectation = Expectation(self._trades)
+        expectation.add(trade_ids)
         try:
             yield expectation
         finally:
-            for trade_id in wanted:
+            for trade_id in expectation.trade_ids:
                 self._trades[trade_id].discard(expectation)
                 if not self._trades[trade_id]:
                     del self._trades[trade_id]
@@ -73,31 +85,3 @@ class Waiters:
         """Whether any of these trades changed within ``timeout_s`` from now."""
         with self.expect(trade_ids) as expectation:
             return await expectation.wait(timeout_s)
-
-    def notify_inventory(self, steam_id: str, result: Any) -> None:
-        """The inventory of ``steam_id`` was read, or could not be: give ``result`` to everyone who waits for it."""
-        for future in self._inventories.pop(steam_id, ()):
-            if not future.done():
-                future.set_result(result)
-
-    def expect_inventory(self, steam_id: str) -> asyncio.Future[Any]:
-        """A future of the next result for this inventory; open it before the order is given."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._inventories[steam_id].add(future)
-        return future
-
-    async def wait_inventory(self, steam_id: str, timeout_s: float) -> Any:
-        """The next result for this inventory.
-
-        Raises:
-            TimeoutError: none came within ``timeout_s``.
-        """
-        future = self.expect_inventory(steam_id)
-        try:
-            return await asyncio.wait_for(future, timeout_s)
-        finally:
-            waiting = self._inventories.get(steam_id)
-            if waiting is not None:
-                waiting.discard(future)
-                if not waiting:
-                    del self._inventories[steam_id]

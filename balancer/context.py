@@ -1,31 +1,35 @@
-"""What every service of the balancer needs, built once by `balancer.app` and passed down."""
+"""What every service of the balancer above it is given: built once, in order, and passed down.
+
+Nothing that is made here knows the context itself: each part gets what it needs when it is made.
+"""
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
-from typing import Any
 
 import redis
 
-from balancer.batching import Together
 from balancer.changes import Waiters
 from balancer.db.engine import Database
 from balancer.fleet.snapshot import Fleet
 from balancer.fleet.switches import Switches
-from balancer.journal.read_together import Looks
-from balancer.orders.build import Outbox
+from balancer.items.inventory import Inventories
+from balancer.items.prices import Prices
+from balancer.journal.views import Views
+from balancer.orders.build import Orders, new_id
+from balancer.orders.outbox import Outbox
 from balancer.orders.sights import Sights
+from balancer.rates import Rates
+from shared import wire
 from shared.away import RedisAway
 from shared.clock import Clock, ServerClock
-from shared.domain.ids import record_id
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
 
 @dataclass
 class Context:
-    """``redis`` is the synchronous client, used in threads only. ``prices`` and ``inventories`` belong to the HTTP side."""
+    """``redis`` is the synchronous client, used in threads only."""
 
     settings: Settings
     clock: Clock
@@ -33,22 +37,49 @@ class Context:
     master: MasterKey
     db: Database
     redis: redis.Redis
+    redis_away: RedisAway
     fleet: Fleet
-    prices: Any
-    inventories: Any
+    switches: Switches
+    orders: Orders
+    outbox: Outbox
+    sights: Sights
+    views: Views
+    prices: Prices
+    inventories: Inventories
     waiters: Waiters
     # Items that are known to stand in the table, so that a deposit does not write them again. They are never removed.
     known_items: set[str] = field(default_factory=set)
-    outbox: Outbox = field(default_factory=Outbox)
-    looks: Looks = field(default_factory=Looks)
-    sights: Sights = field(default_factory=Sights)
-    switches: Switches = field(default_factory=Switches)
-    together: Together = field(default_factory=Together)
-    redis_away: RedisAway = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.redis_away = RedisAway(self.settings.redis.url, self.clock)
 
     def new_id(self, prefix: str) -> str:
         """A fresh record id, as in ``trd_01j…``."""
-        return record_id(prefix, self.clock.now_ms(), secrets.token_bytes(7))
+        return new_id(self.clock, prefix)
+
+
+def build(settings: Settings, master: MasterKey, clock: Clock, rates: Rates | None = None) -> Context:
+    """Everything, in order. Without ``rates`` a player's inventory is read at will."""
+    times, server_clock = settings.trades, ServerClock(clock)
+    client, away = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s), RedisAway(settings.redis.url, clock)
+    db, waiters = Database(settings.database), Waiters()
+    fleet = Fleet(settings, clock, server_clock, master, client, db)
+    orders = Orders(settings, clock, server_clock, master, fleet.run_of)
+    outbox = Outbox(client, master, clock, db, away, times.order_expiry_s)
+    inventories = Inventories(settings, clock, client, fleet, orders, outbox, rates)
+    waiters.listen(inventories.changed)
+    return Context(
+        settings=settings,
+        clock=clock,
+        server_clock=server_clock,
+        master=master,
+        db=db,
+        redis=client,
+        redis_away=away,
+        fleet=fleet,
+        switches=Switches(db, fleet, clock),
+        orders=orders,
+        outbox=outbox,
+        sights=Sights(orders, outbox, client, clock, server_clock, times, away),
+        views=Views(db, master, settings, clock),
+        prices=Prices(settings.balancer.prices_file),
+        inventories=inventories,
+        waiters=waiters,
+    )

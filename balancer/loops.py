@@ -18,7 +18,7 @@ import redis
 from balancer.context import Context
 from balancer.custody import audit
 from balancer.db import write_probe
-from balancer.fleet import health, switches
+from balancer.fleet import health_events
 from balancer.reports.apply import Reader
 from balancer.trades import dear
 from balancer.upkeep.sweep import Sweep
@@ -219,10 +219,10 @@ class Loops:
                 self._knows_bots = True
                 dear.tell_if_single(self._ctx)
         finally:
-            await switches.refresh(self._ctx)
+            await self._ctx.switches.refresh()
 
     async def _tell_health(self) -> None:
-        await health.round_of(self._ctx)
+        await health_events.round_of(self._ctx.fleet, self._ctx.db, self._ctx.clock)
 
     async def _audit(self) -> None:
         await audit.round_of(self._ctx)

@@ -20,17 +20,17 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_, upd
 from balancer.context import Context
 from balancer.custody import compare, views
 from balancer.custody import expected as audit_rows
-from balancer.custody.compare import Difference, Kind, Seen, Verdict
+from balancer.custody.compare import Difference, Kind, Seen
 from balancer.custody.views import BotAudit
-from balancer.db import engine, repository
+from balancer.db import engine, pipeline
 from balancer.db.tables import audits, bots, deposits, events, trades
 from balancer.fields import maybe_unix, unix
 from balancer.fleet.snapshot import MAINTENANCE
-from balancer.journal import record, swaps
-from balancer.orders import build
+from balancer.journal import events as feed
+from balancer.journal import swaps
 from shared import log, strict
 from shared.domain.ids import BotName
-from shared.domain.status import DepositStatus, TradeStatus
+from shared.domain.status import AuditVerdict, DepositStatus, TradeStatus
 from shared.errors import NotFound
 from shared.messages import InventoryOrder, Report
 from shared.settings import TradeSettings
@@ -74,10 +74,10 @@ async def round_of(ctx: Context) -> int:
     ids = [ctx.new_id("inventory") for _ in range(AT_ONCE)]
     due = await ctx.db.run(take_due, online, why_not, ids, now, times)
     given = [
-        build.build(ctx, "inventory", one.bot, InventoryOrder(one.steam_id, None, one.expected), order_id=one.order_id)
+        ctx.orders.build("inventory", one.bot, InventoryOrder(one.steam_id, None, one.expected), order_id=one.order_id)
         for one in due
     ]
-    if given and not await ctx.outbox.give(ctx, given):
+    if given and not await ctx.outbox.give(given):
         return 0  # without an answer they are asked again
     return len(given)
 
@@ -101,7 +101,7 @@ def take_due(
         if _name(row) in online:
             due.append(_ask(connection, row, order_id, now, times))
         elif row.audit_id != row.result_id and row.who != SCHEDULE:
-            _finish(connection, row, Verdict.INCONCLUSIVE, _differences(row), why_not, now, times)
+            _finish(connection, row, AuditVerdict.INCONCLUSIVE, _differences(row), why_not, now, times)
         else:
             _set(connection, row, next_at=now + timedelta(seconds=times.audit_again_s))
     return due
@@ -119,7 +119,7 @@ def _know_bots(connection: Connection, now: datetime, times: TradeSettings) -> N
             {"color": bot.color, "bot_id": bot.bot_id, "audit_id": "", "who": SCHEDULE, "next_at": next_at, "result_id": ""}
         )
     if rows:
-        connection.execute(repository.insert(connection, audits).on_conflict_do_nothing(), rows)
+        connection.execute(pipeline.insert(connection, audits).on_conflict_do_nothing(), rows)
 
 
 def _locked(connection: Connection, *conditions: ColumnElement[bool], wait: bool = False) -> list[Row[Any]]:
@@ -167,7 +167,7 @@ def want(connection: Connection, names: Collection[str] | None, audit_id: str, w
         bot, row = known[name], rows.get(name)
         if row is None:
             wish = {"audit_id": audit_id, "who": who, "next_at": now}
-            new = repository.insert(connection, audits).values(color=bot.color, bot_id=bot.bot_id, result_id="", **wish)
+            new = pipeline.insert(connection, audits).values(color=bot.color, bot_id=bot.bot_id, result_id="", **wish)
             connection.execute(new.on_conflict_do_update(index_elements=[audits.c.color, audits.c.bot_id], set_=wish))
         elif row.audit_id == row.result_id:
             _set(connection, row, audit_id=audit_id, who=who, next_at=now, **_AFRESH)
@@ -217,7 +217,7 @@ def _seen(data: dict[str, Any]) -> Seen:
 def _unread(connection: Connection, row: Row[Any], reason: str, now: datetime, times: TradeSettings) -> None:
     """A reading that came to nothing says nothing about items."""
     if row.tries + 1 >= TRIES_MAX:
-        _finish(connection, row, Verdict.INCONCLUSIVE, _differences(row), reason, now, times)
+        _finish(connection, row, AuditVerdict.INCONCLUSIVE, _differences(row), reason, now, times)
     else:
         _set(connection, row, tries=row.tries + 1, order_id=None, reason=reason, next_at=_again(now, times))
 
@@ -240,7 +240,7 @@ def _read(
         return
     if judged.verdict is None:
         logger.warning("audit keeps changing", action="audit", bot=_name(row), count=len(found), first=found[0].text)
-        _finish(connection, row, Verdict.INCONCLUSIVE, _differences(row), "keeps_changing", now, times, **counts)
+        _finish(connection, row, AuditVerdict.INCONCLUSIVE, _differences(row), "keeps_changing", now, times, **counts)
         return
     if judged.new:
         _freeze(connection, row, judged.new, now)
@@ -296,14 +296,14 @@ def _freeze(connection: Connection, row: Row[Any], new: Sequence[Difference], no
         return
     shown = [_as_json(each) for each in (news or new)[:TOLD_MAX]]
     data = {"audit_id": row.audit_id, "count": len(news or new), "differences": shown, "action": ACTION}
-    record.append(connection, [record.event_row("audit_difference", data, WHO, now, None, None, _name(row))])
+    feed.append(connection, feed.row("audit_difference", data, WHO, now, None, None, _name(row)))
     logger.error("audit difference", action="audit", bot=_name(row), count=len(news or new), first=(news or new)[0].text)
 
 
 def _finish(
     connection: Connection,
     row: Row[Any],
-    verdict: Verdict,
+    verdict: AuditVerdict,
     told: Sequence[dict[str, Any]],
     reason: str | None,
     now: datetime,
@@ -316,9 +316,9 @@ def _finish(
     )
     values |= {"audit_id": row.audit_id, "next_at": now + timedelta(seconds=times.audit_every_s)}
     values["differences"] = json.dumps(told)
-    if verdict is Verdict.INCONCLUSIVE:
+    if verdict is AuditVerdict.INCONCLUSIVE:
         data = {"audit_id": row.audit_id, "reason": reason}
-        record.append(connection, [record.event_row("audit_inconclusive", data, WHO, now, None, None, _name(row))])
+        feed.append(connection, feed.row("audit_inconclusive", data, WHO, now, None, None, _name(row)))
         logger.warning("audit inconclusive", action="audit", bot=_name(row), reason=reason)
     else:
         values["known"] = json.dumps(sorted(set(json.loads(row.known)) & {each["key"] for each in told}))
@@ -343,7 +343,7 @@ def unfreeze(connection: Connection, color: str, bot_id: int, who: str, now: dat
     if row is not None:
         _set(connection, row, known=json.dumps(known))
     data = {"frozen_by": bot.frozen_by, "known": known[:TOLD_MAX]}
-    record.append(connection, [record.event_row("bot_unfrozen", data, who, now, None, None, f"{color}-{bot_id}")])
+    feed.append(connection, feed.row("bot_unfrozen", data, who, now, None, None, f"{color}-{bot_id}"))
     return True
 
 
@@ -367,7 +367,7 @@ def _view(bot: Row[Any], row: Row[Any] | None) -> BotAudit:
         audit_id=row.audit_id or None,
         running=row.audit_id != row.result_id,
         looks=row.looks,
-        verdict=None if row.verdict is None else Verdict(row.verdict),
+        verdict=None if row.verdict is None else AuditVerdict(row.verdict),
         reason=row.reason,
         finished_at=maybe_unix(row.finished_at),
         next_at=unix(row.next_at),

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared.domain.items import CONTEXT_PROTECTED
-from shared.domain.status import DepositStatus
+from shared.domain.status import AuditVerdict, DepositStatus
 
 D = DepositStatus
 
@@ -42,14 +42,6 @@ class Kind(StrEnum):
     WRONG_BOT = "wrong_bot"
     PROTECTED = "protected"
     SWAPPED = "swapped"
-
-
-class Verdict(StrEnum):
-    """What a whole audit of one bot says."""
-
-    CLEAN = "clean"
-    DIFFERENCES = "differences"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +309,7 @@ def with_trades(found: Iterable[Difference], brought_by: Mapping[str, str]) -> l
 class Judgement:
     """``verdict`` is ``None`` when another look is needed; ``new`` are the differences that freeze the bot."""
 
-    verdict: Verdict | None
+    verdict: AuditVerdict | None
     new: list[Difference]
 
 
@@ -331,6 +323,6 @@ def judge(
     """
     unknown = [each for each in found if each.key not in known and not each.house]
     if not unknown:
-        return Judgement(Verdict.DIFFERENCES if found else Verdict.CLEAN, [])
+        return Judgement(AuditVerdict.DIFFERENCES if found else AuditVerdict.CLEAN, [])
     new = [each for each in unknown if each.key in suspects and (each.trade_id is None or each.trade_id in looked_at)]
-    return Judgement(Verdict.DIFFERENCES, new) if new else Judgement(None, [])
+    return Judgement(AuditVerdict.DIFFERENCES, new) if new else Judgement(None, [])

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from balancer.db.tables import bots, deposits, trade_items, trades
-from balancer.journal import alarms, record
+from balancer.journal import alarms, events
 from shared import log, strict
 from shared.domain.ids import BotName
 
@@ -71,5 +71,5 @@ def _freeze(connection: Connection, bot: BotName, asset_ids: list[int], told: di
     changed = update(deposits).where(*here, deposits.c.frozen_by.is_(None)).values(frozen_by=FROZEN, touched=now)
     rows = sorted(connection.scalars(changed.returning(deposits.c.deposit_id)))
     data = {"alarm": FROZEN, **told, "asset_ids": [str(each) for each in asset_ids], "deposits": rows, "action": ACTION}
-    record.append(connection, [record.event_row("alarm", data, who, now, None, None, str(bot))])
+    events.append(connection, events.row("alarm", data, who, now, None, None, str(bot)))
     logger.error("alarm", action=FROZEN, bot=str(bot), offer_id=told["offer_id"], items=len(asset_ids))

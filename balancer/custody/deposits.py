@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, or_, select, update
 from balancer.context import Context
 from balancer.db.tables import deposits, items, trade_items, trades
 from balancer.fields import Time, maybe_unix, unix
-from balancer.journal import record
+from balancer.journal import events
 from balancer.journal.effects import FROZEN_EXCHANGE, FROZEN_REVERSAL
 from shared.domain.status import LIVE, DepositStatus
 from shared.errors import Conflict, NotFound
@@ -94,7 +94,7 @@ def thaw(connection: Connection, deposit_id: str, reason: str, who: str, now: da
     connection.execute(update(deposits).where(deposits.c.deposit_id == deposit_id).values(frozen_by=None, touched=now))
     data = {"deposit_id": deposit_id, "frozen_by": row.frozen_by, "reason": reason}
     bot = None if row.bot_id is None else f"{row.color}-{row.bot_id}"
-    record.append(connection, [record.event_row("deposit_thawed", data, who, now, None, row.user_id, bot)])
+    events.append(connection, events.row("deposit_thawed", data, who, now, None, row.user_id, bot))
 
 
 async def list_deposits(

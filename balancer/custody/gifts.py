@@ -14,13 +14,12 @@ from typing import Any
 from sqlalchemy import Connection, or_, select, update
 
 from balancer.context import Context
-from balancer.db import repository
-from balancer.db.tables import HOUSE, bots, deposits, items, trades
-from balancer.journal import record
-from balancer.orders.build import build
+from balancer.db import pipeline
+from balancer.db.tables import HOUSE, bots, items, trades
+from balancer.journal import events, opening
 from shared.domain.ids import BotName
-from shared.domain.items import CS2_APP_ID
-from shared.domain.status import LIVE, DepositStatus, TradeStatus
+from shared.domain.items import CS2_APP_ID, item_id_of
+from shared.domain.status import LIVE, TradeStatus
 from shared.messages import DeclineOrder
 
 GIFT = "Gift that nobody has named"
@@ -36,8 +35,7 @@ async def decline_offers(ctx: Context) -> int:
     times, most = ctx.settings.trades, ctx.settings.limits.bot_items_max
     busy = await ctx.db.look(_with_live_trades)
     given = [
-        build(
-            ctx,
+        ctx.orders.build(
             "decline",
             bot.name,
             DeclineOrder(times.keep_gifts and bot.used < most, idle=bot.name not in busy),
@@ -45,7 +43,7 @@ async def decline_offers(ctx: Context) -> int:
         )
         for bot in ctx.fleet.online()
     ]
-    if given and not await ctx.outbox.give(ctx, given):
+    if given and not await ctx.outbox.give(given):
         return 0
     return len(given)
 
@@ -69,11 +67,11 @@ def book(connection: Connection, bot: str, data: Mapping[str, Any], who: str, no
     if not rows:
         return 0
     _know_gift(connection)
-    new = [row["deposit_id"] for row in rows if _put(connection, row)]
+    new = [row["deposit_id"] for row in rows if opening.take_gift(connection, row)]
     if new:
         _hold(connection, name, len(new), now)
         told = {"offer_id": data.get("offer_id"), "exchange_id": exchange_id, "partner": data.get("partner"), "deposits": new}
-        record.append(connection, [record.event_row("gift_accepted", told, who, now, None, HOUSE, bot)])
+        events.append(connection, events.row("gift_accepted", told, who, now, None, HOUSE, bot))
     return len(new)
 
 
@@ -82,9 +80,8 @@ def _row(bot: BotName, exchange_id: str, moved: Mapping[str, Any], now: datetime
     digest = hashlib.sha256(f"{bot}\n{exchange_id}\n{asset_id}".encode()).hexdigest()
     return {
         "deposit_id": f"dep_gift{digest[:20]}",
-        "item_id": repository.item_id_of(GIFT),
+        "item_id": item_id_of(GIFT),
         "user_id": HOUSE,
-        "status": DepositStatus.ACTIVE.value,
         "color": bot.color,
         "bot_id": bot.bot_id,
         "app_id": CS2_APP_ID,
@@ -98,13 +95,8 @@ def _row(bot: BotName, exchange_id: str, moved: Mapping[str, Any], now: datetime
 
 
 def _know_gift(connection: Connection) -> None:
-    row = {"item_id": repository.item_id_of(GIFT), "market_hash_name": GIFT}
-    connection.execute(repository.insert(connection, items).values(row).on_conflict_do_nothing())
-
-
-def _put(connection: Connection, row: dict[str, Any]) -> bool:
-    statement = repository.insert(connection, deposits).values(row).on_conflict_do_nothing()
-    return connection.execute(statement.returning(deposits.c.deposit_id)).first() is not None
+    row = {"item_id": item_id_of(GIFT), "market_hash_name": GIFT}
+    connection.execute(pipeline.insert(connection, items).values(row).on_conflict_do_nothing())
 
 
 def _hold(connection: Connection, bot: BotName, n_items: int, now: datetime) -> None:

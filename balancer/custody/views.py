@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from balancer.custody.compare import Kind, Verdict
+from balancer.custody.compare import Kind
 from balancer.fields import Time
+from shared.domain.status import AuditVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class BotAudit:
     audit_id: str | None
     running: bool
     looks: Annotated[int, Field(description="How many looks of an audit under way have shown differences")]
-    verdict: Verdict | None
+    verdict: AuditVerdict | None
     reason: Annotated[str | None, Field(description="Why it could not tell, or why the last try came to nothing")]
     finished_at: Time | None
     next_at: Time | None

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from balancer.db import engine
@@ -116,6 +116,11 @@ def _plain_time(value: datetime) -> str:
 
 
 # --- many rows into several tables ------------------------------------------------------------------
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT, which both databases have but spell in their own dialects."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def insert_rows(connection: Connection, batches: Sequence[tuple[Table, Rows]]) -> None:

@@ -29,8 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-from balancer.custody.compare import Verdict
-from shared.domain.status import FINAL, BotMode, DepositStatus, Direction, TradeStatus
+from shared.domain.status import FINAL, AuditVerdict, BotMode, DepositStatus, Direction, TradeStatus
 
 HOUSE = "house"
 
@@ -393,7 +392,7 @@ audits = Table(
     Column("known", Text, nullable=False, server_default="[]"),  # JSON: keys of those that an operator has seen
     PrimaryKeyConstraint("color", "bot_id"),
     ForeignKeyConstraint(["color", "bot_id"], ["bots.color", "bots.bot_id"]),
-    one_of("verdict", Verdict),
+    one_of("verdict", AuditVerdict),
 )
 
 alarms = Table(

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from balancer.db import repository, tables
+from balancer.db import pipeline, tables
 from balancer.db.engine import Database
 from shared import log
 from shared.clock import Clock
@@ -61,5 +61,5 @@ class WriteProbe:
 
 def _write(connection: Connection, now: datetime, filler: bytes) -> None:
     probes = tables.probes
-    new = repository.insert(connection, probes).values(name=ROW, written_at=now, filler=filler)
+    new = pipeline.insert(connection, probes).values(name=ROW, written_at=now, filler=filler)
     connection.execute(new.on_conflict_do_update(index_elements=["name"], set_={"written_at": now, "filler": filler}))

@@ -18,7 +18,7 @@ import redis
 from pydantic import Field, PlainSerializer
 from sqlalchemy import Connection, Row, select, update
 
-from balancer.db import repository, tables
+from balancer.db import pipeline, tables
 from balancer.db.engine import Database
 from balancer.fields import UNSHOWN, BotText, Time
 from balancer.fleet import choose
@@ -406,7 +406,7 @@ def _register(connection: Connection, beats: list[Heartbeat], now: datetime) -> 
         rows.append(
             {"color": name.color, "bot_id": name.bot_id, "steam_id": int(beat.steam_id), "created_at": now, "touched": now}
         )
-    connection.execute(repository.insert(connection, tables.bots).on_conflict_do_nothing(), rows)
+    connection.execute(pipeline.insert(connection, tables.bots).on_conflict_do_nothing(), rows)
     return _all_bots(connection)
 
 

@@ -8,22 +8,21 @@ Steam's maintenance has the same effect without a switch, while most groups of b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import Connection, Row, delete, literal, select
 
-from balancer.db import repository
+from balancer.db import pipeline
+from balancer.db.engine import Database
 from balancer.db.tables import clients, resumptions, switches
 from balancer.fields import UNSHOWN, Time, unix
-from balancer.fleet.snapshot import MAINTENANCE
-from balancer.journal import record
+from balancer.fleet.snapshot import MAINTENANCE, Fleet
+from balancer.journal import events
+from shared.clock import Clock
 from shared.errors import FleetPaused, NotFound, SteamUnavailable
-
-if TYPE_CHECKING:
-    from balancer.context import Context
 
 DEPOSITS = "deposits"
 WITHDRAWALS = "withdrawals"
@@ -49,16 +48,20 @@ class Pause:
     name: Annotated[str, UNSHOWN]  # as the table has it, with the client's id
 
 
-@dataclass
 class Switches:
     """What is paused, as of the last look."""
 
-    _paused: dict[str, Pause] = field(default_factory=dict)
-    looks: int = 0  # how often the memory was renewed
+    def __init__(self, db: Database, fleet: Fleet, clock: Clock) -> None:
+        self._db = db
+        self._fleet = fleet
+        self._clock = clock
+        self._paused: dict[str, Pause] = {}
+        self._renewed = 0  # how often the memory was renewed
 
     def take_over(self, pauses: list[Pause]) -> None:
+        """This is paused now, and nothing else."""
         self._paused = {pause.name: pause for pause in pauses}
-        self.looks += 1
+        self._renewed += 1
 
     def paused(self, switch: str, client_id: str | None = None) -> Pause | None:
         """The pause that stops this, for all or for this client."""
@@ -71,38 +74,35 @@ class Switches:
         """The ids of clients whose withdrawals are stopped."""
         return sorted(switch.removeprefix(_OF_CLIENT) for switch in self._paused if switch.startswith(_OF_CLIENT))
 
+    async def refresh(self) -> None:
+        """Read the table again. What a switch that was turned meanwhile has said is newer, and stays."""
+        renewed = self._renewed
+        pauses = await self._db.look(read)
+        if self._renewed == renewed:
+            self.take_over(pauses)
 
-async def refresh(ctx: Context) -> None:
-    """Read the table again. What a switch that was turned meanwhile has said is newer, and stays."""
-    looks = ctx.switches.looks
-    pauses = await ctx.db.look(read)
-    if ctx.switches.looks == looks:
-        ctx.switches.take_over(pauses)
+    def check(self, switch: str, client_id: str | None = None) -> None:
+        """Whether new trades of this kind are taken of this client now; looks at memory only.
 
+        Raises:
+            FleetPaused: an operator, or a limit, has stopped them.
+            SteamUnavailable: ``steam_maintenance``.
+        """
+        pause = self.paused(switch, client_id)
+        if pause is not None:
+            raise FleetPaused(f"{switch.capitalize()} are paused.", reason=pause.reason or None, paused=switch)
+        if self._fleet.maintenance:
+            raise SteamUnavailable("Steam is in its maintenance.", code=MAINTENANCE, retry_after_s=MAINTENANCE_RETRY_S)
 
-def check(ctx: Context, switch: str, client_id: str | None = None) -> None:
-    """Whether new trades of this kind are taken of this client now; looks at memory only.
+    async def turn(self, switch: str, who: str, reason: str, *, paused: bool, client: str | None = None) -> list[Pause]:
+        """Stop a kind of trades, or let it go on; saying so twice changes nothing. Returns everything that is paused now.
 
-    Raises:
-        FleetPaused: an operator, or a limit, has stopped them.
-        SteamUnavailable: ``steam_maintenance``.
-    """
-    pause = ctx.switches.paused(switch, client_id)
-    if pause is not None:
-        raise FleetPaused(f"{switch.capitalize()} are paused.", reason=pause.reason or None, paused=switch)
-    if ctx.fleet.maintenance:
-        raise SteamUnavailable("Steam is in its maintenance.", code=MAINTENANCE, retry_after_s=MAINTENANCE_RETRY_S)
-
-
-async def turn(ctx: Context, switch: str, who: str, reason: str, *, paused: bool, client: str | None = None) -> list[Pause]:
-    """Stop a kind of trades, or let it go on; saying so twice changes nothing. Returns everything that is paused now.
-
-    Raises:
-        NotFound: no such client, or not of withdrawals.
-    """
-    pauses = await ctx.db.run(write, switch, who, reason, ctx.clock.now(), paused, client)
-    ctx.switches.take_over(pauses)
-    return pauses
+        Raises:
+            NotFound: no such client, or not of withdrawals.
+        """
+        pauses = await self._db.run(write, switch, who, reason, self._clock.now(), paused, client)
+        self.take_over(pauses)
+        return pauses
 
 
 def write(
@@ -132,10 +132,10 @@ def _switch_of(connection: Connection, switch: str, client: str) -> str:
 def turn_on(connection: Connection, switch: str, who: str, reason: str, now: datetime) -> bool:
     """Stop this; whether it went on until now."""
     row = {"switch": switch, "paused_at": now, "who": who, "reason": reason}
-    statement = repository.insert(connection, switches).values(row).on_conflict_do_nothing()
+    statement = pipeline.insert(connection, switches).values(row).on_conflict_do_nothing()
     changed = connection.execute(statement.returning(switches.c.switch)).first() is not None
     if changed:
-        record.append(connection, [record.event_row("paused", {"switch": switch, "reason": reason}, who, now)])
+        events.append(connection, events.row("paused", {"switch": switch, "reason": reason}, who, now))
     return changed
 
 
@@ -143,9 +143,9 @@ def _turn_off(connection: Connection, switch: str, who: str, reason: str, now: d
     """Let it go on. Limits of what goes out count from now on."""
     if not connection.execute(delete(switches).where(switches.c.switch == switch)).rowcount:
         return
-    mark = repository.insert(connection, resumptions).values(switch=switch, resumed_at=now)
+    mark = pipeline.insert(connection, resumptions).values(switch=switch, resumed_at=now)
     connection.execute(mark.on_conflict_do_update(index_elements=[resumptions.c.switch], set_={"resumed_at": now}))
-    record.append(connection, [record.event_row("resumed", {"switch": switch, "reason": reason}, who, now)])
+    events.append(connection, events.row("resumed", {"switch": switch, "reason": reason}, who, now))
 
 
 def read(connection: Connection) -> list[Pause]:

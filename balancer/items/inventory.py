@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -24,14 +23,15 @@ from balancer import rates
 from balancer.fleet.reads import READ_S, Lane, Turns, busy, idlest
 from balancer.fleet.snapshot import Fleet
 from balancer.items.bans import Bans
+from balancer.orders.build import Orders
+from balancer.orders.outbox import Outbox
 from balancer.rates import Rates, Take
-from shared import log, wire
-from shared.clock import Clock, ServerClock
-from shared.domain.ids import SteamId, record_id
+from shared import log
+from shared.clock import Clock
+from shared.domain.ids import SteamId
 from shared.domain.items import Asset, HeldAsset
 from shared.errors import FleetError, NoBotAvailable, NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
-from shared.messages import InventoryOrder, Order, Report
-from shared.sealing import MasterKey
+from shared.messages import InventoryOrder, Report
 from shared.settings import Settings
 
 CACHED_MAX = 2000
@@ -123,10 +123,10 @@ class Inventories:
 
     settings: Settings
     clock: Clock
-    server_clock: ServerClock
-    master: MasterKey
     redis: redis.Redis
     fleet: Fleet
+    orders: Orders
+    outbox: Outbox
     rates: Rates | None = None
     _cached: OrderedDict[Key, _Cached] = field(default_factory=OrderedDict)
     _failed: OrderedDict[Key, _Failed] = field(default_factory=OrderedDict)
@@ -423,25 +423,17 @@ class Inventories:
             TimeoutError: none came within ``inventory_wait_s``.
         """
         bot = idlest(lane, int(payload.steam_id), [asked.bot for asked in self._asked.values()])
-        order = self._order(bot, payload)
+        wait_s = self.settings.trades.inventory_wait_s
+        order = self.orders.build("inventory", bot, payload, lifetime_s=wait_s)
         answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._asked[order.order_id] = _Asked(bot, answer)
         try:
-            await asyncio.to_thread(self._enqueue, order)
-            async with asyncio.timeout(self.settings.trades.inventory_wait_s):
+            if not await self.outbox.give([order]):
+                raise SteamUnavailable("The bots cannot be reached.", code=UNAVAILABLE)
+            async with asyncio.timeout(wait_s):
                 return await answer
         finally:
             del self._asked[order.order_id]
-
-    def _order(self, bot: str, payload: InventoryOrder) -> Order:
-        now_ms = self.server_clock.now_ms()
-        order_id = record_id("ord", self.clock.now_ms(), secrets.token_bytes(7))
-        expires_at_ms = now_ms + int(self.settings.trades.inventory_wait_s * 1000)
-        return Order(order_id, "inventory", bot, None, 0, now_ms, expires_at_ms, payload)
-
-    def _enqueue(self, order: Order) -> None:
-        created_at = self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        wire.enqueue(self.redis, [(order, self.master.bot(order.bot))], created_at)
 
     def _understood(self, steam_id: SteamId, report: Report) -> PlayerInventory:
         try:

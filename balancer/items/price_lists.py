@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
 
-from balancer.db import pipeline, repository
+from balancer.db import pipeline
 from balancer.db.tables import events, price_lists
 from shared.errors import NotFound, TooLate
 
@@ -61,7 +61,7 @@ def known(connection: Connection, feed: str) -> Known:
 def hold(connection: Connection, feed: str, held: Held, now: datetime) -> None:
     """Write down that a list is held back; a second time it changes nothing. Old ones are forgotten."""
     row = {"feed": feed, "digest": held.digest, "why": held.why, "names": held.names, "held_at": now}
-    connection.execute(repository.insert(connection, price_lists).values(row).on_conflict_do_nothing())
+    connection.execute(pipeline.insert(connection, price_lists).values(row).on_conflict_do_nothing())
     connection.execute(delete(price_lists).where(price_lists.c.held_at < now - KEPT))
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from balancer.db import pipeline, repository
-from balancer.db.tables import alarms, events
+from balancer.db import pipeline
+from balancer.db.tables import alarms
+from balancer.journal import events
 from shared import log
 
 logger = log.get(__name__)
@@ -62,7 +62,7 @@ READINGS_ACTION = (
 
 def first(connection: Connection, alarm: str, now: datetime) -> bool:
     """Whether this alarm was never raised before; it has been now."""
-    row = repository.insert(connection, alarms).values(alarm=alarm, raised_at=now).on_conflict_do_nothing()
+    row = pipeline.insert(connection, alarms).values(alarm=alarm, raised_at=now).on_conflict_do_nothing()
     return connection.execute(row.returning(alarms.c.alarm)).first() is not None
 
 
@@ -80,16 +80,7 @@ def of_row(
     """Raise this alarm about a trade or a deposit, of which ``row`` names the bot and the user."""
     bot = f"{row.color}-{row.bot_id}"
     told = {"alarm": alarm, "action": ACTION[alarm], **data}
-    event = {
-        "at": now,
-        "kind": "alarm",
-        "trade_id": trade_id,
-        "user_id": row.user_id,
-        "bot": bot,
-        "who": who,
-        "data": json.dumps(told, separators=(",", ":")),
-    }
-    pipeline.insert_rows(connection, [(events, [event])])
+    events.append(connection, events.row("alarm", told, who, now, trade_id, row.user_id, bot))
     logger.error("alarm", action=alarm, trade_id=trade_id, bot=bot)
 
 
@@ -98,8 +89,7 @@ def of_rename(connection: Connection, bot: str, class_id: str, old: str, new: st
     if not first(connection, f"renamed:{class_id}:{new}"[:300], now):
         return False
     data = {"alarm": RENAMED, "class_id": class_id, "old": old, "new": new, "action": RENAMED_ACTION}
-    row = {"at": now, "kind": "alarm", "bot": bot, "who": who, "data": json.dumps(data, separators=(",", ":"))}
-    pipeline.insert_rows(connection, [(events, [row])])
+    events.append(connection, events.row("alarm", data, who, now, None, None, bot))
     logger.error("alarm", action=RENAMED, bot=bot, old=old, new=new)
     return True
 
@@ -109,9 +99,7 @@ def of_readings(connection: Connection, bots: Sequence[str], user_id: str, data:
     if not first(connection, f"{READINGS}:{now:%Y-%m-%d}:{':'.join(bots)}:{user_id}"[:255], now):
         return False
     told = {"alarm": READINGS, "action": READINGS_ACTION, "bots": list(bots), **data}
-    text = json.dumps(told, separators=(",", ":"))
-    row = {"at": now, "kind": "alarm", "user_id": user_id, "bot": bots[0], "who": "balancer", "data": text}
-    pipeline.insert_rows(connection, [(events, [row])])
+    events.append(connection, events.row("alarm", told, "balancer", now, None, user_id, bots[0]))
     logger.error("alarm", action=READINGS, bots=list(bots))
     return True
 
@@ -121,7 +109,6 @@ def of_prices(connection: Connection, error: str, now: datetime) -> bool:
     if not first(connection, f"prices:{now:%Y-%m-%d}:{error[:200]}", now):
         return False
     data = {"alarm": "prices", "reason": error[:500], "action": PRICES_ACTION}
-    row = {"at": now, "kind": "alarm", "who": "balancer", "data": json.dumps(data, separators=(",", ":"))}
-    pipeline.insert_rows(connection, [(events, [row])])
+    events.append(connection, events.row("alarm", data, "balancer", now))
     logger.error("alarm", action="prices", reason=error)
     return True

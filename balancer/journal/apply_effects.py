@@ -14,12 +14,10 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from balancer.db.tables import bots, deposits, events, trade_items, trades
 from balancer.journal import effects
 from balancer.journal.effects import Aftermath, Held
+from balancer.journal.events import OPENED
 from shared.domain.status import LIVE, DepositStatus
 
 D = DepositStatus
-
-# The event that a trade begins with.
-OPENED = "trade_created"
 
 
 def held(connection: Connection, trade_id: str) -> list[Held]:

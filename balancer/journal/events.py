@@ -7,14 +7,18 @@ number was served, no lower one appears any more; `balancer.db.engine.settled_nu
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from balancer.context import Context
-from balancer.db import engine, tables
+from balancer.db import engine, pipeline, tables
 from balancer.fields import Time, unix
+
+# The event that a trade begins with.
+OPENED = "trade_created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +35,49 @@ class Event:
     data: dict[str, Any]  # what changed, as in ``{"from": "queued", "to": "sent"}``
 
 
-async def events(ctx: Context, after: int, limit: int) -> list[Event]:
+def row(
+    kind: str,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+    trade_id: str | None = None,
+    user_id: str | None = None,
+    bot: str | None = None,
+) -> dict[str, Any]:
+    """One row of ``events``; ``data`` are plain values without secrets."""
+    return {
+        "at": now,
+        "kind": kind,
+        "trade_id": trade_id,
+        "user_id": user_id,
+        "bot": bot,
+        "who": who,
+        "data": json.dumps(data, separators=(",", ":")),
+    }
+
+
+def row_of(kind: str, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> dict[str, Any]:
+    """One row of ``events`` about a trade and its bot."""
+    return row(kind, data, who, now, trade.trade_id, trade.user_id, f"{trade.color}-{trade.bot_id}")
+
+
+def append(connection: Connection, *rows: dict[str, Any]) -> None:
+    """Append events to the numbered feed."""
+    pipeline.insert_rows(connection, [(tables.events, list(rows))])
+
+
+def of_trade(connection: Connection, kind: str, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> None:
+    """Append one event about a trade."""
+    append(connection, row_of(kind, trade, data, who, now))
+
+
+def behind(connection: Connection, after: int, limit: int) -> list[Event]:
     """The events behind number ``after``, in order. A number never appears once a higher one has been given out."""
-    return await ctx.db.look(_behind, after, limit)
-
-
-def _behind(connection: Connection, after: int, limit: int) -> list[Event]:
     settled = engine.settled_number(connection)
     query = select(tables.events).where(tables.events.c.number > after).order_by(tables.events.c.number).limit(limit)
     if settled is not None:
         query = query.where(tables.events.c.number <= settled)
-    return [_view(row) for row in connection.execute(query)]
+    return [_view(one) for one in connection.execute(query)]
 
 
 def _view(row: Row[Any]) -> Event:

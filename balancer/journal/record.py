@@ -11,19 +11,18 @@ attempt made it. Its bad news is about an offer that no longer matters; so is th
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select, update
+from sqlalchemy import Connection, Row, select, update
 
-from balancer.db import pipeline
-from balancer.db.tables import deposits, events, tokens, trade_items, trades, users
+from balancer.db.tables import deposits, events, trade_items, trades, users
 from balancer.journal import alarms, apply_effects, effects, swaps
+from balancer.journal import events as feed
 from balancer.journal.effects import Aftermath
-from balancer.trades import players
+from balancer.journal.rules import Rules
 from shared.clock import from_unix
 from shared.domain.health import BOT_RESTRICTED
 from shared.domain.status import (
@@ -39,7 +38,6 @@ from shared.domain.status import (
     after_dropped,
     decide,
 )
-from shared.settings import Settings
 
 D, E, S = DepositStatus, TradeEvent, TradeStatus
 
@@ -66,28 +64,6 @@ ORDER_EXPIRED = "order_expired"
 DECLINED_AT_ONCE = "declined_at_once"
 
 
-def _no_value(_name: str) -> int | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The settings that decide how often and how soon a bot is asked again."""
-
-    attempts_max: int
-    retry_after_s: float
-    find_s: float = 30.0
-    unanswered_s: float = 300.0  # an offer that stood this long and came to nothing was left unanswered
-    declined_at_once_s: float = 0.0
-    value_of: swaps.ValueOf = field(default=_no_value)
-
-    @classmethod
-    def of(cls, settings: Settings) -> Rules:
-        times = settings.trades
-        unanswered_s = min(times.offer_timeout_min_s, times.offer_timeout_s)
-        return cls(times.attempts_max, times.retry_after_s, times.find_s, unanswered_s, times.declined_at_once_s)
-
-
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What became of a fact: the verdict, the status before and after."""
@@ -100,72 +76,6 @@ class Recorded:
 
 class LostRace(Exception):
     """The trade kept changing under the comparison; the transaction is to be tried again."""
-
-
-# --- beginning --------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Opened:
-    """Rows of new trades, as the tables want them; and who made them, when."""
-
-    who: str
-    now: datetime
-    users: pipeline.Rows = field(default_factory=list)
-    trades: pipeline.Rows = field(default_factory=list)
-    deposits: pipeline.Rows = field(default_factory=list)
-    trade_items: pipeline.Rows = field(default_factory=list)
-    tokens: pipeline.Rows = field(default_factory=list)
-    choices: dict[str, dict[str, Any]] = field(default_factory=dict)  # why this bot, by trade; for the event only
-
-    def told(self) -> pipeline.Rows:
-        """The event of each trade."""
-        return [_opening_event(row, self) for row in self.trades]
-
-
-def open_trades(opened: Sequence[Opened]) -> list[tuple[Table, pipeline.Rows]]:
-    """The rows of new trades with all that belongs to them, and one event per trade: to be inserted together.
-
-    An asset that is in a live deposit already makes that fail.
-    """
-    mine = [
-        (table, [row for one in opened for row in getattr(one, table.name)])
-        for table in (users, trades, deposits, trade_items, tokens)
-    ]
-    return [*mine, (events, [event for one in opened for event in one.told()])]
-
-
-def reserve_deposits(connection: Connection, deposit_ids: list[str], now: datetime, *, settled: bool = True) -> bool:
-    """Bind these rows to a withdrawal: all of them are withdraw_pending now, or (False) the transaction must be given up."""
-    free = (
-        deposits.c.status == D.ACTIVE.value,
-        deposits.c.locked_by.is_(None),
-        deposits.c.frozen_by.is_(None),
-        *([deposits.c.settled_at.is_not(None)] if settled else []),
-    )
-    reserved = connection.execute(
-        update(deposits)
-        .where(deposits.c.deposit_id.in_(deposit_ids), *free)
-        .values(status=D.WITHDRAW_PENDING.value, touched=now)
-    )
-    return reserved.rowcount == len(deposit_ids)
-
-
-def _opening_event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
-    choice = opened.choices.get(trade["trade_id"])
-    to = D.DEPOSIT_PENDING if trade["direction"] == Direction.DEPOSIT else D.WITHDRAW_PENDING
-    moved = [
-        {"deposit_id": item["deposit_id"], "to": to.value}
-        for item in opened.trade_items
-        if item["trade_id"] == trade["trade_id"]
-    ]
-    data: dict[str, Any] = {"to": trade["status"], "direction": trade["direction"], "deposits": moved}
-    if choice is not None:
-        data["choice"] = choice
-    if trade["waits_for"] is not None:
-        data["waits_for"] = trade["waits_for"]
-    bot = f"{trade['color']}-{trade['bot_id']}"
-    return event_row(apply_effects.OPENED, data, opened.who, opened.now, trade["trade_id"], trade["user_id"], bot)
 
 
 # --- one fact about one trade ------------------------------------------------------------------------
@@ -296,10 +206,19 @@ def _named(connection: Connection, trade_id: str, data: Mapping[str, Any]) -> di
 def _note_answer(connection: Connection, trade: Row[Any], to: TradeStatus, now: datetime, rules: Rules) -> None:
     """What the player did with the offer, for the time that the next one gets. The user's row is locked before any bot's."""
     if to is S.ACCEPTED:
-        players.answered(connection, trade.user_id, accepted=True)
+        _answered(connection, trade.user_id, accepted=True)
     stood_s = (now - (trade.begun_at or trade.created_at)).total_seconds()
     if trade.status == S.SENT and to in ENDED_UNMOVED and stood_s >= rules.unanswered_s:
-        players.answered(connection, trade.user_id, accepted=False)
+        _answered(connection, trade.user_id, accepted=False)
+
+
+def _answered(connection: Connection, user_id: str, *, accepted: bool) -> None:
+    """An offer of this user was accepted, which forgives those before, or came to nothing after it had stood for long."""
+    changed = update(users).where(users.c.user_id == user_id)
+    if accepted:
+        connection.execute(changed.where(users.c.unanswered != 0).values(unanswered=0))
+    else:
+        connection.execute(changed.values(unanswered=users.c.unanswered + 1))
 
 
 def _tell_if_at_once(
@@ -485,33 +404,7 @@ def record_deposits(
     return max(len(after.moves), int(fewer))
 
 
-# --- events ----------------------------------------------------------------------------------------------
-
-
-def event_row(
-    kind: str,
-    data: Mapping[str, Any],
-    who: str,
-    now: datetime,
-    trade_id: str | None = None,
-    user_id: str | None = None,
-    bot: str | None = None,
-) -> dict[str, Any]:
-    """One row of ``events``; ``data`` are plain values without secrets."""
-    return {
-        "at": now,
-        "kind": kind,
-        "trade_id": trade_id,
-        "user_id": user_id,
-        "bot": bot,
-        "who": who,
-        "data": json.dumps(data, separators=(",", ":")),
-    }
-
-
-def append(connection: Connection, rows: pipeline.Rows) -> None:
-    """Append events to the numbered feed."""
-    pipeline.insert_rows(connection, [(events, rows)])
+# --- telling ----------------------------------------------------------------------------------------
 
 
 def _tell(
@@ -524,8 +417,7 @@ def _tell(
     now: datetime,
 ) -> None:
     moved = {"deposits": [move.told() for move in after.moves]} if after.moves else {}
-    bot = f"{trade.color}-{trade.bot_id}"
-    append(connection, [event_row(kind, {**data, **moved}, who, now, trade.trade_id, trade.user_id, bot)])
+    feed.of_trade(connection, kind, trade, {**data, **moved}, who, now)
 
 
 def _shown(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,11 +19,12 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, select, update
 
-from balancer.db import repository
+from balancer.db import pipeline
 from balancer.db.tables import deposits, items
 from balancer.journal import alarms
 from shared import strict
 from shared.domain.ids import BotName, group_of
+from shared.domain.items import item_id_of
 from shared.domain.status import DepositStatus
 
 FROZEN = "swapped"
@@ -103,7 +104,7 @@ def rename(
     )
     connection.execute(
         update(deposits)
-        .where(*here, known, deposits.c.item_id == repository.item_id_of(old))
+        .where(*here, known, deposits.c.item_id == item_id_of(old))
         .values(item_id=item_id, named_class=class_id, fingerprint=fingerprint, touched=now)
     )
     alarms.of_rename(connection, str(bot), class_id, old, new, who, now)
@@ -147,8 +148,8 @@ def _freeze(
 
 
 def _know(connection: Connection, name: str) -> str:
-    item_id = repository.item_id_of(name)
-    new = repository.insert(connection, items).values(item_id=item_id, market_hash_name=name)
+    item_id = item_id_of(name)
+    new = pipeline.insert(connection, items).values(item_id=item_id, market_hash_name=name)
     connection.execute(new.on_conflict_do_nothing())
     return item_id
 

@@ -1,4 +1,8 @@
-"""Trades as the site sees them: two queries for any number of trades, then views."""
+"""Trades as the site sees them: two queries for any number of trades, then views.
+
+Most requests look for one trade. Those that come while such a look is under way share the next one; it began after they came,
+so each sees what was committed by then.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,19 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import Connection, Row, RowMapping, and_, bindparam, select
 
+from balancer.batching import Batch
+from balancer.db.engine import Database
 from balancer.db.tables import bots, deposits, trade_items, trades
 from balancer.fields import UNSHOWN, BotText, Time, maybe_unix, unix
-from balancer.journal.record import Opened
+from balancer.journal.opening import Opened
+from shared.clock import Clock
 from shared.domain.health import BOT_RESTRICTED
-from shared.domain.status import ENDED_UNMOVED, FINAL, DepositStatus, Direction, TradeStatus, WaitsFor
+from shared.domain.status import ENDED_UNMOVED, FINAL, ROW_BEGINS, DepositStatus, Direction, TradeStatus, WaitsFor
 from shared.sealing import MasterKey
 from shared.settings import Settings
+
+AT_ONCE = 2
+IDS_MAX = 64
 
 # A trade that ended for one of these may well go through when it is asked for once more.
 RETRYABLE = frozenset(
@@ -100,7 +110,52 @@ class Trade:
 
 
 _Columns = Mapping[str, Any] | RowMapping
-Found = tuple[list[Row[Any]], list[Row[Any]]]
+
+
+class Views:
+    """Looks trades up; used in the event loop's thread."""
+
+    def __init__(self, db: Database, master: MasterKey, settings: Settings, clock: Clock) -> None:
+        self._db = db
+        self._master = master
+        self._settings = settings
+        self._clock = clock
+        self._batch: Batch[str, Found] = Batch(self._each, most=IDS_MAX, at_once=AT_ONCE)
+
+    async def of(self, ids: Sequence[str]) -> list[Trade]:
+        """These trades, in this order; unknown ids are left out.
+
+        Raises:
+            DatabaseUnavailable.
+        """
+        found = await self._batch.ask(ids[0]) if len(ids) == 1 else await self._db.look(by_ids, ids)
+        shown = {view.trade_id: view for view in self._views(found)}
+        return [shown[trade_id] for trade_id in dict.fromkeys(ids) if trade_id in shown]
+
+    async def find(
+        self,
+        *,
+        offer_ids: list[str] | None = None,
+        user_id: str | None = None,
+        status: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[Trade]:
+        """Trades by offer id, user or status, ordered by trade id from the one behind ``after`` on."""
+        return self._views(await self._db.look(matching, offer_ids, user_id, status, after, limit))
+
+    async def _each(self, ids: list[str]) -> list[Found]:
+        rows, items = await self._db.look(by_ids, list(dict.fromkeys(ids)))
+        found: dict[str, Found] = {row.trade_id: ([row], []) for row in rows}
+        for item in items:
+            found[item.trade_id][1].append(item)
+        return [found.get(trade_id, ([], [])) for trade_id in ids]
+
+    def _views(self, found: Found) -> list[Trade]:
+        return views(found, self._master, self._settings, self._clock.now())
+
+
+Found = tuple[list[Row[Any]], list[Row[Any]]]  # rows of trades, rows of their items
 
 _TRADES = select(trades, bots.c.steam_id.label("bot_steam_id")).join(
     bots, and_(bots.c.color == trades.c.color, bots.c.bot_id == trades.c.bot_id)
@@ -166,12 +221,7 @@ def views(found: Found, master: MasterKey, settings: Settings, now: datetime) ->
 def of_new(opened: Opened, bot_steam_ids: Mapping[str, str], master: MasterKey, settings: Settings) -> list[Trade]:
     """New trades as they were just written, without asking the database again; nothing has happened to them yet."""
     grouped: dict[str, list[TradeItem]] = {}
-    statuses = {
-        row["trade_id"]: DepositStatus.DEPOSIT_PENDING
-        if row["direction"] == Direction.DEPOSIT
-        else DepositStatus.WITHDRAW_PENDING
-        for row in opened.trades
-    }
+    statuses = {row["trade_id"]: ROW_BEGINS[Direction(row["direction"])] for row in opened.trades}
     for row in sorted(opened.trade_items, key=lambda row: str(row["deposit_id"])):
         grouped.setdefault(row["trade_id"], []).append(_item(row, statuses[row["trade_id"]]))
     return [

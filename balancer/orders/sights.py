@@ -13,17 +13,18 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import redis
 
-from balancer.orders import build
+from balancer.orders.build import Orders
+from balancer.orders.outbox import Outbox
 from shared import log, wire
+from shared.away import RedisAway
+from shared.clock import Clock, ServerClock
 from shared.domain.status import TradeEvent, TradeStatus, leads_to
 from shared.messages import Report, WatchedTrade, WatchOrder
-
-if TYPE_CHECKING:
-    from balancer.context import Context
+from shared.settings import TradeSettings
 
 REPORTS = frozenset({"looked", "not_looked"})
 KEPT_MAX = 20_000
@@ -72,19 +73,35 @@ class _Line:
 class Sights:
     """The looks of one balancer; used in the event loop's thread."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        outbox: Outbox,
+        client: redis.Redis,
+        clock: Clock,
+        server_clock: ServerClock,
+        times: TradeSettings,
+        away: RedisAway,
+    ) -> None:
+        self._orders = orders
+        self._outbox = outbox
+        self._redis = client
+        self._clock = clock
+        self._server_clock = server_clock
+        self._times = times
+        self._away = away
         self._me = secrets.token_hex(8)
         self._seen: OrderedDict[Key, Sight] = OrderedDict()
         self._lines: dict[str, _Line] = {}
         self._asked: dict[str, tuple[str, int, asyncio.Future[None]]] = {}  # by order: bot, when in Redis' ms, its answer
 
-    async def of(self, ctx: Context, bot: str, trade: WatchedTrade, since: int) -> Sight | None:
+    async def of(self, bot: str, trade: WatchedTrade, since: int) -> Sight | None:
         """The trade's offer as its bot saw it at most ``look_s`` ago; ``None`` if it cannot be seen in that time.
 
         ``since`` is when the trade was made, in unix seconds.
         """
-        look_s = ctx.settings.trades.look_s
-        fresh = self._fresh(ctx, (bot, trade.trade_id))
+        look_s = self._times.look_s
+        fresh = self._fresh((bot, trade.trade_id))
         if fresh is not None:
             return fresh
         line = self._lines.setdefault(bot, _Line())
@@ -92,25 +109,25 @@ class Sights:
         if wanted is None:
             wanted = _Wanted(trade, since, 0.0, asyncio.get_running_loop().create_future())
             line.wanted[trade.trade_id] = wanted
-        wanted.until_s = ctx.clock.monotonic() + look_s
+        wanted.until_s = self._clock.monotonic() + look_s
         if line.task is None:
-            line.task = asyncio.create_task(self._work(ctx, bot, line))
+            line.task = asyncio.create_task(self._work(bot, line))
         try:
             async with asyncio.timeout(look_s):
                 return await asyncio.shield(wanted.answer)
         except TimeoutError:
             return None
 
-    def told(self, ctx: Context, report: Report) -> None:
+    def told(self, report: Report) -> None:
         """A bot has looked, or could not; whoever waits for it is answered. Twice is harmless."""
         asked = self._asked.get(report.order_id or "")
         mine = asked is not None and asked[0] == report.bot
         if report.kind == "looked":
             # A bot's clock may be off; what we have asked for was seen after we did.
-            at_ms = min(ctx.server_clock.now_ms(), max(report.at_ms, asked[1] if mine and asked else 0))
+            at_ms = min(self._server_clock.now_ms(), max(report.at_ms, asked[1] if mine and asked else 0))
             self._take(report.bot, report.data, at_ms)
             if report.bot in self._lines:
-                self._answer(ctx, report.bot, self._lines[report.bot])
+                self._answer(report.bot, self._lines[report.bot])
         if mine and asked and not asked[2].done():
             asked[2].set_result(None)
 
@@ -120,9 +137,9 @@ class Sights:
             if line.task is not None:
                 line.task.cancel()
 
-    def _fresh(self, ctx: Context, key: Key) -> Sight | None:
+    def _fresh(self, key: Key) -> Sight | None:
         seen = self._seen.get(key)
-        if seen is None or ctx.server_clock.now_ms() - seen.at_ms >= ctx.settings.trades.look_s * 1000:
+        if seen is None or self._server_clock.now_ms() - seen.at_ms >= self._times.look_s * 1000:
             return None
         return seen
 
@@ -138,44 +155,44 @@ class Sights:
 
     # --- asking -----------------------------------------------------------------------------------
 
-    async def _work(self, ctx: Context, bot: str, line: _Line) -> None:
+    async def _work(self, bot: str, line: _Line) -> None:
         """Ask until nobody wants to know anything of this bot."""
         try:
-            while self._answer(ctx, bot, line):
-                await asyncio.sleep(max(0.0, line.next_at_s - ctx.clock.monotonic()))
-                await self._ask(ctx, bot, line)
+            while self._answer(bot, line):
+                await asyncio.sleep(max(0.0, line.next_at_s - self._clock.monotonic()))
+                await self._ask(bot, line)
         except Exception:  # whoever asked is told that nothing was seen
             _log.exception("looks failed", action="look", bot=bot)
         finally:
             line.task = None
 
-    def _answer(self, ctx: Context, bot: str, line: _Line) -> bool:
+    def _answer(self, bot: str, line: _Line) -> bool:
         """Answer those whose trade has been seen, forget those who gave up; whether anybody still waits."""
-        now_s = ctx.clock.monotonic()
+        now_s = self._clock.monotonic()
         for trade_id, wanted in list(line.wanted.items()):
-            seen = self._fresh(ctx, (bot, trade_id))
+            seen = self._fresh((bot, trade_id))
             if seen is not None or now_s >= wanted.until_s:
                 wanted.answer.set_result(seen)
                 del line.wanted[trade_id]
         return bool(line.wanted)
 
-    async def _ask(self, ctx: Context, bot: str, line: _Line) -> None:
+    async def _ask(self, bot: str, line: _Line) -> None:
         """One order for all that are wanted, as far as no other balancer has asked for them; wait for its answer."""
         wanted = list(line.wanted.values())[:AT_ONCE_MAX]
         if not wanted:
             return
-        claimed = await asyncio.to_thread(self._claim, ctx, [each.trade.trade_id for each in wanted])
+        claimed = await asyncio.to_thread(self._claim, [each.trade.trade_id for each in wanted])
         mine = [each for each in wanted if each.trade.trade_id in claimed]
-        look_s = ctx.settings.trades.look_s
+        look_s = self._times.look_s
         if not mine:
             await asyncio.sleep(AGAIN_S)
             return
         payload = WatchOrder([each.trade for each in mine], min(each.since for each in mine))
-        order = build.build(ctx, "look", bot, payload, lifetime_s=look_s)
+        order = self._orders.build("look", bot, payload, lifetime_s=look_s)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asked[order.order_id] = (bot, order.issued_at_ms, answer)
         try:
-            if not await ctx.outbox.give(ctx, [order]):
+            if not await self._outbox.give([order]):
                 await asyncio.sleep(AGAIN_S)
                 return
             await asyncio.wait_for(answer, look_s + ANSWER_MARGIN_S)
@@ -183,19 +200,19 @@ class Sights:
             return
         finally:
             del self._asked[order.order_id]
-            line.next_at_s = ctx.clock.monotonic() + ctx.settings.trades.look_pause_s
+            line.next_at_s = self._clock.monotonic() + self._times.look_pause_s
 
-    def _claim(self, ctx: Context, trade_ids: Iterable[str]) -> set[str]:
+    def _claim(self, trade_ids: Iterable[str]) -> set[str]:
         """Which of these trades no other balancer looks at now."""
         wanted = list(trade_ids)
-        pipe: Any = ctx.redis.pipeline(transaction=False)
+        pipe: Any = self._redis.pipeline(transaction=False)
         for trade_id in wanted:
-            pipe.set(wire.look_key(trade_id), self._me, nx=True, px=int(ctx.settings.trades.look_s * 1000))
+            pipe.set(wire.look_key(trade_id), self._me, nx=True, px=int(self._times.look_s * 1000))
             pipe.get(wire.look_key(trade_id))
         try:
             answers = pipe.execute()
         except redis.RedisError as error:
-            ctx.redis_away.noticed(error, "look")
+            self._away.noticed(error, "look")
             return set()
         holders = dict(zip(wanted, answers[1::2], strict=True))
         return {trade_id for trade_id, holder in holders.items() if holder == self._me.encode()}

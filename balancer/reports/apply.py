@@ -24,7 +24,8 @@ from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 from balancer.context import Context
 from balancer.custody import audit, departures, gifts
 from balancer.db.tables import trades
-from balancer.journal import alarms, record
+from balancer.journal import alarms, events, record
+from balancer.journal.rules import Rules
 from balancer.orders import sights
 from balancer.trades import restricted, reversal
 from shared import log, wire
@@ -304,9 +305,7 @@ class Reader:
     async def _applied(self, report: Report) -> bool:
         """One transaction; whether a trade changed."""
         ctx = self._ctx
-        rules = record.Rules.of(ctx.settings)
-        if ctx.prices is not None:
-            rules = replace(rules, value_of=ctx.prices.value)
+        rules = replace(Rules.of(ctx.settings), value_of=ctx.prices.value)
         if report.kind in audit.REPORTS and report.trade_id is None:
             await ctx.db.run(audit.apply, report, ctx.clock.now(), ctx.settings.trades, rules.value_of)
             return False
@@ -346,9 +345,9 @@ class Reader:
 
     def _answer(self, report: Report) -> None:
         if report.kind in sights.REPORTS:
-            self._ctx.sights.told(self._ctx, report)
+            self._ctx.sights.told(report)
             return
-        self._ctx.waiters.notify_inventory(str(report.data.get("steam_id")), report)
+        self._ctx.inventories.told(report)
 
     def _hear(self) -> list[bytes]:
         if self._pubsub is None:
@@ -409,7 +408,7 @@ def _order_of(entry_id: bytes) -> tuple[int, int]:
 # --- one report, one transaction ----------------------------------------------------------------------
 
 
-def apply(connection: Connection, report: Report, now: Any, rules: record.Rules) -> bool:
+def apply(connection: Connection, report: Report, now: Any, rules: Rules) -> bool:
     """Apply one report; whether a trade changed. A second time it changes nothing.
 
     Raises:
@@ -426,8 +425,8 @@ def apply(connection: Connection, report: Report, now: Any, rules: record.Rules)
             return False
     if report.kind in _TOLD:
         shown = {name[:40]: _short(value) for name, value in list(data.items())[:20] if isinstance(value, str | int | None)}
-        row = record.event_row(report.kind, shown, who, now, report.trade_id, None, report.bot)
-        record.append(connection, [row])
+        row = events.row(report.kind, shown, who, now, report.trade_id, None, report.bot)
+        events.append(connection, row)
         return False
     if report.kind == "items_left":
         departures.apply(connection, report.bot, report.data, who, now)
@@ -456,7 +455,7 @@ def _of_another_bot(connection: Connection, trade: Any, report: Report, who: str
     A bot that had the trade before, and that Steam is said to have refused, is to be looked at if it has an offer after all.
     """
     data = {"report": report.kind, "why": "other_bot", "trade_id": trade.trade_id, "attempt": report.attempt}
-    record.append(connection, [record.event_row(record.REPORT_IGNORED, data, who, now, None, None, report.bot)])
+    events.append(connection, events.row(record.REPORT_IGNORED, data, who, now, None, None, report.bot))
     if report.bot in (trade.refused_by or "").split() and report.kind in record.ADOPTED:
         alarms.of_trade(connection, alarms.FORMER_BOT, trade, {"report": report.kind, "reported_by": report.bot}, who, now)
 
@@ -482,4 +481,4 @@ def _not_settled(connection: Connection, report: Report) -> bool:
 
 def _unusable(connection: Connection, report: Report, now: Any) -> None:
     data = {"report": report.kind, "attempt": report.attempt}
-    record.append(connection, [record.event_row("report_unusable", data, f"bot:{report.bot}", now, None, None, report.bot)])
+    events.append(connection, events.row("report_unusable", data, f"bot:{report.bot}", now, None, None, report.bot))

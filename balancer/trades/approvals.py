@@ -11,23 +11,22 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select, update
 
+from balancer.context import Context
 from balancer.db.tables import deposits, tokens, trade_items, trades, users
 from balancer.fleet.switches import WITHDRAWALS
-from balancer.journal import record
-from balancer.trades import line, outflow, players, reversal, shares
+from balancer.journal import events
+from balancer.journal.rules import Rules
+from balancer.trades import cancel, line, outflow, players, shares
 from balancer.trades.players import Holdings
 from shared.domain.health import May
 from shared.domain.ids import BotName
 from shared.domain.status import LIVE, DepositStatus, TradeStatus, WaitsFor
 from shared.errors import Forbidden, NotFound, TooLate
 from shared.settings import Settings, TradeSettings
-
-if TYPE_CHECKING:
-    from balancer.context import Context
 
 WHO = "sweep"
 BATCH_MAX = 200
@@ -49,7 +48,7 @@ async def release(ctx: Context) -> int:
     """
     if ctx.fleet.maintenance or ctx.switches.paused(WITHDRAWALS):
         return 0
-    times, rules, now = ctx.settings.trades, record.Rules.of(ctx.settings), ctx.clock.now()
+    times, rules, now = ctx.settings.trades, Rules.of(ctx.settings), ctx.clock.now()
     paused = [*ctx.switches.paused_clients(), *await ctx.db.look(line.full_clients, ctx.settings.limits)]
     changed = await ctx.db.run(_line_up, times, rules, now)
     giving = {(bot.color, bot.bot_id) for bot in ctx.fleet.online() if May.GIVE in bot.may}
@@ -67,7 +66,7 @@ async def release(ctx: Context) -> int:
     return len(changed)
 
 
-def _line_up(connection: Connection, times: TradeSettings, rules: record.Rules, now: datetime) -> list[str]:
+def _line_up(connection: Connection, times: TradeSettings, rules: Rules, now: datetime) -> list[str]:
     """Whose items have settled goes in line for an offer; whose may not be given out at all has ended: these are returned."""
     due = and_(
         trades.c.waits_for == WaitsFor.SETTLEMENT.value,
@@ -105,7 +104,7 @@ def _serve(
     found = sorted(connection.execute(query), key=lambda trade: (trade.next_try_at, trade.trade_id))
     users = players.lock(connection, (trade.user_id for trade in found))
     held = {user_id: players.holdings(connection, user_id, user.steam_id, user.unanswered) for user_id, user in users.items()}
-    changed, rules = [], record.Rules.of(settings)
+    changed, rules = [], Rules.of(settings)
     for trade in found:
         rows = _rows(connection, trade.trade_id)
         if _ended(connection, trade, rows, now, rules):
@@ -135,11 +134,11 @@ def _rows(connection: Connection, trade_id: str) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
-def _ended(connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]], now: datetime, rules: record.Rules) -> bool:
+def _ended(connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]], now: datetime, rules: Rules) -> bool:
     """End a withdrawal that must not go on at all."""
     why = _forbidden(connection, trade, rows)
     if why is not None:
-        reversal.recall(connection, trade, why, WHO, now, rules)
+        cancel.request(connection, trade, WHO, now, rules, reason=why, dropped=why)
     return why is not None
 
 
@@ -169,7 +168,7 @@ def _let_go(
     lives_until = now + timedelta(seconds=times.token_lifetime_s)
     connection.execute(update(tokens).where(tokens.c.trade_id == trade.trade_id).values(expires_at=lives_until))
     in_line_s = int((now - trade.next_try_at).total_seconds())
-    _append(connection, "withdrawal_released", trade, {"in_line_s": in_line_s}, WHO, now)
+    events.of_trade(connection, "withdrawal_released", trade, {"in_line_s": in_line_s}, WHO, now)
 
 
 def per_bot(connection: Connection) -> dict[str, dict[str, int]]:
@@ -203,7 +202,7 @@ async def decide(ctx: Context, trade_id: str, client_id: str | None, who: str, *
         Forbidden: ``own_request``, the client that asked for it decides about it.
         TooLate: it does not wait for an approval (any more).
     """
-    rules, now = record.Rules.of(ctx.settings), ctx.clock.now()
+    rules, now = Rules.of(ctx.settings), ctx.clock.now()
     work = functools.partial(decide_in, approve=approve)
     await ctx.db.run(work, trade_id, client_id, who, ctx.settings.trades, rules, now)
     ctx.waiters.notify([trade_id])
@@ -215,7 +214,7 @@ def decide_in(
     client_id: str | None,
     who: str,
     times: TradeSettings,
-    rules: record.Rules,
+    rules: Rules,
     now: datetime,
     *,
     approve: bool,
@@ -225,8 +224,8 @@ def decide_in(
     if approve:
         _approve(connection, trade, who, times, now)
     else:
-        _append(connection, "withdrawal_rejected", trade, {}, who, now)
-        reversal.recall(connection, trade, "rejected", who, now, rules)
+        events.of_trade(connection, "withdrawal_rejected", trade, {}, who, now)
+        cancel.request(connection, trade, who, now, rules, reason="rejected", dropped="rejected")
 
 
 def _approve(connection: Connection, trade: Row[Any], who: str, times: TradeSettings, now: datetime) -> None:
@@ -234,7 +233,7 @@ def _approve(connection: Connection, trade: Row[Any], who: str, times: TradeSett
     wait = until(_rows(connection, trade.trade_id), times, now)
     values = {"waits_for": WaitsFor.SETTLEMENT.value, "next_try_at": wait or now, "approved_at": now, "touched": now}
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
-    _append(connection, "withdrawal_approved", trade, {"settles_at": int(wait.timestamp()) if wait else None}, who, now)
+    events.of_trade(connection, "withdrawal_approved", trade, {"settles_at": int(wait.timestamp()) if wait else None}, who, now)
 
 
 def _undecided(connection: Connection, trade_id: str, client_id: str | None) -> Row[Any]:
@@ -246,8 +245,3 @@ def _undecided(connection: Connection, trade_id: str, client_id: str | None) -> 
     if client_id is not None and trade.client_id == client_id:
         raise Forbidden("whoever asked for a withdrawal does not approve it", code="own_request")
     return trade
-
-
-def _append(connection: Connection, kind: str, trade: Row[Any], data: dict[str, Any], who: str, now: datetime) -> None:
-    bot = f"{trade.color}-{trade.bot_id}"
-    record.append(connection, [record.event_row(kind, data, who, now, trade.trade_id, trade.user_id, bot)])

@@ -7,20 +7,16 @@ Holding is said again with every sweep, so that it does not matter when the paus
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, false, select, true, update
 
+from balancer.context import Context
 from balancer.db.tables import bots, trades
 from balancer.fleet.switches import WITHDRAWALS, Switches
-from balancer.journal import record
-from balancer.orders import build
+from balancer.journal import events
 from shared.domain.status import Direction, TradeStatus, WaitsFor
-
-if TYPE_CHECKING:
-    from balancer.context import Context
 
 WHO = "sweep"
 BATCH_MAX = 500
@@ -45,7 +41,7 @@ async def hold(ctx: Context) -> int:
     while True:
         changed, recalled = await ctx.db.run(_hold, ctx.switches, ctx.clock.now())
         for trade in recalled:
-            await asyncio.to_thread(build.recall, ctx, f"{trade.color}-{trade.bot_id}", trade.trade_id, trade.attempt)
+            await ctx.outbox.recall(trade)
         ctx.waiters.notify(changed)
         held += len(changed)
         if len(changed) < BATCH_MAX:
@@ -64,7 +60,7 @@ def _hold(connection: Connection, switches: Switches, now: datetime) -> tuple[li
         _line_up(connection, trade, now)
     if new:
         connection.execute(update(trades).where(trades.c.trade_id.in_([one.trade_id for one in new])).values(held_at=now))
-    record.append(connection, [_told(trade, now) for trade in (*lined_up, *new)])
+    events.append(connection, *[_told(trade, now) for trade in (*lined_up, *new)])
     return [one.trade_id for one in (*lined_up, *new)], recalled
 
 
@@ -84,4 +80,4 @@ def _line_up(connection: Connection, trade: Row[Any], now: datetime) -> None:
 
 def _told(trade: Row[Any], now: datetime) -> dict[str, Any]:
     bot = f"{trade.color}-{trade.bot_id}"
-    return record.event_row(HELD, {"attempt": trade.attempt}, WHO, now, trade.trade_id, trade.user_id, bot)
+    return events.row(HELD, {"attempt": trade.attempt}, WHO, now, trade.trade_id, trade.user_id, bot)

@@ -14,21 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from balancer.context import Context
 from balancer.db import engine
 from balancer.db.tables import clients, resumptions, trade_items, trades
 from balancer.fleet import switches
-from balancer.journal import record
+from balancer.journal import events
 from shared import log
 from shared.domain.status import ENDED_UNMOVED, Direction
 from shared.errors import FleetPaused
 from shared.settings import LimitSettings
-
-if TYPE_CHECKING:
-    from balancer.context import Context
 
 logger = log.get(__name__)
 
@@ -130,7 +128,7 @@ def write_pause(connection: Connection, hit: Hit, now: datetime) -> list[switche
     limit = hit.limit
     if switches.turn_on(connection, limit.switch, WHO, f"limit of withdrawals reached: {limit.name}", now):
         told = _alarm(connection, hit)
-        record.append(connection, [record.event_row("alarm", told, WHO, now)])
+        events.append(connection, events.row("alarm", told, WHO, now))
         logger.error("alarm", action=ALARM, limit=limit.name, client=told["client"], would_be=hit.would_be, at_most=limit.most)
     return switches.read(connection)
 

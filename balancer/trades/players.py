@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy import Connection, Row, select, text
 
-from balancer.db import engine, pipeline, repository
+from balancer.db import engine, pipeline
 from balancer.db.pipeline import Statement
 from balancer.db.tables import trade_items, trades, users
 from balancer.trades.requests import DepositWish, Request
@@ -90,7 +90,7 @@ def bind(connection: Connection, user_id: str, steam_id: int, now: datetime) -> 
     query = _LOCK_USER if engine.is_postgres(connection) else _FIND_USER
     rows = list(connection.execute(query, pair))
     if not rows:
-        new = repository.insert(connection, users).values(**pair, created_at=now)
+        new = pipeline.insert(connection, users).values(**pair, created_at=now)
         new = new.on_conflict_do_nothing(index_elements=[users.c.user_id]).returning(users.c.user_id)
         if connection.execute(new).first() is not None:
             return Holdings(new=True)
@@ -106,6 +106,11 @@ def bind(connection: Connection, user_id: str, steam_id: int, now: datetime) -> 
     return holdings(connection, user_id, steam_id, rows[0].unanswered)
 
 
+def is_user(connection: Connection, steam_id: int) -> bool:
+    """Whether this Steam account is bound to a user: it has traded here before."""
+    return connection.execute(select(users.c.user_id).where(users.c.steam_id == steam_id)).first() is not None
+
+
 def holdings(connection: Connection, user_id: str, steam_id: int, unanswered: int) -> Holdings:
     found = Holdings(unanswered=unanswered)
     for row in connection.execute(_HOLDINGS, {"user_id": user_id, "steam_id": steam_id}):
@@ -117,15 +122,6 @@ def lock(connection: Connection, user_ids: Iterable[str]) -> dict[str, Row[Any]]
     """The rows of these users, whose requests wait from now on."""
     query = select(users).where(users.c.user_id.in_(set(user_ids))).order_by(users.c.user_id)
     return {row.user_id: row for row in connection.execute(query.with_for_update(key_share=True))}
-
-
-def answered(connection: Connection, user_id: str, *, accepted: bool) -> None:
-    """An offer of this user was accepted, which forgives those before, or came to nothing after it had stood for long."""
-    changed = update(users).where(users.c.user_id == user_id)
-    if accepted:
-        connection.execute(changed.where(users.c.unanswered != 0).values(unanswered=0))
-    else:
-        connection.execute(changed.values(unanswered=users.c.unanswered + 1))
 
 
 def brought(connection: Connection, user_ids: Iterable[str], since: datetime) -> set[tuple[str, int]]:

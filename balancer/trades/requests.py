@@ -1,4 +1,4 @@
-"""What is asked of the services in `balancer.trades.service`, and by whom."""
+"""What is asked for, by whom, and what comes of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from balancer.journal.views import Trade
 from shared.domain.ids import TradeUrl
 from shared.domain.items import HeldAsset
 
@@ -72,3 +73,12 @@ class Request:
             "trade_ids": " ".join(trade_ids),
             "created_at": self.now,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The trades of one request. ``views`` are those trades as they were just written; ``None`` if an earlier request with the
+    same key made them."""
+
+    trade_ids: list[str]
+    views: list[Trade] | None = None

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, tuple_, update
 
+from balancer.context import Context
 from balancer.db.tables import bots, deposits, trade_items, trades
 from balancer.fleet import reserve
-from balancer.journal import record
+from balancer.journal import events, record
+from balancer.journal.rules import Rules
 from balancer.orders import build
-from balancer.trades import draft, players
+from balancer.trades import deposit, players
 from shared import log
 from shared.domain.health import BOT_RESTRICTED, May
 from shared.domain.ids import BotName
 from shared.domain.status import DepositStatus, Direction, TradeEvent, TradeStatus, WaitsFor
 from shared.settings import TradeSettings
-
-if TYPE_CHECKING:
-    from balancer.context import Context
 
 logger = log.get(__name__)
 
@@ -48,7 +47,7 @@ async def hold_back(ctx: Context) -> int:
     by_need = {what: [(bot.color, bot.bot_id, bot.restriction) for bot in _restricted(ctx, what)] for what in NEEDS.values()}
     if not any(by_need.values()):
         return 0
-    changed = await ctx.db.run(_hold_back, by_need, record.Rules.of(ctx.settings), ctx.clock.now())
+    changed = await ctx.db.run(_hold_back, by_need, Rules.of(ctx.settings), ctx.clock.now())
     ctx.waiters.notify(changed)
     return len(changed)
 
@@ -58,7 +57,7 @@ def _restricted(ctx: Context, what: May) -> list[Any]:
 
 
 def _hold_back(
-    connection: Connection, by_need: dict[May, list[tuple[str, int, str]]], rules: record.Rules, now: datetime
+    connection: Connection, by_need: dict[May, list[tuple[str, int, str]]], rules: Rules, now: datetime
 ) -> list[str]:
     changed = []
     for direction, what in NEEDS.items():
@@ -92,7 +91,7 @@ async def go_on_with(ctx: Context, trade_id: str) -> bool:
     done = await ctx.db.run(_go_on, ctx, trade_id, ctx.clock.now())
     if done.trade is not None and done.moved is not None:
         # What is not given, because Redis is away or this process dies here, the sweep gives.
-        await ctx.outbox.give(ctx, [build.send_again(ctx, done.trade, done.moved)])
+        await ctx.outbox.give([ctx.orders.send_again(done.trade, done.moved)])
     if done.changed:
         ctx.waiters.notify([trade_id])
     return done.changed
@@ -141,7 +140,7 @@ def _end(
     event: TradeEvent = TradeEvent.REFUSED,
 ) -> bool:
     logger.warning("trade ended without a bot", action="restricted", trade_id=trade.trade_id, reason=said.get("reason"))
-    record.record(connection, trade, event, said, WHO, now, record.Rules.of(ctx.settings))
+    record.record(connection, trade, event, said, WHO, now, Rules.of(ctx.settings))
     return True
 
 
@@ -150,7 +149,7 @@ def _other_bot(connection: Connection, ctx: Context, trade: Row[Any], now: datet
     items = select(func.count()).select_from(trade_items).where(trade_items.c.trade_id == trade.trade_id)
     n_items = int(connection.scalar(items) or 0)
     held = players.holdings(connection, trade.user_id, trade.partner, 0)
-    full = draft.barred(ctx, held, n_items)
+    full = deposit.barred(ctx, held, n_items)
     refused = set(trade.refused_by.split())
     found = reserve.for_one_bot(connection, ctx.fleet, held.by_bot, n_items, trade.wanted_color, {*full, *refused})
     if found is None and trade.failure_code == BOT_RESTRICTED and now - trade.touched >= _again(ctx.settings.trades):
@@ -171,7 +170,7 @@ def _line_up(connection: Connection, ctx: Context, trade: Row[Any], now: datetim
 
 
 def _tell(connection: Connection, kind: str, trade: Row[Any], bot: str, data: dict[str, Any], now: datetime) -> None:
-    record.append(connection, [record.event_row(kind, data, WHO, now, trade.trade_id, trade.user_id, bot)])
+    events.append(connection, events.row(kind, data, WHO, now, trade.trade_id, trade.user_id, bot))
 
 
 def _hand_over(connection: Connection, trade: Row[Any], to: str, now: datetime) -> _Done:

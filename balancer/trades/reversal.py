@@ -13,8 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from balancer.db.tables import bots, deposits, trade_items, trades, users
-from balancer.journal import alarms, record
-from shared.domain.status import LIVE, DepositStatus, Direction, TradeEvent, TradeStatus
+from balancer.journal import alarms, events, record
+from balancer.journal.rules import Rules
+from balancer.trades import cancel
+from shared.domain.status import LIVE, DepositStatus, Direction
 
 D = DepositStatus
 
@@ -26,7 +28,7 @@ BOT = "bot"
 _LIVE = [status.value for status in LIVE]
 
 
-def begin(connection: Connection, trade_id: str, now: datetime, rules: record.Rules, reversed_by: object = None) -> list[str]:
+def begin(connection: Connection, trade_id: str, now: datetime, rules: Rules, reversed_by: object = None) -> list[str]:
     """The exchange of this trade was just seen reversed. Returns the trades that hang on it and are to be canceled.
 
     Whoever reversed it gets nothing more: the player, or, as its bot says (``reversed_by``), the bot's own account.
@@ -38,7 +40,7 @@ def begin(connection: Connection, trade_id: str, now: datetime, rules: record.Ru
         _block(connection, trade, now)
     hanging = _hanging(connection, trade_id)
     for one in hanging:
-        recall(connection, one, "reversal", WHO, now, rules)
+        cancel.request(connection, one, WHO, now, rules, reason=REVERSAL, dropped=REVERSAL)
     if trade.items_awaited == 0:
         tell(connection, trade_id, now)
     return [one.trade_id for one in hanging]
@@ -59,7 +61,7 @@ def _block(connection: Connection, trade: Row[Any], now: datetime) -> None:
     )
     if blocked.rowcount:
         data = {"steam_id": str(trade.partner), "reason": REVERSAL}
-        _append(connection, "partner_blocked", trade, data, WHO, now)
+        events.of_trade(connection, "partner_blocked", trade, data, WHO, now)
 
 
 def unblock(connection: Connection, user_id: str | None, steam_id: int | None, who: str, now: datetime) -> str | None:
@@ -70,7 +72,7 @@ def unblock(connection: Connection, user_id: str | None, steam_id: int | None, w
         return None
     connection.execute(update(users).where(users.c.user_id == row.user_id).values(blocked_by=None, blocked_at=None))
     data = {"steam_id": str(row.steam_id), "blocked_by": row.blocked_by}
-    record.append(connection, [record.event_row("partner_unblocked", data, who, now, None, row.user_id)])
+    events.append(connection, events.row("partner_unblocked", data, who, now, None, row.user_id))
     return str(row.user_id)
 
 
@@ -80,21 +82,6 @@ def _hanging(connection: Connection, trade_id: str) -> list[Row[Any]]:
     others = select(trade_items.c.trade_id).where(trade_items.c.deposit_id.in_(mine))
     query = select(trades).where(trades.c.trade_id.in_(others), trades.c.trade_id != trade_id, trades.c.status.in_(_LIVE))
     return list(connection.execute(query.order_by(trades.c.trade_id).with_for_update()))
-
-
-def recall(connection: Connection, trade: Row[Any], reason: str, who: str, now: datetime, rules: record.Rules) -> None:
-    """Write down that this live trade is to be canceled; the sweep recalls its order and asks its bot.
-
-    A trade of which nothing can be out ends here.
-    """
-    if trade.cancel_requested_at is None:
-        connection.execute(
-            update(trades).where(trades.c.trade_id == trade.trade_id).values(cancel_requested_at=now, touched=now)
-        )
-        _append(connection, "cancel_requested", trade, {"status": trade.status, "reason": reason}, who, now)
-    if trade.status == TradeStatus.QUEUED and (trade.next_try_at is not None or trade.waits_for is not None):
-        fresh = record.read_trade(connection, trade.trade_id)
-        record.record(connection, fresh, TradeEvent.ORDER_DROPPED, {"reason": reason}, who, now, rules)
 
 
 def tell(connection: Connection, trade_id: str, now: datetime) -> None:
@@ -120,7 +107,7 @@ def tell(connection: Connection, trade_id: str, now: datetime) -> None:
         "complete": trade.items_awaited == 0,
         "items": items,
     }
-    _append(connection, REVERSAL, trade, data, WHO, now)
+    events.of_trade(connection, REVERSAL, trade, data, WHO, now)
 
 
 def _holder(direction: str, status: str | None) -> str:
@@ -128,8 +115,3 @@ def _holder(direction: str, status: str | None) -> str:
     if direction == Direction.DEPOSIT:
         return "player" if status in (D.REVERSED, D.WITHDRAWN) else "unknown"
     return "bot" if status == D.ACTIVE else "unknown"
-
-
-def _append(connection: Connection, kind: str, trade: Row[Any], data: dict[str, Any], who: str, now: datetime) -> None:
-    bot = f"{trade.color}-{trade.bot_id}"
-    record.append(connection, [record.event_row(kind, data, who, now, trade.trade_id, trade.user_id, bot)])

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from balancer import rates
 from balancer.context import Context
-from balancer.db import repository
 from balancer.rates import Bucket, Take
+from balancer.trades import players
 from shared.domain.ids import SteamId
 
 NAME = "stranger-reads"
@@ -25,7 +25,7 @@ async def spend(ctx: Context, client_id: str, steam_id: SteamId, trade_token: st
     bucket = _bucket(ctx)
     if bucket is None or ctx.inventories.rates is None or ctx.inventories.is_coming(steam_id, trade_token):
         return
-    if not await ctx.db.look(repository.is_user, int(steam_id)):
+    if not await ctx.db.look(players.is_user, int(steam_id)):
         rates.refuse(await ctx.inventories.rates.take(Take(bucket, client_id)))
 
 

@@ -21,12 +21,11 @@ from sqlalchemy import Connection, Row, delete, select, update
 from balancer.context import Context
 from balancer.db.tables import events, tokens
 from balancer.db.tables import trades as rows
+from balancer.journal import events as feed
 from balancer.journal import record, views
 from balancer.journal.views import Trade
 from balancer.orders import build
 from balancer.orders.sights import Sight
-from balancer.trades import service
-from balancer.upkeep import watch
 from shared.clock import from_unix
 from shared.domain.ids import SteamId
 from shared.domain.status import FINAL, TradeStatus
@@ -171,15 +170,15 @@ async def answer(ctx: Context, found: Found, token: str, who: str) -> Answer:
     decided = await ctx.db.run(_decide, found, ctx.master.token_hash(token), sight, who, ctx.clock.now())
     if decided.first:
         ctx.waiters.notify([found.trade.trade_id])
-    [view] = await service.show(ctx, [found.trade.trade_id])
+    [view] = await ctx.views.of([found.trade.trade_id])
     seen_at = None if sight is None else from_unix(sight.at_ms / 1000)
     return Answer(decided.verdict, view, decided.status, decided.first, decided.verified_at, seen_at, decided.ended)
 
 
 async def _look(ctx: Context, trade: Row[Any]) -> Sight | None:
     moved = await ctx.db.look(build.moved_of, [trade])
-    watched = watch.watched_trade(ctx, trade, moved[trade.trade_id])
-    return await ctx.sights.of(ctx, f"{trade.color}-{trade.bot_id}", watched, int(trade.created_at.timestamp()))
+    watched = ctx.orders.watched(trade, moved[trade.trade_id])
+    return await ctx.sights.of(f"{trade.color}-{trade.bot_id}", watched, int(trade.created_at.timestamp()))
 
 
 def _decide(connection: Connection, found: Found, token_hash: str, sight: Sight | None, who: str, now: datetime) -> Answer:
@@ -196,9 +195,7 @@ def _decide(connection: Connection, found: Found, token_hash: str, sight: Sight 
     if now >= found.expires_at or not _use(connection, token_hash):
         return Answer(Verdict.EXPIRED)
     connection.execute(update(rows).where(rows.c.trade_id == trade.trade_id).values(verified_at=now, touched=now))
-    bot = f"{trade.color}-{trade.bot_id}"
-    told = record.event_row(VERIFIED, {"offer_id": trade.offer_id}, who, now, trade.trade_id, trade.user_id, bot)
-    record.append(connection, [told])
+    feed.of_trade(connection, VERIFIED, trade, {"offer_id": trade.offer_id}, who, now)
     return Answer(decided, None, status, first=True, verified_at=now)
 
 

@@ -16,7 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from balancer.db.tables import events, trades
+from balancer.journal import events as feed
 from balancer.journal import record
+from balancer.journal.rules import Rules
 from balancer.upkeep import search
 from shared.domain.status import TradeEvent, TradeStatus
 from shared.errors import Conflict, NotFound, TooLate
@@ -31,7 +33,7 @@ _SAW = frozenset({"exchange_not_done", "offer_unclear", "items_moved"})
 
 
 def decide(
-    connection: Connection, trade_id: str, offer_id: str | None, reason: str, who: str, rules: record.Rules, now: datetime
+    connection: Connection, trade_id: str, offer_id: str | None, reason: str, who: str, rules: Rules, now: datetime
 ) -> None:
     """Take an operator's word: this is the trade's offer, or (``None``) it has none. The sweep does the rest.
 
@@ -52,7 +54,7 @@ def decide(
         _name(connection, trade, offer_id, reason, who, now)
 
 
-def _absent(connection: Connection, trade: Row[Any], reason: str, who: str, rules: record.Rules, now: datetime) -> None:
+def _absent(connection: Connection, trade: Row[Any], reason: str, who: str, rules: Rules, now: datetime) -> None:
     seen = _last_search(connection, trade.trade_id)
     if trade.find_tries <= search.ALARM_TRIES or seen is None or seen in _NO_LOOK:
         raise Conflict(
@@ -65,7 +67,7 @@ def _absent(connection: Connection, trade: Row[Any], reason: str, who: str, rule
     if seen in _SAW:
         raise Conflict("the last search saw an offer or an exchange of these items", code="offer_seen", last_search=seen)
     data = {"reason": reason, "searches": trade.find_tries, "last_search": seen}
-    _append(connection, ABSENT, trade, data, who, now)
+    feed.of_trade(connection, ABSENT, trade, data, who, now)
     record.record(connection, trade, TradeEvent.OFFER_ABSENT, {"reason": OPERATOR}, who, now, rules)
 
 
@@ -84,10 +86,5 @@ def _name(connection: Connection, trade: Row[Any], offer_id: str, reason: str, w
     )
     if other is not None:
         raise Conflict(f"this offer belongs to {other}", code="offer_of_another_trade", trade_id=other)
-    _append(connection, search.NAMED, trade, {"offer_id": offer_id, "reason": reason}, who, now)
+    feed.of_trade(connection, search.NAMED, trade, {"offer_id": offer_id, "reason": reason}, who, now)
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(find_at=now))
-
-
-def _append(connection: Connection, kind: str, trade: Row[Any], data: dict[str, Any], who: str, now: datetime) -> None:
-    bot = f"{trade.color}-{trade.bot_id}"
-    record.append(connection, [record.event_row(kind, data, who, now, trade.trade_id, trade.user_id, bot)])

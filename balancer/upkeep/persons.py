@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, o
 
 from balancer.db import engine
 from balancer.db.tables import HOUSE, deposits, events, idempotency, sessions, tokens, trade_items, trades, users
-from balancer.journal import record
+from balancer.journal import events as feed
 from shared.domain.status import IN_CUSTODY, LIVE, TradeStatus
 from shared.errors import Conflict, NotFound
 
@@ -169,7 +169,7 @@ def forget(connection: Connection, person: Person, known: list[int], who: str, n
     connection.execute(update(deposits).where(_deposits_of(person)).values(from_steam_id=None))
     connection.execute(delete(users).where(users.c.user_id == person.user_id))
     done = {"trades": n_trades, "items": n_items, "events": len(numbers)}
-    record.append(connection, [record.event_row(FORGOTTEN, done, who, now, None, alias)])
+    feed.append(connection, feed.row(FORGOTTEN, done, who, now, None, alias))
     return done
 
 

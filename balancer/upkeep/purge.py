@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, o
 from balancer.context import Context
 from balancer.db.tables import alarms as raised_before
 from balancer.db.tables import deposits, idempotency, nonces, sessions, tokens, trade_items, trades
-from balancer.journal import alarms, record
+from balancer.journal import alarms, events
 from balancer.upkeep import retention
 from shared import log
 from shared.domain.status import DEPOSIT_FINAL, DEPOSIT_PENDING, LIVE, TradeStatus, WaitsFor
@@ -56,7 +56,7 @@ async def purge(ctx: Context) -> int:
         "users": await _old(ctx, retention.purge_users, kept.users_days),
     }
     if any(gone.values()):
-        await ctx.db.run(record.append, [record.event_row("rows_purged", gone, WHO, now)])
+        await ctx.db.run(events.append, events.row("rows_purged", gone, WHO, now))
     return removed
 
 
@@ -102,7 +102,7 @@ def _purge_deposits(connection: Connection, before: datetime, now: datetime) -> 
     ids = list(connection.scalars(query.limit(BATCH_MAX)))
     if ids:
         connection.execute(delete(deposits).where(deposits.c.deposit_id.in_(ids)))
-        record.append(connection, [record.event_row("deposits_purged", {"deposits": ids}, WHO, now)])
+        events.append(connection, events.row("deposits_purged", {"deposits": ids}, WHO, now))
     return len(ids)
 
 
@@ -140,11 +140,11 @@ def _raise(connection: Connection, before: datetime, now: datetime) -> list[str]
     query = select(deposits).where(deposits.c.status.in_(pending), deposits.c.touched < before, ~told, ~waits)
     query = query.limit(BATCH_MAX)
     found = [row for row in connection.execute(query) if alarms.first(connection, f"{ALARM}:{row.deposit_id}", now)]
-    record.append(connection, [_alarm(row, now) for row in found])
+    events.append(connection, *[_alarm(row, now) for row in found])
     return [row.deposit_id for row in found]
 
 
 def _alarm(row: Any, now: datetime) -> dict[str, Any]:
     bot = None if row.bot_id is None else f"{row.color}-{row.bot_id}"
     data = {"deposit_id": row.deposit_id, "status": row.status, "touched": int(row.touched.timestamp())}
-    return record.event_row(ALARM, data, WHO, now, None, row.user_id, bot)
+    return events.row(ALARM, data, WHO, now, None, row.user_id, bot)

@@ -20,7 +20,8 @@ from sqlalchemy.engine import make_url
 from balancer.db import engine
 from balancer.db.tables import trades
 from balancer.fleet import switches
-from balancer.journal import record
+from balancer.journal import events, record
+from balancer.journal.rules import Rules
 from shared import private_files
 from shared.domain.status import LIVE, TradeEvent, TradeStatus
 from shared.errors import Conflict, NotFound, SettingsError
@@ -109,7 +110,7 @@ def mark(connection: Connection, settings: Settings, who: str, now: datetime) ->
     Nothing is searched for before orders from before the restore are over for certain.
     """
     skip_numbers(connection)
-    rules, times = record.Rules.of(settings), settings.trades
+    rules, times = Rules.of(settings), settings.trades
     find_at = now + timedelta(seconds=times.order_expiry_s + times.order_in_hand_s)
     found = list(connection.execute(_open_trades()))
     counted: dict[str, int] = {}
@@ -118,7 +119,7 @@ def mark(connection: Connection, settings: Settings, who: str, now: datetime) ->
         _mark(connection, trade, who, now, find_at, rules)
     for switch in switches.NAMES:
         switches.write(connection, switch, who, REASON, now, True)
-    record.append(connection, [record.event_row("database_restored", {"trades": counted}, who, now)])
+    events.append(connection, events.row("database_restored", {"trades": counted}, who, now))
     return counted
 
 
@@ -127,13 +128,13 @@ def _open_trades() -> Any:
     return select(trades).where(trades.c.status.in_(open_now)).order_by(trades.c.trade_id).with_for_update()
 
 
-def _mark(connection: Connection, trade: Row[Any], who: str, now: datetime, find_at: datetime, rules: record.Rules) -> None:
+def _mark(connection: Connection, trade: Row[Any], who: str, now: datetime, find_at: datetime, rules: Rules) -> None:
     if trade.status in _ORDER_MAY_BE_OUT:
         record.record(connection, trade, TradeEvent.ANSWER_LOST, {"reason": "restored"}, who, now, rules)
     else:
         bot = f"{trade.color}-{trade.bot_id}"
-        row = record.event_row("restored", {"status": trade.status}, who, now, trade.trade_id, trade.user_id, bot)
-        record.append(connection, [row])
+        row = events.row("restored", {"status": trade.status}, who, now, trade.trade_id, trade.user_id, bot)
+        events.append(connection, row)
     values: dict[str, Any] = {"find_at": find_at, "find_tries": 0, "settle_asked_at": None}
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
 

@@ -19,7 +19,6 @@ from balancer.context import Context
 from balancer.db.tables import events, trade_items, trades
 from balancer.journal import alarms
 from balancer.orders import build
-from balancer.upkeep.watch import watched_trade
 from shared.domain.status import Direction, TradeStatus
 from shared.messages import Order, WatchOrder
 
@@ -60,7 +59,7 @@ async def find_offers(ctx: Context) -> int:
         for bot, rows in by_bot.items()
         for start in range(0, len(rows), TRADES_MAX)
     ]
-    if given and not await ctx.outbox.give(ctx, given):
+    if given and not await ctx.outbox.give(given):
         return 0
     return len(found)
 
@@ -127,11 +126,11 @@ def wait_s(tries: int, find_s: float, find_max_s: float) -> float:
 def _order(ctx: Context, bot: str, rows: Sequence[Row[Any]], known: _Known) -> Order:
     watched = [
         replace(
-            watched_trade(ctx, row, known.moved[row.trade_id], with_trade_token=True),
+            ctx.orders.watched(row, known.moved[row.trade_id], with_trade_token=True),
             offer_id=known.named.get(row.trade_id, row.offer_id),
             elsewhere=known.elsewhere.get(row.trade_id, []),
         )
         for row in rows
     ]
     since = int(min(row.created_at for row in rows).timestamp())
-    return build.build(ctx, "find", bot, WatchOrder(watched, since), lifetime_s=ctx.settings.trades.find_s)
+    return ctx.orders.build("find", bot, WatchOrder(watched, since), lifetime_s=ctx.settings.trades.find_s)

@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 from balancer.context import Context
 from balancer.custody import departures
 from balancer.db.tables import deposits, trade_items, trades
-from balancer.orders import build
 from shared.clock import from_unix
 from shared.domain.items import CS2_APP_ID, Asset
 from shared.domain.status import DepositStatus, Direction, TradeStatus
@@ -167,10 +166,10 @@ def _known(connection: Connection, bot: str, looked_for: set[str]) -> list[str]:
 
 async def _ask(ctx: Context, checks: Checks, known: dict[str, list[str]], lifetime_s: float) -> int:
     given = [
-        build.build(ctx, "settle", bot, SettleOrder(of_bot[start : start + CHECKS_MAX], known[bot]), lifetime_s=lifetime_s)
+        ctx.orders.build("settle", bot, SettleOrder(of_bot[start : start + CHECKS_MAX], known[bot]), lifetime_s=lifetime_s)
         for bot, of_bot in checks.items()
         for start in range(0, len(of_bot), CHECKS_MAX)
     ]
-    if given and not await ctx.outbox.give(ctx, given):
+    if given and not await ctx.outbox.give(given):
         return 0
     return sum(len(of_bot) for of_bot in checks.values())

@@ -6,7 +6,6 @@ harm. Nothing is freed on a guess: a trade whose order may be out is only ever a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,8 +16,9 @@ from balancer.context import Context
 from balancer.custody import gifts
 from balancer.db.tables import bots, trades
 from balancer.journal import record
+from balancer.journal.rules import Rules
 from balancer.orders import build
-from balancer.trades import approvals, holding, restricted
+from balancer.trades import approvals, cancel, holding, restricted
 from balancer.upkeep import purge, search, settle
 from shared import log
 from shared.domain.status import LIVE, Direction, TradeEvent, TradeStatus
@@ -95,7 +95,7 @@ async def give_orders(ctx: Context) -> int:
     if ctx.fleet.maintenance:
         return 0
     found, moved = await ctx.db.run(_take_waiting, holding.paused(ctx.switches), ctx.clock.now())
-    return await _give(ctx, [build.send_again(ctx, trade, moved[trade.trade_id]) for trade in found])
+    return await _give(ctx, [ctx.orders.send_again(trade, moved[trade.trade_id]) for trade in found])
 
 
 def _take_waiting(
@@ -123,7 +123,7 @@ async def doubt_silent(ctx: Context) -> int:
     now = ctx.clock.now()
     ids = await ctx.db.look(_silent, now, now - timedelta(seconds=times.order_in_hand_s), now - timedelta(seconds=silent_s))
     for trade_id in ids:
-        await ctx.db.run(_record, trade_id, TradeEvent.ANSWER_LOST, {"reason": "silence"}, now, record.Rules.of(ctx.settings))
+        await ctx.db.run(_record, trade_id, TradeEvent.ANSWER_LOST, {"reason": "silence"}, now, Rules.of(ctx.settings))
     ctx.waiters.notify(ids)
     return len(ids)
 
@@ -137,7 +137,7 @@ def _silent(connection: Connection, now: datetime, expired: datetime, untouched:
 
 
 def _record(
-    connection: Connection, trade_id: str, event: TradeEvent, data: dict[str, Any], now: datetime, rules: record.Rules
+    connection: Connection, trade_id: str, event: TradeEvent, data: dict[str, Any], now: datetime, rules: Rules
 ) -> record.Recorded:
     return record.record(connection, record.read_trade(connection, trade_id), event, data, WHO, now, rules)
 
@@ -147,22 +147,16 @@ def _record(
 
 async def time_out_offers(ctx: Context) -> int:
     """Offers that nobody answered in time are to be canceled; they are when Steam has said so."""
-    ids = await ctx.db.run(_wish_timed_out, ctx.clock.now(), record.Rules.of(ctx.settings))
+    ids = await ctx.db.run(_wish_timed_out, ctx.clock.now(), Rules.of(ctx.settings))
     ctx.waiters.notify(ids)
     return len(ids)
 
 
-def _wish_timed_out(connection: Connection, now: datetime, rules: record.Rules) -> list[str]:
+def _wish_timed_out(connection: Connection, now: datetime, rules: Rules) -> list[str]:
     late = and_(trades.c.status.in_(_MAY_TIME_OUT), trades.c.expires_at < now, trades.c.cancel_requested_at.is_(None))
     found = _locked(connection, and_(late, trades.c.waits_for.is_(None)))
-    _set(connection, found, cancel_requested_at=now, touched=now)
     for trade in found:
-        data = {"status": trade.status, "reason": "offer_timeout"}
-        bot = f"{trade.color}-{trade.bot_id}"
-        told = record.event_row("cancel_requested", data, WHO, now, trade.trade_id, trade.user_id, bot)
-        record.append(connection, [told])
-        if trade.status == S.QUEUED and trade.next_try_at is not None:
-            _record(connection, trade.trade_id, TradeEvent.ORDER_DROPPED, {"reason": "recalled"}, now, rules)
+        cancel.request(connection, trade, WHO, now, rules, reason="offer_timeout")
     return [trade.trade_id for trade in found]
 
 
@@ -170,8 +164,8 @@ async def ask_cancels(ctx: Context) -> int:
     """Trades that are to be canceled and are not yet: recall the order, and ask the bot once more."""
     found, moved = await ctx.db.run(_take_cancels, ctx.clock.now())
     for trade in found:
-        await asyncio.to_thread(build.recall, ctx, f"{trade.color}-{trade.bot_id}", trade.trade_id, trade.attempt)
-    return await _give(ctx, [build.cancel(ctx, row, moved[row.trade_id]) for row in found if row.status in _NOT_QUEUED])
+        await ctx.outbox.recall(trade)
+    return await _give(ctx, [ctx.orders.cancel(row, moved[row.trade_id]) for row in found if row.status in _NOT_QUEUED])
 
 
 def _take_cancels(connection: Connection, now: datetime) -> tuple[list[Row[Any]], dict[str, build.Moved]]:
@@ -198,6 +192,6 @@ def _set(connection: Connection, found: Sequence[Row[Any]], **values: Any) -> No
 
 
 async def _give(ctx: Context, given: Sequence[Order]) -> int:
-    if given and not await ctx.outbox.give(ctx, given):
+    if given and not await ctx.outbox.give(given):
         return 0
     return len(given)

@@ -19,7 +19,7 @@ from balancer.db.tables import trades
 from balancer.orders import build
 from shared import wire
 from shared.domain.status import TradeStatus
-from shared.messages import Order, WatchedTrade, WatchOrder
+from shared.messages import Order, WatchOrder
 
 S = TradeStatus
 
@@ -52,7 +52,7 @@ class Watcher:
             by_bot.setdefault(f"{trade.color}-{trade.bot_id}", []).append(trade)
         busy = await self._busy(list(by_bot))
         wanted = [self._order(bot, rows, moved) for bot, rows in by_bot.items() if bot not in busy]
-        if wanted and await ctx.outbox.give(ctx, wanted):
+        if wanted and await ctx.outbox.give(wanted):
             now_s = ctx.clock.monotonic()
             self._asked.update({order.bot: _Asked(order.order_id, now_s) for order in wanted})
         return len(wanted)
@@ -74,9 +74,9 @@ class Watcher:
         return [bool(answer) for answer in pipe.execute()]
 
     def _order(self, bot: str, rows: Sequence[Row[Any]], moved: dict[str, build.Moved]) -> Order:
-        watched = [watched_trade(self._ctx, row, moved[row.trade_id]) for row in rows]
+        watched = [self._ctx.orders.watched(row, moved[row.trade_id]) for row in rows]
         since = int(min(row.created_at for row in rows).timestamp())
-        return build.build(self._ctx, "watch", bot, WatchOrder(watched, since), lifetime_s=YOUNG_S)
+        return self._ctx.orders.build("watch", bot, WatchOrder(watched, since), lifetime_s=YOUNG_S)
 
 
 def _watched(connection: Connection, now: datetime) -> tuple[list[Row[Any]], dict[str, build.Moved]]:
@@ -90,21 +90,3 @@ def _watched(connection: Connection, now: datetime) -> tuple[list[Row[Any]], dic
     )
     found = list(connection.execute(query.order_by(trades.c.color, trades.c.bot_id, trades.c.trade_id)))
     return found, build.moved_of(connection, found) if found else {}
-
-
-def watched_trade(ctx: Context, trade: Row[Any], moved: build.Moved, *, with_trade_token: bool = False) -> WatchedTrade:
-    """What a bot must know to recognise this trade's offers; with the partner's token only where it is needed."""
-    return WatchedTrade(
-        trade_id=trade.trade_id,
-        attempt=trade.attempt,
-        token=ctx.master.verify_token(trade.trade_id),
-        partner=str(trade.partner),
-        offer_id=trade.offer_id,
-        status=trade.status,
-        give=moved.give,
-        take=moved.take,
-        # Of a trade that is over it is not kept.
-        trade_token=build.open_trade_token(ctx, trade.trade_id, trade.trade_url_sealed)
-        if with_trade_token and trade.trade_url_sealed
-        else None,
-    )

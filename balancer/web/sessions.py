@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select
 
 from balancer.context import Context
-from balancer.db import repository
+from balancer.db import pipeline
 from balancer.db.tables import nonces, sessions
 from shared.domain.ids import SteamId
 
@@ -62,5 +62,5 @@ def _steam_id(connection: Connection, id_hash: str, now: datetime) -> str | None
 def remember_nonce(connection: Connection, nonce: str, now: datetime) -> bool:
     """Whether this nonce was never seen before; it has been now."""
     # An INSERT's rowcount is not known on PostgreSQL; what it returns is.
-    statement = repository.insert(connection, nonces).values(nonce=nonce, seen_at=now).on_conflict_do_nothing()
+    statement = pipeline.insert(connection, nonces).values(nonce=nonce, seen_at=now).on_conflict_do_nothing()
     return connection.execute(statement.returning(nonces.c.nonce)).first() is not None

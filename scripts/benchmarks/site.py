@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, func, insert
 from sqlalchemy import select as select_rows
 from sqlalchemy.engine import Engine
 
-from balancer.db import migrate, repository, tables
+from balancer.db import migrate, tables
 from scripts.benchmarks.fake_fleet import BOT_BASE, FakeFleet, held
 from scripts.benchmarks.load import Ask, fire
 from scripts.benchmarks.raw_sql import BOTS, Item
@@ -30,7 +30,7 @@ from scripts.lab.quick import NEVER_REACHED
 from scripts.lab.stack import Stack, Wish
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE, SteamId, TradeUrl
-from shared.domain.items import HeldAsset
+from shared.domain.items import HeldAsset, item_id_of
 from shared.sealing import MasterKey
 
 ITEMS = 10
@@ -148,7 +148,7 @@ def known_item(directory: Path) -> Item:
     """One item that the balancer takes: a name with a price, no Souvenir."""
     prices: dict[str, int] = json.loads((directory / "prices.json").read_text())
     name = next(name for name, cents in sorted(prices.items()) if cents >= 100 and "Souvenir" not in name and name.isascii())
-    return Item(repository.item_id_of(name), name, prices[name])
+    return Item(item_id_of(name), name, prices[name])
 
 
 def prepare_raw(url: str, item: Item) -> Engine:

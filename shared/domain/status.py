@@ -152,6 +152,14 @@ class WaitsFor(StrEnum):
     BOT = "bot"  # one that Steam lets do it: another one for a deposit, its own for a withdrawal
 
 
+class AuditVerdict(StrEnum):
+    """What a whole audit of one bot says."""
+
+    CLEAN = "clean"
+    DIFFERENCES = "differences"
+    INCONCLUSIVE = "inconclusive"
+
+
 class DepositStatus(StrEnum):
     """Where one item stands. The first six are the seed's own; ``reversed`` came with trade protection in 2025."""
 
@@ -172,7 +180,6 @@ class DepositEvent(StrEnum):
     TRADE_COUNTERED = "trade_countered"
     WITHDRAW_REQUESTED = "withdraw_requested"
     ITEMS_SEEN = "items_seen"
-    ITEMS_GONE = "items_gone"
     REVERSAL_SEEN = "reversal_seen"
 
 
@@ -211,6 +218,14 @@ class Direction(StrEnum):
     DEPOSIT = "deposit"
     WITHDRAW = "withdraw"
     MOVE = "move"
+
+
+# How a trade begins, and how the rows begin that it moves.
+TRADE_BEGINS = S.QUEUED
+ROW_BEGINS: dict[Direction, DepositStatus] = {
+    Direction.DEPOSIT: D.DEPOSIT_PENDING,
+    Direction.WITHDRAW: DEPOSIT_TABLE[D.ACTIVE, F.WITHDRAW_REQUESTED],
+}
 
 
 class BotMode(StrEnum):

@@ -8,20 +8,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import redis
 from sqlalchemy import select, text
 
-from balancer.changes import Waiters
+from balancer import context
 from balancer.context import Context
 from balancer.db import tables
-from balancer.db.engine import Database
-from balancer.fleet.snapshot import Fleet
-from balancer.journal import record
+from balancer.journal.rules import Rules
 from balancer.reports import apply
-from balancer.trades import service
-from balancer.trades.service import Caller, DepositWish, Wanted, WithdrawWish
+from balancer.trades import withdraw
+from balancer.trades.deposit import Deposits
+from balancer.trades.requests import Caller, DepositWish, Request, Wanted, WithdrawWish
 from shared import wire
-from shared.clock import Clock, ServerClock
+from shared.clock import Clock
 from shared.domain.ids import SteamId, TradeUrl
 from shared.domain.items import Asset, HeldAsset
 from shared.messages import Heartbeat, Order, Report
@@ -68,6 +66,9 @@ class World:
     numbers: Any = field(default_factory=lambda: itertools.count(1))
     keys: Any = field(default_factory=lambda: itertools.count(1))
     reported: Any = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.deposits = Deposits(self.ctx)
 
     async def close(self) -> None:
         await self.ctx.outbox.drain()
@@ -119,11 +120,17 @@ class World:
 
     async def deposit(self, n: int = 1, who: int = 1, key: str | None = None, body: str = "body", **more: Any) -> list[str]:
         wish = more.pop("wish", None) or self.wish(n, who, **more)
-        return await service.deposit(self.ctx, SITE, key or f"key-{next(self.keys)}", body, wish)
+        return await self.bring(SITE, key or f"key-{next(self.keys)}", body, wish)
 
     async def withdraw(self, deposit_ids: list[str], who: int = 1, key: str | None = None) -> list[str]:
         wish = WithdrawWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), deposit_ids, "")
-        return await service.withdraw(self.ctx, SITE, key or f"key-{next(self.keys)}", "body", wish)
+        return await self.give(SITE, key or f"key-{next(self.keys)}", "body", wish)
+
+    async def bring(self, caller: Caller, key: str, body: str, wish: DepositWish) -> list[str]:
+        return (await self.deposits.make(Request(caller, key, body, self.ctx.clock.now()), wish)).trade_ids
+
+    async def give(self, caller: Caller, key: str, body: str, wish: WithdrawWish) -> list[str]:
+        return (await withdraw.withdraw(self.ctx, Request(caller, key, body, self.ctx.clock.now()), wish)).trade_ids
 
     async def held(self, n: int = 1, who: int = 1, **more: Any) -> list[str]:
         """Deposits that are in, settled, and may be given back; their ids."""
@@ -159,7 +166,7 @@ class World:
     async def tell(self, trade_id: str, kind: str, /, **more: Any) -> bool:
         """A bot reports this, and it is applied."""
         report = self.report(trade_id, kind, **more)
-        return await self.ctx.db.run(apply.apply, report, self.ctx.clock.now(), record.Rules.of(self.ctx.settings))
+        return await self.ctx.db.run(apply.apply, report, self.ctx.clock.now(), Rules.of(self.ctx.settings))
 
     async def accept(self, trade_id: str) -> bool:
         moved = [
@@ -263,14 +270,9 @@ async def make_world(
 ) -> World:
     """``overrides`` are sections of settings, as in ``limits={"bot_items_max": 20}``. Without a ``clock`` time stands still."""
     database = {"url": database_url, "sqlite_synchronous": "NORMAL", **overrides.pop("database", {})}
-    settings = load(overrides={"redis": {"url": redis_url}, "database": database, **overrides})
-    clock = clock or HandClock()
-    server_clock = ServerClock(clock)
-    client: redis.Redis = wire.connect(redis_url, timeout_s=60.0)
-    wire.measure_time(client, clock, server_clock)
-    db = Database(settings.database)
-    fleet = Fleet(settings, clock, server_clock, MASTER, client, db)
-    ctx = Context(settings, clock, server_clock, MASTER, db, client, fleet, None, None, Waiters())
+    settings = load(overrides={"redis": {"url": redis_url, "timeout_s": 60.0}, "database": database, **overrides})
+    ctx = context.build(settings, MASTER, clock or HandClock())
+    wire.measure_time(ctx.redis, ctx.clock, ctx.server_clock)
     made = World(ctx)
     await made.online(*bots)
     return made

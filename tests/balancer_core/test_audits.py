@@ -16,7 +16,9 @@ from sqlalchemy import insert, select, update
 from balancer.custody import audit, gifts
 from balancer.custody.views import BotAudit
 from balancer.db import tables
-from balancer.trades import approvals, service
+from balancer.trades import approvals
+from balancer.trades.cancel import cancel
+from balancer.trades.requests import DepositWish
 from balancer.upkeep import sweep
 from shared.domain.health import May
 from shared.domain.ids import TradeUrl
@@ -400,7 +402,7 @@ async def test_a_frozen_bots_withdrawals_wait_and_can_be_canceled(world: World) 
     world.change(update(tables.bots).where(tables.bots.c.bot_id == 1).values(frozen_by="audit"))
     await later(world, world.ctx.settings.trades.retry_after_s + 1)
     assert await sweep.give_orders(world.ctx) == 0
-    await service.cancel(world.ctx, SITE, second)
+    await cancel(world.ctx, SITE, second)
     assert world.trade(second).status == "canceled"
     await unfreeze(world)
     assert await sweep.give_orders(world.ctx) == 1
@@ -425,6 +427,6 @@ async def test_no_deposit_goes_to_a_frozen_bot_even_by_an_old_snapshot(make: Mak
     world = await make(bots=("red-1", "red-2"))
     world.change(update(tables.bots).where(tables.bots.c.bot_id == 1).values(frozen_by="audit"))
     for who in range(1, 6):
-        wish = service.DepositWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), world.assets(1))
-        [trade_id] = await service.deposit(world.ctx, SITE, f"key-{who}", "body", wish)
+        wish = DepositWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), world.assets(1))
+        [trade_id] = await world.bring(SITE, f"key-{who}", "body", wish)
         assert world.trade(trade_id).bot_id == 2

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from balancer.custody import gifts
 from balancer.db import tables
-from balancer.trades import service
+from balancer.trades.cancel import cancel
 from balancer.upkeep import settle
 
 pytestmark = pytest.mark.both_databases
@@ -93,7 +93,7 @@ async def test_what_the_site_the_time_or_the_bot_itself_canceled_raises_no_alarm
     for number, trade_id in enumerate((wished, given_up, held_by_steam)):
         kind, state = ("offer_held", 11) if trade_id == held_by_steam else ("offer_active", 2)
         await world.tell(trade_id, kind, offer_id=str(70 + number), state=state)
-    await service.cancel(world.ctx, SITE, wished)
+    await cancel(world.ctx, SITE, wished)
     await world.tell(wished, "offer_canceled", offer_id="70", state=6)
     await world.tell(given_up, "offer_canceled", offer_id="71", state=6, reason="not_confirmed")
     await world.tell(held_by_steam, "offer_canceled", offer_id="72", state=10)

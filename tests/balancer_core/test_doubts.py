@@ -9,8 +9,10 @@ import pytest
 from balancer_core.core_world import World
 from balancer_core.test_at_once import assert_counters_add_up
 
-from balancer.journal import record, story
-from balancer.trades import service
+from balancer.journal import story
+from balancer.journal.rules import Rules
+from balancer.trades.cancel import cancel
+from balancer.trades.requests import Caller
 from balancer.upkeep import doubts, sweep
 from balancer.upkeep import search as finding
 from shared.errors import Conflict, FleetError, NotFound, TooLate
@@ -19,7 +21,7 @@ WHO = "client:boss"
 
 
 def decide(world: World, trade_id: str, offer_id: str | None = None) -> None:
-    rules = record.Rules.of(world.ctx.settings)
+    rules = Rules.of(world.ctx.settings)
     with world.ctx.db.transaction() as connection:
         doubts.decide(connection, trade_id, offer_id, "I have looked", WHO, rules, world.ctx.clock.now())
 
@@ -123,7 +125,7 @@ async def test_without_an_offer_a_trade_that_is_to_be_canceled_ends(world: World
     world.clear_queues()
     for _ in range(finding.ALARM_TRIES + 1):
         await search(world, trade_id, "items_not_in_place")
-    await service.cancel(world.ctx, service.Caller("cli_test", "site", frozenset({"trade"})), trade_id)
+    await cancel(world.ctx, Caller("cli_test", "site", frozenset({"trade"})), trade_id)
     assert world.trade(trade_id).status == "in_doubt"
     decide(world, trade_id)
     # What the withdrawal was to give is free when a bot has seen it, and frozen when it is gone: not by anybody's word.

@@ -267,8 +267,8 @@ async def test_what_a_bot_did_with_strangers_offers_stands_in_the_feed(world: Wo
 
 
 async def apply(world: World, kind: str, data: dict[str, Any]) -> None:
-    from balancer.journal import record
+    from balancer.journal.rules import Rules
     from balancer.reports import apply as reports
 
     report = world.report(None, kind, bot="red-1", **data)
-    await world.ctx.db.run(reports.apply, report, world.ctx.clock.now(), record.Rules.of(world.ctx.settings))
+    await world.ctx.db.run(reports.apply, report, world.ctx.clock.now(), Rules.of(world.ctx.settings))

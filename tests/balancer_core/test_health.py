@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from balancer.custody import gifts
 from balancer.db import tables
-from balancer.fleet import health
+from balancer.fleet import health_events
 from balancer.upkeep import search, settle
 from shared.domain.health import NOTHING, RESTRICTIONS, TRADES, May
 from shared.errors import NoBotAvailable
@@ -105,34 +105,38 @@ async def test_a_withdrawal_of_a_restricted_bot_is_refused_as_the_operators(worl
     assert world.rows(tables.deposits.select())[0].status == "active"
 
 
+async def round_of(world: World) -> int:
+    return await health_events.round_of(world.ctx.fleet, world.ctx.db, world.ctx.clock)
+
+
 # --- telling ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.both_databases
 async def test_every_change_is_told_once_with_reason_time_and_what_to_do(world: World) -> None:
-    assert await health.round_of(world.ctx) == 0
+    assert await round_of(world) == 0
     await restrict(world, "bot_locked")
-    assert await health.round_of(world.ctx) == 1
+    assert await round_of(world) == 1
     await world.ctx.fleet.refresh()
-    assert await health.round_of(world.ctx) == 0
+    assert await round_of(world) == 0
     [event] = told(world)
     assert event["may"] == {"look": True, "take": False, "give": False}
     [why] = event["why_not"]
     assert why["reason"] == "bot_locked" and why["since"] == 1_700_000_000 and why["forbids"] == ["give", "take"]
     assert why["action"] == RESTRICTIONS["bot_locked"].action
     await restrict(world)
-    assert await health.round_of(world.ctx) == 1
+    assert await round_of(world) == 1
     assert told(world)[-1] == {"may": {"look": True, "take": True, "give": True}, "why_not": [], "over": ["bot_locked"]}
 
 
 async def test_a_restriction_is_an_alarm_each_time_it_begins(world: World) -> None:
     for _ in range(2):
         await restrict(world, "bot_banned", "offers_full")
-        await health.round_of(world.ctx)
+        await round_of(world)
         await restrict(world, "bot_banned")
-        await health.round_of(world.ctx)
+        await round_of(world)
         await restrict(world)
-        await health.round_of(world.ctx)
+        await round_of(world)
     alarms = told(world, "alarm")
     assert [(each["alarm"], each["reason"]) for each in alarms] == [("bot_restricted", "bot_banned")] * 2
     assert alarms[0]["action"]
@@ -142,14 +146,14 @@ async def test_two_balancers_tell_it_once(world: World) -> None:
     await restrict(world, "bot_banned")
     view = world.ctx.fleet.get("red-1")
     assert view is not None
-    told_by = [await world.ctx.db.run(health.tell, view, world.ctx.clock.now()) for _ in range(2)]
+    told_by = [await world.ctx.db.run(health_events.tell, view, world.ctx.clock.now()) for _ in range(2)]
     assert told_by == [True, False]
     assert len(told(world)) == 1 == len(told(world, "alarm"))
 
 
 async def test_since_when_outlives_the_worker_that_forgets_it(world: World) -> None:
     await restrict(world, "own_hold", since_ms=1_700_000_000_000)
-    await health.round_of(world.ctx)
+    await round_of(world)
     await restrict(world, "own_hold", since_ms=1_700_000_900_000)
     view = world.ctx.fleet.get("red-1")
     assert view is not None and [each.since for each in view.why_not] == [1_700_000_000]
@@ -158,16 +162,16 @@ async def test_since_when_outlives_the_worker_that_forgets_it(world: World) -> N
 async def test_without_redis_nobody_is_told_to_be_offline(world: World) -> None:
     world.later(60)
     world.ctx.fleet._heard_s = world.ctx.clock.monotonic() - 60
-    assert await health.round_of(world.ctx) == 0
+    assert await round_of(world) == 0
     await world.ctx.fleet.refresh()
-    assert await health.round_of(world.ctx) == 2
+    assert await round_of(world) == 2
     assert [each["reason"] for each in told(world)[-1]["why_not"]] == ["offline"]
 
 
 @pytest.mark.both_databases
 async def test_a_strange_confirmation_freezes_the_bot_until_an_operator_has_looked(world: World) -> None:
     await restrict(world, "strange_confirmation")
-    await health.round_of(world.ctx)
+    await round_of(world)
     await restrict(world)
     view = world.ctx.fleet.get("red-1")
     assert view is not None

@@ -13,8 +13,9 @@ from sqlalchemy import update
 
 from balancer.db import tables
 from balancer.fleet import reserve
-from balancer.trades import approvals, service
-from balancer.trades.service import Caller, WithdrawWish
+from balancer.trades import approvals
+from balancer.trades.cancel import cancel
+from balancer.trades.requests import Caller, WithdrawWish
 from balancer.upkeep import restored, sweep
 from shared.domain.ids import BotName, TradeUrl
 from shared.errors import NoBotAvailable, PlayerMustAct, RateLimited
@@ -26,7 +27,7 @@ Make = Callable[..., Awaitable[World]]
 
 async def withdraw(world: World, who: int, deposit_ids: list[str], **more: Any) -> str:
     wish = WithdrawWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), deposit_ids, "", **more)
-    [trade_id] = await service.withdraw(world.ctx, SITE, f"key-{next(world.keys)}", "body", wish)
+    [trade_id] = await world.give(SITE, f"key-{next(world.keys)}", "body", wish)
     return trade_id
 
 
@@ -66,7 +67,7 @@ async def test_what_waits_for_a_settlement_or_an_approval_takes_no_open_offer(ma
     assert offers(world) == 0
     assert await world.ctx.db.look(approvals.per_bot) == {"red-1": {"settlement": 1, "approval": 1}}
     for trade_id in waiting_ids:
-        await service.cancel(world.ctx, SITE, trade_id)
+        await cancel(world.ctx, SITE, trade_id)
     assert offers(world) == 0
     await assert_counters_add_up(world)
 
@@ -147,7 +148,7 @@ async def test_a_withdrawal_in_line_is_canceled_at_once(make: Make) -> None:
     first, second = await world.held(1, who=1), await world.held(1, who=2)
     await withdraw(world, 1, first)
     trade_id = await withdraw(world, 2, second)
-    await service.cancel(world.ctx, SITE, trade_id)
+    await cancel(world.ctx, SITE, trade_id)
     assert world.statuses(trade_id) == ("canceled", {"active"})
     assert offers(world) == 1
     await assert_counters_add_up(world)
@@ -327,8 +328,8 @@ async def test_one_clients_players_leave_the_fleet_to_another_client(make: Make)
     assert waits(world, mine) == ["offer"]
     assert await approvals.release(world.ctx) == 0
     theirs = WithdrawWish("user-2", TradeUrl(player(2), "abcdefgh"), held[2], "")
-    assert waits(world, *await service.withdraw(world.ctx, other, "k", "body", theirs)) == [None]
-    assert await service.deposit(world.ctx, other, "k2", "body", wish)
+    assert waits(world, *await world.give(other, "k", "body", theirs)) == [None]
+    assert await world.bring(other, "k2", "body", wish)
     [answered, _] = [row.trade_id for row in world.rows(tables.trades.select()) if row.user_id in ("user-4", "user-5")]
     await world.accept(answered)
     assert await approvals.release(world.ctx) == 1

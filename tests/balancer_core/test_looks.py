@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from balancer.db.engine import Database
 from balancer.journal import views as show_trades
-from balancer.journal.read_together import Looks
-from balancer.trades import service
 
 pytestmark = pytest.mark.both_databases
 
@@ -26,7 +23,7 @@ async def test_many_at_once_share_a_few_looks_and_get_their_own(world: Any, monk
         return by_ids(connection, wanted)
 
     monkeypatch.setattr(show_trades, "by_ids", counting)
-    views = await asyncio.gather(*(service.show(world.ctx, [trade_id]) for trade_id in [*ids, *ids, "trd_unknown"]))
+    views = await asyncio.gather(*(world.ctx.views.of([trade_id]) for trade_id in [*ids, *ids, "trd_unknown"]))
     assert [view[0].trade_id for view in views[:-1]] == [*ids, *ids]
     assert [len(view[0].items) for view in views[:-1]] == [1] * 24
     assert views[-1] == []
@@ -41,34 +38,7 @@ async def test_a_look_that_fails_fails_for_those_who_shared_it_only(world: Any, 
         raise OperationalError("statement", {}, Exception("gone"))
 
     monkeypatch.setattr(world.ctx.db, "look", away)
-    failed = await asyncio.gather(*(service.show(world.ctx, [trade_id]) for _ in range(3)), return_exceptions=True)
+    failed = await asyncio.gather(*(world.ctx.views.of([trade_id]) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in failed] == [OperationalError] * 3
     monkeypatch.setattr(world.ctx.db, "look", look)
-    assert (await service.show(world.ctx, [trade_id]))[0].trade_id == trade_id
-
-
-async def test_who_comes_in_the_step_in_which_the_looks_end_is_answered() -> None:
-    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    class Slow:
-        async def look(self, *_args: Any) -> Any:
-            await gate
-            return [], []
-
-    looks, slow = Looks(), cast(Database, Slow())
-
-    async def comes_late() -> Any:
-        await gate
-        return await looks.trade(slow, "trd_late")
-
-    others = []
-    for trade_id in ("trd_1", "trd_2"):
-        others.append(asyncio.create_task(looks.trade(slow, trade_id)))
-        await asyncio.sleep(0)  # it asks
-        await asyncio.sleep(0)  # its look begins
-    late = asyncio.create_task(comes_late())
-    await asyncio.sleep(0)
-    gate.set_result(None)
-    async with asyncio.timeout(120):
-        assert await late is None
-    await asyncio.gather(*others)
+    assert (await world.ctx.views.of([trade_id]))[0].trade_id == trade_id

@@ -10,7 +10,7 @@ import pytest
 from balancer_core.core_world import World
 
 from balancer.db import engine
-from balancer.journal import events, record
+from balancer.journal import events
 
 pytestmark = pytest.mark.both_databases
 
@@ -18,22 +18,22 @@ POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True
 
 
 def tell(world: World, connection: Any, kind: str) -> None:
-    record.append(connection, [record.event_row(kind, {}, "test", world.ctx.clock.now())])
+    events.append(connection, events.row(kind, {}, "test", world.ctx.clock.now()))
 
 
 async def numbers(world: World, after: int = 0) -> list[int]:
-    return [event.number for event in await events.events(world.ctx, after, 10_000)]
+    return [event.number for event in await world.ctx.db.look(events.behind, after, 10_000)]
 
 
 async def test_events_come_in_order_with_what_they_say(world: World) -> None:
     [trade_id] = await world.deposit(2)
     await world.accept(trade_id)
-    found = await events.events(world.ctx, 0, 100)
+    found = await world.ctx.db.look(events.behind, 0, 100)
     assert [event.kind for event in found] == ["trade_created", "offer_accepted"]
     assert found[1].data["to"] == "accepted"
     assert {row["to"] for row in found[1].data["deposits"]} == {"active"}
-    assert await events.events(world.ctx, found[0].number, 100) == found[1:]
-    assert await events.events(world.ctx, 0, 1) == found[:1]
+    assert await world.ctx.db.look(events.behind, found[0].number, 100) == found[1:]
+    assert await world.ctx.db.look(events.behind, 0, 1) == found[:1]
 
 
 async def test_no_secret_stands_in_an_event(world: World) -> None:
@@ -52,7 +52,7 @@ async def test_event_of_an_open_transaction_holds_back_higher_numbers(world: Wor
         with world.ctx.db.transaction() as fast:
             tell(world, fast, "fast")
         assert await numbers(world) == []
-    served = [event.kind for event in await events.events(world.ctx, 0, 10)]
+    served = [event.kind for event in await world.ctx.db.look(events.behind, 0, 10)]
     assert served == ["slow", "fast"]
 
 
@@ -64,7 +64,7 @@ async def test_a_transaction_that_is_taken_back_leaves_a_gap_and_holds_nothing_u
         tell(world, other, "told")
     connection.rollback()
     connection.close()
-    assert [event.kind for event in await events.events(world.ctx, 0, 10)] == ["told"]
+    assert [event.kind for event in await world.ctx.db.look(events.behind, 0, 10)] == ["told"]
 
 
 @POSTGRES

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 from balancer_core.core_world import World
 
-from balancer.orders import build
+from shared import wire
 from shared.messages import InventoryOrder, Order
 
 pytestmark = pytest.mark.both_databases
 
 
 def an_order(world: World, bot: str = "red-1") -> Order:
-    return build.build(world.ctx, "inventory", bot, InventoryOrder("1", None))
+    return world.ctx.orders.build("inventory", bot, InventoryOrder("1", None))
 
 
 async def test_orders_given_at_any_moment_all_go_out(world: World) -> None:
     async def give(turns: int) -> bool:
         for _ in range(turns):
             await asyncio.sleep(0)
-        return await world.ctx.outbox.give(world.ctx, [an_order(world)])
+        return await world.ctx.outbox.give([an_order(world)])
 
     for number in range(40):  # the next comes in each of the steps in which the one before comes to its end
         given = asyncio.gather(*(give(turns) for turns in range(number)))
@@ -32,34 +32,34 @@ async def test_orders_given_at_any_moment_all_go_out(world: World) -> None:
 
 async def test_one_that_comes_in_the_step_in_which_the_one_before_ends_goes_out(world: World) -> None:
     async def one_after_the_other() -> list[bool]:
-        return [await world.ctx.outbox.give(world.ctx, [an_order(world)]) for _ in range(50)]
+        return [await world.ctx.outbox.give([an_order(world)]) for _ in range(50)]
 
     assert await asyncio.wait_for(one_after_the_other(), 120) == [True] * 50
 
 
 async def test_orders_that_come_together_share_a_round_trip(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    enqueue = build._enqueue
+    enqueue = wire.enqueue
 
-    def counted(ctx: Any, batch: Any) -> bool:
+    def counted(client: Any, batch: Any, created_at: str) -> None:
         sizes.append(len(batch))
-        return enqueue(ctx, batch)
+        enqueue(client, batch, created_at)
 
-    monkeypatch.setattr(build, "_enqueue", counted)
-    await asyncio.gather(*(world.ctx.outbox.give(world.ctx, [an_order(world)]) for _ in range(30)))
+    monkeypatch.setattr(wire, "enqueue", counted)
+    await asyncio.gather(*(world.ctx.outbox.give([an_order(world)]) for _ in range(30)))
     assert sizes == [30]
 
 
 async def test_an_order_that_cannot_be_built_into_a_job_fails_its_giver_only(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_ctx: Any, _batch: Any) -> bool:
+    def broken(*_given: Any) -> None:
         raise ValueError("cannot be sealed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(build, "_enqueue", broken)
+        patch.setattr(wire, "enqueue", broken)
         with pytest.raises(ValueError, match="sealed"):
-            await asyncio.wait_for(world.ctx.outbox.give(world.ctx, [an_order(world)]), 120)
+            await asyncio.wait_for(world.ctx.outbox.give([an_order(world)]), 120)
         await asyncio.sleep(0)
     await world.ctx.outbox.drain()
-    assert await world.ctx.outbox.give(world.ctx, [an_order(world)])
+    assert await world.ctx.outbox.give([an_order(world)])

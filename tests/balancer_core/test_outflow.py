@@ -16,8 +16,9 @@ from sqlalchemy import update
 from balancer.db import tables
 from balancer.fleet import switches
 from balancer.journal import story
-from balancer.trades import approvals, holding, service
-from balancer.trades.service import Caller, WithdrawWish
+from balancer.trades import approvals, holding
+from balancer.trades.cancel import cancel
+from balancer.trades.requests import Caller, WithdrawWish
 from balancer.upkeep import sweep
 from shared import wire
 from shared.domain.ids import TradeUrl
@@ -31,7 +32,7 @@ OTHER = Caller("cli_other", "other-site", frozenset({"trade"}))
 async def withdraw(world: World, who: int, deposit_ids: list[str], caller: Caller = SITE, **more: Any) -> str:
     wish = WithdrawWish(f"user-{who}", TradeUrl(player(who), "abcdefgh"), deposit_ids, "", **more)
     key = more.pop("key", None) or f"key-{next(world.keys)}"
-    [trade_id] = await service.withdraw(world.ctx, caller, key, "body", wish)
+    [trade_id] = await world.give(caller, key, "body", wish)
     return trade_id
 
 
@@ -96,7 +97,7 @@ async def test_the_withdrawal_over_a_limit_pauses_with_an_alarm_until_an_operato
     else:
         assert await paused_by(world, withdraw(world, 2, theirs, OTHER))
     client = "site" if of_client else None
-    await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "looked", paused=False, client=client)
+    await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "looked", paused=False, client=client)
     for deposit_id in ids[2:4]:  # the window counts anew
         assert await withdraw(world, 1, [deposit_id])
     assert await paused_by(world, withdraw(world, 1, ids[4:])) == name
@@ -168,9 +169,9 @@ async def test_what_waited_counts_when_it_goes_out(make: Make) -> None:
     assert sorted(map(str, waits(world, *asked))) == ["None", "offer"]
     assert len(alarms(world)) == 1
     assert await approvals.release(world.ctx) == 0
-    await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "", paused=False, client=None)
+    await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "", paused=False, client=None)
     world.change(tables.switches.delete())
-    await switches.refresh(world.ctx)
+    await world.ctx.switches.refresh()
     world.later(4000)
     await world.online("red-1", "red-2")
     assert await approvals.release(world.ctx) == 1
@@ -192,8 +193,8 @@ async def test_a_repeated_request_over_the_limit_shows_what_the_first_one_made(m
     world = await make(limits={"client_withdrawals_max": 1})
     ids = await world.held(1)
     wish = WithdrawWish("user-1", TradeUrl(player(1), "abcdefgh"), ids, "")
-    made = await service.withdraw(world.ctx, SITE, "same", "body", wish)
-    assert await service.withdraw(world.ctx, SITE, "same", "body", wish) == made
+    made = await world.give(SITE, "same", "body", wish)
+    assert await world.give(SITE, "same", "body", wish) == made
     assert alarms(world) == []
 
 
@@ -201,11 +202,11 @@ async def test_a_repeated_request_over_the_limit_shows_what_the_first_one_made(m
 
 
 async def pause(world: World, client: str | None = None) -> None:
-    await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "a key was stolen", paused=True, client=client)
+    await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "a key was stolen", paused=True, client=client)
 
 
 async def resume(world: World, client: str | None = None) -> None:
-    await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "", paused=False, client=client)
+    await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "", paused=False, client=client)
 
 
 def recalled(world: World, trade_id: str) -> bool:
@@ -293,10 +294,10 @@ async def test_a_held_withdrawal_can_be_canceled_and_one_to_be_canceled_is_not_h
     ids = await world.held(2)
     first, second = await withdraw(world, 1, ids[:1]), await withdraw(world, 1, ids[1:])
     await world.ctx.outbox.drain()
-    await service.cancel(world.ctx, SITE, second)
+    await cancel(world.ctx, SITE, second)
     await pause(world)
     assert await holding.hold(world.ctx) == 1
-    await service.cancel(world.ctx, SITE, first)
+    await cancel(world.ctx, SITE, first)
     for trade_id in (first, second):
         await world.tell(trade_id, "order_dropped", reason="recalled")
         assert world.trade(trade_id).status == "canceled"
@@ -330,7 +331,7 @@ async def test_one_clients_pause_holds_that_client_only(make: Make) -> None:
     with pytest.raises(NotFound):
         await pause(world, "nobody")
     with pytest.raises(NotFound):
-        await switches.turn(world.ctx, switches.DEPOSITS, "cli:me", "", paused=True, client="site")
+        await world.ctx.switches.turn(switches.DEPOSITS, "cli:me", "", paused=True, client="site")
     await assert_counters_add_up(world)
 
 

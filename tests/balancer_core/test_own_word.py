@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from balancer.custody import audit
 from balancer.db import tables
-from balancer.journal import alarms, record
+from balancer.journal import alarms
+from balancer.journal.rules import Rules
 from balancer.orders import sights
 from balancer.reports import apply
 from balancer.reports.apply import Reader
-from balancer.trades.service import Wanted
+from balancer.trades.requests import Wanted
 from shared import wire
 from shared.messages import REPORT_KINDS
 
@@ -97,8 +98,8 @@ async def test_a_bot_that_had_the_trade_before_and_has_an_offer_after_all_is_an_
 # --- what an item is ------------------------------------------------------------------------------------------
 
 
-def rules(world: World) -> record.Rules:
-    return replace(record.Rules.of(world.ctx.settings), value_of=CENTS.get)
+def rules(world: World) -> Rules:
+    return replace(Rules.of(world.ctx.settings), value_of=CENTS.get)
 
 
 async def told(world: World, trade_id: str, kind: str, **data: Any) -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 from balancer_core.core_world import SITE, World, bot_account, player
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from balancer.db import tables
-from balancer.trades import service
-from balancer.trades.service import DepositWish, WithdrawWish
+from balancer.trades.requests import DepositWish, WithdrawWish
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetError, Forbidden, NoBotAvailable, NotAccepted, NotFound, PlayerMustAct, RequestReused
 
@@ -53,7 +52,7 @@ async def test_a_bot_is_nobodys_player(world: World) -> None:
         url = TradeUrl(bot_account(bot), "abcdefgh")
         deposit = world.deposit(wish=DepositWish("user-9", url, world.assets(1)))
         await assert_refused(world, NotAccepted, "partner_is_bot", deposit)
-        withdrawal = service.withdraw(world.ctx, SITE, "key-own", "body", WithdrawWish("user-1", url, held, ""))
+        withdrawal = world.give(SITE, "key-own", "body", WithdrawWish("user-1", url, held, ""))
         await assert_refused(world, NotAccepted, "partner_is_bot", withdrawal)
 
 
@@ -293,6 +292,7 @@ async def test_large_deposit_is_made_of_several_trades(make: Make) -> None:
 async def test_withdraw_wish_of_a_stranger_binds_nobody(world: World) -> None:
     await world.held(1)
     wish = WithdrawWish("user-9", TradeUrl(player(1), "abcdefgh"), ["dep_x"])
-    await assert_refused(world, Conflict, "user_mismatch", service.withdraw(world.ctx, SITE, "k9", "b", wish))
-    assert await service.user_of(world.ctx, "user-9") is None
-    assert await service.user_of(world.ctx, "user-1") == str(int(player(1)))
+    await assert_refused(world, Conflict, "user_mismatch", world.give(SITE, "k9", "b", wish))
+    bound = {row.user_id: row.steam_id for row in world.rows(select(tables.users))}
+    assert "user-9" not in bound
+    assert bound["user-1"] == int(player(1))

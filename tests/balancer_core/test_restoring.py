@@ -13,8 +13,8 @@ from sqlalchemy.engine import make_url
 
 from balancer.db import migrate
 from balancer.fleet import switches
-from balancer.trades import approvals, service
-from balancer.trades.service import WithdrawWish
+from balancer.trades import approvals
+from balancer.trades.requests import WithdrawWish
 from balancer.upkeep import restored, search, sweep
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, NotFound, SettingsError
@@ -61,7 +61,7 @@ async def restored_and_not_found(world: World, trade_id: str) -> None:
     assert world.trade(trade_id).status == "in_doubt"
     await world.tell(trade_id, "offer_absent", reason="not found twice")
     assert world.trade(trade_id).status == "queued"
-    await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "", paused=False)
+    await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "", paused=False)
     world.later(60)
     await world.online("red-1", "red-2")
 
@@ -85,7 +85,7 @@ async def test_what_waited_for_a_settlement_waits_for_it_again(world: World) -> 
     await world.accept(deposit)
     ids = [row.deposit_id for row in world.deposits_of(deposit)]
     wish = WithdrawWish("user-1", TradeUrl(player(1), "abcdefgh"), ids, "", when_settled=True)
-    [trade_id] = await service.withdraw(world.ctx, SITE, "key-settled", "body", wish)
+    [trade_id] = await world.give(SITE, "key-settled", "body", wish)
     await restored_and_not_found(world, trade_id)
     assert await approvals.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
     assert world.statuses(trade_id) == ("queued", {"withdraw_pending"})
@@ -111,7 +111,7 @@ async def test_new_trades_are_paused_and_event_numbers_jump(world: World) -> Non
     last = world.events()[-1].number
     mark(world)
     assert world.events("database_restored")[0].number > last + restored.NUMBERS_SKIPPED
-    await switches.refresh(world.ctx)
+    await world.ctx.switches.refresh()
     with pytest.raises(FleetPaused):
         await world.deposit(1)
 

@@ -14,7 +14,8 @@ from sqlalchemy import update
 
 from balancer.db import tables
 from balancer.reports.apply import Reader
-from balancer.trades import restricted, service
+from balancer.trades import restricted
+from balancer.trades.cancel import cancel
 from balancer.upkeep import sweep
 from shared import wire
 
@@ -107,7 +108,7 @@ async def test_one_after_the_other_until_none_is_left_and_then_it_fails_for_the_
             world.beat(name, state="restricted", restrictions=[{"reason": "bot_locked", "since_ms": 1}])
         await world.ctx.fleet.refresh()
         await restricted.go_on(world.ctx)
-    [view] = await service.show(world.ctx, [trade_id])
+    [view] = await world.ctx.views.of([trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code, view.failure.reason) == ("failed", "bot_restricted", "bot_locked")
     assert view.failure.player_message is None and view.failure.retryable
@@ -170,7 +171,7 @@ async def test_a_site_may_cancel_what_waits_for_a_bot(make: Make) -> None:
     world: World = await make(bots=("red-1",))
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "bot_refused", **LOCKED)
-    view = await service.cancel(world.ctx, SITE, trade_id)
+    view = await cancel(world.ctx, SITE, trade_id)
     assert view.status == "canceled"
     assert await restricted.go_on(world.ctx) == 0
     await assert_counters_add_up(world)
@@ -215,7 +216,7 @@ async def test_a_refusal_that_may_be_either_sides_takes_two_bots(world: World) -
     await restricted.go_on(world.ctx)
     assert bot_of(world, trade_id) != first and world.trade(trade_id).status == "queued"
     await world.tell(trade_id, "refused", **UNCLEAR)
-    [view] = await service.show(world.ctx, [trade_id])
+    [view] = await world.ctx.views.of([trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code) == ("failed", "partner_unavailable")
     assert view.failure.player_message == "Check your trade URL."
@@ -227,7 +228,7 @@ async def test_where_there_is_one_bot_only_its_word_counts(make: Make) -> None:
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "refused", **UNCLEAR)
     await restricted.go_on(world.ctx)
-    [view] = await service.show(world.ctx, [trade_id])
+    [view] = await world.ctx.views.of([trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code) == ("failed", "partner_unavailable")
 
@@ -272,7 +273,7 @@ async def test_or_fails_for_the_operator_with_its_rows_free_at_once(make: Make) 
     world.later(world.ctx.settings.trades.restricted_wait_s + 1)
     await restrict(world, "bot_locked")
     await swept(world)
-    [view] = await service.show(world.ctx, [trade_id])
+    [view] = await world.ctx.views.of([trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code, view.failure.player_message) == ("failed", "bot_restricted", None)
     assert world.statuses(trade_id) == ("failed", {"active"})
@@ -283,7 +284,7 @@ async def test_an_offer_that_the_bots_own_phone_did_not_confirm_is_no_players_fa
     [trade_id] = await world.withdraw(await world.held(1))
     await world.tell(trade_id, "confirmation_needed", offer_id="77", state=9)
     await world.tell(trade_id, "offer_canceled", offer_id="77", state=6, reason="not_confirmed")
-    [view] = await service.show(world.ctx, [trade_id])
+    [view] = await world.ctx.views.of([trade_id])
     assert view.failure is not None
     assert (view.status, view.failure.code, view.failure.reason) == ("canceled", "bot_restricted", "not_confirmed")
 

@@ -11,8 +11,7 @@ from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import update
 
 from balancer.db import tables
-from balancer.trades import service
-from balancer.trades.service import DepositWish
+from balancer.trades.requests import DepositWish
 from balancer.upkeep import persons, purge, restored, search
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
@@ -282,5 +281,5 @@ async def test_a_forgotten_persons_books_still_stand_a_restore(world: World) -> 
     forget(world, "user-1")
     with world.ctx.db.transaction() as connection:
         assert restored.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now()) == {}
-    [view, _] = await service.find(world.ctx)
+    [view, _] = await world.ctx.views.find()
     assert (view.steam_id, view.token) == ("0", None)

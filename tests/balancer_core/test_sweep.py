@@ -11,7 +11,7 @@ from balancer_core.core_world import SITE, World
 from sqlalchemy import update
 
 from balancer.db import tables
-from balancer.trades import service
+from balancer.trades.cancel import cancel
 from balancer.upkeep import purge, settle, sweep
 from balancer.upkeep.watch import Watcher
 from shared import wire
@@ -27,12 +27,13 @@ def bot_of(world: World, trade_id: str) -> str:
 
 async def without_redis(world: World, work: Callable[[], Awaitable[Any]]) -> Any:
     """What ``work`` gives while Redis takes nothing."""
-    there = world.ctx.redis
-    world.ctx.redis = redis.Redis(unix_socket_path="/nowhere/redis.sock")
+    client = world.ctx.redis  # the one that all parts share
+    there = client.connection_pool
+    client.connection_pool = redis.Redis(unix_socket_path="/nowhere/redis.sock").connection_pool
     try:
         return await work()
     finally:
-        world.ctx.redis = there
+        client.connection_pool = there
 
 
 async def deposit_without_redis(world: World) -> str:
@@ -198,14 +199,14 @@ async def test_held_offer_does_not_time_out(world: World) -> None:
 async def test_cancel_recalls_the_order_and_asks_the_bot(world: World) -> None:
     [trade_id] = await world.deposit(1)
     bot = bot_of(world, trade_id)
-    view = await service.cancel(world.ctx, SITE, trade_id)
+    view = await cancel(world.ctx, SITE, trade_id)
     assert (view.status, view.cancel_requested) == ("queued", True)
     assert world.ctx.redis.get(wire.recall_key("red-1", trade_id)) == b"1"
     assert [order.kind for order in world.orders(bot)] == ["send"]
     await world.tell(trade_id, "order_dropped", reason="recalled")
-    assert (await service.show(world.ctx, [trade_id]))[0].status == "canceled"
+    assert (await world.ctx.views.of([trade_id]))[0].status == "canceled"
     events = len(world.events())
-    assert (await service.cancel(world.ctx, SITE, trade_id)).status == "canceled"
+    assert (await cancel(world.ctx, SITE, trade_id)).status == "canceled"
     assert len(world.events()) == events
 
 
@@ -213,10 +214,10 @@ async def test_cancel_of_a_sent_offer_is_an_order(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)
     world.clear_queues()
-    await service.cancel(world.ctx, SITE, trade_id)
+    await cancel(world.ctx, SITE, trade_id)
     assert [order.kind for order in world.orders(bot_of(world, trade_id))] == ["cancel"]
     for _ in range(3):  # a site that repeats itself does not fill the bot's queue
-        await service.cancel(world.ctx, SITE, trade_id)
+        await cancel(world.ctx, SITE, trade_id)
     assert [order.kind for order in world.orders(bot_of(world, trade_id))] == ["cancel"]
     assert len(world.events("cancel_requested")) == 1
     world.later(sweep.CANCEL_AGAIN_S + 1)
@@ -225,7 +226,7 @@ async def test_cancel_of_a_sent_offer_is_an_order(world: World) -> None:
 
 async def test_a_recall_that_came_too_late_is_followed_by_a_cancel_at_once(world: World) -> None:
     [trade_id] = await world.deposit(1)
-    await service.cancel(world.ctx, SITE, trade_id)
+    await cancel(world.ctx, SITE, trade_id)
     assert await sweep.ask_cancels(world.ctx) == 0  # still queued: recalled, nothing to cancel yet
     world.clear_queues()
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)
@@ -238,7 +239,7 @@ async def test_cancel_while_redis_is_away_is_asked_by_the_sweep(world: World) ->
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)
     world.clear_queues()
-    await without_redis(world, lambda: service.cancel(world.ctx, SITE, trade_id))
+    await without_redis(world, lambda: cancel(world.ctx, SITE, trade_id))
     world.later(sweep.CANCEL_AGAIN_S + 1)
     assert await sweep.ask_cancels(world.ctx) == 1
     assert world.ctx.redis.get(wire.recall_key("red-1", trade_id)) == b"1"
@@ -247,7 +248,7 @@ async def test_cancel_while_redis_is_away_is_asked_by_the_sweep(world: World) ->
 async def test_cancel_of_a_trade_between_two_attempts_ends_it_at_once(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.tell(trade_id, "try_later", code="steam_throttled", reason="slow")
-    view = await service.cancel(world.ctx, SITE, trade_id)
+    view = await cancel(world.ctx, SITE, trade_id)
     assert view.status == "canceled"
     assert world.statuses(trade_id) == ("canceled", {"deposit_failure"})
     world.later(3600)
@@ -256,12 +257,12 @@ async def test_cancel_of_a_trade_between_two_attempts_ends_it_at_once(world: Wor
 
 async def test_cancel_of_an_unknown_or_accepted_trade(world: World) -> None:
     with pytest.raises(NotFound):
-        await service.cancel(world.ctx, SITE, "trd_unknown")
+        await cancel(world.ctx, SITE, "trd_unknown")
     for end in ("offer_accepted", "offer_declined", "offer_expired"):
         [trade_id] = await world.deposit(1)
         await (world.accept(trade_id) if end == "offer_accepted" else world.tell(trade_id, end, offer_id="77", state=7))
         with pytest.raises(TooLate):
-            await service.cancel(world.ctx, SITE, trade_id)
+            await cancel(world.ctx, SITE, trade_id)
 
 
 # --- settling -----------------------------------------------------------------------------------------------------
@@ -422,7 +423,7 @@ async def test_final_deposits_go_a_week_after_the_last_change(world: World) -> N
     assert await purge.purge(world.ctx) == 1
     assert [row.deposit_id for row in world.rows(tables.deposits.select())] == active
     assert len(world.events("deposits_purged")) == 1
-    [view] = await service.show(world.ctx, [failed])
+    [view] = await world.ctx.views.of([failed])
     assert [item.deposit_status for item in view.items] == [None]
 
 

@@ -17,12 +17,12 @@ async def test_a_look_that_began_before_a_switch_was_turned_does_not_turn_it_bac
 
     async def overtaken(*asked: Any) -> Any:
         found = await look(*asked)
-        await switches.turn(world.ctx, switches.DEPOSITS, "operator", "stop", paused=True)
+        await world.ctx.switches.turn(switches.DEPOSITS, "operator", "stop", paused=True)
         return found
 
     with monkeypatch.context() as patch:
         patch.setattr(world.ctx.db, "look", overtaken)
-        await switches.refresh(world.ctx)
+        await world.ctx.switches.refresh()
     assert world.ctx.switches.paused(switches.DEPOSITS) is not None
-    await switches.refresh(world.ctx)
+    await world.ctx.switches.refresh()
     assert world.ctx.switches.paused(switches.DEPOSITS) is not None

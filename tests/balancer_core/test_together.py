@@ -18,9 +18,8 @@ from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import Connection, create_engine, text, update
 from support import wait_until
 
-from balancer import batching
 from balancer.db import tables
-from balancer.trades import draft, service
+from balancer.trades import deposit
 from balancer.trades.requests import DepositWish
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, NoBotAvailable, NotAccepted, RequestReused
@@ -33,7 +32,7 @@ POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True
 def units(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each transaction as it ends: ``many <granted>/<asked>``, ``many <error>``, ``alone`` or ``alone <error>``."""
     seen: list[str] = []
-    shared, alone = draft.deposit_many, draft.deposit
+    shared, alone = deposit.make_many, deposit.make
 
     def many(connection: Connection, ctx: Any, asked: Any) -> Any:
         try:
@@ -53,8 +52,8 @@ def units(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append("alone")
         return made
 
-    monkeypatch.setattr(draft, "deposit_many", many)
-    monkeypatch.setattr(draft, "deposit", one)
+    monkeypatch.setattr(deposit, "make_many", many)
+    monkeypatch.setattr(deposit, "make", one)
     return seen
 
 
@@ -168,7 +167,7 @@ async def test_a_key_used_before_is_answered_among_new_ones(world: World, units:
 async def test_when_deposits_are_paused_each_is_told(world: World) -> None:
     from balancer.fleet import switches
 
-    await switches.turn(world.ctx, switches.DEPOSITS, "operator", "stop", paused=True)
+    await world.ctx.switches.turn(switches.DEPOSITS, "operator", "stop", paused=True)
     results = await at_once(*(world.deposit(1, who=number) for number in range(5)))
     assert [type(result) for result in results] == [FleetPaused] * 5
     assert world.count("trades") == world.count("users") - 1 == 0
@@ -204,14 +203,14 @@ async def test_a_request_given_up_before_its_turn_is_not_made(world: World) -> N
     work = []
     with world.ctx.db.transaction() as connection:
         connection.execute(text("UPDATE bots SET touched = touched"))  # holds up whoever reserves
-        for number in range(batching.AT_ONCE + 1):
+        for number in range(deposit.AT_ONCE + 1):
             work.append(asyncio.create_task(world.deposit(1, who=number)))
             for _ in range(10):
                 await asyncio.sleep(0)
         given_up = work.pop()
         given_up.cancel()
         await at_once(given_up)
-    await assert_each_stands_alone(world, await at_once(*work), batching.AT_ONCE)
+    await assert_each_stands_alone(world, await at_once(*work), deposit.AT_ONCE)
 
 
 # --- trouble in the middle of a shared transaction --------------------------------------------------
@@ -290,9 +289,7 @@ async def test_two_balancers_grant_a_new_player_once(world: World, database_url:
     other = await make_world(database_url, redis_url)
     try:
         wishes = {f"key-{number}": world.wish(1, who=number) for number in range(8)}
-        asked = [
-            service.deposit(ctx, SITE, key, "body", wish) for ctx in (world.ctx, other.ctx) for key, wish in wishes.items()
-        ]
+        asked = [each.bring(SITE, key, "body", wish) for each in (world, other) for key, wish in wishes.items()]
         results = await at_once(*asked)
         assert results[:8] == results[8:]
     finally:

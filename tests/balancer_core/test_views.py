@@ -12,11 +12,10 @@ from balancer_core.core_world import MASTER, World, bot_account, player
 
 from balancer.changes import Waiters
 from balancer.custody import deposits
-from balancer.db import repository
 from balancer.fields import plain
 from balancer.fleet.reads import LOOKED_AT_MAX, idlest, window
 from balancer.orders.sights import Sight
-from balancer.trades import service, verify
+from balancer.trades import verify
 from balancer.web import clients, sessions
 from shared import wire
 from shared.domain.health import May
@@ -29,7 +28,7 @@ from shared.messages import Heartbeat
 
 async def test_a_trade_is_shown_whole(world: World) -> None:
     [trade_id] = await world.deposit(2)
-    [view] = await service.show(world.ctx, [trade_id])
+    [view] = await world.ctx.views.of([trade_id])
     row = world.trade(trade_id)
     assert (view.trade_id, view.direction, view.status, view.user_id) == (trade_id, "deposit", "queued", "user-1")
     assert view.steam_id == str(int(player(1)))
@@ -44,7 +43,7 @@ async def test_a_trade_is_shown_whole(world: World) -> None:
 async def test_accepted_trade_shows_new_ids_and_when_it_settles(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
-    [view] = await service.show(world.ctx, [trade_id])
+    [view] = await world.ctx.views.of([trade_id])
     assert int(view.items[0].new_asset_id or 0) == int(view.items[0].asset_id) + 1_000_000
     assert view.items[0].matched == "receipt"
     assert view.settles_at == int(world.trade(trade_id).settles_at.timestamp())
@@ -54,10 +53,10 @@ async def test_token_is_shown_only_while_it_may_be_checked(world: World) -> None
     [trade_id] = await world.deposit(1)
     [ended] = await world.deposit(1)
     await world.tell(ended, "offer_declined", offer_id="1", state=7)
-    shown = await service.show(world.ctx, [trade_id, ended])
+    shown = await world.ctx.views.of([trade_id, ended])
     assert [view.token is None for view in shown] == [False, True]
     world.later(world.ctx.settings.trades.token_lifetime_s + 1)
-    assert (await service.show(world.ctx, [trade_id]))[0].token is None
+    assert (await world.ctx.views.of([trade_id]))[0].token is None
 
 
 async def test_failure_says_whether_it_may_be_tried_again(world: World) -> None:
@@ -66,7 +65,7 @@ async def test_failure_says_whether_it_may_be_tried_again(world: World) -> None:
     [dropped] = await world.deposit(1)
     for _ in range(3):
         await world.tell(dropped, "order_dropped", reason="expired")
-    first, second = await service.show(world.ctx, [refused, dropped])
+    first, second = await world.ctx.views.of([refused, dropped])
     assert first.failure is not None
     assert (first.failure.code, first.failure.retryable) == ("partner_hold", False)
     assert first.failure.player_message == "Turn on the authenticator."
@@ -78,13 +77,13 @@ async def test_trades_are_found_by_offer_user_and_status_in_pages(world: World) 
     ids = sorted([trade_id for _ in range(3) for trade_id in await world.deposit(1)])
     await world.deposit(1, who=2)
     await world.tell(ids[0], "offer_active", offer_id="901", state=2)
-    assert [view.trade_id for view in await service.find(world.ctx, offer_ids=["901", "902"])] == [ids[0]]
-    mine = await service.find(world.ctx, user_id="user-1")
+    assert [view.trade_id for view in await world.ctx.views.find(offer_ids=["901", "902"])] == [ids[0]]
+    mine = await world.ctx.views.find(user_id="user-1")
     assert [view.trade_id for view in mine] == ids
-    assert [view.trade_id for view in await service.find(world.ctx, user_id="user-1", after=ids[0], limit=1)] == [ids[1]]
-    assert len(await service.find(world.ctx, user_id="user-1", status="queued")) == 2
-    assert await service.show(world.ctx, ["trd_unknown"]) == []
-    assert [view.trade_id for view in await service.show(world.ctx, [ids[2], ids[0]])] == [ids[2], ids[0]]
+    assert [view.trade_id for view in await world.ctx.views.find(user_id="user-1", after=ids[0], limit=1)] == [ids[1]]
+    assert len(await world.ctx.views.find(user_id="user-1", status="queued")) == 2
+    assert await world.ctx.views.of(["trd_unknown"]) == []
+    assert [view.trade_id for view in await world.ctx.views.of([ids[2], ids[0]])] == [ids[2], ids[0]]
 
 
 async def test_deposits_are_listed_in_pages(world: World) -> None:
@@ -329,19 +328,6 @@ async def test_nonces_and_sessions(world: World) -> None:
     assert await sessions.player_of(world.ctx, another) is None
 
 
-async def test_item_values_and_descriptions(world: World) -> None:
-    await world.deposit(1)
-    now, run, look = world.ctx.clock.now(), world.ctx.db.run, world.ctx.db.look
-    name = "P250 | Sand Dune (Field-Tested)"
-    assert await look(repository.item_values, [name, "x"]) == {}
-    assert await run(repository.upsert_values, {name: 250, "AK-47 | Redline": 1200}, "test", now) == 2
-    await run(repository.upsert_values, {name: 260}, "test", now)
-    await run(repository.upsert_descriptions, [{"market_hash_name": name, "color": "ffffff"}])
-    assert await look(repository.item_values, [name, "AK-47 | Redline"]) == {name: 260, "AK-47 | Redline": 1200}
-    [row] = await deposits.list_deposits(world.ctx)
-    assert row.color == "ffffff"
-
-
 # --- waiting -----------------------------------------------------------------------------------------------------
 
 
@@ -366,18 +352,15 @@ async def test_a_change_between_look_and_wait_is_not_missed() -> None:
 async def test_waits_leave_nothing_behind() -> None:
     waiters = Waiters()
     assert not await waiters.wait(["a"], 0)
-    with pytest.raises(TimeoutError):
-        await waiters.wait_inventory("7", 0)
-    assert (waiters._trades, waiters._inventories) == ({}, {})
+    assert waiters._trades == {}
 
 
-async def test_inventory_results_go_to_all_who_wait() -> None:
-    waiters = Waiters()
-    both = [asyncio.create_task(waiters.wait_inventory("7", 10)) for _ in range(2)]
-    await asyncio.sleep(0)
-    waiters.notify_inventory("8", "no")
-    waiters.notify_inventory("7", "yes")
-    assert await asyncio.gather(*both) == ["yes", "yes"]
+async def test_who_listens_hears_of_every_change() -> None:
+    waiters, heard = Waiters(), []
+    waiters.listen(heard.extend)
+    waiters.notify(name for name in "ab")
+    waiters.notify(["a"])
+    assert heard == ["a", "b", "a"]
 
 
 async def test_what_steam_keeps_a_bot_from_is_shown_until_it_is_over(world: World) -> None:

@@ -13,10 +13,12 @@ from sqlalchemy import select, update
 
 from balancer.db import tables as models
 from balancer.fleet import switches
-from balancer.journal import record, story
+from balancer.journal import story
+from balancer.journal.rules import Rules
 from balancer.reports import apply
-from balancer.trades import approvals, service, verify
-from balancer.trades.service import WithdrawWish
+from balancer.trades import approvals, verify
+from balancer.trades.cancel import cancel
+from balancer.trades.requests import WithdrawWish
 from balancer.upkeep import purge, settle, sweep
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, Forbidden, NotFound, SteamUnavailable, TooLate
@@ -39,7 +41,7 @@ async def unsettled(world: World, n: int = 1) -> tuple[str, list[str]]:
 
 async def withdraw(world: World, deposit_ids: list[str], **more: Any) -> str:
     wish = WithdrawWish("user-1", TradeUrl(player(1), "abcdefgh"), deposit_ids, "", **more)
-    [trade_id] = await service.withdraw(world.ctx, SITE, f"key-{next(world.keys)}", "body", wish)
+    [trade_id] = await world.give(SITE, f"key-{next(world.keys)}", "body", wish)
     return trade_id
 
 
@@ -88,7 +90,7 @@ async def test_a_withdrawal_waits_for_the_settlement_and_goes_out_with_the_new_i
     [order] = sends(world)
     assert [asset.asset_id for asset in order.payload.give] == [str(row.asset_id) for row in world.deposits_of(withdrawal)]
     assert {asset.context_id for asset in order.payload.give} == {"2"}
-    [view] = await service.show(world.ctx, [withdrawal])
+    [view] = await world.ctx.views.of([withdrawal])
     assert (view.waits_for, view.token is not None) == (None, True)
     await assert_counters_add_up(world)
 
@@ -113,7 +115,7 @@ async def test_the_token_of_a_withdrawal_that_waits_for_long_is_kept(world: Worl
 async def test_a_waiting_withdrawal_is_canceled_at_once_and_its_rows_are_free(world: World) -> None:
     _, ids = await unsettled(world)
     withdrawal = await withdraw(world, ids, when_settled=True)
-    view = await service.cancel(world.ctx, SITE, withdrawal)
+    view = await cancel(world.ctx, SITE, withdrawal)
     assert view.status == "canceled"
     assert world.statuses(withdrawal) == ("canceled", {"active"})
     assert world.trade(withdrawal).items_awaited == 0
@@ -252,15 +254,15 @@ async def test_an_approved_withdrawal_of_an_unsettled_item_still_waits_for_it(ma
 
 async def test_paused_kinds_are_refused_and_nothing_is_written(world: World) -> None:
     held = await world.held(1)
-    await switches.turn(world.ctx, switches.DEPOSITS, "cli:me", "steam update", paused=True)
+    await world.ctx.switches.turn(switches.DEPOSITS, "cli:me", "steam update", paused=True)
     before = {table: world.count(table) for table in ("trades", "deposits", "tokens", "events", "idempotency", "users")}
     with pytest.raises(FleetPaused) as refused:
         await world.deposit(1)
     assert (refused.value.reason, refused.value.error_code) == ("steam update", "fleet_paused")
     assert {table: world.count(table) for table in before} == before
     assert await world.withdraw(held)
-    await switches.turn(world.ctx, switches.DEPOSITS, "cli:me", "", paused=False)
-    await switches.turn(world.ctx, switches.DEPOSITS, "cli:me", "", paused=False)
+    await world.ctx.switches.turn(switches.DEPOSITS, "cli:me", "", paused=False)
+    await world.ctx.switches.turn(switches.DEPOSITS, "cli:me", "", paused=False)
     assert await world.deposit(1)
     assert [row.kind for row in world.events() if row.kind in ("paused", "resumed")] == ["paused", "resumed"]
 
@@ -269,14 +271,14 @@ async def test_the_switch_of_another_balancer_is_seen_with_the_next_look(world: 
     with world.ctx.db.transaction() as connection:
         switches.write(connection, switches.WITHDRAWALS, "cli:me", "", world.ctx.clock.now(), True)
     assert world.ctx.switches.paused(switches.WITHDRAWALS) is None
-    await switches.refresh(world.ctx)
+    await world.ctx.switches.refresh()
     assert world.ctx.switches.paused(switches.WITHDRAWALS) is not None
 
 
 async def test_a_repeated_request_is_answered_although_its_kind_is_paused(world: World) -> None:
     wish = world.wish(1)
     made = await world.deposit(key="same", wish=wish)
-    await switches.turn(world.ctx, switches.DEPOSITS, "cli:me", "", paused=True)
+    await world.ctx.switches.turn(switches.DEPOSITS, "cli:me", "", paused=True)
     assert await world.deposit(key="same", wish=wish) == made
 
 
@@ -285,9 +287,9 @@ async def test_paused_withdrawals_are_not_released(world: World) -> None:
     await withdraw(world, ids, when_settled=True)
     await world.settle(deposit)
     await online_later(world, 8 * 86400)
-    await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "", paused=True)
+    await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "", paused=True)
     assert await approvals.release(world.ctx) == 0
-    await switches.turn(world.ctx, switches.WITHDRAWALS, "cli:me", "", paused=False)
+    await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "", paused=False)
     assert await approvals.release(world.ctx) == 1
 
 
@@ -328,7 +330,7 @@ async def test_a_story_tells_each_call_to_steam_with_its_answers_code(world: Wor
     [trade_id] = await world.deposit(1)
     for kind, calls in (("answer_lost", "send no answer"), ("offer_active", "GetTradeOffers 200 (1); " * 1000)):
         report = replace(world.report(trade_id, kind, offer_id="77", state=2), calls=calls)
-        rules = record.Rules.of(world.ctx.settings)
+        rules = Rules.of(world.ctx.settings)
         assert await world.ctx.db.run(apply.apply, report, world.ctx.clock.now(), rules)
     with world.ctx.db.transaction() as connection:
         steps = story.of_trade(connection, trade_id)

@@ -22,7 +22,7 @@ from balancer_http.harness import (
 from sqlalchemy import Connection, event, update
 
 from balancer.db import tables
-from balancer.journal import record
+from balancer.journal import events
 from balancer.web.handlers import health
 from shared import wire
 
@@ -319,9 +319,9 @@ async def test_events_are_read_on_without_a_gap(service: Service) -> None:
 @ONE_DATABASE
 async def test_half_a_surrogate_pair_of_a_report_is_shown_as_it_is(service: Service) -> None:
     """A bot may say anything; UTF-8 cannot write this, JSON can."""
-    row = record.event_row("order_failed", {"reason": "\ud800"}, "red-1", service.ctx.clock.now())
+    row = events.row("order_failed", {"reason": "\ud800"}, "red-1", service.ctx.clock.now())
     before = (await (await service.call("GET", "/events?limit=500")).json())["next"]
-    await service.ctx.db.run(record.append, [row])
+    await service.ctx.db.run(events.append, row)
     page = await (await service.call("GET", f"/events?after={before}")).json()
     assert_fits(page, "Events")
     assert {"reason": "\ud800"} in [event["data"] for event in page["events"]]

@@ -242,7 +242,7 @@ async def test_all_who_ask_at_once_share_one_look_and_one_of_them_gets_the_yes(s
 async def test_trades_of_one_bot_that_are_asked_about_together_share_one_look(service: Service) -> None:
     impatient(service, 60.0)
     asked = [WatchedTrade(f"trd_{number}", 1, "t" * 22, PLAYER, str(number), "sent", [], []) for number in range(5)]
-    seen = await asyncio.gather(*(service.ctx.sights.of(service.ctx, "red-1", trade, 0) for trade in asked))
+    seen = await asyncio.gather(*(service.ctx.sights.of("red-1", trade, 0) for trade in asked))
     assert [sight and (sight.offer_id, sight.status) for sight in seen] == [(str(number), "sent") for number in range(5)]
     [order] = service.bots.looks
     assert [trade.trade_id for trade in order.payload.trades] == [trade.trade_id for trade in asked]  # type: ignore[union-attr]

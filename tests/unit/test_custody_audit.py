@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balancer.custody import compare as custody_audit
-from balancer.custody.compare import Difference, Elsewhere, Entry, Kind, Seen, Verdict, compare, judge, with_others, with_trades
+from balancer.custody.compare import (
+    Difference,
+    Elsewhere,
+    Entry,
+    Kind,
+    Seen,
+    compare,
+    judge,
+    with_others,
+    with_trades,
+)
+from shared.domain.status import AuditVerdict
 
 NAME, OTHER = "P250 | Sand Dune (Field-Tested)", "Case"
 
@@ -150,16 +161,16 @@ def difference(number: int, trade_id: str | None = None) -> Difference:
 
 def test_a_difference_counts_when_two_looks_show_it() -> None:
     one, two = difference(1), difference(2)
-    assert judge([], set(), set(), set()) == custody_audit.Judgement(Verdict.CLEAN, [])
+    assert judge([], set(), set(), set()) == custody_audit.Judgement(AuditVerdict.CLEAN, [])
     assert judge([one], set(), set(), set()).verdict is None
     assert judge([one], {two.key}, set(), set()).verdict is None
-    assert judge([one, two], {one.key}, set(), set()) == custody_audit.Judgement(Verdict.DIFFERENCES, [one])
-    assert judge([], {one.key}, set(), set()).verdict is Verdict.CLEAN
+    assert judge([one, two], {one.key}, set(), set()) == custody_audit.Judgement(AuditVerdict.DIFFERENCES, [one])
+    assert judge([], {one.key}, set(), set()).verdict is AuditVerdict.CLEAN
 
 
 def test_what_an_operator_has_seen_needs_no_second_look_and_freezes_nothing() -> None:
     one, two = difference(1), difference(2)
-    assert judge([one], set(), {one.key}, set()) == custody_audit.Judgement(Verdict.DIFFERENCES, [])
+    assert judge([one], set(), {one.key}, set()) == custody_audit.Judgement(AuditVerdict.DIFFERENCES, [])
     assert judge([one, two], set(), {one.key}, set()).verdict is None
     assert judge([one, two], {one.key, two.key}, {one.key}, set()).new == [two]
 
@@ -316,4 +327,4 @@ def test_a_row_of_the_house_never_freezes_a_bot() -> None:
     found = compare("red-1", [replace(row(1), house=True), row(2)], [seen(2)])
     assert [(each.kind, each.house) for each in found] == [(Kind.MISSING, True)]
     judged = judge(found, {each.key for each in found}, set(), set())
-    assert (judged.verdict, judged.new) == (Verdict.DIFFERENCES, [])
+    assert (judged.verdict, judged.new) == (AuditVerdict.DIFFERENCES, [])

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from balancer.context import Context
 from balancer.journal import views
-from balancer.trades import approvals, service
+from balancer.trades import approvals
 from balancer.trades.requests import Caller
 from balancer.web import api
 from balancer.web.schemas import answers, operator
@@ -17,7 +17,7 @@ from shared.errors import Forbidden, NotFound, TooLate
 async def find(ctx: Context, caller: Caller, query: operator.ApprovalsQuery) -> web.Response:
     """Withdrawals that wait for an approval, oldest first; `next` goes into `after`."""
     ids = await approvals.list_approvals(ctx, query.after or "", query.limit)
-    trades = [trade.as_seen_by(caller.client_id) for trade in await service.show(ctx, ids)]
+    trades = [trade.as_seen_by(caller.client_id) for trade in await ctx.views.of(ids)]
     return api.answer(answers.TradePage(trades, ids[-1] if len(ids) == query.limit else None))
 
 
@@ -34,5 +34,5 @@ async def decide(ctx: Context, caller: Caller, path: operator.ApprovalPath) -> w
     """
     approve = path.decision == "approve"
     await approvals.decide(ctx, path.trade_id, caller.client_id, caller.who, approve=approve)
-    [view] = await service.show(ctx, [path.trade_id])
+    [view] = await ctx.views.of([path.trade_id])
     return api.answer(view.as_seen_by(caller.client_id))

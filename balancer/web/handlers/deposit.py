@@ -7,8 +7,9 @@ from aiohttp import web
 from balancer.context import Context
 from balancer.fleet import switches
 from balancer.items import inventory, policy
-from balancer.trades import dear, service, strangers
-from balancer.trades.requests import Caller
+from balancer.trades import dear, idempotency, strangers
+from balancer.trades.deposit import Deposits
+from balancer.trades.requests import Caller, DepositWish, Made, Request, Wanted
 from balancer.web import api
 from balancer.web.handlers import offers
 from balancer.web.schemas import answers, requests
@@ -26,6 +27,8 @@ from shared.errors import (
     SteamThrottled,
     SteamUnavailable,
 )
+
+DEPOSITS: web.AppKey[Deposits] = web.AppKey("deposits", Deposits)
 
 
 @api.operation(
@@ -60,7 +63,12 @@ from shared.errors import (
     ),
 )
 async def create(
-    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: requests.WaitQuery, body: requests.DepositBody
+    request: web.Request,
+    ctx: Context,
+    caller: Caller,
+    key: api.IdempotencyKey,
+    query: requests.WaitQuery,
+    body: requests.DepositBody,
 ) -> web.Response:
     """Take items from a player.
 
@@ -69,30 +77,31 @@ async def create(
     """
     steam_id = offers.steam_id_of(body.steam_id)
     url = offers.trade_url_of(body.trade_url, steam_id)
-    with service.Fresh() as fresh:
-        made = await _repeated(ctx, caller, key, url)
+    asked = Request(caller, key.key, key.body_hash, ctx.clock.now())
+    with ctx.waiters.expect() as expectation:
+        made = await _repeated(ctx, asked, url)
         if made is None:
             try:
-                switches.check(ctx, switches.DEPOSITS)
+                ctx.switches.check(switches.DEPOSITS)
                 await strangers.spend(ctx, caller.client_id, url.partner, url.trade_token)
                 wanted = await _wanted(ctx, body.user_id, url, _assets(body))
             except FleetError:
                 # What an earlier request with this key brought in is not there to bring in again.
-                made = await service.find_repeat(ctx, caller, key.key, key.body_hash)
+                made = await idempotency.find_repeat(ctx, asked)
                 if made is None:
                     raise
             else:
-                wish = service.DepositWish(body.user_id, url, wanted, body.color, body.message)
-                made = await service.deposit(ctx, caller, key.key, key.body_hash, wish, fresh)
-                ctx.inventories.watch(made, steam_id)
-        return await offers.answer_with_offers(ctx, caller, made, query.wait, fresh)
+                wish = DepositWish(body.user_id, url, wanted, body.color, body.message)
+                made = await request.app[DEPOSITS].make(asked, wish, expectation)
+                ctx.inventories.watch(made.trade_ids, steam_id)
+        return await offers.answer_with_offers(ctx, caller, made, query.wait, expectation)
 
 
-async def _repeated(ctx: Context, caller: Caller, key: api.IdempotencyKey, url: TradeUrl) -> list[str] | None:
+async def _repeated(ctx: Context, asked: Request, url: TradeUrl) -> Made | None:
     """What this key made before, if looking that up spares a bot a read; else the transaction finds it out."""
     if ctx.inventories.known(url.partner, url.trade_token):
         return None
-    return await service.find_repeat(ctx, caller, key.key, key.body_hash)
+    return await idempotency.find_repeat(ctx, asked)
 
 
 def _assets(body: requests.DepositBody) -> list[Asset]:
@@ -102,7 +111,7 @@ def _assets(body: requests.DepositBody) -> list[Asset]:
     ]
 
 
-async def _wanted(ctx: Context, user_id: str, url: TradeUrl, assets: list[Asset]) -> list[service.Wanted]:
+async def _wanted(ctx: Context, user_id: str, url: TradeUrl, assets: list[Asset]) -> list[Wanted]:
     """The assets as the inventory shows them, with their values; refuses what we do not take before anything is written."""
     limits = ctx.settings.limits
     policy.check_request(assets, limits.request_items_max)
@@ -112,6 +121,6 @@ async def _wanted(ctx: Context, user_id: str, url: TradeUrl, assets: list[Asset]
     if any(asset not in known for asset in assets):
         known = await ctx.inventories.untradable(url.partner) | known
     taken = policy.accept(assets, known, ctx.prices.value, limits.item_value_min_cents)
-    wanted = [service.Wanted(held, cents) for held, cents in taken]
+    wanted = [Wanted(held, cents) for held, cents in taken]
     await dear.check(ctx, user_id, url, found, wanted)
     return wanted

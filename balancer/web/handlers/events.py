@@ -23,7 +23,7 @@ class Newest:
         self._looking: asyncio.Task[int] | None = None
 
     async def number(self, ctx: Context) -> int:
-        """The highest number a tick from now. It is a hint: `feed.events` decides what may be given out."""
+        """The highest number a tick from now. It is a hint: `events.behind` decides what may be given out."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(ctx))
         return await asyncio.shield(self._looking)
@@ -50,10 +50,10 @@ async def find(request: web.Request, ctx: Context, query: requests.EventsQuery) 
     if query.limit > (most := ctx.settings.balancer.events_page):
         raise api.invalid_field("query.limit", f"Send at most {most}.", "less_than_equal")
     until = ctx.clock.monotonic() + min(query.wait, ctx.settings.balancer.wait_max_s)
-    views = await events.events(ctx, query.after, query.limit)
+    views = await ctx.db.look(events.behind, query.after, query.limit)
     while not views and ctx.clock.monotonic() < until and not ctx.waiters.ended:
         await _until_newer(ctx, request.app[NEWEST], query.after, until)
-        views = await events.events(ctx, query.after, query.limit)
+        views = await ctx.db.look(events.behind, query.after, query.limit)
     following = views[-1].number if views else query.after
     return api.answer(answers.Events(views, following))
 

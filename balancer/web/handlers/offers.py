@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from balancer.changes import Expectation
 from balancer.context import Context
-from balancer.trades import service
-from balancer.trades.requests import Caller
+from balancer.trades.requests import Caller, Made
 from balancer.web import api, sentences
 from balancer.web.schemas import answers
 from shared.domain.ids import SteamId, TradeUrl
@@ -45,23 +45,21 @@ def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
     return url
 
 
-async def answer_with_offers(
-    ctx: Context, caller: Caller, trade_ids: list[str], wait_s: float, fresh: service.Fresh
-) -> web.Response:
+async def answer_with_offers(ctx: Context, caller: Caller, made: Made, wait_s: float, expectation: Expectation) -> web.Response:
     """The trades as they are: 201 when every offer is there or over, 202 when ``wait_s`` ran out or the service is to stop."""
     until = ctx.clock.monotonic() + min(wait_s, ctx.settings.balancer.wait_max_s)
-    with ctx.waiters.expect(trade_ids) as late:
-        # Trades of this very request are known as they were written, and every change since then is expected.
-        views, expectation = fresh.views, fresh.expectation or late
-        while True:
-            if views is None:
-                views = await service.show(ctx, trade_ids)
-            missing = [view for view in views if view.status in NOT_THERE_YET]
-            # Nobody waits on the line for an approval or a settlement; another bot is found at once, if there is one.
-            complete = not any(view.waits_for in (None, WaitsFor.BOT) for view in missing)
-            left_s = until - ctx.clock.monotonic()
-            if complete or left_s <= 0 or ctx.waiters.ended:
-                seen = [view.as_seen_by(caller.client_id) for view in views]
-                return api.answer(answers.Trades(seen), 202 if missing else 201)
-            await expectation.wait(left_s)
-            views = None
+    expectation.add(made.trade_ids)
+    # Trades of this very request are known as they were written, and every change since then is expected.
+    views = made.views
+    while True:
+        if views is None:
+            views = await ctx.views.of(made.trade_ids)
+        missing = [view for view in views if view.status in NOT_THERE_YET]
+        # Nobody waits on the line for an approval or a settlement; another bot is found at once, if there is one.
+        complete = not any(view.waits_for in (None, WaitsFor.BOT) for view in missing)
+        left_s = until - ctx.clock.monotonic()
+        if complete or left_s <= 0 or ctx.waiters.ended:
+            seen = [view.as_seen_by(caller.client_id) for view in views]
+            return api.answer(answers.Trades(seen), 202 if missing else 201)
+        await expectation.wait(left_s)
+        views = None

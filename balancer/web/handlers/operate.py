@@ -26,7 +26,7 @@ async def turn_switch(ctx: Context, caller: Caller, body: operator.SwitchBody) -
     New requests are told 503 `fleet_paused`. Withdrawals that no bot has begun are held as well; what has begun goes on. Those
     of one `client` alone may be stopped. Saying it twice changes nothing.
     """
-    pauses = await switches.turn(ctx, body.switch, caller.who, body.reason, paused=body.paused, client=body.client)
+    pauses = await ctx.switches.turn(body.switch, caller.who, body.reason, paused=body.paused, client=body.client)
     await holding.hold(ctx)
     return _answer(ctx, pauses)
 

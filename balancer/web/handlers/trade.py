@@ -5,9 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer.context import Context
-from balancer.journal import record, views
 from balancer.journal import story as stories
-from balancer.trades import service
+from balancer.journal import views
+from balancer.journal.rules import Rules
+from balancer.trades import cancel as cancels
 from balancer.trades.requests import Caller
 from balancer.upkeep import doubts
 from balancer.web import api
@@ -21,7 +22,7 @@ async def show(ctx: Context, caller: Caller, path: requests.TradePath) -> web.Re
 
     Once it is accepted its items show their new asset ids.
     """
-    found = await service.show(ctx, [path.trade_id])
+    found = await ctx.views.of([path.trade_id])
     if not found:
         raise NotFound("There is no trade with this id.")
     return api.answer(found[0].as_seen_by(caller.client_id))
@@ -41,7 +42,7 @@ async def find(ctx: Context, caller: Caller, query: requests.TradeQuery) -> web.
         found = await _by_ids(ctx, query.trade_id, query.offer_id)
         return api.answer(answers.TradePage(_seen(found, caller), None))
     status = query.status.value if query.status else None
-    found = await service.find(ctx, user_id=query.user_id, status=status, after=query.after, limit=query.limit)
+    found = await ctx.views.find(user_id=query.user_id, status=status, after=query.after, limit=query.limit)
     following = found[-1].trade_id if len(found) == query.limit else None
     return api.answer(answers.TradePage(_seen(found, caller), following))
 
@@ -60,10 +61,10 @@ async def look(ctx: Context, caller: Caller, body: requests.TradesBody) -> web.R
 
 
 async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> list[views.Trade]:
-    found = await service.show(ctx, list(dict.fromkeys(trade_ids))) if trade_ids else []
+    found = await ctx.views.of(list(dict.fromkeys(trade_ids))) if trade_ids else []
     if offer_ids:
         shown = {trade.trade_id for trade in found}
-        more = await service.find(ctx, offer_ids=offer_ids, limit=requests.LOOKUP_MAX)
+        more = await ctx.views.find(offer_ids=offer_ids, limit=requests.LOOKUP_MAX)
         found = [*found, *(trade for trade in more if trade.trade_id not in shown)]
     return found
 
@@ -78,7 +79,7 @@ async def story(ctx: Context, caller: Caller, path: requests.TradePath) -> web.R
 
     The choice of the bot and why, each order, what was reported, and what it led to, in the order in which it was written down.
     """
-    found = await service.show(ctx, [path.trade_id])
+    found = await ctx.views.of([path.trade_id])
     if not found:
         raise NotFound("There is no trade with this id.")
     steps = await ctx.db.look(stories.of_trade, path.trade_id)
@@ -91,7 +92,7 @@ async def cancel(ctx: Context, caller: Caller, path: requests.TradePath) -> web.
 
     The trade is canceled when a bot has seen that it is; until then it shows `cancel_requested`. Wishing again changes nothing.
     """
-    trade = await service.cancel(ctx, caller, path.trade_id)
+    trade = await cancels.cancel(ctx, caller, path.trade_id)
     return api.answer(trade.as_seen_by(caller.client_id))
 
 
@@ -114,8 +115,8 @@ async def doubt(ctx: Context, caller: Caller, path: requests.TradePath, body: op
     or ends if it is to be canceled or its attempts are used up. That is refused until bots have searched for long enough
     (`doubt_too_young`), and while the last search saw something (`offer_seen`).
     """
-    rules, now = record.Rules.of(ctx.settings), ctx.clock.now()
+    rules, now = Rules.of(ctx.settings), ctx.clock.now()
     await ctx.db.run(doubts.decide, path.trade_id, body.offer_id, body.reason, caller.who, rules, now)
     ctx.waiters.notify([path.trade_id])
-    [view] = await service.show(ctx, [path.trade_id])
+    [view] = await ctx.views.of([path.trade_id])
     return api.answer(view.as_seen_by(caller.client_id))

@@ -6,8 +6,8 @@ from aiohttp import web
 
 from balancer.context import Context
 from balancer.items import policy
-from balancer.trades import service
-from balancer.trades.requests import Caller
+from balancer.trades import withdraw
+from balancer.trades.requests import Caller, Request, WithdrawWish
 from balancer.web import api
 from balancer.web.handlers import offers
 from balancer.web.schemas import answers, requests
@@ -61,11 +61,12 @@ async def create(
     steam_id = offers.steam_id_of(body.steam_id)
     url = offers.trade_url_of(body.trade_url, steam_id)
     _check(ctx, body.deposit_ids)
-    wish = service.WithdrawWish(body.user_id, url, body.deposit_ids, body.message, body.when_settled)
-    with service.Fresh() as fresh:
-        made = await service.withdraw(ctx, caller, key.key, key.body_hash, wish, fresh)
-        ctx.inventories.watch(made, steam_id)
-        return await offers.answer_with_offers(ctx, caller, made, query.wait, fresh)
+    asked = Request(caller, key.key, key.body_hash, ctx.clock.now())
+    wish = WithdrawWish(body.user_id, url, body.deposit_ids, body.message, body.when_settled)
+    with ctx.waiters.expect() as expectation:
+        made = await withdraw.withdraw(ctx, asked, wish, expectation)
+        ctx.inventories.watch(made.trade_ids, steam_id)
+        return await offers.answer_with_offers(ctx, caller, made, query.wait, expectation)
 
 
 def _check(ctx: Context, deposit_ids: list[str]) -> None:

@@ -70,6 +70,7 @@ def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reaso
     offer all the same, a trade that was sent again is still watched; the offer of one that has ended is only told as unknown.
     """
     from balancer.journal import record
+    from balancer.journal.rules import Rules
     from balancer.upkeep import doubts
     from balancer.web.schemas.operator import DoubtBody
     from shared.clock import Clock
@@ -80,7 +81,7 @@ def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reaso
         said = DoubtBody(offer_id=offer_id, reason=reason)
     except ValueError as error:
         raise click.UsageError("an offer's id is a number; a reason is one line of up to 200 characters") from error
-    rules, who = record.Rules.of(app.settings()), f"cli:{getpass.getuser()}"
+    rules, who = Rules.of(app.settings()), f"cli:{getpass.getuser()}"
     with _opened(app) as (connection, _):
         doubts.decide(connection, trade_id, said.offer_id, said.reason, who, rules, Clock().now())
         status = record.read_trade(connection, trade_id).status

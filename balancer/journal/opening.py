@@ -1,0 +1,98 @@
+"""How trades and rows in custody begin: the only place where one gets its first status.
+
+What a withdrawal takes is bound to it here too. From then on `balancer.journal.record` alone moves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, update
+
+from balancer.db import pipeline
+from balancer.db.tables import deposits, events, tokens, trade_items, trades, users
+from balancer.journal import events as feed
+from balancer.journal.events import OPENED
+from shared.domain.status import ROW_BEGINS, TRADE_BEGINS, DepositStatus, Direction
+
+D = DepositStatus
+
+
+@dataclass(slots=True)
+class Opened:
+    """Rows of new trades, as the tables want them; and who made them, when."""
+
+    who: str
+    now: datetime
+    users: pipeline.Rows = field(default_factory=list)
+    trades: pipeline.Rows = field(default_factory=list)
+    deposits: pipeline.Rows = field(default_factory=list)
+    trade_items: pipeline.Rows = field(default_factory=list)
+    tokens: pipeline.Rows = field(default_factory=list)
+    choices: dict[str, dict[str, Any]] = field(default_factory=dict)  # why this bot, by trade; for the event only
+
+    def add_trade(self, row: dict[str, Any]) -> None:
+        """One trade, without its status."""
+        self.trades.append({**row, "status": TRADE_BEGINS.value})
+
+    def add_deposit(self, row: dict[str, Any]) -> None:
+        """One item that a deposit brings, without its status."""
+        self.deposits.append({**row, "status": ROW_BEGINS[Direction.DEPOSIT].value})
+
+    def told(self) -> pipeline.Rows:
+        """The event of each trade."""
+        return [_event(row, self) for row in self.trades]
+
+
+def open_trades(opened: Sequence[Opened]) -> list[tuple[Table, pipeline.Rows]]:
+    """The rows of new trades with all that belongs to them, and one event per trade: to be inserted together.
+
+    An asset that is in a live deposit already makes that fail.
+    """
+    mine = [
+        (table, [row for one in opened for row in getattr(one, table.name)])
+        for table in (users, trades, deposits, trade_items, tokens)
+    ]
+    return [*mine, (events, [event for one in opened for event in one.told()])]
+
+
+def reserve_deposits(connection: Connection, deposit_ids: list[str], now: datetime, *, settled: bool = True) -> bool:
+    """Bind these rows to a withdrawal: all of them are withdraw_pending now, or (False) the transaction must be given up."""
+    free = (
+        deposits.c.status == D.ACTIVE.value,
+        deposits.c.locked_by.is_(None),
+        deposits.c.frozen_by.is_(None),
+        *([deposits.c.settled_at.is_not(None)] if settled else []),
+    )
+    reserved = connection.execute(
+        update(deposits)
+        .where(deposits.c.deposit_id.in_(deposit_ids), *free)
+        .values(status=ROW_BEGINS[Direction.WITHDRAW].value, touched=now)
+    )
+    return reserved.rowcount == len(deposit_ids)
+
+
+def _event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
+    choice = opened.choices.get(trade["trade_id"])
+    to = ROW_BEGINS[Direction(trade["direction"])]
+    moved = [
+        {"deposit_id": item["deposit_id"], "to": to.value}
+        for item in opened.trade_items
+        if item["trade_id"] == trade["trade_id"]
+    ]
+    data: dict[str, Any] = {"to": trade["status"], "direction": trade["direction"], "deposits": moved}
+    if choice is not None:
+        data["choice"] = choice
+    if trade["waits_for"] is not None:
+        data["waits_for"] = trade["waits_for"]
+    bot = f"{trade['color']}-{trade['bot_id']}"
+    return feed.row(OPENED, data, opened.who, opened.now, trade["trade_id"], trade["user_id"], bot)
+
+
+def take_gift(connection: Connection, row: dict[str, Any]) -> bool:
+    """A row of the house's own, in custody from the first moment. Whether it is new; a second time it changes nothing."""
+    statement = pipeline.insert(connection, deposits).values({**row, "status": D.ACTIVE.value}).on_conflict_do_nothing()
+    return connection.execute(statement.returning(deposits.c.deposit_id)).first() is not None
