@@ -34,9 +34,9 @@ def report_lines(result: Mapping[str, Any]) -> list[str]:
     if result["frozen_rows"]:
         lines.append(f"frozen             {result['frozen_rows']} rows wait for an operator")
     compared = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in result["compared"].items())
-    lines += ["", f"audit: compared {compared}"]
+    lines += ["", f"compared {compared}"]
     lines += [f"  {row['kind']}: {row['text']}" for row in result["differences"]]
-    lines.append(f"audit: {len(result['differences'])} differences")
+    lines.append(f"{len(result['differences'])} differences")
     if result["differences"]:
         lines.append(f"logs, books.json and record.json are in {result['folder']}")
     return lines
