@@ -188,7 +188,7 @@ class Loops:
     async def _lead(self, loop: Loop) -> bool:
         leads = await asyncio.to_thread(self._take_lead, wire.leader_key(loop.name), int(loop.every_s * LEAD_ROUNDS * 1000))
         if leads != self._leads.get(loop.name):
-            logger.info("leads" if leads else "another balancer leads", action=loop.name)
+            logger.info("this balancer leads" if leads else "another balancer leads", action=loop.name)
             self._leads[loop.name] = leads
         return leads
 
@@ -204,7 +204,7 @@ class Loops:
         try:
             await asyncio.to_thread(self._drop, keys)
         except redis.RedisError as error:  # then they run out by themselves
-            logger.warning("leads not given up", action="stop", reason=type(error).__name__)
+            logger.warning("lead not handed over", action="stop", reason=type(error).__name__)
 
     def _drop(self, keys: list[str]) -> None:
         client: Any = self._ctx.redis

@@ -273,11 +273,11 @@ def _understood(groups: list[Sequence[Take]], answer: Any) -> list[list[State]]:
 
 
 _DETAIL = {
-    "key": "This API key makes more requests than it may.",
-    "player": "There are more requests about this player than there may be.",
-    "player-reads": "This player's inventory was asked for too often; what was read before can still be asked for.",
+    "key": "This API key makes more requests than allowed.",
+    "player": "There are more requests about this player than allowed.",
+    "player-reads": "This player's inventory was read too often. What was read before is still available.",
     "stranger-reads": "This API key made bots read the inventories of too many players who have never traded here.",
-    "address": "More requests come from this address than may.",
+    "address": "More requests come from this address than allowed.",
 }
 
 

@@ -34,14 +34,17 @@ _DATABASE = (
     (r'role "([^"]*)" does not exist', "create that user (`createuser --pwprompt NAME`), or name another in [database] url"),
     (r'database "([^"]*)" does not exist', "create it (`createdb --owner USER NAME`), or name another in [database] url"),
     (r"password authentication failed|no password supplied", "put the right user and password into [database] url"),
-    (r"no pg_hba\.conf entry", "let this machine, user and database in by a line in the server's pg_hba.conf, and reload it"),
-    (r"SSL|TLS|certificate", "make sslmode and sslrootcert in [database] url what the server has"),
-    (r"resolve|translate host name|Name or service not known", "check the host in [database] url: nobody knows this name"),
-    (r"[Cc]onnection refused|No such file or directory", "start PostgreSQL, or mend host and port in [database] url"),
+    (r"no pg_hba\.conf entry", "allow this machine, user and database by a line in the server's pg_hba.conf, and reload it"),
+    (r"SSL|TLS|certificate", "set sslmode and sslrootcert in [database] url as the server needs them"),
+    (
+        r"resolve|translate host name|Name or service not known",
+        "check the host in [database] url: this name cannot be resolved",
+    ),
+    (r"[Cc]onnection refused|No such file or directory", "start PostgreSQL, or correct host and port in [database] url"),
     (r"timeout expired|timed out", "nobody answered: check host and port in [database] url and the firewalls between"),
     (r"too many clients|connection slots", "lower [database] units_of_work_max, or raise the server's max_connections"),
     (r"starting up|shutting down|in recovery", "wait until the server is up, then run this again"),
-    (r"read-only", "name the primary in [database] url: what answers there is a standby"),
+    (r"read-only", "name the primary in [database] url: the server that answers there is a standby"),
     (r"permission denied", "let the user of [database] url own the database (`ALTER DATABASE … OWNER TO …`)"),
     (
         r"no such table|relation .* does not exist",
@@ -53,7 +56,7 @@ _SQLITE = {
     sqlite3.SQLITE_FULL: "free space on the disk of that file, then run this again; nothing is half done",
     sqlite3.SQLITE_IOERR: "look at the disk of that file (space, quota, its health), then run this again; nothing is half done",
     sqlite3.SQLITE_CANTOPEN: "make it a file that {user} may write, in a folder that {user} may write; "
-    "a relative path counts from the folder in which the command is typed",
+    "a relative path starts at the folder in which the command is typed",
     sqlite3.SQLITE_READONLY: "let {user} write the file and its folder, or run this as the user of the balancer",
     sqlite3.SQLITE_PERM: "let {user} write the file and its folder, or run this as the user of the balancer",
     sqlite3.SQLITE_BUSY: "wait until the program that is writing has ended, then run this again; nothing is half done",
@@ -66,32 +69,32 @@ _REDIS = (
         r"WRONGPASS|invalid username-password|NOAUTH|[Aa]uthentication required|without any password",
         "put the right user and password into [redis] url (`redis://USER:PASSWORD@HOST:6379/0`)",
     ),
-    (r"NOPERM|no permissions", "write the access list anew (`fleet redis acl`) and `ACL LOAD` it: this user may not do that"),
+    (r"NOPERM|no permissions", "write the access list again (`fleet redis acl`) and `ACL LOAD` it: this user may not do that"),
     (r"SSL|TLS|certificate", "write rediss:// for a Redis with TLS, redis:// for one without, in [redis] url"),
     (r"MISCONF|OOM|[Nn]o space left", "give Redis space (its log says whether disk or memory is full); no trade is lost"),
     (r"LOADING|MASTERDOWN", "wait until Redis has loaded its data, then run this again"),
-    (r"READONLY|ReadOnly", "name the primary in [redis] url: what answers there is a replica"),
-    (r"Name or service not known|name resolution|No address", "check the host in [redis] url: nobody knows this name"),
+    (r"READONLY|ReadOnly", "name the primary in [redis] url: the server that answers there is a replica"),
+    (r"Name or service not known|name resolution|No address", "check the host in [redis] url: this name cannot be resolved"),
     (
         r"[Tt]ime",
         "nobody answered: check host, port and scheme in [redis] url (rediss:// is for one with TLS), and firewalls between",
     ),
-    (r"refused|No such file|closed", "start Redis, or mend the address in [redis] url"),
+    (r"refused|No such file|closed", "start Redis, or correct the address in [redis] url"),
 )
 _FILES = {
-    errno.EACCES: "let {user} read and write it, or run this as the user that it belongs to",
-    errno.EPERM: "let {user} read and write it, or run this as the user that it belongs to",
-    errno.ENOENT: "check the path; a relative one counts from the folder in which the command is typed",
+    errno.EACCES: "let {user} read and write it, or run this as the user who owns it",
+    errno.EPERM: "let {user} read and write it, or run this as the user who owns it",
+    errno.ENOENT: "check the path; a relative one starts at the folder in which the command is typed",
     errno.ENOTDIR: "check the path: one of the names in it is a file, not a folder",
-    errno.EISDIR: "check the path: it is a folder, and a file is wanted",
-    errno.EEXIST: "name another file; nothing is written over",
+    errno.EISDIR: "check the path: it is a folder, but it must be a file",
+    errno.EEXIST: "name another file; no file is overwritten",
     errno.ENOSPC: "free space on that disk, then run this again; nothing is half done",
     errno.EDQUOT: "free space in this user's quota, then run this again; nothing is half done",
     errno.EFBIG: "raise the size limit for files (`ulimit -f`), then run this again; nothing is half done",
     errno.EROFS: "name a place on a disk that can be written",
     errno.EMFILE: "raise the limit for open files (`ulimit -n`; LimitNOFILE= in a unit)",
     errno.ENAMETOOLONG: "name a shorter path",
-    errno.ECONNREFUSED: "start the program that should answer there, or mend the address",
+    errno.ECONNREFUSED: "start the program that should answer there, or correct the address",
 }
 
 
@@ -112,7 +115,7 @@ def of(error: BaseException, settings: Settings | None = None) -> str | None:
         return _two("what was given is not text in UTF-8", "type it again, in a terminal that is set to UTF-8")
     if isinstance(error, URLError):
         return _two(
-            f"nobody answers there: {getattr(error.reason, 'strerror', None) or error}", "start it, or mend the address"
+            f"nobody answers there: {getattr(error.reason, 'strerror', None) or error}", "start it, or correct the address"
         )
     if isinstance(error, OSError) and error.errno is not None and error.errno != errno.EPIPE:
         return _file(error)

@@ -45,7 +45,7 @@ class FleetError(Exception):
 
 
 class InvalidRequest(FleetError):
-    """The request does not have the form that this call takes."""
+    """The request does not have the form that this call needs."""
 
     code = "invalid_request"
 
@@ -63,13 +63,13 @@ class Forbidden(FleetError):
 
 
 class NotFound(FleetError):
-    """There is no such thing."""
+    """It does not exist."""
 
     code = "not_found"
 
 
 class TooLate(FleetError):
-    """It has already come to its end."""
+    """It has already ended."""
 
     code = "too_late"
 
@@ -81,7 +81,7 @@ class RequestReused(FleetError):
 
 
 class Conflict(FleetError):
-    """Something else has hold of it."""
+    """Something else is using it."""
 
     code = "conflict"
 

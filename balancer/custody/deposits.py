@@ -52,7 +52,7 @@ class Deposit:
     pattern: str | None
     name_tag: str | None
     inspect_link: str | None
-    settles_at: Annotated[Time | None, Field(description="When Steam's protection ends; null until Steam said so")]
+    settles_at: Annotated[Time | None, Field(description="When Steam's protection ends; null until Steam has said so")]
     settled_at: Annotated[Time | None, Field(description="Null: it can neither be withdrawn nor locked yet")]
     locked_by: str | None
     frozen_by: str | None
@@ -85,12 +85,12 @@ def thaw(connection: Connection, deposit_id: str, reason: str, who: str, now: da
     if row.frozen_by is None:
         raise Conflict("the item is not frozen", code="not_frozen", deposit_status=row.status)
     if row.status != DepositStatus.ACTIVE or row.frozen_by not in THAWED:
-        raise Conflict("no bot has seen for certain where this item is", code="item_not_here", frozen_by=row.frozen_by)
+        raise Conflict("no bot has yet seen where this item is", code="item_not_here", frozen_by=row.frozen_by)
     open_still = or_(trades.c.items_awaited > 0, trades.c.status.in_([status.value for status in LIVE]))
     named = select(trade_items.c.trade_id).where(trade_items.c.deposit_id == deposit_id)
     trade_id = connection.scalar(select(trades.c.trade_id).where(trades.c.trade_id.in_(named), open_still).limit(1))
     if trade_id is not None:
-        raise Conflict("a bot has still to say where this item is", code="asset_in_trade", trade_id=trade_id)
+        raise Conflict("a bot still has to report where this item is", code="asset_in_trade", trade_id=trade_id)
     connection.execute(update(deposits).where(deposits.c.deposit_id == deposit_id).values(frozen_by=None, touched=now))
     data = {"deposit_id": deposit_id, "frozen_by": row.frozen_by, "reason": reason}
     bot = None if row.bot_id is None else f"{row.color}-{row.bot_id}"

@@ -22,7 +22,7 @@ class Difference:
     asset_id: str
     name: str
     text: Annotated[str, Field(description="As a sentence")]
-    known: Annotated[bool, Field(description="An operator has seen it and let the bot go on")]
+    known: Annotated[bool, Field(description="An operator has seen it and has released the bot")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class BotAudit:
     frozen_by: str | None
     audit_id: str | None
     running: bool
-    looks: Annotated[int, Field(description="How many looks of an audit under way have shown differences")]
+    looks: Annotated[int, Field(description="How many readings of a running audit have shown differences")]
     verdict: AuditVerdict | None
-    reason: Annotated[str | None, Field(description="Why it could not tell, or why the last try came to nothing")]
+    reason: Annotated[str | None, Field(description="Why it could not tell, or why the last try failed")]
     finished_at: Time | None
     next_at: Time | None
-    rows: Annotated[int | None, Field(description="How many items had to be there")]
+    rows: Annotated[int | None, Field(description="How many items should be there")]
     assets: Annotated[int | None, Field(description="How many were")]
     differences: list[Difference]

@@ -34,10 +34,10 @@ class Capacity:
     slots_free: Annotated[int, Field(description="Items that bots which take deposits have room for")]
     offers_free: Annotated[int, Field(description="Open offers that deposits may still make")]
     reads_per_minute: Annotated[float | None, Field(description="Inventories of players, over all addresses; null: no limit")]
-    reads_waiting: Annotated[int, Field(description="Of these, how many this balancer has begun or in line")]
+    reads_waiting: Annotated[int, Field(description="How many of these this balancer has begun or keeps in line")]
     groups: Annotated[
         int,
-        Field(description="Groups of bots that are not paused; with two or more, dear items are read by bots of two"),
+        Field(description="Groups of bots that are not paused; with two or more, bots of two groups read valuable items"),
     ]
     addresses: list[Address]
 

@@ -215,16 +215,14 @@ def check_gives(connection: Connection, fleet: Fleet, bot: BotName) -> None:
     if view is None or May.LOOK not in view.may:
         raise NoBotAvailable(f"{bot}, which holds these items, is offline", reason="bot_offline", retry_after_s=RETRY_AFTER_S)
     if view.restriction is not None and May.GIVE not in view.may:
-        raise _restricted(f"{bot}, which holds these items, may not give anything just now", view.restriction)
+        raise _restricted(f"{bot}, which holds these items, may not give anything now", view.restriction)
     row = connection.execute(select(bots).where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id)).one()
     if row.frozen_by is not None:
         raise Conflict(
-            f"{bot}, which holds these items, is frozen until an operator has looked", code="bot_frozen", bot=str(bot)
+            f"{bot}, which holds these items, is frozen until an operator has checked it", code="bot_frozen", bot=str(bot)
         )
     if row.mode == BotMode.PAUSED:
-        raise NoBotAvailable(
-            f"{bot}, which holds these items, takes nothing now", reason="bot_paused", retry_after_s=RETRY_AFTER_S
-        )
+        raise NoBotAvailable(f"{bot}, which holds these items, is paused", reason="bot_paused", retry_after_s=RETRY_AFTER_S)
 
 
 def for_one_bot(

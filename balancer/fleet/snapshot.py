@@ -71,7 +71,7 @@ class Bot:
     steam_id: str
     mode: BotMode
     # The worker's word, or ``offline`` when its last heartbeat is too old (or there was none).
-    state: Annotated[str, Field(description="`restricted`: it is online and goes on looking, but Steam keeps it from trading")]
+    state: Annotated[str, Field(description="`restricted`: it is online and goes on reading, but Steam keeps it from trading")]
     reason: str | None
     action: Annotated[str | None, Field(description="What an operator should do")]
     may: Annotated[frozenset[May], PlainSerializer(BotMay.of, return_type=BotMay)]
@@ -80,21 +80,21 @@ class Bot:
     slots_reserved: int
     open_offers: int
     # Both are 0 in the snapshot: who shows them asks the database.
-    waiting: Annotated[int, Field(description="Withdrawals that wait, for whatever; they take no open offer")]
-    in_line: Annotated[int, Field(description="Those of them that wait for a free open offer only")]
+    waiting: Annotated[int, Field(description="Withdrawals that wait, for any reason; they take no open offer")]
+    in_line: Annotated[int, Field(description="Those of them that only wait for a free open offer")]
     heartbeat_age_s: float | None
     frozen_by: Annotated[
         str | None,
         Field(
-            description="What an operator has to look at first, as in `audit`; the bot gives and takes nothing until `unfreeze`"
+            description="What an operator has to check first, as in `audit`; the bot gives and takes nothing until `unfreeze`"
         ),
     ]
     host: str | None
     orders_done: int
-    steam_calls: Annotated[int, Field(description="Its calls to Steam since it started, without the two following")]
+    steam_calls: Annotated[int, Field(description="Its calls to Steam since it started, without those of the next two fields")]
     look_calls: Annotated[int, Field(description="Calls for looks at offers that players check")]
-    second_calls: Annotated[int, Field(description="Calls for second readings of dear items, which bots of two hosts read")]
-    paused: Annotated[BotPause | None, Field(description="Steam wants no calls from its address for now; null: it may call")]
+    second_calls: Annotated[int, Field(description="Calls for second readings of valuable items, which bots of two hosts read")]
+    paused: Annotated[BotPause | None, Field(description="Why Steam allows no calls from its address now; null: it may call")]
     latency_ms: float | None
     items_seen: Annotated[int | None, UNSHOWN]
     health_told: Annotated[str | None, UNSHOWN]

@@ -221,7 +221,7 @@ class Inventories:
         lanes = self.fleet.lanes_beside(first.read_by)
         if not lanes:
             raise NoBotAvailable(
-                "Items of this value are read by bots of two hosts, and no bot of a second host is online.",
+                "Bots of two hosts must read items of this value, and no bot of a second host is online.",
                 code="no_second_reader",
             )
         wanted = InventoryOrder(str(int(first.steam_id)), trade_token, with_hold=False, own_rows=None, second=True)
@@ -371,7 +371,7 @@ class Inventories:
         """
         lanes = self.fleet.lanes
         if not lanes:
-            raise SteamUnavailable("No bot is there to read the player's inventory.", code=UNAVAILABLE)
+            raise SteamUnavailable("No bot is online that could read the player's inventory.", code=UNAVAILABLE)
         turn = await self._turns.take(lanes, self.settings.trades.inventory_queue_s)
         reading.due_s = self.clock.monotonic() + turn.wait_s
         reading.placed.set()
@@ -488,4 +488,4 @@ def failure(data: dict[str, Any]) -> FleetError:
     if kind is None:
         return SteamUnavailable("The player's inventory cannot be read now.", code=UNAVAILABLE)
     after_s = _seconds(data.get("retry_after_s"), THROTTLED_S) if kind is SteamThrottled else None
-    return kind(DETAILS.get(code, "Steam does not answer reads of inventories now."), code=code, retry_after_s=after_s)
+    return kind(DETAILS.get(code, "Steam does not answer inventory reads now."), code=code, retry_after_s=after_s)

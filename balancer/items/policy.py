@@ -13,7 +13,7 @@ from shared.errors import InvalidRequest, NotAccepted, PlayerMustAct
 
 ValueOf = Callable[[str], int | None]
 
-REPEATED = "Send each of them once; this one stands here a second time."
+REPEATED = "Send each item once; this one is here a second time."
 OTHER_APP = "other_app"
 AMOUNT = "amount"
 NOT_TRADABLE = "not_tradable"
@@ -62,7 +62,7 @@ def check_request(assets: Sequence[Asset], items_max: int) -> None:
     for number, asset in enumerate(assets):
         if asset in seen:
             raise InvalidRequest(
-                "An item stands in the request twice.",
+                "An item is in the request twice.",
                 errors=[{"field": f"body.asset_ids[{number}]", "kind": "repeated", "message": REPEATED}],
             )
         seen.add(asset)
@@ -93,7 +93,7 @@ def check_partner(hold_days: int | None) -> None:
             f"Steam would hold this trade for {hold_days} days.",
             code="partner_hold",
             hold_days=hold_days,
-            player_message=f"Steam would hold this trade for {hold_days} days, because your account has had no mobile "
+            player_message=f"Steam would hold this trade for {hold_days} days, because your account has not had a mobile "
             "authenticator for long enough. Turn it on, wait until the hold has passed, and try again.",
         )
 
@@ -109,7 +109,7 @@ def accept(
     unknown = [asset.asset_id for asset in assets if asset not in inventory]
     if unknown:
         raise NotAccepted(
-            "The player's inventory does not hold these items.",
+            "These items are not in the player's inventory.",
             code="unknown_asset",
             assets=[{"asset_id": asset_id} for asset_id in unknown],
         )

@@ -83,7 +83,9 @@ def accept(connection: Connection, feed: str, digest: str, who: str, now: dateti
     """
     found = [each for each in standing(connection) if each.feed == feed and digest and each.digest.startswith(digest)]
     if len(found) != 1:
-        raise NotFound("several lists begin so; name more of it" if found else "no such list is held back")
+        raise NotFound(
+            "several lists begin with these characters; give more of the digest" if found else "no such list is held back"
+        )
     changed = connection.execute(
         update(price_lists)
         .where(price_lists.c.feed == feed, price_lists.c.digest == found[0].digest, price_lists.c.accepted_at.is_(None))

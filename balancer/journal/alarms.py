@@ -28,34 +28,35 @@ CANCELED_ELSEWHERE = "canceled_elsewhere"
 
 # What an operator should do, in the words of the event.
 ACTION = {
-    EXCHANGE_FAILED: "Steam says that this exchange failed after it was good; the items are frozen: compare both inventories",
-    NO_EXCHANGE: "the offer was accepted, but Steam never named the exchange; the items stay unsettled: look at the offer",
-    SWAPPED: "the bot that received this item says that it is another one than was told before it came; its row is frozen, "
-    "under its real name and value: somebody may have the host of the bot that read the player's inventory",
-    OWN_REVERSAL: "this bot's own account took exchanges back, which none of ours does: somebody else has it. It is frozen; "
-    "change its password, then look at every trade of its last seven days",
-    CANCELED_ELSEWHERE: "this offer was canceled at its bot's account, and neither the site nor its time nor the bot asked for "
-    "that. If no operator did it, somebody else uses the account: sign it out everywhere, change its password, revoke its API "
+    EXCHANGE_FAILED: "Steam says that this exchange failed, but it was good before; its items are frozen. Compare inventories",
+    NO_EXCHANGE: "the offer was accepted, but Steam never named the exchange; the items stay unsettled. Check it on Steam",
+    SWAPPED: "the bot that received this item says that it is not the item that was read before; its row is frozen, with the "
+    "real name and value. Somebody may have taken over the host of the bot that read the player's inventory",
+    OWN_REVERSAL: "this bot's own account reversed exchanges, which no bot does: somebody else uses the account. The bot is "
+    "frozen. Change its password, then check every trade of its last seven days",
+    CANCELED_ELSEWHERE: "this offer was canceled at its bot's account, but not by the site, by its time limit or by the bot. "
+    "If no operator did it, somebody else uses the account: sign it out everywhere, change its password, revoke its API "
     "key, then `fleet audit`",
     FORMER_BOT: "Steam refused this trade's offer to a bot, the trade went on with another, and now the first one reports an "
     "offer of it: look at that bot's sent offers",
-    MISFIT: "a bot reports what cannot be from this trade's status: look at its story and at the offer on Steam",
-    DOUBT: "searches neither find the offer nor show that there is none; its story says why: look at the bot's sent offers and "
+    MISFIT: "a bot reports something that does not fit this trade's status. Look at its story and at the offer on Steam",
+    DOUBT: "searches neither find the offer nor show that there is none; the trade's story says why. Look at the bot's sent "
+    "offers and "
     "at both inventories, then say what you found with `fleet trades doubt`",
 }
 
 
 PRICES_ACTION = (
-    "the prices before stay in use: look at `[balancer] prices_file` and at `fleet prices status`; a list that is held back "
-    "and right is taken after `fleet prices accept`"
+    "the earlier prices stay in use. Look at `[balancer] prices_file` and at `fleet prices status`. If a list is held back "
+    "although it is right, run `fleet prices accept`"
 )
 
 
 RENAMED = "item_renamed"
-RENAMED_ACTION = "Steam calls this item otherwise than before: see that the price list knows the new name; nothing is frozen"
+RENAMED_ACTION = "Steam has given this item a new name. Check that the price list has it; nothing is frozen"
 READINGS_ACTION = (
-    "one of these two bots' hosts says of a player's items what is not so, and the deposit was refused: read that inventory "
-    "yourself, then pause the bots of the host that was wrong and look who else has it. An item that was traded in the "
+    "one of these two bots' hosts reported a player's items wrongly, and the deposit was refused. Read that inventory "
+    "yourself, then pause the bots of the host that was wrong and check who else uses it. An item that was traded in the "
     "seconds between the two readings looks the same"
 )
 

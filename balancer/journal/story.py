@@ -19,28 +19,28 @@ _WHY = {
 }
 
 _WORDS = {
-    "picked_up": "The worker took the order to send.",
+    "picked_up": "The worker has begun the order to send.",
     "order_dropped": "The order was not carried out.",
     "refused": "Steam said no.",
     "try_later": "Steam said not now.",
-    "bot_refused": "Steam does not let this bot do it; nothing is out.",
-    "bot_changed": "It goes on with another bot.",
+    "bot_refused": "Steam does not let this bot do it; no offer was made.",
+    "bot_changed": "The trade goes on with another bot.",
     "bot_able": "Its bot may go on.",
     "answer_lost": "Nobody knows whether the offer was made.",
-    "doubt_decided": "An operator has looked: there is no such offer.",
+    "doubt_decided": "An operator has checked: there is no such offer.",
     "offer_named": "An operator has named its offer; a bot looks it up.",
-    "offer_absent": "A bot looked twice: there is no such offer, and all items are still in their places.",
-    "find_inconclusive": "A bot searched and could not tell.",
+    "offer_absent": "A bot has read all offers twice: there is no such offer, and all items are still in their places.",
+    "find_inconclusive": "A bot searched and found no clear answer.",
     "confirmation_needed": "The offer exists and waits for the bot's own confirmation.",
     "offer_active": "The offer waits for the partner.",
-    "offer_held": "The partner accepted; Steam holds the items first.",
+    "offer_held": "The partner accepted; Steam holds the items for some days.",
     "offer_accepted": "The offer was accepted.",
     "offer_declined": "The partner declined.",
     "offer_countered": "The partner answered with another offer.",
     "offer_expired": "The offer expired.",
     "offer_canceled": "The offer was canceled.",
-    "offer_adopted": "A live offer of this trade under another id was taken over.",
-    "declined_at_once": "It was declined within seconds, as somebody does who uses the partner's account.",
+    "offer_adopted": "A live offer of this trade with another id was found; the trade goes on with it.",
+    "declined_at_once": "It was declined within seconds. Perhaps somebody else uses the partner's account.",
     "offer_verified": "The partner checked the offer: it was open, and is ours.",
     "items_missing": "Steam says that items of the offer are gone.",
     "exchange_failed": "Steam's exchange of the items failed.",
@@ -50,13 +50,13 @@ _WORDS = {
     "items_seen": "A bot saw the items.",
     "items_gone": "A bot did not find the items.",
     "reversal": "Who has what after the reversal.",
-    "partner_blocked": "The partner gets no new trades until an operator says so.",
+    "partner_blocked": "The partner gets no new trades until an operator allows it.",
     "cancel_requested": "It is to be canceled.",
     "report_ignored": "A report did not fit and changed nothing; a bot was asked to search.",
     "withdrawal_approved": "A second operator approved it.",
     "withdrawal_rejected": "A second operator rejected it.",
-    "withdrawal_held": "Withdrawals were paused before it was begun: it goes back in line.",
-    "withdrawal_released": "It waits for nothing any more; its order is due.",
+    "withdrawal_held": "Withdrawals were paused before a bot began this one: it goes back in line.",
+    "withdrawal_released": "It no longer waits; its order is due.",
     "order_failed": "A bot could not carry out an order.",
     "order_refused": "A bot refused an order.",
     "alarm": "An operator has to look.",
@@ -89,7 +89,7 @@ def of_trade(connection: Connection, trade_id: str) -> list[Step]:
 def told(kind: str, bot: str | None, data: dict[str, Any]) -> str:
     """One event as a line of text."""
     if kind == "offer_absent" and data.get("reason") == "operator":
-        text = "It goes on as if a bot had shown that there is no offer."
+        text = "The trade goes on as if a bot had shown that there is no offer."
     else:
         text = _created(bot, data) if kind == "trade_created" else _WORDS.get(kind, kind.replace("_", " ").capitalize() + ".")
     return " ".join([text, *_details(kind, data)])

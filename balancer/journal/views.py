@@ -76,7 +76,9 @@ class Trade:
     offer_id: str | None
     token: Annotated[
         str | None,
-        Field(description="The secret token while it is good, for the client that made the trade; show it to this player only"),
+        Field(
+            description="The secret token while it is valid, for the client that made the trade; show it to this player only"
+        ),
     ] = field(repr=False)
     verify_url: str | None = field(repr=False)
     expires_at: Time
@@ -87,7 +89,7 @@ class Trade:
     failure: Failure | None
     settles_at: Time | None
     cancel_requested: bool
-    verified_at: Annotated[Time | None, Field(description="When its player was told that the offer is ours")]
+    verified_at: Annotated[Time | None, Field(description="When the player was told that the offer is ours")]
     waits_for: Annotated[
         WaitsFor | None,
         Field(
@@ -96,7 +98,7 @@ class Trade:
         ),
     ]
     approval_needed: bool
-    next_try_at: Annotated[Time | None, Field(description="When a trade that waits is looked at again")]
+    next_try_at: Annotated[Time | None, Field(description="When a trade that waits is tried again")]
     currency: str
     items: list[TradeItem]
     client_id: Annotated[str, UNSHOWN]

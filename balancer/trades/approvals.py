@@ -243,5 +243,5 @@ def _undecided(connection: Connection, trade_id: str, client_id: str | None) -> 
     if trade.waits_for != WaitsFor.APPROVAL:
         raise TooLate("the trade does not wait for an approval", status=trade.status)
     if client_id is not None and trade.client_id == client_id:
-        raise Forbidden("whoever asked for a withdrawal does not approve it", code="own_request")
+        raise Forbidden("the client that asked for a withdrawal may not approve it", code="own_request")
     return trade

@@ -79,7 +79,7 @@ async def _differ(ctx: Context, user_id: str, first: PlayerInventory, second_bot
         data = {"readings": found[:TOLD_MAX]}
         await ctx.db.run(alarms.of_readings, (first.read_by, second_bot), user_id, data, ctx.clock.now())
     raise NoBotAvailable(
-        "Two bots say different things about these items, so they are not taken now; both read them anew when asked again.",
+        "Two bots read different things about these items, so they are not taken now. Both read again at the next request.",
         code=CODE,
         retry_after_s=AGAIN_S,
     )

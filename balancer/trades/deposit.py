@@ -89,7 +89,12 @@ class Deposits:
         except DatabaseUnavailable:  # nobody is served better alone
             raise
         except Exception as error:  # whatever it was, each is told its own
-            logger.info("not together", action="deposit", requests=len(asked), reason=type(error).__name__)
+            logger.info(
+                "shared transaction failed; each request is tried alone",
+                action="deposit",
+                requests=len(asked),
+                reason=type(error).__name__,
+            )
             return [None] * len(asked)
 
 
@@ -117,7 +122,7 @@ def make(connection: Connection, ctx: Context, request: Request, wish: DepositWi
     _check_share(ctx, holdings, n_items, ctx.fleet.limits.trades(n_items))
     if stale := _stale(connection, ctx, [(request, wish, holdings)]):
         raise NotAccepted(
-            "The player's inventory does not hold these items any more: they were brought already.",
+            "These items are no longer in the player's inventory: they were already deposited.",
             code="unknown_asset",
             assets=[{"asset_id": asset_id} for asset_id in stale[wish.user_id]],
         )

@@ -41,9 +41,9 @@ def check(ctx: Context, wish: DepositWish | WithdrawWish) -> None:
     whole = ctx.orders.message("x" * TOKEN_CHARS, wish.message)
     if len(whole) > MESSAGE_MAX:
         room = MESSAGE_MAX - len(whole) + len(wish.message)
-        raise NotAccepted(f"a message has room for {room} characters here", code="message_too_long", room=room)
+        raise NotAccepted(f"a message may have at most {room} characters here", code="message_too_long", room=room)
     if ctx.fleet.is_bot(wish.trade_url.partner):
-        raise NotAccepted("this Steam account is one of the bots'", code="partner_is_bot")
+        raise NotAccepted("this Steam account is one of the bots", code="partner_is_bot")
 
 
 @dataclass(slots=True)

@@ -99,7 +99,7 @@ def bind(connection: Connection, user_id: str, steam_id: int, now: datetime) -> 
         raise Conflict("this user or this Steam account is bound to another one", code="user_mismatch")
     if rows[0].blocked_by is not None:
         raise Conflict(
-            "a trade with this player was reversed; an operator has to look first",
+            "a trade with this player was reversed; an operator has to check it first",
             code="partner_blocked",
             trade_id=rows[0].blocked_by,
         )

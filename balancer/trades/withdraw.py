@@ -166,7 +166,7 @@ def _check_row(row: Row[Any] | None, user_id: str, settings: Settings, *, when_s
     if row.bot_id is None:
         raise NotAccepted("a house-issued item cannot be withdrawn", reason="house_issued", **about)
     if row.frozen_by is not None:
-        raise Conflict("the item is frozen until an operator has looked", code="item_frozen", **about)
+        raise Conflict("the item is frozen until an operator has checked it", code="item_frozen", **about)
     if row.status != DepositStatus.ACTIVE:
         raise Conflict("the item is in a trade already", code="asset_in_trade", **about)
     if row.locked_by is not None:

@@ -58,7 +58,7 @@ def _absent(connection: Connection, trade: Row[Any], reason: str, who: str, rule
     seen = _last_search(connection, trade.trade_id)
     if trade.find_tries <= search.ALARM_TRIES or seen is None or seen in _NO_LOOK:
         raise Conflict(
-            "bots have not searched for long enough to take anybody's word",
+            "bots have not searched long enough for an operator to decide",
             code="doubt_too_young",
             searches=trade.find_tries,
             searches_needed=search.ALARM_TRIES + 1,

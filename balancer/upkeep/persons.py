@@ -50,7 +50,7 @@ def find(connection: Connection, name: str) -> Person:
         row = connection.execute(select(users).where(condition, users.c.steam_id.is_not(None))).first()
         if row is not None and row.user_id != HOUSE:
             return Person(row.user_id, row.steam_id, row.blocked_by)
-    raise NotFound(f"nobody here has the user id or the Steam id {name}")
+    raise NotFound(f"no person here has the user id or the Steam id {name}")
 
 
 # --- everything that is kept -----------------------------------------------------------------------------

@@ -36,7 +36,7 @@ KEY_HEADER = "Idempotency-Key"
 PROBLEMS_MAX = 100
 
 _KEY = re.compile(r"[!-~]{1,128}")
-_KEY_FORM = "Write 1 to 128 letters, digits or signs of ASCII without spaces."
+_KEY_FORM = "Write 1 to 128 ASCII letters, digits or other characters, without spaces."
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -218,7 +218,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise invalid_field(f"body.{name}"[:200], "This field stands twice in one object. Send it once.", "doubled")
+            raise invalid_field(f"body.{name}"[:200], "This field is in one object twice. Send it once.", "doubled")
         found[name] = value
     return found
 
@@ -231,7 +231,9 @@ def _key(request: web.Request) -> str:
     """
     key = request.headers.get(KEY_HEADER)
     if key is None:
-        raise InvalidRequest("This call needs an Idempotency-Key header: one key per wish.", code="idempotency_key_missing")
+        raise InvalidRequest(
+            "This call needs an Idempotency-Key header: a new key for each new request.", code="idempotency_key_missing"
+        )
     if not _KEY.fullmatch(key):
         raise InvalidRequest(
             "The Idempotency-Key cannot be used.",

@@ -85,7 +85,7 @@ async def caller_of(ctx: Context, keys: Keys, rates: Rates, header: str | None, 
         await _one_try_less(rates, address)
         raise BadKey()
     if scope not in caller.scopes:
-        raise Forbidden(f"This key has not the scope {scope}.", scope=scope)
+        raise Forbidden(f"This key does not have the scope {scope}.", scope=scope)
     return caller
 
 

@@ -50,9 +50,9 @@ async def read(request: web.Request, most: int, within_s: float) -> bytes:
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
     except (zlib.error, brotli.error):
-        raise InvalidRequest("The body is not packed as its Content-Encoding says.") from None
+        raise InvalidRequest("The body is not compressed as its Content-Encoding says.") from None
     if packed and not packed.whole:
-        raise InvalidRequest("The packed body breaks off, or something follows it.")
+        raise InvalidRequest("The compressed body is not complete, or something follows it.")
     return bytes(body)
 
 

@@ -173,7 +173,7 @@ class Door:
             await asyncio.sleep(QUIET_S)
             if self._came == before:
                 return
-        logger.warning("connections still come", action="leave", tries=TRIES_MAX)
+        logger.warning("new connections still arrive", action="leave", tries=TRIES_MAX)
 
     async def _steer_away(self, listening: socket.socket) -> bool:
         """Whether all new connections go to another socket of this address; not if there is none, or not on this system."""

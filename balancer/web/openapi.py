@@ -21,7 +21,7 @@ DOCUMENT: web.AppKey[bytes] = web.AppKey("openapi", bytes)
 
 INTRODUCTION = (
     "Takes Steam items in, keeps them and gives them back. Every POST that moves something needs an `Idempotency-Key`: repeat "
-    "the request with the same key and body as often as you like. Errors are problem documents (RFC 9457): a program looks at "
+    "the request with the same key and body as often as you like. Errors are problem documents (RFC 9457): a program uses "
     "`code`, `retryable` and `actor`. 64-bit ids are strings, money is whole cents, times are RFC 3339 in UTC."
 )
 
@@ -142,7 +142,7 @@ def _parameters(found: api.Operation) -> list[dict[str, Any]]:
                 "name": api.KEY_HEADER,
                 "in": "header",
                 "required": True,
-                "description": "The site's own key of this wish. Same key and body: the same trades again.",
+                "description": "The site's own key for this request. The same key and body give the same trades again.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
             }
         )

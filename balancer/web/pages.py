@@ -66,9 +66,9 @@ def render(template: str, headers: dict[str, str], status: int = 200, **values: 
 
 
 FAILURES = {
-    404: ("This link is not whole.", "Open the link in the trade offer once more, or copy all of it."),
-    405: ("There is nothing to see here.", "Open the link that stands in the trade offer."),
-    503: ("We cannot look just now.", "Do not accept the offer yet. Try again in a moment."),
+    404: ("This link is not complete.", "Open the link in the trade offer again, or copy all of it."),
+    405: ("There is nothing to see here.", "Open the link that is in the trade offer."),
+    503: ("We cannot check now.", "Do not accept the offer yet. Try again in a moment."),
     504: ("This took too long.", "Do not accept the offer yet. Try again in a moment."),
 }
 FAILURE = ("Something went wrong here.", "Do not accept the offer yet. Try again in a moment.")

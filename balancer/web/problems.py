@@ -21,9 +21,7 @@ from shared import errors, log
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:trade-fleet:problem:"
-INTERNAL = (
-    "Something went wrong here. It has been written down; the same request may be repeated with the same Idempotency-Key."
-)
+INTERNAL = "Something went wrong here. It was logged. The same request may be repeated with the same Idempotency-Key."
 
 _log = log.get(__name__)
 
@@ -120,20 +118,22 @@ HTTP_CODES = {
     504: "request_timeout",
 }
 HTTP_DETAILS = {
-    408: "The body did not come in time; send it in one go.",
-    404: "There is nothing at this address; /openapi.json lists what there is.",
-    405: "This address does not know this method.",
-    413: "The body is larger than this service takes.",
+    408: "The body did not arrive in time. Send it at once after the head.",
+    404: "There is nothing at this address. /openapi.json lists all addresses.",
+    405: "This address does not support this method.",
+    413: "The body is larger than this service allows.",
     415: "The body must be JSON, with Content-Type: application/json.",
-    504: "This took too long and was given up; the same request may be repeated with the same Idempotency-Key.",
+    504: "This took too long and was ended. The same request may be repeated with the same Idempotency-Key.",
 }
 
 
 class EncodingUnknown(web.HTTPUnsupportedMediaType):
-    """The body is packed in a way that we do not know."""
+    """The body is compressed in a way that we do not know."""
 
     code = "encoding_unknown"
-    detail = "The body is packed in a way that this service does not know; send it plain, or as gzip, deflate or br."
+    detail = (
+        "The body is compressed in a way that this service does not know. Send it uncompressed, or with gzip, deflate or br."
+    )
 
     def __init__(self) -> None:
         super().__init__(headers={"Accept-Encoding": "gzip, deflate, br"})

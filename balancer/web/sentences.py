@@ -17,7 +17,7 @@ OTHERWISE = "Send a value of the form that /openapi.json gives for this field."
 _OF_KIND = {
     "missing": "Send this field; it is needed.",
     "string_type": "Send text, in quotes.",
-    "string_unicode": "Send valid Unicode; half of a surrogate pair is none.",
+    "string_unicode": "Send valid Unicode; half of a surrogate pair is not valid.",
     "string_too_short": "Write at least {min_length} characters.",
     "string_too_long": "Write at most {max_length} characters.",
     "int_type": "Send a whole number, without quotes.",
@@ -40,7 +40,7 @@ _OF_KIND = {
     "none_required": "Send null, or leave this field out.",
     "literal_error": "Send one of these: {expected}.",
     "enum": "Send one of these: {expected}.",
-    "json_invalid": "Send JSON; this is none: {error}.",
+    "json_invalid": "Send valid JSON: {error}.",
     "json_type": "Send JSON.",
     "recursion_loop": "Send less deeply nested JSON.",
     "union_tag_invalid": "Send one of the forms that /openapi.json gives for this field.",

@@ -42,9 +42,9 @@ def flaw(text: str) -> str | None:
     for place, (before, sign, after) in enumerate(_neighbours(text), 1):
         marks = marks + 1 if unicodedata.category(sign) in _MARKS else 0
         if marks > MARKS_MAX or (marks and not before):
-            return f"Leave out {_named(sign)} at place {place}: it would cover what stands beside it."
+            return f"Leave out {_named(sign)} at place {place}: it would cover the characters beside it."
         if not _shows(sign) and not (sign == _JOINER and _is_emoji(before) and _is_emoji(after)):
-            return f"Leave out {_named(sign)} at place {place}: it cannot be seen, or hides what stands beside it."
+            return f"Leave out {_named(sign)} at place {place}: it is invisible, or hides the characters beside it."
     return None
 
 

@@ -20,23 +20,27 @@ from shared import log
 
 
 @click.command()
-@click.option("--seed", default=1, show_default=True, help="Decides what is done to the fleet, and what the players want.")
-@click.option("--minutes", default=2.0, show_default=True, type=click.FloatRange(min=0.1), help="How long the fleet is hurt.")
-@click.option("--profile", default="bad-day", show_default=True, help="Trouble at Steam: a profile's name, or `none`.")
+@click.option("--seed", default=1, show_default=True, help="Decides which faults happen, and what the players do.")
+@click.option("--minutes", default=2.0, show_default=True, type=click.FloatRange(min=0.1), help="For how long faults happen.")
+@click.option(
+    "--profile", default="bad-day", show_default=True, help="Faults of the simulated Steam: a profile's name, or `none`."
+)
 @click.option("--bots", default=3, show_default=True, type=click.IntRange(1, 10), help="Bots per group.")
 @click.option("--group", "groups", multiple=True, default=("red:1", "blue:1"), show_default=True, help="Groups; repeatable.")
 @click.option("--players", default=60, show_default=True, type=click.IntRange(min=2))
 @click.option("--balancers", default=2, show_default=True, type=click.IntRange(1, 8))
 @click.option(
-    "--power-cut", is_flag=True, help="Only this: in full load everything gets SIGKILL at once, and again, without Redis' data."
+    "--power-cut",
+    is_flag=True,
+    help="Only this: under full load everything gets SIGKILL at once; then again, and Redis loses its data.",
 )
 @click.option(
-    "--only", multiple=True, type=click.Choice([kind.name for kind in KINDS]), help="Only this kind of blow; repeatable."
+    "--only", multiple=True, type=click.Choice([kind.name for kind in KINDS]), help="Only this kind of fault; repeatable."
 )
 @click.option("--settle-minutes", default=5.0, show_default=True, help="How long it may take until all is at rest again.")
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and tables here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
-@click.option("--plan", "only_plan", is_flag=True, help="Print what would be done, and end.")
+@click.option("--plan", "only_plan", is_flag=True, help="Print which faults would happen, and end.")
 def cli(directory: Path | None, as_json: bool, only_plan: bool, **given: object) -> None:
     """Run two groups of bots, players and balancers, hurt them by the seed, heal everything and audit every item."""
     options = Options(**given)  # type: ignore[arg-type]

@@ -127,12 +127,14 @@ def _redis(settings: Settings) -> Findings:
     if url.scheme != "unix" and not is_here(url.hostname):
         yield from _redis_elsewhere(url.scheme, url.hostname or "", user=bool(url.username), password=bool(url.password))
     if parse_qs(url.query).get("ssl_cert_reqs", [""])[0].lower() in ("none", "optional"):
-        yield error("redis.url", "Redis' certificate is not checked, so anybody may pose as it", "leave ssl_cert_reqs out")
+        yield error(
+            "redis.url", "Redis' certificate is not checked, so anybody can pretend to be Redis", "leave ssl_cert_reqs out"
+        )
     if settings.redis.timeout_s <= LONGEST_WAIT_S:
         text = f"a wait for orders takes {LONGEST_WAIT_S:g} s, so each would end as an error"
         yield error("redis.timeout_s", text, "write 5, or at least 2")
     if settings.redis.timeout_s >= settings.group.lease_s:
-        text = f"one call that hangs outlasts a bot's lease of {settings.group.lease_s:g} s, which another worker then takes"
+        text = f"a call that hangs outlasts a bot's lease of {settings.group.lease_s:g} s, which another worker then takes"
         yield error("redis.timeout_s", text, "make it less than a third of [group] lease_s", "group.lease_s")
 
 
@@ -144,7 +146,7 @@ def _redis_elsewhere(scheme: str, host: str, *, user: bool, password: bool) -> F
         text = "this is Redis' default user, who may do everything: a host that is taken over reaches all bots' queues"
         yield warning("redis.url", text, "make a user for each part with `fleet redis acl`")
     if scheme == "redis":
-        text = f"the way to Redis on another machine ({host}) is not encrypted, so its password can be read there"
+        text = f"the connection to Redis on another machine ({host}) is not encrypted, so its password can be read on the way"
         yield warning(
             "redis.url", text, "give Redis TLS and write rediss://, unless a tunnel (WireGuard, stunnel) lies between"
         )
@@ -158,11 +160,11 @@ def _database(settings: Settings) -> Findings:
             yield error("database.url", text, "name a file, as in sqlite:////var/lib/fleet/fleet.db")
         if settings.database.sqlite_synchronous == "NORMAL":
             text = "after a power cut the last trades may be forgotten although their offers were sent"
-            yield warning("database.sqlite_synchronous", text, "write FULL, unless losses are nobody's")
+            yield warning("database.sqlite_synchronous", text, "write FULL, unless you accept such losses")
         return
     encrypted = url.query.get("sslmode") in ("require", "verify-ca", "verify-full")
     if not encrypted and not is_here(url.host) and not str(url.host).startswith("/"):
-        text = f"the way to the database on another machine ({url.host}) need not be encrypted"
+        text = f"the connection to the database on another machine ({url.host}) may be unencrypted"
         do = "add ?sslmode=verify-full&sslrootcert=FILE (or require), unless a tunnel lies between"
         yield warning("database.url", text, do)
 
@@ -174,18 +176,20 @@ def _addresses(settings: Settings) -> Findings:
         text = "players check their offers over plain HTTP: anybody on the way can change the answer and take their session"
         yield error("balancer.site_url", text, "write https://, with a TLS proxy in front")
     if is_within(site.hostname) and is_real(settings):
-        text = f"{site.hostname} is no address for players elsewhere, and it stands in every offer's message"
+        text = f"{site.hostname} cannot be reached by players elsewhere, and it is in every offer's message"
         yield warning("balancer.site_url", text, "write the site's public https:// address")
     site_port = site.port or {"http": 80, "https": 443}[site.scheme]
     if is_here(site.hostname) and balancer.port and site_port != balancer.port:
         text = f"it leads to this machine, but not to the balancer, which has port {balancer.port}"
         yield warning("balancer.site_url", text, "write the same port in both, or the public address", "balancer.port")
     if site.username or site.password:
-        yield error("balancer.site_url", "a user or password in it stands in every offer's message", "leave it out")
+        yield error("balancer.site_url", "a user or password in it would be in every offer's message", "leave it out")
     if balancer.port == 0:
-        yield warning("balancer.port", "another port at each start: no proxy and no link finds it", "write a fixed port")
+        yield warning(
+            "balancer.port", "the port is another one at each start: no proxy and no link can find it", "write a fixed port"
+        )
     elif balancer.port < 1024:
-        text = "ports below 1024 need a privilege that the units do not give"
+        text = "ports below 1024 need a privilege that the systemd units do not give"
         yield warning("balancer.port", text, "write 8420, and let the TLS proxy have 443")
 
 
@@ -206,7 +210,7 @@ def _proxies(settings: Settings) -> Findings:
     for network in settings.balancer.trusted_proxies:
         each = ipaddress.ip_network(network, strict=False)
         if not each.is_private and each.num_addresses > PROXIES_MAX:
-            text = f"{network} is a large part of the world: anybody in it can say that a request is another's"
+            text = f"{network} is a large part of the internet: anybody in it can claim another address for a request"
             yield error("balancer.trusted_proxies", text, "name the proxies' own addresses only")
 
 
@@ -214,13 +218,13 @@ def _http(settings: Settings) -> Findings:
     http = settings.http
     for key in ("head_s", "body_s", "unread_s"):
         if getattr(http, key) > 120:
-            text = "whoever opens connections and says nothing keeps places that others need"
+            text = "a client that opens connections and sends nothing takes places that others need"
             yield warning(f"http.{key}", text, "leave it out")
     if http.idle_s < 60:
         text = "proxies keep a connection for 60 s: a request on one that was just closed fails"
         yield warning("http.idle_s", text, "write 75")
     if http.linger_s > 30:
-        yield warning("http.linger_s", "refused senders keep a place for long", "write 2")
+        yield warning("http.linger_s", "a refused sender keeps a place for a long time", "write 2")
     if http.connections_per_address_max > http.connections_max:
         text = "one address can take every connection there is"
         yield warning("http.connections_per_address_max", text, "write 100", "http.connections_max")
@@ -236,10 +240,10 @@ def _sign_in(settings: Settings) -> Findings:
         if is_here(url.hostname):
             continue
         if url.hostname != STEAM:
-            text = f"{url.hostname} would say who a player is, and is not Steam"
+            text = f"{url.hostname} would decide who a player is, and it is not Steam"
             yield error(f"openid.{key}", text, "leave it out; only a sandbox on this machine changes it")
         elif url.scheme != "https":
-            text = "over plain HTTP anybody on the way can say that somebody is another player"
+            text = "over plain HTTP anybody on the way can pretend to be another player"
             yield error(f"openid.{key}", text, "write https://, or leave it out")
     if (endpoint.scheme, endpoint.netloc) != (prefix.scheme, prefix.netloc):
         text = f"players sign in at {endpoint.netloc}, whose ids start otherwise: nobody can sign in"
@@ -248,7 +252,7 @@ def _sign_in(settings: Settings) -> Findings:
     if openid.nonce_max_age_s > 3600:
         yield warning("openid.nonce_max_age_s", "an answer of Steam's that leaked is good for hours", "write 300")
     if openid.checks_max > 200:
-        text = "forged sign-ins all go out to Steam at once, which turns this address away then"
+        text = "forged sign-ins all go to Steam at once, and Steam then refuses this address"
         yield warning("openid.checks_max", text, "write 20")
     if openid.session_s > DAY_S:
         yield warning("openid.session_s", "a player stays signed in for days, on shared machines too", "write 3600")
@@ -283,12 +287,12 @@ def _limits(settings: Settings) -> Findings:
         yield warning("limits.offers_per_partner_max", text, do, "limits.offers_per_bot_max")
     yield from _shares(settings)
     if limits.item_value_min_cents == 0:
-        yield warning("limits.item_value_min_cents", "items without any worth are taken and fill the bots", "write 1 or more")
+        yield warning("limits.item_value_min_cents", "worthless items are taken and fill the bots", "write 1 or more")
     if limits.dear_item_cents == 0:
-        text = "whoever has one host of bots says what every item is worth, however dear, until the item has come"
-        yield warning("limits.dear_item_cents", text, "write 50000: dearer deposits are read by bots of two hosts")
+        text = "one host of bots alone decides which item it is, however expensive, until the item has arrived"
+        yield warning("limits.dear_item_cents", text, "write 50000: bots of two hosts then read more expensive deposits")
     if limits.approval_above_cents and not limits.approval_window_s:
-        text = "a large withdrawal as many small ones needs no second operator"
+        text = "a large withdrawal that is split into many small ones needs no second operator"
         do = "write 86400: what a user withdraws within a day counts together"
         yield warning("limits.approval_window_s", text, do, "limits.approval_above_cents")
     if balancer.body_max_bytes < limits.request_items_max * ASSET_BYTES:
@@ -297,17 +301,17 @@ def _limits(settings: Settings) -> Findings:
     if balancer.body_max_bytes > BODY_MAX_BYTES:
         yield warning("balancer.body_max_bytes", "a few large requests at once fill the memory", "write 262144")
     if balancer.bad_keys_max > 1000:
-        yield warning("balancer.bad_keys_max", "whoever tries API keys is hardly held up", "write 10")
+        yield warning("balancer.bad_keys_max", "guessing API keys is hardly slowed down", "write 10")
     if balancer.bad_keys_forget_s < 10:
-        yield warning("balancer.bad_keys_forget_s", "whoever tries API keys is hardly held up", "write 300")
+        yield warning("balancer.bad_keys_forget_s", "guessing API keys is hardly slowed down", "write 300")
 
 
 def _rates(settings: Settings) -> Findings:
     rates = settings.rates
     for key, text in (
-        ("key_per_minute", "a site that goes wild, or a stolen key, keeps every other site waiting"),
+        ("key_per_minute", "a faulty site, or a stolen key, keeps every other site waiting"),
         ("player_per_minute", "one player's requests keep everybody else waiting"),
-        ("player_reads_per_minute", "one player can make bots ask Steam all day, the scarcest thing there is"),
+        ("player_reads_per_minute", "one player can use up all reads at Steam, which are the scarcest resource"),
         ("stranger_reads_per_minute", "a key with made-up Steam ids takes all reads at Steam from players who trade here"),
         ("address_per_minute", "one address can keep the pages from everybody else"),
     ):
@@ -323,21 +327,21 @@ def _rates(settings: Settings) -> Findings:
         text = "players who trade here wait for minutes behind made-up ones"
         yield warning("rates.stranger_reads_burst", text, "write 30")
     if 0 < rates.key_per_minute < rates.player_per_minute:
-        text = "one player may ask more than the whole site"
+        text = "one player may send more requests than the whole site"
         yield warning("rates.player_per_minute", text, "make it much less than key_per_minute", "rates.key_per_minute")
     for key, most in (("player_reads_burst", "player_burst"), ("player_burst", "key_burst")):
         if getattr(rates, key) > getattr(rates, most):
-            text = f"it is more than {most}, so it holds nobody up"
+            text = f"it is more than {most}, so it has no effect"
             yield warning(f"rates.{key}", text, f"make it less than {most}", f"rates.{most}")
 
 
 def _retention(settings: Settings) -> Findings:
     retention = settings.retention
     for key, least, text in (
-        ("trades_days", STEAM_PROTECTS_S / DAY_S + 1, "trades are forgotten while Steam still lets players take them back"),
+        ("trades_days", STEAM_PROTECTS_S / DAY_S + 1, "trades are deleted while Steam still lets players reverse them"),
         ("events_days", STEAM_PROTECTS_S / DAY_S, "a site that was away for a week misses what happened"),
         ("idempotency_days", 1.0, "a site that repeats a request of yesterday makes a second trade"),
-        ("users_days", STEAM_PROTECTS_S / DAY_S + 1, "players are forgotten while their trades may still be taken back"),
+        ("users_days", STEAM_PROTECTS_S / DAY_S + 1, "players are deleted while their trades may still be reversed"),
     ):
         if 0 < getattr(retention, key) < least:
             yield warning(f"retention.{key}", text, f"write {least:g} or more, or 0 for ever")
@@ -347,17 +351,19 @@ def _looks(settings: Settings) -> Findings:
     """At offers, for players who check them."""
     trades = settings.trades
     if trades.look_s > 60:
-        text = f"an offer that is over may still be called good for {trades.look_s:g} s: a thief needs no more"
+        text = f"an offer that has ended may still be called good for {trades.look_s:g} s, which is enough for a thief"
         yield error("trades.look_s", text, "write 5")
     elif trades.look_s > 15:
         yield warning("trades.look_s", "players wait long for the answer whether an offer is ours", "write 5")
     if trades.look_pause_s >= trades.look_s:
-        text = "a bot looks more seldom than players wait for it: they are told that nobody can tell"
+        text = "a bot looks less often than players wait for it: their answer is that it is not known"
         yield warning("trades.look_pause_s", text, "make it less than look_s", "trades.look_s")
     if trades.declined_at_once_s > 300:
-        yield warning("trades.declined_at_once_s", "what a person declined after reading counts as a thief's hand", "write 10")
+        yield warning(
+            "trades.declined_at_once_s", "what a person declined after reading looks like the act of a thief", "write 10"
+        )
     if trades.restricted_wait_s > DAY_S:
-        text = "players wait for days for a bot that Steam has restricted, and nobody is asked"
+        text = "players wait for days for a bot that Steam has restricted, and no operator learns of it"
         yield warning("trades.restricted_wait_s", text, "write 600")
 
 
@@ -374,16 +380,16 @@ def _shares(settings: Settings) -> Findings:
         ("client_withdrawals_cents_max", "fleet_withdrawals_cents_max"),
     ):
         if getattr(limits, key) > getattr(limits, most) > 0:
-            text = f"it is more than {most}, so it holds nobody up"
+            text = f"it is more than {most}, so it has no effect"
             yield warning(f"limits.{key}", text, f"make it less than {most}", f"limits.{most}")
     maxima = ("client_withdrawals_max", "client_withdrawals_cents_max", "fleet_withdrawals_max", "fleet_withdrawals_cents_max")
     if limits.withdrawals_window_s < 60 and any(getattr(limits, key) for key in maxima):
-        text = "what goes out within so short a time is never much: the limits hold nobody up"
+        text = "never much goes out within so short a time: the limits have no effect"
         yield warning("limits.withdrawals_window_s", text, "write 3600", *(f"limits.{key}" for key in maxima))
     if limits.waiting_withdrawals_per_player_max > 1000:
         yield warning("limits.waiting_withdrawals_per_player_max", "one player's line keeps others waiting", "write 30")
     if limits.pending_items_per_player_max > limits.inventory_limit:
-        text = "it is more than inventory_limit, so it holds nobody up"
+        text = "it is more than inventory_limit, so it has no effect"
         yield warning("limits.pending_items_per_player_max", text, "make it at most inventory_limit", "limits.inventory_limit")
 
 
@@ -396,14 +402,14 @@ def _trades(settings: Settings) -> Findings:
         text = "a player has to find the phone within it, after offers that were left unanswered"
         yield warning("trades.offer_timeout_min_s", text, "write 300")
     if trades.offer_timeout_s > trades.token_lifetime_s:
-        text = f"offers outlive their token of {trades.token_lifetime_s:g} s: players could not check them any more"
+        text = f"offers live longer than their token of {trades.token_lifetime_s:g} s: players could not check them any more"
         yield error("trades.offer_timeout_s", text, "make it at most token_lifetime_s", "trades.token_lifetime_s")
     if trades.offer_timeout_s > STEAM_OFFER_LIVES_S:
         yield warning("trades.offer_timeout_s", "Steam ends an offer after 14 days by itself", "make it shorter")
     if trades.token_lifetime_s > DAY_S:
-        yield warning("trades.token_lifetime_s", "a token that leaked vouches for an offer for days", "write 1800")
+        yield warning("trades.token_lifetime_s", "a token that leaked is valid for days", "write 1800")
     if trades.confirm_give_up_s >= trades.offer_timeout_s:
-        text = "an offer that the phone does not confirm takes a place until it times out"
+        text = "an offer that the bot does not confirm takes a place until it times out"
         yield warning("trades.confirm_give_up_s", text, "make it much less than offer_timeout_s", "trades.offer_timeout_s")
     if trades.find_s > trades.find_max_s:
         text = "the longest wait between two searches is shorter than the first"
@@ -413,7 +419,7 @@ def _trades(settings: Settings) -> Findings:
             "trades.watch_s", "offers are canceled before a bot has looked at them", "write 5", "trades.offer_timeout_s"
         )
     elif trades.watch_s > 60:
-        yield warning("trades.watch_s", "what happens to an offer is heard of after more than a minute", "write 5")
+        yield warning("trades.watch_s", "what happens to an offer is known only after more than a minute", "write 5")
     if trades.sweep_s >= trades.order_expiry_s:
         yield error("trades.sweep_s", "orders expire before they are looked for", "write 5", "trades.order_expiry_s")
     if trades.audit_again_s >= trades.audit_every_s:
@@ -427,11 +433,11 @@ def _trades(settings: Settings) -> Findings:
 def _seldom(settings: Settings) -> Findings:
     trades = settings.trades
     for key, most, text, do in (
-        ("audit_every_s", DAY_S, "an item may be gone for a day or more before anybody knows", "write 3600"),
-        ("protection_look_s", DAY_S, "a trade that was taken back is heard of after more than a day", "write 1800"),
+        ("audit_every_s", DAY_S, "an item may be missing for a day or more before anybody knows", "write 3600"),
+        ("protection_look_s", DAY_S, "a reversed trade is noticed only after more than a day", "write 1800"),
         ("inventory_cache_s", 600.0, "players are shown items that they gave away long ago", "write 60"),
-        ("decline_s", DAY_S, "what strangers offer lies there for days and counts against Steam's limits", "write 300"),
-        ("items_look_s", 3600.0, "items of an ended withdrawal stay locked for long", "write 15"),
+        ("decline_s", DAY_S, "offers of strangers stay open for days and count against Steam's limits", "write 300"),
+        ("items_look_s", 3600.0, "items of an ended withdrawal stay locked for a long time", "write 15"),
         ("settle_again_s", DAY_S, "settled items stay locked for days", "write 1800"),
     ):
         if getattr(trades, key) > most:
@@ -444,12 +450,16 @@ def _steams_times(settings: Settings) -> Findings:
         text = "Steam has been late by minutes: an item may leave while its exchange can still be reversed"
         yield warning("trades.settle_margin_s", text, "write 3600")
     if trades.purge_after_s < STEAM_PROTECTS_S:
-        text = "rows are forgotten while Steam still lets players take their trade back (7 days)"
+        text = "rows are deleted while Steam still lets players reverse their trade (7 days)"
         yield error("trades.purge_after_s", text, "write 604800 or more")
     if trades.retry_after_s < 5:
-        yield warning("trades.retry_after_s", "what Steam asked to try later is tried at once, which it punishes", "write 30")
+        yield warning(
+            "trades.retry_after_s",
+            "a call that Steam asked to try later is tried at once, and Steam blocks such clients",
+            "write 30",
+        )
     if trades.audit_again_s < 60:
-        text = "Steam's inventories lag by minutes after a trade: bots are frozen for nothing"
+        text = "Steam's inventories are minutes behind after a trade: bots are frozen without a reason"
         yield warning("trades.audit_again_s", text, "write 300")
 
 
@@ -472,7 +482,7 @@ def _orders(settings: Settings) -> Findings:
     trades, steam = settings.trades, settings.steam
     send_s = steam.connect_timeout_s + 2 * steam.read_timeout_s
     if trades.order_in_hand_s < send_s:
-        text = f"a bot may be at one send for {send_s:g} s, and counts as dead before: its trade is in doubt then"
+        text = f"one send may take a bot {send_s:g} s, but the bot counts as dead before that: its trade then becomes in doubt"
         yield error("trades.order_in_hand_s", text, "write 180", "steam.read_timeout_s", "steam.connect_timeout_s")
     slow = ("send_s", "confirm_list_s", "inventory_s")
     if trades.order_expiry_s <= max(getattr(settings.pace, each) for each in slow):

@@ -20,19 +20,19 @@ COMMANDS = {
     "clients": "API keys of the websites that call the balancer.",
     "config": "Show and check settings.",
     "crosscheck": "Compare the database with the sandbox's own record.",
-    "demo": "Players, ten bots and a simulated Steam, from nothing to the audit.",
+    "demo": "Run players, ten bots and a simulated Steam, and audit every item at the end.",
     "group": "Ten bots of a color on this host: start, status.",
     "keys": "The master key, and the keys that a host needs for its bots.",
     "prices": "Price lists: which is held back and why, and accepting it.",
-    "redis": "Who may do what in a Redis of your own.",
-    "restore": "Put a backup in the database's place; open trades are searched for.",
+    "redis": "Make an access list for a Redis of your own.",
+    "restore": "Put a backup in the database's place; bots then search for the offers of open trades.",
     "sandbox": "Run a simulated Steam.",
     "status": "How many bots there are, and what they can serve.",
-    "switches": "Stop deposits or withdrawals, and let them go on.",
-    "trades": "The story of one trade; an operator's word about a doubt, a frozen item or a blocked player.",
-    "vault": "The key of this host's vault: change it, check that everything opens.",
+    "switches": "Pause deposits or withdrawals, and resume them.",
+    "trades": "The story of one trade; decide about a trade in doubt, a frozen item or a blocked player.",
+    "vault": "Change the key of this host's vault, or check that everything in it opens.",
     "up": "Run all parts on this machine until Ctrl-C.",
-    "users": "What is kept of a person, and forgetting it.",
+    "users": "What is kept about a person, and forgetting it.",
 }
 
 
@@ -95,7 +95,7 @@ class App:
     envvar="FLEET_CONFIG",
     help="Settings that differ from the defaults (TOML).",
 )
-@click.option("--vault-key-prompt", is_flag=True, help="Type the key of this host's vault; it is not shown and stands nowhere.")
+@click.option("--vault-key-prompt", is_flag=True, help="Type the key of this host's vault; it is not shown and not stored.")
 @click.pass_context
 def main(ctx: click.Context, config: Path | None, vault_key_prompt: bool) -> None:
     """Take Steam items in, keep them, and give them back through a fleet of bots."""

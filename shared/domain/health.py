@@ -36,13 +36,13 @@ class Rule:
     alarm: bool = True
 
 
-_ITSELF = "the bot asks Steam again by itself and goes on when it may"
+_ITSELF = "the bot asks Steam again by itself and goes on when it is allowed to"
 
 RESTRICTIONS: dict[str, Rule] = {
     "bot_locked": Rule(
         TRADES,
-        "Steam lets this account or its device trade again after some days (a new device, a new password, a hold called "
-        f"off, a reversal of its own): find out which; {_ITSELF}",
+        "Steam does not let this account or its device trade for some days (a new device, a new password, a cancel during a "
+        f"hold, or a reversal by this account): find out which; {_ITSELF}",
     ),
     "bot_banned": Rule(TRADES, f"Steam has banned this account from trading: ask Steam's support; {_ITSELF}"),
     # Steam holds what the giving side gives. What a bot takes in a hold could not be given back for up to 15 days.
@@ -68,14 +68,14 @@ RESTRICTIONS: dict[str, Rule] = {
     ),
     "strange_confirmation": Rule(
         TRADES,
-        "a confirmation that none of ours asked for waits on this account's phone: has somebody taken it? Deny it, change the "
-        "password, then `fleet bots unfreeze`",
+        "a confirmation that no bot asked for waits on this account's phone: somebody may have taken the account over. "
+        "Deny it, change the password, then `fleet bots unfreeze`",
     ),
     "clock_unsure": Rule(TRADES, "set the clock of this host; no offers are sent until then"),
 }
 
 # What a worker of another release tells and nobody here knows.
-UNKNOWN = Rule(TRADES, "this worker is of another release: see its own log")
+UNKNOWN = Rule(TRADES, "this worker has another release: see its own log")
 
 
 def rule_of(reason: str) -> Rule:

@@ -101,7 +101,7 @@ async def test_without_an_offer_the_trade_is_sent_again_and_the_story_says_by_wh
         "searches": finding.ALARM_TRIES + 1,
         "last_search": "items_not_in_place",
     }
-    assert "A bot looked twice" not in steps[1].text
+    assert "A bot has read all offers twice" not in steps[1].text
     assert refused(world, trade_id) == "too_late"
     # Should the operator have been wrong, the offer is found and adopted.
     assert await world.tell(trade_id, "offer_active", attempt=1, offer_id="77", state=2)

@@ -72,7 +72,7 @@ async def test_an_operator_decides_about_a_doubt(world: World, tmp_path: Path) -
     told = fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "I have looked")
     assert told.exit_code == 0 and "queued" in told.stdout, told.output
     shown = fleet(config, "trades", "show", trade_id).stdout
-    assert "An operator has looked: there is no such offer." in shown and "I have looked" in shown and "4711" in shown
+    assert "An operator has checked: there is no such offer." in shown and "I have looked" in shown and "4711" in shown
     assert fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "again").exit_code == 1
 
 

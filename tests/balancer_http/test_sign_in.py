@@ -219,7 +219,7 @@ async def test_no_more_than_so_many_sign_ins_are_checked_at_the_same_time(
     busy = await back(at_page, answer(at_page, taken, response_nonce=f"{nonce}3"))
     assert busy.status == 429 and int(busy.headers["Retry-After"]) > 0
     text = await busy.text()
-    assert "Many players sign in just now" in text and f"/verify/{TOKEN}/sign-in" in text
+    assert "Many players are signing in now" in text and f"/verify/{TOKEN}/sign-in" in text
     provider.gate.set()
     assert [(await one).status for one in waiting] == [303, 303]
     assert len(provider.asked) == 2

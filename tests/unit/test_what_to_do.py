@@ -227,7 +227,7 @@ def test_a_bad_vault_is_named(folder: Path, command: Command, broken: str) -> No
 # --- the database: a file ---------------------------------------------------------------------------------
 
 SQLITE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a folder": (lambda path: path.mkdir(), "a relative path counts from"),
+    "a folder": (lambda path: path.mkdir(), "a relative path starts at"),
     "no database": (lambda path: path.write_text("hello" * 500), "put a backup back"),
 }
 
@@ -341,7 +341,7 @@ SERVERS: dict[str, tuple[Callable[[str], str], str, str]] = {
     "no such host": (
         lambda _url: "postgresql+psycopg://me:hidden@no.invalid/fleet",
         "no.invalid:5432",
-        "nobody knows this name",
+        "this name cannot be resolved",
     ),
 }
 
@@ -371,7 +371,7 @@ def test_a_database_server_that_cannot_be_used_is_named(folder: Path, crowded: P
     ("url", "do"),
     [
         ("redis://127.0.0.1:1/0", "start Redis"),
-        ("redis://no.invalid/0", "nobody knows this name"),
+        ("redis://no.invalid/0", "this name cannot be resolved"),
         ("unix:///no/such/socket", "start Redis"),
         ("rediss://{address}/0", "rediss:// is for one with TLS"),
         ("redis://:wrong@{address}/0", "right user and password"),

@@ -14,9 +14,9 @@ from shared.errors import NotFound
 
 @api.operation(scope="read", answers={200: answers.Audits})
 async def show(ctx: Context) -> web.Response:
-    """What the last audit of every bot said, and whether another is under way.
+    """The result of every bot's last audit, and whether another one is running.
 
-    The balancer audits each bot by itself once in a while.
+    The balancer also audits each bot by itself from time to time.
     """
     return api.answer(answers.Audits(await ctx.db.look(audit.show)))
 

@@ -22,10 +22,10 @@ MODE_OF = {"pause": BotMode.PAUSED, "resume": BotMode.ACTIVE, "drain": BotMode.D
 
 @api.operation(scope="read", answers={200: answers.Bots})
 async def find(ctx: Context) -> web.Response:
-    """Every known bot, as its worker last told, and what the fleet can serve.
+    """Every known bot, as its worker last reported, and what the fleet can serve.
 
-    `capacity` says how many items and offers the bots that take deposits have room for, and how many inventories of players a
-    minute may be read at Steam: each address that Steam sees has its own number, however many bots are behind it.
+    `capacity` says for how many items and offers the bots that take deposits have room, and how many inventories of players may
+    be read at Steam in a minute. Each address that Steam sees has its own number, however many bots use it.
     """
     waits, bots = await ctx.db.look(approvals.per_bot), ctx.fleet.bots()
     can = capacity.of(bots, ctx.fleet.lanes, ctx.fleet.limits, ctx.inventories.waiting, ctx.fleet.groups_known)
@@ -34,11 +34,11 @@ async def find(ctx: Context) -> web.Response:
 
 @api.operation(scope="operate", answers={200: snapshot.Bot}, errors=((NotFound, "not_found"),))
 async def change(ctx: Context, caller: Caller, path: requests.BotPath) -> web.Response:
-    """Say what is wanted of a bot: everything, nothing new, or only giving back; or let a frozen one go on.
+    """Set what a bot does: everything, nothing new, or only withdrawals; or release a frozen bot.
 
-    `pause` takes it out of every choice, `drain` lets it give back only, `resume` is everything again. Saying it twice changes
-    nothing; a paused or draining bot finishes what it has begun. `unfreeze` lets a bot go on that an audit has frozen: the
-    differences that stand in `GET /audit` are known from then on, and only another one freezes it again.
+    `pause` gives it nothing new, `drain` lets it only give items back, `resume` allows everything again. A second call changes
+    nothing; a paused or draining bot finishes what it has begun. `unfreeze` releases a bot that an audit has frozen: the
+    differences that `GET /audit` shows are known from then on, and only another one freezes it again.
     """
     if path.action == "unfreeze":
         await ctx.db.run(audit.unfreeze, path.color, path.bot_id, caller.who, ctx.clock.now())

@@ -30,9 +30,9 @@ async def find(ctx: Context, query: requests.DepositsQuery) -> web.Response:
     errors=((NotFound, "not_found"), (Conflict, "not_frozen"), (Conflict, "item_not_here"), (Conflict, "asset_in_trade")),
 )
 async def thaw(ctx: Context, caller: Caller, path: operator.DepositPath, body: operator.ThawBody) -> web.Response:
-    """Let an item be used again that a reversal, or an exchange that failed after it was good, has frozen.
+    """Release an item that a reversal, or an exchange that failed although it was good before, has frozen.
 
-    Only when a bot has seen it and nothing of it is under way; you have looked at the bot's inventory on Steam.
+    This works only when a bot has seen the item and it is in no running trade. Check the bot's inventory on Steam first.
     """
     await ctx.db.run(deposits.thaw, path.deposit_id, body.reason, caller.who, ctx.clock.now())
     return api.answer(await deposits.show(ctx, path.deposit_id))

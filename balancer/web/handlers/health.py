@@ -33,10 +33,10 @@ async def alive(_request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Whether this balancer can take trades.
 
-    Database (that it can be read, and written to), Redis, the loops, the clock, and at least one bot online; 503 while one of
-    them is missing or wrong. `loops` has
-    `last_ran_s`: how long ago a round of each last went well, of `watching`, `sweep` and `audits` at any balancer; one that is
-    `late` has stopped. Prices are shown, but withdrawals work without them.
+    It checks the database (that it can be read and written), Redis, the loops, the clock, and that at least one bot is online;
+    it is 503 while one of them is missing or wrong. In `loops`, `last_ran_s` says how long ago each loop's last round succeeded
+    (of `watching`, `sweep` and `audits` at any balancer); a loop that is `late` has stopped. Prices are shown too, but
+    withdrawals work without them.
     """
     ctx = request.app[api.CONTEXT]
     loops_of = request.app[LOOPS]

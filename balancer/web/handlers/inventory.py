@@ -33,9 +33,9 @@ from shared.errors import NoBotAvailable, NotAccepted, PlayerMustAct, SteamThrot
 async def show(ctx: Context, caller: Caller, body: requests.InventoryBody) -> web.Response:
     """A player's CS2 items.
 
-    Each with its value and, if it would not be accepted, the reason. Read through a bot and kept for a minute. With `trade_url`
-    freshly traded items and the days of a trade hold are seen too; what the player may not trade is then shown on request
-    only, as it takes a second read at Steam.
+    Each item has its value and, if it would not be accepted, the reason. A bot reads them, and the reading is kept a minute.
+    With `trade_url` the answer also has freshly traded items and the days of a trade hold. Items that the player may not trade
+    are then shown on request only, because this takes a second read at Steam.
     """
     steam_id = offers.steam_id_of(body.steam_id)
     token = offers.trade_url_of(body.trade_url, steam_id).trade_token if body.trade_url is not None else None

@@ -41,7 +41,7 @@ def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
     except ValueError as error:
         raise api.invalid_field("body.trade_url", sentences.own(error)) from None
     if url.partner != steam_id:
-        raise NotAccepted("The trade URL is not of this Steam account.", code="foreign_trade_url")
+        raise NotAccepted("The trade URL does not belong to this Steam account.", code="foreign_trade_url")
     return url
 
 

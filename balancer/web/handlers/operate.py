@@ -15,16 +15,16 @@ from shared.errors import NotFound
 
 @api.operation(scope="read", answers={200: answers.Switches})
 async def show_switches(ctx: Context) -> web.Response:
-    """What is stopped, by an operator or by Steam's maintenance."""
+    """What is paused, by an operator or by Steam's maintenance."""
     return _answer(ctx, await ctx.db.look(switches.read))
 
 
 @api.operation(scope="operate", answers={200: answers.Switches}, errors=((NotFound, "not_found"),))
 async def turn_switch(ctx: Context, caller: Caller, body: operator.SwitchBody) -> web.Response:
-    """Stop deposits or withdrawals in every balancer, or let them go on.
+    """Pause deposits or withdrawals in every balancer, or resume them.
 
-    New requests are told 503 `fleet_paused`. Withdrawals that no bot has begun are held as well; what has begun goes on. Those
-    of one `client` alone may be stopped. Saying it twice changes nothing.
+    New requests get 503 `fleet_paused`. Withdrawals that no bot has begun are held as well; a bot finishes what it has begun.
+    With `client`, only the withdrawals of that client are paused. A second call changes nothing.
     """
     pauses = await ctx.switches.turn(body.switch, caller.who, body.reason, paused=body.paused, client=body.client)
     await holding.hold(ctx)
@@ -37,7 +37,7 @@ def _answer(ctx: Context, pauses: list[switches.Pause]) -> web.Response:
 
 @api.operation(scope="operate", answers={200: answers.User}, errors=((NotFound, "not_found"),))
 async def unblock(ctx: Context, caller: Caller, path: operator.UserPath) -> web.Response:
-    """Let a user trade again whose trade was reversed."""
+    """Unblock a user who was blocked because a trade was reversed."""
     if await ctx.db.run(reversal.unblock, path.user_id, None, caller.who, ctx.clock.now()) is None:
         raise NotFound("No such user is blocked.")
     return api.answer(answers.User(path.user_id, blocked=False))

@@ -77,7 +77,7 @@ def _seen(trades: list[views.Trade], caller: Caller) -> list[views.Trade]:
 async def story(ctx: Context, caller: Caller, path: requests.TradePath) -> web.Response:
     """One trade's whole story.
 
-    The choice of the bot and why, each order, what was reported, and what it led to, in the order in which it was written down.
+    The choice of the bot and why, each order, each report and what it led to, in the order in which they were written down.
     """
     found = await ctx.views.of([path.trade_id])
     if not found:
@@ -88,9 +88,10 @@ async def story(ctx: Context, caller: Caller, path: requests.TradePath) -> web.R
 
 @api.operation(scope="trade", answers={200: views.Trade}, errors=((NotFound, "not_found"), (TooLate, "too_late")))
 async def cancel(ctx: Context, caller: Caller, path: requests.TradePath) -> web.Response:
-    """Wish that a trade be canceled.
+    """Request that a trade be canceled.
 
-    The trade is canceled when a bot has seen that it is; until then it shows `cancel_requested`. Wishing again changes nothing.
+    The trade is canceled when a bot has seen that its offer is; until then it shows `cancel_requested`. A second call changes
+    nothing.
     """
     trade = await cancels.cancel(ctx, caller, path.trade_id)
     return api.answer(trade.as_seen_by(caller.client_id))

@@ -54,8 +54,8 @@ async def create(
 ) -> web.Response:
     """Give items back to a player.
 
-    The bots that hold these deposits make one offer each. All rows are reserved together or none; afterwards each trade ends by
-    itself. 201 when every offer exists, else 202 after `wait` seconds; at once if a trade waits for an approval or, with
+    The bots that hold these deposits make one offer each. Either all rows are reserved or none; then each trade ends
+    independently. 201 when every offer exists, else 202 after `wait` seconds; at once if a trade waits for an approval or, with
     `when_settled`, for its items to settle.
     """
     steam_id = offers.steam_id_of(body.steam_id)

@@ -121,16 +121,16 @@ class VerifyAnswer(BaseModel):
 
     ok: bool
     reason: Literal["unknown", "expired", "used", "not_yet", "in_hold", "over", "cannot_tell"] | None = None
-    retryable: bool = Field(False, description="Ask again in a moment; nobody should accept anything before")
+    retryable: bool = Field(False, description="Ask again in a moment; the player should accept nothing before")
     player_message: str | None = None
     trade_id: str | None = None
     direction: Direction | None = None
-    status: TradeStatus | None = Field(None, description="Of the trade now; of an offer that is over, what became of it")
+    status: TradeStatus | None = Field(None, description="The trade's present status; of an offer that has ended, how it ended")
     bot: str | None = None
     bot_steam_id: str | None = None
     items: int | None = None
     offer_id: str | None = None
-    offer_url: str | None = Field(None, description="Opens our offer and no other; a copy has another number")
+    offer_url: str | None = Field(None, description="Opens our offer and no other; a copy would have another number")
     seen_at: Time | None = Field(None, description="When the bot saw the offer")
     verified_at: Time | None = Field(None, description="When the answer was `ok`")
     ended_at: Time | None = None

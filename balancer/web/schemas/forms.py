@@ -37,7 +37,9 @@ def several(value: object) -> object:
 UserId = Annotated[
     str,
     Field(
-        pattern=shaped(r"^[!-~]{1,64}$", "Write 1 to 64 letters, digits or signs of ASCII without spaces, as in player-17."),
+        pattern=shaped(
+            r"^[!-~]{1,64}$", "Write 1 to 64 ASCII letters, digits or other characters, without spaces, as in player-17."
+        ),
         description="The site's own id of the player",
         examples=["player-17"],
     ),
@@ -67,7 +69,11 @@ AssetIdText = Annotated[
 ]
 RecordId = Annotated[
     str,
-    Field(pattern=shaped(r"^[A-Za-z0-9_-]{1,64}$", "Write an id as this service gave it, up to 64 letters, digits, _ or -.")),
+    Field(
+        pattern=shaped(
+            r"^[A-Za-z0-9_-]{1,64}$", "Write an id exactly as this service gave it, up to 64 letters, digits, _ or -."
+        )
+    ),
 ]
 # Ids in a page's `next`; the row itself may be gone by then.
 TradeMark = Annotated[
@@ -100,7 +106,7 @@ Message = Annotated[
     AfterValidator(visible.checked),
     Field(
         max_length=500,
-        description="Stands in the offer after the verify link, in what Steam's 128 characters leave; no characters that "
+        description="Shown in the offer after the verify link, as far as Steam's 128 characters allow; no characters that "
         "cannot be seen, no other space than the ordinary one",
         examples=["Welcome"],
     ),

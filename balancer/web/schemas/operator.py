@@ -47,7 +47,7 @@ class DoubtBody(Body):
 
     model_config = example(offer_id="7123456789", reason="seen in the bot's sent offers")
     offer_id: OfferId | None = Field(description="The trade's offer; null: there is none")
-    reason: Annotated[Line, Field(min_length=1, description="How it was found out; it stands in the trade's story")]
+    reason: Annotated[Line, Field(min_length=1, description="How it was found out; it is shown in the trade's story")]
 
 
 class DepositPath(Query):
@@ -60,7 +60,7 @@ class ThawBody(Body):
     """Why a frozen item may be used again."""
 
     model_config = example(reason="seen in the bot's inventory on Steam")
-    reason: Annotated[Line, Field(min_length=1, description="What was seen; it stands in the feed")]
+    reason: Annotated[Line, Field(min_length=1, description="What was seen; it is shown in the event feed")]
 
 
 class AuditBody(Body):

@@ -100,7 +100,8 @@ class InventoryBody(Body):
     steam_id: SteamIdText
     trade_url: TradeUrlText | None = Field(default=None, repr=False)
     untradable: Annotated[
-        bool, Field(description="With a trade URL: also what the player may not trade, which takes a second read at Steam")
+        bool,
+        Field(description="With a trade URL: also the items that the player may not trade, which takes a second read at Steam"),
     ] = False
 
 

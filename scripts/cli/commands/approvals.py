@@ -21,7 +21,7 @@ cli = click.Group(help="Withdrawals that wait for a second operator.")
 @JSON
 @click.pass_obj
 def list_(app: App, as_json: bool) -> None:
-    """What waits, oldest first."""
+    """List the withdrawals that wait, oldest first."""
     from balancer.trades import approvals
 
     with _opened(app) as (connection, _):
@@ -59,7 +59,7 @@ def _row(connection: Connection, trade_id: str) -> dict[str, Any]:
 @click.argument("trade_id")
 @click.pass_obj
 def approve(app: App, trade_id: str) -> None:
-    """Let a withdrawal go: its order is given within seconds, or when its items have settled."""
+    """Approve a withdrawal: its order is given within seconds, or when its items have settled."""
     _decide(app, trade_id, approve=True)
     click.echo("approved")
 
@@ -68,7 +68,7 @@ def approve(app: App, trade_id: str) -> None:
 @click.argument("trade_id")
 @click.pass_obj
 def reject(app: App, trade_id: str) -> None:
-    """End a withdrawal; its items are free at once."""
+    """Reject a withdrawal; its items are free at once."""
     _decide(app, trade_id, approve=False)
     click.echo("rejected")
 

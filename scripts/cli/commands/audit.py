@@ -23,7 +23,9 @@ POLL_S = 0.5
 
 @click.command()
 @click.option("--bot", "bots", multiple=True, help="Only this bot, as in red-3; repeat it. Default: all.")
-@click.option("--wait", "wait_s", default=900.0, show_default=True, help="Seconds after which it cannot tell.")
+@click.option(
+    "--wait", "wait_s", default=900.0, show_default=True, help="Seconds to wait for the bots; then the audit cannot tell."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def cli(app: App, bots: tuple[str, ...], wait_s: float, as_json: bool) -> None:

@@ -28,7 +28,9 @@ def cli(app: App, file: Path) -> None:
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--marks-only", is_flag=True, help="The database was restored by other means (pg_restore): only do what follows.")
+@click.option(
+    "--marks-only", is_flag=True, help="The database was already restored (pg_restore): only mark the trades and pause."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def restore(app: App, file: Path | None, marks_only: bool, yes: bool) -> None:

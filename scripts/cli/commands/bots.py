@@ -34,7 +34,7 @@ def _vault(app: App, *, create: bool = False) -> Vault:
 @click.option("--color", help="Color of the bots in maFiles; a CSV file names its bots itself.")
 @click.option("--first", type=click.IntRange(min=1), default=1, show_default=True, help="Number of the first maFile's bot.")
 @click.option("--passwords", type=File, help="CSV with the columns account_name and password; else they are asked for.")
-@click.option("--replace", is_flag=True, help="A bot that the vault knows may get another account.")
+@click.option("--replace", is_flag=True, help="Allow another account for a bot that the vault knows.")
 @click.pass_obj
 def import_(app: App, files: tuple[Path, ...], color: str | None, first: int, passwords: Path | None, replace: bool) -> None:
     """Take credentials from maFiles or CSV FILES into the vault. All of them or, if anything is wrong, none.
@@ -195,7 +195,7 @@ def _row(vault: Vault, bot: str) -> dict[str, object]:
 
 @cli.command()
 @click.argument("bot")
-@click.option("--clear", is_flag=True, help="Let the bot go out directly again.")
+@click.option("--clear", is_flag=True, help="Let the bot connect without a proxy again.")
 @click.pass_obj
 def proxy(app: App, bot: str, clear: bool) -> None:
     """Let BOT reach Steam through a proxy, whose address is asked for (it may hold a password). Restart the bot then."""
@@ -220,7 +220,7 @@ def proxy(app: App, bot: str, clear: bool) -> None:
 @click.argument("bot")
 @click.pass_obj
 def unfreeze(app: App, bot: str) -> None:
-    """At the balancer: let BOT go on that an audit has frozen. Its differences are known from then on and freeze it no more."""
+    """At the balancer: release BOT, which an audit has frozen. Its differences are then known and do not freeze it again."""
     import getpass
 
     from balancer.custody import audit

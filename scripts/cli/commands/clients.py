@@ -83,10 +83,10 @@ def list_(app: App, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("name", required=False)
-@click.option("--key-stdin", is_flag=True, help="End only the key that is given on standard input.")
+@click.option("--key-stdin", is_flag=True, help="Revoke only the key that is given on standard input.")
 @click.pass_obj
 def revoke(app: App, name: str | None, key_stdin: bool) -> None:
-    """End a client with all its keys, or one key. Balancers stop taking it within three seconds."""
+    """Revoke a client with all its keys, or one key. Balancers refuse it within three seconds."""
     from balancer.web import clients
     from shared.clock import Clock
 

@@ -21,9 +21,9 @@ LEVELS = ("error", "warning")
 
 
 @cli.command()
-@click.option("--offline", is_flag=True, help="Look at the settings only, not at the files, servers and addresses they name.")
+@click.option("--offline", is_flag=True, help="Check the settings only, not the files, servers and addresses that they name.")
 @click.option(
-    "--part", "parts", multiple=True, type=PARTS, help="What this machine runs; repeat it. Default: as the file tells."
+    "--part", "parts", multiple=True, type=PARTS, help="What this machine runs; repeatable. Default: decided from the file."
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj

@@ -38,7 +38,7 @@ def start(app: App, color: str, group: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def status(app: App, color: str | None, group: int | None, as_json: bool) -> None:
-    """Show how the groups of this host are, or one of them."""
+    """Show the state of this host's groups, or of one of them."""
     settings = app.settings().group
     from bot_worker.group import read_status
     from shared.clock import Clock

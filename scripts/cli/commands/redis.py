@@ -16,7 +16,7 @@ from scripts.cli.fleet import App
 if TYPE_CHECKING:
     from scripts.cli import redis_acl
 
-cli = click.Group("redis", help="Who may do what in a Redis of your own.")
+cli = click.Group("redis", help="Make an access list for a Redis of your own.")
 
 ADDRESS = re.compile(r"[A-Za-z0-9_.:*\[\]-]{1,255}")
 PASSWORD = ".password"  # noqa: S105 - a file's suffix

@@ -19,13 +19,13 @@ REASON_MAX = 200  # as over HTTP
 SWITCH = click.argument("switch", type=click.Choice(["deposits", "withdrawals"]))
 CLIENT = click.option("--client", help="Only the withdrawals of the client of this name.")
 
-cli = click.Group(help="Stop deposits or withdrawals, and let them go on.")
+cli = click.Group(help="Pause deposits or withdrawals, and resume them.")
 
 
 @cli.command()
 @SWITCH
 @CLIENT
-@click.option("--reason", default="", help="Shown to the sites that are refused.")
+@click.option("--reason", default="", help="Shown to the sites whose requests are refused.")
 @click.pass_obj
 def pause(app: App, switch: str, client: str | None, reason: str) -> None:
     """Refuse new trades of this kind. Every balancer does so within seconds.
@@ -50,7 +50,7 @@ def resume(app: App, switch: str, client: str | None) -> None:
 @JSON
 @click.pass_obj
 def list_(app: App, as_json: bool) -> None:
-    """What is stopped."""
+    """Show what is paused."""
     from balancer.fleet import switches
 
     with _opened(app) as (connection, _):

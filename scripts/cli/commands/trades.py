@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from balancer.journal.story import Step
     from balancer.journal.views import Trade
 
-cli = click.Group(help="The story of one trade; decide about a doubt or a frozen item; let a blocked player trade again.")
+cli = click.Group(
+    help="The story of one trade; decide about a trade in doubt or a frozen item; let a blocked player trade again."
+)
 
 
 @cli.command()
@@ -61,7 +63,7 @@ def _tell(view: Trade, steps: list[Step]) -> None:
 @click.argument("trade_id")
 @click.option("--offer", "offer_id", help="The id of the trade's offer. Its bot looks it up, and takes it only if it fits.")
 @click.option("--none", "none_there", is_flag=True, help="There is no offer: you have seen the bot's sent offers and history.")
-@click.option("--reason", required=True, help="How you found out; it stands in the trade's story.")
+@click.option("--reason", required=True, help="How you found out; it is shown in the trade's story.")
 @click.pass_obj
 def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reason: str) -> None:
     """Say what has become of TRADE_ID, which stays in doubt: its offer's id, or that there is none.
@@ -90,10 +92,10 @@ def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reaso
 
 @cli.command()
 @click.argument("deposit_id")
-@click.option("--reason", required=True, help="What you have seen; it stands in the feed.")
+@click.option("--reason", required=True, help="What you have seen; it is shown in the event feed.")
 @click.pass_obj
 def thaw(app: App, deposit_id: str, reason: str) -> None:
-    """Let the item of DEPOSIT_ID be used again that a reversal or a failed exchange has frozen. Look at it on Steam first."""
+    """Release the item of DEPOSIT_ID, which a reversal or a failed exchange has frozen. Check it on Steam first."""
     from balancer.custody import deposits
     from balancer.web.schemas.operator import ThawBody
     from shared.clock import Clock
@@ -111,7 +113,7 @@ def thaw(app: App, deposit_id: str, reason: str) -> None:
 @click.argument("steam_id")
 @click.pass_obj
 def unblock(app: App, steam_id: str) -> None:
-    """Let the player with STEAM_ID trade again, whose trade was reversed."""
+    """Unblock the player with STEAM_ID, who was blocked because a trade was reversed."""
     from balancer.trades import reversal
     from shared.clock import Clock
     from shared.domain.ids import SteamId

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     help="The port of the sandbox's control API and pages; 0 takes a free one.",
 )
 @click.option("--seed", default=1, show_default=True, help="Accounts and items are made from it.")
-@click.option("--protection", default=20, show_default=True, help="Seconds for which Steam protects a trade (7 days in truth).")
+@click.option(
+    "--protection", default=20, show_default=True, help="Seconds for which Steam protects a trade (at the real Steam: 7 days)."
+)
 @click.option(
     "--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep everything here, not in a temporary folder."
 )

@@ -10,7 +10,7 @@ import click
 from scripts.cli.commands.clients import _opened
 from scripts.cli.fleet import App
 
-cli = click.Group(help="What is kept of a person, and forgetting it.")
+cli = click.Group(help="What is kept about a person, and forgetting it.")
 
 PERSON = click.argument("person")
 

@@ -8,7 +8,7 @@ import click
 
 from scripts.cli.fleet import App
 
-cli = click.Group("vault", help="The key of this host's vault: change it, check that everything opens.")
+cli = click.Group("vault", help="Change the key of this host's vault, or check that everything in it opens.")
 
 
 @cli.command()

@@ -21,11 +21,11 @@ from shared.errors import RateLimited
 # A link that a chat window made longer by a stop or a bracket, or a browser by a slash.
 _TOKEN_AND_REST = re.compile(r"([A-Za-z0-9_-]{22})(?![A-Za-z0-9_-])[^A-Za-z0-9]*")
 PLAYER_MESSAGES = {
-    Verdict.NOT_YET: "Our offer is not out yet. Whatever you see now is not ours: do not accept it.",
-    Verdict.IN_HOLD: "You have accepted our offer already; Steam keeps the items for some days. Do not accept another one.",
-    Verdict.OVER: "Our offer is over. Whatever you look at now is not ours: do not accept anything. If it was not you who "
-    "ended it, somebody else uses your Steam account: revoke your Steam web API key and sign out everywhere.",
-    Verdict.CANNOT_TELL: "We cannot see our offer at Steam just now. Do not accept yet; check again in a moment.",
+    Verdict.NOT_YET: "Our offer is not out yet. Any offer that you see now is not ours: do not accept it.",
+    Verdict.IN_HOLD: "You have already accepted our offer; Steam keeps the items for some days. Do not accept another one.",
+    Verdict.OVER: "Our offer is over. Any offer that you see now is not ours: do not accept anything. If you did not end it "
+    "yourself, somebody else uses your Steam account: revoke your Steam web API key and sign out everywhere.",
+    Verdict.CANNOT_TELL: "We cannot see our offer at Steam at the moment. Do not accept yet; check again in a moment.",
 }
 
 

@@ -123,7 +123,7 @@ def trouble(ctx: Context, error: FleetError, token: str | None = None) -> web.Re
     again = links.sign_in_of(ctx.settings, token) if token else None
     if isinstance(error, RateLimited):
         wait_s = int(error.retry_after_s or 1)
-        heading = "Many players sign in just now." if isinstance(error, SignInsBusy) else "Too many tries."
+        heading = "Many players are signing in now." if isinstance(error, SignInsBusy) else "Too many tries."
         response = refused(429, heading, f"Try again in {wait_s} seconds.", again)
         response.headers["Retry-After"] = str(wait_s)
         return response
