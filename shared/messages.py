@@ -10,7 +10,7 @@ send       `SendOrder`       makes the offer, confirms it if items are given: pi
 confirm    `OfferOrder`      confirms a pending offer by its id: offer_active, or nothing new
 cancel     `OfferOrder`      asks Steam to cancel, then looks: whatever the offer's state is now
 watch      `WatchOrder`      one look at the sent offers: one report per trade that it can say something about
-look       `WatchOrder`      one look at the offers of these trades, as a player asks whether his is real: what is news, as in a
+look       `WatchOrder`      one look at the offers of these trades, as a player asks whether an offer is real: news as in a
                              watch, and then looked; or not_looked
 find       `WatchOrder`      a full look, history included, for trades in doubt: exactly one report per trade: the state of its
                              offer as it is now, or find_inconclusive, or offer_absent
@@ -232,7 +232,7 @@ class InventoryOrder:
     """Read what ``steam_id`` could trade of CS2. With ``trade_token`` freshly traded items show too, and the hold is read.
 
     Without ``with_hold`` the hold is known already. ``bans_of`` are up to a hundred accounts whose trade bans are asked for in
-    one call; the player himself may be among them, or be known already.
+    one call; the player's own account may be among them, or be known already.
 
     With ``own_rows`` it is the bot's own inventory that is read, whole, for an audit; the number is how many items should be
     there, so that a reading that looks too empty is not believed at once.

@@ -123,7 +123,7 @@ def _know_bots(connection: Connection, now: datetime, times: TradeSettings) -> N
 
 
 def _locked(connection: Connection, *conditions: ColumnElement[bool], wait: bool = False) -> list[Row[Any]]:
-    """Up to `AT_ONCE` rows; those that somebody else has locked are left to him, unless they are waited for."""
+    """Up to `AT_ONCE` rows; those that another transaction has locked are left to it, unless they are waited for."""
     query = select(audits, bots.c.steam_id).join(bots, (bots.c.color == audits.c.color) & (bots.c.bot_id == audits.c.bot_id))
     query = query.where(*conditions).order_by(audits.c.next_at, audits.c.color, audits.c.bot_id).limit(AT_ONCE)
     return list(connection.execute(query.with_for_update(of=audits, skip_locked=not wait)))

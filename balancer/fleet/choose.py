@@ -138,7 +138,7 @@ def choose_deposit(
     """How many items go to which bots, or why none can take them. Leaves ``rooms`` as it stands.
 
     ``user_holdings`` says how many of the user's items each bot holds; ``barred`` are the few bots that this user's items
-    may not go to, as they have too many offers open with him.
+    may not go to, as they have too many offers open with this user.
     """
     aside = [room for name in barred if (room := rooms.get(name)) is not None]
     for room in aside:

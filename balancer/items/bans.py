@@ -1,8 +1,8 @@
 """Whom Steam keeps from trading: asked of many players in one call, and believed for hours.
 
-Each read of an inventory by a bot may ask for a hundred accounts at no further cost. Who is new waits a moment for
-others who are new too; whom we know and whose word grows old is asked for in passing, so that a player who comes often never
-costs a call of his own. That somebody is banned is believed no longer than his inventory: it is a bot's word, and bans end.
+Each read of an inventory by a bot may ask for a hundred accounts at no further cost. A new player waits a moment for other new
+players; a known player whose answer grows old is asked for together with others, so a frequent player never costs a separate
+call. A ban is believed no longer than an inventory: it is a bot's word, and bans end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Bans:
     """What is known in this process; used in the event loop's thread."""
 
     def __init__(self, clock: Clock, believed_s: float, banned_s: float) -> None:
-        """``believed_s``: how long it is believed that somebody may trade; ``banned_s``: that he may not."""
+        """``believed_s``: how long it is believed that a player may trade; ``banned_s``: that they may not."""
         self._clock = clock
         self._believed_s = believed_s
         self._banned_s = banned_s
@@ -46,14 +46,14 @@ class Bans:
         return known[0]
 
     def wants(self, steam_id: SteamId) -> None:
-        """This player's inventory will be read soon: the next order that asks, whosever it is, asks for him too."""
+        """This player's inventory will be read soon: the next order that asks, whoever's it is, asks for them too."""
         if self.of(steam_id) is None and steam_id not in self._asked:
             self._new.add(steam_id)
 
     async def to_ask(self, steam_id: SteamId) -> list[SteamId]:
         """Whom the order that reads this player's inventory is to ask for; call `answered` with them when that is over.
 
-        Empty if nobody is to be asked for: the player is known, or another order asks for him.
+        Empty if nobody is to be asked for: the player is known, or another order asks for them.
         """
         if self.of(steam_id) is not None or steam_id in self._asked:
             return []

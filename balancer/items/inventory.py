@@ -40,7 +40,7 @@ THROTTLED_S = 30.0
 LANES_TRIED = 3
 # A failure that may be over in a moment is remembered for no longer than this.
 PASSING_S = 5.0
-# A player who is new may be asked for by another player's order: so long his own waits for that one's answer.
+# Another player's order may ask for a new player's bans: this long the new player's own order waits for that answer.
 BANS_WAIT_S = 3.0
 WATCHED_MAX = 20_000
 UNAVAILABLE = "inventory_unavailable"
@@ -274,7 +274,7 @@ class Inventories:
             self._reading.pop(key, None)
 
     def watch(self, trade_ids: Iterable[str], steam_id: SteamId) -> None:
-        """Items of this player were put in these trades: forget him now, and whenever one of them changes."""
+        """Items of this player were put in these trades: forget the inventory now, and whenever one of them changes."""
         self.forget(steam_id)
         for trade_id in trade_ids:
             self._watched[trade_id] = steam_id

@@ -1,9 +1,8 @@
-"""What a bot sees of an offer right now, for whoever asks whether the offer in front of him is real.
+"""What a bot sees of an offer right now, for a player who asks whether the offer on the screen is real.
 
 One look at a trade's offer serves all who ask about it within ``look_s``, at every balancer. A bot has one such order of a
-balancer at a time, and then a pause: who asks meanwhile shares the next one, so looks never keep orders that move items waiting
-for long. What a bot tells counts for its own offers only, and for as long as it was seen lately: an old report that somebody
-plays again says nothing.
+balancer at a time, and then a pause: requests in the meantime share the next one, so looks never delay orders that move items
+for long. A bot's report counts for its own offers only, and only while it is recent: a replayed old report proves nothing.
 """
 
 from __future__ import annotations

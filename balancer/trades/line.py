@@ -1,7 +1,7 @@
 """The line of each bot: withdrawals whose order is due and that wait for one of the bot's open offers to be free.
 
-First come, first served; but whoever cannot be served just now, as his own other offers are still open, is passed over and
-keeps his place, so that he holds nobody up. ``next_try_at`` of a trade that waits in line says since when. What is free goes to
+First come, first served. A withdrawal that cannot go out now, because its player already has too many open offers, keeps its
+place and is skipped, so it delays nobody. ``next_try_at`` of a trade that waits in line says since when. A free offer goes to
 the line before it goes to a new request.
 """
 
@@ -47,7 +47,7 @@ def enter(
 
 
 def take(connection: Connection, limits: LimitSettings, held: Holdings, bot: BotName, now: datetime) -> bool:
-    """Take an open offer of the bot for this player, if the player may and the bot has one for him. Whether it is taken."""
+    """Take an open offer of the bot for this player, if the player may and the bot has one for them. Whether it is taken."""
     most = shares.offers_of_bot(limits, held, str(bot))
     if not shares.may_open(limits, held, str(bot)) or not reserve.take_offer(connection, bot, most, now):
         return False
@@ -77,7 +77,7 @@ def front(
 ) -> dict[Place, list[str]]:
     """Trades in the lines of these bots that could have an open offer now, by bot, in their order; not those of paused clients.
 
-    Each could if it were alone; only taking it decides. At most as many of one player as he may have open.
+    Each could if it were alone; only taking it decides. At most as many of one player as they may have open.
     """
     here = _open_offers(and_(_other.c.color == _waits.c.color, _other.c.bot_id == _waits.c.bot_id))
     kept = case((here > 0, shares.kept_from_second_offers(limits)), else_=0)

@@ -155,7 +155,7 @@ _HOLDINGS_OF_MANY = Statement.of(
 
 
 _OF_TRADES = (WAITS, HELD, TAKES, GIVES)
-_User = tuple[str, int, str | None, int]  # user id, Steam id, the trade that blocks him, offers left unanswered
+_User = tuple[str, int, str | None, int]  # user id, Steam id, the trade that blocks them, offers left unanswered
 
 
 def of_many(connection: Connection, asked: Sequence[tuple[Request, DepositWish]]) -> list[Holdings | None]:

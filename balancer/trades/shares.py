@@ -1,6 +1,6 @@
-"""Pure: what one player may have of the fleet at a time, so that nobody shuts it for others.
+"""Pure: what one player may have of the fleet at a time, so that nobody blocks it for others.
 
-Bots have few open offers and slots, and a player who never answers keeps what his offers take. So there are limits over all
+Bots have few open offers and slots, and a player who never answers keeps what their offers take. So there are limits over all
 bots together; a withdrawal beyond them waits in line (`balancer.trades.line`), a deposit is refused. The last open offers of a
 bot are for players who have no other one open with it, the very last for their withdrawals. Players who leave offers
 unanswered get less time for the next ones.
@@ -94,7 +94,7 @@ def barred_everywhere(limits: LimitSettings, held: Holdings, barred: Iterable[st
 
 
 def may_open(limits: LimitSettings, held: Holdings, bot: str) -> bool:
-    """Whether this player may have one more open offer now, with this bot, if that bot has one free for him."""
+    """Whether this player may have one more open offer now, with this bot, if that bot has one free for them."""
     return held.open_offers < limits.offers_per_player_max and not full_towards(limits, held, bot, 1)
 
 

@@ -68,7 +68,7 @@ def purge_users(connection: Connection, before: datetime) -> int:
         ~exists().where(trades.c.user_id == users.c.user_id),
         ~exists().where(deposits.c.user_id == users.c.user_id),
     )
-    # Locked first: whoever asks for a trade just now has his row locked, and is not removed under it.
+    # Locked first: a request for a trade at this moment locks its user's row, which is then not removed.
     query = select(users.c.user_id).where(*nothing).order_by(users.c.user_id).limit(BATCH_MAX)
     ids = list(connection.scalars(query.with_for_update(skip_locked=True)))
     return connection.execute(delete(users).where(users.c.user_id.in_(ids), *nothing)).rowcount if ids else 0

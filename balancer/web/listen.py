@@ -1,14 +1,15 @@
 """The balancer's listening sockets: shared with other balancers of this machine, and left without losing a connection.
 
 With ``SO_REUSEPORT`` the kernel deals new connections out to all sockets of one address. What was dealt to a socket that is
-closed then is reset: connections that wait to be accepted, and those whose handshake is under way. So whoever leaves first
+closed then is reset: connections that wait to be accepted, and those whose handshake is under way. So a leaving balancer first
 steers new connections elsewhere: a classic BPF program of one instruction names the socket, by its place in the kernel's list,
 that gets all of them. No process knows its own place; but a connection of our own shows whether the named one is ours, and of
 the places 0 and 1 at most one is. A place that does not exist means the usual dealing out.
 
-The program stays when its author has gone, and one of those who stay would get everything. So each of them takes it away every
-second, unless somebody is leaving just now: he has bound a name in the system's abstract namespace, which ends with him, also
-if he is killed. A second one who leaves at the same moment does without; if he is disturbed, he steers once more.
+The program stays when that balancer has gone, and one of those that stay would get everything. So each of them removes it every
+second, unless a balancer is leaving at that moment: it has bound a name in the system's abstract namespace, which ends with the
+process, also if that is killed. A second one that leaves at the same moment has no such name; if its program is taken away, it
+attaches it again.
 """
 
 from __future__ import annotations

@@ -498,7 +498,7 @@ class SteamSession:
         )
 
     def trade_page(self, partner: str, trade_token: str) -> TradePage:
-        """The page on which an offer to this partner would begin: what Steam says against it, of him or of us.
+        """The page on which an offer to this partner would begin: what Steam says against it, about partner or bot.
 
         Raises:
             NotSignedIn, SteamThrottled, SteamUnavailable: it cannot be read now.

@@ -131,7 +131,7 @@ def _account_id(value: object, name: str) -> int:
 
 
 def _message(value: object, name: str) -> str:
-    """A stranger may write what he likes: only what is plain can hold a token of ours."""
+    """A stranger may write anything: only plain text can hold a token of ours."""
     if not isinstance(value, str):
         raise BadShape(name, "a text")
     return strict.maybe_text(value, MESSAGE_MAX)

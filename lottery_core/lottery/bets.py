@@ -212,7 +212,7 @@ def _check_limits(state: Round, player: Player | None, offer: Offer) -> None:
 
 
 def _check_inviters(bet: Bet) -> None:
-    """Nobody is above himself, and nobody twice above the same user."""
+    """No user is their own inviter, and no inviter is there twice."""
     if len({bet.user_id, *bet.inviters}) != len(bet.inviters) + 1:
         raise Refused("inviters", user_id=bet.user_id)
 

@@ -105,7 +105,7 @@ class Remaining:
 
 
 class Winner(NamedTuple):
-    """One winner: his ticket (None for a survivor of 5v5), and the draw that found it (None when it was typed)."""
+    """One winner: the ticket (None for a survivor of 5v5), and the draw that found it (None when it was typed)."""
 
     user_id: int
     ticket: int | None
@@ -121,8 +121,8 @@ def distinct_winners(
 ) -> list[Winner]:
     """Up to `count` winners, no user twice: each draw is uniform over the tickets of those who have not won yet.
 
-    The same distribution as "draw again if he already won", but bounded. `find` maps a ticket to its user, `ranges` a user to
-    his tickets. Ends early when no tickets are left.
+    The same distribution as "draw again if they already won", but bounded. `find` maps a ticket to its user, `ranges` a user to
+    their tickets. Ends early when no tickets are left.
     """
     remaining = Remaining(tickets)
     winners: list[Winner] = []

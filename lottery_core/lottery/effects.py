@@ -18,9 +18,9 @@ class TimerStarted(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What a bettor gets back: his items as they stand in the pot, and the log value after each; `number` is the first's place.
+    """What a bettor gets back: the items as they are in the pot, and the log value after each; `number` is the first's place.
 
-    With it he can show later that his bet was accepted exactly so. Its rows are now locked to the round.
+    With it the bettor can show later that the bet was accepted exactly so. Its rows are now locked to the round.
     """
 
     bet: int
@@ -64,7 +64,7 @@ class Drawn(NamedTuple):
 class Payout(NamedTuple):
     """What one user gets: rows of the pot, guarantees, small items of the house's stock (deposit ids each), cents of credit.
 
-    `claim` is the value he is owed without guarantees: value(rows) + value(change) + credit.
+    `claim` is the value owed without guarantees: value(rows) + value(change) + credit.
     """
 
     user_id: int

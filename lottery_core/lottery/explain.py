@@ -96,7 +96,7 @@ def closing(record: Record) -> Iterator[str]:
     yield f"It ended at {moment(close['close_ms'])} because {CLOSED[outcome['closed_by']]}."
     yield f"The close, over all that was fixed then, has the hash {short(close['hash'])}."
     if outcome["void"] is not None:
-        yield f"The round is void ({outcome['void']}): everybody gets back what he bet."
+        yield f"The round is void ({outcome['void']}): everybody gets back what they bet."
         return
     told = SOURCES[record["rules"]["entropy"].partition(":")[0]]
     yield told.format(round=close["source_round"], entropy=short(record["entropy"]))

@@ -53,7 +53,7 @@ NOTHING = Rake((), (), 0)
 
 
 def percent(table: Table, tickets: int, all_tickets: int) -> int:
-    """The rate for a winner with so many of all tickets: of the first row whose border lies above his chance, else the last.
+    """The rate for a winner with so many of all tickets: of the first row whose border is above the chance, else the last.
 
     >>> percent([(50, 10), (60, 8), (100, 0)], 1, 2)
     8

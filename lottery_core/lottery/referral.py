@@ -1,4 +1,4 @@
-"""The referral chain: a share of the rake really collected goes to who invited the winner, a share of that to his inviter.
+"""The referral chain: a share of the rake really collected goes to the winner's inviter, a share of that to the next one.
 
 Paid by the house, never by the winner. With at most 40 % all levels together stay below the rake: rake·X/(1−X).
 """
@@ -13,7 +13,7 @@ DEPTH_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A user as registered: when, by whom invited (fixed then), and when he made his first deposit (None: not yet). Unix ms."""
+    """A user as registered: when, by whom invited (fixed then), and the time of the first deposit (None: not yet). Unix ms."""
 
     user_id: int
     registered_ms: int
@@ -41,7 +41,7 @@ def check_registration(new: Registration, known: Mapping[int, Registration]) -> 
     if new.inviter is None:
         return
     if new.inviter == new.user_id:
-        raise LotteryError("nobody invites himself")
+        raise LotteryError("a user cannot be their own inviter")
     inviter = known.get(new.inviter)
     if inviter is None:
         raise LotteryError(f"inviter {new.inviter} is not registered")

@@ -34,7 +34,7 @@ def item_shares(shares: Sequence[int], winners: int) -> list[int]:
 def serve_items(entries: Sequence[Entry], users: Sequence[int], counts: Sequence[int]) -> tuple[list[list[int]], list[int]]:
     """Whole rows for each winner, and the rows that are left for the house; all in log order.
 
-    First everybody takes his own rows, at most his count; then, winner by winner, of the rows that are left.
+    First every winner takes own rows, at most as many as due; then, winner by winner, from the rows that are left.
     """
     given: list[list[int]] = [[] for _ in users]
     place = {user_id: index for index, user_id in enumerate(users)}

@@ -2,8 +2,8 @@
 
 Seats come in order: CT by first bet, then T. Two rules give the weight with which a living player leaves:
 
-* `complement` (sum of living bets − own bet): everybody's expected return is exactly his stake, and a team wins with its share
-  of the bank. When v leaves and his stake is spread over the living in proportion to theirs, player j's stake is a martingale
+* `complement` (sum of living bets − own bet): everybody's expected return is exactly the stake, and a team wins with its share
+  of the bank. When v leaves and v's stake is spread over the living in proportion to theirs, player j's stake is a martingale
   iff p_j ∝ S − s_j; spreading in proportion keeps the ratios of bets, so bets may stand for stakes.
 * `inverse` (1/bet, as integers lcm/bet): the letter of the seed; fair for equal bets only.
 """
@@ -102,7 +102,7 @@ def odds(seats: Sequence[Seat], rule: str) -> Odds:
 
 
 def _inverse_odds(seats: Sequence[Seat], names: Sequence[int]) -> Odds:
-    """Weights that never change are clocks: who leaves next is whose clock rings next, at a rate of his weight.
+    """Weights that never change are clocks: the player whose clock rings next leaves, at the rate of their weight.
 
     All of the other team ring before any of the set B with probability Σ (−1)^|T| · w(B) / (w(B) + w(T)), over all parts T of
     the other team. All is counted in parts of one common denominator, the `whole`.

@@ -86,7 +86,7 @@ class Caller:
         return json.loads(text)
 
     def fresh_asset(self, player: dict[str, Any]) -> str:
-        """An asset of this player that no deposit of this caller had; the balancer knows his inventory afterwards.
+        """An asset of this player that no deposit of this caller had; the balancer knows the inventory afterwards.
 
         Raises:
             BenchError: there is none left.

@@ -65,7 +65,7 @@ LIFTED: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """Somebody who deposits once: so his inventory can be known before the clock starts."""
+    """A player who deposits once, so that the inventory can be known before the clock starts."""
 
     number: int
 
@@ -103,7 +103,7 @@ class Players:
 
 
 def inventory_of(item: Item) -> Callable[[str], list[HeldAsset]]:
-    """What the fake bots see of a player: his ten items."""
+    """What the fake bots see of a player: ten items."""
 
     def read(steam_id: str) -> list[HeldAsset]:
         return [held(asset_id, item.name) for asset_id in Player(int(steam_id) - STEAM_ID_BASE - 1000).assets()]

@@ -57,7 +57,7 @@ def check_tickets(record: Record, report: Report) -> None:
 
 
 def check_players(record: Record, report: Report) -> None:
-    """Everybody who bet, in the order of first bets, with his chance and whether he won."""
+    """Everybody who bet, in the order of first bets, with the chance and whether they won."""
     own, tickets = record["pot"].tickets_of, record["pot"].all_tickets
     winners = {winner["user_id"] for winner in record["outcome"]["winners"]}
     found = {
@@ -98,10 +98,10 @@ def within_limits(record: Record) -> str:
     require(full is None or pot.size <= full, "more items than the pot holds")
     if rules["bet_item_limit_max"] is not None:
         most = max(Counter(pot.users).values(), default=0)
-        require(most <= rules["bet_item_limit_max"], "more items of one player than he may bet")
+        require(most <= rules["bet_item_limit_max"], "more items of one player than allowed")
     if rules["bet_value_max"] is not None:
         most = max(pot.value_of.values(), default=0)
-        require(most <= rules["bet_value_max"], "one player bet more than he may")
+        require(most <= rules["bet_value_max"], "one player bet more than allowed")
     if rules["bet_value_min"]:
         least = min(pot.value_of_bet.values(), default=None)
         require(least is None or least >= rules["bet_value_min"], "a bet is below the least bet")

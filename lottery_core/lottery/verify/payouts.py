@@ -42,7 +42,7 @@ def said(found: Record) -> str:
 
 
 def refunds(record: Record) -> tuple[list[Record], list[int]]:
-    """Void: everybody gets back what he bet; raffle tickets are paid back as credit."""
+    """Void: everybody gets back what they bet; raffle tickets are paid back as credit."""
     items = record["items"]
     rows: dict[int, list[int]] = {user: [] for user in items["user_id"]}
     for user, deposit in zip(items["user_id"], items["deposit_id"], strict=True):
@@ -54,7 +54,7 @@ def refunds(record: Record) -> tuple[list[Record], list[int]]:
 
 
 def classic(record: Record) -> tuple[list[Record], list[int]]:
-    """The winner takes all but the rake: his own rows, the others', and the change."""
+    """The winner takes all but the rake: own rows, the others', and the change."""
     outcome = record["outcome"]
     winner, taken = outcome["winners"][0]["user_id"], outcome["rake"] or {"taken": [], "change": [], "net": 0}
     gone = set(taken["taken"])
@@ -67,7 +67,7 @@ def classic(record: Record) -> tuple[list[Record], list[int]]:
 
 
 def sitngo(record: Record) -> tuple[list[Record], list[int]]:
-    """Shares are numbers of rows: first everybody his own, then of the rest, in the order of the log."""
+    """Shares are numbers of rows: first every winner's own rows, then the rest, in the order of the log."""
     winners, price = record["outcome"]["winners"], record["pot"].price_of
     wanted = row_counts(record["rules"]["shares"], len(winners))
     left = list(zip(record["items"]["deposit_id"], record["items"]["user_id"], strict=True))
@@ -101,7 +101,7 @@ def giveaway(record: Record) -> tuple[list[Record], list[int]]:
 
 
 def pot(record: Record) -> tuple[list[Record], list[int]]:
-    """Each winner his part less his own due."""
+    """Each winner gets a part less that winner's due."""
     winners = record["outcome"]["winners"]
     dues = record["outcome"]["rake"]["dues"] if record["outcome"]["rake"] else [{"due": 0} for _ in winners]
     claims = [part - each["due"] for part, each in zip(rake.parts(record), dues, strict=True)]

@@ -49,7 +49,7 @@ def check(record: Record, report: Report) -> None:
 
 
 def due_list(record: Record) -> list[Record]:
-    """What each winner owes: the pot's rate for his own chance; in team games one for all, at most what the losers staked."""
+    """What each winner owes: the pot's rate for that chance; in team games one for all, at most what the losers staked."""
     mode, table, total = record["rules"]["mode"], record["rules"]["rake"], record["close"]["tickets"]
     pot, users = record["pot"], [winner["user_id"] for winner in record["outcome"]["winners"]]
     if mode == "teams":

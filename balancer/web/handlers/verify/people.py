@@ -119,7 +119,7 @@ def refused(status: int, heading: str, text: str, again: str | None = None, mood
 
 
 def trouble(ctx: Context, error: FleetError, token: str | None = None) -> web.Response:
-    """What a player sees when it is not his doing, or when he tries too often."""
+    """What a player sees when it is not the player's fault, or after too many tries."""
     again = links.sign_in_of(ctx.settings, token) if token else None
     if isinstance(error, RateLimited):
         wait_s = int(error.retry_after_s or 1)
