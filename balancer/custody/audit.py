@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_, update
 
 from balancer.context import Context
-from balancer.custody import compare, views
+from balancer.custody import compare, gifts, views
 from balancer.custody import expected as audit_rows
 from balancer.custody.compare import Difference, Kind, Seen
 from balancer.custody.views import BotAudit
@@ -233,6 +233,10 @@ def _read(
     looked_at = _looked_at(connection, protected, row)
     judged = compare.judge(found, json.loads(row.suspects), json.loads(row.known), looked_at)
     counts = {"rows": sum(each.must for each in state), "assets": len(seen)}
+    if not found:  # every asset has its row
+        there, claimed = {each.asset_id: each for each in seen}, {each.asset_id for each in state}
+        at_rest = all(each.must for each in state)
+        gifts.seen(connection, BotName(row.color, row.bot_id), there, claimed, now, at_rest=at_rest)
     if judged.verdict is None and row.looks + 1 < LOOKS_MAX:
         suspects = json.dumps([each.key for each in found])
         _set(connection, row, suspects=suspects, looks=row.looks + 1, looked_at=now, order_id=None, next_at=_again(now, times))

@@ -12,13 +12,14 @@ from sqlalchemy import Connection, Row, or_, select, update
 from balancer.context import Context
 from balancer.db.tables import deposits, items, trade_items, trades
 from balancer.fields import Time, maybe_unix, unix
-from balancer.journal import events
+from balancer.journal import events, swaps
 from balancer.journal.effects import FROZEN_EXCHANGE, FROZEN_REVERSAL
 from shared.domain.status import LIVE, DepositStatus
 from shared.errors import Conflict, NotFound
 
+# A swapped row says by now what its item really is.
 # Of what is frozen for another reason nobody knows for certain where it is, or what it is.
-THAWED = frozenset({FROZEN_REVERSAL, FROZEN_EXCHANGE})
+THAWED = frozenset({FROZEN_REVERSAL, FROZEN_EXCHANGE, swaps.FROZEN})
 
 _OF_ITEM = (
     items.c.market_hash_name,
@@ -72,7 +73,9 @@ def _one(connection: Connection, deposit_id: str) -> Deposit:
 
 
 def thaw(connection: Connection, deposit_id: str, reason: str, who: str, now: datetime) -> None:
-    """Let an item that a reversal or a failed exchange froze be used again. An operator has looked at it on Steam.
+    """Let an item be used again that a reversal, a failed exchange, or another item than was said froze.
+
+    An operator has looked at it on Steam.
 
     Raises:
         NotFound: no such deposit.

@@ -7,22 +7,25 @@ booking twice changes nothing. Steam's receipt does not name the item, and the h
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
 from balancer.context import Context
+from balancer.custody.compare import Seen
 from balancer.db import pipeline
-from balancer.db.tables import HOUSE, bots, items, trades
+from balancer.db.tables import HOUSE, bots, deposits, items, trades
 from balancer.journal import events, opening
 from shared.domain.ids import BotName
-from shared.domain.items import CS2_APP_ID, item_id_of
-from shared.domain.status import LIVE, TradeStatus
+from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, item_id_of
+from shared.domain.status import LIVE, DepositStatus, TradeStatus
 from shared.messages import DeclineOrder
 
 GIFT = "Gift that nobody has named"
+FROZEN = "gift"
+WHO = "audit"
 
 
 async def decline_offers(ctx: Context) -> int:
@@ -88,10 +91,60 @@ def _row(bot: BotName, exchange_id: str, moved: Mapping[str, Any], now: datetime
         "context_id": str(moved["new_context_id"]),
         "asset_id": int(asset_id),
         "value_cents": 0,
-        "frozen_by": "gift",
+        "frozen_by": FROZEN,
         "created_at": now,
         "touched": now,
     }
+
+
+def seen(
+    connection: Connection,
+    bot: BotName,
+    assets: Mapping[str, Seen],
+    claimed: Collection[str],
+    now: datetime,
+    *,
+    at_rest: bool,
+) -> list[str]:
+    """Name the gifts that this audit has seen, and where they lie: an operator may give away what is in the normal context.
+
+    ``assets`` are those of the bot by their ids, ``claimed`` the ids of all its rows. When Steam's protection ends an asset may
+    get another id; as many assets that no row claims as gifts that are not there are these gifts, whichever is which: all are
+    the house's. That is said only while the bot is ``at_rest``, with nothing on its way in or out. Returns the rows that
+    changed; a second time none.
+    """
+    here = (deposits.c.color == bot.color, deposits.c.bot_id == bot.bot_id, deposits.c.frozen_by == FROZEN)
+    query = select(deposits).where(*here, deposits.c.status == DepositStatus.ACTIVE.value, deposits.c.user_id == HOUSE)
+    rows = list(connection.execute(query.order_by(deposits.c.deposit_id).with_for_update()))
+    lost = [row for row in rows if str(row.asset_id) not in assets]
+    free = sorted((each for asset_id, each in assets.items() if asset_id not in claimed), key=lambda each: int(each.asset_id))
+    found = {row.deposit_id: assets[str(row.asset_id)] for row in rows if str(row.asset_id) in assets}
+    if at_rest and len(lost) == len(free):
+        found |= {row.deposit_id: each for row, each in zip(lost, free, strict=True)}
+    ready = {deposit_id: each for deposit_id, each in found.items() if each.context_id == CONTEXT_NORMAL and each.name}
+    for deposit_id, each in ready.items():
+        _place(connection, deposit_id, each, now)
+    if ready:
+        events.append(connection, events.row("gifts_seen", {"deposits": list(ready)}, WHO, now, None, HOUSE, str(bot)))
+    return list(ready)
+
+
+def _place(connection: Connection, deposit_id: str, asset: Seen, now: datetime) -> None:
+    item_id = item_id_of(asset.name)
+    row = {"item_id": item_id, "market_hash_name": asset.name}
+    connection.execute(pipeline.insert(connection, items).values(row).on_conflict_do_nothing())
+    values: dict[str, Any] = {
+        "item_id": item_id,
+        "asset_id": int(asset.asset_id),
+        "context_id": asset.context_id,
+        "class_id": asset.class_id or None,
+        "named_class": asset.class_id or None,
+        "fingerprint": asset.fingerprint,
+        "settled_at": now,
+        "frozen_by": None,
+        "touched": now,
+    }
+    connection.execute(update(deposits).where(deposits.c.deposit_id == deposit_id).values(values))
 
 
 def _know_gift(connection: Connection) -> None:

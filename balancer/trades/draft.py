@@ -22,7 +22,7 @@ from balancer.journal.views import Trade
 from balancer.orders.build import Moved, asset_of
 from balancer.trades import shares
 from balancer.trades.players import Holdings
-from balancer.trades.requests import DepositWish, Request, WithdrawWish
+from balancer.trades.requests import DepositWish, HouseWish, Request, WithdrawWish
 from shared.domain.ids import BotName, TradeUrl
 from shared.domain.status import Direction, WaitsFor
 from shared.errors import NotAccepted
@@ -32,7 +32,7 @@ from shared.settings import MESSAGE_MAX, TOKEN_CHARS
 Waits = tuple[WaitsFor, datetime | None]
 
 
-def check(ctx: Context, wish: DepositWish | WithdrawWish) -> None:
+def check(ctx: Context, wish: DepositWish | WithdrawWish | HouseWish) -> None:
     """What can be said of a request without the database.
 
     Raises:

@@ -52,6 +52,16 @@ class WithdrawWish:
 
 
 @dataclass(frozen=True, slots=True)
+class HouseWish:
+    """These items of the house to this account; ``reason`` stands in the feed."""
+
+    trade_url: TradeUrl
+    deposit_ids: list[str]
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """Whose request it is, under which key, and when it came."""
 

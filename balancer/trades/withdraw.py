@@ -53,11 +53,11 @@ def make(connection: Connection, ctx: Context, request: Request, wish: WithdrawW
     ctx.switches.check(switches.WITHDRAWALS, client_id)
     outflow.take_turns(connection, limits)
     holdings = players.bind(connection, wish.user_id, int(wish.trade_url.partner), request.now)
-    rows = _rows_to_give(connection, wish.deposit_ids)
+    rows = rows_to_give(connection, wish.deposit_ids)
     for deposit_id in wish.deposit_ids:
-        _check_row(rows.get(deposit_id), wish.user_id, ctx.settings, when_settled=wish.when_settled)
+        check_row(rows.get(deposit_id), wish.user_id, ctx.settings, when_settled=wish.when_settled)
     making = Draft(ctx, request, Direction.WITHDRAW, wish.user_id, wish.trade_url, wish.message, holdings)
-    parts = _parts_to_give(rows.values(), limits.trade_items_max)
+    parts = parts_to_give(rows.values(), limits.trade_items_max)
     approval = _needs_approval(connection, making, rows.values(), len(parts))
     if not opening.reserve_deposits(connection, list(rows), request.now, settled=not wish.when_settled):
         raise Conflict("an item was taken by another request", code="asset_in_trade")
@@ -69,13 +69,13 @@ def make(connection: Connection, ctx: Context, request: Request, wish: WithdrawW
         if waits is None and (client_id in full or not line.enter(connection, limits, holdings, bot, request.now, paused)):
             waits = WaitsFor.OFFER, request.now
         trade_id = making.begin(bot, {"why": "holds_items", "items": len(part), "bots": len({bot for bot, _ in parts})}, waits)
-        making.opened.trade_items += [_give_out(trade_id, row) for row in part]
-    _check_outflow(connection, making)
+        making.opened.trade_items += [give_out(trade_id, row) for row in part]
+    check_outflow(connection, making)
     pipeline.insert_rows(connection, drafts.rows([making]))
     return making
 
 
-def _parts_to_give(rows: Iterable[Row[Any]], most: int) -> list[tuple[BotName, list[Row[Any]]]]:
+def parts_to_give(rows: Iterable[Row[Any]], most: int) -> list[tuple[BotName, list[Row[Any]]]]:
     """What goes into one offer each, by the bot that holds it. Bots in their order, so that two requests do not deadlock."""
     by_bot: dict[BotName, list[Row[Any]]] = {}
     for row in rows:
@@ -92,7 +92,7 @@ def _needs_approval(connection: Connection, making: Draft, rows: Iterable[Row[An
     return bool(0 < settings.limits.approval_above_cents < cents + lately_cents)
 
 
-def _check_outflow(connection: Connection, making: Draft) -> None:
+def check_outflow(connection: Connection, making: Draft) -> None:
     """
     Raises:
         PlayerMustAct: ``too_many_offers``, too many withdrawals of this player would wait.
@@ -131,7 +131,7 @@ def _waits(settings: Settings, rows: list[Row[Any]], now: datetime, *, approval:
     return None if settled is None else (WaitsFor.SETTLEMENT, settled)
 
 
-def _rows_to_give(connection: Connection, deposit_ids: list[str]) -> dict[str, Row[Any]]:
+def rows_to_give(connection: Connection, deposit_ids: list[str]) -> dict[str, Row[Any]]:
     query = (
         select(deposits, items.c.market_hash_name)
         .join(items, items.c.item_id == deposits.c.item_id)
@@ -150,7 +150,7 @@ _NOT_HERE = {
 }
 
 
-def _check_row(row: Row[Any] | None, user_id: str, settings: Settings, *, when_settled: bool = False) -> None:
+def check_row(row: Row[Any] | None, user_id: str, settings: Settings, *, when_settled: bool = False) -> None:
     """Whether this row may be given to this user now.
 
     Raises:
@@ -183,7 +183,7 @@ def _when(row: Row[Any], settings: Settings) -> dict[str, Any]:
     return {"settles_at": int(row.settles_at.timestamp() + settings.trades.settle_margin_s)}
 
 
-def _give_out(trade_id: str, row: Row[Any]) -> dict[str, Any]:
+def give_out(trade_id: str, row: Row[Any]) -> dict[str, Any]:
     return {
         "trade_id": trade_id,
         "deposit_id": row.deposit_id,

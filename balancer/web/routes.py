@@ -36,6 +36,7 @@ ROUTES: list[web.RouteDef] = [
     web.post("/users/{user_id}/unblock", operate.unblock),
     web.post("/inventory", inventory.show),
     web.get("/deposits", deposits.find, allow_head=False),
+    web.post("/deposits/give", deposits.give),
     web.post("/deposits/{deposit_id}/thaw", deposits.thaw),
     web.get("/bots", bots.find, allow_head=False),
     web.post("/bots/{color}/{bot_id}/{action}", bots.change),

@@ -6,10 +6,22 @@ from aiohttp import web
 
 from balancer.context import Context
 from balancer.custody import deposits
-from balancer.trades.requests import Caller
+from balancer.trades import house
+from balancer.trades.requests import Caller, HouseWish, Request
 from balancer.web import api
+from balancer.web.handlers import offers
 from balancer.web.schemas import answers, operator, requests
-from shared.errors import Conflict, NotFound
+from shared.errors import (
+    Conflict,
+    FleetPaused,
+    Forbidden,
+    NoBotAvailable,
+    NotAccepted,
+    NotFound,
+    PlayerMustAct,
+    RequestReused,
+    SteamUnavailable,
+)
 
 
 @api.operation(scope="read", answers={200: answers.Deposits})
@@ -36,3 +48,42 @@ async def thaw(ctx: Context, caller: Caller, path: operator.DepositPath, body: o
     """
     await ctx.db.run(deposits.thaw, path.deposit_id, body.reason, caller.who, ctx.clock.now())
     return api.answer(await deposits.show(ctx, path.deposit_id))
+
+
+@api.operation(
+    scope="operate",
+    answers={201: answers.Trades, 202: answers.Trades},
+    errors=(
+        (RequestReused, "idempotency_mismatch"),
+        (NotAccepted, "item_not_accepted"),
+        (NotAccepted, "message_too_long"),
+        (NotAccepted, "partner_is_bot"),
+        (NotFound, "not_found"),
+        (Forbidden, "not_owner"),
+        (PlayerMustAct, "too_many_offers"),
+        (Conflict, "asset_in_trade"),
+        (Conflict, "not_in_custody"),
+        (Conflict, "item_unsettled"),
+        (Conflict, "item_frozen"),
+        (Conflict, "bot_frozen"),
+        (NoBotAvailable, "no_bot_available"),
+        (FleetPaused, "fleet_paused"),
+        (SteamUnavailable, "steam_maintenance"),
+    ),
+)
+async def give(
+    ctx: Context, caller: Caller, key: api.IdempotencyKey, query: requests.WaitQuery, body: operator.GiveBody
+) -> web.Response:
+    """Give items of the house away.
+
+    Those are what strangers gave to bots; `GET /deposits?user_id=house` lists them. They go to the account of `trade_url`,
+    anybody's but a bot's, once another client, or somebody at the command line, has approved each trade. A gift can be given
+    when an audit has seen it after its protection; until then it is frozen.
+    """
+    url = offers.any_trade_url(body.trade_url)
+    offers.check_ids(ctx, body.deposit_ids)
+    asked = Request(caller, key.key, key.body_hash, ctx.clock.now())
+    wish = HouseWish(url, body.deposit_ids, body.reason, body.message)
+    with ctx.waiters.expect() as expectation:
+        made = await house.give(ctx, asked, wish, expectation)
+        return await offers.answer_with_offers(ctx, caller, made, query.wait, expectation)

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from balancer.changes import Expectation
 from balancer.context import Context
+from balancer.items import policy
 from balancer.trades.requests import Caller, Made
 from balancer.web import api, sentences
 from balancer.web.schemas import answers
@@ -36,13 +37,35 @@ def trade_url_of(text: str, steam_id: SteamId) -> TradeUrl:
         InvalidRequest: not a trade URL.
         NotAccepted: ``foreign_trade_url``, it is somebody else's: items would go to another account.
     """
-    try:
-        url = TradeUrl.parse(text)
-    except ValueError as error:
-        raise api.invalid_field("body.trade_url", sentences.own(error)) from None
+    url = any_trade_url(text)
     if url.partner != steam_id:
         raise NotAccepted("The trade URL does not belong to this Steam account.", code="foreign_trade_url")
     return url
+
+
+def any_trade_url(text: str) -> TradeUrl:
+    """A trade URL, whoever's it is.
+
+    Raises:
+        InvalidRequest: not a trade URL.
+    """
+    try:
+        return TradeUrl.parse(text)
+    except ValueError as error:
+        raise api.invalid_field("body.trade_url", sentences.own(error)) from None
+
+
+def check_ids(ctx: Context, deposit_ids: list[str]) -> None:
+    """
+    Raises:
+        InvalidRequest: too many, or one of them twice.
+    """
+    policy.check_count("deposit_ids", len(deposit_ids), ctx.settings.limits.request_items_max)
+    seen: set[str] = set()
+    for number, deposit_id in enumerate(deposit_ids):
+        if deposit_id in seen:
+            raise api.invalid_field(f"body.deposit_ids[{number}]", policy.REPEATED, "repeated")
+        seen.add(deposit_id)
 
 
 async def answer_with_offers(ctx: Context, caller: Caller, made: Made, wait_s: float, expectation: Expectation) -> web.Response:

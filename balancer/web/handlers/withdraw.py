@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer.context import Context
-from balancer.items import policy
 from balancer.trades import withdraw
 from balancer.trades.requests import Caller, Request, WithdrawWish
 from balancer.web import api
@@ -60,19 +59,10 @@ async def create(
     """
     steam_id = offers.steam_id_of(body.steam_id)
     url = offers.trade_url_of(body.trade_url, steam_id)
-    _check(ctx, body.deposit_ids)
+    offers.check_ids(ctx, body.deposit_ids)
     asked = Request(caller, key.key, key.body_hash, ctx.clock.now())
     wish = WithdrawWish(body.user_id, url, body.deposit_ids, body.message, body.when_settled)
     with ctx.waiters.expect() as expectation:
         made = await withdraw.withdraw(ctx, asked, wish, expectation)
         ctx.inventories.watch(made.trade_ids, steam_id)
         return await offers.answer_with_offers(ctx, caller, made, query.wait, expectation)
-
-
-def _check(ctx: Context, deposit_ids: list[str]) -> None:
-    policy.check_count("deposit_ids", len(deposit_ids), ctx.settings.limits.request_items_max)
-    seen: set[str] = set()
-    for number, deposit_id in enumerate(deposit_ids):
-        if deposit_id in seen:
-            raise api.invalid_field(f"body.deposit_ids[{number}]", policy.REPEATED, "repeated")
-        seen.add(deposit_id)

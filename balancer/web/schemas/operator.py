@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from balancer.web import visible
-from balancer.web.schemas.forms import Body, BotNameText, OfferId, Query, RecordId, UserId, example
+from balancer.web.schemas.forms import (
+    TRADE_URL,
+    Body,
+    BotNameText,
+    Message,
+    OfferId,
+    Query,
+    RecordId,
+    TradeUrlText,
+    UserId,
+    example,
+)
+from balancer.web.schemas.requests import ITEMS_MAX
 
 Line = Annotated[str, AfterValidator(visible.checked), Field(max_length=200, examples=["seen in the bot's inventory on Steam"])]
 
@@ -54,6 +66,16 @@ class DepositPath(Query):
     """One item in custody."""
 
     deposit_id: Annotated[RecordId, Field(examples=["dep_06bq4e0w9k2n8d3v7h1r"])]
+
+
+class GiveBody(Body):
+    """Items of the house that somebody is to get."""
+
+    model_config = example(trade_url=TRADE_URL, deposit_ids=["dep_06bq4e0w9k2n8d3v7h1r"], reason="gifts, to our store")
+    trade_url: TradeUrlText = Field(repr=False)
+    deposit_ids: list[RecordId] = Field(min_length=1, max_length=ITEMS_MAX)
+    reason: Annotated[Line, Field(min_length=1, description="It stands in the feed")]
+    message: Message = ""
 
 
 class ThawBody(Body):
