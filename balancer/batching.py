@@ -1,7 +1,7 @@
-"""What is asked while work is under way shares the next unit of work.
+"""Requests that arrive while work is under way share the next unit of work.
 
-Thirty deposits in one transaction, trades in one query or orders in one round trip cost hardly more than one. Nobody waits for
-company: with nothing under way a request begins at once.
+Thirty deposits in one transaction, trades in one query or orders in one round trip cost hardly more than one. No request waits
+for others: with nothing under way it begins at once.
 """
 
 from __future__ import annotations

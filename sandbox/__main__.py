@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default=default.host, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="Steam's port, 0 for any free one")
     parser.add_argument("--control-port", type=int, default=0, help="port of the control API and pages, 0 for any")
-    parser.add_argument("--tls", action="store_true", help="HTTPS on Steam's port, by an authority made on the spot")
+    parser.add_argument("--tls", action="store_true", help="HTTPS on Steam's port, with a new certificate authority")
     parser.add_argument("--ca-file", metavar="FILE", help="write that authority's certificate there (and --tls)")
     parser.add_argument("--seed", type=int, default=default.seed, help="same seed, same world (%(default)s)")
     parser.add_argument("--bots", help="names of bot accounts, separated by commas (red-1 to red-10)")
@@ -113,12 +113,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--items-per-player", default="15-30", help="a number or a range such as 10-30 (%(default)s)")
     parser.add_argument("--items-per-bot", default="0", help="a number or a range (%(default)s)")
     parser.add_argument("--player-habit", default=default.player_habit, help="what players do (%(default)s)")
-    parser.add_argument("--player-delay-s", type=float, default=default.player_delay_s, help="how long they think")
-    parser.add_argument("--take-back-s", type=float, default=default.take_back_s, help="take_back reverses after (%(default)s)")
+    parser.add_argument("--player-delay-s", type=float, default=default.player_delay_s, help="seconds until they answer")
+    parser.add_argument(
+        "--take-back-s", type=float, default=default.take_back_s, help="seconds after which take_back reverses (%(default)s)"
+    )
     parser.add_argument("--protection-s", type=int, default=default.protection_s, help="trade protection (%(default)s)")
     parser.add_argument("--offer-lifetime-s", type=int, default=default.offer_lifetime_s, help="(%(default)s)")
     parser.add_argument(
-        "--faults", metavar="FILE|NAME", help=f"trouble to begin with: {', '.join(profiles.names())}, or a file"
+        "--faults", metavar="FILE|NAME", help=f"faults from the beginning: {', '.join(profiles.names())}, or a file"
     )
     parser.add_argument("--access-log", action="store_true", help="log requests (paths only)")
     return parser

@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", metavar="NAME", help="only this break (may be given again)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="breaks at the same time")
     parser.add_argument("--list", action="store_true", help="print the breaks and do nothing")
-    parser.add_argument("--check", action="store_true", help="only see that every break fits the code")
+    parser.add_argument("--check", action="store_true", help="only check that every break fits the code")
     arguments = parser.parse_args()
     try:
         entries = chosen(read(), arguments.only)

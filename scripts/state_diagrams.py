@@ -1,6 +1,6 @@
 """`docs/states.md`: the status tables as diagrams, drawn from the tables. `python -m scripts.state_diagrams` writes it.
 
-What holds for every status of a group is one arrow from the group's box, or the picture would be a knot of sixty arrows.
+An arrow that holds for every status of a group starts at the group's box; else the picture would have sixty arrows.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ Row = tuple[str, str, str]  # from, event, to
 
 HEAD = """# Statuses
 
-Written by `python -m scripts.state_diagrams` from the tables in [`shared/domain/status.py`](../shared/domain/status.py); a test
-compares them. What each status means, and who acts next, is in [architecture.md](architecture.md#statuses).
+`python -m scripts.state_diagrams` writes this page from the tables of [`shared/domain/status.py`](../shared/domain/status.py);
+a test compares them. What each status means, and who acts next, is in [architecture.md](architecture.md#statuses).
 """
 TRADE_TEXT = """
 ## A trade
 
-An arrow from a box holds for every status in it. An event whose arrow is not here changes nothing: it is no news if the trade
-is there already, and is otherwise written down as `report_ignored`. `order_dropped` leads to `canceled` if the site asked for
-that, to `queued` while attempts are left, and to `failed` afterwards.
+An arrow from a box applies to every status in it. An event without an arrow here changes nothing. If the trade already has the
+event's status, the event is no news; otherwise it is written down as `report_ignored`. `order_dropped` leads to `canceled` if
+the site asked for a cancel, to `queued` while attempts are left, and to `failed` afterwards.
 """
 DEPOSIT_TEXT = """
 ## A deposit's row
 
-One row is one item on its way into, in, or on its way out of custody. A withdrawal that ended without its items moving frees
-them by `items_seen` only.
+One row is one item on its way into custody, in it, or on its way out. When a withdrawal ended without moving its items, only
+`items_seen` frees them.
 """
 
 

@@ -68,7 +68,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--only", action="append", choices=list(BENCHES), metavar="NAME", help="only this one; repeatable")
     made.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    made.add_argument("--quick", action="store_true", help="prove that everything can be measured; the figures mean nothing")
+    made.add_argument(
+        "--quick", action="store_true", help="only check that everything can be measured; the figures mean nothing"
+    )
     made.add_argument("--durable", action="store_true", help="PostgreSQL with fsync (off otherwise, on both sides)")
     return made
 

@@ -66,7 +66,7 @@ async def test_an_operator_decides_about_a_doubt(world: World, tmp_path: Path) -
         assert fleet(config, "trades", "doubt", trade_id, *wrong).exit_code == 2, wrong
     told = fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "I have looked")
     assert told.exit_code == 1 and "long enough" in told.output
-    assert "looks this offer up" in fleet(config, "trades", "doubt", trade_id, "--offer", "4711", "--reason", "seen").stdout
+    assert "look this offer up" in fleet(config, "trades", "doubt", trade_id, "--offer", "4711", "--reason", "seen").stdout
     await world.tell(trade_id, "find_inconclusive", reason="items_not_in_place")
     world.change(update(tables.trades).values(find_tries=13))
     told = fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "I have looked")

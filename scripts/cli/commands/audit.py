@@ -51,7 +51,7 @@ def cli(app: App, bots: tuple[str, ...], wait_s: float, as_json: bool) -> None:
 
 
 def why(error: Exception, app: App) -> str:
-    """What kept the audit from it, for a person. Mistakes of ours come through."""
+    """What prevented the audit, for a person. Defects of this program are raised unchanged."""
     from scripts import advice
 
     said = advice.of(error, app.loaded) or (
@@ -69,7 +69,7 @@ def cannot(text: str) -> SystemExit:
 
 
 def _audited(app: App, bots: tuple[str, ...], wait_s: float) -> tuple[str, list[BotAudit]]:
-    """Ask for an audit, as the API does, and wait until it is over or the time is."""
+    """Ask for an audit, as the API does, and wait until it or the time is over."""
     from balancer.custody import audit
     from balancer.db.engine import Database
     from scripts.cli.commands.clients import _opened
@@ -103,7 +103,7 @@ def _verdict(views: list[BotAudit]) -> str:
 def _tell(views: list[BotAudit]) -> None:
     for view in views:
         if view.running:
-            click.echo(f"{view.bot}: not over yet{', ' + view.reason if view.reason else ''}; is a balancer running?")
+            click.echo(f"{view.bot}: not finished yet{', ' + view.reason if view.reason else ''}; is a balancer running?")
         elif view.verdict == "inconclusive":
             click.echo(f"{view.bot}: cannot tell, {view.reason}")
         else:

@@ -36,8 +36,8 @@ def cli(app: App, file: Path) -> None:
 def restore(app: App, file: Path | None, marks_only: bool, yes: bool) -> None:
     """Put the backup FILE in the database's place, with all balancers stopped.
 
-    What was there is kept beside it. Every trade of which an order may be out is in doubt until a bot has looked; deposits and
-    withdrawals stay paused until an operator has run the audit and lets them go on.
+    The replaced database is kept beside it. Every trade whose order may have been given is in doubt until a bot has searched
+    for its offer. Deposits and withdrawals stay paused until an operator has run the audit and resumes them.
     """
     from balancer.upkeep import restored
     from shared.clock import Clock
@@ -47,19 +47,19 @@ def restore(app: App, file: Path | None, marks_only: bool, yes: bool) -> None:
     settings, now = app.settings(), Clock().now()
     _refuse_while_running(settings)
     if not yes:
-        click.confirm("Everything since the backup is forgotten. Go on?", abort=True)
+        click.confirm("Everything after the backup will be lost. Go on?", abort=True)
     kept = None if file is None else restored.put_back(file, restored.database_file(settings), now)
     with _opened(app) as (connection, _):
         counted = restored.mark(connection, settings, f"cli:{getpass.getuser()}", now)
     if kept is not None:
-        click.echo(f"what was there is kept as {kept}")
+        click.echo(f"the replaced database is kept as {kept}")
     trades = ", ".join(f"{count} {status}" for status, count in sorted(counted.items())) or "none"
-    click.echo(f"restored; trades that a bot will look at: {trades}")
+    click.echo(f"restored; trades whose offers bots will search for: {trades}")
     click.echo("deposits and withdrawals are paused: start a balancer, run `fleet audit`, then `fleet switches resume …`")
 
 
 def _refuse_while_running(settings: Settings) -> None:
-    """A balancer that works on would go on writing about a world that is gone; it can be told by the lead it keeps in Redis."""
+    """A balancer that still runs would write old facts into the restored database; its lead in Redis shows that it runs."""
     import redis
 
     from shared import wire

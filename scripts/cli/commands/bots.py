@@ -72,7 +72,7 @@ def _show_mapping(accounts: list[Account], known: dict[str, Account]) -> None:
 
 
 def _check_replaced(accounts: list[Account], known: dict[str, Account], *, allowed: bool) -> None:
-    """Another account under a known bot holds other items than the books say: only if somebody means it."""
+    """Another account under a known bot has other items than the rows say: only if the operator confirms it."""
     from shared.errors import VaultError
 
     other = [account.bot for account in accounts if account.bot in known and not _same(known[account.bot], account)]
@@ -213,7 +213,7 @@ def proxy(app: App, bot: str, clear: bool) -> None:
         vault.put([replace(account, proxy=address)])
     except VaultError as error:
         raise click.ClickException(error.detail) from None
-    click.echo(f"{bot} goes out {'through ' + egress_of(address) if address else 'directly'}, from its next start on")
+    click.echo(f"{bot} connects {'through ' + egress_of(address) if address else 'directly'} from its next start on")
 
 
 @cli.command()
@@ -236,7 +236,7 @@ def unfreeze(app: App, bot: str) -> None:
         frozen = audit.unfreeze(connection, name.color, name.bot_id, f"cli:{getpass.getuser()}", Clock().now())
     if not frozen:
         raise click.ClickException(f"{name} is not frozen")
-    click.echo(f"{name} gives and takes again, within seconds")
+    click.echo(f"{name} gives and takes again within seconds")
 
 
 @cli.command()
@@ -254,4 +254,4 @@ def code(app: App, bot: str) -> None:
     except VaultError as error:
         raise click.ClickException(error.detail) from None
     click.echo(text)
-    click.echo(f"good for {30 - now_s % 30} more seconds", err=True)
+    click.echo(f"valid for {30 - now_s % 30} more seconds", err=True)

@@ -100,13 +100,13 @@ def revoke(app: App, name: str | None, key_stdin: bool) -> None:
             given = sys.stdin.readline().strip()
             ended = clients.revoke_key(connection, master.api_key_hash(given), now=now)
     if not ended:
-        raise click.ClickException("there is no such live client or key")
+        raise click.ClickException("there is no valid client or key like this")
     click.echo("revoked")
 
 
 @contextmanager
 def _opened(app: App, *, only_reads: bool = False) -> Iterator[tuple[Connection, MasterKey]]:
-    """One transaction on the migrated database, and the key that API keys are hashed with. Reading alone holds up nobody."""
+    """One transaction on the migrated database, and the key that API keys are hashed with. A read alone delays nobody."""
     from balancer.db import migrate
     from balancer.db.engine import Database
     from shared import log

@@ -30,7 +30,7 @@ LEVELS = ("error", "warning")
 def check(app: App, offline: bool, parts: tuple[Part, ...], as_json: bool) -> None:
     """Say what is wrong with the settings and with what they name, by line, and what to do about it. Starts nothing.
 
-    Exit status 0: nothing was found. 1: warnings, which may be meant so. 2: errors: it is unsafe or would not work.
+    Exit status 0: nothing was found. 1: warnings, which may be intended. 2: errors: it is unsafe or would not work.
     """
     from shared.errors import SettingsError
     from shared.settings_text import Written

@@ -29,7 +29,7 @@ AGAIN_S = 5.0
 def cli(app: App, record: str, database: str | None, as_json: bool) -> None:
     """Compare the database with RECORD: the sandbox's control address, or a file with its record.
 
-    At an address a difference counts when a second reading shows it too. Trades that are still going on are counted, and no
+    At an address a difference counts when a second reading shows it too. Trades that are still going on are counted and are no
     difference.
     """
     from scripts import crosscheck

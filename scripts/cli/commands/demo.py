@@ -41,7 +41,7 @@ def cli(
 ) -> None:
     """Let twenty players deposit and withdraw through ten bots against a simulated Steam, then audit every item.
 
-    They also decline, counter, cancel, let offers expire and give old trade URLs, so that every end is seen.
+    They also decline, counter, cancel, let offers expire and give old trade URLs, so that every kind of end occurs.
     """
     from scripts.demo_run.players import Tally
     from scripts.demo_run.view import Screen, draw, summary_lines
@@ -80,7 +80,7 @@ def cli(
 
 
 def run(stack: Stack, tally: Tally, seed: int, screen: Screen, *, sabotage: bool) -> dict[str, Any]:
-    """Play, close the books, audit; the numbers of it all."""
+    """Play, wait until all trades have ended, audit; returns all the numbers."""
     from scripts.demo_run import players
     from scripts.lab.calls import get_json
 

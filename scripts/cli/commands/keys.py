@@ -24,8 +24,10 @@ def new(app: App) -> None:
     try:
         MasterKey.create(path)
     except FileExistsError:
-        raise click.ClickException(f"{path} exists; every bot's keys come from it, so it is not overwritten") from None
-    click.echo(f"{path} written. Keep a copy: without it no bot can be ordered and no token checked.")
+        raise click.ClickException(
+            f"{path} exists; the keys of all bots are derived from it, so it is not overwritten"
+        ) from None
+    click.echo(f"{path} written. Keep a copy: without it no bot can get orders and no token can be checked.")
 
 
 @cli.command()
@@ -46,4 +48,6 @@ def issue(app: App, color: str, group: int, out: Path) -> None:
     except (SettingsError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     private_files.replace(out, json.dumps([master.bot(str(name)).to_json() for name in names], indent=1) + "\n")
-    click.echo(f"{out}: keys of {names[0]} … {names[-1]}. Bring it to their host, `fleet bots keys {out}`, then delete it.")
+    click.echo(
+        f"{out}: keys of {names[0]} … {names[-1]}. Copy it to their host, run `fleet bots keys {out}` there, then delete it."
+    )

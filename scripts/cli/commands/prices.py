@@ -24,7 +24,7 @@ cli = click.Group(help="Price lists: which is held back and why, and accepting i
 @JSON
 @click.pass_obj
 def status(app: App, as_json: bool) -> None:
-    """Say what the price file holds, and which lists the balancers hold back. Exit status 1: the file's list is not in use."""
+    """Show the price file's content and the lists that are held back. Exit status 1: the file's list is not in use."""
     from balancer.items import price_lists
 
     with _opened(app, only_reads=True) as (connection, _):
@@ -44,7 +44,7 @@ def status(app: App, as_json: bool) -> None:
 @JSON
 @click.pass_obj
 def accept(app: App, digest: str, feed: str, as_json: bool) -> None:
-    """Let every balancer take the list with this DIGEST, which `status` shows; its beginning is enough if only one begins so.
+    """Let every balancer use the list with this DIGEST, which `status` shows. Its first characters are enough if unique.
 
     They take it at their next look at the file ([balancer] prices_check_s). A file that has changed since is another list.
     """

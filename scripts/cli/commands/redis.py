@@ -35,9 +35,9 @@ PASSWORD = ".password"  # noqa: S105 - a file's suffix
 def acl(app: App, folder: Path, groups: tuple[str, ...], egress: tuple[str, ...], version: str | None) -> None:
     """Write FOLDER/users.acl for Redis, and a password file beside it for the operator, the balancers and each host.
 
-    Users that have a password file there already are kept; delete one and run this again for a new one. No password is shown.
-    The list has what the server at hand knows: the one of [redis] url if it answers, else the one that is installed here; with
-    neither, what every server from Redis 7.0 on knows.
+    Users that already have a password file are kept; to change a password, delete its file and run this again. No password is
+    shown. The list has only rules that your Redis knows: the one of [redis] url if it answers, else the one that is installed
+    here; without either, rules that every server from Redis 7.0 on knows.
     """
     from scripts.cli import redis_acl
     from shared import private_files
@@ -57,7 +57,7 @@ def acl(app: App, folder: Path, groups: tuple[str, ...], egress: tuple[str, ...]
     reader, whose = _version_at_hand(app) if version is None else (_parse(version), "the one that was named")
     if reader < redis_acl.OLDEST:
         raise click.ClickException(
-            f"Redis {_dotted(reader)} ({whose}) knows no selectors, which this list needs; use Redis 7.0 or newer, or Valkey"
+            f"Redis {_dotted(reader)} ({whose}) has no selectors, which this list needs; use Redis 7.0 or newer, or Valkey"
         )
     private_files.make_folder(folder)
     kept = [path.name.removesuffix(PASSWORD) for path in sorted(folder.glob(f"host-*{PASSWORD}"))]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def cli(app: App, as_json: bool) -> None:
     """Say how many bots may look, take and give, and how much they can take in: items, offers, inventories a minute.
 
-    It looks at the bots' heartbeats and rows itself, so no balancer has to run. Exit status 1: no bot is online.
+    It reads the bots' heartbeats and rows itself, so no balancer has to run. Exit status 1: no bot is online.
     """
     told = _look(app)
     click.echo(json.dumps(told) if as_json else "\n".join(_lines(told)))
@@ -65,7 +65,7 @@ def _look(app: App) -> dict[str, Any]:
 
 
 def _paused(fleet: Fleet) -> list[dict[str, Any]]:
-    """The bots that Steam lets make no calls for now."""
+    """The bots that may make no calls to Steam now."""
     from balancer.fields import plain
 
     return [{"bot": bot.bot, **plain(bot.paused)} for bot in fleet.bots() if bot.paused is not None]

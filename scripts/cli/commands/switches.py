@@ -30,7 +30,7 @@ cli = click.Group(help="Pause deposits or withdrawals, and resume them.")
 def pause(app: App, switch: str, client: str | None, reason: str) -> None:
     """Refuse new trades of this kind. Every balancer does so within seconds.
 
-    Withdrawals that no bot has begun are held, too; what has begun goes on.
+    Withdrawals that no bot has begun are held, too; a bot finishes what it has begun.
     """
     if len(reason) > REASON_MAX or not reason.isprintable():
         raise click.UsageError(f"--reason is one line of at most {REASON_MAX} characters")

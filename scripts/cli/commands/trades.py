@@ -78,7 +78,7 @@ def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reaso
     from shared.clock import Clock
 
     if none_there == (offer_id is not None):
-        raise click.UsageError("say either --offer ID or --none")
+        raise click.UsageError("give either --offer ID or --none")
     try:
         said = DoubtBody(offer_id=offer_id, reason=reason)
     except ValueError as error:
@@ -87,7 +87,7 @@ def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reaso
     with _opened(app) as (connection, _):
         doubts.decide(connection, trade_id, said.offer_id, said.reason, who, rules, Clock().now())
         status = record.read_trade(connection, trade_id).status
-    click.echo("its bot looks this offer up" if offer_id else f"noted; the trade is {status}")
+    click.echo("the trade's bot will look this offer up" if offer_id else f"noted; the trade is {status}")
 
 
 @cli.command()

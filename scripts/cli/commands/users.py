@@ -48,4 +48,4 @@ def forget(app: App, person: str, yes: bool) -> None:
         click.confirm(f"Forget user {found.user_id}, Steam account {found.steam_id}, for good?", abort=True)
     with _opened(app) as (connection, _):
         done = persons.forget(connection, found, known, f"cli:{getpass.getuser()}", Clock().now())
-    click.echo(f"forgotten: {done['trades']} trades, {done['items']} items and {done['events']} events bear no name any more")
+    click.echo(f"forgotten: {done['trades']} trades, {done['items']} items and {done['events']} events no longer have a name")

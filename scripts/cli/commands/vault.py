@@ -19,7 +19,7 @@ def check(app: App) -> None:
 
     vault = Vault.open(app.settings().group)
     vault.check()
-    click.echo(f"{vault.path}: {len(vault.bots())} bots, {len(vault.bots_with_session())} saved sessions, all of it opens")
+    click.echo(f"{vault.path}: {len(vault.bots())} bots, {len(vault.bots_with_session())} saved sessions, everything opens")
 
 
 @cli.command()
@@ -46,7 +46,7 @@ def rekey(app: App, new_key_file: Path | None) -> None:
     try:
         bots = rekey(settings, new_key_file)
     except FileExistsError:
-        raise click.ClickException(f"{new_key_file} exists; keys are never written over") from None
+        raise click.ClickException(f"{new_key_file} exists; keys are never overwritten") from None
     click.echo(f"{settings.vault_file}: {len(bots)} bots under the new key in {new_key_file or settings.vault_key_file}")
 
 
