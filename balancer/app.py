@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,6 @@ from functools import cache
 
 import redis
 from aiohttp import ClientSession, web
-from aiohttp.abc import AbstractAccessLogger
 
 from balancer import context, loops, rates
 from balancer.context import Context
@@ -22,7 +20,7 @@ from balancer.trades.deposit import Deposits
 from balancer.web import addresses, api, auth, openapi, problems
 from balancer.web.handlers import deposit, events, health
 from balancer.web.handlers.verify import people, sign_in
-from balancer.web.listen import Door
+from balancer.web.listen import Listener
 from balancer.web.rates import RATES
 from balancer.web.routes import PAGES, ROUTES
 from balancer.web.server import Runner
@@ -43,8 +41,6 @@ FILES_BESIDE = 200
 STEAM_HEADERS = {"Origin": "https://steamcommunity.com", "Referer": "https://steamcommunity.com/"}
 
 _log = log.get(__name__)
-_access = log.get("balancer.access")
-_access_level = logging.getLogger("balancer.access")
 
 
 def build(settings: Settings) -> web.Application:
@@ -154,34 +150,6 @@ async def _loops(app: web.Application) -> AsyncIterator[None]:
     await running.stop()
 
 
-class AccessLog(AbstractAccessLogger):
-    """One line per refused or failed request, with the route's pattern instead of its path: a path may hold a token."""
-
-    def __init__(self, logger: logging.Logger, log_format: str) -> None:
-        super().__init__(logger, log_format)
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """``time`` is in seconds."""
-        status = response.status
-        if status < 400 and not _access_level.isEnabledFor(logging.DEBUG):
-            return
-        write = _access.debug if status < 400 else _access.info if status < 500 else _access.warning
-        write("request", action="http", method=request.method, path=_pattern(request), status=status, ms=round(time * 1000, 1))
-
-    @property
-    def enabled(self) -> bool:
-        return True
-
-
-def _pattern(request: web.BaseRequest) -> str:
-    # What could not be read was never matched with a route.
-    if isinstance(request, web.Request) and getattr(request, "_match_info", None) is not None:
-        resource = request.match_info.route.resource
-        if resource is not None:
-            return resource.canonical
-    return "(unknown)"
-
-
 def _where_to_listen(error: OSError) -> str:
     """What a person does about an address that could not be had."""
     if error.errno == errno.EADDRINUSE:
@@ -199,10 +167,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         SettingsError: the address cannot be listened on, or the master key not be read.
     """
     app = build(settings)
-    runner = Runner(app, settings, access_log_class=AccessLog, shutdown_timeout=SHUTDOWN_S)
+    runner = Runner(app, settings, shutdown_timeout=SHUTDOWN_S)
     wanted = settings.balancer
     try:
-        door = await Door.open(wanted.host, wanted.port, share=wanted.share_port)
+        listener = await Listener.open(wanted.host, wanted.port, share=wanted.share_port)
     except OSError as error:
         said = f"[balancer] cannot listen on {wanted.host}, port {wanted.port}: {error.strerror}"
         raise SettingsError(f"{said}; {_where_to_listen(error)}") from error
@@ -212,11 +180,11 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         server = runner.server
         if server is None:
             raise RuntimeError("the runner was set up and has no server")
-        door.serve(server)
-        yield door.url()
-        await _leave(app, server, door)
+        listener.serve(server)
+        yield listener.url()
+        await _leave(app, server, listener)
     finally:
-        door.close()
+        listener.close()
         await runner.cleanup()
 
 
@@ -229,13 +197,13 @@ def _allow_files(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _leave(app: web.Application, server: web.Server, door: Door) -> None:
+async def _leave(app: web.Application, server: web.Server, listener: Listener) -> None:
     """Take nothing new, end every wait, and let those who kept a connection learn by its next answer that it ends."""
     ctx = app[api.CONTEXT]
     app[problems.STOPPING].begun = True
     ctx.waiters.end()
     loop = asyncio.get_running_loop()
     until = loop.time() + ctx.settings.balancer.stop_idle_s
-    await door.leave()
+    await listener.leave()
     while server.connections and loop.time() < until:
         await asyncio.sleep(LOOK_S)

@@ -147,7 +147,7 @@ def spend(takes: Sequence[Take], full_us: Sequence[float], now_us: float) -> tup
 class Rates:
     """Takes from buckets; used in the event loop's thread. `close` when nothing is asked any more."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, away_s: float = AWAY_S) -> None:
         rates = settings.rates
         self.key = Bucket.of("key", rates.key_burst, rates.key_per_minute)
         self.player = Bucket.of("player", rates.player_burst, rates.player_per_minute)
@@ -157,6 +157,7 @@ class Rates:
         every_s = balancer.bad_keys_forget_s / balancer.bad_keys_max
         self.wrong_keys = Bucket("wrong-keys", balancer.bad_keys_max, max(1, round(every_s * SECOND_US)))
         self._clock = clock
+        self._away_s = away_s
         client = wire.connect(settings.redis.url, timeout_s=rates.redis_wait_s)
         self._client = client
         self._script = client.register_script(_TAKE)
@@ -241,7 +242,7 @@ class Rates:
     def _away(self, error: Exception) -> None:
         if self._away_until is None:
             _log.warning("rates are counted in this process", action="rates", reason=type(error).__name__)
-        self._away_until = self._clock.monotonic() + AWAY_S
+        self._away_until = self._clock.monotonic() + self._away_s
 
     def _here(self, takes: Sequence[Take]) -> list[State]:
         """The same from this process' own buckets, which are full when it begins to count."""

@@ -63,7 +63,7 @@ class BotPause:
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """One bot, as its worker last told."""
+    """One bot, as its worker last reported."""
 
     bot: BotText
     color: str

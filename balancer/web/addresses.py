@@ -2,7 +2,7 @@
 
 A proxy in front of us is the peer of everybody. What it says of the way here is believed if it is a trusted one
 (`[balancer] trusted_proxies`): from the right, the first entry that is no trusted proxy itself. Everything further left was
-written by whoever that is. One customer of a provider has a whole IPv6 /64, so that counts as one address.
+written by that one. One customer of a provider has a whole IPv6 /64, so that counts as one address.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ class Networks:
         """
         ways = [_x_forwarded_for(request.headers.getall("X-Forwarded-For", ()))]
         ways.append(_forwarded(request.headers.getall("Forwarded", ())))
-        found = {self._first_stranger(peer, way) for way in ways if way}
-        return found.pop() if len(found) == 1 else peer
+        clients = {self._first_stranger(peer, way) for way in ways if way}
+        return clients.pop() if len(clients) == 1 else peer
 
     def _first_stranger(self, peer: str, way: Sequence[str]) -> str:
         last = peer
         for entry in reversed(way[-HOPS_MAX:]):
-            if parse(entry) is None:  # hidden or garbled: whoever passed it on answers for it
+            if parse(entry) is None:  # hidden or garbled: the proxy that passed it on answers for it
                 return last
             if not self.trusts(entry):
                 return entry

@@ -77,13 +77,13 @@ def operation(
         takes = frozenset(inspect.signature(handler).parameters)
         models: dict[str, type[BaseModel]] = {str(name): hints[name] for name in ("path", "query", "body") if name in takes}
         models.setdefault("query", requests.NoQuery)
-        found = Operation(handler, scope, answers, errors, models, takes)
+        noted = Operation(handler, scope, answers, errors, models, takes)
 
         @functools.wraps(handler)
         async def handle(request: web.Request) -> web.StreamResponse:
-            return await _call(found, request)
+            return await _call(noted, request)
 
-        handle.operation = found  # type: ignore[attr-defined]
+        handle.operation = noted  # type: ignore[attr-defined]
         return handle
 
     return wrap
@@ -145,25 +145,25 @@ def operation_of(handler: Callable[..., Any]) -> Operation | None:
     return getattr(handler, "operation", None)
 
 
-async def _call(found: Operation, request: web.Request) -> web.StreamResponse:
+async def _call(noted: Operation, request: web.Request) -> web.StreamResponse:
     ctx = request.app[CONTEXT]
     values: dict[str, Any] = {}
     caller = None
-    if found.scope is not None:
+    if noted.scope is not None:
         header, address = request.headers.get("Authorization"), request.app[NETWORKS].of(request)
         limits = request.app[rates.RATES]
-        caller = await auth.caller_of(ctx, request.app[auth.KEYS], limits, header, found.scope, address)
+        caller = await auth.caller_of(ctx, request.app[auth.KEYS], limits, header, noted.scope, address)
         await rates.spend_for(request, (limits.key, caller.client_id))
-    takes = found.takes
+    takes = noted.takes
     if "path" in takes:
-        values["path"] = _strings(found.models["path"], dict(request.match_info), "path")
-    query = _query(found.models["query"], request)
+        values["path"] = _strings(noted.models["path"], dict(request.match_info), "path")
+    query = _query(noted.models["query"], request)
     if "query" in takes:
         values["query"] = query
     key = _key(request) if "key" in takes else ""
     if "body" in takes:
         # Last of all, so that nobody's bytes are read, let alone unpacked, who may not send them.
-        values["body"], plain = await _body(found.models["body"], request, ctx.settings)
+        values["body"], plain = await _body(noted.models["body"], request, ctx.settings)
         if "key" in takes:
             values["key"] = _idempotency_key(key, request.path, plain)
         if player := getattr(values["body"], "steam_id", None):
@@ -174,7 +174,7 @@ async def _call(found: Operation, request: web.Request) -> web.StreamResponse:
         values["ctx"] = ctx
     if "request" in takes:
         values["request"] = request
-    return await found.handler(**values)
+    return await noted.handler(**values)
 
 
 def _query(model: type[BaseModel], request: web.Request) -> BaseModel:
@@ -215,12 +215,12 @@ async def _body(model: type[BaseModel], request: web.Request, settings: Settings
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object; refuses one in which a name stands twice: two readers would take different values for it."""
-    found: dict[str, Any] = {}
+    made: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in made:
             raise invalid_field(f"body.{name}"[:200], "This field is in one object twice. Send it once.", "doubled")
-        found[name] = value
-    return found
+        made[name] = value
+    return made
 
 
 def _key(request: web.Request) -> str:
@@ -266,7 +266,7 @@ async def in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _invalid(error: ValidationError, where: str, model: type[BaseModel]) -> InvalidRequest:
     """One entry per field; the refused value itself is not repeated, it may be a secret."""
-    found = []
+    problems = []
     for problem in error.errors(include_url=False, include_input=False)[:PROBLEMS_MAX]:
         place, name = where, ""
         for part in problem["loc"]:
@@ -276,8 +276,8 @@ def _invalid(error: ValidationError, where: str, model: type[BaseModel]) -> Inva
                 place, name = f"{place}.{part}", part
         names = model.model_fields if len(problem["loc"]) == 1 else ()
         message = sentences.of(problem["type"], problem.get("ctx", {}), name, names)
-        found.append({"field": place[:200], "kind": problem["type"], "message": message})
-    return InvalidRequest(errors=found)
+        problems.append({"field": place[:200], "kind": problem["type"], "message": message})
+    return InvalidRequest(errors=problems)
 
 
 def invalid_field(field: str, message: str, kind: str = "value") -> InvalidRequest:
@@ -290,15 +290,15 @@ def answer(view: object, status: int = 200) -> web.Response:
     return web.Response(status=status, body=fields.to_json(view), headers=JSON_HEADERS)
 
 
-def wrapper_errors(found: Operation) -> tuple[tuple[type[FleetError], str], ...]:
+def wrapper_errors(noted: Operation) -> tuple[tuple[type[FleetError], str], ...]:
     """The (class, code) that every call of this shape may end in."""
     rows: list[tuple[type[FleetError], str]] = [(InvalidRequest, "invalid_request")]
-    if found.scope:
+    if noted.scope:
         rows += [(BadKey, "bad_key"), (Forbidden, "scope_missing")]
         rows += [(RateLimited, "rate_limited"), (RateLimited, "too_many_tries")]
         rows.append((DatabaseUnavailable, "database_unavailable"))
-    if found.counted:
+    if noted.counted:
         rows.append((RateLimited, "rate_limited"))
-    if "key" in found.takes:
+    if "key" in noted.takes:
         rows.append((InvalidRequest, "idempotency_key_missing"))
     return tuple(rows)

@@ -1,8 +1,8 @@
 """Who calls, and may they: API keys, kept as keyed hashes, with scopes.
 
-``read`` looks, ``trade`` moves items, ``operate`` pauses bots. There are few keys, so all live ones are kept in memory for a
-few seconds: a revoked one works for that long at most, and a key that is not among them makes one shared look at the database,
-however many wrong ones come with it. So a right key is always found, also one that was made a moment ago, whatever others try
+``read`` shows, ``trade`` moves items, ``operate`` pauses bots. There are few keys, so all live ones are kept in memory for a
+few seconds: a revoked one works for that long at most, and a key that is not among them makes one shared query,
+however many wrong ones come with it. So a right key is always known, also one that was made a moment ago, whatever others try
 from the same address; and a wrong one costs the address a try, of which it has ten.
 """
 
@@ -29,18 +29,19 @@ class Keys:
     """Whose live key it is, by the key's hash; the keys themselves are not kept. Used in the event loop's thread."""
 
     def __init__(self) -> None:
+        self.believed_s = BELIEVED_S
         self._known: dict[str, Caller] = {}
         self._read_at = -math.inf  # when the read began that these come from
         self._began_at = -math.inf
         self._soon: asyncio.Task[None] | None = None
 
     async def find(self, ctx: Context, key_hash: str) -> Caller | None:
-        """The client with this key; ``None`` if it is not known, after a look that began after this call.
+        """The client with this key; ``None`` if it is not known, after a query that began after this call.
 
         Raises:
             DatabaseUnavailable: it could not be looked up.
         """
-        if ctx.clock.monotonic() - self._read_at >= BELIEVED_S or key_hash not in self._known:
+        if ctx.clock.monotonic() - self._read_at >= self.believed_s or key_hash not in self._known:
             if self._soon is None:
                 self._soon = asyncio.create_task(self._read(ctx))
                 self._soon.add_done_callback(_seen)  # also when nobody waits for it any more
@@ -48,16 +49,16 @@ class Keys:
         return self._known.get(key_hash)
 
     async def _read(self, ctx: Context) -> None:
-        """Read all live keys, a moment after the last read began; whoever comes after this one has begun waits for another."""
+        """Read all live keys, a moment after the last read began; what comes later than that waits for another read."""
         try:
             await asyncio.sleep(self._began_at + READ_GAP_S - ctx.clock.monotonic())
         finally:
             self._soon = None
         began_at = self._began_at = ctx.clock.monotonic()
-        found = await ctx.db.look(clients.live_keys)
+        live = await ctx.db.look(clients.live_keys)
         if began_at >= self._read_at:  # not overtaken by a later one
             self._read_at = began_at
-            self._known = {one.key_hash: Caller(one.client_id, one.name, one.scopes) for one in found}
+            self._known = {one.key_hash: Caller(one.client_id, one.name, one.scopes) for one in live}
 
 
 def _seen(read: asyncio.Task[None]) -> None:
@@ -92,5 +93,5 @@ async def caller_of(ctx: Context, keys: Keys, rates: Rates, header: str | None, 
 async def _one_try_less(rates: Rates, address: str) -> None:
     [state] = await rates.take(Take(rates.wrong_keys, address))
     if not state.allowed:
-        said = "Too many wrong API keys came from this address; this one is wrong too."
-        raise RateLimited(said, code="too_many_tries", reason=state.bucket.name, retry_after_s=math.ceil(state.wait_s))
+        detail = "Too many wrong API keys came from this address; this one is wrong too."
+        raise RateLimited(detail, code="too_many_tries", reason=state.bucket.name, retry_after_s=math.ceil(state.wait_s))

@@ -10,6 +10,8 @@ The program stays when that balancer has gone, and one of those that stay would 
 second, unless a balancer is leaving at that moment: it has bound a name in the system's abstract namespace, which ends with the
 process, also if that is killed. A second one that leaves at the same moment has no such name; if its program is taken away, it
 attaches it again.
+
+What would replace this file, and why it stays: `docs/decisions`, page 12.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ from aiohttp import web
 from shared import log
 
 BACKLOG = 512
-# Within this a handshake is over; a door at which nobody knocked for so long may be closed.
+# Within this a handshake is over; a listener to which nobody connected for so long may be closed.
 QUIET_S = 0.5
-# A door that cannot be kept quiet is closed after so many tries.
+# A listener that cannot be kept quiet is closed after so many tries.
 TRIES_MAX = 6
 PROBE_S = 0.15
 # More than come in while a probe is under way.
@@ -49,12 +51,13 @@ _RETURN = 0x06
 logger = log.get(__name__)
 
 
-class Door:
+class Listener:
     """The listening sockets of one process. Opened by `open`, served by an `aiohttp` server, left by `leave`."""
 
-    def __init__(self, sockets: list[socket.socket], *, shared: bool) -> None:
+    def __init__(self, sockets: list[socket.socket], *, shared: bool, tend_s: float = TEND_S) -> None:
         self.sockets = sockets
         self.shared = shared
+        self._tend_s = tend_s
         # Whose connections were taken in lately, and how many in all.
         self._peers: deque[tuple[str, int]] = deque(maxlen=PEERS_MAX)
         self._came = 0
@@ -64,28 +67,30 @@ class Door:
         self._leaving: socket.socket | None = None
 
     @classmethod
-    async def open(cls, host: str, port: int, *, share: bool) -> Door:
+    async def open(cls, host: str, port: int, *, share: bool, tend_s: float = TEND_S) -> Listener:
         """Bind every address of ``host``. With ``share`` other balancers of this user may have the same port.
+
+        Every ``tend_s`` seconds it undoes what a balancer that has gone left behind.
 
         Raises:
             OSError: the address is not ours, or taken.
         """
-        found = await asyncio.get_running_loop().getaddrinfo(
+        addresses = await asyncio.get_running_loop().getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         # A port of the system's choice is nobody else's.
         share = share and port != 0 and hasattr(socket, "SO_REUSEPORT")
-        door = cls([], shared=share)
+        made = cls([], shared=share, tend_s=tend_s)
         try:
-            for family, kind, protocol, _, address in dict.fromkeys(found):
-                door.sockets.append(_bound(socket.socket(family, kind, protocol), address, share=share))
+            for family, kind, protocol, _, address in dict.fromkeys(addresses):
+                made.sockets.append(_bound(socket.socket(family, kind, protocol), address, share=share))
         except OSError:
-            door.close()
+            made.close()
             raise
-        return door
+        return made
 
     def serve(self, server: web.Server) -> None:
-        """Let this server answer whoever comes.
+        """Let this server answer every connection.
 
         Connections are taken in here, not by `asyncio`'s server: what that has taken in when it is closed is dropped.
         """
@@ -125,7 +130,7 @@ class Door:
             await asyncio.wait(self._tasks)
 
     def _accept(self, listening: socket.socket, server: web.Server) -> None:
-        """Take in whoever waits at this socket."""
+        """Accept every connection that waits at this socket."""
         loop = asyncio.get_running_loop()
         for _ in range(BACKLOG):
             try:
@@ -156,7 +161,7 @@ class Door:
             for each in self.sockets:
                 _deal_out(each)
             name.close()
-        self._tending = asyncio.get_running_loop().call_later(TEND_S, self._tend)
+        self._tending = asyncio.get_running_loop().call_later(self._tend_s, self._tend)
 
     def _tend_no_more(self) -> None:
         if self._tending is not None:
@@ -195,7 +200,7 @@ class Door:
                 async with asyncio.timeout(PROBE_CONNECT_S):
                     await loop.sock_connect(probe, _reachable(listening.getsockname()))
             except (OSError, TimeoutError):
-                return False  # whoever was to take it did not
+                return False  # the process that was to accept it did not
             me = probe.getsockname()[:2]
             until = loop.time() + PROBE_S
             while me not in self._peers and loop.time() < until:
@@ -248,7 +253,7 @@ def _steer(listening: socket.socket, place: int) -> bool:
 
 
 def _name_of_leaving(listening: socket.socket) -> socket.socket | None:
-    """The name that whoever leaves this port holds for as long; ``None`` if somebody else does."""
+    """The name that a process holds while it leaves this port; ``None`` if another one holds it."""
     try:
         held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     except OSError:  # no file handles left: another time

@@ -41,21 +41,21 @@ async def page(_request: web.Request) -> web.Response:
 @api.page("text/javascript, text/css", answers={200: answers.Page, 404: answers.Problem}, path=requests.FilePath)
 async def file(request: web.Request) -> web.FileResponse:
     """What that page loads."""
-    found = pages.FILES.get(request.match_info["file"])
-    if found is None:
+    known = pages.FILES.get(request.match_info["file"])
+    if known is None:
         raise web.HTTPNotFound()
-    path, content_type = found
+    path, content_type = known
     headers = {"Content-Type": content_type, "Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
     return web.FileResponse(path, headers=headers)
 
 
 def build(routes: Iterable[web.RouteDef]) -> dict[str, Any]:
     """OpenAPI 3.1 of these routes."""
-    known = [(route, found) for route in routes if (found := api.operation_of(route.handler)) is not None]
-    refs, definitions = _schemas([found for _, found in known])
+    known = [(route, operation) for route in routes if (operation := api.operation_of(route.handler)) is not None]
+    refs, definitions = _schemas([operation for _, operation in known])
     paths: dict[str, dict[str, Any]] = {}
-    for route, found in known:
-        paths.setdefault(_path(route.path), {})[route.method.lower()] = _operation(route, found, refs)
+    for route, operation in known:
+        paths.setdefault(_path(route.path), {})[route.method.lower()] = _operation(route, operation, refs)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Trade fleet balancer", "version": shared.__version__, "description": INTRODUCTION},
@@ -83,33 +83,33 @@ Place = tuple[Any, JsonSchemaMode]  # a class of views, or a model
 def _schemas(operations: Sequence[api.Operation]) -> tuple[dict[Place, str], dict[str, Any]]:
     """Where each schema stands, and all of them. Requests and answers of one model may differ."""
     wanted: dict[Place, None] = {(answers.Problem, "serialization"): None}
-    for found in operations:
-        if body := found.models.get("body"):
+    for operation in operations:
+        if body := operation.models.get("body"):
             wanted[(body, "validation")] = None
-        if found.content == "application/json":
-            wanted.update({(view, "serialization"): None for view in found.answers.values()})
+        if operation.content == "application/json":
+            wanted.update({(view, "serialization"): None for view in operation.answers.values()})
     inputs = [(kind, mode, fields.adapter(kind)) for kind, mode in wanted]
     places, whole = TypeAdapter.json_schemas(inputs, ref_template=REF)
     return {place: schema["$ref"] for place, schema in places.items()}, whole["$defs"]
 
 
-def _operation(route: web.RouteDef, found: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
-    summary, _, description = (found.handler.__doc__ or "").partition("\n\n")
-    operation: dict[str, Any] = {
-        "operationId": _operation_id(route, found),
+def _operation(route: web.RouteDef, operation: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
+    summary, _, description = (operation.handler.__doc__ or "").partition("\n\n")
+    row: dict[str, Any] = {
+        "operationId": _operation_id(route, operation),
         "summary": " ".join(summary.split()).rstrip("."),
         "description": " ".join(description.split()),
         "tags": [_path(route.path).split("/")[1] or "service"],
-        "parameters": _parameters(found),
-        "responses": {**_answers(found, refs), **_refusals(found, refs)},
+        "parameters": _parameters(operation),
+        "responses": {**_answers(operation, refs), **_refusals(operation, refs)},
     }
-    if body := found.models.get("body"):
+    if body := operation.models.get("body"):
         content = {"application/json": {"schema": {"$ref": refs[(body, "validation")]}, "example": _example(body)}}
-        operation["requestBody"] = {"required": True, "content": content}
-    if found.scope:
-        operation["security"] = [{"key": []}]
-        operation["description"] += f" Needs a key with the scope `{found.scope}`."
-    return operation
+        row["requestBody"] = {"required": True, "content": content}
+    if operation.scope:
+        row["security"] = [{"key": []}]
+        row["description"] += f" Needs a key with the scope `{operation.scope}`."
+    return row
 
 
 def _example(body: type[BaseModel]) -> Any:
@@ -117,15 +117,15 @@ def _example(body: type[BaseModel]) -> Any:
     return body.model_config["json_schema_extra"]["examples"][0]  # type: ignore[index]
 
 
-def _operation_id(route: web.RouteDef, found: api.Operation) -> str:
-    subject = found.handler.__module__.removeprefix("balancer.web.").removeprefix("handlers.").partition(".")[0]
-    return f"{subject}_{found.handler.__name__.strip('_')}"
+def _operation_id(route: web.RouteDef, operation: api.Operation) -> str:
+    subject = operation.handler.__module__.removeprefix("balancer.web.").removeprefix("handlers.").partition(".")[0]
+    return f"{subject}_{operation.handler.__name__.strip('_')}"
 
 
-def _parameters(found: api.Operation) -> list[dict[str, Any]]:
+def _parameters(operation: api.Operation) -> list[dict[str, Any]]:
     parameters = []
     for where in ("path", "query"):
-        model = found.models.get(where)
+        model = operation.models.get(where)
         if model is None:
             continue
         schema = model.model_json_schema(ref_template=REF)
@@ -136,7 +136,7 @@ def _parameters(found: api.Operation) -> list[dict[str, Any]]:
             if text := described.pop("description", None):
                 row["description"] = text
             parameters.append({**row, "schema": _without_null(described)})
-    if "key" in found.takes:
+    if "key" in operation.takes:
         parameters.append(
             {
                 "name": api.KEY_HEADER,
@@ -167,26 +167,26 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, **choices[0]} if len(choices) == 1 else schema
 
 
-def _answers(found: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
+def _answers(operation: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
-    for status, view in found.answers.items():
+    for status, view in operation.answers.items():
         row: dict[str, Any] = {"description": (view.__doc__ or "").split("\n")[0]}
-        if found.content == "application/json":
-            row["content"] = {found.content: {"schema": {"$ref": refs[(view, "serialization")]}}}
+        if operation.content == "application/json":
+            row["content"] = {operation.content: {"schema": {"$ref": refs[(view, "serialization")]}}}
         elif status < 300:
-            row["content"] = {content: {"schema": {"type": "string"}} for content in found.content.split(", ")}
+            row["content"] = {content: {"schema": {"type": "string"}} for content in operation.content.split(", ")}
         rows[str(status)] = row
     return rows
 
 
-def _refusals(found: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
+def _refusals(operation: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
     """Every status that this call may be refused with, and the codes that stand behind it."""
     by_status: dict[int, list[str]] = {}
-    for kind, code in (*api.wrapper_errors(found), *found.errors):
+    for kind, code in (*api.wrapper_errors(operation), *operation.errors):
         codes = by_status.setdefault(problems.row_of(kind()).status, [])
         if code not in codes:
             codes.append(code)
-    if "body" in found.models:
+    if "body" in operation.models:
         by_status.setdefault(413, ["body_too_large"])
         by_status.setdefault(415, ["json_only"])
     by_status.setdefault(500, ["internal"])
@@ -194,5 +194,5 @@ def _refusals(found: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
     return {
         str(status): {"description": ", ".join(f"`{code}`" for code in codes), "content": problem}
         for status, codes in sorted(by_status.items())
-        if status not in found.answers
+        if status not in operation.answers
     }

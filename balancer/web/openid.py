@@ -107,10 +107,10 @@ def _fields(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     names = [name for name, _ in pairs]
     _must(len(names) == len(set(names)), "doubled")
     _must(all("\0" not in name + value for name, value in pairs), "nul")
-    found = {name.removeprefix("openid."): value for name, value in pairs if name.startswith("openid.")}
-    _must(found.get("mode") == "id_res", "mode")
-    _must(set(found) == set(FIELDS), "fields")
-    return found
+    fields = {name.removeprefix("openid."): value for name, value in pairs if name.startswith("openid.")}
+    _must(fields.get("mode") == "id_res", "mode")
+    _must(set(fields) == set(FIELDS), "fields")
+    return fields
 
 
 def _steam_id(prefix: str, claimed_id: str) -> SteamId:

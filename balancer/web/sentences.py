@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# What a text of this pattern looks like; filled by `shaped`.
+# What to write for this pattern; filled by `shaped`.
 _SHAPES: dict[str, str] = {}
 
 OTHERWISE = "Send a value of the form that /openapi.json gives for this field."
@@ -47,9 +47,9 @@ _OF_KIND = {
 }
 
 
-def shaped(pattern: str, looks_like: str) -> str:
+def shaped(pattern: str, what: str) -> str:
     """The pattern, with the sentence for what does not fit it."""
-    _SHAPES[pattern] = looks_like
+    _SHAPES[pattern] = what
     return pattern
 
 

@@ -1,24 +1,22 @@
 """aiohttp's server with our own answer to what is no HTTP, and with an end to every connection that keeps us waiting.
 
-aiohttp waits for ever for the rest of a request's head, and for a reader who does not read. Here each connection is always in
-one of two states, *waiting* (for a request) or *busy* (with one), and has a limit of time in both (`[http]`). All of them are
-looked at once a second, so a limit costs no timer of its own. When there are too many, from one address or in all, the one
-that has waited longest makes room; a busy one never does.
+aiohttp waits for ever for the rest of a request's head, and for a reader who does not read; `balancer.web.connections` says
+how long each may take here. For that its connections are made by us, which takes some of its private names. They stand in this
+file only.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
 from typing import Any
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.abc import AbstractAccessLogger
 
 from balancer.web import problems
 from balancer.web.addresses import Networks
+from balancer.web.connections import Connections, Limits
 from shared import log
 from shared.settings import Settings
 
@@ -26,119 +24,23 @@ from shared.settings import Settings
 LINE_MAX = 64 * 1024
 FIELD_MAX = 8 * 1024
 HEADERS_MAX = 64
-LOOK_S = 1.0
+CHECK_S = 1.0
+
+# aiohttp's private names that are used here, and the versions that the suite has passed with.
+PRIVATE = {
+    web.RequestHandler: ("_handle_request",),  # one request of a connection, from its whole head to its answer
+    web.Server: ("_kwargs", "_loop"),  # what it makes connections with
+    web.AppRunner: ("_make_server",),
+    web.Request: ("_match_info",),  # none, if a request was refused before its route was looked for
+}
+TRIED_WITH = ("3.14",)
 
 _log = log.get(__name__)
+_access = log.get("balancer.access")
+_access_level = logging.getLogger("balancer.access")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds and counts for connections.
-
-    ``head_s``: from its first byte (or from the connection on) until a request's head is whole. ``idle_s``: between two
-    requests. ``busy_s``: from a whole head until the answer is out. ``unread_s``: how long an answer may lie unread.
-    """
-
-    head_s: float
-    idle_s: float
-    busy_s: float
-    unread_s: float
-    linger_s: float
-    in_all: int
-    per_address: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> Limits:
-        http = settings.http
-        return cls(
-            head_s=http.head_s,
-            idle_s=http.idle_s,
-            busy_s=settings.balancer.request_max_s + http.unread_s,
-            unread_s=http.unread_s,
-            linger_s=http.linger_s,
-            in_all=http.connections_max,
-            per_address=http.connections_per_address_max,
-        )
-
-
-class Connections:
-    """All open connections of this process, by address; those that wait for a request in the order in which they began to."""
-
-    def __init__(self, limits: Limits, trusted: Networks, now: Callable[[], float]) -> None:
-        self.limits = limits
-        self._trusted = trusted
-        self.now = now
-        self._all: dict[Protocol, str | None] = {}
-        self._counts: dict[str, int] = defaultdict(int)
-        self._waiting: OrderedDict[Protocol, None] = OrderedDict()
-        self._waiting_at: dict[str, OrderedDict[Protocol, None]] = {}
-        self._refused = 0
-
-    def __len__(self) -> int:
-        return len(self._all)
-
-    def admit(self, newcomer: Protocol, peer: str | None) -> bool:
-        """Count this connection; if there are too many, the one that waited longest is closed for it. False: no room.
-
-        A trusted proxy's connections are its clients', so they count in all only.
-        """
-        address = None if peer is None else self._trusted.counted(peer)
-        if address is not None and self._counts.get(address, 0) >= self.limits.per_address:
-            room = self._make_room(self._waiting_at.get(address))
-        else:
-            room = len(self._all) < self.limits.in_all or self._make_room(self._waiting)
-        if not room:
-            self._refused += 1
-            return False
-        self._all[newcomer] = address
-        if address is not None:
-            self._counts[address] += 1
-        return True
-
-    def waits(self, one: Protocol) -> None:
-        """It has no request now."""
-        if one in self._all:
-            self._waiting[one] = None
-            if (address := self._all[one]) is not None:
-                self._waiting_at.setdefault(address, OrderedDict())[one] = None
-
-    def works(self, one: Protocol) -> None:
-        """It has a request."""
-        self._waiting.pop(one, None)
-        address = self._all.get(one)
-        if address is not None and (here := self._waiting_at.get(address)) is not None:
-            here.pop(one, None)
-            if not here:
-                del self._waiting_at[address]
-
-    def drop(self, one: Protocol) -> None:
-        """It is gone, or about to go. Harmless when called again."""
-        self.works(one)
-        address = self._all.pop(one, None)
-        if address is not None:
-            self._counts[address] -= 1
-            if not self._counts[address]:
-                del self._counts[address]
-
-    def look(self) -> None:
-        """End what is over its time, and say how many had to be turned away meanwhile."""
-        now = self.now()
-        if self._refused:
-            _log.warning("connections refused", action="http", reason="too many", count=self._refused, open=len(self._all))
-            self._refused = 0
-        for one in list(self._all):
-            one.look(now)
-
-    def _make_room(self, waiting: OrderedDict[Protocol, None] | None) -> bool:
-        if not waiting:
-            return False
-        longest = next(iter(waiting))
-        self.drop(longest)
-        longest.end()
-        return True
-
-
-class Protocol(RequestHandler):
+class Handler(web.RequestHandler):
     """One connection."""
 
     __slots__ = ("_busy_since", "_connections", "_head_since", "_link", "_unread_since", "_waits_since")
@@ -182,7 +84,7 @@ class Protocol(RequestHandler):
             self._busy_since, self._waits_since = None, self._connections.now()
             self._connections.waits(self)
 
-    def look(self, now: float) -> None:
+    def check_times(self, now: float) -> None:
         """End it if it has kept us waiting for too long."""
         limits = self._connections.limits
         if self._busy_since is not None:
@@ -230,33 +132,39 @@ class Protocol(RequestHandler):
 
 
 class _Server(web.Server):
-    def __init__(self, connections: Connections, *arguments: Any, **options: Any) -> None:
+    def __init__(self, connections: Connections, check_s: float, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._open = connections
-        self._looking = self._loop.call_later(LOOK_S, self._look)
+        self.connections_open = connections
+        self._check_s = check_s
+        self._checking = self._loop.call_later(check_s, self._check)
 
-    def __call__(self) -> RequestHandler:
-        return Protocol(self._open, self, loop=self._loop, **self._kwargs)
+    def __call__(self) -> web.RequestHandler:
+        return Handler(self.connections_open, self, loop=self._loop, **self._kwargs)
 
-    def _look(self) -> None:
-        self._open.look()
-        self._looking = self._loop.call_later(LOOK_S, self._look)
+    def _check(self) -> None:
+        self.connections_open.check_times()
+        self._checking = self._loop.call_later(self._check_s, self._check)
 
     async def shutdown(self, timeout: float | None = None) -> None:
-        self._looking.cancel()
+        self._checking.cancel()
         await super().shutdown(timeout)
 
 
 class Runner(web.AppRunner):
-    """Runs an application on such connections. Bodies reach handlers as they came; `balancer.web.bodies` unpacks."""
+    """Runs an application on such connections. Bodies reach handlers as they came; `balancer.web.bodies` unpacks.
 
-    __slots__ = ("_limits", "_trusted")
+    Every ``check_s`` seconds the connections that are over their time are ended.
+    """
 
-    def __init__(self, app: web.Application, settings: Settings, **options: Any) -> None:
+    __slots__ = ("_check_s", "_limits", "_trusted")
+
+    def __init__(self, app: web.Application, settings: Settings, check_s: float = CHECK_S, **options: Any) -> None:
+        self._check_s = check_s
         self._limits = Limits.of(settings)
         self._trusted = Networks(settings.balancer.trusted_proxies)
         super().__init__(
             app,
+            access_log_class=AccessLog,
             max_line_size=LINE_MAX,
             max_field_size=FIELD_MAX,
             max_headers=HEADERS_MAX,
@@ -271,9 +179,38 @@ class Runner(web.AppRunner):
         loop = asyncio.get_running_loop()
         return _Server(
             Connections(self._limits, self._trusted, loop.time),
+            self._check_s,
             made.request_handler,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=loop,
             **made._kwargs,
         )
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line per refused or failed request, with the route's pattern instead of its path: a path may hold a token."""
+
+    def __init__(self, logger: logging.Logger, log_format: str) -> None:
+        super().__init__(logger, log_format)
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """``time`` is in seconds."""
+        status = response.status
+        if status < 400 and not _access_level.isEnabledFor(logging.DEBUG):
+            return
+        write = _access.debug if status < 400 else _access.info if status < 500 else _access.warning
+        write("request", action="http", method=request.method, path=_pattern(request), status=status, ms=round(time * 1000, 1))
+
+    @property
+    def enabled(self) -> bool:
+        return True
+
+
+def _pattern(request: web.BaseRequest) -> str:
+    # What could not be read was never matched with a route.
+    if isinstance(request, web.Request) and getattr(request, "_match_info", None) is not None:
+        resource = request.match_info.route.resource
+        if resource is not None:
+            return resource.canonical
+    return "(unknown)"

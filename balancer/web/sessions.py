@@ -49,14 +49,14 @@ async def player_of(ctx: Context, session_id: str | None) -> SteamId | None:
     """The player of this session, if there is one and it has not ended."""
     if not session_id or len(session_id) > 100:
         return None
-    found = await ctx.db.look(_steam_id, hash_of(session_id), ctx.clock.now())
-    return SteamId(found) if found else None
+    steam_id = await ctx.db.look(_steam_id, hash_of(session_id), ctx.clock.now())
+    return SteamId(steam_id) if steam_id else None
 
 
 def _steam_id(connection: Connection, id_hash: str, now: datetime) -> str | None:
     """The Steam id that is signed in under this session; ``None`` if there is none or it has ended."""
-    found = connection.scalar(select(sessions.c.steam_id).where(sessions.c.id_hash == id_hash, sessions.c.expires_at > now))
-    return None if found is None else str(found)
+    steam_id = connection.scalar(select(sessions.c.steam_id).where(sessions.c.id_hash == id_hash, sessions.c.expires_at > now))
+    return None if steam_id is None else str(steam_id)
 
 
 def remember_nonce(connection: Connection, nonce: str, now: datetime) -> bool:

@@ -33,8 +33,8 @@ class Begun:
 
 def new(master: MasterKey, token: str | None, now: datetime) -> str:
     """A state for one sign-in."""
-    said = f"{secrets.token_urlsafe(16)}.{int(now.timestamp())}.{token or ''}"
-    return f"{said}.{master.sign_in_mark(said)}"
+    text = f"{secrets.token_urlsafe(16)}.{int(now.timestamp())}.{token or ''}"
+    return f"{text}.{master.sign_in_mark(text)}"
 
 
 def read(master: MasterKey, state: str) -> Begun | None:
@@ -42,7 +42,7 @@ def read(master: MasterKey, state: str) -> Begun | None:
     match = _STATE.fullmatch(state)
     if match is None:
         return None
-    said, _, mark = state.rpartition(".")
-    if not hmac.compare_digest(master.sign_in_mark(said), mark):
+    text, _, mark = state.rpartition(".")
+    if not hmac.compare_digest(master.sign_in_mark(text), mark):
         return None
     return Begun(int(match[2]), match[3])

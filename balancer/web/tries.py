@@ -1,4 +1,4 @@
-"""Wrong tries at tokens and sign-ins, counted against whoever makes them."""
+"""Wrong tries at tokens and sign-ins, counted against the one who makes them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Tries:
     """
 
     def __init__(self) -> None:
+        self.back_s = TRY_BACK_S
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, address: str, now: float) -> None:
@@ -31,7 +32,7 @@ class Tries:
         """
         left = self._now(address, now)
         if left < 1:
-            wait_s = math.ceil((1 - left) * TRY_BACK_S)
+            wait_s = math.ceil((1 - left) * self.back_s)
             raise RateLimited("Too many wrong tries from this address.", code="too_many_tries", retry_after_s=wait_s)
         self._keep(address, left - 1, now)
 
@@ -47,7 +48,7 @@ class Tries:
 
     def _now(self, address: str, now: float) -> float:
         left, since = self._left.get(address, (float(TRIES_MAX), now))
-        return min(float(TRIES_MAX), left + (now - since) / TRY_BACK_S)
+        return min(float(TRIES_MAX), left + (now - since) / self.back_s)
 
 
 TRIES: web.AppKey[Tries] = web.AppKey("tries", Tries)

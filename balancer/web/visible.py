@@ -54,8 +54,8 @@ def checked(text: str) -> str:
     Raises:
         ValueError: it has a `flaw`, which is the message.
     """
-    if found := flaw(text):
-        raise ValueError(found)
+    if what := flaw(text):
+        raise ValueError(what)
     return text
 
 

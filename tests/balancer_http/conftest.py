@@ -13,7 +13,7 @@ from balancer_http.harness import BOTS, PLAYER, PRICES, READY_S, FakeBots, Serve
 
 from balancer.app import build
 from balancer.reports import apply
-from balancer.web import api
+from balancer.web import api, server
 from shared import settings as settings_module
 from shared.sealing import MasterKey
 from shared.settings import Settings
@@ -53,7 +53,13 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+def check_s() -> float:
+    """How often connections are looked for that are over their time."""
+    return server.CHECK_S
+
+
+@pytest.fixture
+async def service(settings: Settings, check_s: float, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
     """A balancer with two bots online and a site that may do everything."""
     monkeypatch.setattr(apply, "BLOCK_MS", 50)  # a reader ends only when its wait for reports does
     app = build(settings)
@@ -61,7 +67,7 @@ async def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     bots = FakeBots(settings.redis.url, ctx.master)
     bots.inventories[PLAYER] = [held(number) for number in range(1, 31)]
     working = asyncio.create_task(bots.work())
-    async with TestClient(Server(app, settings)) as client:
+    async with TestClient(Server(app, settings, check_s)) as client:
         made = Service(client, bots)
         await made.add_client("site", "trade", "read", "operate")
         async with asyncio.timeout(READY_S):

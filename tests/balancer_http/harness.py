@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonschema
 import pytest
 import redis.asyncio
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from balancer.context import Context
 from balancer.db import tables
 from balancer.web import api, clients, openapi
 from balancer.web.routes import ROUTES
-from balancer.web.server import Runner
+from balancer.web.server import CHECK_S, Runner
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
 from shared.messages import Heartbeat, Order, Report
@@ -50,6 +53,9 @@ def items_of(trade: dict[str, Any]) -> list[dict[str, Any]]:
     return sorted(trade["items"], key=lambda item: int(item["asset_id"]))
 
 
+Part = TypeVar("Part")
+
+
 @dataclass
 class FakeBots:
     """Bots that take orders from the real queues and tell sealed reports; what they find is set by the test."""
@@ -61,6 +67,7 @@ class FakeBots:
     hold_days: int | None = 0
     sends: str = "offer_active"  # or "" for a bot that never answers
     silent: bool = False
+    ignores: set[str] = field(default_factory=set)  # kinds of orders that no bot answers
     sees: dict[str, str | None] = field(default_factory=dict)  # by trade id, what a look shows; offer_active if not said
     blind: str | None = None  # why a look fails; "" for a bot that never answers one
     banned: set[str] = field(default_factory=set)
@@ -129,6 +136,8 @@ class FakeBots:
             await pipe.execute()
 
     def _tell(self, order: Order) -> tuple[str, dict[str, Any]] | None:
+        if order.kind in self.ignores:
+            return None
         if order.kind == "inventory":
             self.reads += 1
             if order.bot in self.throttled:
@@ -185,12 +194,13 @@ def _document() -> dict[str, Any]:
 class Server(TestServer):
     """A test server whose connections are the product's own."""
 
-    def __init__(self, app: web.Application, settings: Settings) -> None:
+    def __init__(self, app: web.Application, settings: Settings, check_s: float = CHECK_S) -> None:
         super().__init__(app)
         self._settings = settings
+        self._check_s = check_s
 
     async def _make_runner(self, **options: Any) -> Runner:
-        return Runner(self.app, self._settings, **options)
+        return Runner(self.app, self._settings, self._check_s, **options)
 
 
 class Service:
@@ -203,6 +213,27 @@ class Service:
         self.ctx: Context = client.app[api.CONTEXT]  # type: ignore[union-attr]
         self.keys: dict[str, str] = {}
         self._numbers = itertools.count(1)
+
+    def part(self, key: web.AppKey[Part]) -> Part:
+        """One part of the application."""
+        app: web.Application = self.app  # type: ignore[assignment]
+        return app[key]
+
+    @contextmanager
+    def selects(self, table: str) -> Iterator[list[str]]:
+        """The statements that read this table meanwhile."""
+        seen: list[str] = []
+        pattern = re.compile(rf"(FROM|JOIN) {table}\b")
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if pattern.search(statement):
+                seen.append(statement)
+
+        event.listen(self.ctx.db.engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(self.ctx.db.engine, "before_cursor_execute", note)
 
     async def add_client(self, name: str, *scopes: str) -> str:
         key = clients.new_key()

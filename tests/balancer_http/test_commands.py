@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -87,11 +88,13 @@ def status_of(url: str) -> int:
 
 
 @contextmanager
-def balancer(config: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def balancer(config: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The service as a process of its own, and its address."""
     command = [sys.executable, "-m", "scripts.cli.fleet", "--config", str(config), "balancer", "--port", "0", "--ready-json"]
     with (config.parent / "balancer.log").open("wb") as output:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, cwd=Path(__file__).parents[2])
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=output, cwd=Path(__file__).parents[2], env=os.environ | environment
+        )
     try:
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())["balancer"]
@@ -132,15 +135,12 @@ def test_the_balancer_starts_says_where_and_ends_on_sigterm(config: Path) -> Non
     assert b"/verify/{token}" in log and b"secretsecret" not in log
 
 
-def test_systemd_is_told_when_it_answers_and_when_it_stops(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_systemd_is_told_when_it_answers_and_when_it_stops(config: Path, tmp_path: Path) -> None:
     address = tmp_path / "notify"
-    monkeypatch.setenv("NOTIFY_SOCKET", str(address))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
         heard.settimeout(120)
         heard.bind(str(address))
-        with balancer(config) as (process, url):
+        with balancer(config, NOTIFY_SOCKET=str(address)) as (process, url):
             assert heard.recv(100) == b"READY=1"
             assert status_of(f"{url}/healthz") == 200
             process.send_signal(signal.SIGTERM)

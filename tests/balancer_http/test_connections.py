@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from balancer_http.harness import ONE_DATABASE, Service
 
-from balancer.web import server
 from balancer.web.addresses import Networks
+from balancer.web.connections import Connections, Limits
 from shared.settings import Settings
 
 PATIENCE_S = 120
@@ -37,14 +37,14 @@ def settings(settings: Settings, short_time: str) -> Settings:
     return settings.model_copy(update={"http": http})
 
 
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LOOK_S", 0.05)
+@pytest.fixture
+def check_s() -> float:
+    return 0.05
 
 
 def open_connections(service: Service) -> int:
     runner: Any = service.client.server.runner
-    return len(runner.server._open)
+    return len(runner.server.connections_open)
 
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -165,9 +165,9 @@ async def test_when_all_are_taken_the_one_that_waited_longest_makes_room(service
     assert await ended(idle[0][0]) == b""
 
 
-def counted(per_address: int, in_all: int, trusted: tuple[str, ...] = ()) -> server.Connections:
-    limits = server.Limits(head_s=1, idle_s=1, busy_s=1, unread_s=1, linger_s=1, in_all=in_all, per_address=per_address)
-    return server.Connections(limits, Networks(trusted), lambda: 0.0)
+def counted(per_address: int, in_all: int, trusted: tuple[str, ...] = ()) -> Connections:
+    limits = Limits(head_s=1, idle_s=1, busy_s=1, unread_s=1, linger_s=1, in_all=in_all, per_address=per_address)
+    return Connections(limits, Networks(trusted), lambda: 0.0)
 
 
 class One:
@@ -178,7 +178,7 @@ class One:
         self.open = False
 
 
-def admitted(connections: server.Connections, peer: str, *, busy: bool = False) -> One | None:
+def admitted(connections: Connections, peer: str, *, busy: bool = False) -> One | None:
     one: Any = One()
     if not connections.admit(one, peer):
         return None

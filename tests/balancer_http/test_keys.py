@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import ClientResponse
 from balancer_http.harness import ONE_DATABASE, Service
-from sqlalchemy import Connection
-
-from balancer.web import clients
 
 
 async def with_key(service: Service, key: str, address: str = "9.9.9.9") -> ClientResponse:
@@ -18,17 +16,10 @@ async def with_key(service: Service, key: str, address: str = "9.9.9.9") -> Clie
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+async def looks(service: Service) -> AsyncIterator[list[str]]:
     """Grows with each look for keys in the database."""
-    seen: list[str] = []
-    real = clients.live_keys
-
-    def look(connection: Connection) -> list[clients.Client]:
-        seen.append("look")
-        return real(connection)
-
-    monkeypatch.setattr(clients, "live_keys", look)
-    return seen
+    with service.selects("client_keys") as seen:
+        yield seen
 
 
 async def test_four_hundred_wrong_keys_at_once(service: Service, looks: list[str]) -> None:

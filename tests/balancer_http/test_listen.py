@@ -15,16 +15,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from aiohttp import web
 
-from balancer.web import listen as doors
-from balancer.web.listen import Door
+from balancer.web.listen import TEND_S, Listener
 from scripts.lab.parts import free_port
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @asynccontextmanager
-async def opened(name: str, port: int, *, share: bool = True, host: str = "127.0.0.1") -> AsyncIterator[Door]:
-    """A door behind which a server tells its name."""
+async def opened(
+    name: str, port: int, *, share: bool = True, host: str = "127.0.0.1", tend_s: float = TEND_S
+) -> AsyncIterator[Listener]:
+    """A listener with a server that answers with its name."""
 
     async def tell(_request: web.Request) -> web.Response:
         response = web.Response(text=name)
@@ -36,12 +37,12 @@ async def opened(name: str, port: int, *, share: bool = True, host: str = "127.0
     runner = web.AppRunner(app)
     await runner.setup()
     assert runner.server is not None
-    door = await Door.open(host, port, share=share)
-    door.serve(runner.server)
+    listener = await Listener.open(host, port, share=share, tend_s=tend_s)
+    listener.serve(runner.server)
     try:
-        yield door
+        yield listener
     finally:
-        door.close()
+        listener.close()
         await runner.cleanup()
 
 
@@ -73,8 +74,8 @@ async def test_new_connections_are_dealt_out_to_all() -> None:
 async def test_who_leaves_gets_nothing_new_and_the_others_everything(leaver: str) -> None:
     port = free_port()
     async with AsyncExitStack() as stack:
-        doors = {name: await stack.enter_async_context(opened(name, port)) for name in "abc"}
-        leaving = asyncio.create_task(doors[leaver].leave())
+        listeners = {name: await stack.enter_async_context(opened(name, port)) for name in "abc"}
+        leaving = asyncio.create_task(listeners[leaver].leave())
         found: Counter[str] = Counter()
         while not leaving.done():
             found[await ask(port)] += 1
@@ -109,15 +110,15 @@ async def test_after_one_has_left_all_who_stay_get_new_connections(leaver: str) 
 LEAVES_FOR_EVER = """
 import asyncio, sys
 from aiohttp import web
-from balancer import door
+from balancer.web import listen
 
-door.QUIET_S = 3600
+listen.QUIET_S = 3600
 
 async def tell(_request):
     return web.Response(text="child", headers={"Connection": "close"})
 
 async def main():
-    mine = await door.Door.open("127.0.0.1", int(sys.argv[1]), share=True)
+    mine = await listen.Listener.open("127.0.0.1", int(sys.argv[1]), share=True)
     mine.serve(web.Server(tell))
     await mine.leave()
 
@@ -125,11 +126,10 @@ asyncio.run(main())
 """
 
 
-async def test_killed_while_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_killed_while_leaving() -> None:
     """As long as it lives nobody takes its steering away; when it is dead, all who stay get new connections again."""
-    monkeypatch.setattr(doors, "TEND_S", 0.01)
     port = free_port()
-    async with opened("a", port), opened("b", port):
+    async with opened("a", port, tend_s=0.01), opened("b", port, tend_s=0.01):
         with subprocess.Popen([sys.executable, "-c", LEAVES_FOR_EVER, str(port)]) as child:
             try:
                 async with asyncio.timeout(120):
@@ -173,12 +173,12 @@ async def test_a_port_that_is_not_shared_is_ones_own() -> None:
     port = free_port()
     async with opened("a", port, share=False):
         with pytest.raises(OSError, match="in use"):
-            await Door.open("127.0.0.1", port, share=False)
+            await Listener.open("127.0.0.1", port, share=False)
 
 
 async def test_every_address_of_a_name_is_served() -> None:
-    async with opened("both", free_port(), host="localhost") as door:
-        addresses = [each.getsockname()[:2] for each in door.sockets]
+    async with opened("both", free_port(), host="localhost") as listener:
+        addresses = [each.getsockname()[:2] for each in listener.sockets]
         assert {await ask(port, host) for host, port in addresses} == {"both"}
 
 

@@ -207,12 +207,11 @@ async def test_a_slow_redis_keeps_nobody_waiting_after_the_first(redis_url: str)
         liar.close()
 
 
-async def test_redis_counts_again_when_it_is_back(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "AWAY_S", 0.01)
+async def test_redis_counts_again_when_it_is_back(redis_url: str) -> None:
     at = urlsplit(redis_url)
     with Gate(at.path if at.scheme == "unix" else (at.hostname or "", at.port or 0)) as gate:
         number = at.path if at.scheme == "redis" else ""
-        counting = Rates(rate_settings(f"redis://127.0.0.1:{gate.port}{number}"), Clock())
+        counting = Rates(rate_settings(f"redis://127.0.0.1:{gate.port}{number}"), Clock(), away_s=0.01)
         assert await taken(counting, 3) == [True] * 3
         gate.cut()
         assert await taken(counting, 6) == [True] * 5 + [False]  # full again: another count

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_http.harness import PLAYER, Service
+from balancer_http.test_verify import never_back
 
 from balancer.web import openid, sign_in_states, tries
 from balancer.web.handlers.verify import links
@@ -188,10 +189,8 @@ async def test_when_steam_does_not_answer_the_player_may_try_again(at_page: Serv
     assert links.SESSION_COOKIE not in response.cookies
 
 
-async def test_many_forged_answers_at_once_do_not_all_go_out_to_steam(
-    at_page: Service, provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(at_page.ctx.clock, "monotonic", lambda: 1000.0)
+async def test_many_forged_answers_at_once_do_not_all_go_out_to_steam(at_page: Service, provider: Provider) -> None:
+    never_back(at_page)
     provider.answers = [(200, f"ns:{openid.NS}\nis_valid:false\n")]
     taken = await leave(at_page)
     nonce = at_page.ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -201,12 +200,11 @@ async def test_many_forged_answers_at_once_do_not_all_go_out_to_steam(
     assert len(provider.asked) == tries.TRIES_MAX
 
 
-async def test_no_more_than_so_many_sign_ins_are_checked_at_the_same_time(
-    at_page: Service, provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_more_than_so_many_sign_ins_are_checked_at_the_same_time(at_page: Service, provider: Provider) -> None:
     """Whoever has many addresses makes many tries; what goes out to Steam is bounded in all."""
-    app: Any = at_page.app
-    app[pages.CHECKS]._value = 2
+    checks = at_page.part(pages.CHECKS)
+    for _ in range(at_page.ctx.settings.openid.checks_max - 2):
+        await checks.acquire()
     provider.gate = asyncio.Event()
     taken = await leave(at_page)
     nonce = at_page.ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -222,26 +220,28 @@ async def test_no_more_than_so_many_sign_ins_are_checked_at_the_same_time(
     assert "Many players are signing in now" in text and f"/verify/{TOKEN}/sign-in" in text
     provider.gate.set()
     assert [(await one).status for one in waiting] == [303, 303]
-    assert len(provider.asked) == 2
+    assert len({asked["openid.response_nonce"] for asked in provider.asked}) == 2  # a slow answer is asked for again
 
 
-async def test_a_busy_moment_and_a_right_answer_take_no_try(at_page: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(at_page.ctx.clock, "monotonic", lambda: 1000.0)
-    app: Any = at_page.app
+async def test_a_busy_moment_and_a_right_answer_take_no_try(at_page: Service) -> None:
+    never_back(at_page)
+    checks, places = at_page.part(pages.CHECKS), at_page.ctx.settings.openid.checks_max
     second = at_page.ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    for places, status in ((0, 429), (20, 303)):
-        app[pages.CHECKS]._value = places
+    for _ in range(places):
+        await checks.acquire()
+    for status in (429, 303):
         for number in range(tries.TRIES_MAX + 2):
             response = await back(at_page, answer(at_page, await leave(at_page), response_nonce=f"{second}{number}"))
             assert response.status == status
             assert "Too many tries" not in await response.text()
+        if checks.locked():
+            for _ in range(places):
+                checks.release()
 
 
-async def test_a_picture_on_any_page_takes_no_try(
-    at_page: Service, provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_picture_on_any_page_takes_no_try(at_page: Service, provider: Provider) -> None:
     """Any page can make a browser ask for this address, but not send the cookie of a sign-in."""
-    monkeypatch.setattr(at_page.ctx.clock, "monotonic", lambda: 1000.0)
+    never_back(at_page)
     forged = answer(at_page, await leave(at_page))
     at_page.client.session.cookie_jar.clear()
     for pairs in [forged, [], [("openid.mode", "id_res")]] * 10:
@@ -290,8 +290,8 @@ async def test_a_sign_in_from_an_address_without_a_token_is_one_all_the_same(at_
     assert "open the link in the trade offer" in await response.text()
 
 
-async def test_many_forged_answers_slow_the_address_down(at_page: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(at_page.ctx.clock, "monotonic", lambda: 1000.0)  # tries come back with time
+async def test_many_forged_answers_slow_the_address_down(at_page: Service) -> None:
+    never_back(at_page)
     taken = await leave(at_page)
     statuses = [(await back(at_page, answer(at_page, taken, mode="cancel"))).status for _ in range(12)]
     assert statuses[0] == 403 and statuses[-1] == 429

@@ -188,7 +188,7 @@ def running(settings: Settings) -> Iterator[Fuzzed]:
         return asyncio.run_coroutine_threadsafe(work, loop).result(CALL_S)
 
     built = app.build(settings)
-    ctx, runner = built[api.CONTEXT], Runner(built, settings, access_log_class=app.AccessLog)
+    ctx, runner = built[api.CONTEXT], Runner(built, settings)
     bots = FakeBots(settings.redis.url, ctx.master, sends="")
     bots.inventories[PLAYER] = [held(number) for number in range(1, 200)]
 

@@ -115,12 +115,12 @@ async def _wanted(ctx: Context, user_id: str, url: TradeUrl, assets: list[Asset]
     """The assets as the inventory shows them, with their values; refuses what we do not take before anything is written."""
     limits = ctx.settings.limits
     policy.check_request(assets, limits.request_items_max)
-    found: inventory.PlayerInventory = await ctx.inventories.read(url.partner, url.trade_token)
-    policy.check_partner(found.hold_days)
-    known = found.assets
+    read: inventory.PlayerInventory = await ctx.inventories.read(url.partner, url.trade_token)
+    policy.check_partner(read.hold_days)
+    known = read.assets
     if any(asset not in known for asset in assets):
         known = await ctx.inventories.untradable(url.partner) | known
     taken = policy.accept(assets, known, ctx.prices.value, limits.item_value_min_cents)
     wanted = [Wanted(held, cents) for held, cents in taken]
-    await dear.check(ctx, user_id, url, found, wanted)
+    await dear.check(ctx, user_id, url, read, wanted)
     return wanted

@@ -40,7 +40,7 @@ async def show(ctx: Context, caller: Caller, body: requests.InventoryBody) -> we
     steam_id = offers.steam_id_of(body.steam_id)
     token = offers.trade_url_of(body.trade_url, steam_id).trade_token if body.trade_url is not None else None
     await strangers.spend(ctx, caller.client_id, steam_id, token)
-    found = await ctx.inventories.read(steam_id, token)
+    read = await ctx.inventories.read(steam_id, token)
     if token is not None and body.untradable:
-        found = replace(found, assets=found.assets | await ctx.inventories.untradable(steam_id))
-    return api.answer(views.of(found, ctx.prices.value, ctx.settings))
+        read = replace(read, assets=read.assets | await ctx.inventories.untradable(steam_id))
+    return api.answer(views.of(read, ctx.prices.value, ctx.settings))

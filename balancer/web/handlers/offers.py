@@ -78,7 +78,7 @@ async def answer_with_offers(ctx: Context, caller: Caller, made: Made, wait_s: f
         if views is None:
             views = await ctx.views.of(made.trade_ids)
         missing = [view for view in views if view.status in NOT_THERE_YET]
-        # Nobody waits on the line for an approval or a settlement; another bot is found at once, if there is one.
+        # Nobody waits on the line for an approval or a settlement; another bot is chosen at once, if there is one.
         complete = not any(view.waits_for in (None, WaitsFor.BOT) for view in missing)
         left_s = until - ctx.clock.monotonic()
         if complete or left_s <= 0 or ctx.waiters.ended:

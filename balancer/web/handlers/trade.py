@@ -1,4 +1,4 @@
-"""`/trade`: how trades stand, and the wish to cancel one."""
+"""`/trade`: how trades stand, and the request to cancel one."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ async def show(ctx: Context, caller: Caller, path: requests.TradePath) -> web.Re
 
     Once it is accepted its items show their new asset ids.
     """
-    found = await ctx.views.of([path.trade_id])
-    if not found:
+    trades = await ctx.views.of([path.trade_id])
+    if not trades:
         raise NotFound("There is no trade with this id.")
-    return api.answer(found[0].as_seen_by(caller.client_id))
+    return api.answer(trades[0].as_seen_by(caller.client_id))
 
 
 @api.operation(scope="read", answers={200: answers.TradePage})
@@ -37,14 +37,14 @@ async def find(ctx: Context, caller: Caller, query: requests.TradeQuery) -> web.
     """
     if query.trade_id or query.offer_id:
         if query.user_id or query.status or query.after:
-            said = "Send ids without user_id, status and after, or these without ids."
-            raise api.invalid_field("query.trade_id", said, "combination")
-        found = await _by_ids(ctx, query.trade_id, query.offer_id)
-        return api.answer(answers.TradePage(_seen(found, caller), None))
+            detail = "Send ids without user_id, status and after, or these without ids."
+            raise api.invalid_field("query.trade_id", detail, "combination")
+        trades = await _by_ids(ctx, query.trade_id, query.offer_id)
+        return api.answer(answers.TradePage(_seen(trades, caller), None))
     status = query.status.value if query.status else None
-    found = await ctx.views.find(user_id=query.user_id, status=status, after=query.after, limit=query.limit)
-    following = found[-1].trade_id if len(found) == query.limit else None
-    return api.answer(answers.TradePage(_seen(found, caller), following))
+    trades = await ctx.views.find(user_id=query.user_id, status=status, after=query.after, limit=query.limit)
+    following = trades[-1].trade_id if len(trades) == query.limit else None
+    return api.answer(answers.TradePage(_seen(trades, caller), following))
 
 
 @api.operation(scope="read", answers={200: answers.Trades})
@@ -61,12 +61,12 @@ async def look(ctx: Context, caller: Caller, body: requests.TradesBody) -> web.R
 
 
 async def _by_ids(ctx: Context, trade_ids: list[str], offer_ids: list[str]) -> list[views.Trade]:
-    found = await ctx.views.of(list(dict.fromkeys(trade_ids))) if trade_ids else []
+    trades = await ctx.views.of(list(dict.fromkeys(trade_ids))) if trade_ids else []
     if offer_ids:
-        shown = {trade.trade_id for trade in found}
+        shown = {trade.trade_id for trade in trades}
         more = await ctx.views.find(offer_ids=offer_ids, limit=requests.LOOKUP_MAX)
-        found = [*found, *(trade for trade in more if trade.trade_id not in shown)]
-    return found
+        trades = [*trades, *(trade for trade in more if trade.trade_id not in shown)]
+    return trades
 
 
 def _seen(trades: list[views.Trade], caller: Caller) -> list[views.Trade]:
@@ -79,11 +79,11 @@ async def story(ctx: Context, caller: Caller, path: requests.TradePath) -> web.R
 
     The choice of the bot and why, each order, each report and what it led to, in the order in which they were written down.
     """
-    found = await ctx.views.of([path.trade_id])
-    if not found:
+    trades = await ctx.views.of([path.trade_id])
+    if not trades:
         raise NotFound("There is no trade with this id.")
     steps = await ctx.db.look(stories.of_trade, path.trade_id)
-    return api.answer(answers.Story(found[0].as_seen_by(caller.client_id), steps))
+    return api.answer(answers.Story(trades[0].as_seen_by(caller.client_id), steps))
 
 
 @api.operation(scope="trade", answers={200: views.Trade}, errors=((NotFound, "not_found"), (TooLate, "too_late")))

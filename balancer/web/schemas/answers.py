@@ -155,7 +155,7 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `code` is what a program looks at; `actor` says who can do something about it."""
+    """RFC 9457. `code` is for programs; `actor` says who can do something about it."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -55,9 +55,9 @@ async def _show(request: web.Request, token: str) -> web.Response:
     link = links.sign_in_of(ctx.settings, token)
     if steam_id is None or session_id is None:
         return pages.page("sign_in.html", sign_in=link)
-    found = await verify.find(ctx, token, steam_id)
-    if found is not None and found.verified_at is not None and ctx.clock.now() < found.expires_at:
-        return people.answer_page(ctx, token, await verify.answer(ctx, found, token, _player(steam_id)))
+    trade = await verify.find(ctx, token, steam_id)
+    if trade is not None and trade.verified_at is not None and ctx.clock.now() < trade.expires_at:
+        return people.answer_page(ctx, token, await verify.answer(ctx, trade, token, _player(steam_id)))
     return pages.page(
         "check.html",
         steam_id=str(int(steam_id)),
@@ -99,10 +99,10 @@ async def _form(request: web.Request) -> web.Response:
     if not sessions.csrf_is_right(session_id, csrf):
         return _not_our_form()
     try:
-        found = await _found(request, ctx, request.app[api.NETWORKS].of(request), token, steam_id)
+        trade = await _trade_of(request, ctx, request.app[api.NETWORKS].of(request), token, steam_id)
     except RateLimited as error:
         return people.trouble(ctx, error)
-    answer = Answer(Verdict.UNKNOWN) if found is None else await verify.answer(ctx, found, token, _player(steam_id))
+    answer = Answer(Verdict.UNKNOWN) if trade is None else await verify.answer(ctx, trade, token, _player(steam_id))
     if answer.first:
         return web.Response(status=303, headers={**pages.PAGE_HEADERS, "Location": links.page_of(ctx.settings, token)})
     return people.answer_page(ctx, token, answer)
@@ -112,18 +112,18 @@ def _not_our_form() -> web.Response:
     return people.refused(403, "This form is not ours.", "Start again from the link in the trade offer.")
 
 
-async def _found(request: web.Request, ctx: Context, address: str, token: str, steam_id: SteamId) -> Found | None:
-    """The trade of a token, for whoever asks from ``address``; a wrong try counts against that address only.
+async def _trade_of(request: web.Request, ctx: Context, address: str, token: str, steam_id: SteamId) -> Found | None:
+    """The trade of a token, for the one who asks from ``address``; a wrong try counts against that address only.
 
     Raises:
         RateLimited: too many wrong tries.
     """
     tries = request.app[TRIES]
     tries.take(address, ctx.clock.monotonic())
-    found = await verify.find(ctx, token, steam_id)
-    if found is not None:
+    trade = await verify.find(ctx, token, steam_id)
+    if trade is not None:
         tries.give_back(address, ctx.clock.monotonic())
-    return found
+    return trade
 
 
 @api.operation(scope="trade", answers={200: answers.VerifyAnswer}, errors=((RateLimited, "too_many_tries"),))
@@ -139,10 +139,10 @@ async def site_check(request: web.Request, ctx: Context, caller: Caller, body: r
     except ValueError as error:
         raise api.invalid_field("body.steam_id", sentences.own(error)) from None
     # All players of a site share its address, so here a wrong try counts against the player.
-    found = await _found(request, ctx, f"{caller.client_id}:{int(steam_id)}", body.token, steam_id)
-    if found is None:
+    trade = await _trade_of(request, ctx, f"{caller.client_id}:{int(steam_id)}", body.token, steam_id)
+    if trade is None:
         return api.answer(_in_json(Answer(Verdict.UNKNOWN)))
-    return api.answer(_in_json(await verify.answer(ctx, found, body.token, caller.who)))
+    return api.answer(_in_json(await verify.answer(ctx, trade, body.token, caller.who)))
 
 
 def _in_json(answer: Answer) -> answers.VerifyAnswer:
