@@ -74,11 +74,11 @@ async def thaw(ctx: Context, caller: Caller, path: operator.DepositPath, body: o
 async def give(
     ctx: Context, caller: Caller, key: api.IdempotencyKey, query: requests.WaitQuery, body: operator.GiveBody
 ) -> web.Response:
-    """Give items of the house away.
+    """Send items of the house to an account.
 
-    Those are what strangers gave to bots; `GET /deposits?user_id=house` lists them. They go to the account of `trade_url`,
-    anybody's but a bot's, once another client, or somebody at the command line, has approved each trade. A gift can be given
-    when an audit has seen it after its protection; until then it is frozen.
+    These are gifts of strangers to bots; `GET /deposits?user_id=house` lists them. They go to the account of `trade_url`,
+    which must not be a bot's, when another client, or a person at the command line, has approved each trade. A gift is frozen
+    until an audit has seen it after its protection.
     """
     url = offers.any_trade_url(body.trade_url)
     offers.check_ids(ctx, body.deposit_ids)

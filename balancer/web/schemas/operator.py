@@ -69,12 +69,12 @@ class DepositPath(Query):
 
 
 class GiveBody(Body):
-    """Items of the house that somebody is to get."""
+    """Items of the house that an account shall get."""
 
     model_config = example(trade_url=TRADE_URL, deposit_ids=["dep_06bq4e0w9k2n8d3v7h1r"], reason="gifts, to our store")
     trade_url: TradeUrlText = Field(repr=False)
     deposit_ids: list[RecordId] = Field(min_length=1, max_length=ITEMS_MAX)
-    reason: Annotated[Line, Field(min_length=1, description="It stands in the feed")]
+    reason: Annotated[Line, Field(min_length=1, description="It is shown in the event feed")]
     message: Message = ""
 
 
