@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GOOD, LIE, UNREADABLE, UNCHECKED = 0, 1, 2, 3
 CODES = {"good": GOOD, "lie": LIE, "unchecked": UNCHECKED}
 RECORD_BYTES_MAX = 1 << 30
+HEIGHT_DIGITS_MAX = 9
 LINE_SHOWN, PRINTED_MAX = 500, RECORD_BYTES_MAX
 # Commands of other modules: each has `add_commands(subparsers)` and sets `run` as a default of its parsers.
 COMMAND_MODULES = ("lottery.simulate", "lottery.replay")
@@ -85,7 +86,11 @@ def add_verify(checking: argparse.ArgumentParser) -> None:
         "--trust-chain", metavar="HASH", action="append", default=[], help="a drand chain that you know to be a public one"
     )
     checking.add_argument(
-        "--trust-block", metavar="HASH", action="append", default=[], help="a block that you looked up as the first one in time"
+        "--trust-block",
+        metavar="HEIGHT:HASH",
+        action="append",
+        default=[],
+        help="a block that you looked up: the first in time",
     )
     checking.add_argument("--json", action="store_true", help="print the checks for programs")
     checking.set_defaults(run=run_verify)
@@ -120,12 +125,23 @@ def what_is_beside(parsed: argparse.Namespace) -> "Beside":
 
     try:
         anchor = None if parsed.anchor is None else hash32(parsed.anchor)
-        trusted = frozenset(hash32(each).hex() for each in (*parsed.trust_chain, *parsed.trust_block))
+        trusted = frozenset([hash32(each).hex() for each in parsed.trust_chain] + [block(each) for each in parsed.trust_block])
     except Unreadable as error:
         raise Unreadable(f"a hash of 32 bytes in lower-case hex{error}") from error
     previous = None if parsed.previous is None else read_record(parsed.previous)
     receipts = tuple(lane.read_receipt(read_bytes(name)) for name in parsed.receipt)
     return lane.Beside(previous, anchor, receipts, trusted)
+
+
+def block(named: str) -> str:
+    """HEIGHT:HASH, as the record has them. Raises: Unreadable."""
+    from lottery.verify import Unreadable
+    from lottery.verify.reading.shape import hash32
+
+    height, _, name = named.partition(":")
+    if not (height.isascii() and height.isdigit() and len(height) <= HEIGHT_DIGITS_MAX and str(int(height)) == height):
+        raise Unreadable(", behind the height of the block and a colon")
+    return f"{height}:{hash32(name).hex()}"
 
 
 def records_of(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:

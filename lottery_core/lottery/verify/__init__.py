@@ -20,7 +20,7 @@ FAILURE = "house's failure"
 def verify(text: bytes, trusted: frozenset[str] = frozenset()) -> Report:
     """Check a record as it was published, byte for byte. The report ends at the first lie.
 
-    `trusted` are hashes of drand chains and blocks that the caller knows to be public ones.
+    `trusted` are hashes of drand chains, and blocks ("height:hash"), that the caller knows to be public ones.
     Raises: Unreadable when the text is no canonical record at all.
     """
     return verify_record(parse(text), trusted)

@@ -99,11 +99,13 @@ def check_block(record: Record, report: Report) -> None:
     header, height, after = record["proof"]["header"], record["proof"]["height"], record["close"]["source_round"]
     found = int.from_bytes(header[68:72], "little")
     report.holds("block time", found > after, f"{found}, after {after}", f"{found} is not after {after}")
-    report.holds("block height", height.isdigit() and height == str(int(height)), height, "the height is no number")
+    report.holds(
+        "block height", height.isascii() and height.isdigit() and height == str(int(height)), height, "the height is no number"
+    )
     name = sha(sha(header).digest()).digest()[::-1]
     work = int.from_bytes(name, "big") <= target(header) <= EASIEST_TARGET
     report.holds("block work", work, f"{name.hex()} is under its target", "the hash is not under the header's target")
-    if name.hex() not in report.trusted:
+    if f"{height}:{name.hex()}" not in report.trusted:
         report.unchecked.append(
             f"whether block {name.hex()} is the one of height {height}, and the first one later than {after}: "
             "look it up, then --trust-block"

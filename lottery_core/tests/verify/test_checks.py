@@ -191,6 +191,7 @@ LIES: list[tuple[str, Callable[[Record, Any], None], Any, str]] = [
     (BLOCK, put("proof", "header"), "00" * 80, "block time"),
     (BLOCK, put("proof", "header"), "ff" * 80, "block work"),
     (BLOCK, put("proof", "height"), "0125552", "block height"),
+    (BLOCK, put("proof", "height"), "²", "block height"),
     (BLOCK, put("entropy"), OTHER_HASH, "entropy"),
     (DIRECT, put("manual", 0, "digits"), "1", "entropy"),
     (CLASSIC, put("final"), OTHER_HASH, "final"),

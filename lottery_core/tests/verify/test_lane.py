@@ -281,8 +281,17 @@ def test_p06_a_draw_that_could_not_be_checked_here_ends_with_3(said: Callable[..
         assert (code, found["good"], found["verdict"]) == (3, False, "unchecked")
         assert found["unchecked"]
     block = records.FOLDER / "classic-block.json"
-    assert said(block, "--trust-block", "00000000000000001e8d6829a8a21adc5d38d0a473b144b6765798e61f98bd1d")[0] == 0
-    assert said(block, "--trust-block", "nonsense")[0] == 2
+    assert said(block, "--trust-block", records.BLOCK)[0] == 0
+    assert said(block, "--trust-block", records.BLOCK.replace(":", "0:"))[0] == 3, "another height is another block"
+    for nonsense in (
+        records.BLOCK.partition(":")[2],
+        f"0{records.BLOCK}",
+        f"{records.BLOCK}0",
+        "125552",
+        "nonsense",
+        "²:" + "0" * 64,
+    ):
+        assert said(block, "--trust-block", nonsense)[0] == 2
 
 
 # ---- what is printed, and how long it takes

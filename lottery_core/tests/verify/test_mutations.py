@@ -39,12 +39,16 @@ def test_every_example_verifies(name: str) -> None:
 
 
 def spoiled_still_fails(text: bytes) -> bool:
-    """A record of a failure fails anyway: what was changed in it must be found before that."""
+    """A record of a failure fails anyway: what was changed in it must be found before that.
+
+    Which block stands at which height no record can prove: to a reader who has looked up the true one, any other is unchecked.
+    """
     try:
-        lie = verify.verify(text).lie
+        report = verify.verify(text, frozenset({records.BLOCK}))
     except verify.Unreadable:
         return True
-    return lie is not None and lie[0] != verify.FAILURE
+    other_block = any(each.startswith("whether block ") for each in report.unchecked)
+    return other_block or (report.lie is not None and report.lie[0] != verify.FAILURE)
 
 
 @pytest.mark.parametrize("name", records.NAMES)
