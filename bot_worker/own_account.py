@@ -7,14 +7,16 @@ and ever more seldom (`GroupSettings.probe_s`), until it has ended or an offer w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bot_worker.bot import Bot, Partner, Probe
 from bot_worker.steam import answers
 from bot_worker.steam.session import NOT_CONFIRMED
 from shared import log
 from shared.domain.health import May
+from shared.domain.status import TradeEvent
 from shared.errors import NotSignedIn, SteamError, SteamUnavailable
 from shared.messages import SendOrder
 
@@ -165,6 +167,15 @@ def reversed_by(bot: Bot) -> str | None:
         restrict(bot, "bot_locked")
         return "bot"
     return "partner"
+
+
+def say_whose(bot: Bot, found: Sequence[tuple[TradeEvent | None, dict[str, Any]]]) -> None:
+    """Add to each reversal among what a look has found who made it; it is asked once for all of them, and only then."""
+    news = [data for event, data in found if event is TradeEvent.EXCHANGE_REVERSED]
+    if news:
+        whose = reversed_by(bot)
+        for data in news:
+            data["reversed_by"] = whose
 
 
 def restrict(bot: Bot, reason: str) -> None:

@@ -33,7 +33,7 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
   refused one with ``unclear`` may be because of the bot too
 - exchange_reversed, exchange_failed: ``exchange_id``, ``exchange_status`` (Steam's number); ``offer_id`` when seen in a watch;
   ``rollback`` of a reversed one, when asked by a settle: null until Steam shows it, else ``{"exchange_id", "moved"}``,
-  and ``reversed_by``: bot, partner, or null if nobody can tell
+  and ``reversed_by``, from every look: bot, partner, or null if nobody can tell
 - offer_absent: ``reason``; find_inconclusive: ``reason`` (first_look, half_filled, list_incomplete, items_moved,
   items_not_in_place, inventory_private, exchange_not_done, offer_unclear, steam_maintenance, or an error's code): ask again
 - offer_canceled may carry ``reason`` not_confirmed: the bot gave the offer up, as its phone could not confirm it

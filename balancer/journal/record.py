@@ -262,6 +262,9 @@ def _trade_values(
         values |= {"find_at": now, "find_tries": 0}
     elif trade.status == S.IN_DOUBT:
         values |= {"find_at": None, "find_tries": 0}
+    if to is S.HELD and trade.status != S.HELD and trade.direction == Direction.DEPOSIT:
+        # Accepted before the bot could cancel it. Steam locks an account for a week that calls a hold off: the wish lapses.
+        values["cancel_requested_at"] = None
     if to not in (S.QUEUED, S.IN_DOUBT) and trade.waits_for is not None:
         values |= {"waits_for": None} if to in ENDED_UNMOVED else {"waits_for": None, "begun_at": now}
     # Another bot begins a deposit at once; a withdrawal's own bot is not asked again in a hurry.

@@ -18,6 +18,11 @@ from shared.domain.status import LIVE, TradeEvent, TradeStatus
 from shared.errors import NotFound, TooLate
 
 RECALLED = "recalled"
+OPERATE = "operate"
+HELD = (
+    "The player has accepted, and Steam keeps the items for some days first. Whoever calls that off may not trade for seven "
+    "days, so the bot does not: the player can, or a key of scope operate."
+)
 
 
 async def cancel(ctx: Context, caller: Caller, trade_id: str) -> Trade:
@@ -25,9 +30,10 @@ async def cancel(ctx: Context, caller: Caller, trade_id: str) -> Trade:
 
     Raises:
         NotFound: no such trade.
-        TooLate: it is accepted, or over in another way.
+        TooLate: it is accepted, or over in another way; ``trade_held``, Steam keeps its items first, and only a caller who may
+            operate the fleet may spend a bot on its end: Steam locks an account that calls a hold off for seven days.
     """
-    trade, moved = await ctx.db.run(_cancel, trade_id, caller.who, ctx.clock.now(), Rules.of(ctx.settings))
+    trade, moved = await ctx.db.run(_cancel, trade_id, caller, ctx.clock.now(), Rules.of(ctx.settings))
     if trade is not None and trade.status in LIVE:
         await ctx.outbox.recall(trade)
         if trade.status != TradeStatus.QUEUED:
@@ -36,7 +42,9 @@ async def cancel(ctx: Context, caller: Caller, trade_id: str) -> Trade:
     return (await ctx.views.of([trade_id]))[0]
 
 
-def _cancel(connection: Connection, trade_id: str, who: str, now: datetime, rules: Rules) -> tuple[Row[Any] | None, Moved]:
+def _cancel(
+    connection: Connection, trade_id: str, caller: Caller, now: datetime, rules: Rules
+) -> tuple[Row[Any] | None, Moved]:
     """Write it down; the trade, if its bot is to be asked now. What was asked of a bot is asked again by the sweep, or a site
     could fill the bot's queue with it."""
     trade = connection.execute(select(trades).where(trades.c.trade_id == trade_id).with_for_update()).first()
@@ -46,7 +54,9 @@ def _cancel(connection: Connection, trade_id: str, who: str, now: datetime, rule
         raise TooLate(f"the trade is {trade.status}", status=trade.status)
     if trade.status == TradeStatus.CANCELED or trade.cancel_requested_at is not None:
         return None, Moved([], [])
-    request(connection, trade, who, now, rules, ask=True)
+    if trade.status == TradeStatus.HELD and OPERATE not in caller.scopes:
+        raise TooLate(HELD, code="trade_held", status=trade.status)
+    request(connection, trade, caller.who, now, rules, ask=True)
     trade = record.read_trade(connection, trade_id)
     return trade, moved_of(connection, [trade])[trade_id]
 

@@ -109,6 +109,7 @@ def look_and_tell(bot: Bot, trade: WatchedTrade, tell: Tell) -> bool:
     [mine] = with_exchange_ids(bot, [mine])
     needed = conclude.exchange_needed(trade, mine)
     seen = conclude.what_happened(trade, mine, find_exchanges(bot, [needed] if needed else []))
+    own_account.say_whose(bot, [(seen.event, seen.data)])
     if seen.event is not None:
         tell(seen.event, **seen.data)
     return True

@@ -65,7 +65,9 @@ def look_through(bot: Bot, trades: Sequence[WatchedTrade], shown: Sequence[Offer
     mine = offer_steps.with_exchange_ids(bot, [conclude.recognise(trade, shown) for trade in trades])
     needed = [conclude.exchange_needed(trade, offers) for trade, offers in zip(trades, mine, strict=True)]
     exchanges = offer_steps.find_exchanges(bot, [each for each in needed if each])
-    return [(trade, conclude.what_happened(trade, offers, exchanges)) for trade, offers in zip(trades, mine, strict=True)]
+    seen = [(trade, conclude.what_happened(trade, offers, exchanges)) for trade, offers in zip(trades, mine, strict=True)]
+    own_account.say_whose(bot, [(one.event, one.data) for _, one in seen])
+    return seen
 
 
 def news(seen: Sequence[tuple[WatchedTrade, Seen]], tell: Tell) -> list[Report]:

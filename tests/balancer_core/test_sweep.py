@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -194,6 +195,29 @@ async def test_held_offer_does_not_time_out(world: World) -> None:
     await world.tell(trade_id, "offer_held", offer_id="77", state=11)
     world.later(86400)
     assert await sweep.time_out_offers(world.ctx) == 0
+
+
+async def test_what_steam_holds_is_canceled_by_an_operator_only(world: World) -> None:
+    """Steam locks an account that calls a hold off for a week: a site's mistake would cost a bot."""
+    [trade_id] = await world.deposit(1)
+    await world.tell(trade_id, "offer_held", offer_id="77", state=11)
+    with pytest.raises(TooLate) as refused:
+        await cancel(world.ctx, SITE, trade_id)
+    assert refused.value.error_code == "trade_held"
+    assert await sweep.ask_cancels(world.ctx) == 0
+    boss = replace(SITE, scopes=SITE.scopes | {"operate"})
+    assert (await cancel(world.ctx, boss, trade_id)).cancel_requested
+    assert [order.kind for order in world.orders(bot_of(world, trade_id))][-1] == "cancel"
+
+
+async def test_a_request_to_cancel_that_comes_too_late_for_a_hold_lapses(world: World) -> None:
+    [trade_id] = await world.deposit(1)
+    await world.tell(trade_id, "offer_active", offer_id="77", state=2)
+    await cancel(world.ctx, SITE, trade_id)
+    await world.tell(trade_id, "offer_held", offer_id="77", state=11)
+    assert not world.trade(trade_id).cancel_requested_at
+    world.later(sweep.CANCEL_AGAIN_S + 1)
+    assert await sweep.ask_cancels(world.ctx) == 0
 
 
 async def test_cancel_recalls_the_order_and_asks_the_bot(world: World) -> None:

@@ -332,6 +332,21 @@ def test_the_bot_that_received_an_item_says_what_it_is(lab: Lab, player: SteamAc
 
 
 @pytest.mark.parametrize("whose", ["bot", "partner"])
+@pytest.mark.parametrize("kind", ["watch", "find"])
+def test_whoever_reversed_an_exchange_is_told_from_other_looks_too(
+    lab: Lab, player: SteamAccount, whose: str, kind: str
+) -> None:
+    """The acceptance was never heard of: the first look that sees the offer sees it reversed."""
+    order = lab.send_order(player, [], player.assets())
+    sent = lab.do(order)[-1]
+    player.act(sent.data["offer_id"], "accept")
+    ask(f"{(lab.me if whose == 'bot' else player).url}/reverse", "POST", {})
+    watched = lab.watched(order, sent.data["offer_id"])
+    [told] = [each for each in lab.do(replace(lab.watch_order(watched), kind=kind)) if each.trade_id == order.trade_id]
+    assert (told.kind, told.data["reversed_by"]) == ("exchange_reversed", whose)
+
+
+@pytest.mark.parametrize("whose", ["bot", "partner"])
 def test_whoever_reversed_an_exchange_is_told(lab: Lab, player: SteamAccount, whose: str) -> None:
     order = lab.send_order(player, [], player.assets())
     sent = lab.do(order)[-1]

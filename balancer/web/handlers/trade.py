@@ -86,7 +86,11 @@ async def story(ctx: Context, caller: Caller, path: requests.TradePath) -> web.R
     return api.answer(answers.Story(trades[0].as_seen_by(caller.client_id), steps))
 
 
-@api.operation(scope="trade", answers={200: views.Trade}, errors=((NotFound, "not_found"), (TooLate, "too_late")))
+@api.operation(
+    scope="trade",
+    answers={200: views.Trade},
+    errors=((NotFound, "not_found"), (TooLate, "too_late"), (TooLate, "trade_held")),
+)
 async def cancel(ctx: Context, caller: Caller, path: requests.TradePath) -> web.Response:
     """Request that a trade be canceled.
 
