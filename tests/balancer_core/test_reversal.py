@@ -181,6 +181,7 @@ async def test_a_withdrawal_that_was_accepted_first_keeps_what_it_gave(world: Wo
     await assert_counters_add_up(world)
 
 
+@pytest.mark.both_databases
 async def test_a_blocked_partner_trades_again_only_after_an_operators_word(world: World) -> None:
     held = await world.held(1)
     [trade_id] = await world.deposit(1)
@@ -202,6 +203,7 @@ async def test_a_blocked_partner_trades_again_only_after_an_operators_word(world
     assert [row.kind for row in world.events() if row.kind.startswith("partner_")] == ["partner_blocked", "partner_unblocked"]
 
 
+@pytest.mark.both_databases
 async def test_a_reversal_without_rows_left_is_told_all_the_same(world: World) -> None:
     [trade_id] = await world.withdraw(await world.held(1))
     await world.accept(trade_id)

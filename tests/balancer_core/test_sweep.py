@@ -45,6 +45,7 @@ async def deposit_without_redis(world: World) -> str:
 # --- orders ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 async def test_an_order_that_may_have_gone_out_keeps_the_time_at_which_it_may_have(world: World) -> None:
     [trade_id] = await world.deposit(1)
     begun = world.trade(trade_id).touched
@@ -169,6 +170,7 @@ async def test_absent_offer_is_sent_again(world: World) -> None:
 # --- offers that must end -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 async def test_unanswered_offer_is_canceled_at_steam_before_anything_is_freed(world: World) -> None:
     [trade_id] = await world.deposit(1)
     bot = bot_of(world, trade_id)
@@ -320,6 +322,7 @@ async def test_settlement_is_asked_after_its_time_and_margin_and_again_later(wor
     assert await settle.settle(world.ctx) == 2
 
 
+@pytest.mark.both_databases
 async def test_settlement_time_told_later_moves_the_question(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
@@ -341,6 +344,7 @@ async def test_one_inventory_read_serves_all_trades_of_a_bot(make: Make) -> None
     assert len(order.payload.checks) == 5
 
 
+@pytest.mark.both_databases
 async def test_withdrawal_settles_by_its_exchange_alone(world: World) -> None:
     [trade_id] = await world.withdraw(await world.held(1))
     await world.accept(trade_id)
@@ -474,6 +478,7 @@ async def test_old_pending_row_is_an_alarm_told_once_and_never_removed(world: Wo
     assert len(world.deposits_of(trade_id)) == 2
 
 
+@pytest.mark.both_databases
 async def test_old_keys_tokens_sessions_and_nonces_go(world: World) -> None:
     await world.deposit(1)
     now = world.ctx.clock.now()

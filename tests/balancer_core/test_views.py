@@ -23,6 +23,8 @@ from shared.domain.status import TradeStatus
 from shared.errors import Conflict, NotFound
 from shared.messages import Heartbeat
 
+pytestmark = pytest.mark.both_databases
+
 # --- trades ----------------------------------------------------------------------------------------------------
 
 

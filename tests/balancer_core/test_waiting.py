@@ -147,6 +147,7 @@ async def test_a_reversal_ends_the_withdrawal_that_waited_for_it(world: World) -
     await assert_counters_add_up(world)
 
 
+@pytest.mark.both_databases
 async def test_a_frozen_item_ends_the_withdrawal_when_its_time_has_come(world: World) -> None:
     deposit, ids = await unsettled(world)
     withdrawal = await withdraw(world, ids, when_settled=True)
@@ -338,6 +339,7 @@ async def test_a_story_tells_each_call_to_steam_with_its_answers_code(world: Wor
     assert "calls GetTradeOffers 200 (1)" in steps[2].text and len(steps[2].data["calls"]) == 500
 
 
+@pytest.mark.both_databases
 async def test_no_trade_token_is_readable_in_any_table(world: World) -> None:
     secret = "ZxYwVuTs"
     wish = world.wish(1)

@@ -152,6 +152,7 @@ async def test_an_unexpected_error_shows_nothing_of_the_inside(service: Service)
     assert "secret" not in text and "JSON" not in text
 
 
+@pytest.mark.both_databases
 async def test_gets_change_nothing(service: Service) -> None:
     trade = await service.deposit("1")
     before = await service.rows()

@@ -73,6 +73,7 @@ def _stage(row: dict[str, Any]) -> tuple[bool, int]:
     return row["running"], row["looks"]
 
 
+@pytest.mark.both_databases
 async def test_an_audit_by_api_and_what_a_frozen_bot_means(quick: Service) -> None:
     service = quick
     [deposit_id] = await settled(service, "1")
