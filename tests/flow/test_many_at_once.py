@@ -13,9 +13,12 @@ from support import wait_until
 
 from scripts.lab.stack import Stack, Wish
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("many")]
+pytestmark = pytest.mark.slow
+SHARED = pytest.mark.xdist_group("flow")
+TWO_HOSTS = pytest.mark.xdist_group("hosts")
 
 
+@SHARED
 def test_the_same_key_with_another_body_is_refused(site: Any) -> None:
     player = site.player(habit="accept")
     body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url}
@@ -26,19 +29,26 @@ def test_the_same_key_with_another_body_is_refused(site: Any) -> None:
     assert (second.status, second.body["code"]) == (422, "idempotency_mismatch")
 
 
-@pytest.fixture(scope="module")
-def two_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+@pytest.fixture(scope="module", params=[2, pytest.param(10, marks=pytest.mark.long)])
+def two_hosts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Two groups of so many bots each."""
     wish = Wish(
-        directory=tmp_path_factory.mktemp("hosts"), groups=["red:1", "red:2"], players=0, protection_s=2, overrides=patient()
+        directory=tmp_path_factory.mktemp("hosts"),
+        bots_per_group=request.param,
+        groups=["red:1", "red:2"],
+        players=0,
+        protection_s=2,
+        overrides=patient(),
     )
     with Stack(wish) as running:
         Website(running).settings(bound_share=0)
         yield running
 
 
-def test_twenty_bots_of_two_hosts_work_and_one_withdrawal_over_both_makes_two_trades(two_hosts: Stack) -> None:
+@TWO_HOSTS
+def test_the_bots_of_two_hosts_work_and_one_withdrawal_over_both_makes_two_trades(two_hosts: Stack) -> None:
     site = Website(two_hosts)
-    assert sum(row["state"] == "online" for row in two_hosts.bots()) == 20
+    assert sum(row["state"] == "online" for row in two_hosts.bots()) == 2 * two_hosts.wish.bots_per_group
     player = site.player(items=30, habit="accept")
 
     def only(group: int) -> None:
@@ -62,6 +72,7 @@ def test_twenty_bots_of_two_hosts_work_and_one_withdrawal_over_both_makes_two_tr
     site.agree()
 
 
+@TWO_HOSTS
 def test_each_host_holds_the_keys_of_its_own_bots_only(two_hosts: Stack) -> None:
     first = json.loads(two_hosts.fleet("bots", "list", "--json", config=two_hosts.host_config("red:1")))
     second = json.loads(two_hosts.fleet("bots", "list", "--json", config=two_hosts.host_config("red:2")))
@@ -70,18 +81,20 @@ def test_each_host_holds_the_keys_of_its_own_bots_only(two_hosts: Stack) -> None
     assert names[0].isdisjoint(names[1])
 
 
+@TWO_HOSTS
 def test_the_group_tells_its_status_and_gives_guard_codes(two_hosts: Stack) -> None:
     config = two_hosts.host_config("red:2")
     status = json.loads(two_hosts.fleet("group", "status", "--json", config=config))
     shown = json.dumps(status)
-    assert all(f"red-{number}" in shown for number in range(11, 21))
-    code = two_hosts.fleet("bots", "code", "red-13", config=config).strip()
+    assert all(f"red-{10 + number}" in shown for number in range(1, two_hosts.wish.bots_per_group + 1))
+    code = two_hosts.fleet("bots", "code", "red-12", config=config).strip()
     assert len(code) == 5 and set(code) <= set("23456789BCDFGHJKMNPQRTVWXY")
 
 
 SECRET_FIELDS = ("password", "shared_secret", "identity_secret")
 
 
+@SHARED
 def test_no_secret_is_in_any_log_of_the_fleet(site: Any, stack: Stack) -> None:
     """Run a trade at debug level, then search every log for every password, secret, token, key and cookie that exists."""
     from scripts.lab.calls import get_json

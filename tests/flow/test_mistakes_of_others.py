@@ -38,7 +38,6 @@ from shared.sealing import MasterKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 
-SLOTS = 20
 NAME = "AK-47 | Redline (Field-Tested)"
 
 
@@ -207,20 +206,24 @@ def test_mistake_06_a_confirmation_failure_keeps_the_offers_id(site: Website) ->
     site.agree()
 
 
-# --- 9 and 7, on a fleet of ten small bots -------------------------------------------------------------------
+# --- 9 and 7, on a fleet of small bots -------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def small_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Ten bots that hold twenty items each and look for a lost offer at once; players answer nothing."""
+@pytest.fixture(
+    scope="module", params=[(3, 8), pytest.param((10, 20), marks=pytest.mark.long)], ids=lambda of: f"{of[0]}x{of[1]}"
+)
+def small_fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A few bots that hold a few items each and look for a lost offer at once; players answer nothing."""
+    bots, slots = request.param
     quick = {"inventory_cache_s": 3600.0, "absent_after_s": 0.5, "find_s": 0.5, "watch_s": 0.5, "sweep_s": 0.5}
     # As many sends as there are slots may take a while.
     quick |= {"order_expiry_s": 1200.0}
     wish = Wish(
         directory=tmp_path_factory.mktemp("small"),
+        bots_per_group=bots,
         players=0,
         protection_s=2,
-        overrides=patient(limits={"bot_items_max": SLOTS}, trades=quick),
+        overrides=patient(limits={"bot_items_max": slots, "trade_items_max": slots}, trades=quick),
     )
     with Stack(wish) as running:
         Website(running).settings(bound_share=0)
@@ -250,11 +253,12 @@ def test_mistake_09_a_retry_doubles_nothing(small_fleet: Stack, after: bool) -> 
 
 
 def test_mistake_07_a_burst_never_fills_a_bot_over_its_cap(small_fleet: Stack) -> None:
-    site = Website(small_fleet)
+    site, bots = Website(small_fleet), small_fleet.wish.bots_per_group
+    slots = small_fleet.wish.overrides["limits"]["bot_items_max"]
     # A player may have five offers open, so that with five items of each only the slots are scarce.
-    players = [site.player(items=[NAME] * 5, habit="ignore") for _ in range(44)]
+    players = [site.player(items=[NAME] * 5, habit="ignore") for _ in range(bots * slots // 5 + 4)]
     wanted = [(player, asset_id) for player in players for asset_id in site.acceptable(player)]
-    assert len(wanted) == 220
+    assert len(wanted) >= bots * slots + 15
 
     def ask(pair: Any) -> Any:
         player, asset_id = pair
@@ -264,12 +268,12 @@ def test_mistake_07_a_burst_never_fills_a_bot_over_its_cap(small_fleet: Stack) -
     with ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(ask, wanted))
     codes = Counter(answer.body["code"] if answer.status >= 400 else "made" for answer in answers)
-    assert codes == {"made": 10 * SLOTS, "no_bot_available": len(wanted) - 10 * SLOTS}
+    assert codes == {"made": bots * slots, "no_bot_available": len(wanted) - bots * slots}
     refused = next(answer for answer in answers if answer.status >= 400)
     assert refused.status == 503 and int(refused.headers["Retry-After"]) >= 1
-    used = wait_until(lambda: sum(slots := _slots(small_fleet)) >= 10 * SLOTS and slots, every_s=0.2)
-    assert used == [SLOTS] * 10
-    wait_until(lambda: _open_offers(site) == 10 * SLOTS, 240, 0.5)
+    used = wait_until(lambda: sum(now := _slots(small_fleet)) >= bots * slots and now, every_s=0.2)
+    assert used == [slots] * bots
+    wait_until(lambda: _open_offers(site) == bots * slots, 240, 0.5)
     site.agree()
 
 

@@ -134,6 +134,7 @@ def test_a_bad_day_loses_and_doubles_nothing(tmp_path: Path, seed: int, seconds:
     assert len(trades) >= trades_least and len(kinds) >= 4, (len(trades), kinds)
 
 
+@pytest.mark.long
 def test_a_tuesday_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """The two minutes before, the outage and its aftermath are passed by moving Steam's clock; ours goes on."""
     with Stack(Wish(directory=tmp_path, bots_per_group=3, players=0, seed=22, protection_s=2, overrides=QUICK)) as stack:
