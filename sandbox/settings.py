@@ -33,6 +33,7 @@ CHANGEABLE = frozenset(
         "confirmation_delay_s",
         "confirmation_keys_once",
         "exchange_ids_delay_s",
+        "exchanges_fail",
         "exchanges_stay_committed",
         "historical_obeys_cutoff",
         "hold_cancel_lock_s",
@@ -102,6 +103,8 @@ class SandboxSettings:
     """Traded items younger than this are missing in other people's view of an inventory (10 days on Steam)."""
 
     exchange_ids_delay_s: float = 0
+    exchanges_fail: bool = False
+    """Let every exchange fail: the offer is accepted, and each item stays with its giver under a new asset id."""
     exchanges_stay_committed: bool = False
     """Leave the status of every exchange at 2 for ever, as some trades on Steam do."""
     historical_obeys_cutoff: bool = False

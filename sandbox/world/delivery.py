@@ -15,12 +15,25 @@ def begin(world: World, offer: Offer, now: float) -> Exchange:
     exchange = Exchange(tradeid, offer.offer_id, offer.sender, offer.recipient, Status.INIT, int(now), int(now), moves=moves)
     world.add_exchange(exchange)
     offer.tradeid = tradeid
+    if world.settings.exchanges_fail:
+        _fail(world, exchange, offer, now)
+        return exchange
     hold_s = 86400 * max((world.hold_days(world.accounts.get(move.giver), now) for move in moves), default=0)
     if hold_s:
         _hold(world, exchange, offer, int(now) + hold_s, now)
     else:
         deliver(world, exchange, now)
     return exchange
+
+
+def _fail(world: World, exchange: Exchange, offer: Offer, now: float) -> None:
+    """The offer is accepted and nothing moves: every item stays with its giver, under a new asset id (ETradeStatus 4)."""
+    for move in exchange.moves:
+        item = world.items.by_uid[move.ref.item_uid]
+        world.items.move(item, move.giver, move.ref.context_id, world.items.new_asset_id())
+        move.rollback_context_id, move.rollback_asset_id = item.context_id, item.asset_id
+    exchange.status, exchange.time_mod = Status.FAILED, int(now)
+    world.offers.set_state(offer, State.ACCEPTED, now)
 
 
 def _hold(world: World, exchange: Exchange, offer: Offer, end: int, now: float) -> None:

@@ -226,3 +226,28 @@ def test_one_inventory_read_serves_many_checks(lab: Lab, player: SteamAccount) -
     after = lab.me.requests()
     assert kinds(reports) == ["not_settled", "not_settled"]
     assert sum(after.values()) - sum(before.values()) == 3  # the history, and two contexts
+
+
+@pytest.mark.parametrize("gives", [False, True], ids=["deposit", "withdrawal"])
+def test_an_exchange_that_fails_moves_nothing_and_its_items_are_found_under_their_new_ids(
+    lab: Lab, world: SteamWorld, player: SteamAccount, gives: bool
+) -> None:
+    """Steam's status 4: the offer is accepted all the same, and whoever gave has the items back with other ids."""
+    mine = [row for row in lab.bot.session.own_inventory().held if row.tradable][:1]
+    assets = [each.asset for each in mine] if gives else player.assets()[:1]
+    order = lab.send_order(player, assets, []) if gives else lab.send_order(player, [], assets)
+    sent = lab.do(order)[-1]
+    assert sent.kind == "offer_active"
+    world.change_rules(exchanges_fail=True)
+    try:
+        player.act(sent.data["offer_id"], "accept")
+    finally:
+        world.change_rules(exchanges_fail=False)
+    [told] = lab.do(lab.watch_order(lab.watched(order, sent.data["offer_id"])))
+    assert (told.kind, told.data["exchange_status"]) == ("exchange_failed", 4)
+    if gives:
+        item = WantedAsset("d1", assets[0], mine[0].market_hash_name, mine[0].fingerprint)
+        [seen] = lab.do(settle_order(lab, SettleCheck(order.trade_id or "", 1, None, [item])))
+        [where] = seen.data["assets"]
+        assert (seen.kind, where["deposit_id"]) == ("items_seen", "d1")
+        assert where["asset_id"] != assets[0].asset_id
