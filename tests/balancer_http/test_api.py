@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from balancer_http.harness import PLAYER, TRADE_URL, Service
 
 from balancer.journal import record
