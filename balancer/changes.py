@@ -1,7 +1,7 @@
 """Who in this process waits for a trade to change.
 
-A wait that begins after the look may miss the change between them. So whoever looks first and waits then, opens the wait with
-`Waiters.expect` *before* looking. All of it runs in the event loop's thread.
+A wait that begins after a read may miss a change between the two. So a caller that reads and then waits opens the wait with
+`Waiters.expect` *before* it reads. All of it runs in the event loop's thread.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What this account itself may do, asked of Steam: whether a refusal was because of us, and whether a restriction has ended.
 
 Steam's numbers do not say whose fault a refusal was: a 15 comes for a partner's wrong token and for a ban of our own. So the
-bot asks about itself before anybody is told. A restriction ends when Steam says so: it is asked for with one cheap call, seldom
-and ever more seldom (`GroupSettings.probe_s`), until it has ended or an offer was made after all.
+bot asks about itself before anybody is told. A restriction ends when Steam says so: it is asked for with one cheap call, at
+growing intervals (`GroupSettings.probe_s`), until it has ended or an offer was made after all.
 """
 
 from __future__ import annotations

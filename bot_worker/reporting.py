@@ -1,4 +1,4 @@
-"""Telling the balancer: numbered, sealed, and not given up while Redis is away."""
+"""Reports to the balancer: numbered, sealed, and kept while Redis does not answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis is away: said once with its address, now and then again, and once more when it is back.
+"""Redis does not answer: logged once with its address, then once a minute, and once more when it is back.
 
 Everything that needs Redis notices it within the same second and tries on every second; a line of each of them hides the one
 thing that somebody has to know.

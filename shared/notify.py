@@ -1,4 +1,4 @@
-"""Words to systemd for units of ``Type=notify``: ready, stopping, still at work. Silent where nobody listens.
+"""Messages to systemd for units of ``Type=notify``: ready, stopping, still at work. Nothing is sent without systemd.
 
 With ``WatchdogSec=`` systemd ends and restarts a program that has given no sign of life for so long. The sign must come from
 the place whose standing still is the fault: the event loop of a balancer, the loop of a supervisor.

@@ -1,4 +1,4 @@
-"""Reading what others wrote: each function takes one value of foreign JSON and gives it back as ours, or raises `BadShape`.
+"""Strict parsing of foreign JSON: each function takes one value and returns it in our type, or raises `BadShape`.
 
 Whatever it gets (of another type, null, doubled, huge, a text that no database takes), nothing but `BadShape` comes out of
 here, and no value is repeated in its message: it may be a secret.

@@ -1,6 +1,6 @@
-"""What went wrong and where, of an exception that nobody expected: its type and our own line, nothing of its text.
+"""What went wrong and where, for an unexpected exception: its type and the line in our code, nothing of its text.
 
-The text may hold a secret; type and line tell the one who mends it all the same.
+The text may hold a secret; type and line are enough to find the defect.
 """
 
 from __future__ import annotations

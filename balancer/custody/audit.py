@@ -1,6 +1,6 @@
-"""The custody audit: every bot reads its own inventory once in a while, and it is compared with its rows.
+"""The custody audit: every bot reads its own inventory from time to time; the balancer compares it with the bot's rows.
 
-One row per bot in ``audits`` says where its audit stands. The loop gives the orders (`round_of`), the reports are applied like
+One row per bot in ``audits`` holds the state of its audit. The loop gives the orders (`round_of`), the reports are applied like
 any other (`apply`), `balancer.custody.compare` compares and judges. A difference that counts freezes the bot in the transaction
 that finds it: nothing is withdrawn from it and nothing new deposited until an operator lets it go on (`unfreeze`). What could
 not be read is no difference; after some tries the audit ends as inconclusive.

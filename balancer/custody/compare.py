@@ -1,6 +1,6 @@
-"""Pure: the rows of one bot against what lies in its inventory, and when a difference counts.
+"""Pure: the rows of one bot compared with its inventory, and when a difference counts.
 
-Rows and inventory are never of the same moment. A row whose trade is live, awaits a look for its items, or changed since just
+Rows and inventory never show the same moment. A row whose trade is live, whose items a bot must still see, or that changed just
 before the reading is *loose*: its item may be there or not, under any id. Only what no loose row explains is a difference, and
 even that counts only when a second look, of another reading, shows the same (`judge`). Of an exchange that Steam protects it
 counts only when a bot has looked at that exchange in between: it may have been reversed without our knowing.

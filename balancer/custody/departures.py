@@ -1,7 +1,7 @@
 """Items that left a bot by an offer that is not ours: somebody else uses its account.
 
-A bot tells of accepted offers that gave CS2 items away and that it does not know. Here they are held against the trades: what
-is none of them freezes the bot and the rows of those items at once, in the transaction that books it, and raises an alarm.
+A bot reports accepted offers that gave CS2 items away and that it does not know. Here they are compared with the trades. An
+offer of no trade freezes the bot and the rows of those items at once, in the transaction that records it, and raises an alarm.
 """
 
 from __future__ import annotations

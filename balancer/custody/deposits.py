@@ -1,4 +1,4 @@
-"""Deposits: what the fleet holds for whom; and an operator's word that a frozen one may go on."""
+"""Deposits: what the fleet holds for whom; and the release of a frozen one by an operator."""
 
 from __future__ import annotations
 

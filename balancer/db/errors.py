@@ -1,4 +1,4 @@
-"""What a database's errors mean: that it cannot be used now, or which unique constraint keeps a row out."""
+"""What a database's errors mean: that it cannot be used now, or which unique constraint refused a row."""
 
 from __future__ import annotations
 

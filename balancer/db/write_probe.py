@@ -1,6 +1,6 @@
-"""Can the database still write? Reading goes on for ever on a disk that is full.
+"""Can the database still be written? On a full disk reads still work.
 
-A row is written every few seconds, and `/readyz` tells how the last try went: the request itself changes nothing.
+A row is written every few seconds, and `/readyz` shows whether the last try succeeded; the request itself changes nothing.
 """
 
 from __future__ import annotations

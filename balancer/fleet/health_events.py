@@ -1,6 +1,6 @@
-"""Telling what each bot may do: every change is an event ``bot_health``, what Steam keeps a bot from is an alarm too.
+"""Events about what each bot may do: every change is an event ``bot_health``, each restriction by Steam an alarm too.
 
-The bot's row remembers what was told. `balancer.fleet.health` decides what there is to tell.
+The bot's row remembers what was reported last. `balancer.fleet.health` decides what a bot may do now.
 """
 
 from __future__ import annotations

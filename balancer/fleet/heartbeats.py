@@ -1,4 +1,4 @@
-"""Reading the bots' heartbeats in pieces of known size: what lies in Redis may be somebody else's, and enormous."""
+"""Reading the bots' heartbeats in pieces of known size: data in Redis may come from an intruder and be enormous."""
 
 from __future__ import annotations
 

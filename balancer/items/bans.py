@@ -1,4 +1,4 @@
-"""Whom Steam keeps from trading: asked of many players in one call, and believed for hours.
+"""Which players Steam keeps from trading: read for many players in one call, and used for hours.
 
 Each read of an inventory by a bot may ask for a hundred accounts at no further cost. A new player waits a moment for other new
 players; a known player whose answer grows old is asked for together with others, so a frequent player never costs a separate

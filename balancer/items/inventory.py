@@ -1,4 +1,4 @@
-"""A player's inventory, read through a bot: asked once however many wait, believed for a minute, forgotten when it changed.
+"""A player's inventory, read through a bot: read once however many wait, used for a minute, dropped when it has changed.
 
 An order of kind ``inventory`` goes to one bot when its turn has come (`balancer.fleet.reads`); its report comes back through
 the report loop and is known by its order's id. What Steam refuses is remembered for a while too, and one player makes so many

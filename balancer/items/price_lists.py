@@ -1,6 +1,6 @@
-"""Price lists that are held back, and what an operator has said of them; one truth for all balancers.
+"""Price lists that are held back, and which of them an operator has accepted; the same for all balancers.
 
-A list is known by its feed and by the SHA-256 of its bytes, so what is accepted is what was looked at, and nothing else. The
+A list is known by its feed and by the SHA-256 of its bytes, so an operator accepts exactly the list that was shown. The
 file of `[balancer] prices_file` is the feed ``file``.
 """
 

@@ -1,4 +1,4 @@
-"""Alarms: what only an operator can put right, told once each, in the feed and in the log."""
+"""Alarms: problems that only an operator can solve, each reported once, in the feed and in the log."""
 
 from __future__ import annotations
 

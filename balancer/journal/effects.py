@@ -1,4 +1,4 @@
-"""Pure: what a trade's move, or the sight of its items, means for its deposits and for its bot's counters.
+"""Pure: what a trade's change of status, or a report about its items, means for its deposits and its bot's counters.
 
 `balancer.journal.record` carries out what is decided here, in the transaction that moves the trade; nobody else calls it.
 

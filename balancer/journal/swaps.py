@@ -1,7 +1,7 @@
-"""What an item is, by the word of the bot that holds it: another item than its row says freezes the row, a new name does not.
+"""What an item is, as the bot that holds it reports: a different item than in the row freezes the row, a new name does not.
 
-What an item is was told before it came, by the bot that read the player's inventory: whoever has that bot's host could say
-anything. The bot that received it says it again, and its word counts: with Steam's receipt, when it settles, and in an audit.
+Before an item comes, the bot that read the player's inventory says what it is; an intruder on that host could
+say anything. The bot that received the item says it again, and this counts: with Steam's receipt, at settlement, in an audit.
 
 Valve renames items, too. Another name is a *rename* if a bot has called the item's class (Steam's ``classid``) by the row's
 name before: the bot that holds the item itself, or another of its group, whose word is as good; or bots of two other groups.

@@ -1,4 +1,4 @@
-"""Looking at one trade's offer and telling what is seen; confirming and canceling it. Shared by several kinds of orders."""
+"""Reading one trade's offer and reporting its state; confirming and canceling it. Shared by several kinds of orders."""
 
 from __future__ import annotations
 

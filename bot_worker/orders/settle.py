@@ -1,4 +1,4 @@
-"""Looking whether what we hold is ours for good: exchanges still good, assets where they should be.
+"""Checks whether items are settled: their exchanges are still good, and their assets are where they should be.
 
 One inventory read serves all checks of an order; `bot_worker.orders.own_inventory` says when it is believed.
 """

@@ -1,5 +1,5 @@
-"""Offers that no trade knows: told, and canceled when they grow old; and items that left by one. Somebody else may be using
-this account.
+"""Offers that belong to no trade: they are reported, and canceled when they are old; and items that left by one. Somebody else
+may be using this account.
 """
 
 from __future__ import annotations

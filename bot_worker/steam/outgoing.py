@@ -1,4 +1,4 @@
-"""Whether a request has left this machine: told by the connections themselves, not guessed from the error that came of it.
+"""Whether a request has left this machine: the connections themselves say so; it is not guessed from the error.
 
 A name that is not found, a proxy that is away or refuses, a certificate that does not fit: nothing was asked of Steam then, and
 nothing can have been done.

@@ -1,4 +1,4 @@
-"""Items, assets and what makes two copies of one item tell apart.
+"""Items, assets, and how two copies of one item are told apart.
 
 An *item* is a thing with a name and a price; an *asset* is one copy of it, named by app, context and asset id. Asset ids
 change with every exchange, so a copy is recognised by Steam's receipt first and by its fingerprint second.
