@@ -77,7 +77,16 @@ def work(settings: Settings, bot: str, run: str, stop: threading.Event, parent: 
 class Worker:
     """Builds everything that a bot needs, in order, and closes it in reverse."""
 
-    def __init__(self, settings: Settings, name: str, run: str, stop: threading.Event, *, parent: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        run: str,
+        stop: threading.Event,
+        *,
+        parent: int | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         vault = Vault.open(settings.group)
         keys = vault.keys(name)
         if keys is None:
@@ -90,7 +99,7 @@ class Worker:
         # The queue is read with its own client: its blocking reads and the heartbeats must not share a timeout.
         self._client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
         self._queue_client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
-        clock = Clock(settings.clock.offset_s)
+        clock = clock or Clock(settings.clock.offset_s)
         self._away = RedisAway(settings.redis.url, clock)
         server_clock = ServerClock(clock)
         pace = Pace(self._client, egress_of(account.proxy), settings.pace, clock, stop.wait)
@@ -101,6 +110,7 @@ class Worker:
             pace,
             save=lambda saved: vault.save_session(name, saved),
             sleep=stop.wait,
+            clock=clock,
         )
         session = SteamSession(connection)
         self.bot = Bot(

@@ -10,20 +10,21 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 import requests
+from hand_clock import HandClock
 
 from bot_worker.bot import Bot
 from bot_worker.rq_worker import OrderWorker
 from bot_worker.steam import transport
+from bot_worker.steam.session import SteamSession
 from bot_worker.steam.transport import SteamAdapter
 from bot_worker.vault import Account, SavedSession, Vault
 from bot_worker.worker import Worker, new_run
 from shared import settings as settings_module
 from shared import wire
-from shared.clock import Clock
 from shared.domain.items import Asset
 from shared.messages import DeclineOrder, Heartbeat, OfferOrder, Order, Payload, Report, SendOrder, WatchedTrade, WatchOrder
 from shared.sealing import BotKeys, MasterKey
@@ -156,6 +157,28 @@ def fill_vault(settings: Settings, account: Account) -> Vault:
     return vault
 
 
+class Stop(threading.Event):
+    """What a worker waits on; ``waiting`` is called in place of a wait of that many seconds, and says whether to stop."""
+
+    waiting: Callable[[float], bool] | None = None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(timeout) if self.waiting is None else self.waiting(timeout or 0.0)
+
+
+class Otherwise:
+    """Something of the bot's that does some calls otherwise."""
+
+    def __init__(self, real: Any, **calls: Callable[..., Any]) -> None:
+        vars(self).update(calls, _real=real)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._real, name, value)
+
+
 class Lab:
     """One bot, signed in, with its lease; a balancer's view of its queue and its reports."""
 
@@ -167,13 +190,14 @@ class Lab:
         self.keys: BotKeys = MASTER.bot(name)
         self.redis: redis.Redis = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
         fill_vault(settings, world.vault_account(me, name))
+        self.clock = HandClock(runs=True)
         self.start()
         self._read = "0"
 
     def start(self) -> None:
         """A worker of its own; called again, a new one after the death of the first."""
-        self.stop = threading.Event()
-        self.worker = Worker(self.settings, self.name, new_run(self.name), self.stop)
+        self.stop = Stop()
+        self.worker = Worker(self.settings, self.name, new_run(self.name), self.stop, clock=self.clock)
         assert self.worker.take_lease()
         self.bot: Bot = self.worker.bot
         self.bot.session.sign_in()
@@ -187,9 +211,19 @@ class Lab:
         self.worker.close()
         self.redis.close()
 
+    @contextlib.contextmanager
+    def steam_does(self, **calls: Callable[..., Any]) -> Iterator[None]:
+        """Meanwhile these calls of the bot's session are done otherwise."""
+        session = self.bot.session
+        self.bot.session = cast(SteamSession, Otherwise(session, **calls))
+        try:
+            yield
+        finally:
+            self.bot.session = session
+
     def order(self, kind: str, payload: Payload, **more: Any) -> Order:
         number = next(numbers)
-        now_ms = Clock().now_ms()
+        now_ms = self.clock.now_ms()
         values: dict[str, Any] = {
             "order_id": f"or_{number}",
             "kind": kind,
@@ -223,10 +257,10 @@ class Lab:
         )
 
     def watch_order(self, *trades: WatchedTrade, **more: Any) -> Order:
-        return self.order("watch", WatchOrder(list(trades), Clock().now_ms() // 1000 - 60), **more)
+        return self.order("watch", WatchOrder(list(trades), self.clock.now_ms() // 1000 - 60), **more)
 
     def find_order(self, *trades: WatchedTrade, **more: Any) -> Order:
-        return self.order("find", WatchOrder(list(trades), Clock().now_ms() // 1000 - 60), trade_id=None, **more)
+        return self.order("find", WatchOrder(list(trades), self.clock.now_ms() // 1000 - 60), trade_id=None, **more)
 
     def heartbeat(self) -> Heartbeat:
         """What the worker says of itself now."""

@@ -48,8 +48,10 @@ class Connection:
         pace: Pace,
         save: Callable[[SavedSession], None],
         sleep: Callable[[float], Any],
+        clock: Clock | None = None,
     ) -> None:
-        self.maintenance = Maintenance(Clock(settings.clock.offset_s), settings.steam.maintenance_hold_s)
+        self._clock = clock or Clock(settings.clock.offset_s)
+        self.maintenance = Maintenance(self._clock, settings.steam.maintenance_hold_s)
         self.observer = transport.Observer(self.maintenance)
         self.account = account
         self.pace = pace
@@ -58,7 +60,6 @@ class Connection:
         self._settings = settings
         self._save = save
         self._sleep = sleep
-        self._clock = Clock(settings.clock.offset_s)
         self.client = self._new_client()
 
     def _new_client(self) -> Any:

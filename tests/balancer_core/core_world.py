@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
+from hand_clock import HandClock
 from sqlalchemy import select, text
 
 from balancer import context
@@ -37,27 +36,6 @@ def player(number: int) -> SteamId:
 def bot_account(name: str) -> SteamId:
     color, _, bot_id = name.rpartition("-")
     return SteamId.from_account_id(900_000_000 + sum(map(ord, color)) * 10_000 + int(bot_id))
-
-
-class HandClock(Clock):
-    """A wall clock that goes on when a test moves it: how long the test itself takes changes nothing.
-
-    Each look at it takes a millisecond, so that what comes later is later.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._begun_s = time.time()
-        self._looks = itertools.count()
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self._now_s(), UTC)
-
-    def now_ms(self) -> int:
-        return int(self._now_s() * 1000)
-
-    def _now_s(self) -> float:
-        return self._begun_s + self.offset_s + next(self._looks) / 1000
 
 
 @dataclass
@@ -236,7 +214,9 @@ class World:
 
     def later(self, seconds: float) -> None:
         """Time passes, for the balancer and for Redis alike."""
-        self.ctx.clock.offset_s += seconds
+        clock = self.ctx.clock
+        assert isinstance(clock, HandClock)
+        clock.pass_time(seconds)
 
 
 def _sealed(data: bytes) -> str:

@@ -161,46 +161,36 @@ def test_an_offer_that_asks_for_something_is_never_taken_for_a_gift(lab: Lab) ->
 # --- sent offers that no trade knows -------------------------------------------------------------
 
 
-def unknown_offer(lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[float]]:
-    """A live offer of which no watched trade tells, and a clock that this worker goes by."""
+def unknown_offer(lab: Lab, player: SteamAccount) -> str:
+    """A live offer of which no watched trade tells."""
     order = lab.send_order(player, [], player.assets())
     offer_id = lab.do(order)[-1].data["offer_id"]
-    now = [1000.0]
-    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
     lab.bot.memory.offers.forget(offer_id)
     assert lab.do(lab.watch_order()) == []
-    return offer_id, now
+    return offer_id
 
 
-def test_an_old_offer_that_no_trade_knows_is_canceled(
-    make_lab: Callable[..., Lab], player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab = make_lab(trades={"unknown_offer_cancel_s": 300.0})
-    begun_ms = lab.bot.clock.now_ms()
-    offer_id, now = unknown_offer(lab, player, monkeypatch)
-    now[0] += 121
+def test_an_old_offer_that_no_trade_knows_is_canceled(make_lab: Callable[..., Lab], player: SteamAccount) -> None:
+    lab = make_lab(trades={"unknown_offer_cancel_s": 3000.0})
+    offer_id = unknown_offer(lab, player)
+    lab.clock.pass_time(121)
     assert kinds(lab.do(lab.watch_order())) == ["offer_unknown"]
     later = lab.watch_order()
-    monkeypatch.setattr(lab.bot.clock, "now_ms", lambda: begun_ms + 290_000)
+    lab.clock.pass_time(1500)
     assert lab.do(later) == []
-    monkeypatch.setattr(lab.bot.clock, "now_ms", lambda: begun_ms + 600_000)
+    lab.clock.pass_time(1500)
     (report,) = lab.do(later)
     assert (report.kind, report.data["offer_id"], report.data["state"]) == ("offer_unknown_canceled", offer_id, 6)
     assert states(lab) == {offer_id: 6}
     assert lab.do(later) == []
 
 
-def test_an_old_offer_of_a_watched_trade_is_never_canceled(
-    make_lab: Callable[..., Lab], player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_old_offer_of_a_watched_trade_is_never_canceled(make_lab: Callable[..., Lab], player: SteamAccount) -> None:
     lab = make_lab(trades={"unknown_offer_cancel_s": 1.0})
     order = lab.send_order(player, [], player.assets())
     offer_id = lab.do(order)[-1].data["offer_id"]
-    now, real = [1000.0], lab.bot.clock.now_ms
-    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
-    monkeypatch.setattr(lab.bot.clock, "now_ms", lambda: real() + 10_000)
     for known in (offer_id, None):  # by its id, and by its token alone
         for _ in range(3):
-            now[0] += 200
+            lab.clock.pass_time(200)
             assert "offer_unknown_canceled" not in kinds(lab.do(lab.watch_order(lab.watched(order, known))))
     assert states(lab) == {offer_id: 2}

@@ -26,7 +26,7 @@ def test_a_foreign_sent_offer_at_an_idle_bot_is_told_at_the_first_look_when_it_i
     offer_id = thief.offer(player.steam_id, player.trade_token, [], player.assets())
     assert lab.do(lab.decline_order(idle=True)) == []
     lab.bot.memory.strange.forget(offer_id)  # as if it had not looked yet
-    lab.bot.clock.offset_s += 125
+    lab.clock.pass_time(125)
     assert lab.do(lab.decline_order()) == [], "while trades are live their watch tells it"
     (report,) = lab.do(lab.decline_order(idle=True))
     assert (report.kind, report.data["offer_id"]) == ("offer_unknown", offer_id)

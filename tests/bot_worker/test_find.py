@@ -175,16 +175,13 @@ def test_an_absent_offer_takes_two_looks_and_all_items_in_place(lab: Lab, player
     assert lab.me.offers() == []
 
 
-def test_the_two_looks_are_far_apart(
-    make_lab: Callable[..., Lab], player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab = make_lab(trades={"absent_after_s": 60.0})
+def test_the_two_looks_are_far_apart(make_lab: Callable[..., Lab], player: SteamAccount) -> None:
+    lab = make_lab(trades={"absent_after_s": 6000.0})
     trade = lost(lab, player, made=False)
-    now = [1000.0]
-    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
-    for now[0] in (1000.0, 1030.0, 1059.0):
+    for later_s in (0, 2000, 2000):
+        lab.clock.pass_time(later_s)
         assert why(lab.do(lab.find_order(trade))) == "first_look"
-    now[0] = 1060.0
+    lab.clock.pass_time(2000)
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
 
 
@@ -301,9 +298,7 @@ def test_a_look_before_the_send_does_not_count(lab: Lab, player: SteamAccount) -
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
 
 
-def test_the_end_of_an_earlier_attempts_offer_takes_two_looks_without_another_one(
-    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_end_of_an_earlier_attempts_offer_takes_two_looks_without_another_one(lab: Lab, player: SteamAccount) -> None:
     """The first attempt's offer came late and was declined; Steam's list does not show the second attempt's yet."""
     order = lab.send_order(player, [], player.assets())
     first = lab.do(order)[-1].data["offer_id"]
@@ -313,8 +308,7 @@ def test_the_end_of_an_earlier_attempts_offer_takes_two_looks_without_another_on
     trade = replace(lab.watched(order, None, "in_doubt"), attempt=2)
     (second,) = {offer["offer_id"] for offer in lab.me.offers()} - {first}
     shown = lab.bot.session.sent_offers
-    with monkeypatch.context() as late:
-        late.setattr(lab.bot.session, "sent_offers", lambda since: [each for each in shown(since) if each.offer_id != second])
+    with lab.steam_does(sent_offers=lambda since: [each for each in shown(since) if each.offer_id != second]):
         assert lab.do(lab.watch_order(trade)) == []
         assert why(lab.do(lab.find_order(trade))) == "first_look"
     (report,) = lab.do(lab.find_order(trade))

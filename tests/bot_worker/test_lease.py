@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 from bot_lab import MASTER, Lab, SteamAccount, SteamWorld, bot_settings, fill_vault, kinds
+from hand_clock import HandClock
 from support import wait_until
 
 from bot_worker.lease import Claim, Lease
@@ -155,6 +156,7 @@ def test_a_worker_that_begins_outlives_a_restart_of_redis(lab: Lab, redis_server
 
 class _NoLab:
     name = "red-1"
+    clock = HandClock(runs=True)
 
 
 def test_a_bot_without_keys_does_not_start(world: SteamWorld, redis_url: str, tmp_path: Path) -> None:
@@ -218,9 +220,7 @@ def test_the_last_check_says_what_speaks_against_sending(lab: Lab, player: Steam
     lab.redis.delete(wire.REPORTS)
 
 
-def test_reports_wait_for_a_redis_that_is_away(
-    lab: Lab, player: SteamAccount, redis_server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reports_wait_for_a_redis_that_is_away(lab: Lab, player: SteamAccount, redis_server: Any) -> None:
     send, waits = lab.bot.session.send_offer, []
 
     def send_and_lose_redis(*arguments: object) -> object:
@@ -234,9 +234,9 @@ def test_reports_wait_for_a_redis_that_is_away(
             redis_server.restart()
         return False
 
-    monkeypatch.setattr(lab.bot.session, "send_offer", send_and_lose_redis)
-    monkeypatch.setattr(lab.bot.reporter, "_sleep", wait)
+    lab.stop.waiting = wait
     lab.enqueue(lab.send_order(player, [], player.assets()))
-    lab.rq.work_one(1)
+    with lab.steam_does(send_offer=send_and_lose_redis):
+        lab.rq.work_one(1)
     assert waits == [0.1, 0.2, 0.4]
     assert kinds(lab.reports())[-1] == "offer_active"

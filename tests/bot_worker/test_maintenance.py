@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bot_lab import Lab, SteamAccount, kinds
+from hand_clock import HandClock
 
 from bot_worker.steam import maintenance
 from bot_worker.steam.maintenance import ENOUGH, POINTS, Maintenance, Sign, in_window, is_maintenance, sign_of
-from shared.clock import Clock
 from shared.messages import InventoryOrder, SettleCheck, SettleOrder, WantedAsset
 
 TUESDAY, SUNDAY = datetime(2026, 11, 24, 22, tzinfo=UTC), datetime(2026, 11, 22, 22, tzinfo=UTC)
@@ -81,18 +81,6 @@ def test_what_one_answer_says(call: str, status: int, result: int | None, page: 
     assert sign_of(call, status, result, page=page) is sign
 
 
-class HandClock(Clock):
-    def __init__(self, at: datetime) -> None:
-        super().__init__()
-        self.at, self.seconds = at, 1000.0
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
 def test_it_ends_with_a_good_answer_of_that_kind_or_after_a_while() -> None:
     clock = HandClock(SUNDAY)
     state = Maintenance(clock, 120.0)
@@ -108,9 +96,9 @@ def test_it_ends_with_a_good_answer_of_that_kind_or_after_a_while() -> None:
     assert not state.on
     for _ in range(ENOUGH):
         state.saw("send", S.GATEWAY)
-    clock.seconds += 119.9
+    clock.pass_time(119.9)
     assert state.on
-    clock.seconds += 0.2
+    clock.pass_time(0.2)
     assert not state.on
     state.saw("send", S.GATEWAY)  # the one that tried again
     assert state.on
@@ -146,9 +134,7 @@ def test_sends_wait_and_the_heartbeat_says_why(lab: Lab, player: SteamAccount, s
     assert len(lab.me.offers()) == 1
 
 
-def test_item_servers_that_are_down_stop_sends_until_a_try_works(
-    make_lab: Callable[..., Lab], player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_item_servers_that_are_down_stop_sends_until_a_try_works(make_lab: Callable[..., Lab], player: SteamAccount) -> None:
     lab = make_lab()
     lab.me.fault("send", "str_error", code=20, status=500, times=3)
     for _ in range(3):
@@ -159,8 +145,7 @@ def test_item_servers_that_are_down_stop_sends_until_a_try_works(
     assert lab.do(lab.watch_order()) == []  # other calls work; that says nothing about sends
     (later,) = lab.do(lab.send_order(player, [], player.assets()))
     assert later.data["code"] == "steam_maintenance"
-    real = lab.bot.session.maintenance._clock.monotonic
-    monkeypatch.setattr(lab.bot.session.maintenance._clock, "monotonic", lambda: real() + 121)
+    lab.clock.pass_time(121)
     assert kinds(lab.do(lab.send_order(player, [], player.assets()))) == ["picked_up", "offer_active"]
 
 

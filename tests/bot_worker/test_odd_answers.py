@@ -210,8 +210,8 @@ def test_what_an_unreadable_answer_to_a_send_means(lab: Lab, player: SteamAccoun
         assert kinds(reports) == ["picked_up", kind]
 
 
-def test_a_sign_in_meets_odd_answers_with_errors_of_ours(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab.bot.session.connection, "_sleep", lambda _: False)  # until the next Guard code
+def test_a_sign_in_meets_odd_answers_with_errors_of_ours(lab: Lab) -> None:
+    lab.stop.waiting = lambda _: False  # until the next Guard code
     calls = ("GetPasswordRSAPublicKey", "BeginAuthSessionViaCredentials", "PollAuthSessionStatus", "finalizelogin")
     for call in calls:
         for answer in (say(200, b"[" * 5000, "application/json"), say(200, b"\xff\xfe", "application/json")):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bot_lab import Lab, SteamAccount, SteamWorld, ask
+import requests
+from bot_lab import Lab, SteamAccount, SteamWorld, ask, twist
 
 from shared import wire
 from shared.messages import InventoryOrder, Report
@@ -80,15 +82,17 @@ def test_maintenance_is_told_as_unread(lab: Lab) -> None:
     assert reasons[-1] == "steam_maintenance"
 
 
-def test_an_asset_without_its_description_makes_the_answer_half(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_asset_without_its_description_makes_the_answer_half(lab: Lab) -> None:
     """Steam has answered assets without descriptions; the sandbox never does, so the answer is cut here."""
-    whole = lab.bot.session.connection.api
 
-    def half(method: str, parse: Callable[[Any], Any], **query: Any) -> Any:
-        return whole(method, lambda data: parse({**data, "descriptions": data.get("descriptions", [])[:-1]}), **query)
+    def half(response: requests.Response) -> None:
+        answer = response.json()
+        if described := answer["response"].get("descriptions"):
+            described.pop()
+        response._content = json.dumps(answer).encode()
 
-    monkeypatch.setattr(lab.bot.session.connection, "api", half)
-    report = read(lab, rows=3)
+    with twist(lab, "GetInventoryItemsWithDescriptions", half):
+        report = read(lab, rows=3)
     assert (report.kind, report.data["reason"]) == ("custody_unread", "inventory_half")
 
 

@@ -177,16 +177,15 @@ def test_what_a_dead_worker_had_in_hand_comes_first_again(lab: Lab) -> None:
     assert put_right(lab.redis, lab.name) == 0
 
 
-def test_a_mistake_of_ours_is_told_and_the_worker_goes_on(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab.bot.session, "sent_offers", lambda since: 1 / 0)
-    (report,) = lab.do(empty_watch(lab))
+def test_a_mistake_of_ours_is_told_and_the_worker_goes_on(lab: Lab) -> None:
+    with lab.steam_does(sent_offers=lambda since: 1 / 0):
+        (report,) = lab.do(empty_watch(lab))
     told = dict(report.data)
     assert told.pop("error").startswith("ZeroDivisionError at ")
     assert told == {"kind": "watch", "reason": "internal", "retryable": False}
-    monkeypatch.undo()
     assert lab.do(empty_watch(lab)) == []
 
 
-def test_a_mistake_in_a_send_leaves_it_in_doubt(lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab.bot.session, "send_offer", lambda *_: 1 / 0)
-    assert kinds(lab.do(lab.send_order(player, [], player.assets()))) == ["picked_up", "answer_lost"]
+def test_a_mistake_in_a_send_leaves_it_in_doubt(lab: Lab, player: SteamAccount) -> None:
+    with lab.steam_does(send_offer=lambda *_: 1 / 0):
+        assert kinds(lab.do(lab.send_order(player, [], player.assets()))) == ["picked_up", "answer_lost"]

@@ -146,7 +146,7 @@ def test_one_history_serves_many_reversed_exchanges(lab: Lab, player: SteamAccou
 
 
 @pytest.mark.parametrize("status", [5, 6, 7, 8, 9, 12])
-def test_every_way_to_be_reversed_is_told(lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+def test_every_way_to_be_reversed_is_told(lab: Lab, player: SteamAccount, status: int) -> None:
     report, item = accepted(lab, player, give=False)
     read: Callable[[str], Exchange | None] = lab.bot.session.exchange
 
@@ -154,8 +154,8 @@ def test_every_way_to_be_reversed_is_told(lab: Lab, player: SteamAccount, monkey
         found = read(exchange_id)
         return replace(found, status=status) if found else None
 
-    monkeypatch.setattr(lab.bot.session, "exchange", with_status)
-    (told,) = settle(lab, check(report, item))
+    with lab.steam_does(exchange=with_status):
+        (told,) = settle(lab, check(report, item))
     assert (told.kind, told.data["exchange_status"], told.data["rollback"]) == ("exchange_reversed", status, None)
 
 

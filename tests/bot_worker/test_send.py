@@ -131,9 +131,7 @@ def test_an_expired_order_that_was_attempted_is_in_doubt(lab: Lab, player: Steam
 
 
 @pytest.mark.parametrize("direction", ["deposit", "withdrawal"])
-def test_a_recall_during_the_post_cancels_the_offer(
-    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch, direction: str
-) -> None:
+def test_a_recall_during_the_post_cancels_the_offer(lab: Lab, player: SteamAccount, direction: str) -> None:
     order = (
         lab.send_order(player, lab.me.assets(), [])
         if direction == "withdrawal"
@@ -146,24 +144,22 @@ def test_a_recall_during_the_post_cancels_the_offer(
         lab.redis.set(wire.recall_key(lab.name, order.trade_id), order.attempt)
         return sent
 
-    monkeypatch.setattr(lab.bot.session, "send_offer", send_then_recall)
-    reports = lab.do(order)
+    with lab.steam_does(send_offer=send_then_recall):
+        reports = lab.do(order)
     made = "confirmation_needed" if direction == "withdrawal" else "offer_active"
     assert kinds(reports) == ["picked_up", made, "offer_canceled"]
     assert offers_of(lab, order)[0]["state"] == 6
 
 
-def test_a_recall_while_waiting_for_the_confirmation_cancels_the_offer(
-    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recall_while_waiting_for_the_confirmation_cancels_the_offer(lab: Lab, player: SteamAccount) -> None:
     order = lab.send_order(player, lab.me.assets(), [])
 
     def not_there_then_recall(_offer_id: str) -> bool:
         lab.redis.set(wire.recall_key(lab.name, order.trade_id), order.attempt)
         return False
 
-    monkeypatch.setattr(lab.bot.session, "confirm", not_there_then_recall)
-    assert kinds(lab.do(order)) == ["picked_up", "confirmation_needed", "offer_canceled"]
+    with lab.steam_does(confirm=not_there_then_recall):
+        assert kinds(lab.do(order)) == ["picked_up", "confirmation_needed", "offer_canceled"]
     assert offers_of(lab, order)[0]["state"] == 6
 
 
@@ -361,9 +357,7 @@ def test_without_the_lease_nothing_is_sent(lab: Lab, player: SteamAccount) -> No
     assert lab.redis.llen(f"rq:queue:{lab.name}") == 1  # for whoever has the lease now
 
 
-def test_a_worker_that_lost_its_bot_during_the_post_confirms_nothing(
-    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_lost_its_bot_during_the_post_confirms_nothing(lab: Lab, player: SteamAccount) -> None:
     """Another worker may have sent the next attempt by then: two confirmed offers would both be good."""
     from bot_worker.lease import LeaseLost
 
@@ -375,9 +369,8 @@ def test_a_worker_that_lost_its_bot_during_the_post_confirms_nothing(
         lab.redis.set(wire.lease_key(lab.name), "another run")
         return sent
 
-    monkeypatch.setattr(lab.bot.session, "send_offer", send_then_lose)
     lab.enqueue(order)
-    with pytest.raises(LeaseLost):
+    with lab.steam_does(send_offer=send_then_lose), pytest.raises(LeaseLost):
         lab.rq.work_one(1)
     assert kinds(lab.reports()) == ["picked_up", "confirmation_needed"]
     assert [offer["state"] for offer in offers_of(lab, order)] == [9]

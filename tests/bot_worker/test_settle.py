@@ -151,11 +151,11 @@ def test_a_trade_is_settled_when_its_items_are_seen_free(
     assert {each["matched"] for each in report.data["assets"]} <= ({"fingerprint", "name"} if ids_change else {"id"})
 
 
-def test_a_reversed_exchange_is_told(lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reversed_exchange_is_told(lab: Lab, player: SteamAccount) -> None:
     accepted, items = deposited(lab, player)
     exchange = lab.bot.session.exchange
-    monkeypatch.setattr(lab.bot.session, "exchange", lambda number: replace(exchange(number), status=12))
-    (report,) = lab.do(settle_order(lab, check(accepted, items)))
+    with lab.steam_does(exchange=lambda number: replace(exchange(number), status=12)):
+        (report,) = lab.do(settle_order(lab, check(accepted, items)))
     assert (report.kind, report.data["exchange_id"]) == ("exchange_reversed", accepted.data["exchange_id"])
 
 
@@ -201,20 +201,16 @@ def test_an_unreadable_inventory_is_never_truth(lab: Lab, fault: dict[str, Any])
     assert (report.kind, report.data["retryable"]) == ("order_failed", True)
 
 
-def test_an_inventory_that_is_suddenly_empty_is_looked_at_again_later(
-    make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab = make_lab(trades={"absent_after_s": 60.0})
-    now = [1000.0]
-    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
-    monkeypatch.setattr(lab.bot.session, "own_inventory", lambda: Inventory([]))
+def test_an_inventory_that_is_suddenly_empty_is_looked_at_again_later(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab(trades={"absent_after_s": 1800.0})
     order = settle_order(lab, SettleCheck("tr_1", 1, None, [wanted("d1", "5")]), known=("1", "2", "3"))
-    for moment in (1000.0, 1010.0, 1059.0):
-        now[0] = moment
-        (report,) = lab.do(order)
-        assert (report.kind, report.data["reason"]) == ("order_failed", "inventory_not_believed")
-    now[0] = 1061.0
-    assert kinds(lab.do(order)) == ["items_gone"]
+    with lab.steam_does(own_inventory=lambda: Inventory([])):
+        for later_s in (0, 500, 500):
+            lab.clock.pass_time(later_s)
+            (report,) = lab.do(order)
+            assert (report.kind, report.data["reason"]) == ("order_failed", "inventory_not_believed")
+        lab.clock.pass_time(900)
+        assert kinds(lab.do(order)) == ["items_gone"]
 
 
 def test_one_inventory_read_serves_many_checks(lab: Lab, player: SteamAccount) -> None:

@@ -122,13 +122,11 @@ def test_an_access_token_is_renewed_before_it_ends(
     try:
         lab = make_lab()
         session = lab.bot.session
-        real = session.connection._clock.now_ms
         signed_in = session.observer.calls["finalizelogin"]
-        for offset_s, renewed in ((0, 0), (1700, 0), (2300, 1)):
-            session.connection._clock.now_ms = lambda offset_s=offset_s: real() + offset_s * 1000  # type: ignore[method-assign, misc]
+        for later_s, renewed in ((0, 0), (1500, 0), (800, 1)):
+            lab.clock.pass_time(later_s)
             assert lab.do(lab.watch_order()) == []
             assert session.observer.calls["finalizelogin"] == signed_in + renewed
-        session.connection._clock.now_ms = real  # type: ignore[method-assign]
         assert session.observer.calls["BeginAuthSessionViaCredentials"] == 1
     finally:
         world.change_rules(access_token_s=86_400)
@@ -268,18 +266,17 @@ def test_a_confirmation_that_failed_is_tried_again_by_the_offers_id(lab: Lab, pl
 
 @pytest.mark.parametrize("route", ["getlist", "ajaxop"])
 def test_an_offer_that_cannot_be_confirmed_for_too_long_is_canceled(
-    make_lab: Callable[..., Lab], player: SteamAccount, monkeypatch: pytest.MonkeyPatch, route: str
+    make_lab: Callable[..., Lab], player: SteamAccount, route: str
 ) -> None:
-    lab = make_lab(trades={"confirm_give_up_s": 300.0})
-    now = [1000.0]
-    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
+    lab = make_lab(trades={"confirm_give_up_s": 1800.0})
     order = lab.send_order(player, lab.me.assets(), [])
     lab.me.fault(route, "bad_codes" if route == "ajaxop" else "no_conf", times=50)
     offer_id = lab.do(order)[1].data["offer_id"]
     trade = lab.watched(order, offer_id, "confirming")
-    for now[0] in (1001.0, 1300.0):
+    for later_s in (0, 1000):
+        lab.clock.pass_time(later_s)
         assert lab.do(lab.watch_order(trade)) == []
-    now[0] = 1302.0
+    lab.clock.pass_time(1000)
     (report,) = lab.do(lab.watch_order(trade))
     assert report.kind == "offer_canceled"
     assert report.data == {"offer_id": offer_id, "state": 6, "reason": "not_confirmed"}

@@ -8,14 +8,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
-from bot_lab import MASTER, Lab, SteamAccount, SteamWorld, bot_settings, fill_vault, kinds
+from bot_lab import MASTER, Lab, Otherwise, SteamAccount, SteamWorld, bot_settings, fill_vault, kinds
 from support import wait_until
 
 from bot_worker import backoff, worker
+from bot_worker.bot import Health
+from bot_worker.lease import Lease
 from bot_worker.orders import find
 from bot_worker.steam import sign_in
 from bot_worker.vault import Vault
@@ -29,6 +31,23 @@ from shared.trouble import place_of
 
 def burst(*_: Any, **__: Any) -> Any:
     raise OverflowError("a text that may hold a secret")
+
+
+class Unreadable:
+    """A key that nobody foresaw."""
+
+    def __getattr__(self, _name: str) -> Any:
+        return burst()
+
+
+class Untellable(dict[str, int]):
+    """What bursts when a heartbeat is to tell it."""
+
+    tries = 0
+
+    def items(self) -> Any:
+        self.tries += 1
+        return burst()
 
 
 def times(count: int, then: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,12 +64,9 @@ def times(count: int, then: Callable[..., Any]) -> Callable[..., Any]:
 # --- orders ------------------------------------------------------------------------------------------------------
 
 
-def test_an_order_that_bursts_is_told_with_its_place_and_the_next_one_is_done(
-    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_order_that_bursts_is_told_with_its_place_and_the_next_one_is_done(lab: Lab, player: SteamAccount) -> None:
     trade = lab.watched(lab.send_order(player, [], player.assets()))
-    with monkeypatch.context() as patch:
-        patch.setattr(lab.bot.session, "sent_offers", burst)
+    with lab.steam_does(sent_offers=burst):
         (report,) = lab.do(lab.watch_order(trade))
     assert (report.kind, report.data["reason"]) == ("order_failed", "internal")
     assert report.data["error"].startswith("OverflowError at bot_worker.")
@@ -58,26 +74,25 @@ def test_an_order_that_bursts_is_told_with_its_place_and_the_next_one_is_done(
     assert lab.do(lab.watch_order(trade)) == []
 
 
-def test_a_send_that_bursts_after_its_claim_is_in_doubt_and_says_where(
-    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lab.bot.session, "send_offer", burst)
-    report = lab.do(lab.send_order(player, [], player.assets()))[-1]
+def test_a_send_that_bursts_after_its_claim_is_in_doubt_and_says_where(lab: Lab, player: SteamAccount) -> None:
+    with lab.steam_does(send_offer=burst):
+        report = lab.do(lab.send_order(player, [], player.assets()))[-1]
     assert (report.kind, report.data["reason"]) == ("answer_lost", "internal")
     assert "OverflowError" in report.data["error"]
 
 
-def test_whoever_waits_for_an_inventory_is_answered(lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab.bot.session, "partner_inventory", burst)
-    reports = lab.do(lab.order("inventory", InventoryOrder(player.steam_id, None), trade_id=None))
+def test_whoever_waits_for_an_inventory_is_answered(lab: Lab, player: SteamAccount) -> None:
+    with lab.steam_does(partner_inventory=burst):
+        reports = lab.do(lab.order("inventory", InventoryOrder(player.steam_id, None), trade_id=None))
     assert kinds(reports) == ["order_failed", "inventory_failed"]
     assert reports[1].data["code"] == "inventory_unavailable"
 
 
-def test_a_job_that_bursts_before_it_is_an_order_is_refused_and_gone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(wire, "open_order", burst)
-        (report,) = lab.do(lab.order("find", WatchOrder([], 0), trade_id=None))
+def test_a_job_that_bursts_before_it_is_an_order_is_refused_and_gone(lab: Lab) -> None:
+    keys = lab.bot.keys
+    lab.bot.keys = replace(keys, order=cast(bytes, Unreadable()))
+    (report,) = lab.do(lab.order("find", WatchOrder([], 0), trade_id=None))
+    lab.bot.keys = keys
     assert (report.kind, report.data["reason"]) == ("order_refused", "internal")
     assert lab.do(lab.order("find", WatchOrder([], 0), trade_id=None)) == []
 
@@ -120,20 +135,18 @@ def started(make_lab: Callable[..., Lab]) -> Any:
         ("session", "own_inventory"),
     ],
 )
-def test_a_step_that_bursts_is_told_and_tried_again(
-    started: tuple[Lab, Worker], monkeypatch: pytest.MonkeyPatch, target: str, name: str
-) -> None:
+def test_a_step_that_bursts_is_told_and_tried_again(started: tuple[Lab, Worker], target: str, name: str) -> None:
     _, it = started
     told: list[tuple[str, str | None, str | None]] = []
     whose: Any = getattr(it.bot, target)
-    monkeypatch.setattr(whose, name, times(2, getattr(whose, name)))
-    is_now = it.bot.health.is_now
+    setattr(it.bot, target, Otherwise(whose, **{name: times(2, getattr(whose, name))}))
+    health = it.bot.health
 
-    def keep(_: Any, *said: Any) -> None:
+    def keep(*said: Any) -> None:
         told.append(said)
-        is_now(*said)
+        health.is_now(*said)
 
-    monkeypatch.setattr(type(it.bot.health), "is_now", keep)
+    it.bot.health = cast(Health, Otherwise(health, is_now=keep))
     thread = run_in_thread(it)
     wait_until(lambda: it.bot.health.state == "online")
     it._stop.set()
@@ -144,11 +157,12 @@ def test_a_step_that_bursts_is_told_and_tried_again(
     assert all("OverflowError at " in (said[2] or "") and "secret" not in (said[2] or "") for said in trouble)
 
 
-def test_a_queue_that_bursts_is_read_again_and_the_trouble_passes(
-    started: tuple[Lab, Worker], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_queue_that_bursts_is_read_again_and_the_trouble_passes(started: tuple[Lab, Worker]) -> None:
     lab, it = started
-    monkeypatch.setattr(it, "_know_server", times(2, it._know_server))
+    lease = it.bot.lease
+    looks = iter([lease.remember_server, burst, burst])  # the one with which a worker begins goes well
+    it.bot.lease = cast(Lease, Otherwise(lease, remember_server=lambda ms: next(looks, lease.remember_server)(ms)))
+    it.bot.reporter.was_away = True
     thread = run_in_thread(it)
     wait_until(lambda: it._failures == 0 and it.bot.health.state == "online" and it.bot.health.orders_done >= 0)
     lab.enqueue(lab.order("find", WatchOrder([], 0), trade_id=None))
@@ -157,19 +171,13 @@ def test_a_queue_that_bursts_is_read_again_and_the_trouble_passes(
     thread.join(120)
 
 
-def test_a_heartbeat_that_bursts_keeps_the_lease(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heartbeat_that_bursts_keeps_the_lease(lab: Lab) -> None:
     beats = lab.worker.beats
     beats.holding = True
-    calls: list[int] = []
-
-    def bursts() -> None:
-        calls.append(1)
-        burst()
-
-    monkeypatch.setattr(beats, "_tell", bursts)
+    lab.bot.health.restrictions = restrictions = Untellable()
     beats.start()
     beats.nudge()
-    wait_until(lambda: len(calls) >= 3)
+    wait_until(lambda: restrictions.tries >= 3)
     assert beats.holding
 
 

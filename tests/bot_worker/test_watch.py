@@ -219,41 +219,36 @@ def test_a_watch_never_calls_an_offer_absent(lab: Lab, player: SteamAccount) -> 
     assert [lab.do(lab.watch_order(trade)) for _ in range(3)] == [[], [], []]
 
 
-def test_a_strange_live_offer_is_told_once(lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strange_live_offer_is_told_once(lab: Lab, player: SteamAccount) -> None:
     trade = sent(lab, player, [], player.assets())
-    now = [1000.0]
-    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
-    now[0] += 500
+    lab.clock.pass_time(500)
     assert lab.do(lab.watch_order()) == []  # this run made it
     lab.bot.memory.offers.forget(trade.offer_id)  # as after a restart
     assert lab.do(lab.watch_order()) == []  # the balancer may not know of it yet
-    now[0] += 121
+    lab.clock.pass_time(121)
     (report,) = lab.do(lab.watch_order())
     assert report.kind == "offer_unknown"
     assert report.data == {"offer_id": trade.offer_id, "state": 2, "partner": player.steam_id}
     assert lab.do(lab.watch_order()) == []
 
 
-def test_only_what_changed_is_read_again_while_the_same_trades_are_watched(
-    lab: Lab, player: SteamAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_what_changed_is_read_again_while_the_same_trades_are_watched(lab: Lab, player: SteamAccount) -> None:
     """A trade in hold lives for two weeks; its whole time is read at first, for new trades, and every ten minutes."""
     trade, other = (sent(lab, player, [], [asset]) for asset in player.assets(2))
-    since, now, asked = 1_000_000, [5000.0], []
+    since, asked = 1_000_000, []
     read = lab.bot.session.sent_offers
-    monkeypatch.setattr(lab.bot.session, "sent_offers", lambda cutoff: asked.append(cutoff) or read(cutoff))
-    monkeypatch.setattr(lab.bot.clock, "monotonic", lambda: now[0])
 
     def look(*trades: WatchedTrade) -> bool:
         """Whether a watch of these trades read their whole time."""
-        assert lab.do(lab.order("watch", WatchOrder(list(trades), since))) == []
+        with lab.steam_does(sent_offers=lambda cutoff: asked.append(cutoff) or read(cutoff)):
+            assert lab.do(lab.order("watch", WatchOrder(list(trades), since))) == []
         return bool(asked.pop() == since - 1800)
 
     assert [look(trade), look(trade), look()] == [True, False, False]
     assert [look(trade, other), look(other)] == [True, False]
-    now[0] += 599
+    lab.clock.pass_time(300)
     assert look(other) is False
-    now[0] += 2
+    lab.clock.pass_time(301)
     assert [look(other), look(other)] == [True, False]
     lab.me.fault("GetTradeOffers", "html", times=3)
     assert kinds(lab.do(lab.order("watch", WatchOrder([trade], since)))) == ["order_failed"]
