@@ -89,6 +89,7 @@ class Reader:
     def __init__(self, ctx: Context, name: str) -> None:
         self._ctx = ctx
         self._name = name
+        self.block_ms = BLOCK_MS
         timeout_s = BLOCK_MS / 1000 + ctx.settings.redis.timeout_s
         self._client = wire.connect(ctx.settings.redis.url, timeout_s=timeout_s)
         self._listener = wire.connect(ctx.settings.redis.url, timeout_s=timeout_s)
@@ -165,7 +166,7 @@ class Reader:
             entries = self._xread("0", self._count, None) if self._redo else []
             if not entries:
                 self._redo = False
-                entries = self._xread(">", self._count, BLOCK_MS)
+                entries = self._xread(">", self._count, self.block_ms)
         except (redis.ConnectionError, redis.TimeoutError):
             self._count = max(1, self._count // 2)  # perhaps it was too much at once
             raise
@@ -355,7 +356,7 @@ class Reader:
             self._pubsub = listener.pubsub(ignore_subscribe_messages=True)
             self._pubsub.subscribe(wire.CHANGES)
         try:
-            message = self._pubsub.get_message(timeout=BLOCK_MS / 1000)
+            message = self._pubsub.get_message(timeout=self.block_ms / 1000)
         except redis.RedisError:
             self._pubsub = None
             raise

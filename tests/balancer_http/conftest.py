@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestClient
 from balancer_http.harness import BOTS, PLAYER, PRICES, READY_S, FakeBots, Server, Service, held
 
 from balancer.app import build
-from balancer.reports import apply
 from balancer.web import api, server
+from balancer.web.handlers import health
 from shared import settings as settings_module
 from shared.sealing import MasterKey
 from shared.settings import Settings
@@ -59,9 +59,8 @@ def check_s() -> float:
 
 
 @pytest.fixture
-async def service(settings: Settings, check_s: float, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+async def service(settings: Settings, check_s: float) -> AsyncIterator[Service]:
     """A balancer with two bots online and a site that may do everything."""
-    monkeypatch.setattr(apply, "BLOCK_MS", 50)  # a reader ends only when its wait for reports does
     app = build(settings)
     ctx = app[api.CONTEXT]
     bots = FakeBots(settings.redis.url, ctx.master)
@@ -69,6 +68,7 @@ async def service(settings: Settings, check_s: float, monkeypatch: pytest.Monkey
     working = asyncio.create_task(bots.work())
     async with TestClient(Server(app, settings, check_s)) as client:
         made = Service(client, bots)
+        made.part(health.LOOPS).reader.block_ms = 50  # a reader ends only when its wait for reports does
         await made.add_client("site", "trade", "read", "operate")
         async with asyncio.timeout(READY_S):
             while len(ctx.fleet.online()) < len(BOTS):

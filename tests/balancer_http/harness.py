@@ -75,6 +75,7 @@ class FakeBots:
     read_every_s: float = 0.0
     names: tuple[str, ...] = BOTS
     lies: dict[str, dict[str, list[HeldAsset] | str]] = field(default_factory=dict)  # by bot and player, what it tells instead
+    lies_second: dict[str, list[HeldAsset] | str] = field(default_factory=dict)  # by player, whichever bot reads a second time
     throttled: set[str] = field(default_factory=set)  # bots whose address Steam lets read nothing
     reads: int = 0
     orders: list[Order] = field(default_factory=list)
@@ -144,6 +145,8 @@ class FakeBots:
                 return "inventory_failed", {"steam_id": None, "code": "steam_throttled", "reason": "429", "retry_after_s": 600}
             steam_id = order.payload.steam_id  # type: ignore[union-attr]
             lie = self.lies.get(order.bot, {}).get(steam_id)
+            if order.payload.second:  # type: ignore[union-attr]
+                lie = self.lies_second.get(steam_id, lie)
             if code := lie if isinstance(lie, str) else self.failures.get(steam_id):
                 return "inventory_failed", {"steam_id": steam_id, "code": code, "reason": code}
             # As Steam does: what a partner may offer holds tradable items only, the public inventory all.

@@ -7,7 +7,7 @@ import json
 import pytest
 from balancer_http.harness import PLAYER, TRADE_URL, Service
 
-from balancer.journal import record
+from balancer.journal import events
 from balancer.web import api, auth, clients, openapi
 from balancer.web.routes import ROUTES
 
@@ -144,8 +144,8 @@ async def test_aiohttps_own_refusals_have_the_same_shape(service: Service) -> No
 
 
 async def test_an_unexpected_error_shows_nothing_of_the_inside(service: Service) -> None:
-    row = record.event_row("alarm", {}, "test", service.ctx.clock.now())
-    await service.ctx.db.run(record.append, [{**row, "data": "secret of the inside"}])  # no JSON: nobody expects that
+    row = events.row("alarm", {}, "test", service.ctx.clock.now())
+    await service.ctx.db.run(events.append, {**row, "data": "secret of the inside"})  # no JSON: nobody expects that
     response = await service.call("GET", "/events?limit=500")
     text = await response.text()
     assert response.status == 500

@@ -104,40 +104,22 @@ async def test_what_one_host_makes_up_is_not_booked(two_hosts: Service, liars: t
     ["inventory_private", [], [held(1, GOOD), held(2, GOOD, wear="0.9")], [held(1, GOOD), held(2, GOOD, amount=2)]],
     ids=["private", "empty", "wear", "amount"],
 )
-async def test_whatever_the_second_host_says_otherwise_is_a_contradiction(
-    two_hosts: Service, lie: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_whatever_the_second_host_says_otherwise_is_a_contradiction(two_hosts: Service, lie: Any) -> None:
     """Whichever host is asked second says something else: both are named, and the next request reads both anew."""
     service = two_hosts
-    tell = service.bots._tell
-
-    def lying(order: Order) -> Any:
-        second = order.kind == "inventory" and order.payload.second  # type: ignore[union-attr]
-        service.bots.lies = {bot: {PLAYER: lie} for bot in NAMES} if second else {}
-        return tell(order)
-
-    monkeypatch.setattr(service.bots, "_tell", lying)
+    service.bots.lies_second = {PLAYER: lie}
     assert (await refused(service, "1", "2"))["code"] == "readings_differ"
     [alarm] = await alarms(service)
     assert len(set(alarm["bots"])) == 2
     assert alarm["readings"]
-    monkeypatch.setattr(service.bots, "_tell", tell)
-    service.bots.lies = {}
+    service.bots.lies_second = {}
     await service.deposit("1", "2")
     assert len(readings(service)) == 4
 
 
-async def test_a_second_reading_that_fails_for_the_moment_is_no_alarm(
-    two_hosts: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_second_reading_that_fails_for_the_moment_is_no_alarm(two_hosts: Service) -> None:
     service = two_hosts
-    tell = service.bots._tell
-
-    def failing(order: Order) -> Any:
-        second = order.kind == "inventory" and order.payload.second  # type: ignore[union-attr]
-        return ("inventory_failed", {"code": "inventory_unavailable", "reason": "500"}) if second else tell(order)
-
-    monkeypatch.setattr(service.bots, "_tell", failing)
+    service.bots.lies_second = {PLAYER: "inventory_unavailable"}
     assert (await refused(service, "1", "2"))["code"] == "inventory_unavailable"
     assert await alarms(service) == []
 
