@@ -19,7 +19,7 @@ from balancer.context import Context
 from balancer.custody import audit
 from balancer.db import write_probe
 from balancer.fleet import health_events
-from balancer.reports.apply import Reader
+from balancer.reports.stream import Reader
 from balancer.trades import dear
 from balancer.upkeep.sweep import Sweep
 from balancer.upkeep.watch import Watcher

@@ -14,7 +14,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, TypeVar
 
 import redis
@@ -23,6 +22,7 @@ from balancer import rates
 from balancer.fleet.reads import READ_S, Lane, Turns, busy, idlest
 from balancer.fleet.snapshot import Fleet
 from balancer.items.bans import Bans
+from balancer.items.readings import THROTTLED_S, UNAVAILABLE, PlayerInventory, failure, seconds, understood
 from balancer.orders.build import Orders
 from balancer.orders.outbox import Outbox
 from balancer.rates import Rates, Take
@@ -30,55 +30,24 @@ from shared import log
 from shared.clock import Clock
 from shared.domain.ids import SteamId
 from shared.domain.items import Asset, HeldAsset
-from shared.errors import FleetError, NoBotAvailable, NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
+from shared.errors import FleetError, NoBotAvailable, SteamUnavailable
 from shared.messages import InventoryOrder, Report
 from shared.settings import Settings
 
 CACHED_MAX = 2000
-# An address that Steam has throttled is left alone for this long when Steam did not say for how long.
-THROTTLED_S = 30.0
 LANES_TRIED = 3
 # A failure that may be over in a moment is remembered for no longer than this.
 PASSING_S = 5.0
 # Another player's order may ask for a new player's bans: this long the new player's own order waits for that answer.
 BANS_WAIT_S = 3.0
 WATCHED_MAX = 20_000
-UNAVAILABLE = "inventory_unavailable"
 
-# What a bot's ``inventory_failed`` means; every other code is "not now".
-FAILURES: dict[str, type[FleetError]] = {
-    "inventory_private": PlayerMustAct,
-    "partner_hold": PlayerMustAct,
-    "partner_banned": PlayerMustAct,
-    "trade_url_wrong": NotAccepted,
-    "unknown_player": NotAccepted,
-    "steam_throttled": SteamThrottled,
-    "steam_maintenance": SteamUnavailable,
-}
-DETAILS = {
-    "inventory_private": "The player's inventory is private.",
-    "partner_hold": "Steam would hold trades with this player.",
-    "partner_banned": "Steam does not let this player trade.",
-    "trade_url_wrong": "The trade URL is no longer valid.",
-    "unknown_player": "There is no Steam account with this id.",
-}
 # What concerns the address that a bot reads from, so that another one may do better.
 OF_THE_LANE = frozenset({"steam_throttled", "own_pace"})
 
 _log = log.get(__name__)
 Key = tuple[SteamId, str]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class PlayerInventory:
-    """What a bot saw, ``read_by`` which one. ``hold_days`` is ``None`` when it was not told."""
-
-    steam_id: SteamId
-    assets: dict[Asset, HeldAsset]
-    hold_days: int | None
-    read_at: datetime
-    read_by: str = ""
 
 
 @dataclass(slots=True)
@@ -230,7 +199,7 @@ class Inventories:
             await asyncio.sleep(turn.wait_s)
             report = await self._ask(turn.lane, wanted)
             if report.data.get("code") in OF_THE_LANE:
-                await self._turns.hold(turn.lane, _seconds(report.data.get("retry_after_s"), THROTTLED_S))
+                await self._turns.hold(turn.lane, seconds(report.data.get("retry_after_s"), THROTTLED_S))
         except (redis.RedisError, TimeoutError) as error:
             _log.warning("inventory not read again", action="inventory", error=type(error).__name__)
             raise SteamUnavailable("No bot could read the player's inventory in time.", code=UNAVAILABLE) from error
@@ -238,7 +207,7 @@ class Inventories:
             refusal = failure(report.data)
             refusal.data["read_by"] = report.bot
             raise refusal
-        return self._understood(first.steam_id, report)
+        return understood(first.steam_id, report, self.clock.now())
 
     async def untradable(self, steam_id: SteamId) -> dict[Asset, HeldAsset]:
         """What the player holds and may not trade. Steam leaves it out of what a partner may offer, so the public inventory is
@@ -344,7 +313,7 @@ class Inventories:
                 report, with_hold = await self._through_one(reading, trade_token)
             if report.kind != "inventory_read":
                 raise self._refused(reading, report.data)
-            found = self._understood(steam_id, report)
+            found = understood(steam_id, report, self.clock.now())
             if trade_token is None:
                 return found
             if await self._banned(steam_id):
@@ -378,7 +347,7 @@ class Inventories:
         await asyncio.sleep(turn.wait_s)
         report, with_hold = await self._asked_for(turn.lane, reading.key, trade_token)
         if report.data.get("code") in OF_THE_LANE:
-            await self._turns.hold(turn.lane, _seconds(report.data.get("retry_after_s"), THROTTLED_S))
+            await self._turns.hold(turn.lane, seconds(report.data.get("retry_after_s"), THROTTLED_S))
         return report, with_hold
 
     async def _asked_for(self, lane: Lane, key: Key, trade_token: str | None) -> tuple[Report, bool]:
@@ -435,18 +404,6 @@ class Inventories:
         finally:
             del self._asked[order.order_id]
 
-    def _understood(self, steam_id: SteamId, report: Report) -> PlayerInventory:
-        try:
-            held: Iterable[HeldAsset] = [HeldAsset.from_json(row) for row in report.data["assets"]]
-            assets = {one.asset: one for one in held}
-            hold_days = report.data.get("hold_days")
-            if not isinstance(hold_days, int | None):
-                raise TypeError("days are a number")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            _log.error("inventory makes no sense", action="inventory", bot=report.bot, reason=type(error).__name__)
-            raise SteamUnavailable("The player's inventory cannot be read now.", code=UNAVAILABLE) from error
-        return PlayerInventory(steam_id, assets, hold_days, self.clock.now(), report.bot)
-
 
 def _key(steam_id: SteamId, trade_token: str | None) -> Key:
     return steam_id, hashlib.sha256(trade_token.encode()).hexdigest() if trade_token else ""
@@ -473,19 +430,3 @@ def _again(error: FleetError, left_s: float) -> FleetError:
     return type(error)(
         error.detail, code=error.error_code, reason=error.reason, retry_after_s=after_s, player_message=error.player_message
     )
-
-
-def _seconds(value: object, otherwise: float) -> float:
-    return float(value) if isinstance(value, int | float) and 0 < value < 86_400 else otherwise
-
-
-def failure(data: dict[str, Any]) -> FleetError:
-    """The error that a bot's ``inventory_failed`` stands for."""
-    code = str(data.get("code") or UNAVAILABLE)
-    if code == "own_pace":
-        return busy(_seconds(data.get("retry_after_s"), READ_S))
-    kind = FAILURES.get(code)
-    if kind is None:
-        return SteamUnavailable("The player's inventory cannot be read now.", code=UNAVAILABLE)
-    after_s = _seconds(data.get("retry_after_s"), THROTTLED_S) if kind is SteamThrottled else None
-    return kind(DETAILS.get(code, "Steam does not answer inventory reads now."), code=code, retry_after_s=after_s)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from balancer.fields import Time, unix
 from balancer.items import policy
-from balancer.items.inventory import PlayerInventory
+from balancer.items.readings import PlayerInventory
 from shared.domain.items import HeldAsset
 from shared.settings import Settings
 

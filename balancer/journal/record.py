@@ -19,22 +19,19 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from balancer.db.tables import deposits, events, trade_items, trades, users
-from balancer.journal import alarms, apply_effects, effects, swaps
+from balancer.journal import alarms, apply_effects, effects, swaps, values
 from balancer.journal import events as feed
 from balancer.journal.effects import Aftermath
 from balancer.journal.rules import Rules
 from shared.clock import from_unix
-from shared.domain.health import BOT_RESTRICTED
 from shared.domain.status import (
     ENDED_UNMOVED,
-    FINAL,
     LIVE,
     DepositStatus,
     Direction,
     TradeEvent,
     TradeStatus,
     Verdict,
-    WaitsFor,
     after_dropped,
     decide,
 )
@@ -47,8 +44,6 @@ COMPARED_MAX = 5
 ADOPTED = frozenset({E.OFFER_ACCEPTED, E.OFFER_ACTIVE, E.OFFER_HELD, E.CONFIRMATION_NEEDED, E.EXCHANGE_REVERSED, E.SETTLED})
 # The end of one offer; of which one counts when the trade's offer is known.
 _ENDS = frozenset({E.OFFER_DECLINED, E.OFFER_COUNTERED, E.OFFER_EXPIRED, E.OFFER_CANCELED, E.ITEMS_MISSING, E.EXCHANGE_FAILED})
-# The bot has nothing out for this trade; it is to be asked again, under the next attempt's number.
-ASKED_AGAIN = frozenset({E.ORDER_DROPPED, E.TRY_LATER, E.OFFER_ABSENT, E.BOT_REFUSED})
 # What of a report's data is worth keeping in an event.
 _KEPT = ("offer_id", "exchange_id", "state", "code", "reason", "result", "settles_at", "retry_after_s", "calls")
 TEXT_MAX = 500
@@ -56,11 +51,8 @@ TEXT_MAX = 500
 # A misfit on a trade that is not in doubt is searched for so often; then it is an operator's.
 MISFITS_MAX = 3
 
-# The bot's own phone did not confirm an offer in time, so the bot gave it up.
-NOT_CONFIRMED = "not_confirmed"
 REPORT_IGNORED = "report_ignored"
 OFFER_ADOPTED = "offer_adopted"
-ORDER_EXPIRED = "order_expired"
 DECLINED_AT_ONCE = "declined_at_once"
 
 
@@ -106,7 +98,7 @@ def record(
                 _misfit(connection, trade, event, who, now, rules)
             return Recorded(trade.trade_id, verdict, before, before)
         if _move(connection, trade, event, to, data, who, now, rules):
-            if to is S.QUEUED and event in ASKED_AGAIN:
+            if to is S.QUEUED and event in values.ASKED_AGAIN:
                 to = _end_if_not_asked_again(connection, trade.trade_id, to, now, rules)
             return Recorded(trade.trade_id, verdict, before, to)
         trade = read_trade(connection, trade.trade_id)
@@ -161,11 +153,11 @@ def _move(
     rules: Rules,
 ) -> bool:
     """Compare and set the status, and do all that follows from it. Whether the comparison held."""
-    values = _trade_values(trade, event, to, data, now, rules)
+    new = values.of_move(trade, event, to, data, now, rules)
     compared = connection.execute(
         update(trades)
         .where(trades.c.trade_id == trade.trade_id, trades.c.status == trade.status, trades.c.attempt == trade.attempt)
-        .values(status=to.value, touched=now, **values)
+        .values(status=to.value, touched=now, **new)
     )
     if not compared.rowcount:
         return False
@@ -174,7 +166,7 @@ def _move(
     if to not in LIVE:
         held, given = apply_effects.held(connection, trade.trade_id), trade.status != S.QUEUED or trade.waits_for is None
         after = effects.of_move(Direction(trade.direction), to, held, data, now, given=given)
-    after.offers = effects.offers_taken(S(trade.status), trade.waits_for, to, values.get("waits_for", trade.waits_for))
+    after.offers = effects.offers_taken(S(trade.status), trade.waits_for, to, new.get("waits_for", trade.waits_for))
     if to not in LIVE or after.offers:
         apply_effects.carry_out(connection, trade, after, now)
     told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
@@ -191,7 +183,7 @@ def _move(
 
 def _canceled_by_us(trade: Row[Any], data: Mapping[str, Any]) -> bool:
     """Whether the site, the trade's time or the bot itself asked for it; of what Steam holds, it or the partner may have."""
-    return trade.cancel_requested_at is not None or data.get("reason") == NOT_CONFIRMED or trade.status == S.HELD
+    return trade.cancel_requested_at is not None or data.get("reason") == values.NOT_CONFIRMED or trade.status == S.HELD
 
 
 def _named(connection: Connection, trade_id: str, data: Mapping[str, Any]) -> dict[str, swaps.Named]:
@@ -251,78 +243,6 @@ def _end_if_not_asked_again(connection: Connection, trade_id: str, to: TradeStat
     return record(connection, trade, E.ORDER_DROPPED, {"reason": reason}, "balancer", now, rules).after
 
 
-def _trade_values(
-    trade: Row[Any], event: TradeEvent, to: TradeStatus, data: Mapping[str, Any], now: datetime, rules: Rules
-) -> dict[str, Any]:
-    """What else of the trade changes with its status."""
-    values: dict[str, Any] = {name: str(data[name]) for name in ("offer_id", "exchange_id") if data.get(name)}
-    if data.get("settles_at") is not None:
-        values["settles_at"] = from_unix(data["settles_at"])
-    if to is S.IN_DOUBT:
-        values |= {"find_at": now, "find_tries": 0}
-    elif trade.status == S.IN_DOUBT:
-        values |= {"find_at": None, "find_tries": 0}
-    if to is S.HELD and trade.status != S.HELD and trade.direction == Direction.DEPOSIT:
-        # Accepted before the bot could cancel it. Steam locks an account for a week that calls a hold off: the wish lapses.
-        values["cancel_requested_at"] = None
-    if to not in (S.QUEUED, S.IN_DOUBT) and trade.waits_for is not None:
-        values |= {"waits_for": None} if to in ENDED_UNMOVED else {"waits_for": None, "begun_at": now}
-    # Another bot begins a deposit at once; a withdrawal's own bot is not asked again in a hurry.
-    own_bot = event is E.BOT_REFUSED and trade.direction == Direction.WITHDRAW
-    if event in ASKED_AGAIN and to is S.QUEUED:
-        wait_s = data.get("retry_after_s") or rules.retry_after_s if event is E.TRY_LATER or own_bot else 0
-        values |= {
-            "attempt": trade.attempt + 1,
-            "order_issued_at": None,
-            "order_expires_at": None,
-            # A search that finds nothing (after a restore) leads back to the wait; an approval is not due before it is given.
-            "next_try_at": None if trade.waits_for == WaitsFor.APPROVAL else now + timedelta(seconds=wait_s),
-        }
-        if event is E.ORDER_DROPPED and trade.held_at is not None:
-            values |= _back_in_line(trade, now)
-    if to in FINAL:  # nothing is sent any more: where to is nobody's business
-        values |= {"trade_url_sealed": "", "message": ""}
-    if trade.held_at is not None and (to is S.QUEUED or to not in LIVE):
-        values |= {"held_at": None}
-    if event is E.BOT_REFUSED:
-        bot = f"{trade.color}-{trade.bot_id}"
-        values |= {
-            "waits_for": WaitsFor.BOT.value,
-            "refused_by": f"{trade.refused_by} {bot}" if trade.refused_by else bot,
-            "refused_at": trade.refused_at or now,
-            "spared": trade.spared + 1,
-        }
-    if event in (E.TRY_LATER, E.BOT_REFUSED) or to in ENDED_UNMOVED or to is S.REVERSED:
-        values |= _failure(trade, event, to, data)
-    return values
-
-
-def _back_in_line(trade: Row[Any], now: datetime) -> dict[str, Any]:
-    """A pause has recalled its order (`balancer.trades.holding`): it waits for its turn again; the attempt does not count."""
-    return {
-        "waits_for": WaitsFor.OFFER.value,
-        "next_try_at": trade.begun_at or now,
-        "begun_at": None,
-        "spared": trade.spared + 1,
-    }
-
-
-def _failure(trade: Row[Any], event: TradeEvent, to: TradeStatus, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Why it ended, in the words that the API shows. A trade told "later" too often fails with what it was told."""
-    if event in (E.REFUSED, E.TRY_LATER, E.BOT_REFUSED):
-        return {
-            "failure_code": str(data.get("code") or "steam_refused"),
-            "failure_reason": data.get("reason"),
-            "player_message": data.get("player_message"),
-        }
-    if event is E.ORDER_DROPPED and to is S.FAILED:
-        return {} if trade.failure_code else {"failure_code": ORDER_EXPIRED, "failure_reason": data.get("reason")}
-    code = event.value if event in (E.ITEMS_MISSING, E.EXCHANGE_FAILED) else to.value
-    if event is E.OFFER_CANCELED and data.get("reason") == NOT_CONFIRMED:
-        code = BOT_RESTRICTED
-    return {"failure_code": code, "failure_reason": data.get("reason"), "player_message": None}
-
-
 def _note(
     connection: Connection,
     trade: Row[Any],
@@ -347,10 +267,10 @@ def _note(
 
 def _learn_exchange(connection: Connection, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> None:
     """The exchange of an accepted trade becomes known after the fact; without it nothing would ever settle."""
-    values: dict[str, Any] = {"exchange_id": str(data["exchange_id"]), "touched": now}
+    known: dict[str, Any] = {"exchange_id": str(data["exchange_id"]), "touched": now}
     if data.get("settles_at") is not None:
-        values["settles_at"] = from_unix(data["settles_at"])
-    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
+        known["settles_at"] = from_unix(data["settles_at"])
+    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(known))
     _tell(connection, "exchange_known", trade, {"status": trade.status, **_shown(data)}, Aftermath(), who, now)
 
 

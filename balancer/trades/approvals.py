@@ -1,9 +1,6 @@
-"""Withdrawals that wait before their order is given: for an approval, until their items have settled, in line for an offer.
+"""Withdrawals that a second operator decides about, and until when a withdrawal waits for its items to settle.
 
-Their rows are reserved from the request on, but no order exists and no open offer of the bot is taken, so that nobody is kept
-from trading by what waits, and ending one frees its rows at once. ``trades.waits_for`` says what for; the sweep lines up
-whoever waits for nothing else any more, and lets go whose turn it is (`release`). After a restore one may be in doubt, as it
-may have been let go since the backup; if a search shows that nothing is out, it waits again.
+`balancer.upkeep.release` lets those go that wait for nothing more.
 """
 
 from __future__ import annotations
@@ -13,175 +10,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from balancer.context import Context
-from balancer.db.tables import deposits, tokens, trade_items, trades, users
-from balancer.fleet.switches import WITHDRAWALS
+from balancer.db.tables import deposits, trade_items, trades
 from balancer.journal import events
 from balancer.journal.rules import Rules
-from balancer.trades import cancel, line, outflow, players, shares
-from balancer.trades.players import Holdings
-from shared.domain.health import May
-from shared.domain.ids import BotName
-from shared.domain.status import LIVE, DepositStatus, TradeStatus, WaitsFor
+from balancer.trades import cancel
+from shared.domain.status import WaitsFor
 from shared.errors import Forbidden, NotFound, TooLate
-from shared.settings import Settings, TradeSettings
-
-WHO = "sweep"
-BATCH_MAX = 200
-BOTS_MAX = 200  # whose lines are looked at together
-
-
-def until(rows: Sequence[Row[Any]], times: TradeSettings, now: datetime) -> datetime | None:
-    """When the last of these rows should have settled; ``None`` if all have."""
-    open_rows = [row for row in rows if row.settled_at is None]
-    margin = timedelta(seconds=times.settle_margin_s)
-    return max((max(row.settles_at + margin, now) if row.settles_at else now + margin for row in open_rows), default=None)
-
-
-async def release(ctx: Context) -> int:
-    """Let withdrawals go that wait for nothing more than a free open offer of their bot, each in its turn.
-
-    Returns how many go on or end; the orders of those that go on are the sweep's next work. While withdrawals are paused, and
-    while Steam is away, they wait on.
-    """
-    if ctx.fleet.maintenance or ctx.switches.paused(WITHDRAWALS):
-        return 0
-    times, rules, now = ctx.settings.trades, Rules.of(ctx.settings), ctx.clock.now()
-    paused = [*ctx.switches.paused_clients(), *await ctx.db.look(line.full_clients, ctx.settings.limits)]
-    changed = await ctx.db.run(_line_up, times, rules, now)
-    giving = {(bot.color, bot.bot_id) for bot in ctx.fleet.online() if May.GIVE in bot.may}
-    served = [place for place in await ctx.db.look(line.places) if place in giving]
-    for start in range(0, len(served), BOTS_MAX):
-        fronts = await ctx.db.look(line.front, ctx.settings.limits, served[start : start + BOTS_MAX], paused)
-        for place, trade_ids in fronts.items():
-            done, hit = await ctx.db.run(_serve, BotName(*place), trade_ids, ctx.settings, now)
-            changed += done
-            if hit is not None:  # the other lines wait for the next round, which knows of the pause
-                await outflow.pause(ctx, hit)
-                ctx.waiters.notify(changed)
-                return len(changed)
-    ctx.waiters.notify(changed)
-    return len(changed)
-
-
-def _line_up(connection: Connection, times: TradeSettings, rules: Rules, now: datetime) -> list[str]:
-    """Whose items have settled goes in line for an offer; whose may not be given out at all has ended: these are returned."""
-    due = and_(
-        trades.c.waits_for == WaitsFor.SETTLEMENT.value,
-        trades.c.status == TradeStatus.QUEUED.value,
-        trades.c.next_try_at <= now,
-    )
-    query = select(trades).where(due).order_by(trades.c.next_try_at).limit(BATCH_MAX).with_for_update()
-    ended = []
-    for trade in list(connection.execute(query)):
-        rows = _rows(connection, trade.trade_id)
-        if _ended(connection, trade, rows, now, rules):
-            ended.append(trade.trade_id)
-        elif any(row.settled_at is None for row in rows):  # a bot has yet to see them settled
-            _wait_for(connection, trade, WaitsFor.SETTLEMENT, now + timedelta(seconds=times.items_look_s))
-        else:
-            _wait_for(connection, trade, WaitsFor.OFFER, now)
-    return ended
-
-
-def _wait_for(connection: Connection, trade: Row[Any], what: WaitsFor, when: datetime | None) -> None:
-    values = {"waits_for": what.value, "next_try_at": when}
-    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
-
-
-def _serve(
-    connection: Connection, bot: BotName, trade_ids: list[str], settings: Settings, now: datetime
-) -> tuple[list[str], outflow.Hit | None]:
-    """Give open offers of this bot to these trades in its line, in their order.
-
-    Returns those that go on, or end, and the limit of what goes out that the next one would pass.
-    """
-    outflow.take_turns(connection, settings.limits)
-    in_line = and_(trades.c.waits_for == WaitsFor.OFFER.value, trades.c.status == TradeStatus.QUEUED.value)
-    query = select(trades).where(trades.c.trade_id.in_(trade_ids), in_line).order_by(trades.c.trade_id).with_for_update()
-    found = sorted(connection.execute(query), key=lambda trade: (trade.next_try_at, trade.trade_id))
-    users = players.lock(connection, (trade.user_id for trade in found))
-    held = {user_id: players.holdings(connection, user_id, user.steam_id, user.unanswered) for user_id, user in users.items()}
-    changed, rules = [], Rules.of(settings)
-    for trade in found:
-        rows = _rows(connection, trade.trade_id)
-        if _ended(connection, trade, rows, now, rules):
-            changed.append(trade.trade_id)
-            continue
-        cents = sum(row.value_cents for row in rows)
-        if trade.approved_at is None and outflow.is_too_large(settings.limits, 1, cents):  # by a limit that came later
-            _wait_for(connection, trade, WaitsFor.APPROVAL, None)
-            continue
-        hit = outflow.hit(connection, settings.limits, trade.client_id, 1, cents, now) if trade.approved_at is None else None
-        if hit is not None:
-            return changed, hit
-        if line.take(connection, settings.limits, held[trade.user_id], bot, now):
-            _let_go(connection, trade, rows, settings.trades, held[trade.user_id], now)
-            changed.append(trade.trade_id)
-    return changed, None
-
-
-def _rows(connection: Connection, trade_id: str) -> list[Row[Any]]:
-    query = (
-        select(deposits)
-        .join(trade_items, trade_items.c.deposit_id == deposits.c.deposit_id)
-        .where(trade_items.c.trade_id == trade_id)
-        .order_by(deposits.c.deposit_id)
-        .with_for_update(of=deposits)
-    )
-    return list(connection.execute(query))
-
-
-def _ended(connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]], now: datetime, rules: Rules) -> bool:
-    """End a withdrawal that must not go on at all."""
-    why = _forbidden(connection, trade, rows)
-    if why is not None:
-        cancel.request(connection, trade, WHO, now, rules, reason=why, dropped=why)
-    return why is not None
-
-
-def _forbidden(connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]]) -> str | None:
-    if any(row.frozen_by is not None or row.status != DepositStatus.WITHDRAW_PENDING for row in rows):
-        return "item_frozen"
-    blocked = connection.scalar(select(users.c.blocked_by).where(users.c.user_id == trade.user_id))
-    return "partner_blocked" if blocked is not None else None
-
-
-def _let_go(
-    connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]], times: TradeSettings, held: Holdings, now: datetime
-) -> None:
-    """From now on the trade is like one just asked for: its order is due, its offer's and its token's times begin."""
-    for row in rows:  # settling may have moved the items to other ids
-        connection.execute(
-            update(trade_items)
-            .where(trade_items.c.trade_id == trade.trade_id, trade_items.c.deposit_id == row.deposit_id)
-            .values(asset_id=row.asset_id, context_id=row.context_id)
-        )
-    expires_at = now + timedelta(seconds=shares.offer_timeout_s(times, held.unanswered))
-    connection.execute(
-        update(trades)
-        .where(trades.c.trade_id == trade.trade_id)
-        .values(waits_for=None, next_try_at=now, begun_at=now, expires_at=expires_at, touched=now)
-    )
-    lives_until = now + timedelta(seconds=times.token_lifetime_s)
-    connection.execute(update(tokens).where(tokens.c.trade_id == trade.trade_id).values(expires_at=lives_until))
-    in_line_s = int((now - trade.next_try_at).total_seconds())
-    events.of_trade(connection, "withdrawal_released", trade, {"in_line_s": in_line_s}, WHO, now)
-
-
-def per_bot(connection: Connection) -> dict[str, dict[str, int]]:
-    """How many withdrawals of each bot wait, by what they wait for."""
-    query = select(trades.c.color, trades.c.bot_id, trades.c.waits_for, func.count().label("n"))
-    query = query.where(trades.c.waits_for.is_not(None), trades.c.status.in_([status.value for status in LIVE]))
-    counts: dict[str, dict[str, int]] = {}
-    for row in connection.execute(query.group_by(trades.c.color, trades.c.bot_id, trades.c.waits_for)):
-        counts.setdefault(f"{row.color}-{row.bot_id}", {})[row.waits_for] = row.n
-    return counts
-
-
-# --- a second operator's approval ---------------------------------------------------------------------
+from shared.settings import TradeSettings
 
 
 async def list_approvals(ctx: Context, after: str, limit: int) -> list[str]:
@@ -230,7 +68,7 @@ def decide_in(
 
 def _approve(connection: Connection, trade: Row[Any], who: str, times: TradeSettings, now: datetime) -> None:
     """What has settled is released by the sweep too, which looks once more whether it may go."""
-    wait = until(_rows(connection, trade.trade_id), times, now)
+    wait = until(rows_of(connection, trade.trade_id), times, now)
     values = {"waits_for": WaitsFor.SETTLEMENT.value, "next_try_at": wait or now, "approved_at": now, "touched": now}
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
     events.of_trade(connection, "withdrawal_approved", trade, {"settles_at": int(wait.timestamp()) if wait else None}, who, now)
@@ -245,3 +83,25 @@ def _undecided(connection: Connection, trade_id: str, client_id: str | None) -> 
     if client_id is not None and trade.client_id == client_id:
         raise Forbidden("the client that asked for a withdrawal may not approve it", code="own_request")
     return trade
+
+
+# --- its rows ---------------------------------------------------------------------------------------
+
+
+def until(rows: Sequence[Row[Any]], times: TradeSettings, now: datetime) -> datetime | None:
+    """When the last of these rows should have settled; ``None`` if all have."""
+    open_rows = [row for row in rows if row.settled_at is None]
+    margin = timedelta(seconds=times.settle_margin_s)
+    return max((max(row.settles_at + margin, now) if row.settles_at else now + margin for row in open_rows), default=None)
+
+
+def rows_of(connection: Connection, trade_id: str) -> list[Row[Any]]:
+    """The rows that this withdrawal takes, locked."""
+    query = (
+        select(deposits)
+        .join(trade_items, trade_items.c.deposit_id == deposits.c.deposit_id)
+        .where(trade_items.c.trade_id == trade_id)
+        .order_by(deposits.c.deposit_id)
+        .with_for_update(of=deposits)
+    )
+    return list(connection.execute(query))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from balancer.context import Context
-from balancer.items.inventory import PlayerInventory
+from balancer.items.readings import PlayerInventory
 from balancer.journal import alarms
 from balancer.trades.requests import Wanted
 from shared import log

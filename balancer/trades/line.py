@@ -17,7 +17,7 @@ from balancer.fleet import reserve
 from balancer.trades import shares
 from balancer.trades.players import Holdings
 from shared.domain.ids import BotName
-from shared.domain.status import COUNTED, BotMode, TradeStatus, WaitsFor
+from shared.domain.status import COUNTED, LIVE, BotMode, TradeStatus, WaitsFor
 from shared.settings import LimitSettings
 
 SERVED_MAX = 500
@@ -118,3 +118,13 @@ def _open_offers(which: ColumnElement[bool] | None = None) -> ScalarSelect[int]:
     )
     query = select(func.count(type_=Integer())).select_from(_other).where(taken)
     return (query if which is None else query.where(which)).correlate(_waits).scalar_subquery()
+
+
+def per_bot(connection: Connection) -> dict[str, dict[str, int]]:
+    """How many withdrawals of each bot wait, by what they wait for."""
+    query = select(trades.c.color, trades.c.bot_id, trades.c.waits_for, func.count().label("n"))
+    query = query.where(trades.c.waits_for.is_not(None), trades.c.status.in_([status.value for status in LIVE]))
+    counts: dict[str, dict[str, int]] = {}
+    for row in connection.execute(query.group_by(trades.c.color, trades.c.bot_id, trades.c.waits_for)):
+        counts.setdefault(f"{row.color}-{row.bot_id}", {})[row.waits_for] = row.n
+    return counts

@@ -18,8 +18,8 @@ from balancer.db.tables import bots, trades
 from balancer.journal import record
 from balancer.journal.rules import Rules
 from balancer.orders import build
-from balancer.trades import approvals, cancel, holding, restricted
-from balancer.upkeep import purge, search, settle
+from balancer.trades import cancel, holding, restricted
+from balancer.upkeep import purge, release, search, settle
 from shared import log
 from shared.domain.status import LIVE, Direction, TradeEvent, TradeStatus
 from shared.messages import Order
@@ -68,7 +68,7 @@ class Sweep:
             holding.hold,
             restricted.hold_back,
             restricted.go_on,
-            approvals.release,
+            release.release,
             give_orders,
             doubt_silent,
             search.find_offers,

@@ -16,10 +16,9 @@ from sqlalchemy import insert, select, update
 from balancer.custody import audit, gifts
 from balancer.custody.views import BotAudit
 from balancer.db import tables
-from balancer.trades import approvals
 from balancer.trades.cancel import cancel
 from balancer.trades.requests import DepositWish
-from balancer.upkeep import sweep
+from balancer.upkeep import release, sweep
 from shared.domain.health import May
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
@@ -417,10 +416,10 @@ async def test_a_frozen_bot_lets_no_waiting_withdrawal_go(world: World) -> None:
     await world.settle(trade_id)
     world.change(update(tables.bots).values(frozen_by="audit"))
     await later(world, 8 * 86400)
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     world.change(update(tables.bots).values(frozen_by=None))
     await later(world, 60)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
 
 
 async def test_no_deposit_goes_to_a_frozen_bot_even_by_an_old_snapshot(make: Make) -> None:

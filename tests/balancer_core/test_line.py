@@ -13,10 +13,10 @@ from sqlalchemy import update
 
 from balancer.db import tables
 from balancer.fleet import reserve
-from balancer.trades import approvals
+from balancer.trades import line
 from balancer.trades.cancel import cancel
 from balancer.trades.requests import Caller, WithdrawWish
-from balancer.upkeep import restored, sweep
+from balancer.upkeep import release, restored, sweep
 from shared.domain.ids import BotName, TradeUrl
 from shared.errors import NoBotAvailable, PlayerMustAct, RateLimited
 
@@ -65,7 +65,7 @@ async def test_what_waits_for_a_settlement_or_an_approval_takes_no_open_offer(ma
     waiting_ids = [await withdraw(world, 1, cheap, when_settled=True), await withdraw(world, 2, dear)]
     assert waits(world, *waiting_ids) == ["settlement", "approval"]
     assert offers(world) == 0
-    assert await world.ctx.db.look(approvals.per_bot) == {"red-1": {"settlement": 1, "approval": 1}}
+    assert await world.ctx.db.look(line.per_bot) == {"red-1": {"settlement": 1, "approval": 1}}
     for trade_id in waiting_ids:
         await cancel(world.ctx, SITE, trade_id)
     assert offers(world) == 0
@@ -86,7 +86,7 @@ async def test_an_offer_is_taken_when_the_order_is_due(make: Make) -> None:
     trade_id = await withdraw(world, 1, ids, when_settled=True)
     await world.settle(deposit)
     await days_later(world, "red-1")
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert (waits(world, trade_id), offers(world)) == ([None], 1)
     await world.accept(trade_id)
     assert offers(world) == 0
@@ -128,16 +128,16 @@ async def test_without_a_free_offer_a_withdrawal_waits_in_line_and_keeps_its_tur
     out = [await withdraw(world, who, held[who]) for who in (1, 2)]
     line = [await withdraw(world, who, held[who]) for who in (3, 4)]
     assert waits(world, *out, *line) == [None, None, "offer", "offer"]
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     await world.accept(out[0])
     newcomer = await withdraw(world, 5, held[5])  # the free offer belongs to the first in line
     assert waits(world, newcomer) == ["offer"]
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert waits(world, *line, newcomer) == [None, "offer", "offer"]
     assert await sweep.give_orders(world.ctx) == 1
     for answered, due in ((out[1], line[1]), (line[0], newcomer)):
         await world.accept(answered)
-        assert await approvals.release(world.ctx) == 1
+        assert await release.release(world.ctx) == 1
         assert waits(world, due) == [None]
     assert world.events("withdrawal_released")
     await assert_counters_add_up(world)
@@ -162,9 +162,9 @@ async def test_whose_own_offers_are_open_is_passed_over_and_goes_next(make: Make
     assert waits(world, *mine) == [None, "offer", "offer", "offer"]
     stranger = await withdraw(world, 2, await world.held(1, who=2))
     assert waits(world, stranger) == [None]
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     await world.accept(mine[0])
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert waits(world, *mine) == [None, None, "offer", "offer"]
     await assert_counters_add_up(world)
 
@@ -179,7 +179,7 @@ async def test_a_line_longer_than_one_round_looks_at_starves_nobody(make: Make, 
     stranger = await withdraw(world, 9, await held_in_full_bot(world, 9))
     assert waits(world, stranger) == ["offer"]
     world.change(update(tables.bots).values(open_offers=4))
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert waits(world, stranger) == [None]
 
 
@@ -204,14 +204,14 @@ async def test_the_line_of_a_bot_that_gives_nothing_waits_and_the_others_go_on(m
     for trade_id in firsts:
         await world.accept(trade_id)
     world.change(update(tables.bots).where(tables.bots.c.bot_id == 1).values(frozen_by="audit"))
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert waits(world, *seconds) == ["offer", None]
     world.change(update(tables.bots).values(frozen_by=None))
     world.later(60)
     await world.online("red-2")  # red-1 is away
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     await world.online("red-1", "red-2")
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     await assert_counters_add_up(world)
 
 
@@ -232,7 +232,7 @@ async def test_an_item_frozen_in_line_is_not_given_out(make: Make) -> None:
     trade_id = await withdraw(world, 2, second)
     world.change(update(tables.deposits).where(tables.deposits.c.deposit_id == second[0]).values(frozen_by="operator"))
     await world.accept(out)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert world.trade(trade_id).status == "canceled"
     await assert_counters_add_up(world)
 
@@ -259,9 +259,9 @@ async def test_the_last_offers_are_for_players_who_have_none_open_there(make: Ma
     assert len(await world.deposit(1, who=3)) == 1
     theirs = [await withdraw(world, 2, [deposit_id]) for deposit_id in held[2]]
     assert waits(world, *theirs) == [None, "offer", "offer"]
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     await world.accept(theirs[0])  # with none open there it is their turn, although the others have waited for longer
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert waits(world, mine[2], *theirs) == ["offer", None, None, "offer"]
     await assert_counters_add_up(world)
 
@@ -326,13 +326,13 @@ async def test_one_clients_players_leave_the_fleet_to_another_client(make: Make)
     assert (error.reason, error.data["limit"]) == ("client_offers", 2)
     mine = await withdraw(world, 1, held[1])
     assert waits(world, mine) == ["offer"]
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     theirs = WithdrawWish("user-2", TradeUrl(player(2), "abcdefgh"), held[2], "")
     assert waits(world, *await world.give(other, "k", "body", theirs)) == [None]
     assert await world.bring(other, "k2", "body", wish)
     [answered, _] = [row.trade_id for row in world.rows(tables.trades.select()) if row.user_id in ("user-4", "user-5")]
     await world.accept(answered)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert waits(world, mine) == [None]
     await assert_counters_add_up(world)
 
@@ -385,7 +385,7 @@ async def test_a_withdrawal_in_line_gets_the_shorter_time_too(make: Make) -> Non
     ids = await world.held(2)
     first, second = await withdraw(world, 1, ids[:1]), await withdraw(world, 1, ids[1:])
     await stands(world, first, 1801)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert offer_s(world, second) == 900
 
 
@@ -427,10 +427,10 @@ async def test_six_idle_players_do_not_shut_a_single_bot_for_strangers(make: Mak
     for deposit, _ in brought.values():
         await world.settle(deposit)
     await days_later(world, "red-1")
-    await approvals.release(world.ctx)
+    await release.release(world.ctx)
     assert waits(world, await withdraw(world, 21, late)) == [None]
     assert len(await world.deposit(1, who=23)) == 1
-    assert (await world.ctx.db.look(approvals.per_bot))["red-1"]["offer"] > 20
+    assert (await world.ctx.db.look(line.per_bot))["red-1"]["offer"] > 20
     await assert_counters_add_up(world)
 
 

@@ -19,7 +19,7 @@ from balancer.journal import story
 from balancer.trades import approvals, holding
 from balancer.trades.cancel import cancel
 from balancer.trades.requests import Caller, WithdrawWish
-from balancer.upkeep import sweep
+from balancer.upkeep import release, sweep
 from shared import wire
 from shared.domain.ids import TradeUrl
 from shared.errors import FleetPaused, NotFound
@@ -143,7 +143,7 @@ async def test_a_request_that_is_over_a_limit_by_itself_asks_for_an_approval_and
     dear = await withdraw(world, 1, ids[:3])
     assert (waits(world, dear), alarms(world)) == (["approval"], [])
     await approvals.decide(world.ctx, dear, "cli_boss", "client:boss", approve=True)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert waits(world, dear) == [None]
     assert waits(world, await withdraw(world, 1, ids[3:])) == [None]  # what was approved does not count
     assert alarms(world) == []
@@ -165,16 +165,16 @@ async def test_what_waited_counts_when_it_goes_out(make: Make) -> None:
         await world.settle(deposit)
     world.later(8 * 86400)
     await world.online("red-1", "red-2")
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert sorted(map(str, waits(world, *asked))) == ["None", "offer"]
     assert len(alarms(world)) == 1
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "", paused=False, client=None)
     world.change(tables.switches.delete())
     await world.ctx.switches.refresh()
     world.later(4000)
     await world.online("red-1", "red-2")
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     await assert_counters_add_up(world)
 
 
@@ -185,7 +185,7 @@ async def test_a_limit_that_came_later_asks_for_an_approval_too(make: Make) -> N
     trade_id = await withdraw(world, 1, ids)
     world.change(update(tables.trades).where(tables.trades.c.trade_id == trade_id).values(waits_for="offer"))
     world.change(update(tables.trades).where(tables.trades.c.trade_id == trade_id).values(next_try_at=world.ctx.clock.now()))
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     assert (waits(world, trade_id), alarms(world)) == (["approval"], [])
 
 
@@ -228,11 +228,11 @@ async def test_a_pause_holds_what_is_queued_and_it_goes_out_after_it(make: Make)
     assert len(world.events("withdrawal_held")) == 1
     await world.tell(queued, "order_dropped", reason="recalled")
     assert (world.trade(queued).status, waits(world, queued), offers(world)) == ("queued", ["offer"], 1)
-    assert (await sweep.give_orders(world.ctx), await approvals.release(world.ctx)) == (0, 0)
+    assert (await sweep.give_orders(world.ctx), await release.release(world.ctx)) == (0, 0)
     await assert_counters_add_up(world)
     world.clear_queues()
     await resume(world)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert await sweep.give_orders(world.ctx) == 1
     [order] = [order for order in world.orders() if order.kind == "send"]
     assert (order.trade_id, order.attempt) == (queued, 2)
@@ -249,7 +249,7 @@ async def test_pauses_use_up_no_attempts(world: World) -> None:
         await holding.hold(world.ctx)
         await world.tell(trade_id, "order_dropped", reason="recalled")
         await resume(world)
-        assert await approvals.release(world.ctx) == 1
+        assert await release.release(world.ctx) == 1
         assert await sweep.give_orders(world.ctx) == 1
     for _ in range(world.ctx.settings.trades.attempts_max):  # its own still count
         assert world.trade(trade_id).status == "queued"
@@ -270,7 +270,7 @@ async def test_what_waits_for_its_next_try_is_back_in_line_at_once(world: World)
     await world.online("red-1", "red-2")
     assert await sweep.give_orders(world.ctx) == 0
     await resume(world)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
 
 
 @pytest.mark.both_databases
@@ -325,9 +325,9 @@ async def test_one_clients_pause_holds_that_client_only(make: Make) -> None:
     assert waits(world, *queued) == ["offer", None]
     assert await paused_by(world, withdraw(world, 1, mine[1:])) == "a key was stolen"
     assert waits(world, await withdraw(world, 2, theirs[1:], OTHER)) == [None]  # and is not behind what is paused
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     await resume(world, "site")
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     with pytest.raises(NotFound):
         await pause(world, "nobody")
     with pytest.raises(NotFound):

@@ -16,7 +16,7 @@ from balancer.journal import alarms
 from balancer.journal.rules import Rules
 from balancer.orders import sights
 from balancer.reports import apply
-from balancer.reports.apply import Reader
+from balancer.reports.stream import Reader
 from balancer.trades.requests import Wanted
 from shared import wire
 from shared.messages import REPORT_KINDS

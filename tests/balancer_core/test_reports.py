@@ -12,7 +12,8 @@ import pytest
 from balancer_core.core_world import MASTER, World
 
 from balancer.loops import Loops
-from balancer.reports.apply import TRIES_MAX, Reader, apply
+from balancer.reports.apply import apply
+from balancer.reports.stream import TRIES_MAX, Reader
 from shared import wire
 from shared.errors import DatabaseUnavailable
 from shared.messages import Report

@@ -15,7 +15,7 @@ from balancer.db import migrate
 from balancer.fleet import switches
 from balancer.trades import approvals
 from balancer.trades.requests import WithdrawWish
-from balancer.upkeep import restored, search, sweep
+from balancer.upkeep import release, restored, search, sweep
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, NotFound, SettingsError
 
@@ -72,9 +72,9 @@ async def test_what_waited_for_an_approval_waits_for_it_again(make: Make) -> Non
     [trade_id] = await world.withdraw(await world.held(1))
     await restored_and_not_found(world, trade_id)
     assert world.trade(trade_id).waits_for == "approval"
-    assert await approvals.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
+    assert await release.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
     await approvals.decide(world.ctx, trade_id, "cli_other", "client:boss", approve=True)
-    assert await approvals.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
+    assert await release.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
     bot = f"red-{world.trade(trade_id).bot_id}"
     assert [(order.kind, order.attempt) for order in world.orders(bot)] == [("send", 2)]
     await assert_counters_add_up(world)
@@ -87,12 +87,12 @@ async def test_what_waited_for_a_settlement_waits_for_it_again(world: World) -> 
     wish = WithdrawWish("user-1", TradeUrl(player(1), "abcdefgh"), ids, "", when_settled=True)
     [trade_id] = await world.give(SITE, "key-settled", "body", wish)
     await restored_and_not_found(world, trade_id)
-    assert await approvals.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
+    assert await release.release(world.ctx) == await sweep.give_orders(world.ctx) == 0
     assert world.statuses(trade_id) == ("queued", {"withdraw_pending"})
     await world.settle(deposit)
     world.later(60)
     await world.online("red-1", "red-2")
-    assert await approvals.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
+    assert await release.release(world.ctx) == await sweep.give_orders(world.ctx) == 1
 
 
 async def test_what_waited_and_was_sent_since_is_found_and_waits_for_its_items_when_it_ends(make: Make) -> None:

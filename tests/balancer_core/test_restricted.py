@@ -13,7 +13,7 @@ from balancer_core.test_health import restrict
 from sqlalchemy import update
 
 from balancer.db import tables
-from balancer.reports.apply import Reader
+from balancer.reports.stream import Reader
 from balancer.trades import restricted
 from balancer.trades.cancel import cancel
 from balancer.upkeep import sweep

@@ -19,7 +19,7 @@ from balancer.reports import apply
 from balancer.trades import approvals, verify
 from balancer.trades.cancel import cancel
 from balancer.trades.requests import WithdrawWish
-from balancer.upkeep import purge, settle, sweep
+from balancer.upkeep import purge, release, settle, sweep
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, Forbidden, NotFound, SteamUnavailable, TooLate
 
@@ -77,7 +77,7 @@ async def test_a_withdrawal_waits_for_the_settlement_and_goes_out_with_the_new_i
     assert sends(world) == [] and world.statuses(withdrawal) == ("queued", {"withdraw_pending"})
     world.clear_queues()
     await online_later(world, due_s)
-    assert await approvals.release(world.ctx) == 0  # its time has come, but nobody has seen the items settled
+    assert await release.release(world.ctx) == 0  # its time has come, but nobody has seen the items settled
     assert await settle.settle(world.ctx) == 1
     [check] = [
         check for bot in ("red-1", "red-2") for order in world.taken(bot) for check in getattr(order.payload, "checks", ())
@@ -85,7 +85,7 @@ async def test_a_withdrawal_waits_for_the_settlement_and_goes_out_with_the_new_i
     assert {asset.deposit_id for asset in check.assets} == set(ids)
     await world.settle(deposit)
     await online_later(world, world.ctx.settings.trades.items_look_s + 1)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert await sweep.give_orders(world.ctx) == 1
     [order] = sends(world)
     assert [asset.asset_id for asset in order.payload.give] == [str(row.asset_id) for row in world.deposits_of(withdrawal)]
@@ -107,7 +107,7 @@ async def test_the_token_of_a_withdrawal_that_waits_for_long_is_kept(world: Worl
     await purge.purge(world.ctx)
     await world.settle(deposit)
     await online_later(world, world.ctx.settings.trades.settle_margin_s)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     found = await verify.find(world.ctx, token, player(1))
     assert found is not None and found.expires_at > world.ctx.clock.now()
 
@@ -120,7 +120,7 @@ async def test_a_waiting_withdrawal_is_canceled_at_once_and_its_rows_are_free(wo
     assert world.statuses(withdrawal) == ("canceled", {"active"})
     assert world.trade(withdrawal).items_awaited == 0
     await online_later(world, 30 * 86400)
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     assert await withdraw(world, ids, when_settled=True)
     await assert_counters_add_up(world)
 
@@ -153,7 +153,7 @@ async def test_a_frozen_item_ends_the_withdrawal_when_its_time_has_come(world: W
     withdrawal = await withdraw(world, ids, when_settled=True)
     await world.tell(deposit, "settled", assets=[])  # nobody could say which item it is
     await online_later(world, 8 * 86400)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     assert world.statuses(withdrawal) == ("canceled", {"active"})
     assert [row.frozen_by for row in world.deposits_of(withdrawal)] == ["unmatched"]
 
@@ -184,7 +184,7 @@ async def test_a_dear_withdrawal_waits_for_another_client(make: Make) -> None:
     await approvals.decide(world.ctx, dear, "cli_other", "client:boss", approve=True)
     with pytest.raises(TooLate):
         await approvals.decide(world.ctx, dear, "cli_other", "client:boss", approve=True)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     await sweep.give_orders(world.ctx)
     assert [order.trade_id for order in sends(world)][-1] == dear
     assert world.events("withdrawal_approved")[0].who == "client:boss"
@@ -243,11 +243,11 @@ async def test_an_approved_withdrawal_of_an_unsettled_item_still_waits_for_it(ma
     deposit, ids = await unsettled(world)
     trade_id = await withdraw(world, ids, when_settled=True)
     await approvals.decide(world.ctx, trade_id, None, "cli:boss", approve=True)
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     assert world.trade(trade_id).waits_for == "settlement"
     await world.settle(deposit)
     await online_later(world, 8 * 86400)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
 
 
 # --- kill switches and Steam's maintenance ----------------------------------------------------------------------------
@@ -289,9 +289,9 @@ async def test_paused_withdrawals_are_not_released(world: World) -> None:
     await world.settle(deposit)
     await online_later(world, 8 * 86400)
     await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "", paused=True)
-    assert await approvals.release(world.ctx) == 0
+    assert await release.release(world.ctx) == 0
     await world.ctx.switches.turn(switches.WITHDRAWALS, "cli:me", "", paused=False)
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
 
 
 async def test_steams_maintenance_refuses_new_trades_with_a_time(world: World) -> None:

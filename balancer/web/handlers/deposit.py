@@ -6,7 +6,7 @@ from aiohttp import web
 
 from balancer.context import Context
 from balancer.fleet import switches
-from balancer.items import inventory, policy
+from balancer.items import policy, readings
 from balancer.trades import dear, idempotency, strangers
 from balancer.trades.deposit import Deposits
 from balancer.trades.requests import Caller, DepositWish, Made, Request, Wanted
@@ -115,7 +115,7 @@ async def _wanted(ctx: Context, user_id: str, url: TradeUrl, assets: list[Asset]
     """The assets as the inventory shows them, with their values; refuses what we do not take before anything is written."""
     limits = ctx.settings.limits
     policy.check_request(assets, limits.request_items_max)
-    read: inventory.PlayerInventory = await ctx.inventories.read(url.partner, url.trade_token)
+    read: readings.PlayerInventory = await ctx.inventories.read(url.partner, url.trade_token)
     policy.check_partner(read.hold_days)
     known = read.assets
     if any(asset not in known for asset in assets):
