@@ -25,7 +25,8 @@ class Batch(Generic[Asked, Answer]):
     """One kind of work of this process; used in the event loop's thread.
 
     ``work`` takes up to ``most`` things and answers each, in their order; ``at_once`` such units run side by side. Things that
-    have one of their ``marks`` in common do not share a unit. When a unit fails, all who shared it are told, and nobody else.
+    have one of their ``marks`` in common do not share a unit. When a unit fails, all who shared it are told, and nobody else;
+    when it goes well, ``then`` is called after all were answered.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Batch(Generic[Asked, Answer]):
         most: int,
         at_once: int = 1,
         marks: Callable[[Asked], Collection[Hashable]] = lambda _: (),
+        then: Callable[[list[Asked], Sequence[Answer]], None] = lambda _, __: None,
     ) -> None:
         self._work = work
         self._most = most
         self._at_once = at_once
         self._marks = marks
+        self._then = then
         self._waiting: list[_Waiting[Asked, Answer]] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -97,8 +100,9 @@ class Batch(Generic[Asked, Answer]):
         return taken
 
     async def _share(self, batch: list[_Waiting[Asked, Answer]]) -> None:
+        asked = [waiting.what for waiting in batch]
         try:
-            answers = await self._work([waiting.what for waiting in batch])
+            answers = await self._work(asked)
         except Exception as error:  # theirs; the next ones have their own turn
             for waiting in batch:
                 _fail(waiting.answer, error)
@@ -106,6 +110,7 @@ class Batch(Generic[Asked, Answer]):
         for waiting, answer in zip(batch, answers, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
+        self._then(asked, answers)
 
 
 def _fail(answer: asyncio.Future[Answer], error: Exception) -> None:

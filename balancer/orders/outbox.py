@@ -54,7 +54,7 @@ class Outbox:
         self._db = db
         self._away = away
         self._expiry_s = expiry_s
-        self._orders: Batch[Order, bool] = Batch(self._give, most=BATCH_MAX)
+        self._orders: Batch[Order, bool] = Batch(self._give, most=BATCH_MAX, then=self._mark)
         self._marks: Batch[Marked, None] = Batch(self._write_down, most=MARKS_MAX)
 
     async def give(self, orders: Iterable[Order]) -> bool:
@@ -75,11 +75,12 @@ class Outbox:
         await self._marks.drain()
 
     async def _give(self, orders: list[Order]) -> list[bool]:
-        taken = await asyncio.to_thread(self._enqueue, orders)
-        for order in orders:
-            if taken and order.kind == "send" and order.trade_id:
+        return [await asyncio.to_thread(self._enqueue, orders)] * len(orders)
+
+    def _mark(self, orders: list[Order], taken: Sequence[bool]) -> None:
+        for order, is_taken in zip(orders, taken, strict=True):
+            if is_taken and order.kind == "send" and order.trade_id:
                 self._marks.put(Marked(order.trade_id, order.attempt))
-        return [taken] * len(orders)
 
     async def _write_down(self, marks: list[Marked]) -> list[None]:
         try:

@@ -12,7 +12,7 @@ from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import update
 
 from balancer.db import tables
-from balancer.journal import effects
+from balancer.journal import effects, values
 from balancer.journal import record as journal
 from balancer.journal.effects import Held
 from shared.domain.status import (
@@ -164,7 +164,7 @@ def way_of(direction: Direction, status: TradeStatus, event: TradeEvent) -> tupl
         return direction, verdict, status in LIVE, adopted, alarmed, searched
     after = decided(direction, status, to)
     rows = [(move.before, move.after, tuple(sorted(move.values))) for move in after.moves]
-    asked = event if event in journal.ASKED_AGAIN or to is S.IN_DOUBT else None
+    asked = event if event in values.ASKED_AGAIN or to is S.IN_DOUBT else None
     alarmed = canceled_by_nobody_of_ours(status, event)
     counted = (after.held, after.reserved, after.offers, after.awaited, bool(after.receipts))
     return direction, to in LIVE, to in FINAL, asked, status is S.IN_DOUBT, to is S.DECLINED, alarmed, rows, counted

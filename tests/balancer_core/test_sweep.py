@@ -49,6 +49,7 @@ async def deposit_without_redis(world: World) -> str:
 async def test_an_order_that_may_have_gone_out_keeps_the_time_at_which_it_may_have(world: World) -> None:
     [trade_id] = await world.deposit(1)
     begun = world.trade(trade_id).touched
+    await world.ctx.outbox.drain()
     world.change(update(tables.trades).values(order_issued_at=None))
     world.clear_queues()
     world.later(20)

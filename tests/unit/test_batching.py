@@ -137,3 +137,14 @@ async def test_drain_waits_for_everything_that_was_asked() -> None:
         await work.batch.drain()
     assert all(task.done() for task in tasks) or await results(tasks) == ["a", "b", "c"]
     assert work.units == [["a"], ["b"], ["c"]]
+
+
+async def test_what_follows_comes_after_everybody_was_answered_and_not_after_a_failure() -> None:
+    followed: list[tuple[list[str], bool]] = []
+    work = Work(bad=["b"])
+    work.batch = Batch(work._do, most=10, then=lambda asked, _answers: followed.append((asked, tasks[0].done())))
+    work.go_on()
+    tasks = [work.batch.put("a")]
+    assert await results(tasks) == ["a"]
+    assert [type(result) for result in await results([work.batch.put("b")])] == [ValueError]
+    assert followed == [(["a"], True)]

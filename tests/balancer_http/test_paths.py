@@ -1,0 +1,145 @@
+"""How many files a request enters, and how often its path changes room: what somebody has to open who follows it.
+
+Counted with `sys.setprofile` in this process: every call of a function of `balancer`, while one request is under way and the
+loops that only repeat themselves stand still. Each task of the event loop, and each thread that works for it, is a path of its
+own: that the loop goes on with another task is nobody's step. A room is a folder of `balancer`, or a file beside them. `pytest
+tests/balancer_http/test_paths.py -s` prints the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from balancer_http.harness import PLAYER, READY_S, Service
+from balancer_http.test_trades import settled, withdraw_body
+
+import balancer
+from balancer.web.handlers import health
+
+ROOT = str(Path(balancer.__file__).parent) + "/"
+FIRST_INSTRUCTION = 8  # a coroutine begins a little after its code does
+# At most: files entered, changes of room. Each is a little more than was counted; whoever makes a path shorter lowers it.
+MOST = {"deposit": (53, 112), "withdraw": (47, 84), "lost answer": (53, 112), "verify": (30, 50)}
+
+
+@dataclass
+class Steps:
+    """The files that each task and each thread entered, in order, without repetition in a row."""
+
+    on: bool = False
+    entered: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def profile(self, frame: FrameType, event: str, _argument: Any) -> None:
+        if self.on and event == "call" and not _resumed(frame) and frame.f_code.co_filename.startswith(ROOT):
+            seen, name = self.entered[_whose()], frame.f_code.co_filename.removeprefix(ROOT)
+            if seen[-1:] != [name]:
+                seen.append(name)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        self.entered.clear()
+        self.on = True
+        yield
+        self.on = False
+
+    @property
+    def files(self) -> set[str]:
+        return {name for seen in self.entered.values() for name in seen}
+
+    @property
+    def changes(self) -> int:
+        """From how many files a task or a thread went on in which file of another room; again and again counts once, as loops
+        wait in rounds."""
+        pairs = {pair for seen in self.entered.values() for pair in itertools.pairwise(seen)}
+        return sum(_room(one) != _room(other) for one, other in pairs)
+
+
+def _resumed(frame: FrameType) -> bool:
+    """Whether a coroutine only goes on after it waited for something: that is no step of anybody's reading."""
+    return frame.f_lasti > FIRST_INSTRUCTION
+
+
+def _whose() -> int:
+    """The task that runs in this thread, else the thread."""
+    try:
+        return id(asyncio.current_task() or threading.current_thread())
+    except RuntimeError:  # no event loop here
+        return threading.get_ident()
+
+
+def _room(file: str) -> str:
+    return file.partition("/")[0]
+
+
+@pytest.fixture
+def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """One kind is enough: the path is the same."""
+    (tmp_path / "fleet.db").write_bytes(sqlite_template.read_bytes())
+    return f"sqlite:///{tmp_path / 'fleet.db'}"
+
+
+@pytest.fixture
+def steps() -> Iterator[Steps]:
+    made = Steps()
+    threading.setprofile(made.profile)
+    sys.setprofile(made.profile)
+    yield made
+    sys.setprofile(None)
+    threading.setprofile(None)
+
+
+async def test_the_paths_of_four_requests_enter_few_files(steps: Steps, database_url: str, service: Service) -> None:
+    await service.deposit("1")  # what is done only once is done
+    await _stand_still(service)
+    with steps.taken():
+        deposited = await service.deposit("2")
+    _compare("deposit", steps)
+    with steps.taken():
+        response = await service.call("POST", "/verify", {"token": deposited["token"], "steam_id": PLAYER})
+    assert response.status == 200
+    _compare("verify", steps)
+    (row,) = await settled(service, "3")
+    with steps.taken():
+        response = await service.call("POST", "/withdraw", withdraw_body(row))
+    assert response.status == 201
+    _compare("withdraw", steps)
+    service.bots.sends = "answer_lost"
+    with steps.taken():
+        response = await service.call("POST", "/deposit?wait=0", service.deposit_body("4"))
+        await _until_in_doubt(database_url, (await response.json())["trades"][0]["trade_id"])
+    _compare("lost answer", steps)
+
+
+async def _stand_still(service: Service) -> None:
+    """Let the loops wait that only look again whether something is to be done; reports are read on."""
+    loops = service.part(health.LOOPS)
+    for name, task in loops._tasks.items():
+        if name not in ("reports", "changes"):
+            task.cancel()
+    await asyncio.sleep(0)
+
+
+async def _until_in_doubt(database_url: str, trade_id: str) -> None:
+    """Looked up past the balancer, so that asking adds no steps."""
+    with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
+        async with asyncio.timeout(READY_S):
+            while connection.execute("SELECT status FROM trades WHERE trade_id = ?", [trade_id]).fetchone() != ("in_doubt",):
+                await asyncio.sleep(0.02)
+
+
+def _compare(name: str, steps: Steps) -> None:
+    files, changes = len(steps.files), steps.changes
+    print(f"\n{name}: {files} files, {changes} changes of room: {', '.join(sorted(steps.files))}")
+    assert (files <= MOST[name][0], changes <= MOST[name][1]) == (True, True), (files, changes)
