@@ -39,7 +39,8 @@ SECRET_BYTES = 20
 KEY_BYTES = 32
 FILE_MAX_BYTES = 16 * 1024 * 1024
 WORD_MAX = 200
-_SIGHT = 40  # signs of a name that a message shows
+# A name that a message may show: a line of values, or a quote that has swallowed some, looks otherwise.
+_COLUMN = re.compile(r"[a-z_]{1,20}")
 
 
 def guard_code(shared_secret: str, at_s: int) -> str:
@@ -217,10 +218,15 @@ def _csv_rows(path: Path, needed: tuple[str, ...], known: tuple[str, ...]) -> li
     return rows
 
 
+def _shown(name: str, number: int) -> str:
+    return name if _COLUMN.fullmatch(name) else f"number {number}"
+
+
 def _check_header(path: Path, header: list[str], needed: tuple[str, ...], known: tuple[str, ...]) -> None:
+    """Raises: VaultError, which repeats nothing that may be a value: the first line may be one of them."""
     missing = [name for name in needed if name not in header]
-    unknown = [name[:_SIGHT] for name in header if name not in known]
-    doubled = sorted({name for name in header if header.count(name) > 1})
+    unknown = [_shown(name, number) for number, name in enumerate(header, 1) if name not in known]
+    doubled = sorted({name for name in known if header.count(name) > 1})
     said = f"missing {', '.join(missing)}" if missing else f"unknown column {', '.join(unknown)}"
     if doubled:
         said = f"{', '.join(doubled)} twice"

@@ -84,3 +84,21 @@ def test_a_file_of_any_shape_is_refused_in_words(reader: str, shapes: int, tmp_p
             json.dumps(repr(found)).encode()
 
     assert check(strategy, read, shapes) >= shapes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TABLE.partition("\n")[2],  # without its header
+        TABLE.replace("proxy\n", '"proxy\n', 1).replace(":80\n", ':80"\n', 1),  # a quote that swallows a line
+        TABLE.replace("proxy\n", f"{SECRET},{SECRET}\n", 1),
+        TABLE.replace("proxy\n", f"proxy,{SECRET}\n", 1),
+    ],
+)
+def test_what_stands_where_the_header_should_be_is_not_repeated(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bots.csv").write_text(text.replace(",word,", ",hunter2,"))
+    with pytest.raises(VaultError) as refused:
+        credentials.read_csv(tmp_path / "bots.csv")
+    said = refused.value.detail
+    assert "line 1: the header must name bot, account_name" in said
+    assert SECRET[:8] not in said and "hunter2" not in said and "botone" not in said and "7656" not in said
