@@ -224,12 +224,12 @@ class Service:
 
     @contextmanager
     def selects(self, table: str) -> Iterator[list[str]]:
-        """The statements that read this table meanwhile."""
+        """The statements that read this table meanwhile, and change nothing."""
         seen: list[str] = []
         pattern = re.compile(rf"(FROM|JOIN) {table}\b")
 
         def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if pattern.search(statement):
+            if statement.startswith("SELECT") and pattern.search(statement):
                 seen.append(statement)
 
         event.listen(self.ctx.db.engine, "before_cursor_execute", note)
