@@ -81,8 +81,6 @@ def _fields(part: Any) -> dict[str, Any]:
     return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
 
-ORDER_KINDS = frozenset({"send", "confirm", "cancel", "watch", "look", "find", "decline", "inventory", "settle"})
-
 OTHER_REPORTS = frozenset(
     {
         "items_seen",

@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flow_site import Answer, Player, Website, numbers
-from gate import Gate
 from support import PATIENCE_S, wait_until
 
 from scripts.lab.calls import get_json, send_json
+from scripts.lab.gate import Gate
 from scripts.lab.parts import Part
 from scripts.lab.quick import NEVER_REACHED
 from scripts.lab.redis_server import EmbeddedRedis

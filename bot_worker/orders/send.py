@@ -20,7 +20,7 @@ from bot_worker.bot import Bot, Partner, time_is_sure
 from bot_worker.lease import Claim, LeaseLost
 from bot_worker.orders import offer_steps
 from bot_worker.reporting import Tell
-from bot_worker.steam import maintenance
+from bot_worker.steam import answers, maintenance
 from bot_worker.steam.shapes import Sent
 from shared import log, wire
 from shared.domain.health import BOT_RESTRICTED
@@ -36,7 +36,6 @@ from shared.errors import (
 from shared.messages import Order, SendOrder, WatchedTrade
 
 E = TradeEvent
-NEEDS_CONFIRMATION, ACTIVE = 9, 2
 # The order of the claim is tried again after Redis turned out to be another one; more often than that nobody knows.
 CLAIM_TRIES = 2
 
@@ -181,7 +180,9 @@ def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) ->
     bot.memory.offers.add(sent.offer_id)
     bot.memory.live[sent.offer_id] = bot.clock.now_ms() // 1000
     trade_id = order.trade_id or ""
-    event, state = (E.CONFIRMATION_NEEDED, NEEDS_CONFIRMATION) if sent.needs_confirmation else (E.OFFER_ACTIVE, ACTIVE)
+    event, state = (
+        (E.CONFIRMATION_NEEDED, answers.NEEDS_CONFIRMATION) if sent.needs_confirmation else (E.OFFER_ACTIVE, answers.ACTIVE)
+    )
     report = tell.make(event, {"offer_id": sent.offer_id, "state": state})
     found = bot.reporter.append([report], also_get=offer_steps.keys_to_go_on(bot, trade_id))
     trade = WatchedTrade(

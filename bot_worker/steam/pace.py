@@ -22,7 +22,6 @@ from shared.settings import PaceSettings
 T = TypeVar("T")
 
 PER_BOT = frozenset({"send", "confirm"})
-PER_ADDRESS = frozenset({"sign_in", "confirm_list", "read", "look", "inventory"})
 EVERYTHING = "everything"
 OWN_PACE = "own_pace"
 SIGN_IN_THROTTLED = "sign_in_throttled"

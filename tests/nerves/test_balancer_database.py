@@ -11,9 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flow_site import Answer, Website
-from gate import Gate
 from nerves_fleet import BalancerFleet, Depositor, body_of, children, load, new_key, server_of
 from support import wait_until
+
+from scripts.lab.gate import Gate
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("nerves-balancer")]
 

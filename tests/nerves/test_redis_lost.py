@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from flow_site import Player
-from gate import Gate, Held
 from nerves_lab import CONFIRM_LIST, SEND, Fleet, GatedStack, wish
 from support import wait_until
 
+from scripts.lab.gate import Gate, Held
 from scripts.lab.redis_server import EmbeddedRedis
 from shared import settings as settings_module
 from shared import wire

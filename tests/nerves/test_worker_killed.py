@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from _pytest.mark import ParameterSet
-from gate import Held
 from nerves_lab import CLAIM, CONFIRM, CONFIRM_LIST, REPORT, SEND, Fleet
+
+from scripts.lab.gate import Held
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]
 

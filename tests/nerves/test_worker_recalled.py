@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from flow_site import Player
-from gate import Held
 from nerves_lab import ACCEPTED, CANCELED, CLAIM, CONFIRM, CONFIRM_LIST, FETCH, SEND, Fleet
 from support import wait_until
+
+from scripts.lab.gate import Held
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from flow_site import Player
-from gate import Held
 from nerves_lab import ACTIVE, CANCELED, FETCH, LIVE, SEND, Fleet, exists
 from support import wait_until
+
+from scripts.lab.gate import Held
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]
 
