@@ -14,7 +14,7 @@ from aiohttp import ClientSession, web
 
 from balancer import context, loops, rates
 from balancer.context import Context
-from balancer.items import price_lists
+from balancer.items import catalogue, price_lists
 from balancer.journal import alarms
 from balancer.trades.deposit import Deposits
 from balancer.web import addresses, api, auth, openapi, problems
@@ -114,6 +114,7 @@ async def _browser(app: web.Application) -> AsyncIterator[None]:
 async def _prices(app: web.Application) -> AsyncIterator[None]:
     ctx = app[api.CONTEXT]
     await _check_prices(ctx)
+    await _write_prices(ctx)
     task = asyncio.create_task(_keep_prices(ctx))
     yield
     task.cancel()
@@ -124,7 +125,17 @@ async def _keep_prices(ctx: Context) -> None:
     went_well = True
     while True:
         await asyncio.sleep(ctx.settings.balancer.prices_check_s if went_well else PRICES_AGAIN_S)
-        went_well = await _check_prices(ctx)
+        went_well = await _check_prices(ctx) and await _write_prices(ctx)
+
+
+async def _write_prices(ctx: Context) -> bool:
+    """Put the prices of now into the table of items, beside the requests. Whether the database could be asked."""
+    try:
+        await catalogue.write(ctx.db, ctx.prices)
+    except DatabaseUnavailable as error:
+        _log.warning("prices not written", action="prices", reason=error.error_code)
+        return False
+    return True
 
 
 async def _check_prices(ctx: Context) -> bool:

@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,10 @@ class Books:
     trade_items: list[dict[str, Any]]
     tokens: list[dict[str, Any]]
     events: list[int]
+    locks: list[dict[str, Any]] = field(default_factory=list)
+    lock_rows: list[dict[str, Any]] = field(default_factory=list)
+    credits: list[dict[str, Any]] = field(default_factory=list)  # per user, the sum of the lines
+    balances: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,15 @@ def read_books(database_url: str) -> Books:
     queries = {
         "bots": "SELECT color, bot_id, steam_id, slots_held, slots_reserved, open_offers FROM bots",
         "deposits": "SELECT d.deposit_id, d.status, d.user_id, d.color, d.bot_id, d.app_id, d.context_id, d.asset_id,"
-        " d.settled_at, d.frozen_by, d.from_steam_id, i.market_hash_name FROM deposits d JOIN items i ON i.item_id = d.item_id",
+        " d.settled_at, d.frozen_by, d.locked_by, d.from_steam_id, i.market_hash_name"
+        " FROM deposits d JOIN items i ON i.item_id = d.item_id",
         "trades": "SELECT trade_id, direction, status, color, bot_id, partner, offer_id, exchange_id, waits_for FROM trades",
         "trade_items": "SELECT trade_id, deposit_id, market_hash_name, asset_id, new_asset_id FROM trade_items",
         "tokens": "SELECT token_hash, trade_id FROM tokens",
+        "locks": "SELECT client_id, ref, state FROM locks",
+        "lock_rows": "SELECT client_id, ref, deposit_id, state FROM lock_rows",
+        "credits": "SELECT user_id, sum(cents) AS cents FROM credits GROUP BY user_id",
+        "balances": "SELECT user_id, credit_cents FROM users",
     }
     file = sqlalchemy.make_url(database_url).database if database_url.startswith("sqlite") else None
     if file and not Path(file).exists():
@@ -123,6 +132,8 @@ def differences(books: Books, record: dict[str, Any]) -> list[Difference]:
         *exchanges(books, record),
         *pending(books),
         *counters(books),
+        *locked(books),
+        *credited(books),
         *doubled_events(books),
     ]
 
@@ -273,6 +284,42 @@ def counters(books: Books) -> Iterator[Difference]:
         for name, count in (("slots_held", held), ("slots_reserved", reserved), ("open_offers", open_offers)):
             if bot[name] != count[place]:
                 yield Difference("counter", f"{place[0]}-{place[1]}: {name} is {bot[name]}, the rows say {count[place]}")
+
+
+def locked(books: Books) -> Iterator[Difference]:
+    """A row names the one lock that holds it, and a lock stands as its rows do; what is in a game is not on its way out."""
+    under: defaultdict[str, list[str]] = defaultdict(list)
+    states: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in books.lock_rows:
+        states[row["client_id"], row["ref"]].add(row["state"])
+        if row["state"] == "held":
+            under[row["deposit_id"]].append(f"{row['client_id']}:{row['ref']}")
+    rows = {row["deposit_id"]: row for row in books.deposits}
+    for deposit_id in sorted(under.keys() - rows.keys()):
+        yield Difference("lock", f"{deposit_id}: is under a lock, but there is no such row", deposit_id)
+    for deposit_id, row in rows.items():
+        named = [] if row.get("locked_by") is None else [row["locked_by"]]
+        if named != under[deposit_id]:
+            yield Difference("lock", f"{deposit_id}: names the lock {named}, the locks say {under[deposit_id]}", deposit_id)
+        if named and row["status"] == "withdraw_pending":
+            yield Difference("lock", f"{deposit_id}: is in a game and on its way out", deposit_id)
+    for lock in books.locks:
+        has = states[lock["client_id"], lock["ref"]]
+        if (lock["state"] in ("held", "part_moved")) != ("held" in has):
+            yield Difference("lock", f"lock {lock['ref']} is {lock['state']}, but its rows are {sorted(has)}", lock["ref"])
+
+
+def credited(books: Books) -> Iterator[Difference]:
+    """Every cent of credit has its opposite on the house, and a balance is the sum of its lines."""
+    sums = {row["user_id"]: int(row["cents"]) for row in books.credits}
+    if total := sum(sums.values()):
+        yield Difference("credit", f"all credits together are {total} cents, not 0")
+    for row in books.balances:
+        if row["credit_cents"] != sums.pop(row["user_id"], 0):
+            yield Difference("credit", f"the balance of {row['user_id']} is not the sum of its lines", row["user_id"])
+    for user_id, cents in sums.items():
+        if cents:
+            yield Difference("credit", f"{user_id} has {cents} cents of credit, but there is no such user", user_id)
 
 
 def doubled_events(books: Books) -> Iterator[Difference]:

@@ -217,6 +217,16 @@ class TradeSettings(_Section):
     sweep_s: Some
 
 
+class PriceSettings(_Section):
+    value_age_max_s: Some
+
+
+class GameSettings(_Section):
+    bot_gone_after_s: Some
+    user_credits_day_cents: Annotated[int, Field(ge=0)]
+    client_credits_day_cents: Annotated[int, Field(ge=0)]
+
+
 class RetentionSettings(_Section):
     """How long rows are kept; 0: for ever."""
 
@@ -298,6 +308,8 @@ class Settings(_Section):
     rates: RateSettings
     limits: LimitSettings
     trades: TradeSettings
+    prices: PriceSettings
+    games: GameSettings
     retention: RetentionSettings
     openid: OpenIdSettings
     group: GroupSettings

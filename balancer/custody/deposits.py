@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -103,19 +104,24 @@ def thaw(connection: Connection, deposit_id: str, reason: str, who: str, now: da
 async def list_deposits(
     ctx: Context,
     *,
-    user_id: str | None = None,
+    user_ids: Sequence[str] = (),
+    ids: Sequence[str] = (),
     status: str | None = None,
     after: str | None = None,
     limit: int = 100,
 ) -> list[Deposit]:
-    """Deposits ordered by id, from the one behind ``after`` on."""
-    return await ctx.db.look(_listed, user_id, status, after, limit)
+    """Deposits, of these users or with these ids if any are named, ordered by id, from the one behind ``after`` on."""
+    return await ctx.db.look(_listed, user_ids, ids, status, after, limit)
 
 
-def _listed(connection: Connection, user_id: str | None, status: str | None, after: str | None, limit: int) -> list[Deposit]:
+def _listed(
+    connection: Connection, user_ids: Sequence[str], ids: Sequence[str], status: str | None, after: str | None, limit: int
+) -> list[Deposit]:
     query = select(deposits, *_OF_ITEM).join(items, items.c.item_id == deposits.c.item_id)
-    if user_id is not None:
-        query = query.where(deposits.c.user_id == user_id)
+    if user_ids:
+        query = query.where(deposits.c.user_id.in_(user_ids))
+    if ids:
+        query = query.where(deposits.c.deposit_id.in_(ids))
     if status is not None:
         query = query.where(deposits.c.status == status)
     if after is not None:

@@ -26,7 +26,8 @@ from shared.errors import FleetPaused, NotFound, SteamUnavailable
 
 DEPOSITS = "deposits"
 WITHDRAWALS = "withdrawals"
-NAMES = (DEPOSITS, WITHDRAWALS)
+LOCKS = "locks"
+NAMES = (DEPOSITS, WITHDRAWALS, LOCKS)
 MAINTENANCE_RETRY_S = 120.0
 _OF_CLIENT = f"{WITHDRAWALS}:"
 

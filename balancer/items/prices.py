@@ -102,7 +102,8 @@ class Prices:
         self._path = path
         self._seen: tuple[int, int] | None = None
         self._cents: dict[str, int] = {}
-        self._read_at: float | None = None
+        self.read_at: float | None = None  # unix seconds of the file that they are from
+        self.written_at: float | None = None  # `read_at` of those that stand in the table of items
         self.error: str | None = None
         self.held: Held | None = None
         self.left_out = 0
@@ -114,9 +115,13 @@ class Prices:
         """Cents, or ``None`` when nobody told us a value."""
         return self._cents.get(market_hash_name)
 
+    def all(self) -> Mapping[str, int]:
+        """Every name with its cents; not to be changed."""
+        return self._cents
+
     def standing(self) -> dict[str, Any]:
         """For `/readyz`: how many are known, the age of the file that they are from, and what was wrong with the last one."""
-        age_s = None if self._read_at is None else round(max(0.0, Clock().now_ms() / 1000 - self._read_at))
+        age_s = None if self.read_at is None else round(max(0.0, Clock().now_ms() / 1000 - self.read_at))
         good = self.error is None and bool(self._cents)
         return {"ok": good, "known": len(self), "left_out": self.left_out, "age_s": age_s, "error": self.error}
 
@@ -143,7 +148,7 @@ class Prices:
                 _log.error("prices not read; the old ones stay", action="prices", error=said, known=len(self._cents))
             self.error, self._seen = said, None if isinstance(error, OSError) else self._seen
             return False
-        self._cents, self._read_at, self.error = found.cents, stat.st_mtime, None
+        self._cents, self.read_at, self.error = found.cents, stat.st_mtime, None
         self.left_out = found.left_out.total()
         if self.left_out:
             _log.warning("prices left out", action="prices", count=self.left_out, reasons=dict(found.left_out))

@@ -29,6 +29,7 @@ def held(connection: Connection, trade_id: str) -> list[Held]:
             trade_items.c.asset_id,
             trade_items.c.context_id,
             deposits.c.frozen_by,
+            deposits.c.user_id,
         )
         .join(trade_items, trade_items.c.deposit_id == deposits.c.deposit_id)
         .where(trade_items.c.trade_id == trade_id)
@@ -36,7 +37,12 @@ def held(connection: Connection, trade_id: str) -> list[Held]:
         .with_for_update(of=deposits)
     )
     found = connection.execute(query)
-    return [Held(row.deposit_id, D(row.status), row.asset_id, row.context_id, row.frozen_by) for row in found]
+    return [Held(row.deposit_id, D(row.status), row.asset_id, row.context_id, row.frozen_by, row.user_id) for row in found]
+
+
+def owners(trade: Row[Any], held: Iterable[Held]) -> dict[str, str]:
+    """Those of these rows that are another's than the trade's user by now, with whose they are."""
+    return {row.deposit_id: row.user_id for row in held if row.user_id != trade.user_id}
 
 
 def taken_since(connection: Connection, trade_id: str) -> set[str]:

@@ -56,6 +56,7 @@ class Held:
     asset_id: int
     context_id: str
     frozen_by: str | None
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,15 @@ class Aftermath:
     reserved: int = 0
     offers: int = 0
     awaited: int | None = None
+    owners: dict[str, str] = field(default_factory=dict)  # of rows that are another's than the trade's user: they changed hands
+
+    def told(self) -> list[dict[str, Any]]:
+        """What the event says of the deposits."""
+        owners = self.owners
+        return [
+            {**move.told(), "owner": owners[move.deposit_id]} if move.deposit_id in owners else move.told()
+            for move in self.moves
+        ]
 
 
 def of_move(

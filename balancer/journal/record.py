@@ -166,6 +166,7 @@ def _move(
     if to not in LIVE:
         held, given = apply_effects.held(connection, trade.trade_id), trade.status != S.QUEUED or trade.waits_for is None
         after = effects.of_move(Direction(trade.direction), to, held, data, now, given=given)
+        after.owners = apply_effects.owners(trade, held)
     after.offers = effects.offers_taken(S(trade.status), trade.waits_for, to, new.get("waits_for", trade.waits_for))
     if to not in LIVE or after.offers:
         apply_effects.carry_out(connection, trade, after, now)
@@ -320,6 +321,7 @@ def record_deposits(
         after = effects.of_seen(direction, status, trade.items_awaited, held, data.get("assets") or ())
     else:
         after = effects.of_gone(direction, status, trade.items_awaited, held, data.get("deposit_ids") or ())
+    after.owners = apply_effects.owners(trade, held)
     fewer = after.awaited is not None and after.awaited != trade.items_awaited
     if after.moves or fewer:
         apply_effects.carry_out(connection, trade, after, now)
@@ -339,7 +341,7 @@ def _tell(
     who: str,
     now: datetime,
 ) -> None:
-    moved = {"deposits": [move.told() for move in after.moves]} if after.moves else {}
+    moved = {"deposits": after.told()} if after.moves else {}
     feed.of_trade(connection, kind, trade, {**data, **moved}, who, now)
 
 

@@ -36,7 +36,7 @@ _KIND = f"""CASE WHEN waits_for IS NOT NULL AND direction = 'withdraw' THEN '{WA
 _HOLDINGS = text(
     f"""
     SELECT status AS what, color, bot_id, count(*) AS n FROM deposits
-    WHERE user_id = :user_id AND status IN ({_CUSTODY}) GROUP BY status, color, bot_id
+    WHERE user_id = :user_id AND status IN ({_CUSTODY}) AND bot_id IS NOT NULL GROUP BY status, color, bot_id
     UNION ALL SELECT {_KIND}, color, bot_id, count(*) FROM trades
     WHERE partner = :steam_id AND status IN ({_LIVE}) GROUP BY 1, color, bot_id
     """  # noqa: S608
@@ -47,7 +47,7 @@ _HOLDINGS = text(
 class Holdings:
     """What one user, who may be new here, has and takes: items and open offers per bot, and counts over all bots.
 
-    ``items`` are all of them, house-issued ones too; ``pending_items`` those in unanswered deposits, ``pending_deposits`` those
+    ``items`` are all of them but house-issued ones; ``pending_items`` those in unanswered deposits, ``pending_deposits`` those
     deposits' trades; ``waiting`` are withdrawals that wait; ``unanswered`` offers in a row came to nothing.
     """
 
@@ -146,7 +146,7 @@ _LOCK_MANY = Statement.of(
 _HOLDINGS_OF_MANY = Statement.of(
     f"""
     SELECT status AS what, user_id AS whose, color, bot_id, count(*) AS n FROM deposits
-    WHERE user_id :user_ids[] AND status IN ({_CUSTODY}) GROUP BY status, user_id, color, bot_id
+    WHERE user_id :user_ids[] AND status IN ({_CUSTODY}) AND bot_id IS NOT NULL GROUP BY status, user_id, color, bot_id
     UNION ALL SELECT {_KIND}, CAST(partner AS TEXT), color, bot_id, count(*) FROM trades
     WHERE partner :steam_ids[] AND status IN ({_LIVE}) GROUP BY 1, partner, color, bot_id
     UNION ALL SELECT 'key', key, client_id, NULL, 1 FROM idempotency WHERE key :keys[]

@@ -16,7 +16,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, or_, select, update
 
 from balancer.db import engine
-from balancer.db.tables import HOUSE, deposits, events, idempotency, sessions, tokens, trade_items, trades, users
+from balancer.db.tables import (
+    HOUSE,
+    credit_calls,
+    credits,
+    deposits,
+    events,
+    idempotency,
+    lock_rows,
+    locks,
+    sessions,
+    tokens,
+    trade_items,
+    trades,
+    users,
+)
 from balancer.journal import events as feed
 from shared.domain.status import IN_CUSTODY, LIVE, TradeStatus
 from shared.errors import Conflict, NotFound
@@ -65,6 +79,8 @@ def export(connection: Connection, person: Person) -> dict[str, Any]:
         "trades": [_without_secrets(row) for row in _rows(connection, trades, trades.c.user_id == person.user_id)],
         "trade_items": _rows(connection, trade_items, trade_items.c.trade_id.in_(mine)),
         "deposits": _rows(connection, deposits, _deposits_of(person)),
+        "locks": _rows(connection, locks, locks.c.user_id == person.user_id),
+        "credits": _rows(connection, credits, credits.c.user_id == person.user_id),
         "sign_ins": [
             {name: row[name] for name in ("created_at", "expires_at")}
             for row in _rows(connection, sessions, sessions.c.steam_id == person.steam_id)
@@ -100,7 +116,8 @@ def _deposits_of(person: Person) -> ColumnElement[bool]:
 def check_free(connection: Connection, person: Person) -> None:
     """
     Raises:
-        Conflict: ``still_trading``, ``items_in_custody`` or ``partner_blocked``: why this person cannot be forgotten yet.
+        Conflict: ``still_trading``, ``items_in_custody``, ``credit_left`` or ``partner_blocked``: why this person cannot be
+            forgotten yet.
     """
     unfinished = or_(trades.c.status.in_(_OPEN), trades.c.items_awaited > 0, trades.c.find_at.is_not(None))
     open_trades = list(connection.scalars(select(trades.c.trade_id).where(trades.c.user_id == person.user_id, unfinished)))
@@ -114,6 +131,9 @@ def check_free(connection: Connection, person: Person) -> None:
     here = connection.scalar(select(func.count()).where(deposits.c.user_id == person.user_id, custody))
     if here:
         raise Conflict(f"{person.user_id} has {here} items in custody; give them back first", code="items_in_custody")
+    cents = connection.scalar(select(users.c.credit_cents).where(users.c.user_id == person.user_id))
+    if cents:
+        raise Conflict(f"{person.user_id} has a credit of {cents} cents; settle it first", code="credit_left")
     if person.blocked_by is not None:
         raise Conflict(
             f"{person.user_id} is blocked, as trade {person.blocked_by} was reversed, and could begin anew; unblock first",
@@ -158,6 +178,7 @@ def forget(connection: Connection, person: Person, known: list[int], who: str, n
     _drop_what_only_names(connection, person)
     numbers = [*known, *mentions(connection, person, max(known, default=0))]
     _rename_events(connection, person, alias, numbers)
+    _rename_games(connection, person, alias)
     n_trades = connection.execute(
         update(trades)
         .where(trades.c.user_id == person.user_id)
@@ -193,6 +214,31 @@ def _rename_events(connection: Connection, person: Person, alias: str, numbers: 
         here = events.c.number.in_(chunk)
         connection.execute(update(events).where(here).values(data=data))
         connection.execute(update(events).where(here, events.c.user_id == person.user_id).values(user_id=alias))
+
+
+def _rename_games(connection: Connection, person: Person, alias: str) -> None:
+    """Locks and lines of credit stay under the made-up name; the answers of locks are wiped of both ids, whoever's they are."""
+    answer: Any = locks.c.answer
+    for text, instead in [*_names(person, alias), (str(person.steam_id), "0")]:
+        answer = func.replace(answer, text, instead)
+    held_its_items = select(lock_rows.c.ref).where(
+        lock_rows.c.client_id == locks.c.client_id,
+        lock_rows.c.ref == locks.c.ref,
+        lock_rows.c.deposit_id.in_(select(deposits.c.deposit_id).where(_deposits_of(person))),
+    )
+    mine = locks.c.user_id == person.user_id
+    connection.execute(update(locks).where(or_(mine, held_its_items.exists())).values(answer=answer))
+    connection.execute(update(locks).where(mine).values(user_id=alias))
+    its_lines = select(credits.c.line).where(
+        credits.c.user_id == person.user_id,
+        credits.c.client_id == credit_calls.c.client_id,
+        credits.c.ref == credit_calls.c.ref,
+    )
+    told: Any = credit_calls.c.answer
+    for text, instead in _names(person, alias):
+        told = func.replace(told, text, instead)
+    connection.execute(update(credit_calls).where(its_lines.exists()).values(answer=told))
+    connection.execute(update(credits).where(credits.c.user_id == person.user_id).values(user_id=alias))
 
 
 def _names(person: Person, alias: str) -> list[tuple[str, str]]:

@@ -99,6 +99,7 @@ def _purge_deposits(connection: Connection, before: datetime, now: datetime) -> 
     )
     over = [status.value for status in DEPOSIT_FINAL]
     query = select(deposits.c.deposit_id).where(deposits.c.status.in_(over), deposits.c.touched < before, ~unfinished)
+    query = query.where(deposits.c.locked_by.is_(None))  # its game has still to hand it over, as what it is
     ids = list(connection.scalars(query.limit(BATCH_MAX)))
     if ids:
         connection.execute(delete(deposits).where(deposits.c.deposit_id.in_(ids)))

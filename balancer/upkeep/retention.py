@@ -65,6 +65,7 @@ def purge_users(connection: Connection, before: datetime) -> int:
         users.c.user_id != HOUSE,
         users.c.created_at < before,
         users.c.blocked_by.is_(None),
+        users.c.credit_cents == 0,
         ~exists().where(trades.c.user_id == users.c.user_id),
         ~exists().where(deposits.c.user_id == users.c.user_id),
     )

@@ -287,7 +287,12 @@ def invalid_field(field: str, message: str, kind: str = "value") -> InvalidReque
 
 def answer(view: object, status: int = 200) -> web.Response:
     """A view as JSON, never kept by anyone on the way: it may hold tokens."""
-    return web.Response(status=status, body=fields.to_json(view), headers=JSON_HEADERS)
+    return answer_json(fields.to_json(view), status)
+
+
+def answer_json(body: bytes, status: int = 200) -> web.Response:
+    """The same, of what is JSON already."""
+    return web.Response(status=status, body=body, headers=JSON_HEADERS)
 
 
 def wrapper_errors(noted: Operation) -> tuple[tuple[type[FleetError], str], ...]:

@@ -81,6 +81,10 @@ ACTOR_OF_CODE = {
     "item_frozen": "operator",
     "bot_frozen": "operator",
     "partner_blocked": "operator",
+    "bot_restricted": "operator",
+    "value_stale": "operator",
+    "repeated": "site",
+    "too_little_credit": "player",
     "too_many_tries": "player",
 }
 
@@ -102,6 +106,11 @@ PLAYER_MESSAGES = {
     "too_many_offers": errors.TOO_MANY_OFFERS,
     "inventory_full": "You have as many items here as one player may have. Withdraw some first.",
     "item_not_accepted": "At least one of these items is not accepted.",
+    "item_locked": "At least one of these items is in a game.",
+    "item_unsettled": "Steam may still take back the trade that brought at least one of these items. Use others until then.",
+    "item_frozen": "At least one of these items cannot be used until our support has looked at it. Use others meanwhile.",
+    "value_stale": "The value of at least one of these items is not known at the moment. Use others meanwhile.",
+    "too_little_credit": "Your balance is too low for this.",
 }
 
 # aiohttp's own refusals, in our words.

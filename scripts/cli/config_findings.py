@@ -43,6 +43,7 @@ STEAM_READS_PER_MINUTE = 30
 LONGEST_WAIT_S = 1.0
 TIMEOUT_STOP_S = 120.0  # TimeoutStopSec in config/systemd/fleet-group@.service
 ASSET_BYTES = 40  # one asset id or one small trade in a request's JSON
+OLD_VALUE_S = 3 * 86400.0
 BODY_MAX_BYTES = 16 * 1024 * 1024
 PROXIES_MAX = 65536  # addresses of one network of proxies; those of a large CDN have fewer
 FILES_MAX = 65536  # LimitNOFILE in config/systemd/fleet-balancer@.service
@@ -86,7 +87,20 @@ def find(settings: Settings, parts: frozenset[Part], facts: Facts | None) -> lis
     """Everything, in no order. Without ``facts`` only what the settings themselves tell."""
     checks: list[Callable[[Settings], Findings]] = [_redis, _orders, _process]
     if BALANCER in parts:
-        checks += [_database, _addresses, _proxies, _http, _sign_in, _limits, _rates, _trades, _looks, _requests, _retention]
+        checks += [
+            _database,
+            _addresses,
+            _proxies,
+            _http,
+            _sign_in,
+            _limits,
+            _rates,
+            _trades,
+            _looks,
+            _requests,
+            _retention,
+            _games,
+        ]
     checks += [_group, _steam, _pace] if HOST in parts else []
     checks += [_both] if parts == {BALANCER, HOST} else []
     found = [each for check in checks for each in check(settings)]
@@ -304,6 +318,16 @@ def _limits(settings: Settings) -> Findings:
         yield warning("balancer.bad_keys_max", "guessing API keys is hardly slowed down", "write 10")
     if balancer.bad_keys_forget_s < 10:
         yield warning("balancer.bad_keys_forget_s", "guessing API keys is hardly slowed down", "write 300")
+
+
+def _games(settings: Settings) -> Findings:
+    if settings.prices.value_age_max_s > OLD_VALUE_S:
+        yield warning("prices.value_age_max_s", "players win and lose by prices of days ago", "write 86400")
+    if not settings.games.client_credits_day_cents:
+        text = "whoever has a key with the scope play credits as much as they like before anybody notices"
+        yield warning(
+            "games.client_credits_day_cents", text, "write about three times what your games credit on their best day"
+        )
 
 
 def _rates(settings: Settings) -> Findings:

@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": "Run players, ten bots and a simulated Steam, and audit every item at the end.",
     "group": "Ten bots of a color on this host: start, status.",
     "keys": "The master key, and the keys that a host needs for its bots.",
+    "locks": "Items that stand in games: list old locks, release or restore one.",
     "prices": "Price lists: which is held back and why, and accepting it.",
     "redis": "Make an access list for a Redis of your own.",
     "restore": "Put a backup in the database's place; bots then search for the offers of open trades.",

@@ -91,7 +91,7 @@ async def test_trades_are_found_by_offer_user_and_status_in_pages(world: World) 
 async def test_deposits_are_listed_in_pages(world: World) -> None:
     held = await world.held(3)
     await world.deposit(1, who=2)
-    listed = await deposits.list_deposits(world.ctx, user_id="user-1", status="active")
+    listed = await deposits.list_deposits(world.ctx, user_ids=["user-1"], status="active")
     assert [row.deposit_id for row in listed] == sorted(held)
     assert listed[0].market_hash_name.startswith("P250")
     assert listed[0].color == "b0c3d9"

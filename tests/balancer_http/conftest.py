@@ -69,7 +69,7 @@ async def service(settings: Settings, check_s: float) -> AsyncIterator[Service]:
     async with TestClient(Server(app, settings, check_s)) as client:
         made = Service(client, bots)
         made.part(health.LOOPS).reader.block_ms = 50  # a reader ends only when its wait for reports does
-        await made.add_client("site", "trade", "read", "operate")
+        await made.add_client("site", "trade", "read", "operate", "play")
         async with asyncio.timeout(READY_S):
             while len(ctx.fleet.online()) < len(BOTS):
                 await asyncio.sleep(0.02)

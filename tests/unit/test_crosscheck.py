@@ -234,3 +234,32 @@ def test_books_are_read_from_a_migrated_database(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text(json.dumps(record))
     done = CliRunner().invoke(main, ["crosscheck", str(tmp_path / "record.json"), "--database", f"sqlite:///{path}"])
     assert done.exit_code == 1 and "extra: asset 7 (AK)" in done.output, done.output
+
+
+LOCK = {"client_id": "cli_1", "ref": "bet"}
+BROKEN: list[tuple[str, dict[str, Any]]] = [
+    ("lock", {"lock_rows": [], "locks": []}),
+    ("lock", {"locked_by": None}),
+    ("lock", {"lock_rows": [LOCK | {"deposit_id": "dp_1", "state": "moved"}]}),
+    ("lock", {"lock_rows": [LOCK | {"deposit_id": "dp_gone", "state": "held"}]}),
+    ("lock", {"locks": [LOCK | {"state": "released"}]}),
+    ("lock", {"status": "withdraw_pending"}),
+    ("credit", {"credits": [{"user_id": "u", "cents": 5}]}),
+    ("credit", {"balances": [{"user_id": "u", "credit_cents": 4}, {"user_id": "house", "credit_cents": -5}]}),
+    ("credit", {"balances": [{"user_id": "house", "credit_cents": -5}]}),
+]
+
+
+@pytest.mark.parametrize(("kind", "change"), [("", {}), *BROKEN])
+def test_locks_and_credits_that_do_not_add_up_are_named(kind: str, change: dict[str, Any]) -> None:
+    books, record = copy.deepcopy(world())
+    row = books["deposits"][0]
+    row["locked_by"] = "cli_1:bet"
+    books["locks"] = [LOCK | {"state": "held"}]
+    books["lock_rows"] = [LOCK | {"deposit_id": "dp_1", "state": "held"}]
+    books["credits"] = [{"user_id": "u", "cents": 5}, {"user_id": "house", "cents": -5}]
+    books["balances"] = [{"user_id": "u", "credit_cents": 5}, {"user_id": "house", "credit_cents": -5}]
+    for name, value in change.items():
+        (row if name in row else books)[name] = value
+    kinds = {each.kind for each in crosscheck.differences(Books(**books), record)}
+    assert kinds - {"unseen"} == ({kind} if kind else set())

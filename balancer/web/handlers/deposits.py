@@ -26,12 +26,15 @@ from shared.errors import (
 
 @api.operation(scope="read", answers={200: answers.Deposits})
 async def find(ctx: Context, query: requests.DepositsQuery) -> web.Response:
-    """What the fleet holds, or is about to hold, for a user.
+    """What the fleet holds, or is about to hold, for a user or for several, or these deposits.
 
     `next` is the `after` of the next page, or null when this was the last.
     """
     status = query.status.value if query.status else None
-    views = await deposits.list_deposits(ctx, user_id=query.user_id, status=status, after=query.after, limit=query.limit)
+    user_ids = [*query.user_ids, *([query.user_id] if query.user_id else [])]
+    views = await deposits.list_deposits(
+        ctx, user_ids=user_ids, ids=query.ids, status=status, after=query.after, limit=query.limit
+    )
     following = views[-1].deposit_id if len(views) == query.limit else None
     return api.answer(answers.Deposits(ctx.settings.balancer.currency, views, following))
 

@@ -11,6 +11,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from balancer.custody.deposits import Deposit
+from balancer.custody.locks import Lock
+from balancer.custody.stock import CatalogueItem, StockRow
+from balancer.custody.transfers import Transfer
 from balancer.custody.views import BotAudit
 from balancer.fields import Time
 from balancer.fleet.capacity import Capacity
@@ -51,6 +54,39 @@ class Deposits:
 
     currency: str
     deposits: list[Deposit]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LockPage:
+    """One page of locks; `next` goes into `after`."""
+
+    locks: list[Lock]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferPage:
+    """One page of transfers; `next` goes into `after`."""
+
+    transfers: list[Transfer]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Items of the house that are free to be played with."""
+
+    currency: str
+    items: list[StockRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Known items; `next` goes into `after`."""
+
+    currency: str
+    items: list[CatalogueItem]
     next: str | None
 
 

@@ -45,10 +45,10 @@ class UserPath(Query):
 
 
 class SwitchBody(Body):
-    """Stop deposits or withdrawals, or let them go on."""
+    """Stop deposits, withdrawals or locks for games, or let them go on."""
 
     model_config = example(switch="deposits", paused=True, reason="Steam updates its servers")
-    switch: Literal["deposits", "withdrawals"]
+    switch: Literal["deposits", "withdrawals", "locks"]
     client: Annotated[Line, Field(min_length=1)] | None = Field(None, description="Only withdrawals of the client of this name")
     paused: bool
     reason: Line = ""

@@ -131,9 +131,11 @@ class TradeQuery(Query):
 
 
 class DepositsQuery(Query):
-    """Whose items; without `user_id` everybody's."""
+    """Whose items, or which; without `user_id`, `user_ids` and `ids` everybody's. `user_ids` and `ids` may be repeated."""
 
     user_id: UserId | None = None
+    user_ids: Annotated[list[UserId], BeforeValidator(several), Field(max_length=50)] = Field(default_factory=list)
+    ids: Annotated[list[RecordId], BeforeValidator(several), Field(max_length=LOOKUP_MAX)] = Field(default_factory=list)
     status: DepositStatus | None = None
     after: Annotated[DepositMark | None, Field(description="Id of the last deposit that was read")] = None
     limit: Annotated[int, Field(ge=1, le=DEPOSITS_MAX), BeforeValidator(whole)] = 500

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.sealing import MasterKey
 
 NAME = re.compile(r"[!-~]{1,64}")
-SCOPES = click.Choice(["trade", "read", "operate"])
+SCOPES = click.Choice(["trade", "read", "operate", "play"])
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -1,4 +1,4 @@
-"""`fleet switches`: stop deposits or withdrawals, and let them go on."""
+"""`fleet switches`: stop deposits, withdrawals or locks for games, and let them go on."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 REASON_MAX = 200  # as over HTTP
 
-SWITCH = click.argument("switch", type=click.Choice(["deposits", "withdrawals"]))
+SWITCH = click.argument("switch", type=click.Choice(["deposits", "withdrawals", "locks"]))
 CLIENT = click.option("--client", help="Only the withdrawals of the client of this name.")
 
-cli = click.Group(help="Pause deposits or withdrawals, and resume them.")
+cli = click.Group(help="Pause deposits, withdrawals or locks for games, and resume them.")
 
 
 @cli.command()

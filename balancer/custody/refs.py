@@ -1,0 +1,88 @@
+"""What calls of custody for games have in common: each is done once per ref, and writes one event in its transaction.
+
+A ref is unique within one client and one kind of call, and is kept for good. Whoever writes its row first does the work;
+whoever comes at the same moment waits for that transaction, at the unique key, and is answered with what it has written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select, text, update
+
+from balancer import fields
+from balancer.db import engine, pipeline, tables
+from balancer.journal import events
+from shared.errors import RequestReused
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a client: under which ref, what it asked (the hash of its body), and when it came."""
+
+    client_id: str
+    who: str
+    ref: str
+    body_hash: str
+    now: datetime
+
+    @property
+    def key(self) -> dict[str, str]:
+        return {"client_id": self.client_id, "ref": self.ref}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call is answered, as JSON; ``first`` says that this call did the work."""
+
+    json: str
+    first: bool = True
+
+
+def begin(connection: Connection, table: Table, call: Call) -> Answer | None:
+    """The answer that this ref got before; ``None``: the ref is new, and its row is written now.
+
+    Raises:
+        RequestReused: ``ref_reused``, it came with another body before.
+    """
+    row = {**call.key, "body_hash": call.body_hash, "at": call.now}
+    new = pipeline.insert(connection, table).values(row).on_conflict_do_nothing().returning(table.c.ref)
+    if connection.execute(new).first() is not None:
+        return None
+    found = connection.execute(select(table).where(of(table, call))).one()
+    check_body(found.body_hash, call)
+    return Answer(found.answer, first=False)
+
+
+def check_body(body_hash: str | None, call: Call) -> None:
+    """
+    Raises:
+        RequestReused: ``ref_reused``.
+    """
+    if body_hash != call.body_hash:
+        raise RequestReused("This ref was used with another body; nothing was changed.", code="ref_reused", ref=call.ref)
+
+
+def finish(connection: Connection, table: Table, call: Call, view: object) -> Answer:
+    """Keep what this call is answered."""
+    answer = Answer(fields.to_json(view).decode())
+    connection.execute(update(table).where(of(table, call)).values(answer=answer.json))
+    return answer
+
+
+def of(table: Table, call: Call) -> Any:
+    """The row of this call."""
+    return (table.c.client_id == call.client_id) & (table.c.ref == call.ref)
+
+
+def tell(
+    connection: Connection, kind: str, data: Mapping[str, Any], who: str, now: datetime, user_id: str | None = None
+) -> int:
+    """Write the one event of a call; its number."""
+    events.append(connection, events.row(kind, data, who, now, None, user_id))
+    if engine.is_postgres(connection):  # the last number that this very session has drawn
+        return int(connection.scalar(text("SELECT currval('events_number_seq')")) or 0)
+    return int(connection.scalar(select(func.max(tables.events.c.number))) or 0)

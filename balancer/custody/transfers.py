@@ -1,0 +1,205 @@
+"""Transfers: rows under a client's locks change hands, all of them or none, in one call.
+
+Only who owns a row changes, and that it is under no lock any more: never where its item lies, nor whether Steam may still take
+it back. So the audit of bots does not see a transfer, and what a lock holds can always be transferred; rows that were reversed
+or frozen meanwhile are moved as what they are, and told as lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import Connection, Row, select, update
+
+from balancer.custody import credits, locks, refs
+from balancer.custody.credits import Limits, Line, NewId
+from balancer.custody.refs import Answer, Call
+from balancer.db.tables import deposits, lock_rows, transfers, users
+from balancer.db.tables import locks as locks_table
+from balancer.fields import Time, unix
+from shared.domain.games import CreditCall, LockRowState
+from shared.domain.status import DepositStatus
+from shared.errors import Conflict, FleetError, Forbidden, NotAccepted, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row from its owner to another, who may be the same: then it is freed only."""
+
+    deposit_id: str
+    from_user: str
+    to_user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """``release_rest``: what is still under the named locks afterwards is freed in the same transaction."""
+
+    locks: Sequence[str]
+    moves: Sequence[Move]
+    release_rest: bool = False
+    credits: Sequence[Line] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A row that changed hands although its item is gone, going, or not what it was: the site makes it good."""
+
+    deposit_id: str
+    status: DepositStatus
+    reason: Annotated[str | None, Field(description="Why it is frozen; null: it is not")]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Rows that changed hands, and what was freed and credited with them."""
+
+    ref: str
+    at: Time
+    moved: int
+    released: list[str]
+    lost: list[Lost]
+    credits: list[str]
+    event: int
+
+
+def transfer(connection: Connection, call: Call, wish: Wish, limits: Limits, new_id: NewId) -> Answer:
+    """Hand these rows over. The same ref and body again: the same answer.
+
+    Raises:
+        NotAccepted (repeated), NotFound, Conflict (not_locked, lock_released, too_little_credit), Forbidden (not_owner),
+        RequestReused (ref_reused), credits.LimitReached.
+    """
+    if (before := refs.begin(connection, transfers, call)) is not None:
+        return before
+    if repeated := [each for each, n in Counter(move.deposit_id for move in wish.moves).items() if n > 1]:
+        raise NotAccepted("A deposit stands in two moves.", code="repeated", deposit_ids=repeated)
+    named = _locks(connection, call.client_id, wish.locks)
+    known = credits.lock_users(connection, wish.credits)
+    rows = _rows(connection, call.client_id, wish)
+    receivers = _known(connection, {move.to_user for move in wish.moves}) | known
+    if (refusal := why_not(call.client_id, wish, named, rows, receivers)) is not None:
+        raise refusal
+    _hand_over(connection, call, wish)
+    released = locks.free(connection, call.client_id, wish.locks, call.now) if wish.release_rest else []
+    ids = credits.write(connection, call, CreditCall.TRANSFER, wish.credits, known, limits, new_id)
+    lost = [_lost(rows[move.deposit_id]) for move in wish.moves if _is_lost(rows[move.deposit_id])]
+    event = refs.tell(connection, "items_transferred", _told(call, wish, released, lost), call.who, call.now)
+    locks.settle(connection, call.client_id, wish.locks, call.who, call.now, event)
+    view = Transfer(call.ref, unix(call.now), len(wish.moves), released, lost, ids, event)
+    return refs.finish(connection, transfers, call, view)
+
+
+def _locks(connection: Connection, client_id: str, which: Sequence[str]) -> dict[str, str]:
+    """How the named locks of this client stand; they are locked, in the order of their refs."""
+    query = select(locks_table.c.ref, locks_table.c.state)
+    query = query.where(locks_table.c.client_id == client_id, locks_table.c.ref.in_(which)).order_by(locks_table.c.ref)
+    return {row.ref: row.state for row in connection.execute(query.with_for_update())}
+
+
+def _rows(connection: Connection, client_id: str, wish: Wish) -> dict[str, Row[Any]]:
+    """The rows to move, locked in the order of their ids; if the rest is freed, that is locked with them."""
+    ids = {move.deposit_id for move in wish.moves}
+    if wish.release_rest:
+        held = lock_rows.c.state == LockRowState.HELD.value
+        query = select(lock_rows.c.deposit_id).where(lock_rows.c.client_id == client_id, lock_rows.c.ref.in_(wish.locks), held)
+        ids.update(connection.scalars(query))
+    query = select(deposits).where(deposits.c.deposit_id.in_(ids)).order_by(deposits.c.deposit_id)
+    return {row.deposit_id: row for row in connection.execute(query.with_for_update())}
+
+
+def _known(connection: Connection, user_ids: set[str]) -> set[str]:
+    return set(connection.scalars(select(users.c.user_id).where(users.c.user_id.in_(user_ids))))
+
+
+def why_not(
+    client_id: str, wish: Wish, named: Mapping[str, str], rows: Mapping[str, Row[Any]], receivers: set[str]
+) -> FleetError | None:
+    """Why these rows cannot change hands, with all that this is true of; ``None``: they can. Pure.
+
+    That a row is frozen, reversed or unsettled, that a user is blocked, or has too many items then, is no reason.
+    """
+    if missing := [ref for ref in wish.locks if ref not in named]:
+        return NotFound("There are no such locks of this client.", locks=missing)
+    if missing := [move.deposit_id for move in wish.moves if move.deposit_id not in rows]:
+        return NotFound("There are no such deposits.", deposit_ids=missing)
+    if missing := sorted(({move.to_user for move in wish.moves} | {line.user_id for line in wish.credits}) - receivers):
+        return NotFound("There are no such users; bind them with PUT /users.", user_ids=missing)
+    if gone := [ref for ref in wish.locks if named[ref] in locks.RELEASED]:
+        return locks.released(gone)
+    tags = {locks.tag(client_id, ref) for ref in wish.locks}
+    if free := [move.deposit_id for move in wish.moves if rows[move.deposit_id].locked_by not in tags]:
+        return Conflict("These rows are under none of the named locks.", code="not_locked", deposit_ids=free)
+    if others := [move.deposit_id for move in wish.moves if rows[move.deposit_id].user_id != move.from_user]:
+        return Forbidden("These rows belong to others than the moves say.", code="not_owner", deposit_ids=others)
+    return None
+
+
+def _hand_over(connection: Connection, call: Call, wish: Wish) -> None:
+    """Whatever was read before: every row is under a named lock and its owner's at this very moment.
+
+    Raises:
+        Conflict: ``not_locked``; the transaction is given up.
+    """
+    tags = [locks.tag(call.client_id, ref) for ref in wish.locks]
+    groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for move in wish.moves:
+        groups[move.from_user, move.to_user].append(move.deposit_id)
+    moved = 0
+    for (from_user, to_user), ids in sorted(groups.items()):
+        theirs = (deposits.c.deposit_id.in_(ids), deposits.c.locked_by.in_(tags), deposits.c.user_id == from_user)
+        changed = update(deposits).where(*theirs).values(user_id=to_user, locked_by=None, touched=call.now)
+        moved += connection.execute(changed).rowcount
+    ids = [move.deposit_id for move in wish.moves]
+    held = (lock_rows.c.client_id == call.client_id, lock_rows.c.ref.in_(wish.locks), lock_rows.c.deposit_id.in_(ids))
+    ended = connection.execute(
+        update(lock_rows).where(*held, lock_rows.c.state == LockRowState.HELD.value).values(state=LockRowState.MOVED.value)
+    )
+    if not moved == ended.rowcount == len(ids):
+        raise Conflict("A row was taken from under its lock at this moment.", code="not_locked", deposit_ids=ids)
+
+
+def _is_lost(row: Row[Any]) -> bool:
+    return row.status != DepositStatus.ACTIVE or row.frozen_by is not None
+
+
+def _lost(row: Row[Any]) -> Lost:
+    return Lost(row.deposit_id, DepositStatus(row.status), row.frozen_by)
+
+
+def _told(call: Call, wish: Wish, released: list[str], lost: Sequence[Lost]) -> dict[str, Any]:
+    moves = [{"deposit_id": move.deposit_id, "from": move.from_user, "to": move.to_user} for move in wish.moves]
+    gone = [{"deposit_id": each.deposit_id, "status": each.status.value, "reason": each.reason} for each in lost]
+    credited = credits.told(wish.credits)
+    return {**call.key, "moves": moves, "released": released, "lost": gone, **({"credits": credited} if credited else {})}
+
+
+# --- showing ----------------------------------------------------------------------------------------------
+
+
+def show(connection: Connection, client_id: str, ref: str) -> Answer:
+    """What this transfer was answered.
+
+    Raises:
+        NotFound: this client has none of this ref.
+    """
+    which = (transfers.c.client_id == client_id, transfers.c.ref == ref)
+    answer = connection.scalar(select(transfers.c.answer).where(*which))
+    if answer is None:
+        raise NotFound("There is no such transfer.")
+    return Answer(answer, first=False)
+
+
+def find(connection: Connection, client_id: str, after: str | None = None, limit: int = 100) -> Answer:
+    """One page of this client's transfers, in the order of their refs, from the one behind ``after`` on."""
+    query = select(transfers.c.ref, transfers.c.answer).where(transfers.c.client_id == client_id)
+    if after is not None:
+        query = query.where(transfers.c.ref > after)
+    rows = list(connection.execute(query.order_by(transfers.c.ref).limit(limit)))
+    following = json.dumps(rows[-1].ref if len(rows) == limit else None)
+    return Answer(f'{{"transfers":[{",".join(row.answer for row in rows)}],"next":{following}}}', first=False)

@@ -1,0 +1,88 @@
+"""`/locks`: items are bound to a game, and let go."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from balancer.context import Context
+from balancer.custody import locks
+from balancer.fleet import giving, switches
+from balancer.trades.requests import Caller
+from balancer.web import api
+from balancer.web.handlers import refs
+from balancer.web.schemas import answers, games
+from shared.errors import Conflict, FleetPaused, Forbidden, NotFound, RequestReused
+
+WHY_NOT = (
+    (NotFound, "not_found"),
+    (Forbidden, "not_owner"),
+    (Conflict, "not_active"),
+    (Conflict, "item_locked"),
+    (Conflict, "item_unsettled"),
+    (Conflict, "item_frozen"),
+    (Conflict, "partner_blocked"),
+    (Conflict, "bot_restricted"),
+    (Conflict, "value_stale"),
+    (FleetPaused, "fleet_paused"),
+)
+
+
+@api.operation(
+    scope="play",
+    answers={200: locks.Lock, 201: locks.Lock},
+    errors=(*WHY_NOT, (Conflict, "lock_released"), (RequestReused, "ref_reused")),
+)
+async def create(ctx: Context, caller: Caller, body: games.LockBody) -> web.Response:
+    """Bind items of a user, or of the house, to a game: all of them or none.
+
+    They can neither be withdrawn nor locked again until they are released or transferred; a lock never runs out by itself.
+    The same `ref` and body again: 200 with the same answer.
+    """
+    refs.check_once("body.deposit_ids", body.deposit_ids)
+    call = refs.call_of(ctx, caller, body)
+    return refs.answer(await ctx.db.run(locks.lock, call, body.wish(), terms_of(ctx)))
+
+
+def terms_of(ctx: Context) -> locks.Terms:
+    """What keeps items from being bound at this moment."""
+    now_s, games_settings = ctx.clock.now().timestamp(), ctx.settings.games
+    pause = ctx.switches.paused(switches.LOCKS)
+
+    def cannot_give(bot: str) -> str | None:
+        return giving.why_not(ctx.fleet.get(bot), now_s, games_settings.bot_gone_after_s)
+
+    return locks.Terms(
+        ctx.settings.prices.value_age_max_s,
+        ctx.settings.trades.settle_margin_s,
+        cannot_give,
+        None if pause is None else pause.reason,
+    )
+
+
+@api.operation(scope="play", answers={200: locks.Release}, errors=((Conflict, "ref_of_another_client"),))
+async def release(ctx: Context, caller: Caller, path: games.RefPath) -> web.Response:
+    """Free what is still under a lock; what was transferred stays so.
+
+    Again: the same answer. A ref that was never seen can hold nothing from now on, so a `POST /locks` that is still on its way
+    is refused as `lock_released`.
+    """
+    answer = await ctx.db.run(locks.release, refs.call_without_body(ctx, caller, path.ref))
+    return refs.answer(answer, first=200)
+
+
+@api.operation(scope="play", answers={200: locks.Lock}, errors=((NotFound, "not_found"),))
+async def show(ctx: Context, caller: Caller, path: games.RefPath) -> web.Response:
+    """One of your locks as it stands now."""
+    return api.answer(await ctx.db.look(locks.show, caller.client_id, path.ref))
+
+
+@api.operation(scope="play", answers={200: answers.LockPage})
+async def find(ctx: Context, caller: Caller, query: games.LocksQuery) -> web.Response:
+    """Your locks in the order of their refs, as they stand now.
+
+    `next` is the `after` of the next page, or null when this was the last.
+    """
+
+    states = [state.value for state in query.state]
+    found = await ctx.db.look(locks.find, caller.client_id, states, query.user_id, query.after, query.limit)
+    return api.answer(answers.LockPage(found, found[-1].ref if len(found) == query.limit else None))
