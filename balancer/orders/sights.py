@@ -87,7 +87,7 @@ class Sights:
         self._redis = client
         self._clock = clock
         self._server_clock = server_clock
-        self._times = times
+        self.times = times
         self._away = away
         self._me = secrets.token_hex(8)
         self._seen: OrderedDict[Key, Sight] = OrderedDict()
@@ -99,7 +99,7 @@ class Sights:
 
         ``since`` is when the trade was made, in unix seconds.
         """
-        look_s = self._times.look_s
+        look_s = self.times.look_s
         fresh = self._fresh((bot, trade.trade_id))
         if fresh is not None:
             return fresh
@@ -138,7 +138,7 @@ class Sights:
 
     def _fresh(self, key: Key) -> Sight | None:
         seen = self._seen.get(key)
-        if seen is None or self._server_clock.now_ms() - seen.at_ms >= self._times.look_s * 1000:
+        if seen is None or self._server_clock.now_ms() - seen.at_ms >= self.times.look_s * 1000:
             return None
         return seen
 
@@ -182,7 +182,7 @@ class Sights:
             return
         claimed = await asyncio.to_thread(self._claim, [each.trade.trade_id for each in wanted])
         mine = [each for each in wanted if each.trade.trade_id in claimed]
-        look_s = self._times.look_s
+        look_s = self.times.look_s
         if not mine:
             await asyncio.sleep(AGAIN_S)
             return
@@ -199,14 +199,14 @@ class Sights:
             return
         finally:
             del self._asked[order.order_id]
-            line.next_at_s = self._clock.monotonic() + self._times.look_pause_s
+            line.next_at_s = self._clock.monotonic() + self.times.look_pause_s
 
     def _claim(self, trade_ids: Iterable[str]) -> set[str]:
         """Which of these trades no other balancer looks at now."""
         wanted = list(trade_ids)
         pipe: Any = self._redis.pipeline(transaction=False)
         for trade_id in wanted:
-            pipe.set(wire.look_key(trade_id), self._me, nx=True, px=int(self._times.look_s * 1000))
+            pipe.set(wire.look_key(trade_id), self._me, nx=True, px=int(self.times.look_s * 1000))
             pipe.get(wire.look_key(trade_id))
         try:
             answers = pipe.execute()

@@ -70,7 +70,7 @@ async def change(service: Service, trade: dict[str, Any], **values: Any) -> None
 def impatient(service: Service, look_s: float = 0.3) -> None:
     """Nobody waits five seconds for a bot that says nothing."""
     settings = service.ctx.settings
-    service.ctx.settings = settings.model_copy(update={"trades": settings.trades.model_copy(update={"look_s": look_s})})
+    service.ctx.sights.times = settings.trades.model_copy(update={"look_s": look_s})
 
 
 # --- the site's check --------------------------------------------------------------------------------------
