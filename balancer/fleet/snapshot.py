@@ -146,6 +146,7 @@ class Fleet:
         self._beats: dict[str, Heartbeat] = {}
         self._texts: dict[str, str] = {}  # those heartbeats as they were read
         self._heard_s: float | None = None
+        self._changes = 0  # rows that this process has changed or read anew beside `refresh`
         limits = settings.limits
         offers_max = limits.offers_per_bot_max - limits.offers_kept_for_withdrawals
         self.limits = choose.Limits(limits.bot_items_max, offers_max, limits.trade_items_max)
@@ -157,6 +158,7 @@ class Fleet:
 
         Only heartbeats that have changed are opened.
         """
+        changes = self._changes
         rows = await self._db.look(_all_bots)
         known = {f"{row.color}-{row.bot_id}" for row in rows}
         self._beats = await asyncio.to_thread(self._read_beats, known)
@@ -164,6 +166,9 @@ class Fleet:
         if new := [beat for name, beat in sorted(self._beats.items()) if name not in known]:
             rows = await self._db.run(_register, new, self._clock.now())
         await asyncio.to_thread(self._take_over, rows)
+        while changes != self._changes:  # what was read before an operator's word is older than that
+            changes = self._changes
+            await asyncio.to_thread(self._take_over, await self._db.look(_all_bots))
 
     @property
     def fresh(self) -> bool:
@@ -214,6 +219,7 @@ class Fleet:
             ValueError: no such mode.
         """
         rows = await self._db.run(_set_mode, color, bot_id, BotMode(mode), self._clock.now())
+        self._changes += 1
         self._take_over(rows)
         return self._bots[f"{color}-{bot_id}"]
 
@@ -223,7 +229,9 @@ class Fleet:
         Raises:
             KeyError: no such bot.
         """
-        self._take_over(await self._db.look(_all_bots))
+        rows = await self._db.look(_all_bots)
+        self._changes += 1
+        self._take_over(rows)
         return self._bots[f"{color}-{bot_id}"]
 
     @property

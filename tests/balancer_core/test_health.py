@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from balancer_core.core_world import World
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from balancer.custody import gifts
 from balancer.db import tables
+from balancer.db.engine import Database
 from balancer.fleet import health_events
+from balancer.fleet.snapshot import Fleet
 from balancer.upkeep import search, settle
 from shared.domain.health import NOTHING, RESTRICTIONS, TRADES, May
 from shared.errors import NoBotAvailable
@@ -48,6 +52,35 @@ async def test_modes_and_a_freeze_are_reasons_too(world: World) -> None:
     world.change(update(tables.bots).where(tables.bots.c.bot_id == 1).values(frozen_by="audit"))
     view = await fleet.read_again("red", 1)
     assert view.may == LOOK and [each.reason for each in view.why_not] == ["frozen"]
+
+
+class Paused:
+    """A database whose readers get their rows when they are let go on."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.read, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def look(self, action: Callable[[Connection], Any]) -> Any:
+        rows = await self.db.look(action)
+        self.read.set()
+        await self.go_on.wait()
+        return rows
+
+    run = property(lambda self: self.db.run)
+
+
+async def test_a_refresh_under_way_does_not_bring_an_earlier_mode_back(world: World) -> None:
+    ctx = world.ctx
+    db = Paused(ctx.db)
+    fleet = Fleet(ctx.settings, ctx.clock, ctx.server_clock, ctx.master, ctx.redis, cast(Database, db))
+    refreshing = asyncio.create_task(fleet.refresh())
+    await db.read.wait()
+    await fleet.set_mode("red", 1, "paused")
+    db.go_on.set()
+    await refreshing
+    view = fleet.get("red-1")
+    assert view is not None and view.mode == "paused"
 
 
 async def test_a_bot_that_is_away_may_nothing(world: World) -> None:
