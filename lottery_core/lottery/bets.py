@@ -111,6 +111,7 @@ def _offered(state: Round, bet: Bet) -> Offer:
         ):
             _look_at(state, bet)
             looked = True
+        assert price is not None  # a row without one is refused above
         count = price if by_cent else 1
         numbers += (number, user_id, item_id, deposit_id, price, end, count)
         rows.add(deposit_id)

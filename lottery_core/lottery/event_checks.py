@@ -175,7 +175,7 @@ def _is_plain_bet(bet: Bet) -> bool:
         and len(bet.token) <= TOKEN_BYTES
         and bet.token.isascii()
         and bet.gate is None
-        and type(bet.rows) is type(bet.inviters) is type(bet.rests) is tuple
+        and {type(bet.rows), type(bet.inviters), type(bet.rests)} == {tuple}
         and not bet.inviters
         and not bet.rests
         and set(map(type, bet.rows)) <= {Row}
