@@ -15,7 +15,7 @@ from balancer.fleet import switches
 from balancer.journal import swaps
 from balancer.trades import approvals, house
 from balancer.trades.requests import HouseWish, Request
-from balancer.upkeep import sweep
+from balancer.upkeep import release, sweep
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, Forbidden
 
@@ -69,7 +69,7 @@ async def test_a_gift_goes_out_when_it_was_seen_and_a_second_person_agrees(world
         await approvals.decide(world.ctx, trade_id, SITE.client_id, "client:site", approve=True)
     await approvals.decide(world.ctx, trade_id, "cli_other", "client:boss", approve=True)
     # Its items have settled: one round lines it up, and it goes out.
-    assert await approvals.release(world.ctx) == 1
+    assert await release.release(world.ctx) == 1
     await sweep.Sweep(world.ctx).round()
     [order] = [each for each in world.orders("red-1") if each.kind == "send"]
     assert [each.asset_id for each in order.payload.give] == [str(new_id)]

@@ -27,6 +27,8 @@ from shared.errors import Conflict, FleetPaused, NoBotAvailable, NotAccepted, Re
 Make = Callable[..., Awaitable[World]]
 POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def units(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -250,8 +252,6 @@ async def test_a_connection_lost_in_the_middle_costs_nobody_his_trade(
 CHILD = """
 import asyncio, sys
 from balancer_core.core_world import make_world
-
-pytestmark = pytest.mark.both_databases
 
 async def main() -> None:
     world = await make_world(sys.argv[1], sys.argv[2])

@@ -18,8 +18,8 @@ PARTNER = "76561198000000002"
 
 
 def _unnamed(asset: dict[str, Any]) -> dict[str, Any]:
-    """Without its name, which is not the subject here."""
-    return {name: value for name, value in asset.items() if name != "name"}
+    """Without its name and class, which are not the subject here."""
+    return {name: value for name, value in asset.items() if name not in ("name", "class_id")}
 
 
 def moved(asset_id: str, new_id: str | None, *, given: bool = False) -> Moved:

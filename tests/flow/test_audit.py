@@ -239,7 +239,8 @@ def test_an_item_too_many_and_one_swapped_and_one_settled_too_soon(site: Website
     with engine.begin() as connection:
         connection.execute(text("UPDATE deposits SET settled_at = created_at WHERE deposit_id = :id"), {"id": early})
         changed = (
-            "UPDATE deposits SET class_id = '1', item_id = (SELECT max(item_id) FROM items WHERE item_id <> deposits.item_id) "
+            "UPDATE deposits SET class_id = '1', named_class = '1', "
+            "item_id = (SELECT max(item_id) FROM items WHERE item_id <> deposits.item_id) "
         )
         connection.execute(text(changed + "WHERE deposit_id = :id"), {"id": other})
     engine.dispose()

@@ -120,7 +120,7 @@ def test_another_bots_answer_is_not_believed(intruder: Intruder, site: Website) 
 
         def waiting() -> list[str]:
             rows: Any = [row for bot in bots for row in intruder.everything.lrange(f"rq:queue:{bot}", 0, -1)]
-            return [row.decode().partition("_")[2] for row in rows if b"_ord_" in row]
+            return [row.decode().partition("_")[2] for row in rows if b"_inventory_" in row]
 
         order_ids = wait_until(waiting, trading.LONG_S)
         asset = {"asset": {"app_id": 730, "context_id": "2", "asset_id": "1"}, "class_id": "1", "instance_id": "0", "amount": 1}
