@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from balancer_core.core_world import SITE, World, make_world, player
 from balancer_core.test_at_once import assert_counters_add_up
-from sqlalchemy import Connection, create_engine, text, update
+from sqlalchemy import Connection, NullPool, create_engine, text, update
 from support import wait_until
 
 from balancer.db import tables
@@ -221,12 +221,11 @@ async def test_a_request_given_up_before_its_turn_is_not_made(world: World) -> N
 @contextmanager
 def a_bot_in_use(database_url: str) -> Iterator[Connection]:
     """Another transaction holds the row of a bot, so that a deposit stops in the middle of its own."""
-    engine = create_engine(database_url)
+    engine = create_engine(database_url, poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text("SELECT 1 FROM bots ORDER BY bot_id FOR UPDATE"))
         yield connection
         connection.rollback()
-    engine.dispose()
 
 
 def waiting_pids(connection: Connection) -> list[int]:
