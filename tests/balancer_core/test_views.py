@@ -391,8 +391,7 @@ async def test_a_time_that_is_no_date_in_a_heartbeat_breaks_no_view_of_the_fleet
     """One host that was taken over must not keep operators from seeing the others."""
     await beat_of(world, **wrong)
     await world.ctx.fleet.refresh()
-    for bot in world.ctx.fleet.bots():
-        plain(bot)
+    assert [plain(bot)["bot"] for bot in world.ctx.fleet.bots()] == ["red-1", "red-2"]
 
 
 async def beat_of(world: World, **more: Any) -> None:

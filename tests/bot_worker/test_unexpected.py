@@ -263,6 +263,7 @@ def test_a_long_password_signs_in_with_its_first_64_signs(lab: Lab) -> None:
     connection.account = replace(connection.account, password=f"ä{password}")
     connection._remember(refresh_token=None)
     connection.sign_in()
+    assert connection.tokens is not None and connection.tokens.refresh_token
 
 
 def test_a_place_names_our_own_line_and_none_of_the_text() -> None:
