@@ -49,6 +49,8 @@ SHORT: dict[str, dict[str, Any]] = {
     },
     "group": {"lease_s": 8.0, "heartbeat_s": 0.5, "offline_after_s": 300.0, "restart_min_s": 0.05, "restart_max_s": 0.2},
     "balancer": {"heartbeat_read_s": 0.3, "request_max_s": 120.0},
+    # While one of two groups is restarted, nobody else could read what is dear.
+    "limits": {"dear_item_cents": 0},
     # A load that repeats what fails at once is no site's.
     "rates": dict(NEVER_REACHED),
 }
