@@ -56,8 +56,13 @@ SHORT: dict[str, dict[str, Any]] = {
 }
 
 
-# A test's one player trades as much as it takes.
-NO_SHARES = {"offers_per_partner_max": 30, "offers_per_player_max": 30, "pending_deposits_per_player_max": 30}
+# A test's few players trade as much as it takes, and no bot keeps offers for others.
+NO_SHARES = {
+    "offers_per_partner_max": 30,
+    "offers_per_player_max": 30,
+    "pending_deposits_per_player_max": 30,
+    "offers_kept_for_withdrawals": 0,
+}
 
 
 def short(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
