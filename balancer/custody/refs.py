@@ -78,6 +78,11 @@ def of(table: Table, call: Call) -> Any:
     return (table.c.client_id == call.client_id) & (table.c.ref == call.ref)
 
 
+def tag(client_id: str, ref: str) -> str:
+    """How a row names the lock that holds it."""
+    return f"{client_id}:{ref}"
+
+
 def tell(
     connection: Connection, kind: str, data: Mapping[str, Any], who: str, now: datetime, user_id: str | None = None
 ) -> int:

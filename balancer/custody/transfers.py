@@ -16,8 +16,11 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import Connection, Row, select, update
 
-from balancer.custody import credits, locks, refs
+from balancer.custody import credits, refs
 from balancer.custody.credits import Limits, Line, NewId
+from balancer.custody.locks import releases
+from balancer.custody.locks.show import RELEASED
+from balancer.custody.locks.terms import was_released
 from balancer.custody.refs import Answer, Call
 from balancer.db.tables import deposits, lock_rows, transfers, users
 from balancer.db.tables import locks as locks_table
@@ -86,11 +89,11 @@ def transfer(connection: Connection, call: Call, wish: Wish, limits: Limits, new
     if (refusal := why_not(call.client_id, wish, named, rows, receivers)) is not None:
         raise refusal
     _hand_over(connection, call, wish)
-    released = locks.free(connection, call.client_id, wish.locks, call.now) if wish.release_rest else []
+    released = releases.free(connection, call.client_id, wish.locks, call.now) if wish.release_rest else []
     ids = credits.write(connection, call, CreditCall.TRANSFER, wish.credits, known, limits, new_id)
     lost = [_lost(rows[move.deposit_id]) for move in wish.moves if _is_lost(rows[move.deposit_id])]
     event = refs.tell(connection, "items_transferred", _told(call, wish, released, lost), call.who, call.now)
-    locks.settle(connection, call.client_id, wish.locks, call.who, call.now, event)
+    releases.settle(connection, call.client_id, wish.locks, call.who, call.now, event)
     view = Transfer(call.ref, unix(call.now), len(wish.moves), released, lost, ids, event)
     return refs.finish(connection, transfers, call, view)
 
@@ -130,9 +133,9 @@ def why_not(
         return NotFound("There are no such deposits.", deposit_ids=missing)
     if missing := sorted(({move.to_user for move in wish.moves} | {line.user_id for line in wish.credits}) - receivers):
         return NotFound("There are no such users; bind them with PUT /users.", user_ids=missing)
-    if gone := [ref for ref in wish.locks if named[ref] in locks.RELEASED]:
-        return locks.released(gone)
-    tags = {locks.tag(client_id, ref) for ref in wish.locks}
+    if gone := [ref for ref in wish.locks if named[ref] in RELEASED]:
+        return was_released(gone)
+    tags = {refs.tag(client_id, ref) for ref in wish.locks}
     if free := [move.deposit_id for move in wish.moves if rows[move.deposit_id].locked_by not in tags]:
         return Conflict("These rows are under none of the named locks.", code="not_locked", deposit_ids=free)
     if others := [move.deposit_id for move in wish.moves if rows[move.deposit_id].user_id != move.from_user]:
@@ -146,7 +149,7 @@ def _hand_over(connection: Connection, call: Call, wish: Wish) -> None:
     Raises:
         Conflict: ``not_locked``; the transaction is given up.
     """
-    tags = [locks.tag(call.client_id, ref) for ref in wish.locks]
+    tags = [refs.tag(call.client_id, ref) for ref in wish.locks]
     groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for move in wish.moves:
         groups[move.from_user, move.to_user].append(move.deposit_id)

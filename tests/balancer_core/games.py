@@ -12,9 +12,12 @@ from typing import Any
 from balancer_core.core_world import World, player
 from sqlalchemy import Connection, select
 
-from balancer.custody import credits, locks, transfers, users
+from balancer.custody import credits, transfers, users
 from balancer.custody.credits import Limits, Line
-from balancer.custody.locks import Terms
+from balancer.custody.locks import bind, releases
+from balancer.custody.locks import show as shows
+from balancer.custody.locks.show import Lock
+from balancer.custody.locks.terms import Terms, Wish
 from balancer.custody.refs import Answer, Call
 from balancer.custody.transfers import Move
 from balancer.db import pipeline, tables
@@ -59,15 +62,15 @@ class Games:
         return f"ref-{next(self.numbers)}"
 
     async def lock(self, ref: str, ids: list[str], who: str = "user-1", **more: Any) -> Answer:
-        wish = locks.Wish(who, ids, **more)
+        wish = Wish(who, ids, **more)
         call = self.call(ref, [who, ids, more])
-        return await self.world.ctx.db.run(locks.lock, call, wish, self.terms)
+        return await self.world.ctx.db.run(bind.lock, call, wish, self.terms)
 
     async def release(self, ref: str) -> Answer:
-        return await self.world.ctx.db.run(locks.release, self.call(ref, None))
+        return await self.world.ctx.db.run(releases.release, self.call(ref, None))
 
-    async def show(self, ref: str) -> locks.Lock:
-        return await self.world.ctx.db.look(locks.show, self.client_id, ref)
+    async def show(self, ref: str) -> Lock:
+        return await self.world.ctx.db.look(shows.show, self.client_id, ref)
 
     async def transfer(self, ref: str, which: list[str], moves: list[tuple[str, str, str]], **more: Any) -> Answer:
         wish = transfers.Wish(which, [Move(*move) for move in moves], **more)

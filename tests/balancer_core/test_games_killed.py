@@ -20,7 +20,9 @@ CALLS = """
 import asyncio, json, os, signal, sys
 from datetime import datetime
 from sqlalchemy import event
-from balancer.custody import locks, transfers
+from balancer.custody import transfers
+from balancer.custody.locks import bind, releases
+from balancer.custody.locks.terms import Terms, Wish
 from balancer.custody.credits import Limits
 from balancer.custody.refs import Call
 from balancer.db.engine import Database
@@ -34,9 +36,9 @@ die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 if point == "before":
     event.listen(database.engine, "commit", die)
 if what == "lock":
-    work = database.run(locks.lock, call, locks.Wish("user-1", ids), locks.Terms(1e9, 3600.0))
+    work = database.run(bind.lock, call, Wish("user-1", ids), Terms(1e9, 3600.0))
 elif what == "release":
-    work = database.run(locks.release, call)
+    work = database.run(releases.release, call)
 else:
     moves = [transfers.Move(each, "user-1", "user-2") for each in ids]
     work = database.run(transfers.transfer, call, transfers.Wish(["bet"], moves), Limits(), lambda prefix: prefix)

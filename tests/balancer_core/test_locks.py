@@ -13,7 +13,7 @@ from balancer_core.games import ITEM, VALUE, Games, check, said
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from balancer.custody import locks
+from balancer.custody.locks import by_operator, show
 from balancer.db import tables
 from shared.errors import Conflict, FleetError, FleetPaused, Forbidden, NotFound, RequestReused
 
@@ -334,20 +334,20 @@ async def test_an_operator_frees_a_lock_with_an_alarm_and_binds_it_again(games: 
     one, two = await world.held(2)
     await games.lock("a", [one, two], note="room/1")
     now = world.ctx.clock.now()
-    [(client, shown)] = await world.ctx.db.look(locks.find_open)
+    [(client, shown)] = await world.ctx.db.look(by_operator.find_open)
     assert (client, shown.ref, len(shown.rows)) == ("cli_game", "a", 2)
-    freed = await world.ctx.db.run(locks.release_by_operator, "a", None, "the site lost it", "cli:boss", now)
+    freed = await world.ctx.db.run(by_operator.release, "a", None, "the site lost it", "cli:boss", now)
     assert freed == [one, two]
     [event], [alarm] = world.events("items_unlocked"), world.events("alarm")
     assert (event.who, alarm.who) == ("cli:boss", "cli:boss") and "lock_released_by_operator" in alarm.data
     check(world)
     world.change(update(tables.items).values(value_cents=1))
-    assert await world.ctx.db.run(locks.restore, "a", "cli_game", "mended", "cli:boss", now) == [one, two]
+    assert await world.ctx.db.run(by_operator.restore, "a", "cli_game", "mended", "cli:boss", now) == [one, two]
     found = await games.show("a")
     assert (found.state, [row.value_cents for row in found.rows]) == ("held", [VALUE, VALUE])
     check(world)
     await games.release("a")  # what its client has released is nobody's to bind again
-    error = await refused(world.ctx.db.run(locks.restore, "a", None, "again", "cli:boss", now))
+    error = await refused(world.ctx.db.run(by_operator.restore, "a", None, "again", "cli:boss", now))
     assert error.error_code == "not_released_by_operator"
 
 
@@ -356,9 +356,9 @@ async def test_nothing_is_bound_again_that_is_not_there_any_more(games: Games) -
     one, two = await world.held(2)
     await games.lock("a", [one, two])
     now = world.ctx.clock.now()
-    await world.ctx.db.run(locks.release_by_operator, "a", None, "lost", "cli:boss", now)
+    await world.ctx.db.run(by_operator.release, "a", None, "lost", "cli:boss", now)
     await world.withdraw([two])
-    error = await refused(world.ctx.db.run(locks.restore, "a", None, "mended", "cli:boss", now))
+    error = await refused(world.ctx.db.run(by_operator.restore, "a", None, "mended", "cli:boss", now))
     assert (error.error_code, error.data) == ("not_active", {"deposit_ids": [two]})
     check(world)
 
@@ -370,7 +370,7 @@ async def test_locks_are_listed_by_state_and_user_in_pages(games: Games) -> None
     for number, each in enumerate(ids):
         await games.lock(f"l{number}", [each])
     await games.release("l1")
-    listed = await world.ctx.db.look(lambda c: locks.find(c, "cli_game", states=["held"], user_id="user-1"))
+    listed = await world.ctx.db.look(lambda c: show.find(c, "cli_game", states=["held"], user_id="user-1"))
     assert [one.ref for one in listed] == ["l0", "l2"]
-    page = await world.ctx.db.look(lambda c: locks.find(c, "cli_game", after="l0", limit=1))
+    page = await world.ctx.db.look(lambda c: show.find(c, "cli_game", after="l0", limit=1))
     assert [(one.ref, one.state) for one in page] == [("l1", "released")]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer.context import Context
-from balancer.custody import locks
+from balancer.custody.locks import bind, releases
+from balancer.custody.locks import show as shows
+from balancer.custody.locks.show import Lock, Release
+from balancer.custody.locks.terms import Terms
 from balancer.fleet import giving, switches
 from balancer.trades.requests import Caller
 from balancer.web import api
@@ -29,7 +32,7 @@ WHY_NOT = (
 
 @api.operation(
     scope="play",
-    answers={200: locks.Lock, 201: locks.Lock},
+    answers={200: Lock, 201: Lock},
     errors=(*WHY_NOT, (Conflict, "lock_released"), (RequestReused, "ref_reused")),
 )
 async def create(ctx: Context, caller: Caller, body: games.LockBody) -> web.Response:
@@ -40,10 +43,10 @@ async def create(ctx: Context, caller: Caller, body: games.LockBody) -> web.Resp
     """
     refs.check_once("body.deposit_ids", body.deposit_ids)
     call = refs.call_of(ctx, caller, body)
-    return refs.answer(await ctx.db.run(locks.lock, call, body.wish(), terms_of(ctx)))
+    return refs.answer(await ctx.db.run(bind.lock, call, body.wish(), terms_of(ctx)))
 
 
-def terms_of(ctx: Context) -> locks.Terms:
+def terms_of(ctx: Context) -> Terms:
     """What keeps items from being bound at this moment."""
     now_s, games_settings = ctx.clock.now().timestamp(), ctx.settings.games
     pause = ctx.switches.paused(switches.LOCKS)
@@ -51,7 +54,7 @@ def terms_of(ctx: Context) -> locks.Terms:
     def cannot_give(bot: str) -> str | None:
         return giving.why_not(ctx.fleet.get(bot), now_s, games_settings.bot_gone_after_s)
 
-    return locks.Terms(
+    return Terms(
         ctx.settings.prices.value_age_max_s,
         ctx.settings.trades.settle_margin_s,
         cannot_give,
@@ -59,21 +62,21 @@ def terms_of(ctx: Context) -> locks.Terms:
     )
 
 
-@api.operation(scope="play", answers={200: locks.Release}, errors=((Conflict, "ref_of_another_client"),))
+@api.operation(scope="play", answers={200: Release}, errors=((Conflict, "ref_of_another_client"),))
 async def release(ctx: Context, caller: Caller, path: games.RefPath) -> web.Response:
     """Free what is still under a lock; what was transferred stays so.
 
     Again: the same answer. A ref that was never seen can hold nothing from now on, so a `POST /locks` that is still on its way
     is refused as `lock_released`.
     """
-    answer = await ctx.db.run(locks.release, refs.call_without_body(ctx, caller, path.ref))
+    answer = await ctx.db.run(releases.release, refs.call_without_body(ctx, caller, path.ref))
     return refs.answer(answer, first=200)
 
 
-@api.operation(scope="play", answers={200: locks.Lock}, errors=((NotFound, "not_found"),))
+@api.operation(scope="play", answers={200: Lock}, errors=((NotFound, "not_found"),))
 async def show(ctx: Context, caller: Caller, path: games.RefPath) -> web.Response:
     """One of your locks as it stands now."""
-    return api.answer(await ctx.db.look(locks.show, caller.client_id, path.ref))
+    return api.answer(await ctx.db.look(shows.show, caller.client_id, path.ref))
 
 
 @api.operation(scope="play", answers={200: answers.LockPage})
@@ -84,5 +87,5 @@ async def find(ctx: Context, caller: Caller, query: games.LocksQuery) -> web.Res
     """
 
     states = [state.value for state in query.state]
-    found = await ctx.db.look(locks.find, caller.client_id, states, query.user_id, query.after, query.limit)
+    found = await ctx.db.look(shows.find, caller.client_id, states, query.user_id, query.after, query.limit)
     return api.answer(answers.LockPage(found, found[-1].ref if len(found) == query.limit else None))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from balancer.custody.deposits import Deposit
-from balancer.custody.locks import Lock
+from balancer.custody.locks.show import Lock
 from balancer.custody.stock import CatalogueItem, StockRow
 from balancer.custody.transfers import Transfer
 from balancer.custody.views import BotAudit

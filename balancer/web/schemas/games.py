@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from balancer.custody import credits, locks, transfers
+from balancer.custody import credits, transfers
+from balancer.custody.locks import terms
 from balancer.web import visible
 from balancer.web.schemas.forms import Body, Query, RecordId, SteamIdText, UserId, example, several, whole
 from balancer.web.sentences import shaped
@@ -48,8 +49,8 @@ class LockBody(Body):
     unsettled: bool = Field(False, description="Items that Steam may still take back too: your house bears the risk")
     note: Note = ""
 
-    def wish(self) -> locks.Wish:
-        return locks.Wish(self.user_id, self.deposit_ids, self.unsettled, self.note)
+    def wish(self) -> terms.Wish:
+        return terms.Wish(self.user_id, self.deposit_ids, self.unsettled, self.note)
 
 
 class MoveIn(Body):

@@ -13,7 +13,7 @@ from scripts.cli.commands.clients import JSON, _opened
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
-    from balancer.custody.locks import Lock
+    from balancer.custody.locks.show import Lock
 
 REASON_MAX = 200
 
@@ -31,12 +31,12 @@ cli = click.Group(help="Items that stand in games: list old locks, release or re
 def list_(app: App, older_than_h: float, as_json: bool) -> None:
     """Locks that hold something, the oldest first."""
     from balancer import fields
-    from balancer.custody import locks
+    from balancer.custody.locks import by_operator
     from shared.clock import Clock
 
     before = Clock().now() - timedelta(hours=older_than_h)
     with _opened(app, only_reads=True) as (connection, _):
-        found = locks.find_open(connection, before)
+        found = by_operator.find_open(connection, before)
     if as_json:
         click.echo(json.dumps({"locks": [{"client": client, **fields.plain(lock)} for client, lock in found]}))
         return
@@ -65,14 +65,14 @@ def release(app: App, ref: str, client: str | None, reason: str, unlock_a_runnin
 
     They can be withdrawn at once: if their game still runs, its winner gets nothing.
     """
-    from balancer.custody import locks
+    from balancer.custody.locks import by_operator
     from shared.clock import Clock
 
     if not unlock_a_running_game:
         raise click.UsageError("a game may count on these items; say --unlock-a-running-game if you know that none does")
     _check(reason)
     with _opened(app) as (connection, _):
-        freed = locks.release_by_operator(connection, ref, client, reason, _who(), Clock().now())
+        freed = by_operator.release(connection, ref, client, reason, _who(), Clock().now())
     click.echo(f"released {len(freed)} items of {ref}; `fleet locks restore {ref}` binds them again while they are there")
 
 
@@ -83,12 +83,12 @@ def release(app: App, ref: str, client: str | None, reason: str, unlock_a_runnin
 @click.pass_obj
 def restore(app: App, ref: str, client: str | None, reason: str) -> None:
     """Bind the items of a lock again that `fleet locks release` has freed, at the values of then; all of them or none."""
-    from balancer.custody import locks
+    from balancer.custody.locks import by_operator
     from shared.clock import Clock
 
     _check(reason)
     with _opened(app) as (connection, _):
-        bound = locks.restore(connection, ref, client, reason, _who(), Clock().now())
+        bound = by_operator.restore(connection, ref, client, reason, _who(), Clock().now())
     click.echo(f"locked {len(bound)} items of {ref} again")
 
 

@@ -1,0 +1,108 @@
+"""Why rows cannot be bound to a game now. Pure: the rows and what the house allows come in, a refusal comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from balancer.custody.refs import Call, tag
+from shared.domain.status import DepositStatus
+from shared.errors import Conflict, FleetError, Forbidden, NotFound
+
+HOUSE_ISSUED = "house"  # the source of a value that the house itself has set; it does not grow old
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which rows of whom. ``unsettled``: also those that Steam may still take back, at the risk of the site's house."""
+
+    user_id: str
+    deposit_ids: Sequence[str]
+    unsettled: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What keeps rows from being bound now. ``cannot_give`` says why the items of a bot cannot be had at the moment."""
+
+    value_age_max_s: float
+    settle_margin_s: float
+    cannot_give: Callable[[str], str | None] = lambda _bot: None
+    paused: str | None = None  # why, maybe empty; `None`: nobody has paused locks
+
+
+def why_not(wish: Wish, rows: Mapping[str, Row[Any]], blocked_by: str | None, call: Call, terms: Terms) -> FleetError | None:
+    """Why these rows cannot be bound, with all that this is true of; ``None``: they can. Pure.
+
+    Of several reasons the first counts, in the order of docs/http-api.md.
+    """
+    if missing := [each for each in wish.deposit_ids if each not in rows]:
+        return NotFound("There are no such deposits.", deposit_ids=missing)
+    return next(_refusals(wish, list(rows.values()), blocked_by, call, terms), None)
+
+
+def _refusals(wish: Wish, rows: Sequence[Row[Any]], blocked_by: str | None, call: Call, terms: Terms) -> Iterator[FleetError]:
+    if found := [row for row in rows if row.user_id != wish.user_id]:
+        yield Forbidden("These items belong to another user.", code="not_owner", deposit_ids=_ids(found))
+    if found := [row for row in rows if row.status != DepositStatus.ACTIVE]:
+        told = [{"deposit_id": row.deposit_id, "status": row.status} for row in found]
+        yield Conflict("These items are not in custody, or are on their way out.", code="not_active", deposits=told)
+    if found := [row for row in rows if row.locked_by is not None]:
+        own = tag(call.client_id, "")
+        mine = sorted({row.locked_by.removeprefix(own) for row in found if row.locked_by.startswith(own)})
+        yield Conflict("These items are in a game.", code="item_locked", deposit_ids=_ids(found), refs=mine)
+    if not wish.unsettled and (found := [row for row in rows if row.settled_at is None]):
+        yield Conflict(
+            "Steam may still reverse the trades that brought these items.",
+            code="item_unsettled",
+            deposit_ids=_ids(found),
+            settles_at=_settle_at(found, terms.settle_margin_s),
+        )
+    if found := [row for row in rows if row.frozen_by is not None]:
+        yield Conflict("These items are frozen until an operator has looked.", code="item_frozen", deposit_ids=_ids(found))
+    if blocked_by is not None:
+        yield Conflict(
+            "A trade with this player was reversed; an operator has to look first.",
+            code="partner_blocked",
+            deposit_ids=_ids(rows),
+        )
+    if found := [row for row in rows if _cannot_give(row, terms) is not None]:
+        yield Conflict(
+            "The bots that hold these items cannot give them now.",
+            code="bot_restricted",
+            deposit_ids=_ids(found),
+            reason=_cannot_give(found[0], terms),
+        )
+    oldest = call.now - timedelta(seconds=terms.value_age_max_s)
+    if found := [row for row in rows if _is_stale(row, oldest)]:
+        yield Conflict("The values of these items are too old to play with.", code="value_stale", deposit_ids=_ids(found))
+
+
+def _ids(rows: Iterable[Row[Any]]) -> list[str]:
+    return [row.deposit_id for row in rows]
+
+
+def _settle_at(rows: Sequence[Row[Any]], margin_s: float) -> int | None:
+    """When the last of them may settle, in unix seconds; ``None``: Steam has not said so of each."""
+    times = [row.settles_at for row in rows]
+    return None if None in times else int(max(times).timestamp() + margin_s)
+
+
+def _cannot_give(row: Row[Any], terms: Terms) -> str | None:
+    if row.bot_id is None:
+        return None
+    return "bot_frozen" if row.bot_frozen is not None else terms.cannot_give(f"{row.color}-{row.bot_id}")
+
+
+def _is_stale(row: Row[Any], oldest: datetime) -> bool:
+    known = row.item_value_cents is not None and row.value_source != HOUSE_ISSUED
+    return known and (row.valued_at is None or row.valued_at < oldest)
+
+
+def was_released(which: Sequence[str]) -> Conflict:
+    return Conflict("This lock was released, which is for good; use another ref.", code="lock_released", locks=list(which))
