@@ -16,6 +16,7 @@ from balancer import context, loops, rates
 from balancer.context import Context
 from balancer.items import catalogue, price_lists
 from balancer.journal import alarms
+from balancer.journal.tail import Tail
 from balancer.trades.deposit import Deposits
 from balancer.web import addresses, api, auth, openapi, problems
 from balancer.web.handlers import deposit, events, health
@@ -61,10 +62,11 @@ def build(settings: Settings) -> web.Application:
     app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)
     app[auth.KEYS] = auth.Keys()
     app[RATES] = limits = rates.Rates(settings, Clock())
-    app[events.NEWEST] = events.Newest()
+    app[events.STREAMS] = events.Streams()
     app[TRIES] = Tries()
     app[sign_in.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
     app[api.CONTEXT] = ctx = context.build(settings, master, Clock(settings.clock.offset_s), limits)
+    app[events.TAIL] = Tail(ctx.db, ctx.waiters)
     app[deposit.DEPOSITS] = Deposits(ctx)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])
     return app

@@ -133,6 +133,15 @@ class HttpSettings(_Section):
     connections_per_address_max: Count
 
 
+class ListeningSettings(_Section):
+    """Of those who listen to events."""
+
+    streams_max: Count
+    streams_per_client_max: Count
+    stream_life_s: Some
+    heartbeat_s: Annotated[float, Field(gt=0, le=30)]
+
+
 class RateSettings(_Section):
     """Buckets: so many at once, then so many a minute; 0 a minute is no limit."""
 
@@ -305,6 +314,7 @@ class Settings(_Section):
     database: DatabaseSettings
     balancer: BalancerSettings
     http: HttpSettings
+    listening: ListeningSettings
     rates: RateSettings
     limits: LimitSettings
     trades: TradeSettings

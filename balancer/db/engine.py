@@ -241,7 +241,7 @@ def _first_line(error: DBAPIError | PoolTimeout) -> str:
 
 MARK_BASE = 0x7F1EE7 << 40
 MARK = f"SELECT pg_advisory_xact_lock_shared({MARK_BASE} + last_value) FROM events_number_seq"  # noqa: S608
-_DRAWN = "SELECT last_value FROM events_number_seq"
+_DRAWN = "SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM events_number_seq"
 _LOWEST_MARK = f"""
 SELECT min(((classid::bigint << 32) | objid::bigint) - {MARK_BASE}) FROM pg_locks
 WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint >> 8 = {MARK_BASE >> 40}
@@ -258,7 +258,7 @@ def settled_number(connection: Connection) -> int | None:
         return None
     drawn = int(connection.exec_driver_sql(_DRAWN).scalar_one())
     lowest = connection.exec_driver_sql(_LOWEST_MARK).scalar()
-    # Before the very first event the sequence says 1 with 1 still to be drawn, so a mark of n promises no more than n - 1.
+    # A mark may have been made before the very first event, with 1 still to be drawn: n promises no more than n - 1.
     return drawn if lowest is None else min(drawn, int(lowest) - 1)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from balancer.db import engine, pipeline, tables
 from balancer.fields import Time, unix
@@ -77,10 +77,22 @@ def behind(connection: Connection, after: int, limit: int) -> list[Event]:
     query = select(tables.events).where(tables.events.c.number > after).order_by(tables.events.c.number).limit(limit)
     if settled is not None:
         query = query.where(tables.events.c.number <= settled)
-    return [_view(one) for one in connection.execute(query)]
+    return [view(one) for one in connection.execute(query)]
 
 
-def _view(row: Row[Any]) -> Event:
+def newest(connection: Connection) -> int:
+    """The highest number there is. A hint, and cheap: `behind` decides what may be given out."""
+    return connection.scalar(select(func.max(tables.events.c.number))) or 0
+
+
+def settled(connection: Connection) -> int:
+    """A number up to which no event can appear any more."""
+    found = engine.settled_number(connection)
+    return newest(connection) if found is None else found
+
+
+def view(row: Row[Any]) -> Event:
+    """A row of the table as it is shown."""
     return Event(
         number=row.number,
         at=unix(row.at),

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from balancer import fields
 from balancer.context import Context
+from balancer.trades.requests import Caller
 from balancer.web import addresses, auth, bodies, pages, rates, sentences
 from balancer.web.schemas import requests
 from shared.errors import BadKey, DatabaseUnavailable, FleetError, Forbidden, InvalidRequest, RateLimited
@@ -61,6 +62,7 @@ class Operation:
     takes: frozenset[str]
     content: str = "application/json"
     counted: bool = False  # against its address, as it needs no key
+    lasting: bool = False  # its answer goes on for as long as it likes
 
 
 def operation(
@@ -68,16 +70,18 @@ def operation(
     scope: str | None,
     answers: dict[int, type[Any]],
     errors: tuple[tuple[type[FleetError], str], ...] = (),
+    content: str = "application/json",
+    lasting: bool = False,
 ) -> Callable[[Callable[..., Awaitable[web.StreamResponse]]], Handler]:
     """Make a handler of a function that takes checked values. ``errors`` are the (class, code) that it may end in beyond
-    those of the wrapper; the function's docstring becomes the text of the document."""
+    those of the wrapper; the function's docstring becomes the text of the document. A ``lasting`` answer has no time limit."""
 
     def wrap(handler: Callable[..., Awaitable[web.StreamResponse]]) -> Handler:
         hints = typing.get_type_hints(handler)
         takes = frozenset(inspect.signature(handler).parameters)
         models: dict[str, type[BaseModel]] = {str(name): hints[name] for name in ("path", "query", "body") if name in takes}
         models.setdefault("query", requests.NoQuery)
-        noted = Operation(handler, scope, answers, errors, models, takes)
+        noted = Operation(handler, scope, answers, errors, models, takes, content, lasting=lasting)
 
         @functools.wraps(handler)
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -150,10 +154,8 @@ async def _call(noted: Operation, request: web.Request) -> web.StreamResponse:
     values: dict[str, Any] = {}
     caller = None
     if noted.scope is not None:
-        header, address = request.headers.get("Authorization"), request.app[NETWORKS].of(request)
-        limits = request.app[rates.RATES]
-        caller = await auth.caller_of(ctx, request.app[auth.KEYS], limits, header, noted.scope, address)
-        await rates.spend_for(request, (limits.key, caller.client_id))
+        caller = await caller_of(request, noted.scope)
+        await rates.spend_for(request, (request.app[rates.RATES].key, caller.client_id))
     takes = noted.takes
     if "path" in takes:
         values["path"] = _strings(noted.models["path"], dict(request.match_info), "path")
@@ -175,6 +177,12 @@ async def _call(noted: Operation, request: web.Request) -> web.StreamResponse:
     if "request" in takes:
         values["request"] = request
     return await noted.handler(**values)
+
+
+async def caller_of(request: web.Request, scope: str) -> Caller:
+    """The client whose key this request has, as `auth.caller_of`."""
+    header, address = request.headers.get("Authorization"), request.app[NETWORKS].of(request)
+    return await auth.caller_of(request.app[CONTEXT], request.app[auth.KEYS], request.app[rates.RATES], header, scope, address)
 
 
 def _query(model: type[BaseModel], request: web.Request) -> BaseModel:
@@ -250,13 +258,15 @@ def _idempotency_key(key: str, path: str, body: Any) -> IdempotencyKey:
 
 @web.middleware
 async def in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give up whatever takes longer than `[balancer] request_max_s`, on every route.
+    """Give up whatever takes longer than `[balancer] request_max_s`, on every route but those whose answers last.
 
     Raises:
         web.HTTPGatewayTimeout: it did.
     """
+    noted = operation_of(request.match_info.handler)
+    limit_s = None if noted is not None and noted.lasting else request.app[CONTEXT].settings.balancer.request_max_s
     try:
-        async with asyncio.timeout(request.app[CONTEXT].settings.balancer.request_max_s) as limit:
+        async with asyncio.timeout(limit_s) as limit:
             return await handler(request)
     except TimeoutError:
         if not limit.expired():

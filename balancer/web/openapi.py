@@ -146,6 +146,16 @@ def _parameters(operation: api.Operation) -> list[dict[str, Any]]:
                 "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
             }
         )
+    if operation.lasting:
+        parameters.append(
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "required": False,
+                "description": "The `id` of the last event that was read; goes before `after`",
+                "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+            }
+        )
     return parameters
 
 

@@ -60,6 +60,7 @@ ROUTES: list[web.RouteDef] = [
     web.get("/audit", audit.show, allow_head=False),
     web.post("/audit", audit.start),
     web.get("/events", events.find, allow_head=False),
+    web.get("/events/stream", events.stream, allow_head=False),
     web.post("/verify", check.consume),
     web.get("/verify/signed-in", sign_in.signed_in, allow_head=False),
     web.get("/verify/{token}", check.show),

@@ -43,7 +43,7 @@ _access_level = logging.getLogger("balancer.access")
 class Handler(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_busy_since", "_connections", "_head_since", "_link", "_unread_since", "_waits_since")
+    __slots__ = ("_busy_since", "_connections", "_given", "_head_since", "_link", "_taken", "_unread_since", "_waits_since")
 
     def __init__(self, connections: Connections, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -53,6 +53,7 @@ class Handler(web.RequestHandler):
         self._head_since: float | None = None
         self._busy_since: float | None = None
         self._unread_since: float | None = None
+        self._given = self._taken = 0  # bytes of an answer that goes on
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -77,12 +78,17 @@ class Handler(web.RequestHandler):
 
     async def _handle_request(self, *arguments: Any, **options: Any) -> tuple[web.StreamResponse, bool]:
         self._busy_since, self._head_since = self._connections.now(), None
+        self._given = self._taken = 0
         self._connections.works(self)
         try:
             return await super()._handle_request(*arguments, **options)
         finally:
             self._busy_since, self._waits_since = None, self._connections.now()
             self._connections.waits(self)
+
+    def goes_on(self, given: int) -> None:
+        """The answer of now is meant to last, and has ``given`` bytes by now: it is not over its time while they are read."""
+        self._busy_since, self._given = self._connections.now(), given
 
     def check_times(self, now: float) -> None:
         """End it if it has kept us waiting for too long."""
@@ -105,10 +111,13 @@ class Handler(web.RequestHandler):
 
     def _unread(self, now: float) -> float:
         """How long something has been lying here that the other side does not take."""
-        if self._link is None or not self._link.get_write_buffer_size():
+        left = 0 if self._link is None else self._link.get_write_buffer_size()
+        taken = max(0, self._given - left)
+        if not left:
             self._unread_since = None
-        elif self._unread_since is None:
+        elif self._unread_since is None or taken > self._taken:
             self._unread_since = now
+        self._taken = taken
         return 0.0 if self._unread_since is None else now - self._unread_since
 
     def handle_error(

@@ -245,6 +245,9 @@ def _http(settings: Settings) -> Findings:
     if http.connections_max > FILES_MAX:
         text = f"a process may hold {FILES_MAX} files and connections (LimitNOFILE of the unit)"
         yield warning("http.connections_max", text, "write 2000")
+    if settings.listening.streams_max > http.connections_max // 2:
+        text = "those who listen to events can take most connections, and requests find none"
+        yield warning("listening.streams_max", text, f"write {http.connections_max // 2}", "http.connections_max")
 
 
 def _sign_in(settings: Settings) -> Findings:

@@ -68,6 +68,7 @@ def balancer_settings(redis_url: str, database_url: str, folder: Path) -> Settin
             "wait_max_s": 0.02,
             "heartbeat_read_s": 0.5,
         },
+        "listening": {"stream_life_s": 0.02},
         "group": {"offline_after_s": 86400.0},
         "rates": {f"{bucket}_per_minute": 0 for bucket in ("key", "player", "player_reads", "stranger_reads", "address")},
         "trades": {"inventory_wait_s": 50.0, "sweep_s": 86400.0, "watch_s": 86400.0},

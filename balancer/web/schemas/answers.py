@@ -176,6 +176,10 @@ class Page(BaseModel):
     """A page or a file."""
 
 
+class EventStream(BaseModel):
+    """Server-sent events, one for each event of the feed."""
+
+
 class AnyObject(BaseModel):
     """A JSON object."""
 

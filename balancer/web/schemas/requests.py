@@ -25,6 +25,7 @@ from balancer.web.schemas.forms import (
     several,
     whole,
 )
+from balancer.web.sentences import shaped
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID
 from shared.domain.status import DepositStatus, TradeStatus
 
@@ -32,7 +33,16 @@ LOOKUP_MAX = 200
 DEPOSITS_MAX = 1000
 EVENTS_MAX = 5000
 ITEMS_MAX = 2000
+NUMBER_DIGITS_MAX = 18
+KINDS_MAX = 100
 AMBIGUOUS = ("text", "object")  # tags of a union, left out of field names in errors
+
+
+Kinds = Annotated[
+    list[Annotated[str, Field(pattern=shaped(r"^[a-z_]{1,64}$", "Write a kind of events, as in trade_created."))]],
+    BeforeValidator(several),
+    Field(max_length=KINDS_MAX, description="Only events of this kind; may be repeated"),
+]
 
 
 class AssetRef(Body):
@@ -147,6 +157,14 @@ class EventsQuery(Query):
     after: Annotated[int, Field(ge=0, description="Number of the last event that was read"), BeforeValidator(whole)] = 0
     limit: Annotated[int, Field(ge=1, le=EVENTS_MAX), BeforeValidator(whole)] = 100
     wait: Annotated[float, Field(ge=0, le=25, description="Seconds to wait for a first event"), BeforeValidator(decimal)] = 0.0
+    kind: Kinds = Field(default_factory=list)
+
+
+class StreamQuery(Query):
+    """Where a stream begins, and what it leaves out."""
+
+    after: Annotated[int, Field(ge=0, description="Number of the last event that was read"), BeforeValidator(whole)] = 0
+    kind: Kinds = Field(default_factory=list)
 
 
 class NoQuery(Query):
