@@ -53,6 +53,7 @@ class Books:
     lock_rows: list[dict[str, Any]] = field(default_factory=list)
     credits: list[dict[str, Any]] = field(default_factory=list)  # per user, the sum of the lines
     balances: list[dict[str, Any]] = field(default_factory=list)
+    issued: list[dict[str, Any]] = field(default_factory=list)  # per kind of ticket, how many by calls and exchanges
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def read_books(database_url: str) -> Books:
     queries = {
         "bots": "SELECT color, bot_id, steam_id, slots_held, slots_reserved, open_offers FROM bots",
         "deposits": "SELECT d.deposit_id, d.status, d.user_id, d.color, d.bot_id, d.app_id, d.context_id, d.asset_id,"
-        " d.settled_at, d.frozen_by, d.locked_by, d.from_steam_id, i.market_hash_name"
+        " d.settled_at, d.frozen_by, d.locked_by, d.from_steam_id, d.item_id, i.market_hash_name"
         " FROM deposits d JOIN items i ON i.item_id = d.item_id",
         "trades": "SELECT trade_id, direction, status, color, bot_id, partner, offer_id, exchange_id, waits_for FROM trades",
         "trade_items": "SELECT trade_id, deposit_id, market_hash_name, asset_id, new_asset_id FROM trade_items",
@@ -84,6 +85,10 @@ def read_books(database_url: str) -> Books:
         "lock_rows": "SELECT client_id, ref, deposit_id, state FROM lock_rows",
         "credits": "SELECT user_id, sum(cents) AS cents FROM credits GROUP BY user_id",
         "balances": "SELECT user_id, credit_cents FROM users",
+        "issued": (
+            "SELECT item_id, sum(n) AS n FROM (SELECT item_id, count AS n FROM issues"
+            " UNION ALL SELECT item_id, issued FROM exchanges WHERE issued > 0) AS made GROUP BY item_id"
+        ),
     }
     file = sqlalchemy.make_url(database_url).database if database_url.startswith("sqlite") else None
     if file and not Path(file).exists():
@@ -134,6 +139,7 @@ def differences(books: Books, record: dict[str, Any]) -> list[Difference]:
         *counters(books),
         *locked(books),
         *credited(books),
+        *issued(books),
         *doubled_events(books),
     ]
 
@@ -320,6 +326,21 @@ def credited(books: Books) -> Iterator[Difference]:
     for user_id, cents in sums.items():
         if cents:
             yield Difference("credit", f"{user_id} has {cents} cents of credit, but there is no such user", user_id)
+
+
+def issued(books: Books) -> Iterator[Difference]:
+    """There are as many tickets of a kind as the house has issued, and none is on its way anywhere."""
+    rows: Counter[str] = Counter()
+    for row in books.deposits:
+        if row["bot_id"] is None:
+            rows[row.get("item_id", "")] += 1
+            if row["status"] != "active":
+                yield Difference("ticket", f"{row['deposit_id']}: is a ticket and {row['status']}", row["deposit_id"])
+    made = {row["item_id"]: int(row["n"]) for row in books.issued}
+    for item_id in sorted(made.keys() | rows.keys()):
+        if made.get(item_id, 0) != rows[item_id]:
+            said = f"{made.get(item_id, 0)} tickets of the kind {item_id} were issued, but there are {rows[item_id]}"
+            yield Difference("ticket", said, item_id)
 
 
 def doubled_events(books: Books) -> Iterator[Difference]:

@@ -234,6 +234,9 @@ class GameSettings(_Section):
     bot_gone_after_s: Some
     user_credits_day_cents: Annotated[int, Field(ge=0)]
     client_credits_day_cents: Annotated[int, Field(ge=0)]
+    exchange_fee_bp: Annotated[int, Field(ge=0, le=5000)]
+    user_exchanges_day_cents: Annotated[int, Field(ge=0)]
+    client_exchanges_day_cents: Annotated[int, Field(ge=0)]
 
 
 class RetentionSettings(_Section):

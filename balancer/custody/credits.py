@@ -31,8 +31,8 @@ NewId = Callable[[str], str]
 DAY = timedelta(days=1)
 LIMIT_ALARM = "limit_reached"
 LIMIT_ACTION = (
-    "see what this client has credited in the last day: a stolen key shows like this. If it is as it should be, raise the "
-    "limit in `[games]`; the same ref may be repeated then"
+    "see what this client has credited and exchanged in the last day: a stolen key shows like this. If it is as it should be, "
+    "raise the limit in `[games]`; the same ref may be repeated then"
 )
 
 
@@ -96,11 +96,11 @@ class Credits:
 
 
 class LimitReached(FleetPaused):
-    """More would be credited within a day than may be; nothing was written. The ref may be repeated when that is more."""
+    """More would be credited or exchanged in a day than may be; nothing was written. The ref may be repeated when it may."""
 
-    def __init__(self, limit: str, who: str, most: int, would_be: int) -> None:
+    def __init__(self, limit: str, who: str, most: int, would_be: int, done: str = "credited") -> None:
         super().__init__(
-            f"More than {most} cents would be credited within a day.", code="limit_reached", reason=limit, limit_cents=most
+            f"More than {most} cents would be {done} within a day.", code="limit_reached", reason=limit, limit_cents=most
         )
         self.limit, self.who, self.most, self.would_be = limit, who, most, would_be
 
@@ -113,7 +113,7 @@ def post(connection: Connection, call: Call, lines: Sequence[Line], floor_cents:
     """
     if (before := refs.begin(connection, credit_calls, call)) is not None:
         return before
-    known = lock_users(connection, lines)
+    known = lock_users(connection, {line.user_id for line in lines})
     ids = write(connection, call, CreditCall.CREDIT, lines, known, limits, new_id, floor_cents)
     told = {**call.key, "lines": [_told(line) for line in lines]}
     event = refs.tell(connection, "credits_posted", told, call.who, call.now, _only(lines))
@@ -136,14 +136,14 @@ def told(lines: Sequence[Line]) -> list[dict[str, Any]]:
     return [_told(line) for line in lines]
 
 
-def lock_users(connection: Connection, lines: Sequence[Line]) -> set[str]:
-    """Those of the lines' users who are known, and the house: their rows are locked, before those of any deposit.
+def lock_users(connection: Connection, user_ids: set[str]) -> set[str]:
+    """Those of these users who are known, and the house: their rows are locked, before those of any deposit.
 
-    That is the order of withdrawals; and the balances are read by nobody in between.
+    That is the order of withdrawals; and the balances are read by nobody in between. Of none, nothing is locked.
     """
-    if not lines:
+    if not user_ids:
         return set()
-    wanted = {HOUSE, *(line.user_id for line in lines)}
+    wanted = {HOUSE, *user_ids}
     query = select(users.c.user_id).where(users.c.user_id.in_(wanted)).order_by(users.c.user_id)
     return set(connection.scalars(query.with_for_update(key_share=True)))
 

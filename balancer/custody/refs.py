@@ -66,10 +66,10 @@ def check_body(body_hash: str | None, call: Call) -> None:
         raise RequestReused("This ref was used with another body; nothing was changed.", code="ref_reused", ref=call.ref)
 
 
-def finish(connection: Connection, table: Table, call: Call, view: object) -> Answer:
-    """Keep what this call is answered."""
+def finish(connection: Connection, table: Table, call: Call, view: object, **more: Any) -> Answer:
+    """Keep what this call is answered, and in ``more`` what sums are made of."""
     answer = Answer(fields.to_json(view).decode())
-    connection.execute(update(table).where(of(table, call)).values(answer=answer.json))
+    connection.execute(update(table).where(of(table, call)).values(answer=answer.json, **more))
     return answer
 
 

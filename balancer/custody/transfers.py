@@ -83,7 +83,7 @@ def transfer(connection: Connection, call: Call, wish: Wish, limits: Limits, new
     if repeated := [each for each, n in Counter(move.deposit_id for move in wish.moves).items() if n > 1]:
         raise NotAccepted("A deposit stands in two moves.", code="repeated", deposit_ids=repeated)
     named = _locks(connection, call.client_id, wish.locks)
-    known = credits.lock_users(connection, wish.credits)
+    known = credits.lock_users(connection, {line.user_id for line in wish.credits})
     rows = _rows(connection, call.client_id, wish)
     receivers = _known(connection, {move.to_user for move in wish.moves}) | known
     if (refusal := why_not(call.client_id, wish, named, rows, receivers)) is not None:

@@ -65,6 +65,7 @@ def reserve_deposits(connection: Connection, deposit_ids: list[str], now: dateti
         deposits.c.status == D.ACTIVE.value,
         deposits.c.locked_by.is_(None),
         deposits.c.frozen_by.is_(None),
+        deposits.c.bot_id.is_not(None),  # what the house has issued is nowhere to be withdrawn from
         *([deposits.c.settled_at.is_not(None)] if settled else []),
     )
     reserved = connection.execute(
@@ -96,3 +97,8 @@ def take_gift(connection: Connection, row: dict[str, Any]) -> bool:
     """A row of the house's own, in custody from the first moment. Whether it is new; a second time it changes nothing."""
     statement = pipeline.insert(connection, deposits).values({**row, "status": D.ACTIVE.value}).on_conflict_do_nothing()
     return connection.execute(statement.returning(deposits.c.deposit_id)).first() is not None
+
+
+def issue_tickets(connection: Connection, rows: pipeline.Rows) -> None:
+    """Rows of items that the house itself issues, in custody from the first moment."""
+    pipeline.insert_rows(connection, [(deposits, [{**row, "status": D.ACTIVE.value} for row in rows])])

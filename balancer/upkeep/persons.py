@@ -22,6 +22,7 @@ from balancer.db.tables import (
     credits,
     deposits,
     events,
+    exchanges,
     idempotency,
     lock_rows,
     locks,
@@ -81,6 +82,7 @@ def export(connection: Connection, person: Person) -> dict[str, Any]:
         "deposits": _rows(connection, deposits, _deposits_of(person)),
         "locks": _rows(connection, locks, locks.c.user_id == person.user_id),
         "credits": _rows(connection, credits, credits.c.user_id == person.user_id),
+        "exchanges": _rows(connection, exchanges, exchanges.c.user_id == person.user_id),
         "sign_ins": [
             {name: row[name] for name in ("created_at", "expires_at")}
             for row in _rows(connection, sessions, sessions.c.steam_id == person.steam_id)
@@ -238,7 +240,8 @@ def _rename_games(connection: Connection, person: Person, alias: str) -> None:
     for text, instead in _names(person, alias):
         told = func.replace(told, text, instead)
     connection.execute(update(credit_calls).where(its_lines.exists()).values(answer=told))
-    connection.execute(update(credits).where(credits.c.user_id == person.user_id).values(user_id=alias))
+    for table in (credits, exchanges):
+        connection.execute(update(table).where(table.c.user_id == person.user_id).values(user_id=alias))
 
 
 def _names(person: Person, alias: str) -> list[tuple[str, str]]:

@@ -83,6 +83,10 @@ ACTOR_OF_CODE = {
     "partner_blocked": "operator",
     "bot_restricted": "operator",
     "value_stale": "operator",
+    "house_row_taken": "player",
+    "not_for_exchange": "player",
+    "price_changed": "player",
+    "uneven": "player",
     "repeated": "site",
     "too_little_credit": "player",
     "too_many_tries": "player",
@@ -111,6 +115,10 @@ PLAYER_MESSAGES = {
     "item_frozen": "At least one of these items cannot be used until our support has looked at it. Use others meanwhile.",
     "value_stale": "The value of at least one of these items is not known at the moment. Use others meanwhile.",
     "too_little_credit": "Your balance is too low for this.",
+    "house_row_taken": "Somebody else has just taken at least one of these items. Choose another.",
+    "not_for_exchange": "At least one of these items cannot be exchanged at the moment. Choose another.",
+    "price_changed": "Prices have changed in this moment. Look at the new ones before you exchange.",
+    "uneven": "What you give and what you would get do not fit together. Choose other items.",
 }
 
 # aiohttp's own refusals, in our words.

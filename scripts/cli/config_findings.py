@@ -331,6 +331,9 @@ def _games(settings: Settings) -> Findings:
         yield warning(
             "games.client_credits_day_cents", text, "write about three times what your games credit on their best day"
         )
+    if not settings.games.exchange_fee_bp:
+        text = "players exchange what has become cheaper since the last prices for what has become dearer, at no cost"
+        yield warning("games.exchange_fee_bp", text, "write 300")
 
 
 def _rates(settings: Settings) -> Findings:

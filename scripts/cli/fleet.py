@@ -30,6 +30,7 @@ COMMANDS = {
     "sandbox": "Run a simulated Steam.",
     "status": "How many bots there are, and what they can serve.",
     "switches": "Pause deposits or withdrawals, and resume them.",
+    "tickets": "Items that the house issues for its games: issue some, list their kinds.",
     "trades": "The story of one trade; decide about a trade in doubt, a frozen item or a blocked player.",
     "vault": "Change the key of this host's vault, or check that everything in it opens.",
     "up": "Run all parts on this machine until Ctrl-C.",

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from balancer_core.core_world import World, player
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
-from balancer.custody import credits, transfers, users
+from balancer.custody import credits, exchanges, tickets, transfers, users
 from balancer.custody.credits import Limits, Line
 from balancer.custody.locks import bind, releases
 from balancer.custody.locks import show as shows
@@ -28,8 +28,10 @@ from shared.domain.status import DepositStatus
 ITEM = "P250 | Sand Dune (Field-Tested)"
 VALUE = 260
 DAY_S = 86_400.0
-CALLS = (tables.locks, tables.transfers, tables.credit_calls)
-KINDS = ("items_locked", "items_unlocked", "items_transferred", "credits_posted")
+TICKET = "SnG Ticket"
+TICKET_CENTS = 100
+CALLS = (tables.locks, tables.transfers, tables.credit_calls, tables.issues, tables.exchanges)
+KINDS = ("items_locked", "items_unlocked", "items_transferred", "credits_posted", "items_issued", "items_exchanged")
 
 
 @dataclass
@@ -40,6 +42,7 @@ class Games:
     client_id: str = "cli_game"
     terms: Terms = field(default_factory=lambda: Terms(DAY_S, 3600.0))
     limits: Limits = field(default_factory=Limits)
+    rules: dict[str, int] = field(default_factory=lambda: {"fee_bp": 300})
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     async def ready(self, *user_ids: int) -> None:
@@ -82,6 +85,22 @@ class Games:
         call = self.call(ref, [lines, floor])
         return await self.world.ctx.db.run(credits.post, call, made, floor, self.limits, self.world.ctx.new_id)
 
+    async def issue(self, ref: str, count: int, name: str = TICKET, value_cents: int = TICKET_CENTS) -> Answer:
+        call = self.call(ref, [name, value_cents, count])
+        return await self.world.ctx.db.run(tickets.issue, call, tickets.Wish(name, value_cents, count), self.world.ctx.new_id)
+
+    async def exchange(self, ref: str, give: list[str], who: str = "user-1", **more: Any) -> Answer:
+        """For ``take``, ids of the house's rows, or for so many ``tickets`` of the kind ``ticket``."""
+        if more.get("tickets"):
+            more.setdefault("ticket", TICKET)
+        wish, rules = exchanges.Wish(who, give, **more), exchanges.Rules(self.terms, **self.rules)
+        call = self.call(ref, [who, give, str(more)])
+        return await self.world.ctx.db.run(exchanges.exchange, call, wish, rules, self.world.ctx.new_id)
+
+    def houses(self, *ids: str) -> None:
+        """These rows are the house's from now on."""
+        self.world.change(update(tables.deposits).where(tables.deposits.c.deposit_id.in_(ids)).values(user_id="house"))
+
 
 def said(answer: Answer) -> Any:
     return json.loads(answer.json)
@@ -101,7 +120,8 @@ def where(world: World) -> dict[str, tuple[Any, ...]]:
 
 
 def check(world: World) -> None:
-    """B1 and B10, and what follows: locks and rows name each other, their states fit, and every cent has its opposite."""
+    """B1, B8 and B10, and what follows: locks and rows name each other, there are as many tickets as were issued, all of them
+    here, and every cent has its opposite."""
     rows = {row.deposit_id: row for row in world.rows(tables.deposits.select())}
     under: Counter[str] = Counter()
     states: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
@@ -117,6 +137,14 @@ def check(world: World) -> None:
         has = states[row.client_id, row.ref]
         assert (row.state in ("held", "part_moved")) == ("held" in has), (row.ref, row.state, has)
         assert row.state != "used" or "moved" in has
+    found = [row for row in rows.values() if row.bot_id is None]
+    assert {row.status for row in found} <= {"active"}
+    issued: Counter[str] = Counter()
+    for row in world.rows(tables.issues.select()):
+        issued[row.item_id] += row.count
+    for row in world.rows(tables.exchanges.select()):
+        issued[row.item_id] += row.issued
+    assert +issued == Counter(row.item_id for row in found)
     sums: Counter[str] = Counter()
     for row in world.rows(tables.credits.select()):
         sums[row.user_id] += row.cents

@@ -124,6 +124,11 @@ async def test_b14_without_the_scope_play_no_owner_and_no_lock_changes(game: Ser
         ("GET", "/transfers", None),
         ("POST", "/credits", {"ref": "c", "lines": [{"user_id": "player-1", "cents": 1, "kind": "rest"}]}),
         ("GET", "/credits?user_id=player-1", None),
+        (
+            "POST",
+            "/exchanges",
+            {"ref": "e", "user_id": "player-1", "give": [one], "take": {"deposit_ids": ["d"]}, "rest": "credit"},
+        ),
         ("PUT", "/users/player-9", {"steam_id": "76561198000000009"}),
     ):
         status, problem = await play(game, method, path, body, client="plain")
@@ -255,3 +260,78 @@ async def test_the_largest_transfer_fits_into_a_body(game: Service) -> None:
 async def test_ids_and_users_of_deposits_are_bounded(game: Service) -> None:
     assert (await play(game, "GET", "/deposits?" + "&".join(f"ids=dep_{n}" for n in range(201))))[0] == 400
     assert (await play(game, "GET", "/deposits?" + "&".join(f"user_ids=u{n}" for n in range(51))))[0] == 400
+
+
+async def test_b09_an_exchange_over_http(game: Service) -> None:
+    await game.add_client("boss", "operate")
+    [one] = await settled(game, "1")
+    issue = {"ref": "i", "market_hash_name": "SnG Ticket", "value_cents": 500, "count": 1}
+    status, problem = await play(game, "POST", "/issues", issue)
+    assert (status, problem["scope"]) == (403, "operate")
+    status, issued = await play(game, "POST", "/issues", issue, client="boss")
+    assert (status, len(issued["deposit_ids"])) == (201, 1)
+    assert await play(game, "POST", "/issues", issue | {"to": "house"}, client="boss") == (200, issued)
+    status, problem = await play(game, "POST", "/issues", {**issue, "ref": "j", "value_cents": 501}, client="boss")
+    assert (status, problem["code"], problem["value_cents"]) == (409, "kind_differs", 500)
+
+    body = {"ref": "e", "user_id": "player-1", "give": [one], "take": {"market_hash_name": "SnG Ticket", "count": 2}}
+    status, problem = await play(game, "POST", "/exchanges", {**body, "rest": "refuse"})
+    assert (status, problem["code"], problem["rest_cents"], problem["actor"]) == (409, "uneven", 200, "player")
+    assert problem["player_message"]
+    status, answer = await play(game, "POST", "/exchanges", {**body, "rest": "credit", "seen_cents": 1200})
+    assert (status, answer["value_in_cents"], answer["rest_cents"], len(answer["took"])) == (201, 1200, 200, 2)
+    assert await play(game, "POST", "/exchanges", {**body, "rest": "credit", "seen_cents": 1200}) == (200, answer)
+    status, problem = await play(game, "POST", "/exchanges", {**body, "rest": "credit"})
+    assert (status, problem["code"]) == (422, "ref_reused")
+    rows = (await play(game, "GET", "/deposits?user_ids=player-1"))[1]["deposits"]
+    assert sorted(row["deposit_id"] for row in rows) == sorted(answer["took"])
+    assert {(row["bot"], row["market_hash_name"], row["value_cents"]) for row in rows} == {(None, "SnG Ticket", 500)}
+    # The same item back, for tickets: the house keeps its part.
+    back = {"ref": "f", "user_id": "player-1", "give": answer["took"], "give_credit_cents": 200}
+    back |= {"take": {"deposit_ids": [one]}, "rest": "credit"}
+    status, problem = await play(game, "POST", "/exchanges", back)
+    assert (status, problem["code"], problem["fee_cents"]) == (409, "uneven", 36)
+    await play(game, "POST", "/credits", {"ref": "c", "lines": [{"user_id": "player-1", "cents": 36, "kind": "make_good"}]})
+    status, answer = await play(game, "POST", "/exchanges", {**back, "give_credit_cents": 236})
+    assert (status, answer["fee_bp"], answer["fee_cents"], answer["rest_cents"], answer["credit_id"]) == (201, 300, 36, 0, None)
+    assert (await play(game, "GET", "/credits?user_id=player-1"))[1]["balance_cents"] == 0
+
+
+async def test_a_pause_of_locks_and_a_days_limit_stop_exchanges(game: Service) -> None:
+    [one] = await settled(game, "1")
+    await game.add_client("boss", "operate")
+    await play(game, "POST", "/issues", {"ref": "i", "market_hash_name": "T", "value_cents": 5, "count": 1}, client="boss")
+    take = {"market_hash_name": "T", "count": 1}
+    body = {"ref": "e", "user_id": "player-1", "give": [one], "take": take, "rest": "credit"}
+    await game.call("POST", "/switches", {"switch": "locks", "paused": True, "reason": "new prices"})
+    status, problem = await play(game, "POST", "/exchanges", body)
+    assert (status, problem["code"], problem["reason"]) == (503, "fleet_paused", "new prices")
+    await game.call("POST", "/switches", {"switch": "locks", "paused": False})
+    with_settings(game, "games", user_exchanges_day_cents=1199)
+    status, problem = await play(game, "POST", "/exchanges", body)
+    assert (status, problem["code"], problem["reason"]) == (503, "limit_reached", "user_exchanges_day_cents")
+    [alarm] = [each for each in (await play(game, "GET", "/events"))[1]["events"] if each["kind"] == "alarm"]
+    assert (alarm["data"]["alarm"], alarm["data"]["would_be"]) == ("limit_reached", 1200)
+    with_settings(game, "games", user_exchanges_day_cents=1200)
+    assert (await play(game, "POST", "/exchanges", body))[0] == 201
+
+
+async def test_exchanges_of_a_wrong_form_are_refused(game: Service) -> None:
+    good = {"ref": "e", "user_id": "player-1", "give": ["dep_1"], "take": {"deposit_ids": ["dep_2"]}, "rest": "credit"}
+    for wrong in (
+        {"give": []},
+        {"give": ["dep_1", "dep_1"]},
+        {"user_id": "house"},
+        {"take": {}},
+        {"take": {"deposit_ids": ["dep_2"], "market_hash_name": "T", "count": 1}},
+        {"take": {"market_hash_name": "T"}},
+        {"take": {"market_hash_name": " T", "count": 1}},
+        {"take": {"market_hash_name": "T\u202e", "count": 1}},
+        {"take": {"market_hash_name": "T", "count": 1001}},
+        {"rest": "keep"},
+        {"give_credit_cents": -1},
+    ):
+        status, problem = await play(game, "POST", "/exchanges", good | wrong)
+        assert (status, problem["code"]) == (400, "invalid_request"), wrong
+    del good["rest"]
+    assert (await play(game, "POST", "/exchanges", good))[0] == 400

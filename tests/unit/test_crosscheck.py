@@ -247,11 +247,14 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("credit", {"credits": [{"user_id": "u", "cents": 5}]}),
     ("credit", {"balances": [{"user_id": "u", "credit_cents": 4}, {"user_id": "house", "credit_cents": -5}]}),
     ("credit", {"balances": [{"user_id": "house", "credit_cents": -5}]}),
+    ("ticket", {"issued": []}),
+    ("ticket", {"issued": [{"item_id": "itm_t", "n": 2}]}),
+    ("ticket", {"issued": [{"item_id": "itm_t", "n": 1}, {"item_id": "itm_u", "n": 1}]}),
 ]
 
 
 @pytest.mark.parametrize(("kind", "change"), [("", {}), *BROKEN])
-def test_locks_and_credits_that_do_not_add_up_are_named(kind: str, change: dict[str, Any]) -> None:
+def test_locks_credits_and_tickets_that_do_not_add_up_are_named(kind: str, change: dict[str, Any]) -> None:
     books, record = copy.deepcopy(world())
     row = books["deposits"][0]
     row["locked_by"] = "cli_1:bet"
@@ -259,7 +262,18 @@ def test_locks_and_credits_that_do_not_add_up_are_named(kind: str, change: dict[
     books["lock_rows"] = [LOCK | {"deposit_id": "dp_1", "state": "held"}]
     books["credits"] = [{"user_id": "u", "cents": 5}, {"user_id": "house", "cents": -5}]
     books["balances"] = [{"user_id": "u", "credit_cents": 5}, {"user_id": "house", "credit_cents": -5}]
+    ticket = {**dict.fromkeys(row), "deposit_id": "dp_t", "item_id": "itm_t", "status": "active", "market_hash_name": "T"}
+    books["deposits"].append(ticket)
+    books["issued"] = [{"item_id": "itm_t", "n": 1}]
     for name, value in change.items():
         (row if name in row else books)[name] = value
     kinds = {each.kind for each in crosscheck.differences(Books(**books), record)}
     assert kinds - {"unseen"} == ({kind} if kind else set())
+
+
+def test_a_ticket_on_its_way_out_is_named() -> None:
+    books, record = copy.deepcopy(world())
+    ticket = {**dict.fromkeys(books["deposits"][0]), "deposit_id": "dp_t", "item_id": "itm_t", "market_hash_name": "T"}
+    books["deposits"].append(ticket | {"status": "withdrawn"})
+    books["issued"] = [{"item_id": "itm_t", "n": 1}]
+    assert [each.about for each in crosscheck.differences(Books(**books), record)] == ["dp_t"]

@@ -86,6 +86,8 @@ EVERY = [
     _command("switches list", *BOOKS),
     _command("switches pause deposits", *BOOKS),
     _command("switches resume deposits", *BOOKS),
+    _command("tickets issue SnG --value-cents 100 --count 1", *BOOKS),
+    _command("tickets list", *BOOKS),
     _command("trades doubt trd_x --none --reason x", *BOOKS),
     _command("trades show trd_x", *BOOKS),
     _command("trades thaw dep_x --reason x", *BOOKS),

@@ -71,15 +71,14 @@ def _refusals(wish: Wish, rows: Sequence[Row[Any]], blocked_by: str | None, call
             code="partner_blocked",
             deposit_ids=_ids(rows),
         )
-    if found := [row for row in rows if _cannot_give(row, terms) is not None]:
+    if found := [row for row in rows if cannot_give(row, terms) is not None]:
         yield Conflict(
             "The bots that hold these items cannot give them now.",
             code="bot_restricted",
             deposit_ids=_ids(found),
-            reason=_cannot_give(found[0], terms),
+            reason=cannot_give(found[0], terms),
         )
-    oldest = call.now - timedelta(seconds=terms.value_age_max_s)
-    if found := [row for row in rows if _is_stale(row, oldest)]:
+    if found := [row for row in rows if is_stale(row, call.now, terms)]:
         yield Conflict("The values of these items are too old to play with.", code="value_stale", deposit_ids=_ids(found))
 
 
@@ -93,13 +92,16 @@ def _settle_at(rows: Sequence[Row[Any]], margin_s: float) -> int | None:
     return None if None in times else int(max(times).timestamp() + margin_s)
 
 
-def _cannot_give(row: Row[Any], terms: Terms) -> str | None:
+def cannot_give(row: Row[Any], terms: Terms) -> str | None:
+    """Why the bot that holds this row cannot give it now; ``None``: it can, or none holds it."""
     if row.bot_id is None:
         return None
     return "bot_frozen" if row.bot_frozen is not None else terms.cannot_give(f"{row.color}-{row.bot_id}")
 
 
-def _is_stale(row: Row[Any], oldest: datetime) -> bool:
+def is_stale(row: Row[Any], now: datetime, terms: Terms) -> bool:
+    """Whether the value of this row's item is too old; one that the house has set does not grow old."""
+    oldest = now - timedelta(seconds=terms.value_age_max_s)
     known = row.item_value_cents is not None and row.value_source != HOUSE_ISSUED
     return known and (row.valued_at is None or row.valued_at < oldest)
 

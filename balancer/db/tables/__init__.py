@@ -13,7 +13,7 @@ from balancer.db.tables.catalogue import items, price_lists
 from balancer.db.tables.columns import UtcDateTime, metadata
 from balancer.db.tables.custody import HOUSE, audits, deposits, users
 from balancer.db.tables.fleet import bots, resumptions, switches
-from balancer.db.tables.games import credit_calls, credits, lock_rows, locks, transfers
+from balancer.db.tables.games import credit_calls, credits, exchanges, issues, lock_rows, locks, transfers
 from balancer.db.tables.journal import alarms, events
 from balancer.db.tables.trading import idempotency, tokens, trade_items, trades
 from balancer.db.tables.web import client_keys, clients, nonces, sessions
@@ -31,7 +31,9 @@ __all__ = [
     "credits",
     "deposits",
     "events",
+    "exchanges",
     "idempotency",
+    "issues",
     "items",
     "lock_rows",
     "locks",

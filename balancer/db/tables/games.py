@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.schema import SchemaItem
 
 from balancer.db.tables.columns import UtcDateTime, listed, metadata, one_of, partial
 from shared.domain.games import CreditCall, CreditKind, LockRowState, LockState
@@ -53,7 +54,7 @@ lock_rows = Table(
 )
 
 
-def _answered(name: str) -> Table:
+def _answered(name: str, *more: SchemaItem) -> Table:
     """Calls of one kind by their refs, and what each was answered."""
     return Table(
         name,
@@ -63,6 +64,7 @@ def _answered(name: str) -> Table:
         Column("body_hash", Text, nullable=False),
         Column("answer", Text),  # JSON; null only within the transaction that writes it
         Column("at", UtcDateTime, nullable=False),
+        *more,
         PrimaryKeyConstraint("client_id", "ref"),
     )
 
@@ -70,6 +72,19 @@ def _answered(name: str) -> Table:
 transfers = _answered("transfers")
 
 credit_calls = _answered("credit_calls")
+
+# Tickets that the house has issued, by kind. As with the answer: null only within the transaction that writes it.
+issues = _answered("issues", Column("item_id", Text), Column("count", Integer))
+
+exchanges = _answered(
+    "exchanges",
+    Column("user_id", Text),
+    Column("value_in_cents", BigInteger),  # limits of a day count it
+    Column("item_id", Text),  # the kind of ticket that was taken by name
+    Column("issued", Integer),  # how many of that kind were new
+    Index("ix_exchanges_client_id_at", "client_id", "at"),
+    Index("ix_exchanges_user_id_at", "user_id", "at"),
+)
 
 # Append-only, by a trigger. Every line has its opposite on the house, so the whole table sums to zero.
 credits = Table(

@@ -35,19 +35,23 @@ async def create(ctx: Context, caller: Caller, body: games.CreditsBody) -> web.R
     if "operate" not in caller.scopes and any(line.kind is CreditKind.CORRECTION for line in body.lines):
         raise Forbidden("A correction needs a key with the scope operate too.", scope="operate")
     lines = [line.line() for line in body.lines]
-    return refs.answer(await limited(ctx, refs.call_of(ctx, caller, body), credits.post, lines, body.not_below_cents))
+    call = refs.call_of(ctx, caller, body)
+    return refs.answer(await limited(ctx, call, credits.post, lines, body.not_below_cents, limits_of(ctx)))
+
+
+def limits_of(ctx: Context) -> credits.Limits:
+    """Most cents that may be credited within a day."""
+    return credits.Limits(ctx.settings.games.user_credits_day_cents, ctx.settings.games.client_credits_day_cents)
 
 
 async def limited(ctx: Context, call: Call, doing: Callable[..., Answer], *asked: object) -> Answer:
-    """Do what may reach a limit of credits; if it does, an alarm is raised after the transaction was given up.
+    """Do what may reach a limit of a day; if it does, an alarm is raised after the transaction was given up.
 
     Raises:
         credits.LimitReached, and whatever ``doing`` raises.
     """
-    settings = ctx.settings.games
-    limits = credits.Limits(settings.user_credits_day_cents, settings.client_credits_day_cents)
     try:
-        return await ctx.db.run(doing, call, *asked, limits, ctx.new_id)
+        return await ctx.db.run(doing, call, *asked, ctx.new_id)
     except credits.LimitReached as reached:
         await ctx.db.run(credits.raise_alarm, reached, call.who, call.now)
         raise

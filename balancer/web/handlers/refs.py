@@ -18,9 +18,15 @@ from balancer.web.schemas.forms import Body
 
 def call_of(ctx: Context, caller: Caller, body: Body) -> Call:
     """The call that this body makes. What is left out counts as what it stands for, so both have the same hash."""
+    ref, body_hash = hashed(body)
+    return Call(caller.client_id, caller.who, ref, body_hash, ctx.clock.now())
+
+
+def hashed(body: Body) -> tuple[str, str]:
+    """The ref of a body, and the hash by which another body under the same ref is known."""
     plain = body.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    return Call(caller.client_id, caller.who, plain["ref"], hashlib.sha256(text.encode()).hexdigest(), ctx.clock.now())
+    return plain["ref"], hashlib.sha256(text.encode()).hexdigest()
 
 
 def call_without_body(ctx: Context, caller: Caller, ref: str) -> Call:

@@ -33,7 +33,7 @@ async def create(ctx: Context, caller: Caller, body: games.TransferBody) -> web.
     and stands in `lost`. The same `ref` and body again: 200 with the same answer.
     """
     call = refs.call_of(ctx, caller, body)
-    return refs.answer(await credits.limited(ctx, call, transfers.transfer, body.wish()))
+    return refs.answer(await credits.limited(ctx, call, transfers.transfer, body.wish(), credits.limits_of(ctx)))
 
 
 @api.operation(scope="play", answers={200: transfers.Transfer}, errors=((NotFound, "not_found"),))

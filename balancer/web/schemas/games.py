@@ -1,4 +1,4 @@
-"""What comes in at the calls of custody for games: locks, transfers, credits, users, stock."""
+"""What comes in at the calls of custody for games: locks, transfers, exchanges, credits, users, stock."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from balancer.custody import credits, transfers
+from balancer.custody import credits, exchanges, tickets, transfers
 from balancer.custody.locks import terms
+from balancer.db.tables import HOUSE
 from balancer.web import visible
 from balancer.web.schemas.forms import Body, Query, RecordId, SteamIdText, UserId, example, several, whole
 from balancer.web.sentences import shaped
@@ -28,6 +29,17 @@ Ref = Annotated[
     ),
 ]
 Note = Annotated[str, AfterValidator(visible.checked), Field(max_length=200, examples=["classic-unlimited-a/812"])]
+TicketName = Annotated[
+    str,
+    AfterValidator(visible.checked),
+    Field(
+        pattern=shaped(
+            r"^\S(.{0,98}\S)?$", "Write a name of at most 100 characters, without spaces at its ends, as in SnG Ticket."
+        ),
+        examples=["SnG Ticket"],
+    ),
+]
+Count = Annotated[int, Field(ge=1, le=LOCK_ROWS_MAX, examples=[4])]
 Cents = Annotated[int, Field(ge=-CENTS_MAX, le=CENTS_MAX)]
 Some = Annotated[int, Field(ge=1, le=CENTS_MAX)]
 # What a game posts; `exchange` is written by exchanges only, `correction` by an operator.
@@ -99,6 +111,79 @@ class TransferBody(Body):
     def wish(self) -> transfers.Wish:
         moves = [transfers.Move(one.deposit_id, one.from_user, one.to_user) for one in self.moves]
         return transfers.Wish(self.locks, moves, self.release == "rest", [one.line() for one in self.credits])
+
+
+class IssueBody(Body):
+    """Tickets that the house issues."""
+
+    model_config = example(ref="issue_01jdv", market_hash_name="SnG Ticket", value_cents=100, count=5, to="house")
+    ref: Ref
+    market_hash_name: TicketName
+    value_cents: Annotated[int, Field(ge=1, le=CENTS_MAX, description="Of each; for all tickets of this name, for good")]
+    count: Count
+    to: Literal["house"] = "house"
+
+    def wish(self) -> tickets.Wish:
+        return tickets.Wish(self.market_hash_name, self.value_cents, self.count)
+
+
+class TakeIn(Body):
+    """Items of the house by their ids, or so many tickets of one name."""
+
+    deposit_ids: list[RecordId] = Field(default_factory=list, max_length=LOCK_ROWS_MAX)
+    market_hash_name: TicketName | None = None
+    count: Count | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        named = self.market_hash_name is not None
+        if named != (self.count is not None) or named == bool(self.deposit_ids):
+            raise ValueError("Send deposit_ids, or market_hash_name with count.")
+        return self
+
+
+class ExchangeBody(Body):
+    """What a user gives, and takes from the house."""
+
+    model_config = example(
+        ref="exc_01je",
+        user_id="player-17",
+        give=[DEPOSIT],
+        take={"market_hash_name": "SnG Ticket", "count": 4},
+        rest="credit",
+        seen_cents=410,
+    )
+    ref: Ref
+    user_id: UserId
+    give: list[RecordId] = Field(default_factory=list, max_length=LOCK_ROWS_MAX, description="Items of the user")
+    give_credit_cents: Annotated[int, Field(ge=0, le=CENTS_MAX, description="From the user's balance")] = 0
+    take: TakeIn
+    rest: Literal["credit", "refuse"] = Field(
+        description="What becomes of the rest: a credit to the user, or the exchange is refused"
+    )
+    seen_cents: int | None = Field(
+        None, ge=0, le=CENTS_MAX, description="What the user saw that everything given is worth; another sum is refused"
+    )
+
+    @model_validator(mode="after")
+    def _gives_something(self) -> Self:
+        if not (self.give or self.give_credit_cents):
+            raise ValueError("Send give or give_credit_cents.")
+        if self.user_id == HOUSE:
+            raise ValueError("The house does not exchange with itself; send another user_id.")
+        return self
+
+    def wish(self) -> exchanges.Wish:
+        return exchanges.Wish(
+            user_id=self.user_id,
+            give=self.give,
+            take=self.take.deposit_ids,
+            ticket=self.take.market_hash_name,
+            tickets=self.take.count or 0,
+            give_credit_cents=self.give_credit_cents,
+            credit_rest=self.rest == "credit",
+            seen_cents=self.seen_cents,
+        )
 
 
 class CreditIn(Body):
