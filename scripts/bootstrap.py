@@ -247,7 +247,7 @@ def install(installer: Uv | Pip, level: str) -> None:
 
 def projects() -> list[Path]:
     """This one and the ones that it links to in the same checkout."""
-    return [folder for folder in (ROOT, ROOT / "lottery_core") if (folder / "setup.cfg").is_file()]
+    return [folder for folder in (ROOT, ROOT / "client", ROOT / "lottery_core") if (folder / "setup.cfg").is_file()]
 
 
 class Uv:

@@ -177,7 +177,7 @@ def tried(entry: Break, untouched: Path, folder: Path) -> Result:
 
 def test(tree: Path, names: Iterable[str]) -> tuple[int, str]:
     """pytest's exit status and output, with the copy's own packages in front of any installed ones."""
-    paths = [str(tree), str(tree / "lottery_core")]
+    paths = [str(tree), str(tree / "client"), str(tree / "lottery_core")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", "NO_SHRINK": "1"}
     command = [python(), "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *names]
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grimp
 import pytest
 
-PACKAGES = ("balancer", "bot_worker", "sandbox", "scripts", "shared")
+PACKAGES = ("balancer", "bot_worker", "sandbox", "scripts", "shared", "fleet_client")
 
 
 def circles(imports: dict[str, set[str]]) -> list[set[str]]:

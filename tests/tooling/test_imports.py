@@ -14,6 +14,7 @@ ALLOWED = {
     "shared/domain": {"shared.domain"},
     "sandbox": {"sandbox", "aiohttp", "cryptography"},
     "lottery_core/lottery": {"lottery"},
+    "client/fleet_client": {"fleet_client", "httpx"},
 }
 # Packages of extras: imported by the function that needs them, never on the way in.
 EXTRAS = {"lottery_core/lottery": {"matplotlib", "pyblst"}}

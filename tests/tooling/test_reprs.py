@@ -35,7 +35,7 @@ def records(package: str) -> Iterator[tuple[str, list[tuple[str, bool, str]]]]:
                 yield f"{found.name}.{name}", rows
 
 
-@pytest.mark.parametrize("package", ["balancer", "bot_worker", "shared"])
+@pytest.mark.parametrize("package", ["balancer", "bot_worker", "shared", "fleet_client"])
 def test_no_repr_shows_a_secret(package: str) -> None:
     shown = {
         f"{where}.{name}"
