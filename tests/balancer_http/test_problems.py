@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 from balancer_http.harness import assert_fits
 
-from balancer.web import openid, problems
+from balancer.web import problems
+from balancer.web.handlers.verify import people
 from shared import errors
 
 MEMBERS = {"type", "title", "status", "detail", "code", "retryable", "actor"}
@@ -85,8 +86,8 @@ def test_our_own_trouble_shows_nothing_of_the_inside(kind: type[errors.FleetErro
 
 
 def test_a_subclass_is_answered_as_the_class_above_it() -> None:
-    response = problems.respond(openid.SignInRefused(reason="mode"))
-    assert (response.status, body_of(response)["code"]) == (403, "sign_in_refused")
+    response = problems.respond(people.SignInsBusy(code="too_many_tries"))
+    assert (response.status, body_of(response)["code"]) == (429, "too_many_tries")
 
 
 def test_a_players_own_trouble_comes_with_a_sentence_for_him() -> None:

@@ -14,9 +14,10 @@ from aiohttp.test_utils import TestServer
 from balancer_http.harness import PLAYER, Service
 from balancer_http.test_verify import never_back
 
-from balancer.web import openid, sign_in_states, tries
+from balancer.web import sign_in_states, tries
 from balancer.web.handlers.verify import links
 from balancer.web.handlers.verify import sign_in as pages
+from fleet_client import openid
 from shared.settings import Settings
 
 TOKEN = "A" * 22

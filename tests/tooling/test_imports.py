@@ -51,6 +51,12 @@ def test_extras_are_imported_late(package: str) -> None:
     assert {module.partition(".")[0] for module in early}.isdisjoint(EXTRAS[package])
 
 
+def test_the_clients_sign_in_needs_the_standard_library_only(tmp_path: Path) -> None:
+    """It is what the balancer takes of the client; `fleet_client.openid` names no other module of its own package either."""
+    (tmp_path / "openid.py").write_bytes((ROOT / "client/fleet_client/openid.py").read_bytes())
+    assert foreign(tmp_path, set()) == []
+
+
 def test_a_foreign_import_is_found_wherever_it_stands(tmp_path: Path) -> None:
     (tmp_path / "good.py").write_text("import json, shared.domain.ids\nfrom shared.domain import items\n")
     (tmp_path / "bad.py").write_text("def f():\n    from shared.wire import push\nimport shared.domains\n")

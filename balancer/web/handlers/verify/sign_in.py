@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import parse_qsl
 
 from aiohttp import ClientSession, web
 
 from balancer.context import Context
 from balancer.trades import verify
-from balancer.web import api, openid, pages, sessions, sign_in_states
+from balancer.web import api, pages, sessions, sign_in_check, sign_in_states
 from balancer.web.handlers.verify import links, people
 from balancer.web.schemas import answers, requests
 from balancer.web.tries import TRIES
+from fleet_client import openid
 from shared.domain.ids import SteamId
 from shared.errors import FleetError
-from shared.settings import Settings
 
 BUSY_RETRY_S = 5
 
@@ -29,7 +28,8 @@ async def leave(request: web.Request) -> web.Response:
     ctx = request.app[api.CONTEXT]
     text = request.match_info["token"]
     state = sign_in_states.new(ctx.master, text if verify.is_token(text) else None, ctx.clock.now())
-    target = openid.login_url(provider_of(ctx.settings), links.return_to(ctx.settings, state), ctx.settings.balancer.site_url)
+    return_to, provider = links.return_to(ctx.settings, state), sign_in_check.provider_of(ctx.settings)
+    target = openid.login_url(return_to, ctx.settings.balancer.site_url, provider)
     response = web.Response(status=302, headers={**pages.PAGE_HEADERS, "Location": target})
     links.set_cookie(ctx.settings, response, links.STATE_COOKIE, state, sign_in_states.LIFETIME_S)
     return response
@@ -73,21 +73,19 @@ async def _vouched(ctx: Context, request: web.Request, state: str) -> SteamId:
     """The account that Steam vouches for in this answer.
 
     Raises:
-        SignInRefused: it does not, or the answer was not asked for by this browser, or was used before.
+        openid.SignInRefused: it does not, or the answer was not asked for by this browser, or was used before.
         people.SignInsBusy: Steam is being asked about as many as may be.
         SteamUnavailable: Steam could not be asked.
     """
-    pairs = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
-    provider = provider_of(ctx.settings)
-    claim = openid.check(provider, pairs, links.return_to(ctx.settings, state), ctx.clock.now())
+    pairs = openid.pairs_of(request.rel_url.raw_query_string)
+    provider = sign_in_check.provider_of(ctx.settings)
+    claim = openid.check(pairs, links.return_to(ctx.settings, state), ctx.clock.now(), provider)
     checks = request.app[CHECKS]
     if checks.locked():
         raise people.SignInsBusy(code="too_many_tries", retry_after_s=BUSY_RETRY_S)
     async with checks:
-        if not await ctx.db.run(sessions.remember_nonce, claim.nonce, ctx.clock.now()):
-            raise openid.SignInRefused(reason="nonce_seen")
-        await openid.confirm(request.app[HTTP], provider, claim)
-    return claim.steam_id
+        is_new = await ctx.db.run(sessions.remember_nonce, claim.nonce, ctx.clock.now())
+        return await sign_in_check.confirm(request.app[HTTP], provider, claim, openid.question(claim, nonce_is_new=is_new))
 
 
 def _signed_in(ctx: Context, token: str | None) -> web.Response:
@@ -102,7 +100,3 @@ def _sign_in_failed(ctx: Context, token: str | None) -> web.Response:
     if token is None:
         return people.refused(403, "The sign-in did not work.", text + "Open the link in the trade offer once more.")
     return people.refused(403, "The sign-in did not work.", text + "Try once more.", links.sign_in_of(ctx.settings, token))
-
-
-def provider_of(settings: Settings) -> openid.Provider:
-    return openid.Provider(settings.openid.endpoint, settings.openid.identity_prefix, settings.openid.nonce_max_age_s)

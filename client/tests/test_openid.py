@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
-from balancer.web import openid
+from fleet_client import openid
 
 ENDPOINT = "https://steamcommunity.com/openid/login"
 PREFIX = "https://steamcommunity.com/openid/id/"
 PLAYER = "76561198000000002"
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 RETURN_TO = "https://site.example/verify/signed-in?state=abc"
-PROVIDER = openid.Provider(ENDPOINT, PREFIX, nonce_max_age_s=300)
+YES = f"ns:{openid.NS}\nis_valid:true\n"
 
 Pairs = list[tuple[str, str]]
 
@@ -40,7 +44,7 @@ def answer(**changes: str | None) -> Pairs:
 
 
 def test_a_good_answer_names_the_player() -> None:
-    assert openid.check(PROVIDER, answer(), RETURN_TO, NOW).steam_id == int(PLAYER)
+    assert openid.check(answer(), RETURN_TO, NOW).claimed_steam_id == PLAYER
 
 
 def both(claimed: str) -> Pairs:
@@ -62,6 +66,8 @@ FORGED: dict[str, tuple[Callable[[], Pairs], str]] = {
     "line behind": (lambda: both(f"{PREFIX}{PLAYER}\n"), "claimed_id"),
     "dot is a dot": (lambda: both(f"https://steamcommunityxcom/openid/id/{PLAYER}"), "claimed_id"),
     "a group, not a person": (lambda: both(f"{PREFIX}76561199999999999999"), "claimed_id"),
+    "below every account": (lambda: both(f"{PREFIX}76561197960265728"), "claimed_id"),
+    "above every account": (lambda: both(f"{PREFIX}76561202255233024"), "claimed_id"),
     "other digits": (lambda: both(f"{PREFIX}7656119800000000２"), "claimed_id"),
     "signed list shorter": (lambda: answer(signed="signed,op_endpoint,identity,return_to,response_nonce"), "signed"),
     "signed list reordered": (lambda: answer(signed=",".join(reversed(openid.SIGNED.split(",")))), "signed"),
@@ -85,11 +91,17 @@ FORGED: dict[str, tuple[Callable[[], Pairs], str]] = {
 }
 
 
+@pytest.mark.parametrize("steam_id", ["76561197960265729", "76561199999999999", "76561200000000000", "76561202255233023"])
+def test_every_account_may_sign_in(steam_id: str) -> None:
+    assert openid.check(both(PREFIX + steam_id), RETURN_TO, NOW).claimed_steam_id == steam_id
+    assert openid.check(both(f"{PREFIX}{steam_id}/"), RETURN_TO, NOW).claimed_steam_id == steam_id
+
+
 @pytest.mark.parametrize("name", FORGED)
 def test_forged(name: str) -> None:
     make, reason = FORGED[name]
     with pytest.raises(openid.SignInRefused) as caught:
-        openid.check(PROVIDER, make(), RETURN_TO, NOW)
+        openid.check(make(), RETURN_TO, NOW)
     assert caught.value.reason == reason
 
 
@@ -115,7 +127,7 @@ def test_steams_word_is_read_by_line(text: str, valid: bool) -> None:
 
 
 def test_the_browser_is_sent_to_the_endpoint_of_the_settings() -> None:
-    url = urlsplit(openid.login_url(PROVIDER, RETURN_TO, "https://site.example"))
+    url = urlsplit(openid.login_url(RETURN_TO, "https://site.example"))
     query = parse_qs(url.query)
     assert f"{url.scheme}://{url.netloc}{url.path}" == ENDPOINT
     assert query["openid.return_to"] == [RETURN_TO]
@@ -123,5 +135,61 @@ def test_the_browser_is_sent_to_the_endpoint_of_the_settings() -> None:
 
 
 def test_nothing_of_the_answer_is_printed() -> None:
-    claim = openid.check(PROVIDER, answer(), RETURN_TO, NOW)
+    claim = openid.check(answer(), RETURN_TO, NOW)
     assert "c2ln" not in repr(claim) and "abc" not in repr(claim)
+
+
+def test_steam_is_asked_about_known_fields_only() -> None:
+    asked = openid.question(openid.check(answer(), RETURN_TO, NOW), nonce_is_new=True)
+    assert set(asked) == {f"openid.{name}" for name in openid.FIELDS}
+    assert asked["openid.mode"] == "check_authentication" and asked["openid.sig"] == "c2ln"
+
+
+def test_an_answer_works_once() -> None:
+    claim, nonces = openid.check(answer(), RETURN_TO, NOW), openid.Nonces()
+    assert openid.question(claim, nonce_is_new=nonces.is_new(claim.nonce, NOW))
+    with pytest.raises(openid.SignInRefused, match="nonce_seen"):
+        openid.question(claim, nonce_is_new=nonces.is_new(claim.nonce, NOW + timedelta(seconds=300)))
+
+
+def test_a_nonce_is_kept_as_long_as_its_answer_would_be_taken() -> None:
+    nonces = openid.Nonces(most=2)
+    latest = NOW + timedelta(seconds=openid.NONCE_AHEAD_S + openid.STEAM.nonce_max_age_s)
+    assert nonces.is_new("a", NOW) and nonces.is_new("b", NOW) and not nonces.is_new("a", latest)
+    assert not nonces.is_new("c", latest), "when it is full nobody signs in, and nothing is forgotten"
+    assert nonces.is_new("c", latest + timedelta(seconds=2))
+
+
+def test_steams_word_decides() -> None:
+    claim = openid.check(answer(), RETURN_TO, NOW)
+    assert openid.confirmed(claim, 200, YES) == PLAYER
+    with pytest.raises(openid.SignInRefused, match="signature"):
+        openid.confirmed(claim, 200, YES.replace("true", "false"))
+    for status in (301, 403, 429, 500):
+        with pytest.raises(openid.SteamAway):
+            openid.confirmed(claim, status, YES)
+
+
+def test_a_query_is_read_whole() -> None:
+    query = f"state=abc&{urlencode(answer()[1:])}"
+    assert openid.check(openid.pairs_of(query), RETURN_TO, NOW).claimed_steam_id == PLAYER
+    assert openid.pairs_of("a=&b=1") == [("a", ""), ("b", "1")]
+    with pytest.raises(openid.SignInRefused, match="too_long"):
+        openid.pairs_of("a" * 20_000)
+
+
+@given(some.lists(some.tuples(some.sampled_from([f"openid.{name}" for name in openid.FIELDS]) | some.text(), some.text())))
+def test_whatever_comes_back_is_refused_and_nothing_else(pairs: Pairs) -> None:
+    with pytest.raises(openid.SignInRefused):
+        openid.check(pairs, RETURN_TO, NOW)
+
+
+def test_states_cannot_be_guessed() -> None:
+    assert len({openid.new_state() for _ in range(100)}) == 100 and len(openid.new_state()) >= 32
+
+
+def test_it_needs_the_standard_library_only() -> None:
+    others = "{'httpx', 'aiohttp', 'pydantic', 'fleet_client.drivers'}"
+    code = f"import sys, fleet_client.openid; print(sorted({others} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
