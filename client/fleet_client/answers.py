@@ -284,6 +284,22 @@ class Events(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange(Record):
+    """Rows given and taken. `rest_cents` is `value_in_cents` without `value_out_cents` and `fee_cents`, to the cent."""
+
+    ref: str
+    gave: list[str]
+    took: list[str]
+    value_in_cents: int
+    value_out_cents: int
+    fee_bp: int
+    fee_cents: int
+    rest_cents: int
+    credit_id: str | None
+    event: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure(Record):
     """Why a trade failed, in the code words of problem documents."""
 
@@ -298,6 +314,18 @@ class Health(Record):
     """The process answers."""
 
     status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued(Record):
+    """Tickets that the house has issued; they are the house's."""
+
+    ref: str
+    item_id: str
+    market_hash_name: str
+    value_cents: int
+    deposit_ids: list[str]
+    event: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,15 @@ class Credit:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What an exchange takes of the house: items by their ids, or ``count`` tickets of one name."""
+
+    deposit_ids: Sequence[str] = ()
+    market_hash_name: str | None = None
+    count: int | None = None
+
+
 def new_key() -> str:
     """A key for one request."""
     return uuid.uuid4().hex
@@ -59,6 +68,10 @@ def _asset(asset: str | AssetRef) -> object:
     if isinstance(asset, str):
         return asset
     return {"app_id": asset.app_id, "context_id": asset.context_id, "asset_id": asset.asset_id}
+
+
+def _taken(take: Take) -> dict[str, Any]:
+    return _sent(deposit_ids=list(take.deposit_ids) or None, market_hash_name=take.market_hash_name, count=take.count)
 
 
 def _credit(line: Credit) -> dict[str, Any]:
@@ -311,6 +324,31 @@ class Calls:
     def each_transfer(self, *, after: str | None = None) -> Callable[[Line], Stream[answers.Transfer]]:
         """All of them, page by page."""
         return feed.pages(lambda mark: Calls.transfers.what(self, after=mark, limit=200), lambda page: page.transfers, after)
+
+    @named
+    def exchange(
+        self,
+        ref: str,
+        *,
+        user_id: str,
+        take: Take,
+        rest: str,
+        give: Sequence[str] | None = None,
+        give_credit_cents: int | None = None,
+        seen_cents: int | None = None,
+    ) -> Call[answers.Exchange]:
+        """Swap items or credit for items of the house. ``rest``: ``credit`` it, or ``refuse`` if there would be one."""
+        body = _sent(ref=ref, user_id=user_id, give=give, give_credit_cents=give_credit_cents, rest=rest)
+        body |= _sent(seen_cents=seen_cents, take=_taken(take))
+        return Call("POST", "/exchanges", answers.Exchange, body=body, repeat=Repeat.ONCE_PER_KEY)
+
+    @named
+    def issue(
+        self, ref: str, *, market_hash_name: str, value_cents: int, count: int, to: str | None = None
+    ) -> Call[answers.Issued]:
+        """Tickets of the house."""
+        body = _sent(ref=ref, market_hash_name=market_hash_name, value_cents=value_cents, count=count, to=to)
+        return Call("POST", "/issues", answers.Issued, body=body, repeat=Repeat.ONCE_PER_KEY)
 
     @named
     def credit(self, ref: str, *, lines: Sequence[Credit], not_below_cents: int | None = None) -> Call[answers.Posted]:

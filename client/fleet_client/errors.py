@@ -254,6 +254,26 @@ class TooLittleCredit(Conflict):
     code = "too_little_credit"
 
 
+class KindDiffers(Conflict):
+    code = "kind_differs"
+
+
+class HouseRowTaken(Conflict):
+    code = "house_row_taken"
+
+
+class NotForExchange(Conflict):
+    code = "not_for_exchange"
+
+
+class PriceChanged(Conflict):
+    code = "price_changed"
+
+
+class Uneven(Conflict):
+    code = "uneven"
+
+
 class BotFrozen(Conflict):
     code = "bot_frozen"
 

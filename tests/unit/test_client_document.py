@@ -17,7 +17,7 @@ from balancer.web import openapi, problems
 from balancer.web.routes import ROUTES
 from fleet_client import answers, asking, calls, errors
 from fleet_client.asking import Call, Repeat
-from fleet_client.calls import AssetRef, Calls, Credit, Move
+from fleet_client.calls import AssetRef, Calls, Credit, Move, Take
 from fleet_client.named import listed, named
 
 DOCUMENT = openapi.build(ROUTES)
@@ -37,6 +37,7 @@ SAMPLES: dict[str, Any] = {
     "asset_ids": ["1", AssetRef("2")],
     "moves": [Move("dep_1", "a", "b")],
     "credits": [Credit("a", 5, "rest")],
+    "take": Take(["dep_1"]),
     "lines": [Credit("a", 5, "correction", "why")],
 }
 
