@@ -1,7 +1,8 @@
 """How many records a second one core verifies: 100 items, 20 players, with rake. Run: python bench_verify.py
 
 The floor is what its hash calls alone would cost. Times are of the process's CPU: the jobs are done in turns many times, so
-that all of them meet the same neighbours, and the quickest run of each counts.
+that all of them meet the same neighbours, and the quickest run of each counts. The hash calls are made ten times over: a job
+of a tenth of the length would find a quiet moment on a busy machine more easily than the verification does.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from lottery.events import Bet, Row, Start  # noqa: E402
 from lottery.verify.reading.shape import read  # noqa: E402
 
 ITEMS, PLAYERS, RUNS, TARGET = 100, 20, 1_000, 2_500
+TEN = 10
 BASE_RATIO = 10
 """2 500 verifications a second on a machine where the hash calls of a round take 40 us."""
 BYTES_PER_ENTRY = 130
@@ -72,10 +74,10 @@ def main(runs: int = RUNS) -> dict[str, float]:
         "verify, from text": lambda: verify.verify(text),
         "of these: shape": lambda: read(record),
         "of these: parse": lambda: json.loads(text),
-        "hash calls alone": lambda: hashes_alone(record),
+        "ten times the hash calls": lambda: [hashes_alone(record) for _ in range(TEN)],
     }
     found = quickest(jobs, runs)
-    base, took = found["hash calls alone"], found["verify, parsed record"]
+    base, took = found["ten times the hash calls"] / TEN, found["verify, parsed record"]
     for name, each in found.items():
         sys.stdout.write(f"{name:24}{1 / each:10,.0f} /s {1e6 * each:8.1f} µs {each / base:6.1f} x hash calls\n")
     met = took <= max(1 / TARGET, BASE_RATIO * base)

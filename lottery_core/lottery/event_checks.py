@@ -163,7 +163,7 @@ _PLANS = {
 """How all fields are fetched at once, what they must fit, and their names."""
 
 
-def _is_plain_bet(bet: Bet) -> bool:
+def is_plain(bet: Bet) -> bool:
     """True for a bet as nearly all are, which fits in every field; else each field has to be looked at."""
     return (
         type(bet.now) is type(bet.user_id) is type(bet.team) is int
@@ -184,8 +184,12 @@ def _is_plain_bet(bet: Bet) -> bool:
 
 def whole(event: Any) -> None:
     """Raises Refused("malformed", …) naming the first field that is not of its form, ("number") for a time beyond records."""
-    if type(event) is Bet and _is_plain_bet(event):
-        return
+    if not (type(event) is Bet and is_plain(event)):
+        field_by_field(event)
+
+
+def field_by_field(event: Any) -> None:
+    """The same for any event, without the quick look at a bet."""
     plan = _PLANS.get(type(event))
     if plan is None:
         raise Refused("malformed", event=type(event).__name__)

@@ -56,8 +56,8 @@ def beginning(record: Record) -> Iterator[str]:
         f"Before the first bet the house showed the hash {short(record['hash'])}. It fixed a secret that nobody could change "
         "afterwards; hashing it leads to the secret of the round before, or to the anchor of its chain."
     )
-    for prize in record["guarantees"]:
-        yield f"The house added item {prize['item_id']} worth {money(prize['price'])} as a prize; it has no tickets."
+    for item, price in zip(record["guarantees"]["item_id"], record["guarantees"]["price"], strict=True):
+        yield f"The house added item {item} worth {money(price)} as a prize; it has no tickets."
 
 
 def bets(record: Record) -> Iterator[str]:

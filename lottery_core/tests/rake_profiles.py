@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from random import Random
+from typing import NamedTuple
 
 import lottery_factories as make
 
@@ -78,18 +79,33 @@ class Measured:
         return self.lost / self.due
 
 
+class Pot(NamedTuple):
+    prices: list[int]
+    owners: list[int]
+    winner: int
+    stock: list[Item]
+
+
 def measure(name: str, rounds: int, change: bool, clock: bool = False) -> Measured:
     """Loss of the due over seeded rounds of a profile; CPU time per rake too when `clock` is set."""
-    chance, result = Random(name), Measured()
+    result = Measured()
+    for pot in pots(name, rounds):
+        play(result, pot, pot.stock if change else [], clock)
+    return result
+
+
+@cache
+def pots(name: str, rounds: int) -> list[Pot]:
+    """Making them takes longer than the rakes: with and without change, the same ones are played."""
+    chance, found = Random(name), []
     low, high = {**PROFILES, **LOSING}[name]
     for _ in range(rounds):
         count, players = chance.randint(low, high), 2 if "duel" in name else chance.randint(2, 20)
         prices = [price(name, chance) for _ in range(count)]
         owners = [index if index < 2 else chance.randrange(players) for index in range(count)]
         winner = owners[drawn_index(prices, chance.randrange(sum(prices)))]
-        pieces = stock(chance)
-        play(result, prices, owners, winner, pieces if change else [], clock)
-    return result
+        found.append(Pot(prices, owners, winner, stock(chance)))
+    return found
 
 
 def drawn_index(prices: Sequence[int], ticket: int) -> int:
@@ -100,7 +116,8 @@ def drawn_index(prices: Sequence[int], ticket: int) -> int:
     raise ValueError("no such ticket")
 
 
-def play(result: Measured, prices: list[int], owners: list[int], winner: int, pieces: list[Item], clock: bool) -> None:
+def play(result: Measured, pot: Pot, pieces: list[Item], clock: bool) -> None:
+    prices, owners, winner, _ = pot
     bank = sum(prices)
     staked_by_winner = sum(cents for cents, owner in zip(prices, owners, strict=True) if owner == winner)
     due = rake.due(bank, rake.percent(SEED_RAKE, staked_by_winner, bank))

@@ -5,6 +5,7 @@ import ast
 import doctest
 import importlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,14 @@ def test_simulate_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert "poker" in capsys.readouterr().err
 
 
-def test_plot_needs_its_extra_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(LotteryError, match="plot"):
-        simulate.plot(simulate.Report("x"), tmp_path / "x.png")
+def test_plot_needs_its_extra_and_says_so(tmp_path: Path) -> None:
+    """`-S` starts a Python without any package."""
+    program = "import sys; from lottery import simulate; simulate.plot(simulate.Report('x'), sys.argv[1])"
+    picture = str(tmp_path / "x.png")
+    ran = subprocess.run([sys.executable, "-S", "-c", program, picture], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "lottery.errors.LotteryError" in ran.stderr.splitlines()[-1]
+    assert "plot" in ran.stderr.splitlines()[-1]
 
 
 # ---- examples in documents

@@ -18,7 +18,7 @@ def check(record: Record, report: Report) -> None:
     rule = RULES[record["rules"]["mode"]] if drawn(record) else refunds
     payouts, house = rule(record)
     if payouts and drawn(record):
-        payouts[0]["guarantees"] = [each["deposit_id"] for each in record["guarantees"]]
+        payouts[0]["guarantees"] = record["guarantees"]["deposit_id"]
     for index, (claimed, found) in enumerate(zip(outcome["payouts"], payouts, strict=False)):
         report.same(f"payout {index}, to user {found['user_id']}", claimed, found, said(found))
     report.same("payouts: number", len(outcome["payouts"]), len(payouts))
@@ -143,8 +143,7 @@ def hand_out(record: Record, claims: list[int]) -> tuple[list[Record], list[int]
 def hand_back(record: Record, found: list[Record], open_claims: list[int]) -> None:
     """What is open is met out of the house's stock, for one winner after the other, as near as it comes; the rest is credit."""
     most = rake.change_max(record)
-    stock: list[Row] = [(each["deposit_id"], each["price"]) for each in record["stock"]]
-    free = sorted([row for row in stock if 0 < row[PRICE] <= most], key=rake.dearest)
+    free = sorted([row for row in rake.pieces(record) if 0 < row[PRICE] <= most], key=rake.dearest)
     for each, cents in zip(found, open_claims, strict=True):
         given = rake.nearest(free, cents)
         free = [row for row in free if row not in given]
@@ -168,14 +167,14 @@ def conserve_rows(record: Record) -> str:
     require(sorted(rows_in) == sorted(rows_out), "some rows of the pot went nowhere, or to two places")
     change = [*chain.from_iterable([each["change"] for each in outcome["payouts"]])]
     require(len(set(change)) == len(change), "a piece of change goes to two places")
-    require(set(change) <= {each["deposit_id"] for each in record["stock"]}, "change that is not of the stock")
+    require(set(change) <= set(record["stock"]["deposit_id"]), "change that is not of the stock")
     return f"{len(rows_in)} rows"
 
 
 def conserve_value(record: Record) -> str:
     """Claims are met to the cent, and what came in goes to winners and house. Raises: Lie."""
     outcome, price = record["outcome"], record["pot"].price_of
-    stock = {each["deposit_id"]: each["price"] for each in record["stock"]}
+    stock = dict(zip(record["stock"]["deposit_id"], record["stock"]["price"], strict=True))
     for each in outcome["payouts"]:
         met = sum(map(price.__getitem__, each["rows"])) + sum(map(stock.__getitem__, each["change"])) + each["credit"]
         require(met == each["claim"], "user {} is owed {} and gets {}", each["user_id"], each["claim"], met)

@@ -5,7 +5,7 @@ from lottery.verify.reading.shape import MODES, Record
 from lottery.verify.report import Report, require
 from lottery.verify.rules import TICKETS_MAX, sense
 
-PIECE = '{"deposit_id":%s,"item_id":%s,"price":%s}'
+PIECE = b'{"deposit_id":%d,"item_id":%d,"price":%d}'
 
 
 def check(record: Record, report: Report) -> None:
@@ -34,12 +34,12 @@ def check_chain(record: Record, report: Report) -> None:
 def pieces(record: Record) -> str:
     """A giveaway or a raffle has the one prize that it is about; change is for rooms with a rake. Raises: Lie."""
     mode, guarantees, stock = record["rules"]["mode"], record["guarantees"], record["stock"]
-    require(mode not in ("giveaway", "raffle") or len(guarantees) == 1, "{} prizes in a {}", len(guarantees), mode)
-    require(not stock or record["rules"]["rake"] is not None, "a stock for change in a room without a rake")
-    rows = [each["deposit_id"] for each in (*guarantees, *stock)]
-    require(len(set(rows)) == len(rows), "a piece of the house stands twice")
-    require(all(each["price"] <= TICKETS_MAX for each in (*guarantees, *stock)), "a piece of the house beyond all prices")
-    return f"{len(guarantees)} guarantees, {len(stock)} for change"
+    prizes, change = guarantees["deposit_id"], stock["deposit_id"]
+    require(mode not in ("giveaway", "raffle") or len(prizes) == 1, "{} prizes in a {}", len(prizes), mode)
+    require(not change or record["rules"]["rake"] is not None, "a stock for change in a room without a rake")
+    require(len(set(prizes + change)) == len(prizes + change), "a piece of the house stands twice")
+    require(max(guarantees["price"] + stock["price"], default=0) <= TICKETS_MAX, "a piece of the house beyond all prices")
+    return f"{len(prizes)} guarantees, {len(change)} for change"
 
 
 def log_start(record: Record) -> bytes:
@@ -55,7 +55,7 @@ def log_start(record: Record) -> bytes:
     return sha256(TAG("lot2.open"), place, record["hash"], rules, record["prev_seal"], chain, house, began)
 
 
-def pieces_text(pieces: list[Record]) -> bytes:
+def pieces_text(pieces: Record) -> bytes:
     """Pieces of the house as canonical JSON."""
-    rows = ",".join([PIECE % (each["deposit_id"], each["item_id"], each["price"]) for each in pieces])
-    return f"[{rows}]".encode()
+    rows = zip(pieces["deposit_id"], pieces["item_id"], pieces["price"], strict=True)
+    return b"[%b]" % b",".join([PIECE % row for row in rows])

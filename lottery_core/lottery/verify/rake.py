@@ -3,7 +3,7 @@
 Sums of prices are sets written as one integer: bit s is set when some of the rows add up to s. `sums | sums << price` adds one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
@@ -109,6 +109,11 @@ def change_max(record: Record) -> int:
     return int(min(CHANGE_MAX, max(rules["rake_change_max"], record["bank"] * (rules["rake_change_max_bp"] or 0) // WHOLE_BP)))
 
 
+def pieces(record: Record) -> Iterable[Row]:
+    """The house's stock for change, each piece with its price."""
+    return zip(record["stock"]["deposit_id"], record["stock"]["price"], strict=True)
+
+
 def check_choice(record: Record, report: Report) -> None:
     """Classic: choose again, by the rule; the record must have chosen the same rows, and the same change."""
     rake = record["outcome"]["rake"]
@@ -136,12 +141,10 @@ def check_taken(record: Record, report: Report) -> None:
 def choose(record: Record, target: int) -> Take:
     """Rows of others first; the whole pot only if those do not make the target; else the best below it."""
     winners = {winner["user_id"] for winner in record["outcome"]["winners"]}
-    stock = [(each["deposit_id"], each["price"]) for each in record["stock"]]
-    most = change_max(record) if stock else 0
     rows = preferred(record["pot"].dearest_first, record["rules"]["priority_items"])
     others = [row for row in rows if row[OWNER] not in winners]
     for pool in (others, rows):
-        take = exactly(pool, target) or (with_change(pool, target, sorted(stock), most) if most else None)
+        take = exactly(pool, target) or with_change(pool, target, sorted(pieces(record)), change_max(record))
         if take is not None:
             return take
     below, below_whole = at_most(others, target), at_most(rows, target)
@@ -189,9 +192,11 @@ def exactly(pool: list[Row], target: int) -> Take | None:
     return None
 
 
-def with_change(pool: list[Row], target: int, stock: Sequence[Sequence[int]], change_max: int) -> Take | None:
+def with_change(pool: list[Row], target: int, stock: list[Row], change_max: int) -> Take | None:
     """Take a little more than the rest, and hand the difference back from the house's stock, to the cent."""
-    small: list[Row] = [(deposit, price) for deposit, price in stock if 0 < price <= change_max]
+    small = [piece for piece in stock if 0 < piece[PRICE] <= change_max]
+    if not small:
+        return None
     house = add_up(small, change_max)
     for kept in tries(pool, target):
         rest = target - worth(kept)

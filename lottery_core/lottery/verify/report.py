@@ -58,11 +58,6 @@ class Report:
             self.lied(name, f"the record says {say(claimed)}, recomputed {say(found)}")
         self.proved.append((name, shown or found))
 
-    def expect(self, name: str, claimed: Any, found: Any) -> None:
-        """The same, for one of many that are reported together. Raises: Lie."""
-        if claimed != found:
-            self.lied(name, f"the record says {say(claimed)}, recomputed {say(found)}")
-
     def holds(self, name: str, true: bool, shown: str, otherwise: str) -> None:
         """One condition, with words for both cases. Raises: Lie."""
         if not true:

@@ -63,7 +63,9 @@ def get(record: Any, where: Place) -> Any:
 
 
 def changed(record: Any, where: Place, value: Any) -> Any:
-    """A copy of the record with one value replaced."""
-    spoiled = copy.deepcopy(record)
-    get(spoiled, where[:-1])[where[-1]] = value
+    """The record with one value replaced; what does not lie on the way to it is shared with the true one."""
+    if not where:
+        return value
+    spoiled = copy.copy(record)
+    spoiled[where[0]] = changed(record[where[0]], where[1:], value)
     return spoiled

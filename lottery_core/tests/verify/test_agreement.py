@@ -126,7 +126,7 @@ def random_pool(choose: Random) -> tuple[Any, list[Any]]:
     record = {
         "rules": rules,
         "bank": sum(row[1] for row in rows),
-        "stock": [{"deposit_id": row, "item_id": 1, "price": price} for row, price in pieces],
+        "stock": {"deposit_id": [row for row, _ in pieces], "price": [price for _, price in pieces]},
         "outcome": {"winners": [{"user_id": 1}]},
         "pot": SimpleNamespace(dearest_first=rows),
     }
@@ -138,7 +138,7 @@ def beyond_the_bound() -> tuple[Any, list[Any]]:
     prices = [1_000] * 200 + [2] * 300
     rows = [(number, price, 2, 3) for number, price in enumerate(prices)]
     rules = {"priority_items": [], "rake_change_max": 65_535, "rake_change_max_bp": None}
-    stock = [{"deposit_id": 10_000, "item_id": 1, "price": 475}]
+    stock = {"deposit_id": [10_000], "price": [475]}
     record = {"rules": rules, "bank": sum(prices), "stock": stock, "outcome": {"winners": [{"user_id": 1}]}}
     return {**record, "pot": SimpleNamespace(dearest_first=rows)}, rows
 
@@ -152,7 +152,7 @@ def test_p12_the_verifier_chooses_the_same_rows_from_any_pot() -> None:
         first = record["rules"]["priority_items"]
         items = [(owner, rake.Item(row, price, 0 if item in first else 1)) for row, price, owner, item in rows]
         others, own = [item for owner, item in items if owner != 1], [item for owner, item in items if owner == 1]
-        stock = [rake.Item(each["deposit_id"], each["price"]) for each in record["stock"]]
+        stock = list(map(rake.Item, record["stock"]["deposit_id"], record["stock"]["price"]))
         most = record["rules"]["rake_change_max"] if stock else 0
         found = rake.collect(target, others, own, stock, most)
         take = verify.rake.choose(record, target)

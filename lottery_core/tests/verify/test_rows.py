@@ -20,10 +20,9 @@ from lottery.verify.reading import rows, shape, strict
 CORE = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def by_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every text counts as a large one."""
-    monkeypatch.setattr(strict, "SMALL", 0)
+def by_rows(text: bytes, trusted: frozenset[str] = frozenset()) -> verify.Report:
+    """`verify.verify`, to which every text counts as a large one."""
+    return verify.verify_record(strict.parse(text, at_once=0), trusted)
 
 
 def plain(value: dict[str, Any]) -> dict[str, Any]:
@@ -32,44 +31,39 @@ def plain(value: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", records.NAMES)
-def test_a_record_is_read_to_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_is_read_to_the_same(name: str) -> None:
     at_once = plain(shape.read(strict.parse(records.text(name))))
-    monkeypatch.setattr(strict, "SMALL", 0)
-    parsed = strict.parse(records.text(name))
+    parsed = strict.parse(records.text(name), at_once=0)
     assert (type(parsed["items"]) is rows.Table) == bool(at_once["items"]["bet"])
     assert plain(shape.read(parsed)) == at_once
 
 
-@pytest.mark.usefixtures("by_rows")
 @pytest.mark.parametrize("name", records.NAMES)
 def test_the_verdict_is_the_same(name: str) -> None:
-    report = verify.verify(records.text(name))
+    report = by_rows(records.text(name))
     due = verify.UNCHECKED if name in records.UNCHECKED else verify.LIE if name == records.FAILURE else verify.GOOD
     assert report.verdict == due, report.lie
 
 
-@pytest.mark.usefixtures("by_rows")
 @pytest.mark.parametrize("name", ["classic-unlimited", "raffle", "global-pot-mixed", "void-lonely", "house-failure"])
 def test_no_byte_of_the_items_can_be_changed(name: str) -> None:
     text = records.text(name)
     start, stop = text.find(rows.KEY), text.find(b'"log":')
     for spoiled in flips(text[start:stop], 5, len(name)):
-        assert spoiled_still_fails(text[:start] + spoiled + text[stop:])
+        assert spoiled_still_fails(text[:start] + spoiled + text[stop:], by_rows)
     for index in range(start, stop, 11):
-        assert spoiled_still_fails(text[:index] + text[index + 1 :])
-        assert spoiled_still_fails(text[:index] + text[index : index + 1] + text[index:])
+        assert spoiled_still_fails(text[:index] + text[index + 1 :], by_rows)
+        assert spoiled_still_fails(text[:index] + text[index : index + 1] + text[index:], by_rows)
 
 
-@pytest.mark.usefixtures("by_rows")
 def test_no_field_of_an_item_can_be_changed_to_anything() -> None:
     found, choose = records.load("classic-unlimited"), Random("rows")
     for where, value in records.leaves(found["items"]):
         other = choose.choice(list(other_values(value)))
         spoiled = canonical_json(records.changed(found, ("items", *where), other))
-        assert spoiled_still_fails(spoiled), (where, other)
+        assert spoiled_still_fails(spoiled, by_rows), (where, other)
 
 
-@pytest.mark.usefixtures("by_rows")
 @pytest.mark.parametrize(
     "text",
     [
@@ -85,10 +79,9 @@ def test_no_field_of_an_item_can_be_changed_to_anything() -> None:
 )
 def test_items_in_another_place_or_spelling_are_no_record(text: bytes) -> None:
     with pytest.raises(verify.Unreadable):
-        verify.verify(text)
+        by_rows(text)
 
 
-@pytest.mark.usefixtures("by_rows")
 @pytest.mark.parametrize(
     ("column", "value"),
     [("team", 3), ("price", 2**64), ("user_id", 10**19 * 9), ("tickets_end", 2**64), ("client_seed", "x" * 65), ("bet", None)],
@@ -96,21 +89,20 @@ def test_items_in_another_place_or_spelling_are_no_record(text: bytes) -> None:
 def test_a_column_has_its_range(column: str, value: Any) -> None:
     spoiled = records.changed(records.load("5v5-inverse"), ("items", 1, column), value)
     with pytest.raises(verify.Unreadable, match=column):
-        verify.verify(canonical_json(spoiled))
+        by_rows(canonical_json(spoiled))
 
 
-@pytest.mark.usefixtures("by_rows")
 def test_a_client_seed_has_one_spelling() -> None:
     lane = make.Lane(rooms.load("classic-unlimited", entropy="none"), "seeds")
     state = lane.started()
     for user, seed in ((1, 'a "quoted" \\ жёлтый \n seed'), (2, "]}],{"), (3, "")):
         make.place(state, user, [300], client_seed=seed)
     text = canonical_json(record.sealed(make.finish(lane, state)))
-    assert verify.verify(text).good
+    assert by_rows(text).good
     for one, other in ((b"\\n", b"\\u000a"), ("ж".encode(), b"\\u0436"), (b'\\"', b"\\u0022")):
         assert one in text
         with pytest.raises(verify.Unreadable):
-            verify.verify(text.replace(one, other))
+            by_rows(text.replace(one, other))
 
 
 def big_pot(folder: Path, items: int) -> Path:

@@ -17,6 +17,7 @@ from lottery import drand
 from lottery.encoding import LP, TAG, U32, U64, S, canonical_json, sha256
 from lottery.verify import bets, chance, closing, promise, rules
 from lottery.verify.pot import Pot
+from lottery.verify.reading.shape import GUARANTEES, STOCK
 
 TESTS = Path(__file__).resolve().parent.parent
 BESIDE = TESTS.parents[2] / "shared" / "data" / "fair-vectors.json"
@@ -55,8 +56,8 @@ def promised() -> dict[str, Any]:
         "salt": unhexed(commit["salt"]),
         "hash": unhexed(commit["hash"]),
         "rules": json.loads(log["rules_json"]),
-        "guarantees": log["guarantees"],
-        "stock": log["stock"],
+        "guarantees": GUARANTEES(log["guarantees"]),
+        "stock": STOCK(log["stock"]),
         "prev_seal": unhexed(log["prev_seal"]),
         "time_start": log["time_start"],
     }
@@ -102,7 +103,7 @@ def test_close() -> None:
     named = {"source": drand.QUICKNET.hash, "source_round": given["drand_round"]}
     bound = {"stock": log["stock"], "inviters": given["inviters"], "rests": []}
     record: dict[str, Any] = {"close": {**counted, **named, **bound}, "log": {"end": unhexed(log["log"][-1])}}
-    record["stock_text"] = promise.pieces_text(log["stock"])
+    record["stock_text"] = promise.pieces_text(STOCK(log["stock"]))
     assert closing.close_hash(record).hex() == given["close_hash"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lottery.verify.reading.rows import NO_TICKET
 from lottery.verify.reading.strict import (
+    LONGEST,
     Unreadable,
     fields,
     flag,
@@ -15,7 +16,6 @@ from lottery.verify.reading.strict import (
     list_of,
     nullable,
     number,
-    objects_of,
     one_of,
     pairs_of,
     table_of,
@@ -65,6 +65,7 @@ def without_null(table: Any) -> Any:
 
 
 ITEM_FIELDS = table_of(
+    LONGEST,
     item_id=u64,
     deposit_id=u64,
     user_id=u64,
@@ -116,8 +117,8 @@ RULES = fields(
     referral_percent=u32,
     raffle=nullable(fields(template=u64, prize=text_of(PRIZE_BYTES), price=u64, commission=u64, tickets=u64, ticket_price=u64)),
 )
-STOCK = objects_of(STOCK_MAX, deposit_id=u64, item_id=u64, price=u64)
-GUARANTEES = objects_of(GUARANTEES_MAX, deposit_id=u64, item_id=u64, price=u64)
+STOCK = table_of(STOCK_MAX, deposit_id=u64, item_id=u64, price=u64)
+GUARANTEES = table_of(GUARANTEES_MAX, deposit_id=u64, item_id=u64, price=u64)
 CLOSE = fields(
     items=u32,
     tickets=u64,
@@ -187,7 +188,7 @@ RECORD = fields(
     salt=hash32,
     winning_ticket=u64_or_null,
     items=ITEMS,
-    players=table_of(user_id=u64, chance=text, is_winner=flag),
+    players=table_of(LONGEST, user_id=u64, chance=text, is_winner=flag),
     rules=RULES,
     chain=fields(value=hash32, last=u64),
     prev_seal=hash32,
@@ -206,7 +207,7 @@ RECORD = fields(
 
 
 def read(value: Any) -> Record:
-    """A record with bytes in the place of hex, its items and players as columns.
+    """A record with bytes in the place of hex, its tables (items, players, pieces of the house) as columns.
 
     Raises: Unreadable, naming the field.
     """

@@ -31,13 +31,13 @@ class Unreadable(ValueError):
     """This text is no record: it is not checked at all, for there is nothing well-formed to check."""
 
 
-def parse(text: Any) -> Any:
+def parse(text: Any, at_once: int = SMALL) -> Any:
     """Canonical JSON to plain values; one line end after it is allowed. Raises: Unreadable.
 
-    `text` is bytes, or a file that is mapped to memory. The items of a large record are read row by row.
+    `text` is bytes, or a file that is mapped to memory. Beyond `at_once` bytes the items are read row by row.
     """
     end = len(text) - (text[-1:] == b"\n")
-    found = rows.split(text, end) if end > SMALL else None
+    found = rows.split(text, end) if end > at_once else None
     if found is None:
         return _whole(bytes(text[:end]))
     rest, table = found
@@ -255,12 +255,12 @@ def fields(**readers: Reader) -> Reader:
     return read
 
 
-def table_of(**columns: Column) -> Reader:
+def table_of(longest: int, **columns: Column) -> Reader:
     """A list of objects with exactly these fields, each a number, a text or a flag; the answer is a column per field.
 
     Whole columns are quick to check: the one value that is wrong is looked for only when there is one.
     """
-    width, one_by_row, of_row = len(columns), list_of(fields(**columns)), itemgetter(*columns)
+    width, one_by_row, of_row = len(columns), list_of(fields(**columns), longest), itemgetter(*columns)
     fits = [(name, column.fit) for name, column in columns.items()]
 
     def by_field(value: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -273,32 +273,16 @@ def table_of(**columns: Column) -> Reader:
         except (KeyError, TypeError):
             return None  # a row without one of the fields, or something that has no fields
         if sum(map(len, value)) != width * len(value):
-            return None  # a row with more fields
-        for name, fit in fits:
-            if not fit(found[name]):
-                return None
-        return found
+            return None
+        return found if all(fit(found[name]) for name, fit in fits) else None
 
     def read(value: Any) -> dict[str, Any]:
         if type(value) is rows.Table:
             for name, column in columns.items():
                 _check_column(name, column, value[name])
             return dict(value)
-        found = as_due(value) if type(value) is list and len(value) <= LONGEST else None
+        found = as_due(value) if type(value) is list and len(value) <= longest else None
         return by_field(one_by_row(value)) if found is None else found
-
-    return read
-
-
-def objects_of(longest: int, **columns: Column) -> Reader:
-    """A list of such objects, kept as it is: it is looked at by columns, and goes into a hash as it stands."""
-    table = table_of(**columns)
-
-    def read(value: Any) -> list[dict[str, Any]]:
-        if type(value) is not list or len(value) > longest:
-            raise Unreadable(f" must be a list of at most {longest}")
-        table(value)
-        return value
 
     return read
 
