@@ -20,6 +20,7 @@ from bot_worker.steam.pace import Pause
 from bot_worker.steam.transport import Observer
 from shared import log, private_files, wire
 from shared.clock import Clock, ServerClock
+from shared.domain.status import Direction
 from shared.messages import Heartbeat
 from shared.sealing import BotKeys
 
@@ -167,6 +168,8 @@ class Beats:
             steam_calls=self._observer.counted,
             look_calls=self._observer.look_calls,
             second_calls=self._observer.second_calls,
+            deposit_calls=round(self._observer.by_direction[Direction.DEPOSIT], 3),
+            withdraw_calls=round(self._observer.by_direction[Direction.WITHDRAW], 3),
             latency_ms=None if latency_ms is None else round(latency_ms, 1),
             reason=reason,
             action=action,

@@ -408,10 +408,11 @@ class Heartbeat:
     contexts) when it was last read, ``offers`` its live sent offers at the last look; both null until known. ``reason`` and
     ``action`` say what is wrong and what an operator should do; a bot that is online with the reason steam_maintenance works
     on, but sends nothing. ``throttled`` counts Steam's "too many calls". ``look_calls`` are the calls of looks for the verify
-    page, ``second_calls`` those of second readings of dear items; ``steam_calls`` are all others. ``restrictions`` is a list of
-    ``{"reason", "since_ms"}``; `shared.domain.health` has the reasons. ``egress`` names the address that Steam sees, which may
-    read a player's inventory every ``read_every_s``. ``paused`` is null, or what Steam's last "too many calls" means for this
-    address: ``{"reason", "since_ms", "until_ms", "asked_s"}``, the last being what Steam asked for, or null.
+    page, ``second_calls`` those of second readings of dear items; ``steam_calls`` are all others, of which ``deposit_calls``
+    and ``withdraw_calls`` were for such trades: a call for several trades counts for each in equal parts. ``restrictions`` is a
+    list of ``{"reason", "since_ms"}``; `shared.domain.health` has the reasons. ``egress`` names the address that Steam sees,
+    which may read a player's inventory every ``read_every_s``. ``paused`` is null, or what Steam's last "too many calls" means
+    for this address: ``{"reason", "since_ms", "until_ms", "asked_s"}``, the last being what Steam asked for, or null.
     """
 
     bot: str
@@ -431,6 +432,8 @@ class Heartbeat:
     throttled: int = 0
     look_calls: int = 0
     second_calls: int = 0
+    deposit_calls: float = 0.0
+    withdraw_calls: float = 0.0
     restrictions: list[dict[str, Any]] = field(default_factory=list)
     egress: str = ""
     read_every_s: float = 0.0

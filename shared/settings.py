@@ -215,6 +215,7 @@ class TradeSettings(_Section):
     look_pause_s: Seconds
     declined_at_once_s: Seconds
     settle_margin_s: Seconds
+    settle_gather_s: Seconds
     settle_again_s: Some
     protection_look_s: Some
     decline_s: Some

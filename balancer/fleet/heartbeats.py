@@ -94,6 +94,7 @@ def is_sane(beat: Heartbeat) -> bool:
         and all(_is_count(count) for count in counts)
         and all(count is None or _is_count(count) for count in maybe_counts)
         and (latency is None or isinstance(latency, int | float))
+        and all(_is_amount(amount) for amount in (beat.deposit_calls, beat.withdraw_calls))
         and isinstance(beat.restrictions, list)
         and len(beat.restrictions) <= RESTRICTIONS_MAX
         and all(_is_restriction(each) for each in beat.restrictions)
@@ -104,6 +105,11 @@ def is_sane(beat: Heartbeat) -> bool:
         and 0 <= beat.read_every_s <= READ_EVERY_MAX_S
         and (beat.paused is None or _is_pause(beat.paused))
     )
+
+
+def _is_amount(value: object) -> bool:
+    """A count in parts: calls that several trades share."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= COUNT_MAX
 
 
 def _is_restriction(value: object) -> bool:

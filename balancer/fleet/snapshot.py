@@ -94,6 +94,12 @@ class Bot:
     steam_calls: Annotated[int, Field(description="Its calls to Steam since it started, without those of the next two fields")]
     look_calls: Annotated[int, Field(description="Calls for looks at offers that players check")]
     second_calls: Annotated[int, Field(description="Calls for second readings of valuable items, which bots of two hosts read")]
+    deposit_calls: Annotated[
+        float, Field(description="What of `steam_calls` was for deposits; a call for several trades is shared")
+    ]
+    withdraw_calls: Annotated[
+        float, Field(description="The same for withdrawals; the rest is for no trade: signing in, audits")
+    ]
     paused: Annotated[BotPause | None, Field(description="Why Steam allows no calls from its address now; null: it may call")]
     latency_ms: float | None
     items_seen: Annotated[int | None, UNSHOWN]
@@ -374,6 +380,8 @@ class Fleet:
             steam_calls=beat.steam_calls if beat else 0,
             look_calls=beat.look_calls if beat else 0,
             second_calls=beat.second_calls if beat else 0,
+            deposit_calls=beat.deposit_calls if beat else 0.0,
+            withdraw_calls=beat.withdraw_calls if beat else 0.0,
             paused=BotPause.of(beat.paused, self._server_clock.now_ms()) if beat and beat.paused else None,
             latency_ms=beat.latency_ms if beat else None,
             why_not=why_not,

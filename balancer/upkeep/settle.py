@@ -18,7 +18,8 @@ from balancer.db.tables import deposits, trade_items, trades
 from shared.clock import from_unix
 from shared.domain.items import CS2_APP_ID, Asset
 from shared.domain.status import DepositStatus, Direction, TradeStatus
-from shared.messages import SettleCheck, SettleOrder, WantedAsset
+from shared.messages import Order, SettleCheck, SettleOrder, WantedAsset
+from shared.settings import TradeSettings
 
 D, S = DepositStatus, TradeStatus
 
@@ -29,50 +30,43 @@ Checks = dict[str, list[SettleCheck]]
 
 
 async def settle(ctx: Context) -> int:
-    """Ask about accepted trades: seldom while Steam's protection runs, for a reversal, and when it should have ended.
+    """Ask bots what became of accepted trades, and where the items of ended withdrawals and reversed trades are.
 
-    Returns how many were asked about. A bot that is to look at one protected exchange looks at all it has, once.
+    Accepted trades: seldom while Steam's protection runs, for a reversal, and when it should have ended. Items: soon and often
+    after an end that moved nothing; a reversal takes its time, so it is looked at as seldom as settlements. A bot that is to
+    look at one trade looks at all that it has, once. Returns how many trades were asked about.
     """
     if ctx.fleet.maintenance:
         return 0
     times, now = ctx.settings.trades, ctx.clock.now()
-    accepted = and_(trades.c.status == S.ACCEPTED.value, trades.c.exchange_id.is_not(None))
     # Redis' time: this process' clock may be minutes ahead, and what is settled is never looked at again.
     over = from_unix(ctx.server_clock.now_ms() / 1000) - timedelta(seconds=times.settle_margin_s)
-    ended = and_(
-        accepted,
-        func.coalesce(trades.c.settles_at, trades.c.touched) <= over,
-        _not_asked_since(now - timedelta(seconds=times.settle_again_s)),
-    )
+    checks, known = await ctx.db.run(_take, _due(times, now, over), _online(ctx), now, over)
+    return await _ask(ctx, checks, known)
+
+
+def _due(times: TradeSettings, now: datetime, over: datetime) -> ColumnElement[bool]:
+    """Trades to be looked at now. ``over``: what settled before that time has waited long enough."""
+    accepted = and_(trades.c.status == S.ACCEPTED.value, trades.c.exchange_id.is_not(None))
+    since = func.coalesce(trades.c.settles_at, trades.c.touched)
+    ended = and_(accepted, since <= over, _not_asked_since(now - timedelta(seconds=times.settle_again_s)))
     look = timedelta(seconds=times.protection_look_s)
     protected = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - look)
     # What was asked about or accepted a moment ago need not be looked at again because of its neighbours.
     together = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - look / 2)
-    looking = select(trades.c.color, trades.c.bot_id).where(protected)
-    due = or_(ended, and_(together, tuple_(trades.c.color, trades.c.bot_id).in_(looking)))
-    checks, known = await ctx.db.run(_take, due, _online(ctx), now, over)
-    return await _ask(ctx, checks, known, times.settle_again_s)
-
-
-async def look_for_items(ctx: Context) -> int:
-    """Ask where the items of ended withdrawals and of reversed trades are. Returns how many trades were asked about.
-
-    Soon and often after an end that moved nothing; a reversal takes its time, so it is looked at as seldom as settlements.
-    """
-    if ctx.fleet.maintenance:
-        return 0
-    times, now = ctx.settings.trades, ctx.clock.now()
+    # What has ended waits a little for more of the same bot: one look serves all.
+    gathered = and_(ended, since <= over - timedelta(seconds=times.settle_gather_s))
     soon, later = timedelta(seconds=times.items_look_s), timedelta(seconds=times.settle_again_s)
     reversed_trade = trades.c.status == S.REVERSED.value
-    due = and_(
+    awaited = and_(
         trades.c.items_awaited > 0,
         or_(
             and_(~reversed_trade, _not_asked_since(now - soon), trades.c.touched <= now - soon),
             and_(reversed_trade, _not_asked_since(now - later)),
         ),
     )
-    checks, known = await ctx.db.run(_take, due, _online(ctx), now, None)
-    return await _ask(ctx, checks, known, times.items_look_s)
+    looking = select(trades.c.color, trades.c.bot_id).where(or_(gathered, protected, awaited))
+    return and_(or_(ended, together, awaited), tuple_(trades.c.color, trades.c.bot_id).in_(looking))
 
 
 def _online(ctx: Context) -> set[tuple[str, int]]:
@@ -84,12 +78,9 @@ def _not_asked_since(before: datetime) -> ColumnElement[bool]:
 
 
 def _take(
-    connection: Connection, due: ColumnElement[bool], online: set[tuple[str, int]], now: datetime, over: datetime | None
+    connection: Connection, due: ColumnElement[bool], online: set[tuple[str, int]], now: datetime, over: datetime
 ) -> tuple[Checks, dict[str, list[str]]]:
-    """Write down that these trades are asked about; what to ask each bot, and the asset ids of its other rows.
-
-    With ``over`` exchanges are asked about: what settled before that time has waited long enough.
-    """
+    """Write down that these trades are asked about; what to ask each bot, and the asset ids of its other rows."""
     if not online:
         return {}, {}
     there = tuple_(trades.c.color, trades.c.bot_id).in_(sorted(online))
@@ -99,7 +90,7 @@ def _take(
         return {}, {}
     ids = [row.trade_id for row in found]
     connection.execute(update(trades).where(trades.c.trade_id.in_(ids)).values(settle_asked_at=now))
-    wanted = _wanted(connection, found, over is not None)
+    wanted = _wanted(connection, found)
     checks: Checks = {}
     for row in found:
         check = _check(row, wanted.get(row.trade_id, []), over)
@@ -108,25 +99,32 @@ def _take(
     return checks, {bot: _known(connection, bot, looked_for) for bot in checks}
 
 
-def _check(trade: Row[Any], wanted: list[WantedAsset], over: datetime | None) -> SettleCheck:
+def _settles(trade: Row[Any]) -> bool:
+    """Whether its exchange is asked about; of all others it is asked where their items are."""
+    return bool(trade.status == S.ACCEPTED)
+
+
+def _check(trade: Row[Any], wanted: list[WantedAsset], over: datetime) -> SettleCheck:
     """A reversed exchange is named too, as Steam's record of it says under which ids the items went back."""
-    back = over is None and trade.status == S.REVERSED
-    exchange_id = trade.exchange_id if over is not None or back else None
-    return SettleCheck(trade.trade_id, trade.attempt, exchange_id, wanted, back, _waited_until(trade, over))
+    if _settles(trade):
+        return SettleCheck(trade.trade_id, trade.attempt, trade.exchange_id, wanted, False, _waited_until(trade, over))
+    back = trade.status == S.REVERSED
+    return SettleCheck(trade.trade_id, trade.attempt, trade.exchange_id if back else None, wanted, back)
 
 
-def _waited_until(trade: Row[Any], over: datetime | None) -> int | None:
-    if over is None or (trade.settles_at or trade.touched) > over:
+def _waited_until(trade: Row[Any], over: datetime) -> int | None:
+    if (trade.settles_at or trade.touched) > over:
         return None
     return int(trade.settles_at.timestamp()) if trade.settles_at is not None else 0
 
 
-def _wanted(connection: Connection, found: Sequence[Row[Any]], exchanges: bool) -> dict[str, list[WantedAsset]]:
+def _wanted(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[WantedAsset]]:
     """The items to look for, by trade. Of a withdrawal that is to settle only the exchange is looked at.
 
     An item that somebody gave away is known to be gone: the others of its trade settle without it.
     """
-    looked = [row.trade_id for row in found if not exchanges or row.direction == Direction.DEPOSIT]
+    settling = {row.trade_id for row in found if _settles(row)}
+    looked = [row.trade_id for row in found if row.trade_id not in settling or row.direction == Direction.DEPOSIT]
     query = (
         select(
             trade_items.c.trade_id,
@@ -145,7 +143,9 @@ def _wanted(connection: Connection, found: Sequence[Row[Any]], exchanges: bool) 
     )
     wanted: dict[str, list[WantedAsset]] = {}
     for row in connection.execute(query):
-        if exchanges and (row.status not in (D.ACTIVE, D.WITHDRAW_PENDING) or row.frozen_by == departures.FROZEN):
+        if row.trade_id in settling and (
+            row.status not in (D.ACTIVE, D.WITHDRAW_PENDING) or row.frozen_by == departures.FROZEN
+        ):
             continue
         asset = Asset(row.app_id or CS2_APP_ID, str(row.context_id), str(row.asset_id))
         one = WantedAsset(row.deposit_id, asset, row.market_hash_name, row.fingerprint)
@@ -164,12 +164,20 @@ def _known(connection: Connection, bot: str, looked_for: set[str]) -> list[str]:
     return [str(row.asset_id) for row in connection.execute(query) if row.deposit_id not in looked_for]
 
 
-async def _ask(ctx: Context, checks: Checks, known: dict[str, list[str]], lifetime_s: float) -> int:
+async def _ask(ctx: Context, checks: Checks, known: dict[str, list[str]]) -> int:
     given = [
-        ctx.orders.build("settle", bot, SettleOrder(of_bot[start : start + CHECKS_MAX], known[bot]), lifetime_s=lifetime_s)
+        _order(ctx, bot, of_bot[start : start + CHECKS_MAX], known[bot])
         for bot, of_bot in checks.items()
         for start in range(0, len(of_bot), CHECKS_MAX)
     ]
     if given and not await ctx.outbox.give(given):
         return 0
     return sum(len(of_bot) for of_bot in checks.values())
+
+
+def _order(ctx: Context, bot: str, checks: list[SettleCheck], known: list[str]) -> Order:
+    """It lives until its checks are asked again: items alone soon."""
+    times = ctx.settings.trades
+    settles = any(check.exchange_id is not None for check in checks)
+    lifetime_s = times.settle_again_s if settles else times.items_look_s
+    return ctx.orders.build("settle", bot, SettleOrder(checks, known), lifetime_s=lifetime_s)

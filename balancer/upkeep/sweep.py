@@ -75,7 +75,6 @@ class Sweep:
             time_out_offers,
             ask_cancels,
             settle.settle,
-            settle.look_for_items,
         ]
         now_s = self._ctx.clock.monotonic()
         if self._purged_s is None or now_s - self._purged_s >= PURGE_EVERY_S:

@@ -14,7 +14,7 @@ import structlog
 from bot_worker import own_account
 from bot_worker.bot import Bot
 from bot_worker.lease import LeaseLost
-from bot_worker.orders import cancel_offer, decline, find, inventory, send, settle, verify, watch
+from bot_worker.orders import cancel_offer, cost, decline, find, inventory, send, settle, verify, watch
 from bot_worker.reporting import Tell
 from shared import log, wire
 from shared.domain.status import TradeEvent
@@ -55,6 +55,7 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
     bot.session.observer.recent.clear()
     bot.session.observer.for_verify = order.kind == "look"
     bot.session.observer.for_second = isinstance(order.payload, InventoryOrder) and order.payload.second
+    bot.session.observer.shares = cost.of_order(order)
     tell = Tell(bot.reporter, order, bot.session.observer.recent)
     with structlog.contextvars.bound_contextvars(action=order.kind, trade_id=order.trade_id):
         _log.debug("order_opened", order_id=order.order_id, attempt=order.attempt)
@@ -64,6 +65,7 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
             _failed(tell, order, "expired", retryable=False)
         else:
             _attempt(bot, order, tell)
+    bot.session.observer.shares = {}
     bot.health.orders_done += 1
     own_account.seen_confirmations(bot)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bot_worker import own_account
 from bot_worker.bot import Bot
-from bot_worker.orders import offer_steps, own_inventory
+from bot_worker.orders import cost, offer_steps, own_inventory
 from bot_worker.orders import rollback as reversal
 from bot_worker.orders.matching import Match, match_assets
 from bot_worker.reporting import Tell
@@ -42,7 +42,7 @@ def settle(bot: Bot, order: Order, tell: Tell) -> None:
     news = [exchanges.get(check.exchange_id or "") for check in payload.checks if not check.reversal]
     whose = own_account.reversed_by(bot) if any(_means(each) is ExchangeMeans.REVERSED for each in news) else None
     looking = [check for check in payload.checks if _needs_inventory(check, exchanges)]
-    inventory = _own(bot, looking, payload.known) if looking else Inventory([])
+    inventory = _own(bot, looking, exchanges, payload.known) if looking else Inventory([])
     plain = [check for check in looking if not check.reversal]
     matches = _sure(_match_all(plain, inventory.held, payload.known, exchanges), inventory)
     reports: list[Report] = []
@@ -71,7 +71,9 @@ def _needs_inventory(check: SettleCheck, exchanges: dict[str, Exchange]) -> bool
     if check.exchange_id is None or check.reversal:
         return bool(check.assets)
     exchange = exchanges.get(check.exchange_id)
-    return _means(exchange) is ExchangeMeans.DONE and bool(_ours(check, exchange))
+    # Before its time an item is not free, wherever it is: whether the exchange was reversed is what the look is for.
+    waited = check.waited_until is not None
+    return waited and _means(exchange) is ExchangeMeans.DONE and bool(_ours(check, exchange))
 
 
 def _ours(check: SettleCheck, exchange: Exchange | None) -> list[WantedAsset]:
@@ -86,9 +88,14 @@ def _means(exchange: Exchange | None) -> ExchangeMeans:
     return answers.exchange_means(exchange.status, complete=exchange.complete)
 
 
-def _own(bot: Bot, checks: Sequence[SettleCheck], known: Sequence[str]) -> Inventory:
+def _own(bot: Bot, checks: Sequence[SettleCheck], exchanges: dict[str, Exchange], known: Sequence[str]) -> Inventory:
     # What a reversal took away is rightly missing.
-    return own_inventory.read(bot, len(known) + sum(len(check.assets) for check in checks if not check.reversal))
+    bot.session.observer.shares = cost.of_checks(checks)
+    expected = len(known) + sum(len(check.assets) for check in checks if not check.reversal)
+    if any(check.reversal for check in checks):
+        return own_inventory.read(bot, expected)
+    wanted = {item.asset.asset_id for check in checks for item in _ours(check, exchanges.get(check.exchange_id or ""))}
+    return own_inventory.read_for(bot, wanted, expected)
 
 
 def _match_all(
@@ -144,8 +151,10 @@ def _exchange(
         case ExchangeMeans.WAIT | ExchangeMeans.HELD:
             return report("not_settled", settles_at=settles_at, reason="exchange_not_done")
     ours = _ours(check, exchange)
+    if check.waited_until is None:
+        return report("not_settled", settles_at=settles_at, reason="still_protected")
     found = [matches[item.deposit_id] for item in ours if item.deposit_id in matches]
-    if not ours and (check.waited_until is None or (settles_at or 0) > check.waited_until):
+    if not ours and (settles_at or 0) > check.waited_until:
         # Nothing of it is with us to be seen free: only the time says that it cannot be reversed any more.
         return report("not_settled", settles_at=settles_at, reason="still_protected")
     if len(found) < len(ours):

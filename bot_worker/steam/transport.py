@@ -13,6 +13,7 @@ import json
 import logging
 import re
 from collections import Counter, deque
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -25,6 +26,7 @@ from bot_worker.steam import answers, outgoing
 from bot_worker.steam.maintenance import Maintenance, sign_of
 from shared import log, strict
 from shared.clock import Clock
+from shared.domain.status import Direction
 from shared.errors import NotSignedIn, SteamError, SteamThrottled, SteamUnavailable
 from shared.settings import SteamSettings
 from shared.strict import BadShape
@@ -90,6 +92,8 @@ class Observer:
         self.for_verify = False  # whether the order in hand is one
         self.second_calls = 0  # the same for second readings of dear items
         self.for_second = False
+        self.shares: Mapping[Direction, float] = {}  # for which kind of trade the order in hand asks, and
+        self.by_direction = dict.fromkeys(Direction, 0.0)  # what was asked for each
         self.throttled = 0
         self.latency_ms: float | None = None
         self.last_status: int | None = None
@@ -106,6 +110,8 @@ class Observer:
         self.total += 1
         self.look_calls += self.for_verify
         self.second_calls += self.for_second
+        for direction, share in self.shares.items():
+            self.by_direction[direction] += share
         self.recent.append(f"{call_name(url)} no answer")
         self.last_status = self.last_result = self.last_retry_after_s = None
         self.last_signed_out = self.left = False

@@ -468,6 +468,7 @@ def _seldom(settings: Settings) -> Findings:
         ("inventory_cache_s", 600.0, "players are shown items that they gave away long ago", "write 60"),
         ("decline_s", DAY_S, "offers of strangers stay open for days and count against Steam's limits", "write 300"),
         ("items_look_s", 3600.0, "items of an ended withdrawal stay locked for a long time", "write 15"),
+        ("settle_gather_s", DAY_S, "settled items stay locked for days", "write 600"),
         ("settle_again_s", DAY_S, "settled items stay locked for days", "write 1800"),
     ):
         if getattr(trades, key) > most:

@@ -17,9 +17,11 @@ import aiohttp
 
 DEPOSITS_PER_PLAYER = 11
 WITHDRAWALS_PER_PLAYER = 9
+AT_ONCE = 4  # as people do who move more than one thing; Steam allows five open offers to one partner
 OTHER_ENDS = ("declined", "countered", "expired", "canceled", "failed")
 HABITS = {"accepted": "accept", "declined": "decline", "countered": "counter", "failed": "accept"}
 POLL_S = 0.4
+CONTENT_AFTER = 60  # looks, after which a player withdraws what there is; more may settle until then
 FINAL = frozenset({"settled", "declined", "countered", "expired", "canceled", "failed", "reversed"})
 DONE = FINAL | {"accepted"}
 
@@ -45,13 +47,18 @@ def plan(seed: int, player: int) -> list[Round]:
     def small(round_: Round) -> Round:
         return replace(round_, items=min(round_.items, 2))
 
-    deposits = [one("deposit", "accepted", 2) for _ in range(DEPOSITS_PER_PLAYER // 2)]
-    deposits += [one("deposit", "accepted")] * (DEPOSITS_PER_PLAYER % 2)
-    withdrawals = [small(one("withdraw", "accepted")) for _ in range(WITHDRAWALS_PER_PLAYER)]
+    deposits = [one("deposit", "accepted", count) for count in _at_once(DEPOSITS_PER_PLAYER)]
+    withdrawals = [small(one("withdraw", "accepted", count)) for count in _at_once(WITHDRAWALS_PER_PLAYER)]
     others = [one("withdraw" if end == "failed" or chance.random() < 0.4 else "deposit", end) for end in OTHER_ENDS]
     rest = deposits + withdrawals + others
     chance.shuffle(rest)
     return _in_a_possible_order(rest)
+
+
+def _at_once(count: int) -> list[int]:
+    """So many trades in rounds of `AT_ONCE`, and what is left over in a smaller one."""
+    full, rest = divmod(count, AT_ONCE)
+    return [AT_ONCE] * full + [rest] * bool(rest)
 
 
 def _in_a_possible_order(rounds: list[Round]) -> list[Round]:
@@ -200,9 +207,9 @@ class Player:
     async def _choose(self, round_: Round) -> list[list[str]]:
         """Asset or deposit ids for each request of the round; waits until there are enough."""
         wanted = round_.count * round_.items
-        for _ in range(300):
+        for tried in range(300):
             ids = await (self._withdrawable() if round_.direction == "withdraw" else self._depositable())
-            if len(ids) >= wanted or (ids and round_.direction == "withdraw"):
+            if len(ids) >= wanted or (ids and round_.direction == "withdraw" and tried >= CONTENT_AFTER):
                 picked = self._chance.sample(ids, min(wanted, len(ids)))
                 return [picked[start :: round_.count] for start in range(round_.count) if picked[start :: round_.count]]
             await asyncio.sleep(POLL_S)

@@ -6,7 +6,8 @@ import io
 import re
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -149,19 +150,59 @@ def _why(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def calls_lines(calls: Mapping[str, int], looks: int, seconds: int, finished: int) -> list[str]:
-    """What Steam was asked, by kind, per finished trade; not in the sum are looks at offers that players check, and second
-    readings of dear items."""
-    trades = max(1, finished)
-    each = sorted(((count / trades, route) for route, count in calls.items()), reverse=True)
+@dataclass(frozen=True)
+class Calls:
+    """What Steam was asked.
+
+    ``routes`` are all calls by what they ask for. ``spent`` is what of them was for deposits and for withdrawals, ``made`` how
+    many of those were made, however they ended. ``looks`` (at offers that players check) and ``seconds`` (second readings of
+    dear items) are in no sum.
+    """
+
+    routes: Mapping[str, int]
+    spent: Mapping[str, float]
+    made: Mapping[str, int]
+    looks: int = 0
+    seconds: int = 0
+
+    def for_no_trade(self) -> float:
+        """What no trade asked for (signing in again, others' offers, audits), shared by all trades."""
+        rest = sum(self.routes.values()) - self.looks - self.seconds - sum(self.spent.values())
+        return rest / max(1, sum(self.made.values()))
+
+    def per_trade(self) -> dict[str, float]:
+        """Direction → calls for each that was made, with its part of what no trade asked for."""
+        rest = self.for_no_trade()
+        return {direction: self.spent[direction] / count + rest for direction, count in self.made.items() if count}
+
+
+def calls_of(routes: Mapping[str, int], bots: Sequence[Mapping[str, Any]], made: Mapping[str, int]) -> Calls:
+    """The same from what Steam counted and the bots say of themselves in ``GET /bots``."""
+    looks, seconds, deposits, withdrawals = (
+        sum(bot[name] for bot in bots) for name in ("look_calls", "second_calls", "deposit_calls", "withdraw_calls")
+    )
+    return Calls(routes, {"deposit": deposits, "withdraw": withdrawals}, made, looks, seconds)
+
+
+def calls_lines(calls: Calls) -> list[str]:
+    """What a deposit and a withdrawal cost at Steam, and by kind of call what an average trade does."""
+    names = {"deposit": "deposit", "withdraw": "withdrawal"}
+    each = calls.per_trade()
+    costs = ", ".join(f"{cost:.2f} per {names[direction]}" for direction, cost in each.items())
+    counts = " and ".join(f"{calls.made[direction]} {names[direction]}s" for direction in each)
+    trades = max(1, sum(calls.made.values()))
     lines = [
-        f"Steam calls        {(sum(calls.values()) - looks - seconds) / trades:.2f} per finished trade, everything counted:"
+        f"Steam calls        {costs}: all that Steam was asked, from the inventory to the settlement,",
+        f"                   over the {counts} that were made, however they ended; in each of these",
+        f"                   are {calls.for_no_trade():.2f} that no one trade asked for. By kind, over all {trades} trades:",
     ]
-    lines += [f"  {share:5.2f}  {route}" for share, route in each]
-    if looks:
-        lines.append(f"  {looks} of these calls were looks at offers that players checked; they are not in the sum")
-    if seconds:
-        lines.append(f"  {seconds} were second readings of dear items, by bots of another host; they are not in the sum")
+    lines += [
+        f"  {share:5.2f}  {route}" for share, route in sorted(((n / trades, r) for r, n in calls.routes.items()), reverse=True)
+    ]
+    if calls.looks:
+        lines.append(f"  {calls.looks} of these calls were looks at offers that players checked; they are not in the sums")
+    if calls.seconds:
+        lines.append(f"  {calls.seconds} were second readings of dear items, by bots of another host; they are not in the sums")
     return lines
 
 
@@ -175,7 +216,7 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
     offer = result["request_to_offer_s"]
     lines += [
         f"request to offer   p50 {offer['p50']:.3f} s, p99 {offer['p99']:.3f} s",
-        *calls_lines(result["steam_calls"], result["look_calls"], result["second_calls"], result["finished"]),
+        *calls_lines(Calls(**result["steam_calls"])),
         f"took               {result['seconds']:.0f} s",
         "",
         "audit: compared " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in result["compared"].items()),

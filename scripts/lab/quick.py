@@ -37,6 +37,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "watch_s": 1.0,
         "sweep_s": 1.0,
         "settle_margin_s": 1.0,
+        "settle_gather_s": 0.0,
         "settle_again_s": 3.0,
         "items_look_s": 2.0,
         "inventory_cache_s": 5.0,

@@ -63,7 +63,7 @@ async def test_a_reversed_deposit_is_frozen_at_once_and_reversed_when_seen_gone(
     await world.tell(trade_id, "exchange_reversed", exchange_id="x", exchange_status=12)
     assert world.statuses(trade_id) == ("reversed", {"active"})
     assert {row.frozen_by for row in world.deposits_of(trade_id)} == {"reversal"}
-    assert await settle.look_for_items(world.ctx) == 1
+    assert await settle.settle(world.ctx) == 1
     [check] = checks(world)
     assert (check.reversal, check.exchange_id, len(check.assets)) == (True, f"x-{trade_id}", 2) or check.exchange_id == "x"
     first, second = (row.deposit_id for row in world.deposits_of(trade_id))
@@ -76,7 +76,7 @@ async def test_a_reversed_deposit_is_frozen_at_once_and_reversed_when_seen_gone(
     assert world.statuses(trade_id) == ("reversed", {"reversed"})
     assert json.loads(world.events("reversal")[-1].data)["complete"] is True
     await online_later(world, 86400)
-    assert await settle.look_for_items(world.ctx) == 0
+    assert await settle.settle(world.ctx) == 0
     await assert_counters_add_up(world)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -345,6 +346,28 @@ async def test_one_inventory_read_serves_all_trades_of_a_bot(make: Make) -> None
     assert len(order.payload.checks) == 5
 
 
+async def test_what_has_ended_waits_for_others_of_its_bot_and_one_look_serves_all(make: Make) -> None:
+    world = await make(bots=("red-1",))
+    times = world.ctx.settings.trades
+    apart_s = times.settle_gather_s / 2
+    for who in range(2):
+        world.later(apart_s * who)
+        [trade_id] = await world.deposit(1, who=who)
+        await world.accept(trade_id)
+    world.clear_queues()
+    over = world.trade(trade_id).settles_at + timedelta(seconds=times.settle_margin_s + 1)
+    world.later((over - world.ctx.clock.now()).total_seconds())
+    # No look because of the protection is due meanwhile.
+    world.change(update(tables.trades).values(touched=world.ctx.clock.now()))
+    await world.online("red-1")
+    assert await settle.settle(world.ctx) == 0, "both have ended, and none long ago"
+    world.later(apart_s)
+    await world.online("red-1")
+    assert await settle.settle(world.ctx) == 2
+    [order] = [each for each in world.orders("red-1") if each.kind == "settle"]
+    assert len(order.payload.checks) == 2
+
+
 @pytest.mark.both_databases
 async def test_withdrawal_settles_by_its_exchange_alone(world: World) -> None:
     [trade_id] = await world.withdraw(await world.held(1))
@@ -377,25 +400,25 @@ async def test_items_of_an_ended_withdrawal_are_looked_for_until_seen(world: Wor
     await world.tell(trade_id, "offer_declined", offer_id="77", state=7)
     bot = bot_of(world, trade_id)
     world.clear_queues()
-    assert await settle.look_for_items(world.ctx) == 0
+    assert await settle.settle(world.ctx) == 0
     for _ in range(2):
         world.later(world.ctx.settings.trades.items_look_s + 1)
         await world.online("red-1", "red-2")
-        assert await settle.look_for_items(world.ctx) == 1
+        assert await settle.settle(world.ctx) == 1
         [order] = world.taken(bot)
         assert [check.exchange_id for check in order.payload.checks] == [None]
     await world.tell(trade_id, "items_seen", assets=world.seen(trade_id))
     world.later(world.ctx.settings.trades.items_look_s + 1)
     await world.online("red-1", "red-2")
-    assert await settle.look_for_items(world.ctx) == 0
+    assert await settle.settle(world.ctx) == 0
 
 
 async def test_reversed_deposit_is_looked_for(world: World) -> None:
     [trade_id] = await world.deposit(1)
     await world.accept(trade_id)
     await world.tell(trade_id, "exchange_reversed", exchange_id="x")
-    assert await settle.look_for_items(world.ctx) == 1
-    assert await settle.look_for_items(world.ctx) == 0
+    assert await settle.settle(world.ctx) == 1
+    assert await settle.settle(world.ctx) == 0
 
 
 # --- watching -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -140,7 +141,7 @@ def test_a_trade_is_settled_when_its_items_are_seen_free(
         assert (early.kind, early.data["reason"]) == ("not_settled", "still_protected")
         assert early.data["settles_at"] == accepted.data["settles_at"]
         world.pass_time(7 * 86400 + 60)
-        (report,) = lab.do(settle_order(lab, check(accepted, items)))
+        (report,) = lab.do(settle_order(lab, check(accepted, items, waited_until=accepted.data["settles_at"])))
     finally:
         world.change_rules(settle_changes_ids=False)
     assert (report.kind, report.trade_id) == ("settled", accepted.trade_id)
@@ -213,15 +214,32 @@ def test_an_inventory_that_is_suddenly_empty_is_looked_at_again_later(make_lab: 
         assert kinds(lab.do(order)) == ["items_gone"]
 
 
-def test_one_inventory_read_serves_many_checks(lab: Lab, player: SteamAccount) -> None:
+def test_one_look_serves_many_checks_and_the_inventory_is_read_when_their_time_has_come(
+    lab: Lab, world: SteamWorld, player: SteamAccount
+) -> None:
     first, items = deposited(lab, player)
     second, more = deposited(lab, player)
     more = [WantedAsset("other", each.asset, each.market_hash_name, each.fingerprint) for each in more]
-    before = lab.me.requests()
-    reports = lab.do(settle_order(lab, check(first, items), check(second, more)))
-    after = lab.me.requests()
-    assert kinds(reports) == ["not_settled", "not_settled"]
-    assert sum(after.values()) - sum(before.values()) == 3  # the history, and two contexts
+
+    def spent(waited_until: int | None) -> tuple[list[str], dict[str, int]]:
+        before = Counter(lab.me.requests())
+        checks = [check(told, of, waited_until=waited_until) for told, of in ((first, items), (second, more))]
+        return kinds(lab.do(settle_order(lab, *checks))), dict(Counter(lab.me.requests()) - before)
+
+    assert spent(None) == (["not_settled"] * 2, {"GetTradeHistory": 1})
+    settles_at = second.data["settles_at"]
+    # Steam is late: they are not outside protection, so all is read.
+    assert spent(settles_at) == (["not_settled"] * 2, {"GetTradeHistory": 1, "GetInventoryItemsWithDescriptions": 3})
+    world.pass_time(7 * 86400 + 60)
+    assert spent(settles_at) == (["settled"] * 2, {"GetTradeHistory": 1, "GetInventoryItemsWithDescriptions": 1})
+
+
+def test_items_that_never_went_are_found_with_one_call(lab: Lab) -> None:
+    asset = lab.me.assets()[0]
+    before = Counter(lab.me.requests())
+    items = [WantedAsset("d1", asset, "AK", None)]
+    assert kinds(lab.do(settle_order(lab, SettleCheck("tr_1", 1, None, items)))) == ["items_seen"]
+    assert dict(Counter(lab.me.requests()) - before) == {"GetInventoryItemsWithDescriptions": 1}
 
 
 @pytest.mark.parametrize("gives", [False, True], ids=["deposit", "withdrawal"])

@@ -162,6 +162,7 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("trades.inventory_cache_s", 3600.0), "warning", "trades.inventory_cache_s"),
     (one("trades.decline_s", 100_000.0), "warning", "trades.decline_s"),
     (one("trades.items_look_s", 7200.0), "warning", "trades.items_look_s"),
+    (one("trades.settle_gather_s", 100_000.0), "warning", "trades.settle_gather_s"),
     (one("trades.settle_again_s", 100_000.0), "warning", "trades.settle_again_s"),
     (one("trades.settle_margin_s", 60.0), "warning", "trades.settle_margin_s"),
     (one("trades.purge_after_s", 86400.0), "error", "trades.purge_after_s"),

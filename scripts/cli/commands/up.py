@@ -91,27 +91,26 @@ def cli(
 
 
 def _tell_calls(stack: Stack) -> None:
-    """What Steam was asked for the trades that came to an end, if any did."""
-    from scripts.demo_run.players import DONE
-    from scripts.demo_run.view import calls_lines
+    """What Steam was asked for the trades that were made, if any were."""
+    from scripts.demo_run.view import calls_lines, calls_of
     from scripts.lab.calls import get_json
     from scripts.lab.parts import StackError
 
     try:
-        finished, after = 0, ""
+        made, after = {"deposit": 0, "withdraw": 0}, ""
         while True:
             page = get_json(f"{stack.balancer_url}/trade?limit=200{after}", api_key=stack.api_key)
-            finished += sum(trade["status"] in DONE for trade in page["trades"])
+            for trade in page["trades"]:
+                made[trade["direction"]] += 1
             if page["next"] is None:
                 break
             after = f"&after={page['next']}"
         calls = get_json(f"{stack.control_url}/control/requests")["counts"]
         bots = stack.bots()
-        looks, seconds = (sum(bot[name] for bot in bots) for name in ("look_calls", "second_calls"))
     except (OSError, StackError, ValueError):  # it is being stopped anyway
         return
-    if finished:
-        click.echo("\n".join(calls_lines(calls, looks, seconds, finished)), err=True)
+    if any(made.values()):
+        click.echo("\n".join(calls_lines(calls_of(calls, bots, made))), err=True)
 
 
 def _addresses(stack: Stack) -> dict[str, str]:
