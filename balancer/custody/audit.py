@@ -40,6 +40,7 @@ logger = log.get(__name__)
 WHO = "audit"
 SCHEDULE = "schedule"
 FROZEN = "audit"
+ROW_FROZEN = "missing"
 REPORTS = frozenset({"custody_read", "custody_unread"})
 # Orders of one round, so that a fleet that was away for long does not read everything at once.
 AT_ONCE = 20
@@ -247,6 +248,7 @@ def _read(
         _finish(connection, row, AuditVerdict.INCONCLUSIVE, _differences(row), "keeps_changing", now, times, **counts)
         return
     if judged.new:
+        _freeze_rows(connection, judged.new, now)
         _freeze(connection, row, judged.new, now)
         swapped = {
             each.deposit_id: swaps.Named(each.name)
@@ -302,6 +304,15 @@ def _freeze(connection: Connection, row: Row[Any], new: Sequence[Difference], no
     data = {"audit_id": row.audit_id, "count": len(news or new), "differences": shown, "action": ACTION}
     feed.append(connection, feed.row("audit_difference", data, WHO, now, None, None, _name(row)))
     logger.error("audit difference", action="audit", bot=_name(row), count=len(news or new), first=(news or new)[0].text)
+
+
+def _freeze_rows(connection: Connection, new: Sequence[Difference], now: datetime) -> None:
+    """What is missing is frozen itself: the other items of its deposit settle without it, and it stays when the bot goes on."""
+    missing = [each.deposit_id for each in new if each.kind is Kind.MISSING and each.deposit_id]
+    held = (deposits.c.status == DepositStatus.ACTIVE.value, deposits.c.frozen_by.is_(None))
+    connection.execute(
+        update(deposits).where(deposits.c.deposit_id.in_(missing), *held).values(frozen_by=ROW_FROZEN, touched=now)
+    )
 
 
 def _finish(

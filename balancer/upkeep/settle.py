@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, tuple_, update
 
 from balancer.context import Context
-from balancer.custody import departures
+from balancer.custody import audit, departures
 from balancer.db.tables import deposits, trade_items, trades
 from shared.clock import from_unix
 from shared.domain.items import CS2_APP_ID, Asset
@@ -23,6 +23,8 @@ from shared.settings import TradeSettings
 
 D, S = DepositStatus, TradeStatus
 
+# Rows of which it is known that their items are not here.
+GONE = frozenset({departures.FROZEN, audit.ROW_FROZEN})
 CHECKS_MAX = 100
 BATCH_MAX = 1000
 
@@ -121,7 +123,7 @@ def _waited_until(trade: Row[Any], over: datetime) -> int | None:
 def _wanted(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[WantedAsset]]:
     """The items to look for, by trade. Of a withdrawal that is to settle only the exchange is looked at.
 
-    An item that somebody gave away is known to be gone: the others of its trade settle without it.
+    An item that somebody gave away, or that an audit misses, is known to be gone: the others of its trade settle without it.
     """
     settling = {row.trade_id for row in found if _settles(row)}
     looked = [row.trade_id for row in found if row.trade_id not in settling or row.direction == Direction.DEPOSIT]
@@ -143,9 +145,7 @@ def _wanted(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list
     )
     wanted: dict[str, list[WantedAsset]] = {}
     for row in connection.execute(query):
-        if row.trade_id in settling and (
-            row.status not in (D.ACTIVE, D.WITHDRAW_PENDING) or row.frozen_by == departures.FROZEN
-        ):
+        if row.trade_id in settling and (row.status not in (D.ACTIVE, D.WITHDRAW_PENDING) or row.frozen_by in GONE):
             continue
         asset = Asset(row.app_id or CS2_APP_ID, str(row.context_id), str(row.asset_id))
         one = WantedAsset(row.deposit_id, asset, row.market_hash_name, row.fingerprint)
