@@ -1,11 +1,13 @@
 """A server of raw bytes for tests: answers sign-ins as Steam does, but for what a test puts in the place of an answer.
 
-`from odd_server import OddServer, GOOD, odd_http`. It speaks no HTTP of its own: whatever a test wants on the wire comes out.
+`from odd_server import OddServer, OddWires, GOOD, odd_http`. It speaks no HTTP of its own: whatever a test wants on the wire
+comes out. `OddServer` listens on this machine, `OddWires` answers in memory: the same bytes, for thousands of them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
 import socket
@@ -118,6 +120,62 @@ class OddServer:
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65_536):
                 pass
+
+
+class OddWires:
+    """As `OddServer`, without a network: every connection that is opened meanwhile, wherever to, leads here."""
+
+    url = "http://127.0.0.1:9"
+
+    def __init__(self) -> None:
+        self.instead: Callable[[str], Wire | None] = lambda _step: None
+        self.asked: list[str] = []
+
+    def open(self, _address: object, timeout: object = None, **_: object) -> socket.socket:
+        """In the place of urllib3's `create_connection`."""
+        return _MemorySocket(self.answer)
+
+    def answer(self, head: bytes) -> Wire:
+        step = step_of(head)
+        self.asked.append(step)
+        return self.instead(step) or GOOD[step]
+
+
+class _MemorySocket(socket.socket):
+    """A client's end of a connection of which the other end has hung up; what is read from it was put there in memory.
+
+    A real socket underneath is what TLS wants to have: it finds nothing there.
+    """
+
+    def __init__(self, answer: Callable[[bytes], Wire]) -> None:
+        mine, other = socket.socketpair()
+        super().__init__(mine.family, mine.type, mine.proto, fileno=mine.detach())
+        other.close()
+        self._answer_of = answer
+        self._asked = b""
+
+    def sendall(self, data: Any, *_: object) -> None:
+        self._asked += bytes(data)
+
+    def makefile(self, *_: object, **__: object) -> Any:
+        return io.BufferedReader(_Answer(self._answer_of(self._asked)))
+
+
+class _Answer(io.RawIOBase):
+    """What a reader gets: the bytes, then the end, or a reset."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._left, self._reset = io.BytesIO(wire.data), wire.reset
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._left.read(len(buffer))
+        if not data and self._reset:
+            raise ConnectionResetError("the other side went away")
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _read_request(connection: socket.socket) -> bytes:

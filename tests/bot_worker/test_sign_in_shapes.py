@@ -1,6 +1,6 @@
 """A sign-in and a proxy whose answers have any shape: only our own errors come out, and the bot says so and tries again.
 
-Some thirty generated answers for each step and sixty of a proxy; eight thousand with ``-m long``.
+Some thirty generated answers for each step and sixty of a proxy, over a network; eight thousand in memory with ``-m long``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3.util.connection
 from bot_lab import bot_settings, fill_vault
 from hypothesis import strategies as st
-from odd_server import BODIES, GOOD, STEAM_ID, OddServer, Wire, answer, odd_http
+from odd_server import BODIES, GOOD, STEAM_ID, OddServer, OddWires, Wire, answer, odd_http
 from odd_shapes import check
 from support import wait_until
 
@@ -34,24 +35,40 @@ READ_S = 30.0
 PASSWORD = "correct-horse"
 
 
-@pytest.fixture(params=[60, pytest.param(8000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
-def of_a_proxy(request: pytest.FixtureRequest) -> int:
-    """How many odd answers a CONNECT gets."""
-    count: int = request.param
-    return count
-
-
-@pytest.fixture(params=[30, pytest.param(1000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
-def each_step(request: pytest.FixtureRequest) -> int:
-    """How many odd answers each of the eight steps gets."""
-    count: int = request.param
-    return count
+# How many odd answers each of the eight steps gets, and a CONNECT; thousands only where no network is between.
+SHORT = {"step": 30, "proxy": 60}
+LONG = {"step": 1000, "proxy": 8000}
+Server = OddServer | OddWires
 
 
 @pytest.fixture
 def server() -> Iterator[OddServer]:
     with OddServer() as running:
         yield running
+
+
+@pytest.fixture(params=["network", pytest.param("memory", marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+def wires(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, dict[str, int]]]:
+    """Somebody who answers, and how many odd answers there are to be."""
+    if request.param == "network":
+        with OddServer() as running:
+            yield running, SHORT
+        return
+    in_memory = OddWires()
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", in_memory.open)
+    yield in_memory, LONG
+
+
+def test_answers_in_memory_are_read_as_those_of_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wires = OddWires()
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", wires.open)
+    settings = bot_settings("redis://unused", wires.url, tmp_path)
+    session(settings).sign_in()
+    assert set(wires.asked) == set(STEPS)
+    for odd in ODD.values():
+        wires.instead = {"finalizelogin": odd}.get
+        with pytest.raises(SteamError):
+            session(settings).sign_in()
 
 
 def account(proxy: str = "") -> Account:
@@ -90,8 +107,9 @@ def test_a_whole_sign_in_takes_these_steps(server: OddServer, tmp_path: Path) ->
 
 @pytest.mark.parametrize("step", STEPS)
 def test_an_odd_answer_at_any_step_of_a_sign_in_is_an_error_of_ours(
-    server: OddServer, tmp_path: Path, step: str, each_step: int
+    wires: tuple[Server, dict[str, int]], tmp_path: Path, step: str
 ) -> None:
+    server, counts = wires
     settings = bot_settings("redis://unused", server.url, tmp_path, steam={"read_timeout_s": READ_S})
 
     def read(shape: tuple[Wire, bool]) -> None:
@@ -99,7 +117,8 @@ def test_an_odd_answer_at_any_step_of_a_sign_in_is_an_error_of_ours(
         server.instead = {step: odd}.get
         signs_in(settings, "head.e30.tail" if renews else None)
 
-    assert check(st.tuples(odd_http(BODIES[step]), st.booleans()), read, each_step, shrink=False) >= each_step
+    shapes = st.tuples(odd_http(BODIES[step]), st.booleans())
+    assert check(shapes, read, counts["step"], shrink=False) >= counts["step"]
 
 
 # --- a proxy's words ----------------------------------------------------------------------------------------------
@@ -108,9 +127,10 @@ def test_an_odd_answer_at_any_step_of_a_sign_in_is_an_error_of_ours(
 # Python 3.11 leaves a TLS socket to the collector when the other side speaks first and hangs up (python/cpython#108310).
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 def test_whatever_a_proxy_answers_to_connect_nothing_has_left_and_the_proxy_is_named(
-    server: OddServer, tmp_path: Path, of_a_proxy: int
+    wires: tuple[Server, dict[str, int]], tmp_path: Path
 ) -> None:
     """Also when it agrees and then speaks no TLS."""
+    server, counts = wires
     settings = bot_settings("redis://unused", "https://steam.example", tmp_path, steam={"read_timeout_s": READ_S})
 
     def read(odd: Wire) -> None:
@@ -123,7 +143,7 @@ def test_whatever_a_proxy_answers_to_connect_nothing_has_left_and_the_proxy_is_n
         assert server.url.removeprefix("http://") in str(error.reason)
         assert "hunter2" not in f"{error} {error.reason} {error!r} {error.__cause__!r}"
 
-    assert check(odd_http({}), read, of_a_proxy, shrink=False) >= of_a_proxy
+    assert check(odd_http({}), read, counts["proxy"], shrink=False) >= counts["proxy"]
     assert server.asked
     gc.collect()
 
