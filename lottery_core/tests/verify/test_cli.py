@@ -141,18 +141,16 @@ def test_the_module_is_the_program_and_a_record_may_come_on_standard_input() -> 
 
 @pytest.mark.slow
 def test_a_fresh_installation_pulls_nothing_and_verifies(tmp_path: Path) -> None:
-    """Without any index, one wheel is built and installed in an empty environment; pip itself stays outside of it."""
-    source = tmp_path / "core"
+    """`pip install ./lottery_core` without any index, into an empty folder; `-S` starts a Python without other packages."""
+    source, site = tmp_path / "core", tmp_path / "site"
     shutil.copytree(CORE, source, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__", ".*"))
-    fresh = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    pip, alone = [sys.executable, "-m", "pip", "--quiet"], ["--no-index", "--no-build-isolation"]
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, env=fresh)
-    subprocess.run([*pip, "wheel", *alone, "--wheel-dir", tmp_path, source], check=True, env=fresh, capture_output=True)
-    (wheel,), programs = tmp_path.glob("*.whl"), tmp_path / "venv" / "bin"
-    into = ["--python", programs / "python", "install", "--no-index", wheel]
-    subprocess.run([*pip, *into], check=True, env=fresh, capture_output=True)
+    fresh = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    install = ["install", "--quiet", "--no-index", "--no-build-isolation", "--target", site, source]
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True, env=fresh, capture_output=True)
+    assert len(list(site.glob("*.dist-info"))) == 1
+    command = [sys.executable, "-S", site / "bin" / "lottery", "verify", GOOD]
     ran = subprocess.run(
-        [programs / "lottery", "verify", GOOD], capture_output=True, text=True, check=False, env=fresh, cwd=tmp_path
+        command, capture_output=True, text=True, check=False, env=fresh | {"PYTHONPATH": str(site)}, cwd=tmp_path
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.endswith("holds.\n")
