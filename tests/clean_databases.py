@@ -70,8 +70,8 @@ class CleanDatabase:
 
     def _put_back(self, connection: psycopg.Connection[Any]) -> None:
         connection.execute("SET session_replication_role = replica")  # no trigger guards these rows from us
-        for name in reversed(_tables()):
-            connection.execute(self._about("DELETE FROM {}", name))
+        # In one call: one for each table takes ten times as long.
+        connection.execute(sql.SQL("; ").join(self._about("DELETE FROM {}", name) for name in reversed(_tables())))
         for name, rows in self._rows.items():
             for row in rows:
                 marks = sql.SQL(", ").join([sql.Placeholder()] * len(row))

@@ -7,9 +7,11 @@ Servers are started at first use, one of each per pytest process. Everything tha
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import logging
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from clean_databases import CleanDatabase
 
 POSTGRES_FIXTURES = {"postgres", "postgres_template", "clean_postgres"}
+MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 * 1024**3
 numbers = itertools.count(1)
 
 # The same examples every time, and as long as they take: a slow machine is no counter-example.
@@ -51,6 +54,28 @@ def pytest_configure(config: pytest.Config) -> None:
     if needs.in_ci() and (gone := needs.missing()):
         said = "; ".join(f"{need.name} ({need.comes_by})" for need in gone)
         raise pytest.UsageError(f"CI is set, and tests would be left out for want of {said}")
+    if folder_has_room():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def folder_has_room(folder: Path = MEMORY) -> bool:
+    """Whether the tests' files may lie in memory: on a disk, a flush is waited for at each of many thousands of commits."""
+    try:
+        found = os.statvfs(folder)
+        free = re.search(r"^MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        return False
+    room = min(found.f_bavail * found.f_frsize, int(free[1]) * 1024 if free else 0)
+    return room >= ROOM_BYTES and not found.f_flag & os.ST_NOEXEC and os.access(folder, os.W_OK)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Thousands of tests stay until the end: looking again and again whether they are garbage takes seconds in each process."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,7 +84,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield  # pytest leaves out by marks
     if config.getoption("loadgroup", False):
         name_groups(items)
-        items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)  # the long ones begin first
+        items.sort(key=when_to_begin)
     gone = {need.mark for need in needs.missing()}
     left_out = [item for item in items if marks_of(item) & gone]
     if left_out:
@@ -87,6 +112,11 @@ def name_groups(items: list[pytest.Item]) -> None:
         group = item.get_closest_marker("xdist_group")
         if group is not None and "@" not in item.nodeid:
             item._id = coerce_node_id(f"{item.nodeid}@{group.args[0]}")
+
+
+def when_to_begin(item: pytest.Item) -> tuple[bool, bool]:
+    """The long ones first, so that no process is left with one at the end: those that share a fleet, then the slow ones."""
+    return item.get_closest_marker("xdist_group") is None, item.get_closest_marker("slow") is None
 
 
 def marks_of(item: pytest.Item) -> set[str]:

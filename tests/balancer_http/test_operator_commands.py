@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from balancer_core.core_world import World, make_world
 from balancer_http.test_commands import fleet
 from sqlalchemy import update
 
-from balancer.db import migrate, tables
+from balancer.db import tables
 from balancer.fleet.reads import Turns
 from shared import wire
 from shared.clock import Clock
@@ -20,14 +21,14 @@ from shared.sealing import MasterKey
 
 
 @pytest.fixture
-async def world(tmp_path: Path, redis_url: str) -> Any:
+async def world(tmp_path: Path, redis_url: str, sqlite_template: Path) -> Any:
     """A SQLite database with a player's open deposit, and the settings file that names it."""
     MasterKey.create(tmp_path / "master.key")
     (tmp_path / "fleet.toml").write_text(
         f'[redis]\nurl = "{redis_url}"\n[database]\nurl = "sqlite:///{tmp_path}/fleet.db"\n'
         f'[balancer]\nmaster_key_file = "{tmp_path}/master.key"\n'
     )
-    migrate.upgrade(f"sqlite:///{tmp_path}/fleet.db")
+    shutil.copy(sqlite_template, tmp_path / "fleet.db")
     # The commands go by the time of the machine.
     unhurried = {"offline_after_s": 86400.0}
     made = await make_world(f"sqlite:///{tmp_path}/fleet.db", redis_url, clock=Clock(), group=unhurried)

@@ -258,8 +258,17 @@ def no_room(most: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.fixture(scope="module")
+def one_behind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of the release before, which every command brings up to date first."""
+    path = tmp_path_factory.mktemp("one-behind") / "fleet.db"
+    migrate.upgrade(f"sqlite:///{path}", "head-1")
+    return path
+
+
 @wanting("database", but=("crosscheck {folder}/record.json",))  # which only reads
-def test_a_full_disk_under_the_database_is_named(folder: Path, command: Command) -> None:
+def test_a_full_disk_under_the_database_is_named(folder: Path, command: Command, one_behind: Path) -> None:
+    shutil.copy(one_behind, folder / "fleet.db")
     with no_room(8192):
         said = typed(folder, command)
     assert f"{folder}/fleet.db" in said and "disk of that file" in said and "nothing is half done" in said
@@ -280,8 +289,8 @@ def test_a_full_disk_under_a_file_is_named_and_leaves_nothing(folder: Path, type
     assert not list((folder / "users").glob("*")) if (folder / "users").exists() else True
 
 
-def test_a_backup_that_does_not_fit_is_named_and_not_left(folder: Path) -> None:
-    migrate.upgrade(f"sqlite:///{folder}/fleet.db")
+def test_a_backup_that_does_not_fit_is_named_and_not_left(folder: Path, sqlite_template: Path) -> None:
+    shutil.copy(sqlite_template, folder / "fleet.db")
     with no_room(8192):
         said = typed(folder, _command("backup {folder}/copy.db"))
     assert f"{folder}/copy.db was not written" in said and "space" in said
@@ -303,14 +312,14 @@ def as_nobody() -> Iterator[None]:
 
 
 @wanting("settings", but=("group status", "keys new"))  # which read nothing else
-def test_what_another_user_may_not_read_is_named(folder: Path, command: Command) -> None:
+def test_what_another_user_may_not_read_is_named(folder: Path, command: Command, sqlite_template: Path) -> None:
     """The set-up is root's; somebody else types the command."""
     for path in (folder, folder / "fleet.toml"):
         path.chmod(0o755)
     (folder / "run").mkdir(mode=0o700)
     for name in ("bots.csv", "keys.json", "record.json"):
         (folder / name).chmod(0o644)
-    migrate.upgrade(f"sqlite:///{folder}/fleet.db")
+    shutil.copy(sqlite_template, folder / "fleet.db")
     with as_nobody():
         said = typed(folder, command)
     assert f"{folder}/" in said
