@@ -77,7 +77,7 @@ class Facts:
 
 
 def look(settings: Settings, files: Mapping[str, Path], config: Path | None) -> Facts:
-    """Look at everything that these settings name; ``files`` by setting (`config_findings.files_of`)."""
+    """Look at everything that these settings name; ``files`` by setting (`config_findings.files.files_of`)."""
     seen = {setting: look_at(path) for setting, path in files.items()}
     trouble: dict[str, Said] = {}
     remarks: dict[str, Said] = {}

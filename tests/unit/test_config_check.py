@@ -15,8 +15,9 @@ from click.testing import CliRunner
 
 from balancer.db import migrate
 from bot_worker.vault import Account, Vault
-from scripts.cli import config_facts, config_findings
-from scripts.cli.config_findings import BALANCER, HOST
+from scripts.cli import config_facts
+from scripts.cli.config_findings import find as findings
+from scripts.cli.config_findings.finding import BALANCER, HOST
 from scripts.cli.fleet import main
 from scripts.lab.postgres import PostgresServer
 from shared import settings
@@ -48,7 +49,7 @@ def laid(*layers: Overrides) -> Overrides:
 
 def found(*layers: Overrides) -> set[tuple[str, str]]:
     """Level and setting of everything that is said without looking around."""
-    return {(each.level, each.setting) for each in config_findings.find(settings.load(overrides=laid(*layers)), EITHER, None)}
+    return {(each.level, each.setting) for each in findings.find(settings.load(overrides=laid(*layers)), EITHER, None)}
 
 
 def one(setting: str, value: Any) -> Overrides:
@@ -250,7 +251,7 @@ def test_what_is_unsafe_or_cannot_work_is_found(wrong: Overrides, level: str, se
 
 def test_every_finding_says_what_to_do() -> None:
     for wrong, _, _ in WRONG:
-        for each in config_findings.find(settings.load(overrides=laid(GOOD, wrong)), EITHER, None):
+        for each in findings.find(settings.load(overrides=laid(GOOD, wrong)), EITHER, None):
             assert each.text and each.do and not each.do.endswith("."), each
             assert "hidden" not in each.text + each.do and "pw@" not in each.text + each.do
             for name in (each.setting, *each.also):
@@ -297,10 +298,10 @@ NOTHING_TO_SAY = {
 
 
 def test_every_setting_was_thought_about() -> None:
-    """A new one: say in config_findings.py what cannot work or is unsafe with it, add that to WRONG; or say why not."""
+    """A new one: say in config_findings what cannot work or is unsafe with it, add that to WRONG; or say why not."""
     named = {setting for _, level, setting in WRONG if level}
     for wrong, _, _ in WRONG:
-        for each in config_findings.find(settings.load(overrides=laid(GOOD, wrong)), EITHER, None):
+        for each in findings.find(settings.load(overrides=laid(GOOD, wrong)), EITHER, None):
             named |= set(each.also)
     known = {f"{section}.{key}" for section, keys in settings.names().items() for key in keys}
     assert known - named - NOTHING_TO_SAY.keys() == set()
@@ -309,11 +310,11 @@ def test_every_setting_was_thought_about() -> None:
 
 def test_a_part_is_told_only_what_concerns_it() -> None:
     read = settings.load(overrides=laid(GOOD, one("steam.base_url", "https://steam.example"), one("balancer.port", 0)))
-    named = {part: {each.setting for each in config_findings.find(read, frozenset({part}), None)} for part in EITHER}
+    named = {part: {each.setting for each in findings.find(read, frozenset({part}), None)} for part in EITHER}
     assert named == {BALANCER: {"balancer.port"}, HOST: {"steam.base_url"}}
-    assert config_findings.parts_of({"balancer": {}, "redis": {}}) == {BALANCER}
-    assert config_findings.parts_of({"group": {}, "pace": {}}) == {HOST}
-    assert config_findings.parts_of({"redis": {}}) == EITHER
+    assert findings.parts_of({"balancer": {}, "redis": {}}) == {BALANCER}
+    assert findings.parts_of({"group": {}, "pace": {}}) == {HOST}
+    assert findings.parts_of({"redis": {}}) == EITHER
 
 
 # --- the command ---------------------------------------------------------------------------------------------
@@ -610,5 +611,5 @@ def test_another_user_is_told_what_he_may_not_read(around: Path) -> None:
     assert seen.there and seen.readable and seen.writable and not seen.open_to_others
     file = config_facts.File(around / "master.key", there=True)
     facts = config_facts.Facts(user="nobody", files={"balancer.master_key_file": file})
-    [told] = config_findings.find(settings.load(overrides=GOOD), EITHER, facts)
+    [told] = findings.find(settings.load(overrides=GOOD), EITHER, facts)
     assert told.text == f"nobody may not read {around}/master.key"

@@ -11,7 +11,7 @@ import click
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
-    from scripts.cli.config_findings import Finding, Part
+    from scripts.cli.config_findings.finding import Finding, Part
     from shared.settings_text import Place, Written
 
 cli = click.Group("config", help="Show and check settings.")
@@ -51,21 +51,22 @@ def check(app: App, offline: bool, parts: tuple[Part, ...], as_json: bool) -> No
 
 def _rows(written: Written, parts: frozenset[Part], *, offline: bool) -> list[tuple[Place, str, Finding]]:
     """Every finding by line: its place, the setting that stands there, and itself."""
-    from scripts.cli import config_facts, config_findings
+    from scripts.cli import config_facts
+    from scripts.cli.config_findings import files, find, finding
     from shared import settings
     from shared.settings_text import Place
 
     read, problems = settings.understand(written)
-    found = [config_findings.error(f"{each.section}.{each.key}", each.text, "") for each in problems]
+    found = [finding.error(f"{each.section}.{each.key}", each.text, "") for each in problems]
     if read is not None:
-        parts = parts or config_findings.parts_of(written.values())
-        files = config_findings.files_of(read, parts)
-        facts = None if offline else config_facts.look(read, files, written.path)
+        parts = parts or find.parts_of(written.values())
+        named = files.files_of(read, parts)
+        facts = None if offline else config_facts.look(read, named, written.path)
         wrong = {each.setting for each in found}
-        found += [each for each in config_findings.find(read, parts, facts) if each.setting not in wrong]
+        found += [each for each in find.find(read, parts, facts) if each.setting not in wrong]
     rows = [(*_place(written, each), each) for each in found]
-    for name, do in config_findings.strange_variables(written.environ, settings.names()):
-        rows.append((Place(variable=name), "", config_findings.warning("", "looks like a setting, and is not read", do)))
+    for name, do in find.strange_variables(written.environ, settings.names()):
+        rows.append((Place(variable=name), "", finding.warning("", "looks like a setting, and is not read", do)))
     return sorted(rows, key=lambda row: (row[0].order(), LEVELS.index(row[2].level)))
 
 
