@@ -16,7 +16,7 @@ from typing import Any
 import redis
 
 from balancer.context import Context
-from balancer.custody import audit
+from balancer.custody.audit import ask as audit_ask
 from balancer.db import write_probe
 from balancer.fleet import health_events
 from balancer.reports.stream import Reader
@@ -225,7 +225,7 @@ class Loops:
         await health_events.round_of(self._ctx.fleet, self._ctx.db, self._ctx.clock)
 
     async def _audit(self) -> None:
-        await audit.round_of(self._ctx)
+        await audit_ask.round_of(self._ctx)
 
     async def _probe(self) -> None:
         await self.probe.round(self._ctx.db)

@@ -12,9 +12,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from balancer.fleet.bot import Bot
 from balancer.fleet.choose import Limits
 from balancer.fleet.reads import Lane
-from balancer.fleet.snapshot import Bot
 from shared.domain.health import May
 
 

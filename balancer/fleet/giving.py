@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from balancer.fleet.bot import Bot
 from balancer.fleet.health import OFFLINE
-from balancer.fleet.snapshot import Bot
 from shared.domain.health import RESTRICTIONS, May
 
 # What passes within minutes, and says nothing about the items.

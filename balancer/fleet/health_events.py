@@ -15,8 +15,9 @@ from sqlalchemy import Connection, update
 
 from balancer.db.engine import Database
 from balancer.db.tables import bots
+from balancer.fleet.bot import Bot
 from balancer.fleet.health import BotMay, BotWhyNot, allowed, since_of
-from balancer.fleet.snapshot import Bot, Fleet
+from balancer.fleet.snapshot import Fleet
 from balancer.journal import alarms, events
 from shared import log
 from shared.clock import Clock

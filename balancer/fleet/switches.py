@@ -19,7 +19,8 @@ from balancer.db import pipeline
 from balancer.db.engine import Database
 from balancer.db.tables import clients, resumptions, switches
 from balancer.fields import UNSHOWN, Time, unix
-from balancer.fleet.snapshot import MAINTENANCE, Fleet
+from balancer.fleet.bot import MAINTENANCE
+from balancer.fleet.snapshot import Fleet
 from balancer.journal import events
 from shared.clock import Clock
 from shared.errors import FleetPaused, NotFound, SteamUnavailable

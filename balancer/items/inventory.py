@@ -1,7 +1,6 @@
 """A player's inventory, read through a bot: read once however many wait, used for a minute, dropped when it has changed.
 
-An order of kind ``inventory`` goes to one bot when its turn has come (`balancer.fleet.reads`); its report comes back through
-the report loop and is known by its order's id. What Steam refuses is remembered for a while too, and one player makes so many
+`balancer.items.readers` has bots read. What Steam refuses is remembered for a while too, and one player makes so many
 reads a minute and no more (`balancer.rates`). A request that gives up before its read's turn does not lose it: the read
 goes on, and whoever asks again finds it.
 """
@@ -19,10 +18,11 @@ from typing import Any, TypeVar
 import redis
 
 from balancer import rates
-from balancer.fleet.reads import READ_S, Lane, Turns, busy, idlest
+from balancer.fleet.reads import READ_S, Lane, busy
 from balancer.fleet.snapshot import Fleet
 from balancer.items.bans import Bans
-from balancer.items.readings import THROTTLED_S, UNAVAILABLE, PlayerInventory, failure, seconds, understood
+from balancer.items.readers import OF_THE_LANE, Readers
+from balancer.items.readings import UNAVAILABLE, PlayerInventory, failure, understood
 from balancer.orders.build import Orders
 from balancer.orders.outbox import Outbox
 from balancer.rates import Rates, Take
@@ -41,9 +41,6 @@ PASSING_S = 5.0
 # Another player's order may ask for a new player's bans: this long the new player's own order waits for that answer.
 BANS_WAIT_S = 3.0
 WATCHED_MAX = 20_000
-
-# What concerns the address that a bot reads from, so that another one may do better.
-OF_THE_LANE = frozenset({"steam_throttled", "own_pace"})
 
 _log = log.get(__name__)
 Key = tuple[SteamId, str]
@@ -64,23 +61,19 @@ class _Failed:
     until_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    bot: str
-    answer: asyncio.Future[Report]
-
-
 @dataclass(slots=True, eq=False)
 class _Reading:
     """A read that waits for its turn or is under way. ``placed`` is set when its turn is known, or when it has failed before.
 
-    ``due_s`` is the monotonic time of its turn; ``remember_s`` is for how long its failure holds.
+    ``due_s`` is the monotonic time of its turn; ``remember_s`` is for how long its failure holds; ``with_hold``: the order that
+    went out asks for Steam's hold too.
     """
 
     key: Key
     placed: asyncio.Event = field(default_factory=asyncio.Event)
     due_s: float = 0.0
     remember_s: float = 0.0
+    with_hold: bool = False
 
 
 _UnderWay = tuple[_Reading, asyncio.Task[PlayerInventory]]
@@ -100,16 +93,16 @@ class Inventories:
     _cached: OrderedDict[Key, _Cached] = field(default_factory=OrderedDict)
     _failed: OrderedDict[Key, _Failed] = field(default_factory=OrderedDict)
     _reading: dict[Key, _UnderWay] = field(default_factory=dict)
-    _asked: dict[str, _Asked] = field(default_factory=dict)  # by the order's id
     _keys: dict[SteamId, set[Key]] = field(default_factory=dict)  # those above, by player
     _watched: OrderedDict[str, SteamId] = field(default_factory=OrderedDict)
     _no_hold: OrderedDict[Key, int] = field(default_factory=OrderedDict)  # until when, in ms, Steam is believed to hold nothing
     bans: Bans = field(init=False)
+    readers: Readers = field(init=False)
 
     def __post_init__(self) -> None:
         times = self.settings.trades
         self.bans = Bans(self.clock, times.bans_cache_s, times.inventory_cache_s)
-        self._turns = Turns(self.redis)
+        self.readers = Readers(self.settings.trades, self.redis, self.orders, self.outbox)
 
     @property
     def waiting(self) -> int:
@@ -195,11 +188,8 @@ class Inventories:
             )
         wanted = InventoryOrder(str(int(first.steam_id)), trade_token, with_hold=False, own_rows=None, second=True)
         try:
-            turn = await self._turns.take(lanes, self.settings.trades.inventory_wait_s)
-            await asyncio.sleep(turn.wait_s)
-            report = await self._ask(turn.lane, wanted)
-            if report.data.get("code") in OF_THE_LANE:
-                await self._turns.hold(turn.lane, seconds(report.data.get("retry_after_s"), THROTTLED_S))
+            wait_s = self.settings.trades.inventory_wait_s
+            report = await self.readers.in_turn(lanes, wait_s, lambda lane: self.readers.ask(lane, wanted))
         except (redis.RedisError, TimeoutError) as error:
             _log.warning("inventory not read again", action="inventory", error=type(error).__name__)
             raise SteamUnavailable("No bot could read the player's inventory in time.", code=UNAVAILABLE) from error
@@ -257,16 +247,6 @@ class Inventories:
             if steam_id is not None:
                 self.forget(steam_id)
 
-    def told(self, report: Report) -> None:
-        """A bot has read an inventory, or could not; what nobody here waits for, or another bot says, is passed over."""
-        asked = self._asked.get(report.order_id or "")
-        if asked is None or asked.answer.done():
-            return
-        if asked.bot != report.bot:
-            _log.error("another bot answered", action="inventory", bot=report.bot, asked=asked.bot)
-            return
-        asked.answer.set_result(report)
-
     def close(self) -> None:
         """End every read that is still waiting."""
         for _, task in list(self._reading.values()):
@@ -306,11 +286,11 @@ class Inventories:
                 if self.bans.of(steam_id):
                     raise failure({"code": "partner_banned"})
                 self.bans.wants(steam_id)
-            report, with_hold = await self._through_one(reading, trade_token)
+            report = await self._through_one(reading, trade_token)
             for _ in range(LANES_TRIED - 1):
                 if report.data.get("code") not in OF_THE_LANE or len(self.fleet.lanes) < 2:
                     break
-                report, with_hold = await self._through_one(reading, trade_token)
+                report = await self._through_one(reading, trade_token)
             if report.kind != "inventory_read":
                 raise self._refused(reading, report.data)
             found = understood(steam_id, report, self.clock.now())
@@ -318,7 +298,7 @@ class Inventories:
                 return found
             if await self._banned(steam_id):
                 raise self._refused(reading, {"code": "partner_banned"})
-            return self._with_hold(reading.key, found, asked=with_hold)
+            return self._with_hold(reading, found)
         except redis.RedisError as error:
             _log.warning("inventory order not given", action="inventory", error=type(error).__name__)
             raise SteamUnavailable("The bots cannot be reached.", code=UNAVAILABLE) from error
@@ -333,38 +313,35 @@ class Inventories:
         reading.remember_s = min(most_s, PASSING_S) if error.retryable else most_s
         return error
 
-    async def _through_one(self, reading: _Reading, trade_token: str | None) -> tuple[Report, bool]:
-        """One read, when the turn of the address that is free first has come; an address that may not read now is held.
-
-        Whether the hold was asked for, too.
-        """
+    async def _through_one(self, reading: _Reading, trade_token: str | None) -> Report:
+        """One read, when the turn of the address that is free first has come."""
         lanes = self.fleet.lanes
         if not lanes:
             raise SteamUnavailable("No bot is online that could read the player's inventory.", code=UNAVAILABLE)
-        turn = await self._turns.take(lanes, self.settings.trades.inventory_queue_s)
-        reading.due_s = self.clock.monotonic() + turn.wait_s
-        reading.placed.set()
-        await asyncio.sleep(turn.wait_s)
-        report, with_hold = await self._asked_for(turn.lane, reading.key, trade_token)
-        if report.data.get("code") in OF_THE_LANE:
-            await self._turns.hold(turn.lane, seconds(report.data.get("retry_after_s"), THROTTLED_S))
-        return report, with_hold
 
-    async def _asked_for(self, lane: Lane, key: Key, trade_token: str | None) -> tuple[Report, bool]:
+        def placed(wait_s: float) -> None:
+            reading.due_s = self.clock.monotonic() + wait_s
+            reading.placed.set()
+
+        wait_s = self.settings.trades.inventory_queue_s
+        return await self.readers.in_turn(lanes, wait_s, lambda lane: self._asked_for(lane, reading, trade_token), placed)
+
+    async def _asked_for(self, lane: Lane, reading: _Reading, trade_token: str | None) -> Report:
         """One order, which asks for no more than is not known: the hold of this player, and trade bans of many."""
-        steam_id = key[0]
+        steam_id = reading.key[0]
         if trade_token is None:
-            return await self._ask(lane, InventoryOrder(str(int(steam_id)), None)), False
+            return await self.readers.ask(lane, InventoryOrder(str(int(steam_id)), None))
         asked = await self.bans.to_ask(steam_id)
         data: dict[str, Any] = {}
         try:
-            with_hold = self.clock.now_ms() >= self._no_hold.get(key, 0)
+            reading.with_hold = self.clock.now_ms() >= self._no_hold.get(reading.key, 0)
             bans_of = [str(int(each)) for each in asked]
-            report = await self._ask(lane, InventoryOrder(str(int(steam_id)), trade_token, None, with_hold, bans_of))
+            wanted = InventoryOrder(str(int(steam_id)), trade_token, None, reading.with_hold, bans_of)
+            report = await self.readers.ask(lane, wanted)
             data = report.data
         finally:
             self.bans.answered(asked, data)
-        return report, with_hold
+        return report
 
     async def _banned(self, steam_id: SteamId) -> bool:
         """Whether this player may not trade, as far as it is known or becomes known in a moment."""
@@ -374,35 +351,17 @@ class Inventories:
         except TimeoutError:
             return False
 
-    def _with_hold(self, key: Key, found: PlayerInventory, *, asked: bool) -> PlayerInventory:
+    def _with_hold(self, reading: _Reading, found: PlayerInventory) -> PlayerInventory:
         """That Steam holds nothing is believed for a while; that it does is asked each time."""
-        if not asked:
+        if not reading.with_hold:
             return replace(found, hold_days=0)
+        key = reading.key
         if found.hold_days == 0:
             self._no_hold[key] = self.clock.now_ms() + int(self.settings.trades.hold_cache_s * 1000)
             self._no_hold.move_to_end(key)
             while len(self._no_hold) > WATCHED_MAX:
                 self._no_hold.popitem(last=False)
         return found
-
-    async def _ask(self, lane: Lane, payload: InventoryOrder) -> Report:
-        """Give the order to the bot of this address that reads least at the moment, and wait for the report that answers it.
-
-        Raises:
-            TimeoutError: none came within ``inventory_wait_s``.
-        """
-        bot = idlest(lane, int(payload.steam_id), [asked.bot for asked in self._asked.values()])
-        wait_s = self.settings.trades.inventory_wait_s
-        order = self.orders.build("inventory", bot, payload, lifetime_s=wait_s)
-        answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
-        self._asked[order.order_id] = _Asked(bot, answer)
-        try:
-            if not await self.outbox.give([order]):
-                raise SteamUnavailable("The bots cannot be reached.", code=UNAVAILABLE)
-            async with asyncio.timeout(wait_s):
-                return await answer
-        finally:
-            del self._asked[order.order_id]
 
 
 def _key(steam_id: SteamId, trade_token: str | None) -> Key:

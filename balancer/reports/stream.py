@@ -21,7 +21,7 @@ import redis
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from balancer.context import Context
-from balancer.custody import audit
+from balancer.custody.audit import readings as audit_readings
 from balancer.journal.rules import Rules
 from balancer.orders import sights
 from balancer.reports import apply
@@ -292,8 +292,8 @@ class Reader:
         """One transaction; whether a trade changed."""
         ctx = self._ctx
         rules = replace(Rules.of(ctx.settings), value_of=ctx.prices.value)
-        if report.kind in audit.REPORTS and report.trade_id is None:
-            await ctx.db.run(audit.apply, report, ctx.clock.now(), ctx.settings.trades, rules.value_of)
+        if report.kind in audit_readings.REPORTS and report.trade_id is None:
+            await ctx.db.run(audit_readings.apply, report, ctx.clock.now(), ctx.settings.trades, rules.value_of)
             return False
         return await ctx.db.run(apply.apply, report, ctx.clock.now(), rules)
 
@@ -333,7 +333,7 @@ class Reader:
         if report.kind in sights.REPORTS:
             self._ctx.sights.told(report)
             return
-        self._ctx.inventories.told(report)
+        self._ctx.inventories.readers.told(report)
 
     def _hear(self) -> list[bytes]:
         if self._pubsub is None:

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, tuple_, update
 
 from balancer.context import Context
-from balancer.custody import audit, departures
+from balancer.custody import departures
+from balancer.custody.audit import freeze
 from balancer.db.tables import deposits, trade_items, trades
 from shared.clock import from_unix
 from shared.domain.items import CS2_APP_ID, Asset
@@ -24,7 +25,7 @@ from shared.settings import TradeSettings
 D, S = DepositStatus, TradeStatus
 
 # Rows of which it is known that their items are not here.
-GONE = frozenset({departures.FROZEN, audit.ROW_FROZEN})
+GONE = frozenset({departures.FROZEN, freeze.ROW_FROZEN})
 CHECKS_MAX = 100
 BATCH_MAX = 1000
 

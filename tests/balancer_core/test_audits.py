@@ -13,7 +13,8 @@ from balancer_core.core_world import SITE, World, bot_account, make_world, playe
 from balancer_core.test_waiting import withdraw as withdraw_with
 from sqlalchemy import insert, select, update
 
-from balancer.custody import audit, gifts
+from balancer.custody import gifts
+from balancer.custody.audit import ask, freeze, readings, rows, show
 from balancer.custody.views import BotAudit
 from balancer.db import tables
 from balancer.trades.cancel import cancel
@@ -60,13 +61,13 @@ def asset(asset_id: int, name: str = "Case", fingerprint: str | None = None, con
 async def start(world: World, *bots: str) -> str:
     """Somebody wants these bots audited; the audit's id."""
     audit_id = world.ctx.new_id("audit")
-    await world.ctx.db.run(audit.want, list(bots) or None, audit_id, "client:test", world.ctx.clock.now())
+    await world.ctx.db.run(ask.want, list(bots) or None, audit_id, "client:test", world.ctx.clock.now())
     return audit_id
 
 
 async def asked(world: World, bot: str = "red-1") -> Order:
     """The order to read that this bot has now."""
-    await audit.round_of(world.ctx)
+    await ask.round_of(world.ctx)
     (order,) = [each for each in world.taken(bot) if each.kind == "inventory"]
     return order
 
@@ -75,7 +76,7 @@ async def tell(world: World, order: Order, kind: str = "custody_read", **data: A
     if kind == "custody_read":
         data = {"steam_id": str(int(bot_account(order.bot))), **data}
     report = replace(world.report(None, kind, bot=order.bot, **data), order_id=order.order_id)
-    return await world.ctx.db.run(audit.apply, report, world.ctx.clock.now(), world.ctx.settings.trades)
+    return await world.ctx.db.run(readings.apply, report, world.ctx.clock.now(), world.ctx.settings.trades)
 
 
 async def look(world: World, assets: dict[str, Asset], bot: str = "red-1") -> BotAudit:
@@ -95,7 +96,7 @@ async def two_looks(world: World, assets: dict[str, Asset], bot: str = "red-1") 
 
 def view(world: World, bot: str = "red-1") -> BotAudit:
     with world.ctx.db.transaction() as connection:
-        return audit.show(connection, [bot])[0]
+        return show.show(connection, [bot])[0]
 
 
 def found(shown: BotAudit) -> list[tuple[str, str]]:
@@ -118,12 +119,12 @@ async def test_every_bot_is_asked_once_in_a_while_and_none_all_at_once(make: Mak
     names = tuple(f"red-{number}" for number in range(1, 41))
     world = await make(bots=names)
     every_s = world.ctx.settings.trades.audit_every_s
-    assert await audit.round_of(world.ctx) == 0
+    assert await ask.round_of(world.ctx) == 0
     given: list[Order] = []
     for _ in range(10):
         world.later(every_s / 10)
         await world.online(*names)
-        assert await audit.round_of(world.ctx) <= audit.AT_ONCE / 2
+        assert await ask.round_of(world.ctx) <= rows.AT_ONCE / 2
         new = [order for bot in names if world.orders(bot) for order in world.taken(bot)]
         for order in new:
             assert await tell(world, order, assets=[])
@@ -137,14 +138,14 @@ async def test_every_bot_is_asked_once_in_a_while_and_none_all_at_once(make: Mak
 @pytest.mark.both_databases
 async def test_a_bot_that_is_away_is_asked_when_it_is_back(make: Make) -> None:
     world = await make(bots=("red-1",))
-    await audit.round_of(world.ctx)
+    await ask.round_of(world.ctx)
     world.later(world.ctx.settings.trades.audit_every_s)
     await world.ctx.fleet.refresh()
-    assert await audit.round_of(world.ctx) == 0
+    assert await ask.round_of(world.ctx) == 0
     assert view(world).verdict is None
     world.later(world.ctx.settings.trades.audit_again_s)
     await world.online("red-1")
-    assert await audit.round_of(world.ctx) == 1
+    assert await ask.round_of(world.ctx) == 1
 
 
 async def test_who_asks_for_an_audit_is_told_of_a_bot_that_is_away(world: World) -> None:
@@ -160,14 +161,14 @@ async def test_who_asks_for_an_audit_is_told_of_a_bot_that_is_away(world: World)
 async def test_maintenance_makes_an_audit_inconclusive(world: World) -> None:
     await world.online("red-1", "red-2", reason="steam_maintenance")
     await start(world)
-    assert await audit.round_of(world.ctx) == 0
+    assert await ask.round_of(world.ctx) == 0
     assert (view(world).verdict, view(world).reason) == ("inconclusive", "steam_maintenance")
 
 
 async def test_unknown_bots_are_refused_and_nothing_is_asked(world: World) -> None:
     with pytest.raises(NotFound):
         await start(world, "red-1", "red-9")
-    assert await audit.round_of(world.ctx) == 0
+    assert await ask.round_of(world.ctx) == 0
 
 
 @pytest.mark.both_databases
@@ -186,7 +187,7 @@ async def test_a_wish_between_two_looks_keeps_what_the_first_showed(world: World
     await start(world, "red-1")
     await look(world, {"1": asset(1)})
     await start(world, "red-1")
-    assert await audit.round_of(world.ctx) == 0
+    assert await ask.round_of(world.ctx) == 0
     await later(world, world.ctx.settings.trades.audit_again_s)
     assert found(await look(world, {"1": asset(1)})) == [("extra", "1")]
 
@@ -194,7 +195,7 @@ async def test_a_wish_between_two_looks_keeps_what_the_first_showed(world: World
 async def test_two_balancers_ask_once(make: Make, database_url: str, redis_url: str) -> None:
     world, other = await make(), await make_world(database_url, redis_url)
     await start(world)
-    given = await asyncio.gather(audit.round_of(world.ctx), audit.round_of(other.ctx))
+    given = await asyncio.gather(ask.round_of(world.ctx), ask.round_of(other.ctx))
     assert sum(given) == 2
     assert [len(world.orders(bot)) for bot in ("red-1", "red-2")] == [1, 1]
     await other.close()
@@ -242,7 +243,7 @@ async def test_a_theft_freezes_its_bot_only_until_an_operator_lets_it_go_on(worl
 
 
 async def unfreeze(world: World) -> bool:
-    return await world.ctx.db.run(audit.unfreeze, "red", 1, "operator", world.ctx.clock.now())
+    return await world.ctx.db.run(freeze.unfreeze, "red", 1, "operator", world.ctx.clock.now())
 
 
 @pytest.mark.both_databases
@@ -272,7 +273,7 @@ async def test_a_difference_that_a_second_look_does_not_show_is_none(world: Worl
     await held(world, "red-1", 1)
     await start(world, "red-1")
     assert (await look(world, {})).running
-    assert await audit.round_of(world.ctx) == 0
+    assert await ask.round_of(world.ctx) == 0
     await later(world, world.ctx.settings.trades.audit_again_s)
     shown = await look(world, lying(world))
     assert (shown.verdict, shown.frozen_by) == ("clean", None)
@@ -293,7 +294,7 @@ async def test_what_is_first_seen_in_the_second_look_has_one_of_its_own(world: W
 @pytest.mark.both_databases
 async def test_an_inventory_that_shows_something_else_each_time_says_nothing(world: World) -> None:
     await start(world, "red-1")
-    for number in range(audit.LOOKS_MAX):
+    for number in range(readings.LOOKS_MAX):
         shown = await look(world, {str(number): asset(number)})
         await later(world, world.ctx.settings.trades.audit_again_s)
     assert (shown.verdict, shown.reason, shown.running, shown.frozen_by) == ("inconclusive", "keeps_changing", False, None)
@@ -375,7 +376,7 @@ async def test_gifts_and_house_issued_rows(world: World) -> None:
 async def test_what_could_not_be_read_is_no_difference(world: World) -> None:
     await held(world, "red-1", 1)
     await start(world, "red-1")
-    for _ in range(audit.TRIES_MAX):
+    for _ in range(rows.TRIES_MAX):
         assert view(world).running
         await tell(world, await asked(world), "custody_unread", reason="inventory_not_believed")
         await later(world, world.ctx.settings.trades.audit_again_s)
@@ -389,10 +390,10 @@ async def test_what_could_not_be_read_is_no_difference(world: World) -> None:
 async def test_a_bot_that_never_answers_is_asked_again_and_then_given_up(world: World) -> None:
     times = world.ctx.settings.trades
     await start(world, "red-1")
-    for _ in range(audit.TRIES_MAX):
+    for _ in range(rows.TRIES_MAX):
         await asked(world)
         await later(world, times.order_expiry_s + times.order_in_hand_s)
-        await audit.round_of(world.ctx)
+        await ask.round_of(world.ctx)
         await later(world, times.audit_again_s)
     assert (view(world).verdict, view(world).reason) == ("inconclusive", "no_answer")
 

@@ -10,7 +10,7 @@ import pytest
 from balancer_core.core_world import MASTER, World
 from sqlalchemy import select
 
-from balancer.custody import audit
+from balancer.custody.audit import ask, readings
 from balancer.db import tables
 from balancer.journal import alarms
 from balancer.journal.rules import Rules
@@ -162,17 +162,17 @@ async def test_a_row_that_an_audit_finds_swapped_is_frozen_itself(world: World) 
     [deposit_id] = await world.held(1, wish=world.wish(wanted=[Wanted(world.assets(1, DEAR)[0].held, CENTS[DEAR])]))
     row = world.rows(tables.deposits.select())[0]
     bot = f"{row.color}-{row.bot_id}"
-    await world.ctx.db.run(audit.want, [bot], "audit_1", "test", world.ctx.clock.now())
+    await world.ctx.db.run(ask.want, [bot], "audit_1", "test", world.ctx.clock.now())
     for _ in range(2):
         world.later(world.ctx.settings.trades.audit_again_s + 1)
         await world.online("red-1", "red-2")
-        await audit.round_of(world.ctx)
+        await ask.round_of(world.ctx)
         [order] = [order for order in world.taken(bot) if order.kind == "inventory"]
         asset = {"asset_id": str(row.asset_id), "context_id": "2", "class_id": "1", "instance_id": "0", "name": CHEAP}
         data = {"steam_id": order.payload.steam_id, "assets": [{**asset, "fingerprint": None}]}
         report = replace(world.report(None, "custody_read", bot=bot, **data), order_id=order.order_id)
         times = world.ctx.settings.trades
-        await world.ctx.db.run(audit.apply, report, world.ctx.clock.now(), times, CENTS.get)
+        await world.ctx.db.run(readings.apply, report, world.ctx.clock.now(), times, CENTS.get)
     assert row_of(world) == (CHEAP, 6, "swapped")
     assert world.rows(tables.deposits.select())[0].deposit_id == deposit_id
     assert world.bot(bot).frozen_by == "audit"
@@ -249,13 +249,13 @@ async def test_rows_follow_a_name_that_an_audit_sees(world: World) -> None:
     await told(world, trade_id, "settled", assets=[{**row, "name": DEAR, "class_id": "77"} for row in world.seen(trade_id, 1)])
     row = world.rows(tables.deposits.select())[0]
     bot = f"{row.color}-{row.bot_id}"
-    await world.ctx.db.run(audit.want, [bot], "audit_1", "test", world.ctx.clock.now())
-    await audit.round_of(world.ctx)
+    await world.ctx.db.run(ask.want, [bot], "audit_1", "test", world.ctx.clock.now())
+    await ask.round_of(world.ctx)
     [order] = [order for order in world.taken(bot) if order.kind == "inventory"]
     asset = {"asset_id": str(row.asset_id), "context_id": "2", "class_id": "77", "instance_id": "0", "name": NEW}
     data = {"steam_id": order.payload.steam_id, "assets": [{**asset, "fingerprint": None}]}
     report = replace(world.report(None, "custody_read", bot=bot, **data), order_id=order.order_id)
-    await world.ctx.db.run(audit.apply, report, world.ctx.clock.now(), world.ctx.settings.trades, CENTS.get)
+    await world.ctx.db.run(readings.apply, report, world.ctx.clock.now(), world.ctx.settings.trades, CENTS.get)
     assert all_rows(world) == [(NEW, CENTS[DEAR], None)]
     assert told_alarms(world) == ["item_renamed"]
     assert world.bot(bot).frozen_by is None

@@ -14,7 +14,7 @@ from balancer_http.test_commands import fleet
 from balancer_http.test_operate import body, json_of, settled
 from balancer_http.test_operator_commands import world  # noqa: F401 - a fixture
 
-from balancer.custody import audit
+from balancer.custody.audit import ask
 from shared import wire
 from shared.messages import Report
 
@@ -58,7 +58,7 @@ async def audited(service: Service, bot: str, *assets: dict[str, Any]) -> dict[s
     assert (status, started["bots"]) == (202, [bot])
     while True:
         after, before = len(service.bots.orders), await audit_of(service, bot)
-        await audit.round_of(service.ctx)
+        await ask.round_of(service.ctx)
         await read(service, await order_of(service, bot, after), *assets)
         async with asyncio.timeout(READY_S):
             while _stage(row := await audit_of(service, bot)) == _stage(before):
@@ -122,7 +122,7 @@ async def typed(world: World, config: Path, *assets: dict[str, Any]) -> Any:  # 
     typing = asyncio.create_task(asyncio.to_thread(fleet, config, "audit", "--bot", "red-1", "--wait", "280"))
     while not typing.done():
         await world.online("red-1", "red-2")
-        await audit.round_of(world.ctx)
+        await ask.round_of(world.ctx)
         for order in world.orders("red-1") and world.taken("red-1"):
             await tell(world, order, assets=list(assets))
         await asyncio.sleep(0.05)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer.context import Context
-from balancer.custody import audit
+from balancer.custody.audit import ask
+from balancer.custody.audit import show as shows
 from balancer.trades.requests import Caller
 from balancer.web import api
 from balancer.web.schemas import answers, operator
@@ -18,7 +19,7 @@ async def show(ctx: Context) -> web.Response:
 
     The balancer also audits each bot by itself from time to time.
     """
-    return api.answer(answers.Audits(await ctx.db.look(audit.show)))
+    return api.answer(answers.Audits(await ctx.db.look(shows.show)))
 
 
 @api.operation(scope="operate", answers={202: answers.AuditStarted}, errors=((NotFound, "not_found"),))
@@ -28,5 +29,5 @@ async def start(ctx: Context, caller: Caller, body: operator.AuditBody) -> web.R
     A difference counts when two readings show it. It freezes the bot and raises the event `audit_difference`.
     """
     audit_id = ctx.new_id("audit")
-    names = await ctx.db.run(audit.want, body.bots, audit_id, caller.who, ctx.clock.now())
+    names = await ctx.db.run(ask.want, body.bots, audit_id, caller.who, ctx.clock.now())
     return api.answer(answers.AuditStarted(audit_id, names), status=202)

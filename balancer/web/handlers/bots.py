@@ -8,8 +8,9 @@ from dataclasses import replace
 from aiohttp import web
 
 from balancer.context import Context
-from balancer.custody import audit
-from balancer.fleet import capacity, snapshot
+from balancer.custody.audit import freeze
+from balancer.fleet import capacity
+from balancer.fleet.bot import Bot
 from balancer.trades import line
 from balancer.trades.requests import Caller
 from balancer.web import api
@@ -32,7 +33,7 @@ async def find(ctx: Context) -> web.Response:
     return api.answer(answers.Bots([_with(bot, waits) for bot in bots], can))
 
 
-@api.operation(scope="operate", answers={200: snapshot.Bot}, errors=((NotFound, "not_found"),))
+@api.operation(scope="operate", answers={200: Bot}, errors=((NotFound, "not_found"),))
 async def change(ctx: Context, caller: Caller, path: requests.BotPath) -> web.Response:
     """Set what a bot does: everything, nothing new, or only withdrawals; or release a frozen bot.
 
@@ -41,7 +42,7 @@ async def change(ctx: Context, caller: Caller, path: requests.BotPath) -> web.Re
     differences that `GET /audit` shows are known from then on, and only another one freezes it again.
     """
     if path.action == "unfreeze":
-        await ctx.db.run(audit.unfreeze, path.color, path.bot_id, caller.who, ctx.clock.now())
+        await ctx.db.run(freeze.unfreeze, path.color, path.bot_id, caller.who, ctx.clock.now())
         view = await ctx.fleet.read_again(path.color, path.bot_id)
     else:
         view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value)
@@ -49,7 +50,7 @@ async def change(ctx: Context, caller: Caller, path: requests.BotPath) -> web.Re
     return api.answer(_with(view, waits))
 
 
-def _with(bot: snapshot.Bot, waits: Mapping[str, Mapping[str, int]]) -> snapshot.Bot:
+def _with(bot: Bot, waits: Mapping[str, Mapping[str, int]]) -> Bot:
     """The bot with how many withdrawals wait for it; ``waits`` says for what, by bot."""
     mine = waits.get(bot.name)
     return bot if mine is None else replace(bot, waiting=sum(mine.values()), in_line=mine.get(WaitsFor.OFFER, 0))

@@ -16,8 +16,8 @@ from balancer.custody.stock import CatalogueItem, StockRow
 from balancer.custody.transfers import Transfer
 from balancer.custody.views import BotAudit
 from balancer.fields import Time
+from balancer.fleet.bot import Bot
 from balancer.fleet.capacity import Capacity
-from balancer.fleet.snapshot import Bot
 from balancer.fleet.switches import Pause
 from balancer.journal.events import Event
 from balancer.journal.story import Step

@@ -70,7 +70,7 @@ def cannot(text: str) -> SystemExit:
 
 def _audited(app: App, bots: tuple[str, ...], wait_s: float) -> tuple[str, list[BotAudit]]:
     """Ask for an audit, as the API does, and wait until it or the time is over."""
-    from balancer.custody import audit
+    from balancer.custody.audit import ask, show
     from balancer.db.engine import Database
     from scripts.cli.commands.clients import _opened
     from shared.clock import Clock
@@ -80,13 +80,13 @@ def _audited(app: App, bots: tuple[str, ...], wait_s: float) -> tuple[str, list[
     names = [str(BotName.parse(name)) for name in bots]
     audit_id = record_id("audit", clock.now_ms(), secrets.token_bytes(7))
     with _opened(app) as (connection, _):
-        chosen = audit.want(connection, names or None, audit_id, f"cli:{getpass.getuser()}", clock.now())
+        chosen = ask.want(connection, names or None, audit_id, f"cli:{getpass.getuser()}", clock.now())
     database = Database(app.settings().database)
     deadline = time.monotonic() + wait_s
     try:
         while True:
             with database.transaction() as connection:
-                views = audit.show(connection, chosen)
+                views = show.show(connection, chosen)
             if not any(view.running for view in views) or time.monotonic() > deadline:
                 return audit_id, views
             time.sleep(POLL_S)

@@ -223,7 +223,7 @@ def unfreeze(app: App, bot: str) -> None:
     """At the balancer: release BOT, which an audit has frozen. Its differences are then known and do not freeze it again."""
     import getpass
 
-    from balancer.custody import audit
+    from balancer.custody.audit import freeze
     from scripts.cli.commands.clients import _opened
     from shared.clock import Clock
     from shared.domain.ids import BotName
@@ -233,7 +233,7 @@ def unfreeze(app: App, bot: str) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with _opened(app) as (connection, _):
-        frozen = audit.unfreeze(connection, name.color, name.bot_id, f"cli:{getpass.getuser()}", Clock().now())
+        frozen = freeze.unfreeze(connection, name.color, name.bot_id, f"cli:{getpass.getuser()}", Clock().now())
     if not frozen:
         raise click.ClickException(f"{name} is not frozen")
     click.echo(f"{name} gives and takes again within seconds")
