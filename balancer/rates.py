@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from balancer.batching import Batch
 from shared import log, wire
 from shared.clock import Clock
 from shared.errors import RateLimited
@@ -163,8 +164,8 @@ class Rates:
         self._script = client.register_script(_TAKE)
         # Its own thread: what the database keeps busy must not keep anybody waiting here.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rates")
-        self._waiting: list[tuple[Sequence[Take], asyncio.Future[list[State]]]] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._batch: Batch[Sequence[Take], list[State]] = Batch(self._taken, most=AT_ONCE)
+        self._looking: asyncio.Future[list[State]] | None = None  # whether Redis is there again
         self._memory: OrderedDict[str, float] = OrderedDict()
         self._away_until: float | None = None
 
@@ -176,10 +177,7 @@ class Rates:
         if self._away_until is not None:
             self._look_again()
             return self._here(takes)
-        answer: asyncio.Future[list[State]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((takes, answer))
-        self._ask()
-        return await answer
+        return await self._batch.ask(takes)
 
     @property
     def alone(self) -> bool:
@@ -188,35 +186,22 @@ class Rates:
 
     async def close(self) -> None:
         """Answer what is still asked, then let go of Redis."""
-        if self._asking is not None:
-            await asyncio.gather(self._asking, return_exceptions=True)
+        await self._batch.drain()
         self._thread.shutdown()
         self._client.close()
 
     def _look_again(self) -> None:
         """Ask Redis something, for nobody in particular, when it has been away for long enough."""
-        if self._away_until is not None and self._clock.monotonic() >= self._away_until:
-            self._ask()
+        over = self._away_until is not None and self._clock.monotonic() >= self._away_until
+        if over and (self._looking is None or self._looking.done()):
+            self._looking = self._batch.put(())
 
-    def _ask(self) -> None:
-        if self._asking is None:
-            self._asking = asyncio.get_running_loop().create_task(self._ask_all())
+    async def _taken(self, groups: list[Sequence[Take]]) -> list[list[State]]:
+        found = await self._asked(groups)
+        return [self._here(takes) for takes in groups] if found is None else found
 
-    async def _ask_all(self) -> None:
-        try:
-            more = True
-            while more:
-                batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-                states = await self._asked([takes for takes, _ in batch])
-                for (takes, answer), found in zip(batch, states, strict=True):
-                    if not answer.done():
-                        answer.set_result(self._here(takes) if found is None else found)
-                more = bool(self._waiting)
-        finally:
-            self._asking = None
-
-    async def _asked(self, groups: list[Sequence[Take]]) -> list[list[State] | None]:
-        """Redis' answers; ``None`` for all when it gives none that makes sense."""
+    async def _asked(self, groups: list[Sequence[Take]]) -> list[list[State]] | None:
+        """Redis' answers; ``None`` when it gives none that makes sense."""
         loop = asyncio.get_running_loop()
         try:
             answer = await loop.run_in_executor(self._thread, functools.partial(self._call, groups))
@@ -224,12 +209,12 @@ class Rates:
         except Exception as error:  # whatever an answer that is none does to the client
             self._away(error)
             self._client.connection_pool.disconnect()
-            return [None] * len(groups)
+            return None
         if self._away_until is not None:
             _log.warning("redis counts rates again", action="rates")
             self._away_until = None
             self._memory.clear()
-        return list(found)
+        return found
 
     def _call(self, groups: list[Sequence[Take]]) -> Any:
         takes = [(number, take) for number, group in enumerate(groups) for take in group]
