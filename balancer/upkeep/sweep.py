@@ -20,11 +20,8 @@ from balancer.journal.rules import Rules
 from balancer.orders import build
 from balancer.trades import cancel, holding, restricted
 from balancer.upkeep import purge, release, search, settle
-from shared import log
 from shared.domain.status import LIVE, Direction, TradeEvent, TradeStatus
 from shared.messages import Order
-
-logger = log.get(__name__)
 
 S = TradeStatus
 

@@ -16,7 +16,6 @@ from sqlalchemy import Connection, Table, func, select, update
 from balancer.db.tables import client_keys, clients
 from shared.errors import Conflict, NotFound
 
-SCOPES = ("trade", "read", "operate", "play")
 PREFIX = "fk_"
 KEYS_MAX = 2
 

@@ -12,7 +12,7 @@ from bot_worker.orders import conclude
 from bot_worker.reporting import Tell
 from bot_worker.steam import answers
 from bot_worker.steam.shapes import Exchange, Offer
-from shared import log, wire
+from shared import wire
 from shared.domain.status import TradeEvent
 from shared.errors import NotSignedIn, SteamUnavailable
 from shared.messages import WatchedTrade
@@ -23,8 +23,6 @@ MANY_EXCHANGES = 2
 NUMBER_DIGITS = 18
 # Offers and exchanges may be dated by different clocks of Steam's.
 BEFORE_S = 60
-
-_log = log.get(__name__)
 
 
 def is_recalled(value: bytes | None, attempt: int) -> bool:

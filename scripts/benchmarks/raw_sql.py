@@ -25,7 +25,6 @@ from psycopg.rows import tuple_row
 from scripts.benchmarks.fake_fleet import inspect_link, pattern_of, wear_of
 
 BOTS = 100
-SLOTS = 10**6
 BATCH_MAX = 64
 _SEALED_URL = "A" * 150  # as long as a sealed trade URL
 _numbers = itertools.count(int(time.time() * 1000) << 20)

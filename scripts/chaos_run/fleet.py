@@ -84,7 +84,6 @@ class ChaosFleet(Stack):
         self.postgres = EmbeddedPostgres()
         self.gates: dict[str, Gate] = {}
         self.host_offset_s = dict.fromkeys(wish.groups, 0.0)
-        self.doubles: set[str] = set()
         self._closing = contextlib.ExitStack()
         self._start_again_at: dict[str, float] = {}
         self.ended_by_itself: list[str] = []

@@ -36,6 +36,8 @@ COMMANDS = {
     "up": "Run all parts on this machine until Ctrl-C.",
     "users": "What is kept about a person, and forgetting it.",
 }
+# Commands that share a module with another one: which, and under what name.
+BESIDE = {"restore": ("backup", "restore")}
 
 
 class LazyCommands(click.Group):
@@ -47,7 +49,8 @@ class LazyCommands(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"scripts.cli.commands.{name}").cli
+        module, command_name = BESIDE.get(name, (name, "cli"))
+        command: click.Command = getattr(importlib.import_module(f"scripts.cli.commands.{module}"), command_name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

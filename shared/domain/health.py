@@ -6,7 +6,6 @@ and be found all the same. So a restriction names what it forbids, and everythin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,8 +79,3 @@ UNKNOWN = Rule(TRADES, "this worker has another release: see its own log")
 
 def rule_of(reason: str) -> Rule:
     return RESTRICTIONS.get(reason, UNKNOWN)
-
-
-def forbidden(reasons: Iterable[str]) -> frozenset[May]:
-    """What these restrictions together forbid."""
-    return frozenset(each for reason in reasons for each in rule_of(reason).forbids)
