@@ -5,7 +5,9 @@ Nothing that is made here knows the context itself: each part gets what it needs
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import redis
 
@@ -47,12 +49,9 @@ class Context:
     prices: Prices
     inventories: Inventories
     waiters: Waiters
+    new_id: Callable[[str], str]  # by its prefix a fresh record id, as in ``trd_01j…``
     # Items that are known to stand in the table, so that a deposit does not write them again. They are never removed.
     known_items: set[str] = field(default_factory=set)
-
-    def new_id(self, prefix: str) -> str:
-        """A fresh record id, as in ``trd_01j…``."""
-        return new_id(self.clock, prefix)
 
 
 def build(settings: Settings, master: MasterKey, clock: Clock, rates: Rates | None = None) -> Context:
@@ -82,4 +81,5 @@ def build(settings: Settings, master: MasterKey, clock: Clock, rates: Rates | No
         prices=Prices(settings.balancer.prices_file),
         inventories=inventories,
         waiters=waiters,
+        new_id=partial(new_id, clock),
     )

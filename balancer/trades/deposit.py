@@ -4,14 +4,16 @@ What the caller has checked before (`balancer.items.policy`, `balancer.items.inv
 database knows is decided inside the transaction, so that requests at the same time agree. Deposits that come at the same moment
 share one; orders go out after the commit.
 
-Only what goes well goes together. A request that cannot be granted as it stands, and all of them if the transaction fails in
-any way, are tried again each in a transaction of its own, so that a request never fails for what another one asked.
+Whether a deposit is granted is decided in one place (`_draft`), for those that come together and for one alone. Those for which
+the snapshot of the bots has no room, and all of them if the transaction fails in any way, are tried again each in a transaction
+of its own, which asks for the bots' own rows: so a request never fails for what another one asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -32,7 +34,7 @@ from shared import log
 from shared.domain.ids import BotName
 from shared.domain.items import item_id_of
 from shared.domain.status import Direction
-from shared.errors import DatabaseUnavailable, NoBotAvailable, NotAccepted, RateLimited
+from shared.errors import DatabaseUnavailable, FleetError, FleetPaused, NoBotAvailable, NotAccepted, RateLimited
 
 logger = log.get(__name__)
 
@@ -43,6 +45,7 @@ CLIENT_RETRY_S = 30.0
 BROUGHT_S = 3600.0
 
 Asked = tuple[Request, DepositWish]
+Answer = Draft | FleetError | None  # the trades, why it is refused, or: try it in a transaction of its own
 
 
 class Deposits:
@@ -50,7 +53,9 @@ class Deposits:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._batch: Batch[Asked, Draft | None] = Batch(self._share, most=REQUESTS_MAX, at_once=AT_ONCE, marks=_marks)
+        self._batch: Batch[Asked, Draft | FleetError | None] = Batch(
+            self._share, most=REQUESTS_MAX, at_once=AT_ONCE, marks=_marks
+        )
 
     async def make(self, request: Request, wish: DepositWish, expectation: Expectation | None = None) -> Made:
         """Make the trades that bring these items in, and order the bots to send their offers.
@@ -64,11 +69,11 @@ class Deposits:
             RateLimited (client_offers).
         """
         drafts.check(self._ctx, wish)
-        made = await idempotency.once(self._ctx, request, self._draft(request, wish), expectation)
+        made = await idempotency.once(self._ctx, request, self._drafted(request, wish), expectation)
         self._ctx.known_items.update(item_id_of(wanted.held.market_hash_name) for wanted in wish.wanted)
         return made
 
-    async def _draft(self, request: Request, wish: DepositWish) -> Draft:
+    async def _drafted(self, request: Request, wish: DepositWish) -> Draft:
         """The trades, committed; refuses what is over the client's share of the fleet."""
         ctx, limits, client_id = self._ctx, self._ctx.settings.limits, request.caller.client_id
         full: list[str] = await ctx.db.look(line.full_clients, limits, client_id) if limits.offers_per_client_max else []
@@ -80,13 +85,15 @@ class Deposits:
                 retry_after_s=CLIENT_RETRY_S,
             )
         made = await self._batch.ask((request, wish))
-        return made if made is not None else await ctx.db.run(make, ctx, request, wish)
+        if isinstance(made, FleetError):
+            raise made
+        return made if made is not None else await ctx.db.run(make_alone, ctx, request, wish)
 
-    async def _share(self, asked: list[Asked]) -> Sequence[Draft | None]:
-        """One transaction; ``None`` for each that is to be tried in a transaction of its own."""
+    async def _share(self, asked: list[Asked]) -> Sequence[Answer]:
+        """One transaction for all of them."""
         try:
-            return await self._ctx.db.run(make_many, self._ctx, asked)
-        except DatabaseUnavailable:  # nobody is served better alone
+            return await self._ctx.db.run(make, self._ctx, asked)
+        except (DatabaseUnavailable, FleetPaused):  # nobody is served better alone
             raise
         except Exception as error:  # whatever it was, each is told its own
             logger.info(
@@ -107,31 +114,96 @@ def _marks(asked: Asked) -> set[Hashable]:
 # --- inside a transaction -----------------------------------------------------------------------------------
 
 
-def make(connection: Connection, ctx: Context, request: Request, wish: DepositWish) -> Draft:
+class _NoRoom(Exception):
+    """No bots have room by the snapshot, which may be wrong."""
+
+
+Choose = Callable[[Context, Holdings, DepositWish, int], list[Part]]
+
+
+def make(connection: Connection, ctx: Context, asked: Sequence[Asked]) -> list[Answer]:
+    """What becomes of each of these deposits; those for which the snapshot has no room are to be tried alone.
+
+    They have no user, partner or key in common. Users are locked before bots, each in their order, as in `make_alone`.
+
+    Raises:
+        FleetPaused.
+        reserve.Stale, sqlalchemy.exc.DBAPIError: one of them cannot be granted; nothing of them all may be committed.
+    """
     ctx.switches.check(switches.DEPOSITS)
-    partner = int(wish.trade_url.partner)
-    holdings = players.bind(connection, wish.user_id, partner, request.now)
-    n_items, limits = len(wish.wanted), ctx.settings.limits
-    if holdings.items + n_items > limits.inventory_limit:
+    held = players.of_many(connection, asked)
+    stale = _stale(connection, ctx, asked, held)
+    made = [_tried(ctx, *one, has, stale) for one, has in zip(asked, held, strict=True)]
+    granted = {wish.user_id: one for (_, wish), one in zip(asked, made, strict=True) if isinstance(one, Draft)}
+    if granted:
+        _know_items(connection, ctx, [wanted for _, wish in asked if wish.user_id in granted for wanted in wish.wanted])
+        parts = [part for one in granted.values() for part in one.parts]
+        writing = pipeline.inserting(connection, drafts.rows(list(granted.values())))
+        reserve.take_many(connection, ctx.fleet.limits, parts, writing)
+    return made
+
+
+def make_alone(connection: Connection, ctx: Context, request: Request, wish: DepositWish) -> Draft:
+    """The trades of this deposit, on bots that have room by the database's own word.
+
+    Raises:
+        FleetError: it is refused for good.
+        IntegrityError: another request has been quicker.
+    """
+    ctx.switches.check(switches.DEPOSITS)
+    held = players.bind(connection, wish.user_id, int(wish.trade_url.partner), request.now)
+    stale = _stale(connection, ctx, [(request, wish)], [held])
+    made = _draft(ctx, request, wish, held, stale, partial(_reserve, connection))
+    _know_items(connection, ctx, wish.wanted)
+    pipeline.insert_rows(connection, drafts.rows([made]))
+    return made
+
+
+def _tried(
+    ctx: Context, request: Request, wish: DepositWish, held: Holdings | FleetError, stale: Mapping[str, list[str]]
+) -> Answer:
+    """What becomes of one of several deposits; a user who is new is written with its rows."""
+    if isinstance(held, FleetError):
+        return held
+    try:
+        made = _draft(ctx, request, wish, held, stale, _choose)
+    except FleetError as refusal:
+        return refusal
+    except _NoRoom:
+        return None
+    if held.new:
+        steam_id = int(wish.trade_url.partner)
+        made.opened.users.append({"user_id": wish.user_id, "steam_id": steam_id, "created_at": request.now})
+    return made
+
+
+def _draft(
+    ctx: Context, request: Request, wish: DepositWish, held: Holdings, stale: Mapping[str, list[str]], choose: Choose
+) -> Draft:
+    """The trades of this deposit, on the bots that ``choose`` finds.
+
+    Raises:
+        NotAccepted, PlayerMustAct: it is refused; whatever ``choose`` raises.
+    """
+    limits, n_items = ctx.settings.limits, len(wish.wanted)
+    if held.items + n_items > limits.inventory_limit:
         raise NotAccepted(
             f"a player may have {limits.inventory_limit} items here",
             code="inventory_full",
-            have=holdings.items,
+            have=held.items,
             limit=limits.inventory_limit,
         )
-    _check_share(ctx, holdings, n_items, ctx.fleet.limits.trades(n_items))
-    if stale := _stale(connection, ctx, [(request, wish, holdings)]):
+    n_trades = ctx.fleet.limits.trades(n_items)  # at least: more if several bots share them
+    _check_share(ctx, held, n_items, n_trades)
+    if wish.user_id in stale:
         raise NotAccepted(
             "These items are no longer in the player's inventory: they were already deposited.",
             code="unknown_asset",
             assets=[{"asset_id": asset_id} for asset_id in stale[wish.user_id]],
         )
-    _know_items(connection, ctx, wish.wanted)
-    parts = _reserve(connection, ctx, holdings, n_items, wish.color)
-    making = _shared_out(ctx, request, wish, holdings, parts)
-    _check_share(ctx, holdings, n_items, len(making.trade_ids))
-    pipeline.insert_rows(connection, drafts.rows([making]))
-    return making
+    made = _shared_out(ctx, request, wish, held, choose(ctx, held, wish, n_trades))
+    _check_share(ctx, held, n_items, len(made.trade_ids))
+    return made
 
 
 def _check_share(ctx: Context, holdings: Holdings, n_items: int, n_trades: int) -> None:
@@ -144,35 +216,11 @@ def _check_share(ctx: Context, holdings: Holdings, n_items: int, n_trades: int) 
         raise excess
 
 
-def make_many(connection: Connection, ctx: Context, asked: Sequence[tuple[Request, DepositWish]]) -> list[Draft | None]:
-    """Those of several deposits that can be granted as they stand; ``None`` for each of which more is to be said or tried.
-
-    They have no user, partner or key in common. Users and bots are locked in the order in which `make` locks them.
-
-    Raises:
-        reserve.Stale, sqlalchemy.exc.DBAPIError: one of them cannot be granted; nothing of them all may be committed.
-    """
-    ctx.switches.check(switches.DEPOSITS)
-    held = players.of_many(connection, asked)
-    stale = _stale(connection, ctx, [(request, wish, has) for (request, wish), has in zip(asked, held, strict=True)])
-    making = [
-        None if wish.user_id in stale else _granted(ctx, request, wish, has)
-        for (request, wish), has in zip(asked, held, strict=True)
-    ]
-    granted = [one for one in making if one is not None]
-    if granted:
-        wishes = [wish for one, (_, wish) in zip(making, asked, strict=True) if one is not None]
-        _know_items(connection, ctx, [wanted for wish in wishes for wanted in wish.wanted])
-        writing = pipeline.inserting(connection, drafts.rows(granted))
-        reserve.take_many(connection, ctx.fleet.limits, [part for one in granted for part in one.parts], writing)
-    return making
-
-
 def _stale(
-    connection: Connection, ctx: Context, asked: Sequence[tuple[Request, DepositWish, Holdings | None]]
+    connection: Connection, ctx: Context, asked: Sequence[Asked], held: Sequence[Holdings | FleetError]
 ) -> dict[str, list[str]]:
     """Users who want to bring what they have brought already, with those assets. Who has nothing here yet costs no look."""
-    here = [(request, wish) for request, wish, has in asked if has is not None and has.items > has.pending_items]
+    here = [one for one, has in zip(asked, held, strict=True) if isinstance(has, Holdings) and has.items > has.pending_items]
     if not here:
         return {}
     since = min(request.now for request, _ in here) - timedelta(seconds=BROUGHT_S + ctx.settings.trades.offer_timeout_s)
@@ -184,23 +232,6 @@ def _stale(
     return {user_id: assets for user_id, assets in found.items() if assets}
 
 
-def _granted(ctx: Context, request: Request, wish: DepositWish, holdings: Holdings | None) -> Draft | None:
-    """The trades of this deposit if the snapshot has room for it."""
-    limits, n_items = ctx.settings.limits, len(wish.wanted)
-    if holdings is None or holdings.items + n_items > limits.inventory_limit:
-        return None
-    parts = ctx.fleet.choose(holdings.by_bot, n_items, wish.color, barred(ctx, holdings, n_items))
-    if isinstance(parts, Refusal):
-        return None
-    making = _shared_out(ctx, request, wish, holdings, parts)
-    if shares.deposit_excess(limits, holdings, n_items, len(making.trade_ids)) is not None:
-        return None
-    if holdings.new:
-        steam_id = int(wish.trade_url.partner)
-        making.opened.users.append({"user_id": wish.user_id, "steam_id": steam_id, "created_at": request.now})
-    return making
-
-
 def _shared_out(ctx: Context, request: Request, wish: DepositWish, holdings: Holdings, parts: list[Part]) -> Draft:
     """The trades of a deposit of which these bots take these parts."""
     request_of = (ctx, request, Direction.DEPOSIT, wish.user_id, wish.trade_url, wish.message)
@@ -210,7 +241,7 @@ def _shared_out(ctx: Context, request: Request, wish: DepositWish, holdings: Hol
         for n_items in _chunks(share, ctx.fleet.limits.trade_items_max):
             trade_id = making.begin(BotName.parse(name), _why(holdings, name, share, len(parts)))
             for _ in range(n_items):
-                _take_in(making, trade_id, BotName.parse(name), next(left))
+                making.take_in(trade_id, BotName.parse(name), next(left))
     return making
 
 
@@ -221,21 +252,33 @@ def _why(holdings: Holdings, bot: str, share: int, n_bots: int) -> dict[str, Any
     return {"why": why, "items": share, "bots": n_bots, "holds": holdings.by_bot.get(bot, 0), "offers_to_player": offers}
 
 
-def _reserve(connection: Connection, ctx: Context, holdings: Holdings, n_items: int, color: str | None) -> list[Part]:
-    shut = barred(ctx, holdings, n_items)
+def _choose(ctx: Context, holdings: Holdings, wish: DepositWish, n_trades: int) -> list[Part]:
+    """Bots with room by the snapshot; their rows are yet to agree."""
+    parts = ctx.fleet.choose(holdings.by_bot, len(wish.wanted), wish.color, barred(ctx, holdings, n_trades))
+    if isinstance(parts, Refusal):
+        raise _NoRoom
+    return parts
+
+
+def _reserve(connection: Connection, ctx: Context, holdings: Holdings, wish: DepositWish, n_trades: int) -> list[Part]:
+    """Bots whose rows have room; it is taken.
+
+    Raises:
+        NoBotAvailable, PlayerMustAct: none has, or none for this player.
+    """
+    shut = barred(ctx, holdings, n_trades)
     try:
-        return reserve.for_deposit(connection, ctx.fleet, holdings.by_bot, n_items, color, shut)
+        return reserve.for_deposit(connection, ctx.fleet, holdings.by_bot, len(wish.wanted), wish.color, shut)
     except NoBotAvailable:
         # Only if a bot that takes nothing more of this player, by the database's word, has room otherwise.
-        if reserve.any_has_room(connection, ctx.fleet, shut, color):
-            limits, n_trades = ctx.settings.limits, ctx.fleet.limits.trades(n_items)
-            raise shares.barred_everywhere(limits, holdings, shut, n_trades) from None
+        if reserve.any_has_room(connection, ctx.fleet, shut, wish.color):
+            raise shares.barred_everywhere(ctx.settings.limits, holdings, shut, n_trades) from None
         raise
 
 
-def barred(ctx: Context, holdings: Holdings, n_items: int) -> list[str]:
+def barred(ctx: Context, holdings: Holdings, n_trades: int) -> list[str]:
     """Bots that open no such deposit to this player, for Steam's limit or for ours. The snapshot is good enough for that."""
-    limits, n_trades = ctx.settings.limits, ctx.fleet.limits.trades(n_items)
+    limits = ctx.settings.limits
     return [
         bot
         for bot in holdings.offers
@@ -268,44 +311,3 @@ def _know_items(connection: Connection, ctx: Context, wanted: list[Wanted]) -> N
         for item_id, held in sorted(new.items())
     ]
     connection.execute(pipeline.insert(connection, items).on_conflict_do_nothing(), rows)
-
-
-def _take_in(making: Draft, trade_id: str, bot: BotName, wanted: Wanted) -> None:
-    """One asset of a deposit: its row in custody, and its row in the trade."""
-    held, now = wanted.held, making.request.now
-    deposit_id = making.ctx.new_id("dep")
-    making.opened.add_deposit(
-        {
-            "deposit_id": deposit_id,
-            "item_id": item_id_of(held.market_hash_name),
-            "user_id": making.user_id,
-            "color": bot.color,
-            "bot_id": bot.bot_id,
-            "app_id": held.asset.app_id,
-            "context_id": held.asset.context_id,
-            "asset_id": int(held.asset.asset_id),
-            "from_steam_id": int(making.trade_url.partner),
-            "class_id": held.class_id,
-            "instance_id": held.instance_id,
-            "fingerprint": held.fingerprint,
-            "wear": held.wear,
-            "pattern": held.pattern,
-            "name_tag": held.name_tag,
-            "inspect_link": held.inspect_link,
-            "value_cents": wanted.value_cents,
-            "created_at": now,
-            "touched": now,
-        }
-    )
-    making.opened.trade_items.append(
-        {
-            "trade_id": trade_id,
-            "deposit_id": deposit_id,
-            "market_hash_name": held.market_hash_name,
-            "value_cents": wanted.value_cents,
-            "fingerprint": held.fingerprint,
-            "app_id": held.asset.app_id,
-            "context_id": held.asset.context_id,
-            "asset_id": int(held.asset.asset_id),
-        }
-    )

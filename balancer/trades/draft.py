@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Row, Table
 
 from balancer.context import Context
 from balancer.db import pipeline
@@ -22,8 +22,9 @@ from balancer.journal.views import Trade
 from balancer.orders.build import Moved, asset_of
 from balancer.trades import shares
 from balancer.trades.players import Holdings
-from balancer.trades.requests import DepositWish, HouseWish, Request, WithdrawWish
+from balancer.trades.requests import DepositWish, HouseWish, Request, Wanted, WithdrawWish
 from shared.domain.ids import BotName, TradeUrl
+from shared.domain.items import Asset, item_id_of
 from shared.domain.status import Direction, WaitsFor
 from shared.errors import NotAccepted
 from shared.messages import Order
@@ -100,6 +101,56 @@ class Draft:
         )
         self.opened.choices[trade_id] = choice
         return trade_id
+
+    def take_in(self, trade_id: str, bot: BotName, wanted: Wanted) -> None:
+        """One asset of a deposit: its row in custody, and its row in the trade."""
+        held, asset, now = wanted.held, wanted.held.asset, self.request.now
+        deposit_id = self.ctx.new_id("dep")
+        self.opened.add_deposit(
+            {
+                "deposit_id": deposit_id,
+                "item_id": item_id_of(held.market_hash_name),
+                "user_id": self.user_id,
+                "color": bot.color,
+                "bot_id": bot.bot_id,
+                "app_id": asset.app_id,
+                "context_id": asset.context_id,
+                "asset_id": int(asset.asset_id),
+                "from_steam_id": int(self.trade_url.partner),
+                "class_id": held.class_id,
+                "instance_id": held.instance_id,
+                "fingerprint": held.fingerprint,
+                "wear": held.wear,
+                "pattern": held.pattern,
+                "name_tag": held.name_tag,
+                "inspect_link": held.inspect_link,
+                "value_cents": wanted.value_cents,
+                "created_at": now,
+                "touched": now,
+            }
+        )
+        self._move(trade_id, deposit_id, asset, held.market_hash_name, wanted.value_cents, held.fingerprint)
+
+    def give_out(self, trade_id: str, row: Row[Any], value_cents: int) -> None:
+        """One row of custody that goes out in this trade, as what it is worth; it is bound already."""
+        asset = Asset(row.app_id, row.context_id, str(row.asset_id))
+        self._move(trade_id, row.deposit_id, asset, row.market_hash_name, value_cents, row.fingerprint)
+
+    def _move(
+        self, trade_id: str, deposit_id: str, asset: Asset, market_hash_name: str, value_cents: int, fingerprint: str | None
+    ) -> None:
+        self.opened.trade_items.append(
+            {
+                "trade_id": trade_id,
+                "deposit_id": deposit_id,
+                "market_hash_name": market_hash_name,
+                "value_cents": value_cents,
+                "fingerprint": fingerprint,
+                "app_id": asset.app_id,
+                "context_id": asset.context_id,
+                "asset_id": int(asset.asset_id),
+            }
+        )
 
     def orders(self) -> list[Order]:
         """To be given once all is written."""

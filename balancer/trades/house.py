@@ -52,7 +52,7 @@ def make(connection: Connection, ctx: Context, request: Request, wish: HouseWish
         for row in part:
             # The house's rows have no value of their own; what goes out is limited by what it is worth.
             cents = ctx.prices.value(row.market_hash_name) or row.value_cents
-            making.opened.trade_items.append({**withdraw.give_out(trade_id, row), "value_cents": cents})
+            making.give_out(trade_id, row, cents)
     withdraw.check_outflow(connection, making)
     pipeline.insert_rows(connection, drafts.rows([making]))
     data = {"steam_id": str(partner), "deposits": list(rows), "trades": making.trade_ids, "reason": wish.reason}

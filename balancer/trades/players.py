@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from balancer.db.tables import trade_items, trades, users
 from balancer.trades.requests import DepositWish, Request
 from shared.domain.ids import record_id
 from shared.domain.status import COUNTED, IN_CUSTODY, LIVE, DepositStatus, TradeStatus
-from shared.errors import Conflict
+from shared.errors import Conflict, FleetError, RequestReused
 
 _CUSTODY = ", ".join(f"'{status.value}'" for status in IN_CUSTODY)
 _COUNTED = ", ".join(f"'{status.value}'" for status in COUNTED)
@@ -23,6 +23,7 @@ _LIVE = ", ".join(f"'{status.value}'" for status in LIVE)
 
 _MOVED = (TradeStatus.ACCEPTED.value, TradeStatus.SETTLED.value, TradeStatus.REVERSED.value)
 
+_User = tuple[str, int, str | None, int]  # user id, Steam id, the trade that blocks them, offers left unanswered
 _COLUMNS = "user_id, steam_id, blocked_by, unanswered"
 _FIND = f"SELECT {_COLUMNS} FROM users WHERE user_id = :user_id OR steam_id = :steam_id"  # noqa: S608
 _LOCK_USER = text(_FIND + " FOR NO KEY UPDATE")
@@ -95,15 +96,21 @@ def bind(connection: Connection, user_id: str, steam_id: int, now: datetime) -> 
         if connection.execute(new).first() is not None:
             return Holdings(new=True)
         rows = list(connection.execute(query, pair))
-    if [(row.user_id, row.steam_id) for row in rows] != [(user_id, steam_id)]:
-        raise Conflict("this user or this Steam account is bound to another one", code="user_mismatch")
-    if rows[0].blocked_by is not None:
-        raise Conflict(
-            "a trade with this player was reversed; an operator has to check it first",
-            code="partner_blocked",
-            trade_id=rows[0].blocked_by,
-        )
+    if (refusal := _why_not(user_id, steam_id, [tuple(row) for row in rows])) is not None:
+        raise refusal
     return holdings(connection, user_id, steam_id, rows[0].unanswered)
+
+
+def _why_not(user_id: str, steam_id: int, rows: Sequence[_User]) -> Conflict | None:
+    """Why this user may not trade with this Steam account; ``rows`` are those of either."""
+    if [(of, account) for of, account, _, _ in rows] != [(user_id, steam_id)]:
+        return Conflict("this user or this Steam account is bound to another one", code="user_mismatch")
+    _, _, blocked_by, _ = rows[0]
+    if blocked_by is None:
+        return None
+    return Conflict(
+        "a trade with this player was reversed; an operator has to check it first", code="partner_blocked", trade_id=blocked_by
+    )
 
 
 def is_user(connection: Connection, steam_id: int) -> bool:
@@ -155,11 +162,10 @@ _HOLDINGS_OF_MANY = Statement.of(
 
 
 _OF_TRADES = (WAITS, HELD, TAKES, GIVES)
-_User = tuple[str, int, str | None, int]  # user id, Steam id, the trade that blocks them, offers left unanswered
 
 
-def of_many(connection: Connection, asked: Sequence[tuple[Request, DepositWish]]) -> list[Holdings | None]:
-    """What each of these has, in their order; ``None`` for whoever may not trade, or whose key was used before.
+def of_many(connection: Connection, asked: Sequence[tuple[Request, DepositWish]]) -> list[Holdings | FleetError]:
+    """What each of these has, in their order, or why they may not trade; `RequestReused` if the key was used before.
 
     No user, partner or key stands among them twice. The users are locked, in one order, so that two such calls wait for each
     other and do not deadlock. Whoever is new is yet to be inserted, which fails if another call does so first.
@@ -173,25 +179,27 @@ def of_many(connection: Connection, asked: Sequence[tuple[Request, DepositWish]]
             _HOLDINGS_OF_MANY.step(connection, user_ids=user_ids, steam_ids=steam_ids, keys=keys),
         ],
     )
-    unanswered = {user_id: n for user_id, _, _, n in rows}
-    found = {user_id: Holdings(new, unanswered.get(user_id, 0)) for user_id, new in _good(pairs, rows)}
-    partners = {str(pairs[user_id]): held for user_id, held in found.items()}
+    found = _found(pairs, rows)
+    held = {user_id: has for user_id, has in found.items() if isinstance(has, Holdings)}
+    partners = {str(pairs[user_id]): has for user_id, has in held.items()}
     used = set()
     for what, of, color, bot_id, n in held_rows:
         if what == "key":
             used.add((color, of))
-        elif (held := (partners if what in _OF_TRADES else found).get(of)) is not None:
-            held.count(what, color, bot_id, n)
-    return [None if (request.caller.client_id, request.key) in used else found.get(wish.user_id) for request, wish in asked]
+        elif (has := (partners if what in _OF_TRADES else held).get(of)) is not None:
+            has.count(what, color, bot_id, n)
+    return [
+        RequestReused() if (request.caller.client_id, request.key) in used else found[wish.user_id] for request, wish in asked
+    ]
 
 
-def _good(pairs: dict[str, int], rows: Sequence[_User]) -> Iterator[tuple[str, bool]]:
-    """Those of these users who are bound to this Steam account and no other, or to none yet: then they are new."""
-    account_of = {user_id: steam_id for user_id, steam_id, _, _ in rows}
-    user_of = {steam_id: user_id for user_id, steam_id, _, _ in rows}
-    blocked = {user_id for user_id, _, by, _ in rows if by is not None}
+def _found(pairs: Mapping[str, int], rows: Iterable[_User]) -> dict[str, Holdings | FleetError]:
+    """Each of these users: new if there is no row of theirs or of their Steam account; else whether they are bound to it."""
+    by_user = {row[0]: row for row in rows}
+    by_account = {row[1]: row for row in by_user.values()}
+    found: dict[str, Holdings | FleetError] = {}
     for user_id, steam_id in pairs.items():
-        if user_id not in account_of and steam_id not in user_of:
-            yield user_id, True
-        elif (account_of.get(user_id), user_of.get(steam_id)) == (steam_id, user_id) and user_id not in blocked:
-            yield user_id, False
+        mine = {row for row in (by_user.get(user_id), by_account.get(steam_id)) if row is not None}
+        refusal = _why_not(user_id, steam_id, list(mine)) if mine else None
+        found[user_id] = refusal or Holdings(not mine, sum(row[3] for row in mine))
+    return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from balancer.journal.views import Trade
 from shared.domain.ids import TradeUrl
-from shared.domain.items import HeldAsset
+from shared.domain.items import Asset, HeldAsset
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,20 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class DepositAsked:
+    """What a site asks for; nobody has looked yet whether the player has these assets."""
+
+    user_id: str
+    trade_url: TradeUrl
+    assets: list[Asset]
+    color: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DepositWish:
+    """The same with the assets as a bot has seen them."""
+
     user_id: str
     trade_url: TradeUrl
     wanted: list[Wanted]

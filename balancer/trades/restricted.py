@@ -149,7 +149,7 @@ def _other_bot(connection: Connection, ctx: Context, trade: Row[Any], now: datet
     items = select(func.count()).select_from(trade_items).where(trade_items.c.trade_id == trade.trade_id)
     n_items = int(connection.scalar(items) or 0)
     held = players.holdings(connection, trade.user_id, trade.partner, 0)
-    full = deposit.barred(ctx, held, n_items)
+    full = deposit.barred(ctx, held, ctx.fleet.limits.trades(n_items))
     refused = set(trade.refused_by.split())
     found = reserve.for_one_bot(connection, ctx.fleet, held.by_bot, n_items, trade.wanted_color, {*full, *refused})
     if found is None and trade.failure_code == BOT_RESTRICTED and now - trade.touched >= _again(ctx.settings.trades):

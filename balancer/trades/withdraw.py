@@ -69,7 +69,8 @@ def make(connection: Connection, ctx: Context, request: Request, wish: WithdrawW
         if waits is None and (client_id in full or not line.enter(connection, limits, holdings, bot, request.now, paused)):
             waits = WaitsFor.OFFER, request.now
         trade_id = making.begin(bot, {"why": "holds_items", "items": len(part), "bots": len({bot for bot, _ in parts})}, waits)
-        making.opened.trade_items += [give_out(trade_id, row) for row in part]
+        for row in part:
+            making.give_out(trade_id, row, row.value_cents)
     check_outflow(connection, making)
     pipeline.insert_rows(connection, drafts.rows([making]))
     return making
@@ -181,16 +182,3 @@ def _when(row: Row[Any], settings: Settings) -> dict[str, Any]:
     if row.settles_at is None:
         return {"settles_at": None}
     return {"settles_at": int(row.settles_at.timestamp() + settings.trades.settle_margin_s)}
-
-
-def give_out(trade_id: str, row: Row[Any]) -> dict[str, Any]:
-    return {
-        "trade_id": trade_id,
-        "deposit_id": row.deposit_id,
-        "market_hash_name": row.market_hash_name,
-        "value_cents": row.value_cents,
-        "fingerprint": row.fingerprint,
-        "app_id": row.app_id,
-        "context_id": row.context_id,
-        "asset_id": row.asset_id,
-    }

@@ -5,19 +5,15 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer.context import Context
-from balancer.fleet import switches
-from balancer.items import policy, readings
-from balancer.trades import dear, idempotency, strangers
+from balancer.trades import intake
 from balancer.trades.deposit import Deposits
-from balancer.trades.requests import Caller, DepositWish, Made, Request, Wanted
+from balancer.trades.requests import Caller, DepositAsked, Request
 from balancer.web import api
 from balancer.web.handlers import offers
 from balancer.web.schemas import answers, requests
-from shared.domain.ids import TradeUrl
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset
 from shared.errors import (
     Conflict,
-    FleetError,
     FleetPaused,
     NoBotAvailable,
     NotAccepted,
@@ -75,33 +71,12 @@ async def create(
     Bots make offers for these assets of the player's inventory. The answer holds one trade per bot, each with its secret token.
     It comes with 201 when every offer exists, or after `wait` seconds with 202; then ask `GET /trade/{trade_id}`.
     """
-    steam_id = offers.steam_id_of(body.steam_id)
-    url = offers.trade_url_of(body.trade_url, steam_id)
-    asked = Request(caller, key.key, key.body_hash, ctx.clock.now())
+    url = offers.trade_url_of(body.trade_url, offers.steam_id_of(body.steam_id))
+    asked = DepositAsked(body.user_id, url, _assets(body), body.color, body.message)
+    once = Request(caller, key.key, key.body_hash, ctx.clock.now())
     with ctx.waiters.expect() as expectation:
-        made = await _repeated(ctx, asked, url)
-        if made is None:
-            try:
-                ctx.switches.check(switches.DEPOSITS)
-                await strangers.spend(ctx, caller.client_id, url.partner, url.trade_token)
-                wanted = await _wanted(ctx, body.user_id, url, _assets(body))
-            except FleetError:
-                # What an earlier request with this key brought in is not there to bring in again.
-                made = await idempotency.find_repeat(ctx, asked)
-                if made is None:
-                    raise
-            else:
-                wish = DepositWish(body.user_id, url, wanted, body.color, body.message)
-                made = await request.app[DEPOSITS].make(asked, wish, expectation)
-                ctx.inventories.watch(made.trade_ids, steam_id)
+        made = await intake.take(ctx, request.app[DEPOSITS], once, asked, expectation)
         return await offers.answer_with_offers(ctx, caller, made, query.wait, expectation)
-
-
-async def _repeated(ctx: Context, asked: Request, url: TradeUrl) -> Made | None:
-    """What this key made before, if looking that up spares a bot a read; else the transaction finds it out."""
-    if ctx.inventories.known(url.partner, url.trade_token):
-        return None
-    return await idempotency.find_repeat(ctx, asked)
 
 
 def _assets(body: requests.DepositBody) -> list[Asset]:
@@ -109,18 +84,3 @@ def _assets(body: requests.DepositBody) -> list[Asset]:
         Asset(CS2_APP_ID, CONTEXT_NORMAL, one) if isinstance(one, str) else Asset(one.app_id, one.context_id, one.asset_id)
         for one in body.asset_ids
     ]
-
-
-async def _wanted(ctx: Context, user_id: str, url: TradeUrl, assets: list[Asset]) -> list[Wanted]:
-    """The assets as the inventory shows them, with their values; refuses what we do not take before anything is written."""
-    limits = ctx.settings.limits
-    policy.check_request(assets, limits.request_items_max)
-    read: readings.PlayerInventory = await ctx.inventories.read(url.partner, url.trade_token)
-    policy.check_partner(read.hold_days)
-    known = read.assets
-    if any(asset not in known for asset in assets):
-        known = await ctx.inventories.untradable(url.partner) | known
-    taken = policy.accept(assets, known, ctx.prices.value, limits.item_value_min_cents)
-    wanted = [Wanted(held, cents) for held, cents in taken]
-    await dear.check(ctx, user_id, url, read, wanted)
-    return wanted

@@ -7,21 +7,11 @@ from aiohttp import web
 from balancer.context import Context
 from balancer.custody import deposits
 from balancer.trades import house
-from balancer.trades.requests import Caller, HouseWish, Request
+from balancer.trades.requests import Caller, HouseWish
 from balancer.web import api
 from balancer.web.handlers import offers
 from balancer.web.schemas import answers, operator, requests
-from shared.errors import (
-    Conflict,
-    FleetPaused,
-    Forbidden,
-    NoBotAvailable,
-    NotAccepted,
-    NotFound,
-    PlayerMustAct,
-    RequestReused,
-    SteamUnavailable,
-)
+from shared.errors import Conflict, NotFound
 
 
 @api.operation(scope="read", answers={200: answers.Deposits})
@@ -56,23 +46,7 @@ async def thaw(ctx: Context, caller: Caller, path: operator.DepositPath, body: o
 @api.operation(
     scope="operate",
     answers={201: answers.Trades, 202: answers.Trades},
-    errors=(
-        (RequestReused, "idempotency_mismatch"),
-        (NotAccepted, "item_not_accepted"),
-        (NotAccepted, "message_too_long"),
-        (NotAccepted, "partner_is_bot"),
-        (NotFound, "not_found"),
-        (Forbidden, "not_owner"),
-        (PlayerMustAct, "too_many_offers"),
-        (Conflict, "asset_in_trade"),
-        (Conflict, "not_in_custody"),
-        (Conflict, "item_unsettled"),
-        (Conflict, "item_frozen"),
-        (Conflict, "bot_frozen"),
-        (NoBotAvailable, "no_bot_available"),
-        (FleetPaused, "fleet_paused"),
-        (SteamUnavailable, "steam_maintenance"),
-    ),
+    errors=offers.OUT,
 )
 async def give(
     ctx: Context, caller: Caller, key: api.IdempotencyKey, query: requests.WaitQuery, body: operator.GiveBody
@@ -83,10 +57,5 @@ async def give(
     which must not be a bot's, when another client, or a person at the command line, has approved each trade. A gift is frozen
     until an audit has seen it after its protection.
     """
-    url = offers.any_trade_url(body.trade_url)
-    offers.check_ids(ctx, body.deposit_ids)
-    asked = Request(caller, key.key, key.body_hash, ctx.clock.now())
-    wish = HouseWish(url, body.deposit_ids, body.reason, body.message)
-    with ctx.waiters.expect() as expectation:
-        made = await house.give(ctx, asked, wish, expectation)
-        return await offers.answer_with_offers(ctx, caller, made, query.wait, expectation)
+    wish = HouseWish(offers.any_trade_url(body.trade_url), body.deposit_ids, body.reason, body.message)
+    return await offers.send_out(ctx, caller, key, query.wait, wish, house.give)

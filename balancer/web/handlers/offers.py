@@ -1,21 +1,56 @@
-"""What deposit and withdraw have in common: whose trade URL it is, and waiting for the offers."""
+"""What requests for offers have in common: whose trade URL it is, sending items out, and waiting for the offers."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from aiohttp import web
 
 from balancer.changes import Expectation
 from balancer.context import Context
 from balancer.items import policy
-from balancer.trades.requests import Caller, Made
+from balancer.trades.requests import Caller, HouseWish, Made, Request, WithdrawWish
 from balancer.web import api, sentences
 from balancer.web.schemas import answers
 from shared.domain.ids import SteamId, TradeUrl
 from shared.domain.status import EARLY, TradeStatus, WaitsFor
-from shared.errors import NotAccepted
+from shared.errors import (
+    Conflict,
+    FleetPaused,
+    Forbidden,
+    NoBotAvailable,
+    NotAccepted,
+    NotFound,
+    PlayerMustAct,
+    RequestReused,
+    SteamUnavailable,
+)
 
 # Until then there is no offer that the player could answer.
 NOT_THERE_YET = frozenset({*(status.value for status in EARLY), TradeStatus.CONFIRMING.value})
+
+
+# What a request for items to go out may be refused for, whoever gets them.
+OUT = (
+    (RequestReused, "idempotency_mismatch"),
+    (NotAccepted, "item_not_accepted"),
+    (NotAccepted, "message_too_long"),
+    (NotAccepted, "partner_is_bot"),
+    (NotFound, "not_found"),
+    (Forbidden, "not_owner"),
+    (PlayerMustAct, "too_many_offers"),
+    (Conflict, "asset_in_trade"),
+    (Conflict, "not_in_custody"),
+    (Conflict, "item_unsettled"),
+    (Conflict, "item_frozen"),
+    (Conflict, "bot_frozen"),
+    (NoBotAvailable, "no_bot_available"),
+    (FleetPaused, "fleet_paused"),
+    (SteamUnavailable, "steam_maintenance"),
+)
+
+_Wish = TypeVar("_Wish", WithdrawWish, HouseWish)
 
 
 def steam_id_of(text: str) -> SteamId:
@@ -66,6 +101,23 @@ def check_ids(ctx: Context, deposit_ids: list[str]) -> None:
         if deposit_id in seen:
             raise api.invalid_field(f"body.deposit_ids[{number}]", policy.REPEATED, "repeated")
         seen.add(deposit_id)
+
+
+async def send_out(
+    ctx: Context,
+    caller: Caller,
+    key: api.IdempotencyKey,
+    wait_s: float,
+    wish: _Wish,
+    make: Callable[[Context, Request, _Wish, Expectation], Awaitable[Made]],
+) -> web.Response:
+    """Have these items offered, once per key, and answer as `answer_with_offers`."""
+    check_ids(ctx, wish.deposit_ids)
+    request = Request(caller, key.key, key.body_hash, ctx.clock.now())
+    with ctx.waiters.expect() as expectation:
+        made = await make(ctx, request, wish, expectation)
+        ctx.inventories.watch(made.trade_ids, wish.trade_url.partner)
+        return await answer_with_offers(ctx, caller, made, wait_s, expectation)
 
 
 async def answer_with_offers(ctx: Context, caller: Caller, made: Made, wait_s: float, expectation: Expectation) -> web.Response:
