@@ -30,6 +30,8 @@ BENCHES: dict[str, tuple[str, str]] = {
     "enqueue": ("small_rows:enqueuing", "Redis round trips to give orders"),
     "http": ("http_rows:on_postgres", "POST /deposit, GET /trade/{id}, /healthz on PostgreSQL"),
     "sqlite": ("http_rows:on_sqlite", "POST /deposit on SQLite"),
+    "games": ("games_rows:on_postgres", "POST /locks, POST /transfers on PostgreSQL"),
+    "games-sqlite": ("games_rows:on_sqlite", "POST /locks, POST /transfers on SQLite"),
     "order": ("order_rows:whole_order", "a whole order over the time Steam takes"),
     "redis": ("order_rows:round_trips", "Redis round trips per order"),
     "steam": ("steam_rows:requests", "Steam requests per accepted deposit and withdrawal"),
@@ -59,7 +61,7 @@ def measure(names: Sequence[str], options: Options, say: Say) -> tuple[list[Row]
 
 
 def parser() -> argparse.ArgumentParser:
-    text = "\n".join(f"  {name:8} {what}" for name, (_, what) in BENCHES.items())
+    text = "\n".join(f"  {name:12} {what}" for name, (_, what) in BENCHES.items())
     made = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measure the fleet against its own baselines in the same run. Nothing fails because it is slow.",

@@ -21,7 +21,7 @@ import redis
 from aiohttp import web
 from sqlalchemy.engine import make_url
 
-from scripts.benchmarks import bare_worker
+from scripts.benchmarks import bare_worker, raw_games
 from scripts.benchmarks.raw_sql import Item, RawPostgres, RawSqlite, values
 
 HEADERS = {"Content-Type": "application/json"}
@@ -74,6 +74,22 @@ class Bare:
         rows = await asyncio.wrap_future(self._database.read(request.match_info["trade_id"]))
         return web.Response(body=json.dumps(rows, default=_plain).encode(), headers=HEADERS)
 
+    async def lock(self, request: web.Request) -> web.Response:
+        row = raw_games.lock_values(json.loads(await request.read()))
+        return await self._played(row, raw_games.POSTGRES_LOCK, raw_games.SQLITE_LOCK)
+
+    async def transfer(self, request: web.Request) -> web.Response:
+        row = raw_games.transfer_values(json.loads(await request.read()))
+        return await self._played(row, raw_games.POSTGRES_TRANSFER, raw_games.SQLITE_TRANSFER)
+
+    async def _played(self, row: dict[str, Any], postgres: str, sqlite: tuple[str, ...]) -> web.Response:
+        if isinstance(self._database, RawPostgres):
+            done = self._database.run(raw_games.on_postgres(postgres, row))
+        else:
+            done = self._database.run(raw_games.on_sqlite(sqlite, row))
+        await asyncio.wrap_future(done)
+        return web.Response(status=201, body=row["answer"].encode(), headers=HEADERS)
+
     async def order(self, request: web.Request) -> web.Response:
         """The same steps as a whole order, and nothing else."""
         if self._orders is None:
@@ -97,10 +113,12 @@ async def serve(url: str, item: Item, units: int, redis_url: str | None) -> None
     sqlite = parsed.get_backend_name() == "sqlite"
     database = RawSqlite(Path(str(parsed.database)), "FULL") if sqlite else RawPostgres(url, units)
     bare = Bare(database, item, Orders(redis_url) if redis_url else None)
-    app = web.Application()
+    app = web.Application(client_max_size=2**24)
     app.router.add_get("/healthz", bare.health)
     app.router.add_post("/deposit", bare.deposit)
     app.router.add_post("/order", bare.order)
+    app.router.add_post("/locks", bare.lock)
+    app.router.add_post("/transfers", bare.transfer)
     app.router.add_get("/trade/{trade_id}", bare.trade)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -33,16 +33,17 @@ def on_postgres(options: Options, say: Say) -> Iterator[Row]:
 def on_sqlite(options: Options, say: Say) -> Iterator[Row]:
     """The deposit rows on SQLite."""
     say("HTTP rows on SQLite")
-    with _folder() as folder:
-        urls = f"sqlite:///{folder / 'ours.db'}", f"sqlite:///{folder / 'raw.db'}"
+    with folder() as place:
+        urls = f"sqlite:///{place / 'ours.db'}", f"sqlite:///{place / 'raw.db'}"
         with site(*urls, say) as running:
             yield from deposit_rows(running, options, "SQLite", 0.25, "≥ 0.25", "WAL, synchronous=FULL")
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="fleet-bench-db-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+def folder() -> Iterator[Path]:
+    """Where databases of one measurement lie."""
+    with tempfile.TemporaryDirectory(prefix="fleet-bench-db-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
 
 
 def promises(url: str) -> str:

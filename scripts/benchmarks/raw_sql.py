@@ -12,6 +12,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -72,6 +73,7 @@ WHERE t.trade_id = {} ORDER BY i.deposit_id
 """
 
 Values = dict[str, Any]
+Work = Callable[[sqlite3.Connection], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,10 @@ class RawPostgres:
     def _sent(self, trade_id: str) -> None:
         self._connection().execute(SENT.format("%s").encode(), (trade_id,))
 
+    def run(self, work: Callable[[psycopg.Connection[tuple[Any, ...]]], None]) -> Future[None]:
+        """Anything else that is one unit of work."""
+        return self._threads.submit(lambda: work(self._connection()))
+
     def read(self, trade_id: str) -> Future[list[tuple[Any, ...]]]:
         return self._threads.submit(self._read, trade_id)
 
@@ -163,7 +169,7 @@ class RawSqlite:
     def __init__(self, path: Path, synchronous: str) -> None:
         self._path = path
         self._synchronous = synchronous
-        self._waiting: queue.SimpleQueue[tuple[Values | str, Future[None]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Values | str | Work, Future[None]]] = queue.SimpleQueue()
         threading.Thread(target=self._write, daemon=True).start()
 
     def deposit(self, row: Values) -> Future[None]:
@@ -173,7 +179,11 @@ class RawSqlite:
         """The update that follows a report."""
         return self._put(trade_id)
 
-    def _put(self, work: Values | str) -> Future[None]:
+    def run(self, work: Work) -> Future[None]:
+        """Anything else; the writer commits."""
+        return self._put(work)
+
+    def _put(self, work: Values | str | Work) -> Future[None]:
         done: Future[None] = Future()
         self._waiting.put((work, done))
         return done
@@ -190,6 +200,8 @@ class RawSqlite:
             for work, _ in batch:
                 if isinstance(work, str):
                     connection.execute(SENT.format("?"), (work,))
+                elif callable(work):
+                    work(connection)
                 else:
                     insert_sqlite(connection, work)
             connection.execute("COMMIT")

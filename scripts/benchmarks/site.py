@@ -123,6 +123,7 @@ class Site:
     raw_url: str
     pids: dict[str, int]
     units: int
+    item_id: str
 
     def warm(self, players: list[Player]) -> None:
         """Let the balancer read these players' inventories and forget the orders that came of the last round."""
@@ -200,7 +201,7 @@ def site(ours_url: str, raw_url: str, say: Say) -> Iterator[Site]:
                 wait_for_bots(stack)
                 try:
                     pids = {"ours": _balancer(stack).process.pid, "raw": bare_pid}
-                    yield Site(stack, fleet, Players([ours, raw]), ours, raw, bare, pids, units)
+                    yield Site(stack, fleet, Players([ours, raw]), ours, raw, bare, pids, units, item.item_id)
                 finally:
                     ours.dispose()
                     raw.dispose()
