@@ -19,6 +19,7 @@ from balancer.db.engine import Database
 from balancer.db.tables import bots, deposits, trade_items, trades
 from balancer.fields import UNSHOWN, BotText, Time, maybe_unix, unix
 from balancer.journal.opening import Opened
+from balancer.spoken import PlayerMessage
 from shared.clock import Clock
 from shared.domain.health import BOT_RESTRICTED
 from shared.domain.status import ENDED_UNMOVED, FINAL, ROW_BEGINS, DepositStatus, Direction, TradeStatus, WaitsFor
@@ -43,7 +44,7 @@ class Failure:
 
     code: str
     reason: str | None
-    player_message: str | None
+    player_message: PlayerMessage | None
     retryable: bool
 
 

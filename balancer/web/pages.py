@@ -9,7 +9,9 @@ from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+from balancer import spoken
 
 FOLDER = Path(__file__).parent
 CSS = (FOLDER / "templates" / "page.css").read_text(encoding="utf-8")
@@ -29,7 +31,12 @@ def money(cents: int, currency: str) -> str:
     return f"{cents // 100}.{cents % 100:02} {currency}"
 
 
-_environment.globals["money"] = money
+def said(text: str, **values: object) -> Markup:
+    """An English sentence of a template in the reader's language, with its places filled; all of it escaped."""
+    return escape(spoken.say(text)).format(**values) if values else escape(spoken.say(text))
+
+
+_environment.globals.update(money=money, _=said, counted=spoken.counted)
 _css_hash = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
 
 # The page holds a link to Steam but loads nothing: its own style by hash, its form to itself only.
@@ -61,7 +68,9 @@ FILES = {
 
 def render(template: str, headers: dict[str, str], status: int = 200, **values: Any) -> web.Response:
     """A template with its values, all of them escaped."""
-    text = _environment.get_template(template).render(css=Markup(CSS), **values)  # noqa: S704 - our own file
+    language = spoken.current().code
+    text = _environment.get_template(template).render(css=Markup(CSS), language=language, **values)  # noqa: S704 - our own file
+    headers = {**headers, "Content-Language": language}
     return web.Response(status=status, text=text, content_type="text/html", charset="utf-8", headers=headers)
 
 

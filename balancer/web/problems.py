@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
+from balancer import spoken
 from balancer.web import rates
 from shared import errors, log
 
@@ -187,7 +188,7 @@ def describe(error: errors.FleetError) -> tuple[int, dict[str, Any]]:
     if error.reason is not None:
         body["reason"] = error.reason
     if player_message := error.player_message or PLAYER_MESSAGES.get(code):
-        body["player_message"] = player_message
+        body["player_message"] = spoken.say(player_message)
     retry_after_s = error.retry_after_s if error.retry_after_s is not None else row.retry_after_s
     if retry_after_s is not None:
         body["retry_after_s"] = retry_after_s
@@ -218,6 +219,8 @@ def respond(error: errors.FleetError) -> web.Response:
 
 def _response(status: int, body: dict[str, Any]) -> web.Response:
     headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+    if "player_message" in body:
+        headers["Content-Language"] = spoken.current().code
     if "retry_after_s" in body:
         headers["Retry-After"] = str(math.ceil(body["retry_after_s"]))
     return web.Response(status=status, body=json.dumps(body, default=str).encode(), headers=headers)
@@ -249,7 +252,8 @@ def respond_status(status: int) -> web.Response:
 async def middleware(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Turn whatever a handler raises into a problem document."""
+    """Turn whatever a handler raises into a problem document; players are spoken to in the language of the request."""
+    spoken.use(request.headers.get("Accept-Language", ""))
     response = await _answered(request, handler)
     if states := request.get(rates.STATES):
         response.headers.update(rates.headers(states))

@@ -6,6 +6,7 @@ import re
 
 from aiohttp import web
 
+from balancer import spoken
 from balancer.context import Context
 from balancer.fields import maybe_unix
 from balancer.trades import verify
@@ -148,13 +149,13 @@ async def site_check(request: web.Request, ctx: Context, caller: Caller, body: r
 def _in_json(answer: Answer) -> answers.VerifyAnswer:
     reason = "used" if answer.verdict is Verdict.OK and not answer.first else answer.verdict.value
     head = {"ok": True} if answer.first else {"ok": False, "reason": reason}
-    trade = answer.trade
+    trade, said = answer.trade, PLAYER_MESSAGES.get(answer.verdict)
     if trade is None or answer.status is None:
         return answers.VerifyAnswer.model_validate(head)
     return answers.VerifyAnswer(
         **head,
         retryable=answer.verdict in verify.RETRYABLE,
-        player_message=None if answer.first else PLAYER_MESSAGES.get(answer.verdict),
+        player_message=None if answer.first or said is None else spoken.say(said),
         trade_id=trade.trade_id,
         direction=trade.direction,
         status=answer.status,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from balancer import spoken
 from balancer.context import Context
 from balancer.trades.verify import Answer, Verdict
 from balancer.web import pages, problems
@@ -93,7 +94,7 @@ def _values(ctx: Context, token: str, answer: Answer) -> dict[str, Any]:
         "shown": SHOWN_MAX,
         "currency": ctx.settings.balancer.currency,
         "offer_url": links.OFFER_URL.format(offer_id=trade.offer_id) if trade and trade.offer_id else None,
-        "seen_ago": None if seen_s is None else "just now" if seen_s < 1 else f"{length(seen_s)} ago",
+        "seen_ago": None if seen_s is None else spoken.say("just now" if seen_s < 1 else f"{length(seen_s)} ago"),
         "page": links.page_of(ctx.settings, token),
         "became": answer.status.value if answer.status else None,
         "ended": ENDED.get(ended.status.value) if ended else None,
@@ -109,9 +110,8 @@ def length(seconds: float) -> str:
     whole = round(seconds)
     for unit_s, name in ((_HOUR_S, "hour"), (_MINUTE_S, "minute"), (1, "second")):
         if whole >= unit_s and whole % unit_s == 0:
-            count = whole // unit_s
-            return f"{count} {name}" + ("" if count == 1 else "s")
-    return f"{whole} seconds"
+            return spoken.counted(whole // unit_s, name)
+    return spoken.counted(whole, "second")
 
 
 def refused(status: int, heading: str, text: str, again: str | None = None, mood: str = "no") -> web.Response:

@@ -96,7 +96,8 @@ def _signed_in(ctx: Context, token: str | None) -> web.Response:
 
 
 def _sign_in_failed(ctx: Context, token: str | None) -> web.Response:
-    text = "Steam did not tell us who you are, or the sign-in was too long ago. "
-    if token is None:
-        return people.refused(403, "The sign-in did not work.", text + "Open the link in the trade offer once more.")
-    return people.refused(403, "The sign-in did not work.", text + "Try once more.", links.sign_in_of(ctx.settings, token))
+    heading, again = "The sign-in did not work.", None if token is None else links.sign_in_of(ctx.settings, token)
+    text = "Steam did not tell us who you are, or the sign-in was too long ago. Try once more."
+    if again is None:
+        text = "Steam did not tell us who you are, or the sign-in was too long ago. Open the link in the trade offer once more."
+    return people.refused(403, heading, text, again)
