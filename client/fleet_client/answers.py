@@ -141,6 +141,8 @@ class Bot(Record):
     steam_calls: int  # Its calls to Steam since it started, without those of the next two fields
     look_calls: int  # Calls for looks at offers that players check
     second_calls: int  # Calls for second readings of valuable items, which bots of two hosts read
+    deposit_calls: float  # What of `steam_calls` was for deposits; a call for several trades is shared
+    withdraw_calls: float  # The same for withdrawals; the rest is for no trade: signing in, audits
     paused: BotPause | None  # Why Steam allows no calls from its address now; null: it may call
     latency_ms: float | None
 
