@@ -96,12 +96,8 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
     except redis.RedisError as error:
         ctx.redis_away.noticed(error, "start")
     yield
-    ctx.inventories.close()
-    ctx.sights.close()
     await app[RATES].close()
-    await ctx.outbox.drain()
-    ctx.redis.close()
-    await asyncio.to_thread(ctx.db.close)
+    await context.close(ctx)
 
 
 async def _browser(app: web.Application) -> AsyncIterator[None]:

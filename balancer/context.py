@@ -5,6 +5,7 @@ Nothing that is made here knows the context itself: each part gets what it needs
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,6 +53,15 @@ class Context:
     new_id: Callable[[str], str]  # by its prefix a fresh record id, as in ``trd_01j…``
     # Items that are known to stand in the table, so that a deposit does not write them again. They are never removed.
     known_items: set[str] = field(default_factory=set)
+
+
+async def close(ctx: Context) -> None:
+    """Close what `build` opened; what still waits to be given is given first."""
+    ctx.inventories.close()
+    ctx.sights.close()
+    await ctx.outbox.drain()
+    ctx.redis.close()
+    await asyncio.to_thread(ctx.db.close)
 
 
 def build(settings: Settings, master: MasterKey, clock: Clock, rates: Rates | None = None) -> Context:

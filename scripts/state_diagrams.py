@@ -39,7 +39,8 @@ DEPOSIT_TEXT = """
 ## A deposit's row
 
 One row is one item on its way into custody, in it, or on its way out. When a withdrawal ended without moving its items, only
-`items_seen` frees them.
+`items_seen` frees them. Two people may write off a frozen row whose item is gone; it is `reversed` then, and `frozen_by` says
+`written_off`.
 """
 
 

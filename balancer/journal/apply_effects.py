@@ -57,6 +57,12 @@ def taken_since(connection: Connection, trade_id: str) -> set[str]:
     return set(connection.scalars(query))
 
 
+def carry_out_at(connection: Connection, color: str, bot_id: int, after: Aftermath, now: datetime) -> None:
+    """Rows of a bot, whatever trade brought them, and the bot."""
+    _move_deposits(connection, after.moves, now)
+    _count_bot(connection, color, bot_id, after.held, after.reserved, after.offers, now)
+
+
 def carry_out(connection: Connection, trade: Row[Any], after: Aftermath, now: datetime) -> None:
     """Deposits, receipts, the awaited, and last the bot: its row is the one that other trades wait for."""
     _move_deposits(connection, after.moves, now)

@@ -42,6 +42,7 @@ FROZEN_GONE = "items_gone"
 FROZEN_RECEIPT = "receipt_missing"
 FROZEN_UNMATCHED = "unmatched"
 FROZEN_EXCHANGE = "exchange_failed"
+FROZEN_WRITTEN_OFF = "written_off"
 # What a later sight of the item itself puts right; a reversal is for an operator.
 _THAWED_BY_SIGHT = frozenset({FROZEN_GONE, FROZEN_RECEIPT})
 _MATCHED = frozenset({"id", "receipt", "fingerprint", "name"})
@@ -262,6 +263,22 @@ def of_gone(direction: Direction, status: TradeStatus, awaited: int, held: Seque
         # What was given out before it could go back is not waited for.
         after.awaited = sum(_may_go_back(row) for row in held) - len(after.moves)
     return after
+
+
+# --- what two operators decided about one frozen row, and a bot's reading showed ----------------------------------
+
+
+def of_release(status: DepositStatus, deposit_id: str, asset_id: int, context_id: str) -> Aftermath:
+    """Its item is here, as this asset: the row may be used again."""
+    to = DEPOSIT_TABLE.get((status, F.ITEMS_SEEN), status)
+    values = {"frozen_by": None, "asset_id": asset_id, "context_id": context_id}
+    return Aftermath([DepositMove(deposit_id, status, to, values)])
+
+
+def of_write_off(status: DepositStatus, deposit_id: str) -> Aftermath:
+    """Its item is gone: the row is over, and its slot free."""
+    move = DepositMove(deposit_id, status, DEPOSIT_TABLE[status, F.WRITTEN_OFF], {"frozen_by": FROZEN_WRITTEN_OFF})
+    return Aftermath([move], held=-1)
 
 
 def _may_go_back(row: Held) -> bool:

@@ -329,6 +329,21 @@ def record_deposits(
     return max(len(after.moves), int(fewer))
 
 
+def record_decision(
+    connection: Connection,
+    kind: str,
+    deposit: Row[Any],
+    after: Aftermath,
+    data: Mapping[str, Any],
+    who: str,
+    now: datetime,
+) -> None:
+    """Carry out what operators decided about one row, which is locked; ``kind`` is the event's."""
+    apply_effects.carry_out_at(connection, deposit.color, deposit.bot_id, after, now)
+    told = {**data, "deposits": after.told()}
+    feed.append(connection, feed.row(kind, told, who, now, None, deposit.user_id, f"{deposit.color}-{deposit.bot_id}"))
+
+
 # --- telling ----------------------------------------------------------------------------------------
 
 

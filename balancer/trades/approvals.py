@@ -57,8 +57,8 @@ def decide_in(
     *,
     approve: bool,
 ) -> None:
-    """`decide` inside a transaction. Without a client it is an operator at the command line."""
-    trade = _undecided(connection, trade_id, client_id)
+    """`decide` inside a transaction. Without a client it is ``who``, an operator at the command line."""
+    trade = _undecided(connection, trade_id, who if client_id is None else client_id)
     if approve:
         _approve(connection, trade, who, times, now)
     else:
@@ -74,14 +74,14 @@ def _approve(connection: Connection, trade: Row[Any], who: str, times: TradeSett
     events.of_trade(connection, "withdrawal_approved", trade, {"settles_at": int(wait.timestamp()) if wait else None}, who, now)
 
 
-def _undecided(connection: Connection, trade_id: str, client_id: str | None) -> Row[Any]:
+def _undecided(connection: Connection, trade_id: str, decider: str) -> Row[Any]:
     trade = connection.execute(select(trades).where(trades.c.trade_id == trade_id).with_for_update()).first()
     if trade is None:
         raise NotFound("there is no such trade")
     if trade.waits_for != WaitsFor.APPROVAL:
         raise TooLate("the trade does not wait for an approval", status=trade.status)
-    if client_id is not None and trade.client_id == client_id:
-        raise Forbidden("the client that asked for a withdrawal may not approve it", code="own_request")
+    if trade.client_id == decider:
+        raise Forbidden("whoever asked for a withdrawal may not approve it", code="own_request")
     return trade
 
 

@@ -26,6 +26,19 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Operator(Caller):
+    """A person at the command line, without an API key; ``client_id`` is who it is, as in ``cli:anna``."""
+
+    @classmethod
+    def of(cls, who: str) -> Operator:
+        return cls(who, who, frozenset({"operate"}))
+
+    @property
+    def who(self) -> str:
+        return self.client_id
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """One asset of the player's inventory that is to come in, and what it is worth."""
 

@@ -44,6 +44,7 @@ ROUTES: list[web.RouteDef] = [
     web.get("/deposits", deposits.find, allow_head=False),
     web.post("/deposits/give", deposits.give),
     web.post("/deposits/{deposit_id}/thaw", deposits.thaw),
+    web.post("/deposits/{deposit_id}/decision", deposits.settle_frozen),
     web.post("/locks", locks.create),
     web.get("/locks/{ref}", locks.show, allow_head=False),
     web.get("/locks", locks.find, allow_head=False),

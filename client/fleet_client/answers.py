@@ -255,6 +255,18 @@ class Deposit(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Record):
+    """Where a decision stands."""
+
+    deposit_id: str
+    decision: str
+    asset_id: str | None  # The asset to release, if another than the row names
+    proposed_by: str
+    proposed_at: datetime
+    agreed_by: str | None  # Null: a second person has still to say the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deposits(Record):
     """Items in custody or on their way; `next` goes into `after`."""
 

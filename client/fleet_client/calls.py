@@ -470,6 +470,14 @@ class Calls:
         return Call("POST", "/deposits/{deposit_id}/thaw", answers.Deposit, at=at, body={"reason": reason}, repeat=Repeat.SAME)
 
     @named
+    def decide_frozen(
+        self, deposit_id: str, decision: str, *, reason: str, asset_id: str | None = None
+    ) -> Call[answers.Decided]:
+        """``release`` or ``write_off`` an item that stays frozen; a second client has to say the same within a day."""
+        at, body = {"deposit_id": deposit_id}, _sent(decision=decision, asset_id=asset_id, reason=reason)
+        return Call("POST", "/deposits/{deposit_id}/decision", answers.Decided, at=at, body=body, repeat=Repeat.SAME)
+
+    @named
     def unblock(self, user_id: str) -> Call[answers.User]:
         """Let a player trade again who has reversed an exchange."""
         return Call("POST", "/users/{user_id}/unblock", answers.User, at={"user_id": user_id}, repeat=Repeat.SAME)

@@ -31,7 +31,7 @@ COMMANDS = {
     "status": "How many bots there are, and what they can serve.",
     "switches": "Pause deposits or withdrawals, and resume them.",
     "tickets": "Items that the house issues for its games: issue some, list their kinds.",
-    "trades": "The story of one trade; decide about a trade in doubt, a frozen item or a blocked player.",
+    "trades": "The story of one trade; decide about doubts, frozen items, house items and blocked players.",
     "vault": "Change the key of this host's vault, or check that everything in it opens.",
     "up": "Run all parts on this machine until Ctrl-C.",
     "users": "What is kept about a person, and forgetting it.",

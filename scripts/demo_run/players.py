@@ -17,7 +17,7 @@ import aiohttp
 
 DEPOSITS_PER_PLAYER = 11
 WITHDRAWALS_PER_PLAYER = 9
-AT_ONCE = 4  # as people do who move more than one thing; Steam allows five open offers to one partner
+AT_ONCE = 5  # as people do who move more than one thing; Steam allows five open offers to one partner
 OTHER_ENDS = ("declined", "countered", "expired", "canceled", "failed")
 HABITS = {"accepted": "accept", "declined": "decline", "countered": "counter", "failed": "accept"}
 POLL_S = 0.4

@@ -181,6 +181,7 @@ class DepositEvent(StrEnum):
     WITHDRAW_REQUESTED = "withdraw_requested"
     ITEMS_SEEN = "items_seen"
     REVERSAL_SEEN = "reversal_seen"
+    WRITTEN_OFF = "written_off"
 
 
 D, F = DepositStatus, DepositEvent
@@ -195,6 +196,8 @@ DEPOSIT_TABLE: dict[tuple[DepositStatus, DepositEvent], DepositStatus] = {
     (D.WITHDRAW_PENDING, F.TRADE_ACCEPTED): D.WITHDRAWN,
     (D.WITHDRAW_PENDING, F.ITEMS_SEEN): D.ACTIVE,
     (D.WITHDRAWN, F.ITEMS_SEEN): D.ACTIVE,  # a reversed withdrawal, frozen by the caller
+    (D.ACTIVE, F.WRITTEN_OFF): D.REVERSED,  # it is gone, and two people say so
+    (D.WITHDRAW_PENDING, F.WRITTEN_OFF): D.REVERSED,
 }
 
 DEPOSIT_FINAL = (D.DEPOSIT_FAILURE, D.WITHDRAWN, D.COUNTER, D.REVERSED)
@@ -226,6 +229,13 @@ ROW_BEGINS: dict[Direction, DepositStatus] = {
     Direction.DEPOSIT: D.DEPOSIT_PENDING,
     Direction.WITHDRAW: DEPOSIT_TABLE[D.ACTIVE, F.WITHDRAW_REQUESTED],
 }
+
+
+class Decision(StrEnum):
+    """What two people decide about a row that is frozen for good: its item is here after all, or it is gone."""
+
+    RELEASE = "release"
+    WRITE_OFF = "write_off"
 
 
 class BotMode(StrEnum):

@@ -91,6 +91,7 @@ async def test_operators_calls_need_the_scope(service: Service) -> None:
         ("POST", "/approvals/trd_1/approve", None),
         ("POST", "/users/player-1/unblock", None),
         ("POST", "/deposits/dep_1/thaw", {"reason": "seen"}),
+        ("POST", "/deposits/dep_1/decision", {"decision": "release", "reason": "seen"}),
         ("POST", "/trade/trd_1/doubt", {"offer_id": None, "reason": "looked"}),
     ):
         status, problem = await json_of(await service.call(method, path, data, client="plain"))
@@ -193,6 +194,27 @@ async def test_a_frozen_item_is_used_again_by_an_operators_word(service: Service
     status, thawed = await json_of(await service.call("POST", path, seen))
     assert (status, thawed["deposit_id"], thawed["frozen_by"]) == (200, deposit_id, None)
     status, problem = await json_of(await service.call("POST", "/deposits/dep_none/thaw", seen))
+    assert (status, problem["code"]) == (404, "not_found")
+
+
+async def test_a_row_that_stays_frozen_is_released_by_two_clients_and_the_bots_reading(service: Service) -> None:
+    [deposit_id] = await settled(service, "1")
+    path, release = f"/deposits/{deposit_id}/decision", {"decision": "release", "reason": "it lies there"}
+    status, problem = await json_of(await service.call("POST", path, release))
+    assert (status, problem["code"]) == (409, "not_frozen")
+    freeze = update(tables.deposits).where(tables.deposits.c.deposit_id == deposit_id).values(frozen_by="unmatched")
+    await service.ctx.db.run(lambda connection: connection.execute(freeze).rowcount)
+    for wrong in ({**release, "decision": "keep"}, {**release, "reason": ""}, {**release, "asset_id": "x"}):
+        status, problem = await json_of(await service.call("POST", path, wrong))
+        assert (status, problem["code"]) == (400, "invalid_request"), wrong
+    for _ in range(2):
+        status, said = await json_of(await service.call("POST", path, release))
+        assert (status, said["decision"], said["agreed_by"]) == (202, "release", None)
+    other = update(tables.decisions).values(who="cli:anna")
+    await service.ctx.db.run(lambda connection: connection.execute(other).rowcount)
+    status, said = await json_of(await service.call("POST", path, release))
+    assert (status, said["proposed_by"], said["agreed_by"] is not None) == (202, "cli:anna", True)
+    status, problem = await json_of(await service.call("POST", "/deposits/dep_none/decision", release))
     assert (status, problem["code"]) == (404, "not_found")
 
 

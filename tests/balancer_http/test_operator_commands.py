@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from balancer_core.core_world import World, make_world
+from balancer_core.core_world import World, make_world, player
 from balancer_http.test_commands import fleet
 from sqlalchemy import update
 
@@ -17,6 +17,7 @@ from balancer.db import tables
 from balancer.fleet.reads import Turns
 from shared import wire
 from shared.clock import Clock
+from shared.domain.ids import STEAM_ID_BASE
 from shared.sealing import MasterKey
 
 
@@ -86,6 +87,52 @@ async def test_a_frozen_item_is_thawed(world: World, tmp_path: Path) -> None:
     assert "may be used again" in fleet(config, "trades", "thaw", deposit_id, "--reason", "it lies there").stdout
     assert fleet(config, "trades", "thaw", deposit_id, "--reason", "once more").exit_code == 1
     assert await world.withdraw([deposit_id])
+
+
+async def test_a_row_that_stays_frozen_is_decided_by_two_people(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    [deposit_id] = await world.held(1)
+    world.change(update(tables.deposits).values(frozen_by="unmatched"))
+    said = ("trades", "decide", deposit_id, "release", "--reason", "it lies there")
+    for wrong in (("trades", "decide", deposit_id, "forget", "--reason", "x"), (*said[:4],), (*said, "--asset", "x")):
+        assert fleet(config, *wrong).exit_code == 2, wrong
+    for _ in range(2):
+        assert "somebody else has to say the same" in fleet(config, *said).stdout, "one person is one person"
+    world.change(update(tables.decisions).values(who="client:boss"))
+    assert "the bot reads its inventory now" in fleet(config, *said).stdout
+    [row] = world.rows(tables.decisions.select())
+    assert (row.who, row.agreed_by.startswith("cli:")) == ("client:boss", True)
+    world.change(update(tables.deposits).values(frozen_by=None))
+    assert fleet(config, *said).exit_code == 1
+
+
+async def test_house_items_are_given_by_a_command_and_approved_by_somebody_else(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    config.write_text(config.read_text() + "[group]\noffline_after_s = 86400.0\n")
+    (tmp_path / "master.key").write_text(bytes(range(32)).hex())  # the one by which this world's bots speak
+    [deposit_id] = await world.held(1)
+    now = world.ctx.clock.now()
+    values = {"user_id": tables.HOUSE, "steam_id": None, "created_at": now}
+    if not world.rows(tables.users.select().where(tables.users.c.user_id == tables.HOUSE)):
+        world.change(tables.users.insert().values(**values))
+    url = f"https://steamcommunity.com/tradeoffer/new/?partner={int(player(5)) - STEAM_ID_BASE}&token=abcdefgh"
+    given = ("trades", "give", deposit_id, "--trade-url", url, "--reason", "to the store")
+    await world.online("red-1", "red-2")
+    told = await asyncio.to_thread(fleet, config, *given)
+    assert told.exit_code == 1 and not world.rows(tables.trades.select().where(tables.trades.c.direction == "withdraw"))
+    world.change(update(tables.deposits).values(user_id=tables.HOUSE))
+    assert (await asyncio.to_thread(fleet, config, *given[:-2])).exit_code == 2
+    assert (await asyncio.to_thread(fleet, config, *given[:3], "--trade-url", "http://x/", "--reason", "y")).exit_code != 0
+    told = await asyncio.to_thread(fleet, config, *given)
+    assert told.exit_code == 0 and "waits for another person" in told.stdout, told.output
+    [trade] = world.rows(tables.trades.select().where(tables.trades.c.direction == "withdraw"))
+    assert (trade.waits_for, trade.partner, trade.client_id[:4]) == ("approval", int(player(5)), "cli:")
+    assert "abcdefgh" not in told.output
+    refused = fleet(config, "approvals", "approve", trade.trade_id)
+    assert refused.exit_code == 1 and "whoever asked" in refused.output
+    assert (await asyncio.to_thread(fleet, config, *given)).exit_code == 1, "it is in a trade"
+    world.change(update(tables.trades).where(tables.trades.c.trade_id == trade.trade_id).values(client_id="cli:somebody-else"))
+    assert fleet(config, "approvals", "approve", trade.trade_id).exit_code == 0
 
 
 async def test_a_blocked_player_is_unblocked_by_steam_id(world: World, tmp_path: Path) -> None:

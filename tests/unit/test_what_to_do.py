@@ -52,6 +52,7 @@ def _command(typed: str, *needs: str) -> Command:
 
 
 BOOKS = ("settings", "master", "database")
+TRADE_URL = "https://steamcommunity.com/tradeoffer/new/?partner=1&token=abcdefgh"
 EVERY = [
     _command("users export user-1", *BOOKS),
     _command("users forget user-1 --yes", *BOOKS),
@@ -88,7 +89,9 @@ EVERY = [
     _command("switches resume deposits", *BOOKS),
     _command("tickets issue SnG --value-cents 100 --count 1", *BOOKS),
     _command("tickets list", *BOOKS),
+    _command("trades decide dep_x release --reason x", *BOOKS),
     _command("trades doubt trd_x --none --reason x", *BOOKS),
+    _command(f"trades give dep_x --reason x --trade-url {TRADE_URL}", *BOOKS),
     _command("trades show trd_x", *BOOKS),
     _command("trades thaw dep_x --reason x", *BOOKS),
     _command("trades unblock 76561198000000001", *BOOKS),

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from balancer.custody import compare, expected, gifts
+from balancer.custody import compare, decisions, expected, gifts
 from balancer.custody.audit.freeze import freeze, freeze_rows
 from balancer.custody.audit.rows import WHO, again_at, bot_of, change, difference_json, differences, finish, locked, unread
 from balancer.custody.compare import Kind, Seen
@@ -73,6 +73,9 @@ def _read(
     looked_at = _looked_at(connection, protected, row)
     judged = compare.judge(found, json.loads(row.suspects), json.loads(row.known), looked_at)
     counts = {"rows": sum(each.must for each in state), "assets": len(seen)}
+    counted = {*json.loads(row.suspects), *json.loads(row.known), *(each["key"] for each in differences(row))}
+    reading = decisions.Reading(row.asked_at, state, seen, found, counted)
+    decisions.carry_out(connection, row.color, row.bot_id, reading, now)
     if not found:  # every asset has its row
         there, claimed = {each.asset_id: each for each in seen}, {each.asset_id for each in state}
         at_rest = all(each.must for each in state)

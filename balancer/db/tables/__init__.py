@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from balancer.db.tables.catalogue import items, price_lists
 from balancer.db.tables.columns import UtcDateTime, metadata
-from balancer.db.tables.custody import HOUSE, audits, deposits, users
+from balancer.db.tables.custody import HOUSE, audits, decisions, deposits, users
 from balancer.db.tables.fleet import bots, resumptions, switches
 from balancer.db.tables.games import credit_calls, credits, exchanges, issues, lock_rows, locks, transfers
 from balancer.db.tables.journal import alarms, events
@@ -29,6 +29,7 @@ __all__ = [
     "clients",
     "credit_calls",
     "credits",
+    "decisions",
     "deposits",
     "events",
     "exchanges",

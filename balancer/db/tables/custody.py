@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from balancer.db.tables.columns import UtcDateTime, listed, metadata, one_of, partial
-from shared.domain.status import AuditVerdict, DepositStatus
+from shared.domain.status import AuditVerdict, Decision, DepositStatus
 
 HOUSE = "house"
 
@@ -117,4 +117,19 @@ audits = Table(
     PrimaryKeyConstraint("color", "bot_id"),
     ForeignKeyConstraint(["color", "bot_id"], ["bots.color", "bots.bot_id"]),
     one_of("verdict", AuditVerdict),
+)
+
+# What operators want done with frozen rows. It is done by the bot's next reading after a second person agreed, and gone then.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("deposit_id", Text, primary_key=True),
+    Column("decision", Text, nullable=False),
+    Column("asset_id", BigInteger),  # the item to be released, if it is another asset than the row says
+    Column("reason", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("agreed_by", Text),
+    Column("agreed_at", UtcDateTime),
+    one_of("decision", Decision),
 )

