@@ -6,15 +6,16 @@ whoever comes at the same moment waits for that transaction, at the unique key, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, text, update
+from sqlalchemy import Connection, Table, select, update
 
 from balancer import fields
 from balancer.db import engine, pipeline, tables
+from balancer.db.pipeline import Step
 from balancer.journal import events
 from shared.errors import RequestReused
 
@@ -87,7 +88,16 @@ def tell(
     connection: Connection, kind: str, data: Mapping[str, Any], who: str, now: datetime, user_id: str | None = None
 ) -> int:
     """Write the one event of a call; its number."""
-    events.append(connection, events.row(kind, data, who, now, None, user_id))
-    if engine.is_postgres(connection):  # the last number that this very session has drawn
-        return int(connection.scalar(text("SELECT currval('events_number_seq')")) or 0)
-    return int(connection.scalar(select(func.max(tables.events.c.number))) or 0)
+    return do_and_tell(connection, [], events.row(kind, data, who, now, None, user_id))[1]
+
+
+def do_and_tell(connection: Connection, steps: Sequence[Step], event: dict[str, Any]) -> tuple[list[Any], int]:
+    """Do these steps and write the one event of a call, in one round trip: what the steps answered, and its number.
+
+    Whoever finds that a step did not do what it should raises, and the event is given up with all the rest.
+    """
+    # The last number that this very session has drawn; SQLite has one writer.
+    last = "SELECT currval('events_number_seq')" if engine.is_postgres(connection) else "SELECT max(number) FROM events"
+    told = pipeline.inserting(connection, [(tables.events, [event])])
+    *answers, [[number]] = pipeline.run(connection, [*steps, *told, Step(last, ())])
+    return answers[: len(steps)], int(number)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select
 
 from balancer.custody import credits, refs
 from balancer.custody.credits import Limits, Line, NewId
@@ -22,6 +22,8 @@ from balancer.custody.locks import releases
 from balancer.custody.locks.show import RELEASED
 from balancer.custody.locks.terms import was_released
 from balancer.custody.refs import Answer, Call
+from balancer.db import pipeline
+from balancer.db.pipeline import Statement
 from balancer.db.tables import deposits, lock_rows, transfers, users
 from balancer.db.tables import locks as locks_table
 from balancer.fields import Time, unix
@@ -143,6 +145,16 @@ def why_not(
     return None
 
 
+_HAND_OVER = Statement.of(
+    "UPDATE deposits SET user_id = :to, locked_by = NULL, touched = :now "
+    "WHERE deposit_id :ids[] AND locked_by :tags[] AND user_id = :from"
+)
+_END_ROWS = Statement.of(
+    f"UPDATE lock_rows SET state = '{LockRowState.MOVED.value}' "  # noqa: S608
+    f"WHERE client_id = :client AND ref :refs[] AND deposit_id :ids[] AND state = '{LockRowState.HELD.value}'"
+)
+
+
 def _hand_over(connection: Connection, call: Call, wish: Wish) -> None:
     """Whatever was read before: every row is under a named lock and its owner's at this very moment.
 
@@ -153,17 +165,18 @@ def _hand_over(connection: Connection, call: Call, wish: Wish) -> None:
     groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for move in wish.moves:
         groups[move.from_user, move.to_user].append(move.deposit_id)
-    moved = 0
-    for (from_user, to_user), ids in sorted(groups.items()):
-        theirs = (deposits.c.deposit_id.in_(ids), deposits.c.locked_by.in_(tags), deposits.c.user_id == from_user)
-        changed = update(deposits).where(*theirs).values(user_id=to_user, locked_by=None, touched=call.now)
-        moved += connection.execute(changed).rowcount
     ids = [move.deposit_id for move in wish.moves]
-    held = (lock_rows.c.client_id == call.client_id, lock_rows.c.ref.in_(wish.locks), lock_rows.c.deposit_id.in_(ids))
-    ended = connection.execute(
-        update(lock_rows).where(*held, lock_rows.c.state == LockRowState.HELD.value).values(state=LockRowState.MOVED.value)
+    *moved, ended = pipeline.run(
+        connection,
+        [
+            *(
+                _HAND_OVER.step(connection, **{"from": from_user, "to": to_user, "now": call.now, "ids": theirs, "tags": tags})
+                for (from_user, to_user), theirs in sorted(groups.items())
+            ),
+            _END_ROWS.step(connection, client=call.client_id, refs=list(wish.locks), ids=ids),
+        ],
     )
-    if not moved == ended.rowcount == len(ids):
+    if not sum(moved) == ended == len(ids):
         raise Conflict("A row was taken from under its lock at this moment.", code="not_locked", deposit_ids=ids)
 
 

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select
 
 from balancer.custody import refs
 from balancer.custody.locks.show import RELEASED, Lock, LockRow
 from balancer.custody.locks.terms import Terms, Wish, was_released, why_not
 from balancer.custody.refs import Answer, Call
 from balancer.db import pipeline
+from balancer.db.pipeline import Statement, Step
 from balancer.db.tables import bots, deposits, items, lock_rows, locks, users
 from balancer.fields import maybe_unix, unix
+from balancer.journal import events
 from shared.domain.games import LockRowState, LockState
 from shared.domain.status import DepositStatus
 from shared.errors import Conflict, FleetPaused
@@ -37,11 +39,12 @@ def lock(connection: Connection, call: Call, wish: Wish, terms: Terms) -> Answer
     blocked_by = connection.scalar(select(users.c.blocked_by).where(users.c.user_id == wish.user_id))
     if (refusal := why_not(wish, rows, blocked_by, call, terms)) is not None:
         raise refusal
-    bind(connection, call.client_id, call.ref, list(rows), call.now)
-    kept = [_kept(call, row) for row in rows.values()]
-    connection.execute(lock_rows.insert(), kept)
     data = {**call.key, "deposit_ids": list(rows), "note": wish.note}
-    event = refs.tell(connection, "items_locked", data, call.who, call.now, wish.user_id)
+    told = events.row("items_locked", data, call.who, call.now, None, wish.user_id)
+    kept = pipeline.inserting(connection, [(lock_rows, [_kept(call, row) for row in rows.values()])])
+    steps = [_binding(connection, call.client_id, call.ref, list(rows), call.now), *kept]
+    (bound, *_), event = refs.do_and_tell(connection, steps, told)
+    _check_bound(bound, list(rows))
     shown = [_row_view(row) for row in rows.values()]
     return refs.finish(
         connection, locks, call, Lock(call.ref, wish.user_id, LockState.HELD, wish.note, unix(call.now), shown, event)
@@ -89,11 +92,22 @@ def bind(connection: Connection, client_id: str, ref: str, ids: Sequence[str], n
     Raises:
         Conflict: ``item_locked``; the transaction is given up.
     """
-    free = (deposits.c.status == DepositStatus.ACTIVE.value, deposits.c.locked_by.is_(None))
-    bound = connection.execute(
-        update(deposits).where(deposits.c.deposit_id.in_(ids), *free).values(locked_by=refs.tag(client_id, ref), touched=now)
-    )
-    if bound.rowcount != len(ids):
+    [bound] = pipeline.run(connection, [_binding(connection, client_id, ref, ids, now)])
+    _check_bound(bound, ids)
+
+
+_BIND = Statement.of(
+    f"UPDATE deposits SET locked_by = :tag, touched = :now WHERE deposit_id :ids[] AND status = '{DepositStatus.ACTIVE.value}' "  # noqa: S608
+    "AND locked_by IS NULL"
+)
+
+
+def _binding(connection: Connection, client_id: str, ref: str, ids: Sequence[str], now: datetime) -> Step:
+    return _BIND.step(connection, tag=refs.tag(client_id, ref), now=now, ids=list(ids))
+
+
+def _check_bound(bound: int, ids: Sequence[str]) -> None:
+    if bound != len(ids):
         raise Conflict("An item was taken by another call at this moment.", code="item_locked", deposit_ids=list(ids))
 
 
