@@ -245,6 +245,7 @@ class InventoryOrder:
     with_hold: bool = True
     bans_of: list[str] = field(default_factory=list)
     second: bool = False
+    with_level: bool = False  # the player's Steam level is read too
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

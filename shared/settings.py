@@ -160,6 +160,7 @@ class RateSettings(_Section):
 
 class LimitSettings(_Section):
     inventory_limit: Count
+    steam_level_min: Annotated[int, Field(ge=0)]
     item_value_min_cents: Annotated[int, Field(ge=0)]
     dear_item_cents: Annotated[int, Field(ge=0)]
     offers_per_partner_max: Count

@@ -336,7 +336,8 @@ class Inventories:
         try:
             reading.with_hold = self.clock.now_ms() >= self._no_hold.get(reading.key, 0)
             bans_of = [str(int(each)) for each in asked]
-            wanted = InventoryOrder(str(int(steam_id)), trade_token, None, reading.with_hold, bans_of)
+            level = self.settings.limits.steam_level_min > 0
+            wanted = InventoryOrder(str(int(steam_id)), trade_token, None, reading.with_hold, bans_of, with_level=level)
             report = await self.readers.ask(lane, wanted)
             data = report.data
         finally:

@@ -48,6 +48,7 @@ class PlayerInventory:
     hold_days: int | None
     read_at: datetime
     read_by: str = ""
+    level: int | None = None  # of the Steam account; not asked for, or not shown
 
 
 def understood(steam_id: SteamId, report: Report, now: datetime) -> PlayerInventory:
@@ -60,12 +61,13 @@ def understood(steam_id: SteamId, report: Report, now: datetime) -> PlayerInvent
         held: Iterable[HeldAsset] = [HeldAsset.from_json(row) for row in report.data["assets"]]
         assets = {one.asset: one for one in held}
         hold_days = report.data.get("hold_days")
-        if not isinstance(hold_days, int | None):
-            raise TypeError("days are a number")
+        level = report.data.get("level")
+        if not isinstance(hold_days, int | None) or not isinstance(level, int | None):
+            raise TypeError("days and levels are numbers")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         _log.error("inventory makes no sense", action="inventory", bot=report.bot, reason=type(error).__name__)
         raise SteamUnavailable("The player's inventory cannot be read now.", code=UNAVAILABLE) from error
-    return PlayerInventory(steam_id, assets, hold_days, now, report.bot)
+    return PlayerInventory(steam_id, assets, hold_days, now, report.bot, level)
 
 
 def seconds(value: object, otherwise: float) -> float:

@@ -65,7 +65,19 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
         assets=[held.to_json() for held in assets if held.amount],
         hold_days=hold_days,
         bans=bans,
+        level=_level(bot, payload),
     )
+
+
+def _level(bot: Bot, payload: InventoryOrder) -> int | None:
+    """The player's Steam level, if it is asked for and Steam shows it now. Nothing else waits or fails for it."""
+    if not payload.with_level:
+        return None
+    try:
+        return bot.session.level(payload.steam_id)
+    except SteamError as error:
+        _log.debug("level_not_read", reason=error.error_code)
+        return None
 
 
 def _is_nobody(bot: Bot, steam_id: str) -> SteamError:

@@ -30,6 +30,7 @@ from bot_worker.steam.shapes import (
     Sent,
     banned_of,
     known_of,
+    level_of,
     trade_bans,
 )
 from bot_worker.steam.trade_page import TradePage
@@ -500,6 +501,10 @@ class SteamSession:
         return self.connection.web_api(
             "ISteamUser", "GetPlayerBans", lambda data: steam_id in known_of(data), {"steamids": steam_id}
         )
+
+    def level(self, steam_id: str) -> int | None:
+        """The Steam level of an account; ``None`` when its profile does not show it (IPlayerService/GetSteamLevel)."""
+        return self.connection.web_api("IPlayerService", "GetSteamLevel", level_of, {"steamid": steam_id})
 
     def trade_page(self, partner: str, trade_token: str) -> TradePage:
         """The page on which an offer to this partner would begin: what Steam says against it, about partner or bot.

@@ -22,6 +22,7 @@ from shared.strict import BadShape
 T = TypeVar("T")
 
 NUMBER_MAX = 2**31 - 1
+LEVEL_MAX = 100_000  # the highest of all accounts is some thousands
 MESSAGE_MAX = 2000
 DAY_S = 86_400
 HOLD_MAX_S = 366 * DAY_S
@@ -372,6 +373,16 @@ def banned_of(data: object, steam_ids: Collection[str]) -> frozenset[str]:
         raise BadShape("players", "the accounts that were asked for")
     said = {steam_id: strict.text(rows[steam_id].get("EconomyBan"), "EconomyBan") for steam_id in steam_ids}
     return frozenset(steam_id for steam_id, ban in said.items() if ban == "banned")
+
+
+def level_of(data: object) -> int | None:
+    """What GetSteamLevel says; a private profile's answer is empty.
+
+    Raises:
+        BadShape: it is no whole number.
+    """
+    level = strict.mapping(strict.mapping(data, "level").get("response"), "response").get("player_level")
+    return None if level is None else strict.whole(level, "player_level", most=LEVEL_MAX)
 
 
 def trade_bans(data: object, wanted: Collection[str]) -> dict[str, bool]:

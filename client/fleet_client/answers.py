@@ -343,6 +343,29 @@ class Issued(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check(Record):
+    """One thing that could keep a player from trading. `ok` is null when it is not known."""
+
+    check: str
+    ok: bool | None
+    code: str | None  # That of the refusal which a deposit would get; null: none
+    player_message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precheck(Record):
+    """Whether a player may deposit. `may_trade` is false when a check failed, and null when one that matters is not known."""
+
+    user_id: str
+    steam_id: str
+    may_trade: bool | None
+    checks: list[Check]
+    free_slots: int  # How many more items this player may have here
+    hold_days: int | None
+    level: int | None  # Steam level; null when nobody asked or the profile does not show it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item(Record):
     """One item of a player's inventory. `reason` says why it would not be taken."""
 

@@ -135,6 +135,12 @@ class Calls:
         return _moves("/deposits/give", body, wait, key)
 
     @named
+    def precheck(self, user_id: str, *, steam_id: str, trade_url: str) -> Call[answers.Precheck]:
+        """Whether a player may deposit, check by check, with the sentences for the player."""
+        body = {"user_id": user_id, "steam_id": steam_id, "trade_url": trade_url}
+        return Call("POST", "/precheck", answers.Precheck, body=body)
+
+    @named
     def inventory(
         self, steam_id: str, *, trade_url: str | None = None, untradable: bool | None = None
     ) -> Call[answers.Inventory]:

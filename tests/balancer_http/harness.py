@@ -65,6 +65,7 @@ class FakeBots:
     inventories: dict[str, list[HeldAsset]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     hold_days: int | None = 0
+    level: int | None = 10
     sends: str = "offer_active"  # or "" for a bot that never answers
     silent: bool = False
     ignores: set[str] = field(default_factory=set)  # kinds of orders that no bot answers
@@ -155,7 +156,8 @@ class FakeBots:
             assets = [one.to_json() for one in there if one.tradable or not with_url]
             asked = {each: each in self.banned for each in order.payload.bans_of}  # type: ignore[union-attr]
             hold_days = self.hold_days if with_url and order.payload.with_hold else None  # type: ignore[union-attr]
-            return "inventory_read", {"steam_id": steam_id, "assets": assets, "hold_days": hold_days, "bans": asked}
+            told = {"steam_id": steam_id, "assets": assets, "hold_days": hold_days, "bans": asked}
+            return "inventory_read", told | ({"level": self.level} if order.payload.with_level else {})  # type: ignore[union-attr]
         if order.kind == "look":
             return self._look(order)
         if order.kind == "send" and self.sends:

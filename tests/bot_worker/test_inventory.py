@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld
 
-from bot_worker.steam import inventories
+from bot_worker.steam import inventories, shapes
 from shared.domain.items import HeldAsset
 from shared.messages import InventoryOrder, Report
+from shared.strict import BadShape
 
 
 def read(lab: Lab, player: SteamAccount, trade_token: str | None = None) -> Report:
@@ -167,3 +168,24 @@ def test_wear_pattern_and_name_tag_stay_steams_own_text() -> None:
 def test_empty_maps_that_steam_writes_as_lists_are_empty() -> None:
     empty: dict[str, Any] = {"success": True, "rgInventory": [], "rgDescriptions": [], "rgAssetProperties": [], "more": False}
     assert inventories.parse_legacy(empty, "76561198000000002", "2").held == []
+
+
+def test_the_level_is_read_where_it_is_wanted(lab: Lab, player: SteamAccount) -> None:
+    payload = InventoryOrder(player.steam_id, player.trade_token, with_level=True)
+    (report,) = lab.do(lab.order("inventory", payload, trade_id=None))
+    assert report.data["level"] > 0
+    (report,) = lab.do(lab.order("inventory", InventoryOrder(player.steam_id, player.trade_token), trade_id=None))
+    assert report.data["level"] is None
+
+
+@pytest.mark.parametrize(("data", "level"), [({"response": {"player_level": 7}}, 7), ({"response": {}}, None)])
+def test_a_private_profile_shows_no_level(data: dict[str, Any], level: int | None) -> None:
+    assert shapes.level_of(data) == level
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], {}, {"response": []}, {"response": {"player_level": "x"}}, {"response": {"player_level": -1}}]
+)
+def test_a_level_of_another_shape_is_none_to_be_believed(data: object) -> None:
+    with pytest.raises(BadShape):
+        shapes.level_of(data)

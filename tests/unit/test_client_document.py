@@ -131,7 +131,7 @@ def test_what_is_repeated_may_be_repeated(name: str) -> None:
     has_ref = call.method != "GET" and ("ref" in (call.body or {}) or "ref" in call.at)
     if call.key is not None or has_ref:
         assert call.repeat is Repeat.ONCE_PER_KEY
-    elif call.method == "GET" or name in ("inventory", "look_up"):
+    elif call.method == "GET" or name in ("inventory", "precheck", "look_up"):
         assert call.repeat is Repeat.READS
     else:
         assert call.repeat is (Repeat.NEVER if name == "verify" else Repeat.SAME)

@@ -282,6 +282,7 @@ NOTHING_TO_SAY = {
     "trades.offer_timeout_factor": "bounded",
     "trades.keep_gifts": "a choice",
     "games.bot_gone_after_s": "how long a bot may be away",
+    "limits.steam_level_min": "0 asks nothing",
     "games.user_credits_day_cents": "a client's limit holds for all its users",
     "games.user_exchanges_day_cents": "a client's limit holds for all its users",
     "games.client_exchanges_day_cents": "exchanges give no more than they take",

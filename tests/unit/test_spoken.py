@@ -11,7 +11,7 @@ import pytest
 
 from balancer import spoken
 from balancer.items import policy
-from balancer.trades import shares
+from balancer.trades import precheck, shares
 from balancer.web import pages, problems
 from balancer.web.handlers.verify import check, people
 from bot_worker.steam import answers
@@ -63,6 +63,7 @@ def _text(node: ast.AST) -> str | None:
 def in_tables() -> Iterator[str]:
     yield from problems.PLAYER_MESSAGES.values()
     yield from check.PLAYER_MESSAGES.values()
+    yield from precheck.MESSAGES.values()
     yield from people.ENDED.values()
     yield from (text for pair in [*pages.FAILURES.values(), pages.FAILURE] for text in pair)
     yield from (status.value for status in FINAL)

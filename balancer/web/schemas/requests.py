@@ -115,6 +115,15 @@ class InventoryBody(Body):
     ] = False
 
 
+class PrecheckBody(Body):
+    """Who wants to trade."""
+
+    model_config = example(user_id="player-17", steam_id="76561198000000002", trade_url=TRADE_URL)
+    user_id: UserId
+    steam_id: SteamIdText
+    trade_url: TradeUrlText = Field(repr=False)
+
+
 class VerifyBody(Body):
     """The site's check of a token for one player."""
 
