@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Self, TypedDict, TypeVar, Unpack
@@ -17,6 +19,9 @@ from fleet_client.steps import Answer, Chunk, Give, Lost, Open, Opened, Outcome,
 
 T = TypeVar("T")
 CONNECT_S = 5.0
+_LANGUAGES = re.compile(r"[A-Za-z0-9*,;=. -]{1,200}")
+# As many calls at once as the program makes: they wait for offers, not for work of ours.
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
 OPEN = 200  # the status of an answer that is read as it comes
 # What fails before a byte of the request has left.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
@@ -37,6 +42,7 @@ class _Client(Calls):
     """What both have in common."""
 
     line: Line
+    _own: bool  # whether `close` ends the connections
 
     def __init__(self, addresses: str | Sequence[str], api_key: str, **options: Unpack[Options]) -> None:
         """``addresses``: one balancer's or several; the next is asked when one does not answer.
@@ -49,6 +55,17 @@ class _Client(Calls):
             raise ValueError("the API key is empty, or has signs in it that no key has")
         self.line = Line(several, **options)
         self._key = Secret(api_key)
+        self._language: str | None = None
+
+    def speaking(self, language: str) -> Self:
+        """The same client, whose calls ask for sentences in the player's language: pass on the browser's Accept-Language.
+
+        It shares everything with this one, which is the one to close. A header that is none is left out.
+        """
+        made = copy.copy(self)
+        made._own = False
+        made._language = language if _LANGUAGES.fullmatch(language) else None
+        return made
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {', '.join(self.line.addresses)}>"
@@ -56,6 +73,8 @@ class _Client(Calls):
     def _request(self, send: Send | Open) -> dict[str, Any]:
         request, read_s = send.request, send.silent_max_s if isinstance(send, Open) else send.request.timeout_s
         headers = {**request.headers, "Authorization": f"Bearer {self._key.reveal()}", "User-Agent": USER_AGENT}
+        if self._language:
+            headers["Accept-Language"] = self._language
         return {
             "method": request.method,
             "url": send.address + request.target,
@@ -161,7 +180,7 @@ class Client(_Client, Blocking):
         """``http`` is a client of your own, with your proxies or certificates; the rest is as in `Options`."""
         super().__init__(addresses, api_key, **options)
         self._own = http is None
-        self._http = httpx.Client(trust_env=False) if http is None else http
+        self._http = httpx.Client(trust_env=False, limits=LIMITS) if http is None else http
 
     def run(self, plan: Plan[T]) -> T:
         outcome: Outcome = None
@@ -219,7 +238,7 @@ class AsyncClient(_Client, Awaiting):
         """As `Client`."""
         super().__init__(addresses, api_key, **options)
         self._own = http is None
-        self._http = httpx.AsyncClient(trust_env=False) if http is None else http
+        self._http = httpx.AsyncClient(trust_env=False, limits=LIMITS) if http is None else http
 
     async def run(self, plan: Plan[T]) -> T:
         outcome: Outcome = None

@@ -157,6 +157,16 @@ def test_a_call_goes_out_with_key_and_idempotency_key(both: Both, balancer: Bala
     assert len(headers["Idempotency-Key"]) == 32 and json.loads(body)["asset_ids"] == ["1"]
 
 
+def test_a_players_language_goes_along(both: Both, balancer: Balancer) -> None:
+    balancer.replies = [reply(201, GOOD)]
+    both.do(both.client(balancer.url), lambda client: deposit(client.speaking("ru-RU,ru;q=0.9, en")))
+    both.do(both.client(balancer.url), lambda client: deposit(client.speaking("ru\r\nX-Evil: 1")))
+    both.do(both.client(balancer.url), deposit)
+    said = [headers.get("Accept-Language") for _, headers, _ in balancer.asked]
+    assert said == ["ru-RU,ru;q=0.9, en", None, None]
+    assert all("X-Evil" not in headers for _, headers, _ in balancer.asked)
+
+
 def test_each_call_has_a_key_of_its_own(both: Both, balancer: Balancer) -> None:
     balancer.replies = [reply(201, GOOD)]
     for _ in range(2):
