@@ -48,7 +48,8 @@ def test_what_is_sealed_and_odd_is_a_broken_seal_and_nothing_else(kind: str, sha
             found = read(text)
         except SealBroken:
             return
-        assert found.bot == "red-1"
+        # An order is sealed for its bot by the balancer; what it names is looked at by whoever carries it out.
+        assert found.bot == "red-1" or kind == "order"
         if isinstance(found, Heartbeat):
             is_sane(found)
 
