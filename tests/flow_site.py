@@ -34,7 +34,13 @@ PATIENT: dict[str, dict[str, Any]] = {
     "steam": {"connect_timeout_s": 60.0, "read_timeout_s": 60.0},
     "balancer": {"request_max_s": 120.0},
     "group": {"lease_s": 60.0, "offline_after_s": 300.0},
-    "trades": {"inventory_wait_s": 60.0},
+    # What comes after Steam's own time comes at once, and what is due is looked at at once.
+    "trades": {
+        "inventory_wait_s": 60.0,
+        "settle_margin_s": 0.2,
+        "settle_again_s": 0.5,
+        "items_look_s": 0.5,
+    },
     "rates": dict(NEVER_REACHED),
 }
 
@@ -114,6 +120,10 @@ class Website:
 
     def end_fault(self, fault_id: int) -> None:
         send_json("DELETE", f"{self.stack.control_url}/control/faults/{fault_id}", None)
+
+    def end_all_faults(self) -> None:
+        """Answers that were kept back go out at once, which they do not with `end_fault`."""
+        send_json("DELETE", f"{self.stack.control_url}/control/faults", None)
 
     def act(self, player: Player, offer_id: str, action: str) -> None:
         """What the player does with an offer, by hand: ``accept``, ``decline`` or ``counter``."""

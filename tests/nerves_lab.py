@@ -24,7 +24,7 @@ from scripts.lab.redis_server import EmbeddedRedis
 from scripts.lab.stack import Stack, Wish
 from shared import wire
 
-PROTECTION_S = 2
+PROTECTION_S = 1
 
 # Everything that waits for a lost worker, order or look, scaled down to seconds; what would end a call or call a bot offline
 # only because the machine is slow is long.
@@ -37,9 +37,9 @@ SHORT: dict[str, dict[str, Any]] = {
         "find_s": 0.5,
         "find_max_s": 1.0,
         "absent_after_s": 1.0,
-        "settle_margin_s": 0.5,
-        "settle_again_s": 1.0,
-        "items_look_s": 1.0,
+        "settle_margin_s": 0.2,
+        "settle_again_s": 0.5,
+        "items_look_s": 0.5,
         "inventory_cache_s": 600.0,
         "inventory_wait_s": 60.0,
         "retry_after_s": 1.0,

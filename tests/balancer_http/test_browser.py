@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ ANSWERS = {
 WIDTHS = {"phone": 320, "desk": 1000}
 
 
-async def test_every_answer_fits_a_phone_in_both_colors(service: Service, page: Page, tmp_path: Path) -> None:
+async def test_every_answer_fits_a_phone_in_both_colors(service: Service, page: Page) -> None:
     seen = Seen(page)
     session_id = await sessions.begin(service.ctx, SteamId(PLAYER), None)
     trade = await service.deposit("1", "2")
@@ -119,25 +120,27 @@ async def test_every_answer_fits_a_phone_in_both_colors(service: Service, page: 
         await page.goto(f"{base_of(service)}/verify/{trade['token']}")
         await page.get_by_role("button", name="Check this offer").click()
         assert await page.locator("h1").inner_text() == heading
-        await fits(page, tmp_path, str(sees))
+        await fits(page, str(sees))
     for name, path in (("odd", "/verify/a/b"), ("failed", "/verify/signed-in")):
         await page.goto(f"{base_of(service)}{path}")
-        await fits(page, tmp_path, name)
+        await fits(page, name)
     await page.context.clear_cookies()
     await page.goto(f"{base_of(service)}/verify/{trade['token']}")
-    await fits(page, tmp_path, "sign_in")
+    await fits(page, "sign_in")
     assert seen.foreign(base_of(service)) == []
     assert [each for each in seen.complaints if "404" not in each and "403" not in each] == []
 
 
-async def fits(page: Page, folder: Path, name: str) -> None:
-    """Nothing is cut off or has to be moved sideways, at any width; pictures are left for whoever wants to look."""
+async def fits(page: Page, name: str) -> None:
+    """Nothing is cut off or has to be moved sideways, at any width. FLEET_PICTURES names a folder for pictures of it all."""
+    folder = os.environ.get("FLEET_PICTURES")
     for width_name, width in WIDTHS.items():
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             await page.set_viewport_size({"width": width, "height": 760})
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
-            await page.screenshot(path=folder / f"{name}-{width_name}-{scheme}.png", full_page=True)
+            if folder:
+                await page.screenshot(path=Path(folder) / f"{name}-{width_name}-{scheme}.png", full_page=True)
 
 
 def point_at(service: Service, control: str) -> None:

@@ -10,15 +10,13 @@ from flow_site import Website, patient
 
 from scripts.lab.stack import Stack, Wish
 
-PROTECTION_S = 2
+PROTECTION_S = 1
 QUICK_LOOKS = patient(
     group={"probe_s": 0.5, "probe_max_s": 2.0},
     trades={
         "watch_s": 0.5,
         "sweep_s": 0.5,
-        "settle_again_s": 1.5,
-        "protection_look_s": 1.0,
-        "items_look_s": 1.0,
+        "protection_look_s": 0.5,
         "inventory_cache_s": 1.0,
         # What one test leaves in doubt is not sent again into the trouble that the next one ordered.
         "absent_after_s": 86400.0,
@@ -45,3 +43,31 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def site(stack: Stack) -> Website:
     return Website(stack)
+
+
+@pytest.fixture(
+    scope="session", params=[(3, 8), pytest.param((10, 20), marks=pytest.mark.long)], ids=lambda of: f"{of[0]}x{of[1]}"
+)
+def small_fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A few bots that hold a few items each and look for a lost offer at once; players answer nothing."""
+    bots, slots = request.param
+    quick = {
+        "inventory_cache_s": 3600.0,
+        "absent_after_s": 0.5,
+        "find_s": 0.3,
+        "find_max_s": 0.5,
+        "watch_s": 0.5,
+        "sweep_s": 0.3,
+    }
+    # As many sends as there are slots may take a while.
+    quick |= {"order_expiry_s": 1200.0}
+    wish = Wish(
+        directory=tmp_path_factory.mktemp("small"),
+        bots_per_group=bots,
+        players=0,
+        protection_s=PROTECTION_S,
+        overrides=patient(limits={"bot_items_max": slots, "trade_items_max": slots}, trades=quick),
+    )
+    with Stack(wish) as running:
+        Website(running).settings(bound_share=0)
+        yield running

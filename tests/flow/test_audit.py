@@ -29,9 +29,6 @@ BOTS = 4
 TIMES = {
     "watch_s": 0.5,
     "sweep_s": 0.3,
-    "settle_margin_s": 0.5,
-    "settle_again_s": 1.0,
-    "items_look_s": 1.0,
     "inventory_cache_s": 0.5,
     "audit_again_s": 0.7,
 }

@@ -16,11 +16,12 @@ from support import wait_until
 from scripts.lab.calls import send_json
 from scripts.lab.stack import Stack, Wish
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one-bot")]
 
 IDLE = 6
 EACH = 5
 PROTECTED_S = 600
+# Of thirty trades that are protected for long, each is not looked at all the time.
 QUICK = {"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.5, "items_look_s": 1.0, "inventory_cache_s": 1.0}
 
 
@@ -31,7 +32,7 @@ def one_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         directory=tmp_path_factory.mktemp("one-bot"),
         bots_per_group=1,
         players=0,
-        protection_s=2,
+        protection_s=1,
         overrides=patient(trades=QUICK),
     )
     with Stack(wish) as running:
@@ -85,13 +86,13 @@ def test_a_pause_of_withdrawals_holds_what_lies_in_the_bots_queue(one_bot: Stack
     site = Website(one_bot)
     player = site.player(habit="accept")
     first, second = site.settled_deposits(player, 2)
-    slow = site.fault(route="send", kind="slow", delay_s=600, times=1_000_000)
+    site.fault(route="send", kind="slow", delay_s=600, times=1_000_000)
     begun = trade_of(site.withdraw(player, [first], wait=0))
     site.until(begun["trade_id"], "sending")
     queued = trade_of(site.withdraw(player, [second], wait=0))
     wait_until(lambda: orders_in_queue(site, queued["trade_id"]))
     assert site.call("POST", "/switches", {"switch": "withdrawals", "paused": True, "reason": "look"}).status == 200
-    site.end_fault(slow)
+    site.end_all_faults()
     site.until(begun["trade_id"], "accepted", "settled")
     wait_until(lambda: site.trade(queued["trade_id"])["waits_for"] == "offer")
     assert site.withdraw(player, [second], wait=0).body["code"] == "fleet_paused"

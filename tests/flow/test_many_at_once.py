@@ -37,7 +37,7 @@ def two_hosts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         bots_per_group=request.param,
         groups=["red:1", "red:2"],
         players=0,
-        protection_s=2,
+        protection_s=1,
         overrides=patient(),
     )
     with Stack(wish) as running:

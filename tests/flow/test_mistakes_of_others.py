@@ -19,17 +19,16 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_site import Answer, Player, Website, patient
+from flow_site import Answer, Player, Website
 from support import wait_until
 
 from scripts.lab.calls import get_json
-from scripts.lab.stack import Stack, Wish
+from scripts.lab.stack import Stack
 from shared import wire
 from shared.clock import Clock
 from shared.domain.status import TradeEvent
@@ -207,27 +206,6 @@ def test_mistake_06_a_confirmation_failure_keeps_the_offers_id(site: Website) ->
 
 
 # --- 9 and 7, on a fleet of small bots -------------------------------------------------------------------
-
-
-@pytest.fixture(
-    scope="module", params=[(3, 8), pytest.param((10, 20), marks=pytest.mark.long)], ids=lambda of: f"{of[0]}x{of[1]}"
-)
-def small_fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A few bots that hold a few items each and look for a lost offer at once; players answer nothing."""
-    bots, slots = request.param
-    quick = {"inventory_cache_s": 3600.0, "absent_after_s": 0.5, "find_s": 0.5, "watch_s": 0.5, "sweep_s": 0.5}
-    # As many sends as there are slots may take a while.
-    quick |= {"order_expiry_s": 1200.0}
-    wish = Wish(
-        directory=tmp_path_factory.mktemp("small"),
-        bots_per_group=bots,
-        players=0,
-        protection_s=2,
-        overrides=patient(limits={"bot_items_max": slots, "trade_items_max": slots}, trades=quick),
-    )
-    with Stack(wish) as running:
-        Website(running).settings(bound_share=0)
-        yield running
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["made", "not-made"])

@@ -161,7 +161,7 @@ def test_a_lost_answer_leaves_doubt_and_is_never_sent_again(site: Any, fault: di
     player = site.player(habit="ignore")
     site.acceptable(player)
     site.fault(account=None, route="send", after=after, times=1, **fault)
-    trade = only_trade(site.deposit(player, wait=3))
+    trade = only_trade(site.deposit(player, wait=0))
     site.until(trade["trade_id"], *(("in_doubt", "sent") if after else ("in_doubt",)))
     if after:  # the watch knows the offer by its token and adopts it
         site.until(trade["trade_id"], "sent")

@@ -32,8 +32,6 @@ QUICK = patient(
         "find_s": 0.5,
         "find_max_s": 1.0,
         "absent_after_s": 0.5,
-        "settle_again_s": 1.0,
-        "items_look_s": 0.5,
         "inventory_wait_s": 10.0,
         "attempts_max": 20,
         "confirm_give_up_s": 20.0,
@@ -114,7 +112,7 @@ LONGER = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 @pytest.mark.parametrize(
     ("seed", "seconds", "trades_least"),
-    [(11, 8, 3), *(pytest.param(seed, 60, 15, marks=LONGER) for seed in (12, 13, 14))],
+    [(11, 4, 3), *(pytest.param(seed, 60, 15, marks=LONGER) for seed in (12, 13, 14))],
 )
 def test_a_bad_day_loses_and_doubles_nothing(tmp_path: Path, seed: int, seconds: float, trades_least: int) -> None:
     with Stack(Wish(directory=tmp_path, bots_per_group=3, players=0, seed=seed, protection_s=2, overrides=QUICK)) as stack:

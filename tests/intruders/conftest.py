@@ -15,9 +15,15 @@ from intruders.intruder import Intruder
 from scripts.lab.postgres import EmbeddedPostgres, find_postgres
 from scripts.lab.stack import Wish
 
-# A lease that an intruder takes lapses within the time that a trade is waited for.
+# A lease that an intruder takes lapses, and an offer that was never made is known not to be, while a trade is waited for.
 QUICK_LOOKS = patient(
-    trades={"watch_s": 0.5, "sweep_s": 0.5, "settle_again_s": 1.0, "items_look_s": 1.0, "inventory_cache_s": 60.0},
+    trades={
+        "watch_s": 0.5,
+        "sweep_s": 0.5,
+        "find_s": 0.5,
+        "absent_after_s": 1.0,
+        "inventory_cache_s": 60.0,
+    },
     group={"lease_s": 10.0, "heartbeat_s": 0.5},
 )
 DATABASE_PASSWORD = "Planted-database-password"
@@ -41,7 +47,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, own_postgres: EmbeddedPost
         groups=["red:1", "blue:1"],
         bots_per_group=2,
         players=0,
-        protection_s=2,
+        protection_s=1,
         log_level="debug",
         overrides=QUICK_LOOKS,
     )

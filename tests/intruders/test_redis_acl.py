@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from click.testing import CliRunner
 from flow_site import Website
 from intruders import trading
 from intruders.guarded import GuardedStack
+from intruders.intruder import pid_of
 from support import wait_until
 
 from scripts.cli import redis_acl
@@ -27,13 +27,6 @@ REFUSED = r"(?i)no permissions|ACL failure|DEBUG command not allowed"
 TEMPLATE = Path(__file__).parents[2] / "config" / "redis" / "users.acl"
 
 
-def worker_pids(stack: GuardedStack) -> dict[str, int]:
-    rows = [
-        json.loads(stack.fleet("group", "status", "--json", config=stack.host_config(group))) for group in stack.wish.groups
-    ]
-    return {bot["bot"]: bot["pid"] for groups in rows for group in groups for bot in group["bots"] if bot["pid"]}
-
-
 def test_trades_go_their_whole_way_under_the_access_list(guarded: GuardedStack, site: Website) -> None:
     """A deposit and a withdrawal in each color, a cancel, a killed worker: Redis had nothing to refuse."""
     with guarded.redis.client() as operator:
@@ -43,9 +36,9 @@ def test_trades_go_their_whole_way_under_the_access_list(guarded: GuardedStack, 
         trade = trading.deposit(site, player, color, "settled")
         trading.withdraw(site, player, [item["deposit_id"] for item in trade["items"]], "settled", "accepted")
     trading.cancel(site, trading.deposit(site, site.player(habit="ignore"), "red", "sent"))
-    before = worker_pids(guarded)
-    os.kill(before["red-1"], signal.SIGKILL)
-    wait_until(lambda: worker_pids(guarded).get("red-1", before["red-1"]) != before["red-1"], trading.LONG_S, 0.2)
+    before = pid_of(guarded, "red-1")
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: pid_of(guarded, "red-1") != before, trading.LONG_S, 0.2)
     trading.all_online(site)
     assert site.differences() == []
     assert site.call("GET", "/readyz").status == 200

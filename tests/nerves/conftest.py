@@ -37,7 +37,7 @@ def balancers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancerFlee
             directory=folder,
             bots_per_group=3,
             players=0,
-            protection_s=2,
+            protection_s=1,
             log_level="info",
             database_url=server.create_database("fleet"),
             overrides=short(limits=NO_SHARES, balancer={"stop_idle_s": 10.0}),

@@ -35,7 +35,7 @@ def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancerFlee
         directory=tmp_path_factory.mktemp("disk"),
         bots_per_group=1,
         players=0,
-        protection_s=2,
+        protection_s=1,
         log_level="info",
         overrides=short(trades={"inventory_wait_s": 3.0}, limits=NO_SHARES),
     )
