@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fleet_client import asking, errors, reading, sse
 from fleet_client.answers import Event, Events
@@ -19,17 +19,20 @@ SILENT_MAX_S = 40.0  # a balancer says something every 15 seconds
 _log = logging.getLogger("fleet_client")
 
 
-class Page(Protocol):
-    """One page of a list."""
+M = TypeVar("M", covariant=True)
+
+
+class Page(Protocol[M]):
+    """One page of a list; ``next`` is where the next one begins."""
 
     @property
-    def next(self) -> str | None: ...
+    def next(self) -> M | None: ...
 
 
-P = TypeVar("P", bound=Page)
+P = TypeVar("P", bound=Page[Any])
 
 
-def pages(call_of: Callable[[str | None], Call[P]], items_of: Callable[[P], Sequence[T]], after: str | None) -> _Stream[T]:
+def pages(call_of: Callable[[Any], Call[P]], items_of: Callable[[P], Sequence[T]], after: Any) -> _Stream[T]:
     """All items of a list, page by page. What is added meanwhile may or may not be among them; nothing comes twice."""
 
     def stream(line: Line) -> Stream[T]:

@@ -1,0 +1,180 @@
+"""The examples do against a whole fleet what they are there to show."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from flow_site import Player, Website, new_key
+from support import PATIENCE_S, wait_until
+
+from scripts.lab.parts import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SECRET = "whsec_" + base64.b64encode(b"only for this one test of it").decode()
+
+
+@pytest.fixture
+def player(site: Website) -> Player:
+    return site.player(items=3, habit="accept", delay_s=2.0)
+
+
+def environment(site: Website, **more: str) -> dict[str, str]:
+    own = {"FLEET": site.stack.balancer_url, "FLEET_KEY": site.stack.api_key, "WEBHOOK_SECRET": SECRET}
+    return {**os.environ, **own, **more}
+
+
+def day(site: Website, player: Player, *command: str) -> list[str]:
+    """A player's whole day; the lines that it prints."""
+    typed = [*command, player.steam_id, player.trade_url]
+    done = subprocess.run(typed, env=environment(site), capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def test_curl(site: Website, player: Player) -> None:
+    lines = day(site, player, str(EXAMPLES / "curl" / "day.sh"))
+    assert lines[0].startswith("item ") and '"value_cents":' in lines[0]
+    assert lines[1:4] == ['verify {"ok":true', "trade settled", "trade settled"]
+    assert int(lines[4].removeprefix("events ")) >= 4
+
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+
+
+@needs_node
+def test_node(site: Website, player: Player) -> None:
+    lines = day(site, player, "node", str(EXAMPLES / "node" / "site.mjs"), "day")
+    assert lines[0].startswith("item ") and lines[0].split()[-1].isdigit()
+    assert lines[1] == "verify true"
+    assert "deposit settled" in lines and lines[-1] in ("withdraw accepted", "withdraw settled")
+
+
+def signed(body: bytes, secret: str = SECRET) -> dict[str, str]:
+    """A delivery as the specification has it, by no code of ours."""
+    at, key = str(int(time.time())), base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, f"msg_1.{at}.".encode() + body, hashlib.sha256).digest()
+    return {"webhook-id": "msg_1", "webhook-timestamp": at, "webhook-signature": f"v1,{base64.b64encode(digest).decode()}"}
+
+
+EVENT = {
+    "number": 10**9,
+    "at": "2026-11-30T12:00:00Z",
+    "kind": "settled",
+    "trade_id": "trd_hook",
+    "who": "bot:red-1",
+    "data": {},
+}
+OTHER_SECRET = "whsec_" + base64.b64encode(b"the secret of somebody else").decode()
+
+
+@contextmanager
+def running(site: Website, *command: str, **more: str) -> Iterator[str]:
+    """A site of an example, until it answers; its address."""
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, env=environment(site, PORT=port, SITE=url, **more), stdout=subprocess.DEVNULL) as process:
+        try:
+            wait_until(lambda: process.poll() is not None or answers(url), PATIENCE_S)
+            assert process.poll() is None, "it has ended"
+            yield url
+        finally:
+            process.terminate()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).status_code < 500
+    except httpx.TransportError:
+        return False
+
+
+def takes_webhooks(url: str, good: int) -> None:
+    body = json.dumps(EVENT).encode()
+    assert httpx.post(f"{url}/webhooks", content=body, headers=signed(body), trust_env=False).status_code == good
+    forged = signed(body, OTHER_SECRET)
+    assert httpx.post(f"{url}/webhooks", content=body, headers=forged, trust_env=False).status_code in (400, 403)
+    assert httpx.post(f"{url}/webhooks", content=body + b" ", headers=signed(body), trust_env=False).status_code in (400, 403)
+
+
+def sign_in_pages(site: Website) -> str:
+    control = site.stack.control_url
+    return json.dumps({"endpoint": f"{control}/openid/login", "identity_prefix": f"{control}/openid/id/"})
+
+
+@needs_node
+def test_node_signs_players_in_and_takes_webhooks(site: Website, player: Player) -> None:
+    program = ("node", str(EXAMPLES / "node" / "site.mjs"))
+    with (
+        running(site, *program, OPENID=sign_in_pages(site)) as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=60) as browser,
+    ):
+        assert browser.get("/inventory").status_code == 403
+        sign_in(browser, player)
+        assert browser.get("/inventory").json()[0][2] > 0
+        takes_webhooks(url, 204)
+
+
+def test_python(site: Website, player: Player) -> None:
+    program = (sys.executable, str(EXAMPLES / "python" / "site.py"))
+    with (
+        running(site, *program, OPENID=sign_in_pages(site)) as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=60) as browser,
+    ):
+        assert browser.get("/inventory").status_code == 403
+        sign_in(browser, player)
+        asset_id, _, value_cents = browser.get("/inventory").json()[0]
+        assert value_cents > 0
+        asked = {"trade_url": player.trade_url, "ids": [asset_id], "key": new_key()}
+        ((trade_id, _, verify_url),) = post(browser, "/deposit", asked)
+        assert post(browser, "/deposit", asked)[0][0] == trade_id
+        token = verify_url.rpartition("/")[2]
+        assert post(browser, "/verify", {"token": token})["ok"] is True
+        wait_until(lambda: [row for row in browser.get("/items").json() if row[2:] == ["active", True]], PATIENCE_S)
+        assert trade_id in {row[2] for row in browser.get("/news").json()}
+        ids = [row[0] for row in browser.get("/items").json()]
+        ((back_id, _, _),) = post(browser, "/withdraw", {"trade_url": player.trade_url, "ids": ids, "key": new_key()})
+        site.until(back_id, "accepted", "settled")
+        refused = browser.post("/withdraw", json={"trade_url": player.trade_url, "ids": ids, "key": new_key()})
+        assert refused.status_code == 409
+        takes_webhooks(url, 204)
+
+
+def sign_in(browser: httpx.Client, player: Player) -> None:
+    """Leave for the provider, be this player there, and come back; what was changed or is played again opens nothing."""
+    back = at_provider(browser, player)
+    assert browser.get(back.replace(player.steam_id, "76561198000000002")).status_code == 403
+    back = at_provider(browser, player)
+    for changed in (f"{back}&openid.mode=id_res", f"{back}&more=1", back.replace("id_res", "cancel")):
+        assert browser.get(changed).status_code == 403, changed
+    assert browser.get(back).status_code == 302
+    assert browser.get(back).status_code == 403
+
+
+def at_provider(browser: httpx.Client, player: Player) -> str:
+    """Where the provider sends the browser back to."""
+    leave = browser.get("/sign-in")
+    assert leave.status_code == 302
+    answer = httpx.get(f"{leave.headers['location']}&auto={player.steam_id}", trust_env=False)
+    return answer.headers["location"]
+
+
+def post(browser: httpx.Client, path: str, body: dict[str, Any]) -> Any:
+    answer = browser.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
