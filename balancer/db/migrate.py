@@ -56,6 +56,14 @@ def refuse_newer(connection: Connection) -> None:
         )
 
 
+def missing(connection: Connection) -> int | None:
+    """How many revisions `upgrade` would bring; ``None``: no balancer has made anything here yet."""
+    there = MigrationContext.configure(connection).get_current_heads()
+    if not there:
+        return None
+    return len(list(ScriptDirectory.from_config(_config(connection)).iterate_revisions("head", there)))
+
+
 def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))

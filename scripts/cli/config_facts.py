@@ -192,7 +192,7 @@ def _look_at_database(settings: Settings, file: File | None, trouble: dict[str, 
         return  # a new one is made at the first start; what keeps it from that is told of the file
 
     def ask() -> None:
-        with _connected(settings) as connection:
+        with connected(settings) as connection:
             migrate.refuse_newer(connection)
             if settings.limits.dear_item_cents and _groups(connection) == 1:
                 remarks["limits.dear_item_cents"] = ONE_GROUP
@@ -216,7 +216,8 @@ def _groups(connection: Connection) -> int:
 
 
 @contextmanager
-def _connected(settings: Settings) -> Iterator[Connection]:
+def connected(settings: Settings) -> Iterator[Connection]:
+    """The database as it is; nothing is made or migrated."""
     url = make_url(settings.database.url)
     arguments: dict[str, Any] = {"timeout": TRY_S} if url.get_backend_name() == "sqlite" else {"connect_timeout": TRY_S}
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)

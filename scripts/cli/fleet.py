@@ -21,6 +21,7 @@ COMMANDS = {
     "config": "Show and check settings.",
     "crosscheck": "Compare the database with the sandbox's own record.",
     "demo": "Run players, ten bots and a simulated Steam, and audit every item at the end.",
+    "doctor": "Say what is wrong with this machine's part of the fleet, and what to do about it.",
     "group": "Ten bots of a color on this host: start, status.",
     "keys": "The master key, and the keys that a host needs for its bots.",
     "locks": "Items that stand in games: list old locks, release or restore one.",

@@ -37,7 +37,7 @@ def check(app: App, offline: bool, parts: tuple[Part, ...], as_json: bool) -> No
 
     try:
         written = Written.read(app.config, os.environ)
-        rows = _rows(written, frozenset(parts), offline=offline)
+        rows = findings_of(written, frozenset(parts), offline=offline)
     except SettingsError as error:
         click.echo(error.detail, err=True)
         raise SystemExit(2) from None
@@ -49,7 +49,7 @@ def check(app: App, offline: bool, parts: tuple[Part, ...], as_json: bool) -> No
     raise SystemExit(2 if "error" in levels else 1 if levels else 0)
 
 
-def _rows(written: Written, parts: frozenset[Part], *, offline: bool) -> list[tuple[Place, str, Finding]]:
+def findings_of(written: Written, parts: frozenset[Part], *, offline: bool) -> list[tuple[Place, str, Finding]]:
     """Every finding by line: its place, the setting that stands there, and itself."""
     from scripts.cli import config_facts
     from scripts.cli.config_findings import files, find, finding
@@ -83,24 +83,24 @@ def _name(setting: str) -> tuple[str, str]:
 
 def _tell(app: App, rows: list[tuple[Place, str, Finding]]) -> None:
     for place, setting, finding in rows:
-        where = [each for each in (str(place), _shown(setting)) if each]
-        where[-1] += f" (with {_shown(finding.setting)})" if setting != finding.setting else ""
+        where = [each for each in (str(place), shown(setting)) if each]
+        where[-1] += f" (with {shown(finding.setting)})" if setting != finding.setting else ""
         click.echo(f"{finding.level}: {': '.join(where)}: {finding.text}")
         if finding.do:
             click.echo(f"  What to do: {finding.do}.")
     errors = sum(finding.level == "error" for *_, finding in rows)
     if rows:
-        click.echo(f"{_count(errors, 'error')}, {_count(len(rows) - errors, 'warning')}")
+        click.echo(f"{count(errors, 'error')}, {count(len(rows) - errors, 'warning')}")
     else:
         click.echo(f"settings are fine: defaults{f' and {app.config}' if app.config else ''}")
 
 
-def _shown(setting: str) -> str:
+def shown(setting: str) -> str:
     section, key = _name(setting)
     return f"[{section}] {key}".strip() if section else ""
 
 
-def _count(number: int, name: str) -> str:
+def count(number: int, name: str) -> str:
     return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
 
 
