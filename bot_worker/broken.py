@@ -51,7 +51,7 @@ def say_why(
             keys or BotKeys(bot, b"", b""),
             steam_id,
             health,
-            Observer(Maintenance(clock, settings.steam.maintenance_hold_s)),
+            Observer(Maintenance(clock, settings.steam)),
             clock,
             ServerClock(clock),
             stop,

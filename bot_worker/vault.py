@@ -40,8 +40,11 @@ def key_is_in_file() -> bool:
     return _given is None and KEY_VARIABLE not in os.environ
 
 
-def give_key(text: str) -> None:
-    """Use this key, typed by a person, in this process and those that it forks; it stands in no file and no variable."""
+def give_key(text: str | None) -> None:
+    """Use this key, typed by a person, in this process and those that it forks; it stands in no file and no variable.
+
+    ``None`` forgets it.
+    """
     global _given
     _given = text
 

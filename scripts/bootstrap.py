@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("base", "postgres", "dev")  # each contains the ones before it
@@ -73,9 +74,7 @@ def main(arguments: list[str]) -> int:
 
 def prepare(level: str) -> Path:
     """Return the environment's Python, after building or refreshing the environment if need be."""
-    if sys.version_info < OLDEST_PYTHON:
-        have = ".".join(str(part) for part in sys.version_info[:3])
-        raise BootstrapError(f"Python 3.11 or newer is needed, this is {have} ({sys.executable})")
+    check_version(sys.version_info[:3])
     venv = environment_folder()
     if level in up_to_date(venv):
         return python_of(venv)
@@ -83,6 +82,13 @@ def prepare(level: str) -> Path:
         if level not in up_to_date(venv):  # another start may just have done the work
             build(venv, level)
     return python_of(venv)
+
+
+def check_version(have: tuple[int, ...]) -> None:
+    """Raises BootstrapError if this Python is too old."""
+    if have < OLDEST_PYTHON:
+        said = ".".join(str(part) for part in have)
+        raise BootstrapError(f"Python 3.11 or newer is needed, this is {said} ({sys.executable})")
 
 
 def environment_folder() -> Path:
@@ -168,9 +174,9 @@ def packages_of(level: str) -> int:
 class Progress:
     """What is going on, on stderr: one line that is written over on a terminal, a line for every tenth package elsewhere."""
 
-    EVERY = 10
-
-    def __init__(self) -> None:
+    def __init__(self, out: TextIO | None = None, every: int = 10) -> None:
+        self.out = out or sys.stderr
+        self.every = every
         self.total = self.done = 0
         self.open_line = False
 
@@ -180,28 +186,28 @@ class Progress:
 
     def say(self, text: str) -> None:
         self.close_line()
-        print(f"fleet: {text}", file=sys.stderr, flush=True)
+        print(f"fleet: {text}", file=self.out, flush=True)
 
     def heard(self, line: str) -> None:
         """A line that pip has written."""
         if found := COLLECTED.match(line):
             self.done = min(self.done + 1, self.total)
-            self.show(f"{self.done} of {self.total} packages, {found[1]}", every=self.done % self.EVERY == 0)
+            self.show(f"{self.done} of {self.total} packages, {found[1]}", every=self.done % self.every == 0)
         elif line.startswith("Building wheel"):
             self.show("building what comes as source only", every=False)
         elif line.startswith("Installing collected packages"):
-            self.show("putting them in place", every=line.count(",") > self.EVERY)
+            self.show("putting them in place", every=line.count(",") > self.every)
 
     def show(self, text: str, *, every: bool) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\x1b[Kfleet: {text}", end="", file=sys.stderr, flush=True)
+        if self.out.isatty():
+            print(f"\r\x1b[Kfleet: {text}", end="", file=self.out, flush=True)
             self.open_line = True
         elif every:
             self.say(text)
 
     def close_line(self) -> None:
         if self.open_line:
-            print("\r\x1b[K", end="", file=sys.stderr)
+            print("\r\x1b[K", end="", file=self.out)
             self.open_line = False
 
 

@@ -290,6 +290,7 @@ class SteamSettings(_Section):
     accept_trade_protection: bool
     access_token_margin_s: Seconds
     maintenance_hold_s: Some
+    maintenance_lasts_s: Annotated[float, Field(ge=0, le=7 * 86400)]
 
 
 class PaceSettings(_Section):

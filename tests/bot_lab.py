@@ -41,6 +41,8 @@ FAST = {
     "inventory_s": 0,
     "retry_s": 0.005,
 }
+# On a Tuesday evening tests say the same as on a Sunday.
+NO_WEEKLY_HOURS = {"maintenance_lasts_s": 0.0}
 numbers = itertools.count(1)
 
 
@@ -134,7 +136,7 @@ def bot_settings(redis_url: str, steam_url: str, folder: Path, **more: dict[str,
         # Nobody keeps the lease of a lab, and no answer is late because the machine is slow: a test whose subject is that
         # time sets it short.
         "redis": {"url": redis_url, "timeout_s": 60.0},
-        "steam": {"base_url": steam_url, "connect_timeout_s": 60.0, "read_timeout_s": 60.0},
+        "steam": {"base_url": steam_url, "connect_timeout_s": 60.0, "read_timeout_s": 60.0, **NO_WEEKLY_HOURS},
         "group": {
             "vault_file": str(folder / "vault"),
             "vault_key_file": str(folder / "vault.key"),
@@ -176,7 +178,27 @@ class Otherwise:
         return getattr(self._real, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._real, name, value)
+        self._real.__setattr__(name, value)
+
+
+def does_otherwise(owner: Any, part: str, **calls: Callable[..., Any]) -> None:
+    """From now on this part of a bot or worker (``session``, ``lease`` …) does these calls otherwise."""
+    setattr(owner, part, Otherwise(getattr(owner, part), **calls))
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as one process can tell."""
+
+
+def killed_at(call: Callable[..., Any], moment: str) -> Callable[..., Any]:
+    """The call, in which the process dies: ``before`` it has any effect, or ``after``."""
+
+    def die(*arguments: Any, **more: Any) -> Any:
+        if moment == "after":
+            call(*arguments, **more)
+        raise Killed
+
+    return die
 
 
 class Lab:

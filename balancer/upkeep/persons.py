@@ -143,18 +143,18 @@ def check_free(connection: Connection, person: Person) -> None:
         )
 
 
-def mentions(connection: Connection, person: Person, after: int) -> list[int]:
-    """Numbers above ``after`` of the events that are about this person or name them."""
+def mentions(connection: Connection, person: Person, after: int, page: int = PAGE) -> list[int]:
+    """Numbers above ``after`` of the events that are about this person or name them, looked for ``page`` by ``page``."""
     place = func.strpos if engine.is_postgres(connection) else func.instr
     named = [place(events.c.data, text) > 0 for text, _ in _names(person, "")]
-    return _pages(connection, after, or_(events.c.user_id == person.user_id, *named))
+    return _pages(connection, after, or_(events.c.user_id == person.user_id, *named), page)
 
 
-def _pages(connection: Connection, after: int, which: ColumnElement[bool]) -> list[int]:
+def _pages(connection: Connection, after: int, which: ColumnElement[bool], size: int = PAGE) -> list[int]:
     """Numbers of events above ``after``; a bounded number of them is gone through at a time."""
     found: list[int] = []
     while True:
-        page = select(events.c.number).where(events.c.number > after).order_by(events.c.number).limit(PAGE).subquery()
+        page = select(events.c.number).where(events.c.number > after).order_by(events.c.number).limit(size).subquery()
         last = connection.scalar(select(func.max(page.c.number)))
         if last is None:
             return found

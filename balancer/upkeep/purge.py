@@ -28,10 +28,10 @@ BATCHES_MAX = 100
 ALARM = "pending_too_long"
 
 
-async def purge(ctx: Context) -> int:
+async def purge(ctx: Context, batches_max: int = BATCHES_MAX) -> int:
     """Remove final deposits a week after the last change and the settlement of their trades, and every other row in its time.
 
-    Returns how many deposits; the feed says which.
+    Of each table at most ``batches_max`` batches; the next call goes on. Returns how many deposits; the feed says which.
     """
     now, settings = ctx.clock.now(), ctx.settings
     kept = settings.retention
@@ -47,13 +47,13 @@ async def purge(ctx: Context) -> int:
         (raised_before, raised_before.c.raised_at, _days_ago(now, kept.alarms_days), true()),
     ):
         if before is not None:
-            await _in_batches(ctx, _delete_old, table, and_(column < before, other))
-    removed = await _in_batches(ctx, _purge_deposits, now - timedelta(seconds=settings.trades.purge_after_s), now)
-    await _in_batches(ctx, retention.wipe_trade_urls)
+            await _in_batches(ctx, batches_max, _delete_old, table, and_(column < before, other))
+    removed = await _in_batches(ctx, batches_max, _purge_deposits, now - timedelta(seconds=settings.trades.purge_after_s), now)
+    await _in_batches(ctx, batches_max, retention.wipe_trade_urls)
     gone = {
-        "trades": await _old(ctx, retention.purge_trades, kept.trades_days),
-        "events": await _old(ctx, retention.purge_events, kept.events_days),
-        "users": await _old(ctx, retention.purge_users, kept.users_days),
+        "trades": await _old(ctx, batches_max, retention.purge_trades, kept.trades_days),
+        "events": await _old(ctx, batches_max, retention.purge_events, kept.events_days),
+        "users": await _old(ctx, batches_max, retention.purge_users, kept.users_days),
     }
     if any(gone.values()):
         await ctx.db.run(events.append, events.row("rows_purged", gone, WHO, now))
@@ -65,15 +65,15 @@ def _days_ago(now: datetime, days: float) -> datetime | None:
     return now - timedelta(days=days) if days else None
 
 
-async def _old(ctx: Context, remove: Callable[[Connection, datetime], int], days: float) -> int:
+async def _old(ctx: Context, batches_max: int, remove: Callable[[Connection, datetime], int], days: float) -> int:
     before = _days_ago(ctx.clock.now(), days)
-    return 0 if before is None else await _in_batches(ctx, remove, before)
+    return 0 if before is None else await _in_batches(ctx, batches_max, remove, before)
 
 
-async def _in_batches(ctx: Context, remove: Callable[..., int], *args: Any) -> int:
+async def _in_batches(ctx: Context, batches_max: int, remove: Callable[..., int], *args: Any) -> int:
     """Batches until nothing is left, or for this time enough. Returns how many rows."""
     removed = 0
-    for _ in range(BATCHES_MAX):
+    for _ in range(batches_max):
         batch = await ctx.db.run(remove, *args)
         if not batch:
             break

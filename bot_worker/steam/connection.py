@@ -51,7 +51,7 @@ class Connection:
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or Clock(settings.clock.offset_s)
-        self.maintenance = Maintenance(self._clock, settings.steam.maintenance_hold_s)
+        self.maintenance = Maintenance(self._clock, settings.steam)
         self.observer = transport.Observer(self.maintenance)
         self.account = account
         self.pace = pace

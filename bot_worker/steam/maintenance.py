@@ -8,12 +8,13 @@ answer says little, several in a row do, and less is needed within the weekly wi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from steam.enums import EResult
 
 from shared.clock import Clock
+from shared.settings import SteamSettings
 
 CODE = "steam_maintenance"
 ENOUGH = 6
@@ -40,9 +41,10 @@ POINTS: dict[Sign, tuple[int, int]] = {
     Sign.SIGNED_OUT: (0, 3),
 }
 
-# Tuesday 13:00 to 17:15 in Los Angeles, in UTC and so that it holds in summer (UTC-7) and in winter (UTC-8).
-_TUESDAY = 1
-_BEGINS, _LASTS = timedelta(hours=20), timedelta(hours=5, minutes=15)
+# Tuesday 13:00 in Los Angeles in summer (UTC-7). In winter (UTC-8) it ends an hour later:
+# `[steam] maintenance_lasts_s` holds both.
+_WEEK = timedelta(days=7)
+_ONE_BEGINNING = datetime(2026, 1, 6, 20, tzinfo=UTC)
 
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 _DOWN_RESULT = EResult.ServiceUnavailable
@@ -51,16 +53,13 @@ _PAGES = frozenset({"page", "acknowledge"})
 _SAID_IN_BODY = frozenset({"send", "getlist", "ajaxop"})
 
 
-def in_window(at: datetime) -> bool:
-    """Whether this moment (aware, UTC) lies in the weekly hours of maintenance."""
-    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    begins = midnight - timedelta(days=(midnight.weekday() - _TUESDAY) % 7) + _BEGINS
-    return begins <= at < begins + _LASTS
+def in_window(at: datetime, lasts_s: float) -> bool:
+    """Whether this moment (aware, UTC) lies in the weekly hours of maintenance, which last so long; 0: there are none."""
+    return (at - _ONE_BEGINNING) % _WEEK < timedelta(seconds=lasts_s)
 
 
-def is_maintenance(row: Sequence[Sign], at: datetime) -> bool:
-    """Whether these answers to one kind of call, the last ones in a row, are maintenance."""
-    inside = in_window(at)
+def is_maintenance(row: Sequence[Sign], inside: bool) -> bool:
+    """Whether these answers to one kind of call, the last ones in a row, are maintenance; ``inside`` its weekly hours."""
     return sum(POINTS[sign][inside] for sign in row) >= ENOUGH
 
 
@@ -82,13 +81,15 @@ def sign_of(call: str, status: int, result: int | None, *, page: bool) -> Sign |
 class Maintenance:
     """Keeps the rows of signs. While it is on, absence and emptiness prove nothing.
 
-    It ends with a good answer of the kind that was bad, or ``hold_s`` after the last bad one, so that something tries again.
+    It ends with a good answer of the kind that was bad, or ``maintenance_hold_s`` after the last bad one, so that
+    something tries again.
     Written by the worker's thread, read by the heartbeat's.
     """
 
-    def __init__(self, clock: Clock, hold_s: float) -> None:
+    def __init__(self, clock: Clock, settings: SteamSettings) -> None:
         self._clock = clock
-        self._hold_s = hold_s
+        self._hold_s = settings.maintenance_hold_s
+        self._lasts_s = settings.maintenance_lasts_s
         self._rows: dict[str, tuple[Sign, ...]] = {}
         self._bad: frozenset[str] = frozenset()
         self._until = 0.0
@@ -102,7 +103,7 @@ class Maintenance:
             self._bad -= {call}
             return
         self._rows[call] = (*self._rows.get(call, ()), sign)[-ENOUGH:]
-        if is_maintenance(self._rows[call], self._clock.now()):
+        if is_maintenance(self._rows[call], self.in_window()):
             self._bad |= {call}
             self._until = self._clock.monotonic() + self._hold_s
 
@@ -113,4 +114,4 @@ class Maintenance:
 
     def in_window(self) -> bool:
         """Whether it is the time of the week at which Steam's word counts less."""
-        return in_window(self._clock.now())
+        return in_window(self._clock.now(), self._lasts_s)

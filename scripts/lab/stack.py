@@ -107,7 +107,7 @@ class Stack:
         self.start_balancer()
         for text in self.wish.groups:
             self.start_group(text)
-        self._wait_for_bots()
+        self.wait_for_bots()
 
     def watch(self) -> None:
         """Stay until interrupted.
@@ -350,7 +350,12 @@ class Stack:
         rows: list[dict[str, Any]] = get_json(f"{self.balancer_url}/bots", api_key=self.api_key)["bots"]
         return rows
 
-    def _wait_for_bots(self) -> None:
+    def wait_for_bots(self) -> None:
+        """Say what is still waited for until every bot is signed in.
+
+        Raises:
+            StackError: a part ended, or it took too long.
+        """
         wanted = len(self.wish.bot_names())
         deadline = time.monotonic() + READY_S + 2 * wanted
         told = ""

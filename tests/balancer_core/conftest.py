@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from balancer_core.core_world import World, make_world
@@ -21,7 +22,7 @@ async def make(database_url: str, redis_url: str) -> AsyncIterator[Callable[...,
     """A world with other bots or settings; closed after the test."""
     worlds: list[World] = []
 
-    async def build(**more: object) -> World:
+    async def build(**more: Any) -> World:
         worlds.append(await make_world(database_url, redis_url, **more))
         return worlds[-1]
 

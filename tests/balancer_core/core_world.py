@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from hand_clock import HandClock
-from sqlalchemy import select, text
+from sqlalchemy import Table, select, text
 
 from balancer import context
 from balancer.context import Context
 from balancer.db import tables
+from balancer.db.engine import Database
 from balancer.journal.rules import Rules
 from balancer.reports import apply
 from balancer.trades import withdraw
@@ -75,9 +77,10 @@ class World:
 
     def orders(self, bot: str = "red-1") -> list[Order]:
         """The orders in this bot's queue, oldest first; they stay there."""
+        client: Any = self.ctx.redis
         found = []
-        for job_id in self.ctx.redis.lrange(f"rq:queue:{bot}", 0, -1):
-            data = self.ctx.redis.hget(f"rq:job:{job_id.decode()}", "data")
+        for job_id in client.lrange(f"rq:queue:{bot}", 0, -1):
+            data = client.hget(f"rq:job:{job_id.decode()}", "data")
             found.append(wire.open_order(_sealed(data), MASTER.bot(bot)))
         return found
 
@@ -130,7 +133,7 @@ class World:
     ) -> Report:
         trade = None if trade_id is None else self.trade(trade_id)
         return Report(
-            bot=bot or f"{trade.color}-{trade.bot_id}",
+            bot=bot or _bot_of(trade),
             run="run",
             number=next(self.reported),
             kind=kind,
@@ -212,11 +215,26 @@ class World:
         with self.ctx.db.transaction() as connection:
             connection.execute(statement)
 
+    def clone(self, table: Table, row: Any, n: int, **other: Callable[[int], Any] | None) -> None:
+        """So many more rows like this one: for what takes more than fits into one batch.
+
+        ``other`` makes what must differ of the clone's number; ``None`` leaves it to the database.
+        """
+        same = {name: value for name, value in row._mapping.items() if name not in other}
+        made = {name: value for name, value in other.items() if value is not None}
+        rows = [{**same, **{name: value(number) for name, value in made.items()}} for number in range(n)]
+        with self.ctx.db.transaction() as connection:
+            connection.execute(table.insert(), rows)
+
     def later(self, seconds: float) -> None:
         """Time passes, for the balancer and for Redis alike."""
         clock = self.ctx.clock
         assert isinstance(clock, HandClock)
         clock.pass_time(seconds)
+
+
+def _bot_of(trade: Any) -> str:
+    return f"{trade.color}-{trade.bot_id}"
 
 
 def _sealed(data: bytes) -> str:
@@ -239,6 +257,29 @@ def _held(number: int, name: str) -> HeldAsset:
         wear=f"0.{number:08d}",
         pattern=str(number % 1000),
     )
+
+
+class _Between:
+    def __init__(self, real: Database, way: Callable[..., Awaitable[Any]]) -> None:
+        self._real = real
+        self._way = way
+
+    async def run(self, work: Any, *args: Any) -> Any:
+        return await self._way(self._real.run, work, *args)
+
+    async def look(self, work: Any, *args: Any) -> Any:
+        return await self._way(self._real.look, work, *args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def between(real: Database, way: Callable[..., Awaitable[Any]]) -> Database:
+    """The database for a part to which something happens on the way: ``await way(do, work, *args)`` for each unit of work.
+
+    ``do(work, *args)`` does it. The ``way`` may raise instead, count, or let something else come first.
+    """
+    return cast(Database, _Between(real, way))
 
 
 async def make_world(

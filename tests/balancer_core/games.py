@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from balancer_core.core_world import World, player
@@ -44,6 +44,10 @@ class Games:
     limits: Limits = field(default_factory=Limits)
     rules: dict[str, int] = field(default_factory=lambda: {"fee_bp": 300})
     numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    def may_give(self) -> None:
+        """Steam restricts no bot."""
+        self.terms = replace(self.terms, cannot_give=lambda _bot: None)
 
     async def ready(self, *user_ids: int) -> None:
         """The client and these users are known, and the item has a value."""

@@ -169,12 +169,13 @@ async def test_whose_own_offers_are_open_is_passed_over_and_goes_next(make: Make
     await assert_counters_add_up(world)
 
 
-async def test_a_line_longer_than_one_round_looks_at_starves_nobody(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.trades.line.SERVED_MAX", 3)
+async def test_a_line_longer_than_one_round_looks_at_starves_nobody(make: Make) -> None:
     world = await make(**one_bot(offers_per_player_max=1))
     for who in (1, 2, 3, 4):
         for deposit_id in await world.held(3, who=who):
-            await withdraw(world, who, [deposit_id])
+            last = await withdraw(world, who, [deposit_id])
+    assert waits(world, last) == ["offer"]
+    world.clone(tables.trades, world.trade(last), line.SERVED_MAX, trade_id=lambda number: f"{last}-{number}")
     world.change(update(tables.bots).values(open_offers=30))  # whatever else is open at the bot
     stranger = await withdraw(world, 9, await held_in_full_bot(world, 9))
     assert waits(world, stranger) == ["offer"]

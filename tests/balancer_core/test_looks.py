@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from balancer_core.core_world import MASTER, World, between
 from sqlalchemy.exc import OperationalError
 
-from balancer.journal import views as show_trades
+from balancer.journal.views import Views
 
 pytestmark = pytest.mark.both_databases
 
 
-async def test_many_at_once_share_a_few_looks_and_get_their_own(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def views_of(world: World, way: Callable[..., Awaitable[Any]]) -> Views:
+    ctx = world.ctx
+    return Views(between(ctx.db, way), MASTER, ctx.settings, ctx.clock)
+
+
+async def test_many_at_once_share_a_few_looks_and_get_their_own(world: World) -> None:
     ids = [trade_id for who in range(12) for trade_id in await world.deposit(1, who=who)]
     looked: list[int] = []
-    by_ids = show_trades.by_ids
 
-    def counting(connection: Any, wanted: Any) -> Any:
+    async def counted(do: Any, work: Any, wanted: Any) -> Any:
         looked.append(len(wanted))
-        return by_ids(connection, wanted)
+        return await do(work, wanted)
 
-    monkeypatch.setattr(show_trades, "by_ids", counting)
-    views = await asyncio.gather(*(world.ctx.views.of([trade_id]) for trade_id in [*ids, *ids, "trd_unknown"]))
+    shared = views_of(world, counted)
+    views = await asyncio.gather(*(shared.of([trade_id]) for trade_id in [*ids, *ids, "trd_unknown"]))
     assert [view[0].trade_id for view in views[:-1]] == [*ids, *ids]
     assert [len(view[0].items) for view in views[:-1]] == [1] * 24
     assert views[-1] == []
     assert len(looked) <= 4 and sum(looked) <= 26
 
 
-async def test_a_look_that_fails_fails_for_those_who_shared_it_only(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_look_that_fails_fails_for_those_who_shared_it_only(world: World) -> None:
     [trade_id] = await world.deposit(1)
-    look = world.ctx.db.look
+    away = True
 
-    async def away(*_args: Any) -> None:
-        raise OperationalError("statement", {}, Exception("gone"))
+    async def way(do: Any, work: Any, *args: Any) -> Any:
+        if away:
+            raise OperationalError("statement", {}, Exception("gone"))
+        return await do(work, *args)
 
-    monkeypatch.setattr(world.ctx.db, "look", away)
-    failed = await asyncio.gather(*(world.ctx.views.of([trade_id]) for _ in range(3)), return_exceptions=True)
+    shared = views_of(world, way)
+    failed = await asyncio.gather(*(shared.of([trade_id]) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in failed] == [OperationalError] * 3
-    monkeypatch.setattr(world.ctx.db, "look", look)
-    assert (await world.ctx.views.of([trade_id]))[0].trade_id == trade_id
+    away = False
+    assert (await shared.of([trade_id]))[0].trade_id == trade_id

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from balancer_core.core_world import World
 
-from shared import wire
 from shared.messages import InventoryOrder, Order
 
 pytestmark = pytest.mark.both_databases
@@ -37,29 +37,22 @@ async def test_one_that_comes_in_the_step_in_which_the_one_before_ends_goes_out(
     assert await asyncio.wait_for(one_after_the_other(), 120) == [True] * 50
 
 
-async def test_orders_that_come_together_share_a_round_trip(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    enqueue = wire.enqueue
+def transactions(world: World) -> int:
+    """How many Redis has done so far."""
+    client: Any = world.ctx.redis
+    return int(client.info("commandstats").get("cmdstat_exec", {}).get("calls", 0))
 
-    def counted(client: Any, batch: Any, created_at: str) -> None:
-        sizes.append(len(batch))
-        enqueue(client, batch, created_at)
 
-    monkeypatch.setattr(wire, "enqueue", counted)
+async def test_orders_that_come_together_share_a_round_trip(world: World) -> None:
+    before = transactions(world)
     await asyncio.gather(*(world.ctx.outbox.give([an_order(world)]) for _ in range(30)))
-    assert sizes == [30]
+    assert (transactions(world) - before, len(world.orders("red-1"))) == (1, 30)
 
 
-async def test_an_order_that_cannot_be_built_into_a_job_fails_its_giver_only(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_given: Any) -> None:
-        raise ValueError("cannot be sealed")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(wire, "enqueue", broken)
-        with pytest.raises(ValueError, match="sealed"):
-            await asyncio.wait_for(world.ctx.outbox.give([an_order(world)]), 120)
-        await asyncio.sleep(0)
+async def test_an_order_that_cannot_be_built_into_a_job_fails_its_giver_only(world: World) -> None:
+    no_text = replace(an_order(world), run=cast(str, object()))
+    with pytest.raises(AttributeError):
+        await asyncio.wait_for(world.ctx.outbox.give([no_text]), 120)
+    await asyncio.sleep(0)
     await world.ctx.outbox.drain()
     assert await world.ctx.outbox.give([an_order(world)])

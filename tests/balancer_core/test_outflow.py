@@ -335,10 +335,11 @@ async def test_one_clients_pause_holds_that_client_only(make: Make) -> None:
     await assert_counters_add_up(world)
 
 
-async def test_more_than_a_batch_is_held(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.trades.holding.BATCH_MAX", 2)
-    ids = [await withdraw(world, who, await world.held(1, who=who)) for who in range(5)]
+async def test_more_than_a_batch_is_held(world: World) -> None:
+    one = await withdraw(world, 1, await world.held(1, who=1))
     await world.ctx.outbox.drain()
+    ids = [one, *(f"{one}-{number}" for number in range(holding.BATCH_MAX))]
+    world.clone(tables.trades, world.trade(one), holding.BATCH_MAX, trade_id=lambda number: f"{one}-{number}")
     await pause(world)
-    assert await holding.hold(world.ctx) == 5
+    assert await holding.hold(world.ctx) == len(ids)
     assert all(recalled(world, trade_id) for trade_id in ids)

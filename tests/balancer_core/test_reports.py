@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from balancer_core.core_world import MASTER, World
+from balancer_core.core_world import MASTER, World, between
 
+from balancer.fleet.switches import Switches
 from balancer.loops import Loops
 from balancer.reports.apply import apply
 from balancer.reports.stream import TRIES_MAX, Reader
@@ -24,6 +26,20 @@ async def reader(world: World) -> AsyncIterator[Reader]:
     made = Reader(world.ctx, "one")
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def reader_of(world: World) -> AsyncIterator[Callable[..., Reader]]:
+    """Makes a reader to whose units of work something happens."""
+    made: list[Reader] = []
+
+    def make(way: Callable[..., Awaitable[Any]]) -> Reader:
+        made.append(Reader(replace(world.ctx, db=between(world.ctx.db, way)), "one"))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.close()
 
 
 def send(world: World, *reports: Report) -> None:
@@ -92,46 +108,43 @@ async def test_report_with_senseless_data_is_written_down_and_changes_nothing(wo
     assert world.events("report_unusable")
 
 
-async def test_database_away_acknowledges_nothing_and_reads_again(
-    world: World, reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_database_away_acknowledges_nothing_and_reads_again(world: World, reader_of: Callable[..., Reader]) -> None:
     [trade_id] = await world.deposit(1)
     send(world, world.report(trade_id, "picked_up"))
-    run = world.ctx.db.run
+    full = True
 
-    async def away(work: Any, *args: Any) -> Any:
+    async def disk(do: Any, work: Any, *args: Any) -> Any:
         """Too little room for a trade's rows, enough for an event."""
-        if work is apply:
+        if full and work is apply:
             raise DatabaseUnavailable(reason="disk")
-        return await run(work, *args)
+        return await do(work, *args)
 
-    monkeypatch.setattr(world.ctx.db, "run", away)
+    reader = reader_of(disk)
     for _ in range(TRIES_MAX + 2):  # however long it lasts, no report is given up for it
         with pytest.raises(DatabaseUnavailable):
             await reader.round()
     assert pending(world) == 1
-    monkeypatch.setattr(world.ctx.db, "run", run)
+    full = False
     assert await reader.round() == 1
     assert world.trade(trade_id).status == "sending"
     assert world.events("report_unusable") == []
 
 
 async def test_what_was_applied_is_told_although_another_bots_report_was_not(
-    world: World, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    world: World, reader_of: Callable[..., Reader]
 ) -> None:
     [first], [second] = await world.deposit(1), await world.deposit(1, who=2)
     bots = [world.trade(trade_id).bot_id for trade_id in (first, second)]
     assert bots[0] != bots[1]
     send(world, world.report(first, "offer_active", offer_id="7", state=2))
     send(world, world.report(second, "offer_active", offer_id="8", state=2))
-    run = world.ctx.db.run
 
-    async def one_fails(work: Any, *args: Any) -> Any:
+    async def one_fails(do: Any, work: Any, *args: Any) -> Any:
         if work is apply and args[0].trade_id == second:
             raise DatabaseUnavailable(reason="busy")
-        return await run(work, *args)
+        return await do(work, *args)
 
-    monkeypatch.setattr(world.ctx.db, "run", one_fails)
+    reader = reader_of(one_fails)
     with world.ctx.waiters.expect([first]) as expectation, pytest.raises(DatabaseUnavailable):
         await reader.round()
     assert await expectation.wait(0)
@@ -277,31 +290,24 @@ async def test_loops_carry_a_report_to_its_waiter_and_stop(world: World) -> None
     assert not any(world.ctx.redis.exists(wire.leader_key(name)) for name in led)
 
 
-async def test_a_loop_outlives_a_failing_round(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.loops.FAILED_WAIT_S", 0.01)
+async def test_a_loop_outlives_a_failing_round(world: World) -> None:
     failed = asyncio.Event()
     rounds = 0
 
-    async def refresh() -> None:
+    async def broken(_do: Any, _work: Any, *_args: Any) -> None:
         nonlocal rounds
         rounds += 1
-        if rounds > 2:
+        if rounds > 1:
             failed.set()
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(world.ctx.fleet, "refresh", refresh)
-    monkeypatch.setattr("balancer.loops.Loops.all", lambda self: [_loop(self, refresh)])
-    loops = Loops(world.ctx)
+    switches = Switches(between(world.ctx.db, broken), world.ctx.fleet, world.ctx.clock)
+    loops = Loops(replace(world.ctx, switches=switches))
     loops.start()
     await asyncio.wait_for(failed.wait(), 120)
-    assert loops.running() == {"fleet": True}
+    assert loops.running()["fleet"]
+    assert (await loops.standing())["last_ran_s"]["fleet"] is None
     await loops.stop()
-
-
-def _loop(_loops: Loops, work: Any) -> Any:
-    from balancer.loops import Loop
-
-    return Loop("fleet", work, 0.01)
 
 
 async def test_one_balancer_leads(world: World) -> None:

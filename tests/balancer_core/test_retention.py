@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from balancer.db import tables
 from balancer.trades.requests import DepositWish
-from balancer.upkeep import persons, purge, restored, search
+from balancer.upkeep import persons, purge, restored, retention, search
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
 
@@ -69,34 +69,40 @@ async def test_a_search_for_a_trade_that_is_over_needs_no_url(world: World) -> N
     assert order.payload.trades[0].trade_token is None
 
 
-async def test_urls_of_an_earlier_release_are_wiped_in_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.upkeep.retention.BATCH_MAX", 2)
-    done = [trade_id for who in (1, 2, 3) for trade_id in await over(world, who)]
+async def test_urls_of_an_earlier_release_are_wiped_in_batches(world: World) -> None:
+    _, done = await over(world)
+    world.clone(tables.trades, world.trade(done), retention.BATCH_MAX, trade_id=lambda number: f"{done}-{number}")
     [live] = await world.deposit(1, who=4)
     kept = world.trade(live).trade_url_sealed
     world.change(update(tables.trades).where(tables.trades.c.trade_id != live).values(trade_url_sealed="old"))
     await purge.purge(world.ctx)
-    assert {world.trade(trade_id).trade_url_sealed for trade_id in done} == {""}
-    assert world.trade(live).trade_url_sealed == kept
+    rows = world.rows(tables.trades.select())
+    assert len(rows) == retention.BATCH_MAX + 3
+    assert {row.trade_id: row.trade_url_sealed for row in rows if row.trade_url_sealed} == {live: kept}
 
 
 # --- rows in their time ------------------------------------------------------------------------------------------
 
 
-async def test_trades_events_and_users_go_in_their_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.upkeep.retention.BATCH_MAX", 2)
+async def test_trades_events_and_users_go_in_their_time(world: World) -> None:
     for who in (1, 2, 3):
-        await over(world, who)
+        _, done = await over(world, who)
+    many = retention.BATCH_MAX
+    [user] = [row for row in world.rows(tables.users.select()) if row.user_id == "user-3"]
+    last = world.events()[-1]
+    world.clone(tables.users, user, many, user_id="clone-{}".format, steam_id=lambda number: number + 1)
+    world.clone(tables.trades, world.trade(done), many, trade_id=lambda number: f"{done}-{number}")
+    world.clone(tables.events, last, many, number=None)
     await later(world, 729 * 86400)
     await purge.purge(world.ctx)
-    assert (world.count("trades"), world.count("users"), world.count("deposits")) == (6, 4, 0)
+    assert (world.count("trades"), world.count("users"), world.count("deposits")) == (6 + many, 4 + many, 0)
     assert world.count("tokens") == world.count("idempotency") == 0
     await later(world, 3 * 86400)
     await purge.purge(world.ctx)
     assert (world.count("trades"), world.count("trade_items"), world.count("users")) == (0, 0, 1)
     assert {row.kind for row in world.events()} == {"deposits_purged", "rows_purged"}
     [told] = [json.loads(row.data) for row in world.events("rows_purged")]
-    assert told["trades"] == 6 and told["users"] == 3 and told["events"] > 10
+    assert told["trades"] == 6 + many and told["users"] == 3 + many and told["events"] > 10 + many
 
 
 async def test_what_explains_an_item_that_is_here_stays_with_it(world: World) -> None:
@@ -137,17 +143,15 @@ async def test_zero_keeps_for_ever(make: Make) -> None:
     assert {table: world.count(table) for table in before} == before
 
 
-async def test_a_round_removes_a_bounded_number_and_the_next_one_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.upkeep.retention.BATCH_MAX", 1)
-    monkeypatch.setattr("balancer.upkeep.purge.BATCHES_MAX", 2)
-    for who in (1, 2):
-        await over(world, who)
+async def test_a_round_removes_a_bounded_number_and_the_next_one_goes_on(world: World) -> None:
+    _, done = await over(world)
+    world.clone(tables.trades, world.trade(done), 2 * retention.BATCH_MAX, trade_id=lambda number: f"{done}-{number}")
     await later(world, YEARS_S)
     counts = []
-    for _ in range(4):
-        await purge.purge(world.ctx)
+    for _ in range(3):
+        await purge.purge(world.ctx, batches_max=1)
         counts.append(world.count("trades"))
-    assert counts[-1] == 0 and sorted(counts, reverse=True) == counts and counts[0] >= 2
+    assert counts == [retention.BATCH_MAX + 2, 2, 0]
 
 
 # --- a person -----------------------------------------------------------------------------------------------------
@@ -166,8 +170,7 @@ def forget(world: World, name: str) -> dict[str, int]:
         return persons.forget(connection, person, known, "cli:me", world.ctx.clock.now())
 
 
-async def test_forgetting_takes_the_name_off_every_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balancer.upkeep.persons.PAGE", 3)
+async def test_forgetting_takes_the_name_off_every_table(world: World) -> None:
     await over(world, who=1)
     await over(world, who=2)
     [reversed_one] = await world.deposit(1)
@@ -188,6 +191,9 @@ async def test_forgetting_takes_the_name_off_every_table(world: World, monkeypat
     steam_id, before = str(int(player(1))), {table: world.count(table) for table in ("trades", "deposits", "trade_items")}
     events = [(row.number, row.kind) for row in world.events()]
     assert "user-1'" in everything(world) and steam_id in everything(world)
+    with world.ctx.db.reading() as connection:
+        named = persons.mentions(connection, persons.find(connection, "user-1"), 0)
+        assert persons.mentions(connection, persons.find(connection, "user-1"), 0, page=3) == named != []
     done = forget(world, "user-1")
     assert (done["trades"], done["items"]) == (3, 2) and done["events"] > 10
     assert "user-1'" not in everything(world) and '"user-1"' not in everything(world)

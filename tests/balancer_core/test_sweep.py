@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from balancer_core.core_world import SITE, World
+from balancer_core.core_world import SITE, World, between
 from sqlalchemy import update
 
 from balancer.db import tables
@@ -513,16 +513,20 @@ async def test_old_keys_tokens_sessions_and_nonces_go(world: World) -> None:
     assert [world.count(table) for table in ("idempotency", "tokens", "sessions", "nonces")] == [0, 0, 0, 0]
 
 
-async def test_one_failing_kind_of_work_does_not_keep_the_rest_from_its_turn(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def broken(_ctx: Any) -> int:
-        raise RuntimeError("broken")
+async def test_one_failing_kind_of_work_does_not_keep_the_rest_from_its_turn(world: World) -> None:
+    asked = 0
 
-    monkeypatch.setattr(sweep, "give_orders", broken)
+    async def broken_at_first(do: Any, work: Any, *args: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise RuntimeError("broken")
+        return await do(work, *args)
+
     [trade_id] = await world.deposit(1)
     await world.ctx.outbox.drain()
     world.later(86400)
-    with pytest.raises(ExceptionGroup):
-        await sweep.Sweep(world.ctx).round()
+    with pytest.raises(ExceptionGroup) as failed:
+        await sweep.Sweep(replace(world.ctx, db=between(world.ctx.db, broken_at_first))).round()
+    assert [str(error) for error in failed.value.exceptions] == ["broken"]
     assert world.trade(trade_id).status == "in_doubt"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from balancer_core.core_world import SITE, World, make_world, player
+from balancer_core.core_world import SITE, World, between, make_world, player
 from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import Connection, NullPool, create_engine, text, update
 from support import wait_until
@@ -31,15 +31,13 @@ POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.fixture
-def units(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Each transaction as it ends: ``many <granted>/<asked>``, ``many <error>``, ``alone`` or ``alone <error>``."""
+def units_of(world: World) -> list[str]:
+    """Each transaction as it ends from now on: ``many <granted>/<asked>``, ``many <error>``, ``alone`` or ``alone <error>``."""
     seen: list[str] = []
-    shared, alone = deposit.make, deposit.make_alone
 
     def many(connection: Connection, ctx: Any, asked: Any) -> Any:
         try:
-            made = shared(connection, ctx, asked)
+            made = deposit.make(connection, ctx, asked)
         except Exception as error:
             seen.append(f"many {type(error).__name__}")
             raise
@@ -48,15 +46,19 @@ def units(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def one(connection: Connection, ctx: Any, request: Any, wish: Any) -> Any:
         try:
-            made = alone(connection, ctx, request, wish)
+            made = deposit.make_alone(connection, ctx, request, wish)
         except Exception as error:
             seen.append(f"alone {type(error).__name__}")
             raise
         seen.append("alone")
         return made
 
-    monkeypatch.setattr(deposit, "make", many)
-    monkeypatch.setattr(deposit, "make_alone", one)
+    counted: dict[Any, Any] = {deposit.make: many, deposit.make_alone: one}
+
+    async def way(do: Any, work: Any, *args: Any) -> Any:
+        return await do(counted.get(work, work), *args)
+
+    world.deposits = deposit.Deposits(replace(world.ctx, db=between(world.ctx.db, way)))
     return seen
 
 
@@ -73,7 +75,8 @@ async def assert_each_stands_alone(world: World, results: list[Any], rows_of: in
     await assert_counters_add_up(world)
 
 
-async def test_what_comes_together_shares_a_transaction(world: World, units: list[str]) -> None:
+async def test_what_comes_together_shares_a_transaction(world: World) -> None:
+    units = units_of(world)
     results = await at_once(*(world.deposit(2, who=number) for number in range(20)))
     await assert_each_stands_alone(world, results, 40)
     assert units == ["many 20/20"]
@@ -82,13 +85,15 @@ async def test_what_comes_together_shares_a_transaction(world: World, units: lis
     assert all(world.trade(ids[0]).order_issued_at is not None for ids in results)
 
 
-async def test_one_request_is_granted_in_one_transaction(world: World, units: list[str]) -> None:
+async def test_one_request_is_granted_in_one_transaction(world: World) -> None:
+    units = units_of(world)
     await world.deposit(3)
     await world.deposit(1)
     assert units == ["many 1/1", "many 1/1"]
 
 
-async def test_a_player_and_a_key_stand_in_one_transaction_once(world: World, units: list[str]) -> None:
+async def test_a_player_and_a_key_stand_in_one_transaction_once(world: World) -> None:
+    units = units_of(world)
     wish = world.wish(1, who=7)
     results = await at_once(
         world.deposit(1, who=1), world.deposit(1, who=1), *(world.deposit(key="same", wish=wish) for _ in range(3))
@@ -132,8 +137,9 @@ def taken_asset(world: World) -> DepositWish:
     ],
 )
 async def test_a_request_that_is_refused_takes_nobody_with_it(
-    world: World, units: list[str], bad: Callable[[World], DepositWish], error: type[Exception], code: str
+    world: World, bad: Callable[[World], DepositWish], error: type[Exception], code: str
 ) -> None:
+    units = units_of(world)
     world.taken_wish = world.wish(1, who=51)  # type: ignore[attr-defined]
     first = await world.deposit(wish=world.taken_wish)  # type: ignore[attr-defined]
     wish = bad(world)
@@ -154,7 +160,8 @@ async def test_a_request_that_is_refused_takes_nobody_with_it(
         assert f"alone {type(results[5]).__name__}" in units or "alone IntegrityError" in units
 
 
-async def test_a_key_used_before_is_answered_among_new_ones(world: World, units: list[str]) -> None:
+async def test_a_key_used_before_is_answered_among_new_ones(world: World) -> None:
+    units = units_of(world)
     wish = world.wish(1, who=1)
     first = await world.deposit(key="old", wish=wish)
     units.clear()
@@ -179,8 +186,9 @@ async def test_when_deposits_are_paused_each_is_told(world: World) -> None:
     assert world.count("trades") == world.count("users") - 1 == 0
 
 
-async def test_a_bot_that_filled_up_behind_the_snapshot_is_not_overfilled(make: Make, units: list[str]) -> None:
+async def test_a_bot_that_filled_up_behind_the_snapshot_is_not_overfilled(make: Make) -> None:
     world = await make(bots=("red-1", "red-2"), limits={"bot_items_max": 10})
+    units = units_of(world)
     bots = tables.bots.c
     world.change(update(tables.bots).where(bots.bot_id == 1).values(slots_held=9))
     world.change(update(tables.bots).where(bots.bot_id == 2).values(slots_held=6))
@@ -192,8 +200,9 @@ async def test_a_bot_that_filled_up_behind_the_snapshot_is_not_overfilled(make: 
     assert world.counters("red-2") == (6, 4, 4)
 
 
-async def test_a_bot_whose_offers_were_used_up_behind_the_snapshot_opens_no_more(make: Make, units: list[str]) -> None:
+async def test_a_bot_whose_offers_were_used_up_behind_the_snapshot_opens_no_more(make: Make) -> None:
     world = await make(bots=("red-1", "red-2"), limits={"offers_per_bot_max": 12, "offers_kept_for_withdrawals": 2})
+    units = units_of(world)
     bots = tables.bots.c
     world.change(update(tables.bots).where(bots.bot_id == 1).values(open_offers=9))
     world.change(update(tables.bots).where(bots.bot_id == 2).values(open_offers=6))
@@ -239,9 +248,8 @@ def waiting_pids(connection: Connection) -> list[int]:
 
 @POSTGRES
 @pytest.mark.postgresql
-async def test_a_connection_lost_in_the_middle_costs_nobody_his_trade(
-    world: World, units: list[str], database_url: str
-) -> None:
+async def test_a_connection_lost_in_the_middle_costs_nobody_his_trade(world: World, database_url: str) -> None:
+    units = units_of(world)
     with a_bot_in_use(database_url) as holder:
         work = [asyncio.create_task(world.deposit(1, who=number)) for number in range(6)]
         [pid] = await asyncio.to_thread(wait_until, lambda: waiting_pids(holder))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from balancer_core.core_world import MASTER, World, bot_account, player
 
 from balancer.changes import Waiters
+from balancer.context import Context
 from balancer.custody import deposits
 from balancer.fields import plain
 from balancer.fleet.reads import LOOKED_AT_MAX, idlest, window
-from balancer.orders.sights import Sight
+from balancer.fleet.snapshot import Fleet
+from balancer.orders.sights import Sight, Sights
 from balancer.trades import verify
 from balancer.web import clients, sessions
 from shared import wire
@@ -22,6 +25,7 @@ from shared.domain.health import May
 from shared.domain.status import TradeStatus
 from shared.errors import Conflict, NotFound
 from shared.messages import Heartbeat
+from shared.sealing import BotKeys, MasterKey
 
 pytestmark = pytest.mark.both_databases
 
@@ -161,10 +165,21 @@ async def test_a_heartbeat_with_an_address_that_cannot_be_counts_for_nothing(wor
     assert [bot.name for bot in world.ctx.fleet.bots()] == ["red-1", "red-2"]
 
 
-async def test_a_heartbeat_is_opened_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = []
-    real = wire.open_heartbeat
-    monkeypatch.setattr(wire, "open_heartbeat", lambda name, *more: opened.append(name) or real(name, *more))
+class CountedKeys:
+    """The keys of the bots, and whose were taken."""
+
+    def __init__(self, taken: list[str]) -> None:
+        self._taken = taken
+
+    def bot(self, name: str) -> BotKeys:
+        self._taken.append(name)
+        return MASTER.bot(name)
+
+
+async def test_a_heartbeat_is_opened_once(world: World) -> None:
+    opened: list[str] = []
+    ctx, keys = world.ctx, CountedKeys(opened)
+    ctx.fleet = Fleet(ctx.settings, ctx.clock, ctx.server_clock, cast(MasterKey, keys), ctx.redis, ctx.db)
     await world.ctx.fleet.refresh()
     opened.clear()
     await world.ctx.fleet.refresh()
@@ -263,21 +278,34 @@ async def sent(world: World) -> tuple[str, str]:
     return trade_id, MASTER.verify_token(trade_id)
 
 
-def an_open_offer_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def seen(*_args: Any) -> Sight:
-        return Sight("77", TradeStatus.SENT, None, world.ctx.server_clock.now_ms())
-
-    monkeypatch.setattr(world.ctx.sights, "of", seen)
+async def nothing() -> None:
+    """What happens meanwhile."""
 
 
-async def test_token_is_consumed_once_by_the_right_player_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+class OpenOffers:
+    """Looks of bots that all show the offer open; ``meanwhile`` happens while a bot looks."""
+
+    def __init__(self, world: World, meanwhile: Callable[[], Awaitable[object]] = nothing) -> None:
+        self._now_ms = world.ctx.server_clock.now_ms
+        self._meanwhile = meanwhile
+
+    async def of(self, *_asked: Any) -> Sight:
+        await self._meanwhile()
+        return Sight("77", TradeStatus.SENT, None, self._now_ms())
+
+
+def seeing(world: World, meanwhile: Callable[[], Awaitable[object]] = nothing) -> Context:
+    return replace(world.ctx, sights=cast(Sights, OpenOffers(world, meanwhile)))
+
+
+async def test_token_is_consumed_once_by_the_right_player_only(world: World) -> None:
     trade_id, token = await sent(world)
-    an_open_offer_is_seen(world, monkeypatch)
+    ctx = seeing(world)
     assert await verify.find(world.ctx, token, player(2)) is None
     assert await verify.find(world.ctx, "A" * 22, player(1)) is None
     found = await verify.find(world.ctx, token, player(1))
     assert found is not None and found.verified_at is None
-    answers = await asyncio.gather(*(verify.answer(world.ctx, found, token, "test") for _ in range(10)))
+    answers = await asyncio.gather(*(verify.answer(ctx, found, token, "test") for _ in range(10)))
     assert [answer.verdict for answer in answers] == [verify.Verdict.OK] * 10
     assert sorted(answer.first for answer in answers) == [False] * 9 + [True]
     assert world.count("tokens") == 0 and len(world.events("offer_verified")) == 1
@@ -286,35 +314,29 @@ async def test_token_is_consumed_once_by_the_right_player_only(world: World, mon
     assert again is not None and (again.expires_at, again.verified_at) == (found.expires_at, world.trade(trade_id).verified_at)
 
 
-async def test_a_trade_that_ends_while_it_is_looked_at_gets_no_yes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_trade_that_ends_while_it_is_looked_at_gets_no_yes(world: World) -> None:
     """The look showed it open; what is booked by the time of the decision counts."""
     trade_id, token = await sent(world)
     found = await verify.find(world.ctx, token, player(1))
     assert found is not None
 
-    async def seen(*_args: Any) -> Sight:
+    async def declined() -> None:
         await world.tell(trade_id, "offer_declined", offer_id="77", state=7)
-        return Sight("77", TradeStatus.SENT, None, world.ctx.server_clock.now_ms())
 
-    monkeypatch.setattr(world.ctx.sights, "of", seen)
-    answer = await verify.answer(world.ctx, found, token, "test")
+    answer = await verify.answer(seeing(world, declined), found, token, "test")
     assert (answer.verdict, answer.status, answer.first) == (verify.Verdict.OVER, TradeStatus.DECLINED, False)
     assert world.count("tokens") == 1
 
 
-async def test_a_token_that_expires_while_the_offer_is_looked_at_gets_no_yes(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_token_that_expires_while_the_offer_is_looked_at_gets_no_yes(world: World) -> None:
     _, token = await sent(world)
     found = await verify.find(world.ctx, token, player(1))
     assert found is not None
 
-    async def seen(*_args: Any) -> Sight:
+    async def half_an_hour() -> None:
         world.later(world.ctx.settings.trades.token_lifetime_s)
-        return Sight("77", TradeStatus.SENT, None, world.ctx.server_clock.now_ms())
 
-    monkeypatch.setattr(world.ctx.sights, "of", seen)
-    assert (await verify.answer(world.ctx, found, token, "test")).verdict is verify.Verdict.EXPIRED
+    assert (await verify.answer(seeing(world, half_an_hour), found, token, "test")).verdict is verify.Verdict.EXPIRED
 
 
 async def test_nonces_and_sessions(world: World) -> None:

@@ -131,8 +131,8 @@ async def typed(world: World, config: Path, *assets: dict[str, Any]) -> Any:  # 
 
 async def test_the_command_ends_with_what_it_found(world: World, tmp_path: Path) -> None:  # noqa: F811
     config = tmp_path / "fleet.toml"
-    times = world.ctx.settings.trades.model_copy(update={"audit_again_s": 0.1})
-    world.ctx.settings = world.ctx.settings.model_copy(update={"trades": times})
+    ctx = world.ctx
+    ctx.settings = ctx.settings.model_copy(update={"trades": ctx.settings.trades.model_copy(update={"audit_again_s": 0.1})})
     done = await typed(world, config)
     assert (done.exit_code, "red-1: 0 rows, 0 assets, 0 differences" in done.stdout) == (0, True), done.output
     done = await typed(world, config, asset(5))

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld, bot_settings
 
-from bot_worker.steam import maintenance
 from sandbox import server
 from sandbox.settings import SandboxSettings
 
@@ -21,9 +20,7 @@ def sandbox_world() -> Iterator[SteamWorld]:
 
 
 @pytest.fixture
-def world(sandbox_world: SteamWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[SteamWorld]:
-    """On a Tuesday evening these tests say the same as on a Sunday."""
-    monkeypatch.setattr(maintenance, "in_window", lambda at: False)
+def world(sandbox_world: SteamWorld) -> Iterator[SteamWorld]:
     yield sandbox_world
     sandbox_world.clear_faults()
 

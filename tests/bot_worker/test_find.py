@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bot_lab import Lab, SteamAccount, SteamWorld, ask, kinds
+from bot_lab import Killed, Lab, SteamAccount, SteamWorld, ask, does_otherwise, killed_at, kinds
 
 from bot_worker.orders.find import Proof, judge
 from bot_worker.orders.watch import BACK_DATED_S
@@ -334,10 +334,6 @@ def test_a_restarted_worker_begins_its_looks_anew(lab: Lab, player: SteamAccount
     assert kinds(lab.do(lab.find_order(trade))) == ["offer_absent"]
 
 
-class Killed(BaseException):
-    """SIGKILL, as far as one process can tell."""
-
-
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
     ("owner", "name"),
@@ -355,15 +351,7 @@ def test_a_death_in_the_middle_of_a_find_leaves_one_offer_and_the_next_one_finds
     lab.world.clear_faults()
     assert [offer["state"] for offer in lab.me.offers()] == [9, 9]
     trade = replace(lab.watched(order, None, "in_doubt"), attempt=2)
-    victim = getattr(lab.bot, owner)
-    original = getattr(victim, name)
-
-    def die(*arguments: Any, **more: Any) -> Any:
-        if moment == "after":
-            original(*arguments, **more)
-        raise Killed
-
-    setattr(victim, name, die)
+    does_otherwise(lab.bot, owner, **{name: killed_at(getattr(getattr(lab.bot, owner), name), moment)})
     lab.enqueue(lab.find_order(trade))
     with pytest.raises(Killed):
         lab.rq.work_one(1)

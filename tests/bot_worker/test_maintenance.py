@@ -10,12 +10,14 @@ import pytest
 from bot_lab import Lab, SteamAccount, kinds
 from hand_clock import HandClock
 
-from bot_worker.steam import maintenance
 from bot_worker.steam.maintenance import ENOUGH, POINTS, Maintenance, Sign, in_window, is_maintenance, sign_of
+from shared import settings
 from shared.messages import InventoryOrder, SettleCheck, SettleOrder, WantedAsset
 
-TUESDAY, SUNDAY = datetime(2026, 11, 24, 22, tzinfo=UTC), datetime(2026, 11, 22, 22, tzinfo=UTC)
+SUNDAY = datetime(2026, 11, 22, 22, tzinfo=UTC)
 S = Sign
+STEAM = settings.load().steam
+LASTS_S = STEAM.maintenance_lasts_s
 
 # --- pure ----------------------------------------------------------------------------------------
 
@@ -34,26 +36,27 @@ S = Sign
     ],
 )
 def test_the_weekly_window_holds_in_summer_and_in_winter(at: datetime, inside: bool) -> None:
-    assert in_window(at) is inside
+    assert in_window(at, LASTS_S) is inside
+    assert not in_window(at, 0.0) and in_window(at, 7 * 86400.0)
 
 
 def test_every_hour_of_a_week_is_in_or_out() -> None:
     hours = [SUNDAY + timedelta(hours=number) for number in range(7 * 24)]
-    assert sum(in_window(hour) for hour in hours) == 6  # 20:00 to 01:00 on the hour
+    assert sum(in_window(hour, LASTS_S) for hour in hours) == 6  # 20:00 to 01:00 on the hour
 
 
 @pytest.mark.parametrize("sign", [sign for sign in Sign if sign is not S.GOOD])
-@pytest.mark.parametrize(("at", "inside"), [(SUNDAY, False), (TUESDAY, True)])
-def test_how_many_signs_in_a_row_it_takes(sign: Sign, at: datetime, inside: bool) -> None:
+@pytest.mark.parametrize("inside", [False, True])
+def test_how_many_signs_in_a_row_it_takes(sign: Sign, inside: bool) -> None:
     points = POINTS[sign][inside]
-    needed = next((count for count in range(1, 20) if is_maintenance([sign] * count, at)), None)
+    needed = next((count for count in range(1, 20) if is_maintenance([sign] * count, inside)), None)
     assert needed == (None if points == 0 else -(-ENOUGH // points))
 
 
 def test_within_the_window_no_sign_counts_less() -> None:
     assert all(inside >= outside for outside, inside in POINTS.values())
     for row in itertools.product(Sign, repeat=3):
-        assert is_maintenance(row, TUESDAY) or not is_maintenance(row, SUNDAY)
+        assert is_maintenance(row, True) or not is_maintenance(row, False)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_what_one_answer_says(call: str, status: int, result: int | None, page: 
 
 def test_it_ends_with_a_good_answer_of_that_kind_or_after_a_while() -> None:
     clock = HandClock(SUNDAY)
-    state = Maintenance(clock, 120.0)
+    state = Maintenance(clock, STEAM)
     for _ in range(ENOUGH - 1):
         state.saw("send", S.GATEWAY)
     state.saw("GetTradeOffers", S.GATEWAY)  # another kind: rows are counted apart
@@ -165,8 +168,8 @@ def test_recovery_waits(lab: Lab, player: SteamAccount) -> None:
     assert sum(lab.me.requests().values()) == before
 
 
-def test_an_empty_inventory_in_the_window_is_maintenance(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "in_window", lambda at: True)
+def test_an_empty_inventory_in_the_window_is_maintenance(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab(steam={"maintenance_lasts_s": 7 * 86400.0})
     lab.bot.health.is_now("online")
     lab.me.fault("GetInventoryItemsWithDescriptions", "empty_inventory", times=2)
     check = SettleCheck("tr_1", 1, None, [WantedAsset("d1", lab.me.assets()[0], "AK", None)])

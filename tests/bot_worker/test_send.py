@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from operator import attrgetter
+from typing import Any
 
 import pytest
-from bot_lab import Counting, Lab, SteamAccount, SteamWorld, kinds
+from bot_lab import Counting, Killed, Lab, Otherwise, SteamAccount, SteamWorld, does_otherwise, killed_at, kinds
 from support import wait_until
 
 from bot_worker.orders import send
@@ -376,36 +376,38 @@ def test_a_worker_that_lost_its_bot_during_the_post_confirms_nothing(lab: Lab, p
     assert [offer["state"] for offer in offers_of(lab, order)] == [9]
 
 
-class Killed(BaseException):
-    """SIGKILL, as far as one process can tell."""
-
-
 BOUNDARIES = [
-    ("bot.session", "ready_to_send"),
-    ("bot.lease", "claim"),
-    ("bot.session", "send_offer"),
-    ("bot.reporter", "append"),
-    ("bot.session", "confirm"),
-    ("rq", "_done"),
+    ("session", "ready_to_send"),
+    ("lease", "claim"),
+    ("session", "send_offer"),
+    ("reporter", "append"),
+    ("session", "confirm"),
+    ("queue", "done"),
 ]
+
+
+def dies(lab: Lab, part: str, name: str, moment: str) -> None:
+    """The worker's process dies at this call of a part, or where it takes an order that is done out of its hands."""
+    if part != "queue":
+        does_otherwise(lab.bot, part, **{name: killed_at(getattr(getattr(lab.bot, part), name), moment)})
+        return
+    pipeline = lab.rq.connection.pipeline
+
+    def last_words(**options: Any) -> Any:
+        pipe = pipeline(**options)
+        return Otherwise(pipe, execute=killed_at(pipe.execute, moment))
+
+    does_otherwise(lab.rq, "connection", pipeline=last_words)
 
 
 @pytest.mark.parametrize("withdrawal", [False, True])
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize(("owner", "name"), BOUNDARIES)
+@pytest.mark.parametrize(("part", "name"), BOUNDARIES)
 def test_a_death_at_any_step_makes_no_second_offer_and_leaves_no_lie(
-    lab: Lab, player: SteamAccount, owner: str, name: str, moment: str, withdrawal: bool
+    lab: Lab, player: SteamAccount, part: str, name: str, moment: str, withdrawal: bool
 ) -> None:
     order = lab.send_order(player, lab.me.assets() if withdrawal else [], [] if withdrawal else player.assets())
-    victim = attrgetter(owner)(lab)
-    original = getattr(victim, name)
-
-    def die(*arguments: object, **more: object) -> object:
-        if moment == "after":
-            original(*arguments, **more)
-        raise Killed
-
-    setattr(victim, name, die)
+    dies(lab, part, name, moment)
     lab.enqueue(order)
     if name == "confirm" and not withdrawal:
         assert lab.rq.work_one(1)  # a deposit is not confirmed

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 import redis
-from bot_lab import MASTER, Lab, Otherwise, SteamAccount, SteamWorld, bot_settings, fill_vault, kinds
+from bot_lab import MASTER, Lab, Otherwise, SteamAccount, SteamWorld, bot_settings, does_otherwise, fill_vault, kinds
 from support import wait_until
 
 from bot_worker import backoff, worker
@@ -139,7 +139,7 @@ def test_a_step_that_bursts_is_told_and_tried_again(started: tuple[Lab, Worker],
     _, it = started
     told: list[tuple[str, str | None, str | None]] = []
     whose: Any = getattr(it.bot, target)
-    setattr(it.bot, target, Otherwise(whose, **{name: times(2, getattr(whose, name))}))
+    does_otherwise(it.bot, target, **{name: times(2, getattr(whose, name))})
     health = it.bot.health
 
     def keep(*said: Any) -> None:

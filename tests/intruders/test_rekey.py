@@ -168,7 +168,7 @@ def config(tmp_path: Path, group: GroupSettings) -> Path:
 @pytest.fixture(autouse=True)
 def forget_typed_key() -> Iterator[None]:
     yield
-    vault_module._given = None
+    vault_module.give_key(None)
 
 
 def test_rekey_by_command_with_the_key_in_a_file(config: Path, group: GroupSettings) -> None:

@@ -145,7 +145,8 @@ def test_the_fake_fleet_beats_and_answers_inventories_only(redis_url: str) -> No
     client = wire.connect(redis_url)
     orders = [(_inventory_order("red-2", "1"), master.bot("red-2")), (_inventory_order("red-1", "2"), master.bot("red-1"))]
     with FakeFleet(redis_url, master, 2, lambda steam_id: [held(int(steam_id), ITEM.name)]):
-        beats: Any = {name: client.get(wire.heartbeat_key(name.decode())) for name in client.smembers(wire.BOTS)}
+        names: Any = client.smembers(wire.BOTS)
+        beats: Any = {name: client.get(wire.heartbeat_key(name.decode())) for name in names}
         wire.enqueue(client, orders, "now")
         wait_until(lambda: client.xlen(wire.REPORTS) == 2)
     entries: Any = client.xrange(wire.REPORTS)

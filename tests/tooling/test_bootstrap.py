@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import re
@@ -9,11 +10,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scripts import bootstrap
-from scripts.bootstrap import BootstrapError, Pip, Uv, clear, up_to_date, write_stamp
+from scripts.bootstrap import NOT_DOWNLOADED, BootstrapError, clear, up_to_date
 
 SCRIPT = Path(bootstrap.__file__)
 
@@ -46,11 +48,16 @@ esac
 """
 
 
+def quick_uv(folder: Path) -> dict[str, str]:
+    """The variables under which it is found; ``folder/log`` has what it was asked to install."""
+    (folder / "uv").write_text(QUICK_UV.format(python=sys.executable, log=folder / "log"))
+    (folder / "uv").chmod(0o755)
+    return {"PATH": f"{folder}:/usr/bin:/bin"}
+
+
 def test_two_starts_at_once_set_up_once_and_the_next_one_is_quiet(tmp_path: Path) -> None:
     """The real thing, with real packages, is below."""
-    (tmp_path / "uv").write_text(QUICK_UV.format(python=sys.executable, log=tmp_path / "log"))
-    (tmp_path / "uv").chmod(0o755)
-    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    path = quick_uv(tmp_path)
     outcomes = [finish(process) for process in [start(tmp_path / "venv", "base", **path) for _ in range(3)]]
     assert [code for code, _, _ in outcomes] == [0, 0, 0], outcomes
     assert sorted(errors.count("setting up") for _, _, errors in outcomes) == [0, 0, 1]
@@ -89,17 +96,9 @@ def test_two_first_starts_set_up_once_and_later_ones_are_quick_and_quiet(tmp_pat
 
 @pytest.mark.slow
 def test_without_a_network_it_says_so_and_the_next_try_starts_afresh(tmp_path: Path) -> None:
-    nowhere = {
-        "PIP_INDEX_URL": "http://127.0.0.1:1/nothing",
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_RETRIES": "0",
-        "PIP_NO_CACHE_DIR": "1",
-    }
-    code, output, errors = finish(start(tmp_path / "venv", "base", "scripts.cli.fleet", "--help", **nowhere))
+    code, output, errors = finish(start(tmp_path / "venv", "base", "scripts.cli.fleet", "--help", **NO_NETWORK))
     assert (code, output) == (1, "")
-    assert errors.splitlines()[-1] == (
-        "fleet: packages could not be downloaded: is there a network, and has the index wheels for this machine?"
-    )
+    assert errors.splitlines()[-1] == f"fleet: {NOT_DOWNLOADED}"
     assert up_to_date(tmp_path / "venv") == ()
 
 
@@ -112,40 +111,55 @@ def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
     assert precious.read_text() == "dear diary"
 
 
-def test_neither_pip_nor_ensurepip_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "available", lambda module: module == "venv")
-    with pytest.raises(BootstrapError, match=r"neither ensurepip nor pip.*apt install python3-venv") as caught:
-        Pip(tmp_path / "venv").create()
-    assert "\n" not in str(caught.value)
+WITHOUT_PIP = """
+import sys
+sys.modules.update(pip=None, ensurepip=None)
+from scripts.bootstrap import main
+sys.exit(main(["base"]))
+"""
+
+
+def test_neither_pip_nor_ensurepip_is_one_clear_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PIP],
+        env={"PATH": "/usr/bin:/bin", "FLEET_VENV": str(tmp_path / "venv"), "PYTHONPATH": str(bootstrap.ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert re.search(r"^fleet: .* neither ensurepip nor pip.*apt install python3-venv", done.stderr.splitlines()[-1])
     assert not (tmp_path / "venv").exists()
 
 
-def test_where_uv_fails_pip_is_tried(
-    checkout: Path, venv: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tried = []
-
-    def build_by(installer: Uv | Pip, level: str) -> None:
-        tried.append((type(installer), level))
-        if isinstance(installer, Uv):
-            raise BootstrapError("failed", "unknown certificate")
-
-    monkeypatch.setattr(shutil, "which", lambda name: f"/somewhere/{name}")
-    monkeypatch.setattr(bootstrap, "build_by", build_by)
-    bootstrap.build(venv, "base")
-    assert tried == [(Uv, "base"), (Pip, "base")]
-    assert "unknown certificate" in capsys.readouterr().err
-    assert up_to_date(venv) == ("base",)
+NO_NETWORK = {
+    "PIP_INDEX_URL": "http://127.0.0.1:1/nothing",
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_RETRIES": "0",
+    "PIP_NO_CACHE_DIR": "1",
+}
 
 
-def test_a_demo_after_tests_keeps_the_test_tools(checkout: Path, venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    levels = []
-    monkeypatch.setattr(bootstrap, "build_by", lambda _, level: levels.append(level))
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    write_stamp(venv, "dev")
-    (checkout / "setup.cfg").write_text("as it is now")
-    bootstrap.build(venv, "base")
-    assert levels == ["dev"]
+@pytest.mark.slow
+def test_where_uv_fails_pip_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "uv").write_text("#!/bin/sh\necho unknown certificate; exit 2\n")
+    (tmp_path / "uv").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    code, _, errors = finish(start(tmp_path / "venv", "base", **path, **NO_NETWORK))
+    assert code == 1
+    assert errors.index("unknown certificate") < errors.index("fleet: once more, with pip") < errors.index(NOT_DOWNLOADED)
+    assert (tmp_path / "venv" / "bin" / "pip").exists()
+
+
+def test_a_demo_after_tests_keeps_the_test_tools(tmp_path: Path) -> None:
+    path = quick_uv(tmp_path)
+    assert finish(start(tmp_path / "venv", "dev", **path))[0] == 0
+    noted = tmp_path / "venv" / "pyvenv.cfg"
+    noted.write_text(noted.read_text().replace("version = ", "version = 0."))  # as after an update of Python
+    assert finish(start(tmp_path / "venv", "base", **path))[0] == 0
+    installed = (tmp_path / "log").read_text()
+    assert installed.count("dev.lock") == 2 and "base.lock" not in installed
+    assert up_to_date(tmp_path / "venv") == ("base", "postgres", "dev")
 
 
 LINES = [
@@ -170,12 +184,10 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_what_pip_does_is_shown_while_it_takes_its_time(tty: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_pip_does_is_shown_while_it_takes_its_time(tty: bool, tmp_path: Path) -> None:
     shown = Terminal(tty)
-    monkeypatch.setattr(sys, "stderr", shown)
-    progress = bootstrap.Progress()
+    progress = bootstrap.Progress(shown, every=2)
     progress.begin(tmp_path / "venv", 4)
-    progress.EVERY = 2  # type: ignore[misc]
     for line in LINES:
         progress.heard(line)
     progress.say("done")
@@ -192,10 +204,10 @@ def test_the_locks_say_how_many_packages_a_level_has() -> None:
     assert 30 < bootstrap.packages_of("base") < bootstrap.packages_of("postgres") < bootstrap.packages_of("dev")
 
 
-def test_an_old_python_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "version_info", (3, 10, 4))
+def test_an_old_python_is_told_what_is_needed() -> None:
     with pytest.raises(BootstrapError, match=r"Python 3\.11 or newer is needed, this is 3\.10\.4"):
-        bootstrap.prepare("base")
+        bootstrap.check_version((3, 10, 4))
+    bootstrap.check_version((3, 11, 0))
 
 
 def test_wrong_use_is_explained() -> None:
@@ -206,15 +218,32 @@ def test_wrong_use_is_explained() -> None:
 # --- when it is done again -----------------------------------------------------------------------
 
 
+class Checkout:
+    """A small checkout beside a folder that looks like an environment, with a bootstrap of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("requirements/base.lock", "requirements/dev.lock", "setup.cfg", "pyproject.toml"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text("as it was\n")
+        (root / "scripts").mkdir()
+        shutil.copy(SCRIPT, root / "scripts")
+        spec = importlib.util.spec_from_file_location("bootstrap_of_checkout", root / "scripts" / SCRIPT.name)
+        assert spec is not None and spec.loader is not None
+        self.bootstrap: Any = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.bootstrap)
+
+    def write_stamp(self, venv: Path, level: str) -> None:
+        self.bootstrap.write_stamp(venv, level)
+
+    def up_to_date(self, venv: Path) -> tuple[str, ...]:
+        levels: tuple[str, ...] = self.bootstrap.up_to_date(venv)
+        return levels
+
+
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small checkout beside a folder that looks like an environment."""
-    root = tmp_path / "checkout"
-    (root / "requirements").mkdir(parents=True)
-    for name in ("requirements/base.lock", "requirements/dev.lock", "setup.cfg", "pyproject.toml"):
-        (root / name).write_text("as it was\n")
-    monkeypatch.setattr(bootstrap, "ROOT", root)
-    return root
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "checkout")
 
 
 @pytest.fixture
@@ -230,35 +259,35 @@ def venv(tmp_path: Path) -> Path:
     ("installed", "satisfied"),
     [("base", ("base",)), ("postgres", ("base", "postgres")), ("dev", ("base", "postgres", "dev"))],
 )
-def test_a_level_satisfies_the_smaller_ones(checkout: Path, venv: Path, installed: str, satisfied: tuple[str, ...]) -> None:
-    assert up_to_date(venv) == ()
-    write_stamp(venv, installed)
-    assert up_to_date(venv) == satisfied
+def test_a_level_satisfies_the_smaller_ones(checkout: Checkout, venv: Path, installed: str, satisfied: tuple[str, ...]) -> None:
+    assert checkout.up_to_date(venv) == ()
+    checkout.write_stamp(venv, installed)
+    assert checkout.up_to_date(venv) == satisfied
 
 
 @pytest.mark.parametrize("changed", ["requirements/base.lock", "requirements/dev.lock", "setup.cfg", "pyproject.toml"])
-def test_a_change_in_what_it_was_made_from_makes_it_stale(checkout: Path, venv: Path, changed: str) -> None:
-    write_stamp(venv, "dev")
-    (checkout / changed).write_text("as it is now\n")
-    assert up_to_date(venv) == ()
+def test_a_change_in_what_it_was_made_from_makes_it_stale(checkout: Checkout, venv: Path, changed: str) -> None:
+    checkout.write_stamp(venv, "dev")
+    (checkout.root / changed).write_text("as it is now\n")
+    assert checkout.up_to_date(venv) == ()
 
 
-def test_another_python_makes_it_stale(checkout: Path, venv: Path) -> None:
-    write_stamp(venv, "dev")
+def test_another_python_makes_it_stale(checkout: Checkout, venv: Path) -> None:
+    checkout.write_stamp(venv, "dev")
     (venv / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.13.5\n")
-    assert up_to_date(venv) == ()
+    assert checkout.up_to_date(venv) == ()
 
 
-def test_a_linked_project_that_appears_makes_it_stale(checkout: Path, venv: Path) -> None:
-    write_stamp(venv, "dev")
-    (checkout / "lottery_core").mkdir()
-    (checkout / "lottery_core" / "setup.cfg").write_text("[metadata]\n")
-    assert up_to_date(venv) == ()
+def test_a_linked_project_that_appears_makes_it_stale(checkout: Checkout, venv: Path) -> None:
+    checkout.write_stamp(venv, "dev")
+    (checkout.root / "lottery_core").mkdir()
+    (checkout.root / "lottery_core" / "setup.cfg").write_text("[metadata]\n")
+    assert checkout.up_to_date(venv) == ()
 
 
-def test_a_damaged_stamp_counts_as_none(checkout: Path, venv: Path) -> None:
-    (venv / bootstrap.STAMP).write_text("half a")
-    assert up_to_date(venv) == ()
+def test_a_damaged_stamp_counts_as_none(checkout: Checkout, venv: Path) -> None:
+    (venv / checkout.bootstrap.STAMP).write_text("half a")
+    assert checkout.up_to_date(venv) == ()
 
 
 def test_clearing_takes_only_an_environment(venv: Path, tmp_path: Path) -> None:

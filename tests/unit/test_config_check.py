@@ -38,6 +38,11 @@ SANDBOX = {
 Overrides = dict[str, dict[str, Any]]
 
 
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def laid(*layers: Overrides) -> Overrides:
     """Later layers over earlier ones."""
     merged: Overrides = {}
@@ -294,6 +299,7 @@ NOTHING_TO_SAY = {
     "steam.language": "there is one",
     "steam.accept_trade_protection": "a choice",
     "steam.maintenance_hold_s": "how soon a bot tries again",
+    "steam.maintenance_lasts_s": "within it signs only count more; without it an empty inventory is still read twice",
     "log.format": "a choice",
 }
 
@@ -486,7 +492,7 @@ AROUND: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     ),
     "database of a newer release": (revision, "[database] url", "newer release", "start that release"),
     "database is a folder": (
-        lambda at: ((at / "fleet.db").unlink(), (at / "fleet.db").mkdir()),
+        lambda at: a_folder(at / "fleet.db"),
         "[database] url",
         "is a folder",
         "name another",

@@ -6,12 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from scripts.demo_run import view
 from scripts.demo_run.players import Tally
 from scripts.demo_run.view import Calls
-from scripts.lab import stack
 from scripts.lab.stack import Stack, Wish
 
 CALLS = Calls(
@@ -82,7 +79,7 @@ def row(bot: str, state: str, reason: str | None = None) -> dict[str, Any]:
     return {"bot": bot, "state": state, "reason": reason}
 
 
-def test_up_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_up_says_what_it_waits_for(tmp_path: Path) -> None:
     """Each change once, with what a bot itself gives as its reason."""
     looks = [
         [],
@@ -92,10 +89,12 @@ def test_up_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         [row("red-1", "online"), row("red-2", "online")],
     ]
     said: list[str] = []
-    started = Stack(Wish(tmp_path, bots_per_group=2), say=said.append)
-    monkeypatch.setattr(started, "bots", lambda: looks.pop(0))
-    monkeypatch.setattr(stack.time, "sleep", lambda _s: None)
-    started._wait_for_bots()
+
+    class Seen(Stack):
+        def bots(self) -> list[dict[str, Any]]:
+            return looks.pop(0)
+
+    Seen(Wish(tmp_path, bots_per_group=2), say=said.append).wait_for_bots()
     assert said == [
         "waiting for bots to sign in: 0 of 2",
         "waiting for bots to sign in: 0 of 2 (red-2: sign_in)",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import resource
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,18 +47,20 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_secret_is_private_from_its_first_byte(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_private_from_its_first_byte(name: str, tmp_path: Path) -> None:
     """Looked at when the data is on the disk and the file has its name or a draft's."""
     seen: list[int] = []
-    flush = os.fsync
 
-    def look(descriptor: int) -> None:
-        seen.append(os.fstat(descriptor).st_mode & 0o777)
-        flush(descriptor)
+    def look(_frame: object, event: str, called: object) -> None:
+        if event == "c_call" and called is os.fsync:
+            seen.extend(mode(path) for path in tmp_path.iterdir())
 
-    monkeypatch.setattr(os, "fsync", look)
-    WRITERS[name](tmp_path / "secret")
-    assert seen[0] == 0o600
+    sys.setprofile(look)
+    try:
+        WRITERS[name](tmp_path / "secret")
+    finally:
+        sys.setprofile(None)
+    assert seen and set(seen) == {0o600}
     assert mode(tmp_path / "secret") == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
@@ -80,13 +83,20 @@ def test_nothing_is_written_through_a_link(name: str, tmp_path: Path) -> None:
     assert victim.read_text() == "untouched"
 
 
-@pytest.mark.parametrize("name", WRITERS)
-def test_a_full_disk_leaves_no_half_secret(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@contextmanager
+def no_file_may_grow_over(n_bytes: int) -> Iterator[None]:
+    """As on a full disk, what is written stops in the middle."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_leaves_no_half_secret(name: str, tmp_path: Path) -> None:
+    with no_file_may_grow_over(4), pytest.raises(OSError, match="File too large"):
         WRITERS[name](tmp_path / "secret")
     assert list(tmp_path.iterdir()) == []
 
@@ -171,8 +181,12 @@ def test_what_up_writes_is_private_even_over_older_files(tmp_path: Path) -> None
     """Its settings may name a Redis or a database with a password, and the API key does everything."""
     for name in ("fleet.toml", "api-key"):
         (tmp_path / name).touch(mode=0o644)
-    stack = Stack(Wish(tmp_path, groups=["red:1"], redis_url="redis://:hidden@127.0.0.1/0"))
-    stack.fleet = lambda *_arguments, **_options: '{"api_key": "fk_x"}'  # type: ignore[method-assign]
+
+    class Answers(Stack):
+        def fleet(self, *_arguments: str, **_options: object) -> str:
+            return '{"api_key": "fk_x"}'
+
+    stack = Answers(Wish(tmp_path, groups=["red:1"], redis_url="redis://:hidden@127.0.0.1/0"))
     stack._write_configs()
     stack._new_key()
     written = [tmp_path / "fleet.toml", tmp_path / "api-key", stack.host_config("red:1")]
