@@ -166,14 +166,15 @@ class Website:
     def trade(self, trade_id: str) -> dict[str, Any]:
         answer = self.call("GET", f"/trade/{trade_id}")
         assert answer.status == 200, answer.body
-        return answer.body
+        found: dict[str, Any] = answer.body
+        return found
 
     def until(self, trade_id: str, *statuses: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The trade, once it has one of these statuses."""
 
-        def reached() -> dict[str, Any] | None:
+        def reached() -> dict[str, Any]:
             trade = self.trade(trade_id)
-            return trade if trade["status"] in statuses else None
+            return trade if trade["status"] in statuses else {}
 
         try:
             return wait_until(reached, timeout_s, 0.1)

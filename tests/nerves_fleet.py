@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,9 @@ ANSWER_S = 120
 PAUSE_S = 0.005
 
 
+NOTHING: Mapping[str, str] = {}
+
+
 class BalancerFleet(GatedStack):
     """A gated stack on a PostgreSQL of its own, with as many balancers as a test wants."""
 
@@ -40,7 +43,7 @@ class BalancerFleet(GatedStack):
         self.postgres = postgres
         self.others: list[Part] = []  # on ports of their own
 
-    def more(self, name: str, *, port: int = 0, **environment: str) -> tuple[Part, Website]:
+    def more(self, name: str, *, port: int = 0, environment: Mapping[str, str] = NOTHING) -> tuple[Part, Website]:
         """Start one more balancer, on a port of its own unless told; and the site that calls that one. It is ready."""
         part = self.spawn_fleet(name, "balancer", "--port", str(port or free_port()), "--ready-json", environment=environment)
         self.others.append(part)

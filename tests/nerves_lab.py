@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from flow_site import Answer, Player, Website, numbers
@@ -77,7 +77,7 @@ class GatedStack(Stack):
     hosts: Gate
     balancers: Gate
 
-    def __enter__(self) -> GatedStack:
+    def __enter__(self) -> Self:
         self._gates = contextlib.ExitStack()
         try:
             super().__enter__()

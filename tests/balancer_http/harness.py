@@ -109,7 +109,7 @@ class FakeBots:
             while True:
                 if not self.silent:
                     await self.beat(client)
-                found = await client.blpop([f"rq:queue:{bot}" for bot in self.names], timeout=0.5)
+                found: Any = await client.blpop([f"rq:queue:{bot}" for bot in self.names], timeout=0.5)
                 if found is not None:
                     await self._answer(client, found[0].decode().removeprefix("rq:queue:"), found[1].decode())
 
@@ -215,13 +215,13 @@ class Service:
         self.client = client
         self.bots = bots
         self.app = client.app
-        self.ctx: Context = client.app[api.CONTEXT]  # type: ignore[union-attr]
+        self.ctx: Context = client.app[api.CONTEXT]
         self.keys: dict[str, str] = {}
         self._numbers = itertools.count(1)
 
     def part(self, key: web.AppKey[Part]) -> Part:
         """One part of the application."""
-        app: web.Application = self.app  # type: ignore[assignment]
+        app: web.Application = self.app
         return app[key]
 
     @contextmanager

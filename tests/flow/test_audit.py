@@ -66,7 +66,8 @@ def found(row: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def steam_id(stack: Stack, bot: str) -> str:
-    return next(row["steam_id"] for row in stack.bots() if row["bot"] == bot)
+    found: str = next(row["steam_id"] for row in stack.bots() if row["bot"] == bot)
+    return found
 
 
 def assets_of(site: Website, bot: str) -> dict[str, dict[str, Any]]:
@@ -126,10 +127,10 @@ def audit_by_api(site: Website, **body: Any) -> dict[str, dict[str, Any]]:
     started = site.call("POST", "/audit", body)
     assert started.status == 202, started.body
 
-    def over() -> dict[str, dict[str, Any]] | None:
+    def over() -> dict[str, dict[str, Any]]:
         rows = results(site)
         mine = [rows[bot] for bot in started.body["bots"]]
-        return rows if not any(row["running"] for row in mine) else None
+        return rows if not any(row["running"] for row in mine) else {}
 
     rows = wait_until(over, every_s=0.1)
     assert {rows[bot]["audit_id"] for bot in started.body["bots"]} == {started.body["audit_id"]}

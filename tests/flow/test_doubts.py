@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flow_site import Website
+from flow_site import Answer, Website
 from support import wait_until
 
 from scripts.lab.stack import Stack
@@ -40,8 +40,14 @@ def test_a_doubt_whose_item_is_gone_is_ended_by_an_operators_word(small_fleet: S
     [alarm] = of_kind("alarm")
     assert alarm["data"]["alarm"] == "doubt_stays"
     assert site.trade(trade_id)["status"] == "in_doubt"
-    said = wait_until(lambda: answer if (answer := site.call("POST", path, NONE)).status == 200 else None)
-    assert said.body["attempt"] == 2
+    answers: list[Answer] = []
+
+    def taken() -> bool:
+        answers.append(site.call("POST", path, NONE))
+        return answers[-1].status == 200
+
+    wait_until(taken)
+    assert answers[-1].body["attempt"] == 2
     done = site.until(trade_id, "failed")
     assert done["failure"]["code"] == "item_gone"
     assert {item["deposit_status"] for item in done["items"]} == {"deposit_failure"}

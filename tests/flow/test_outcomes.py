@@ -30,7 +30,8 @@ OURS = [24, 25, 50]
 def only_trade(answer: Any) -> dict[str, Any]:
     assert answer.status in (201, 202), answer.body
     assert len(answer.body["trades"]) == 1
-    return answer.body["trades"][0]
+    trade: dict[str, Any] = answer.body["trades"][0]
+    return trade
 
 
 def test_an_accepted_deposit_is_credited_settles_and_knows_its_new_asset_ids(site: Any) -> None:

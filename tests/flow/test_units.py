@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,10 @@ def test_the_limits_are_in_force_in_the_next_test(name: str) -> None:
 # --- a fleet under their limits ----------------------------------------------------------------------------
 
 
+def gives_signs(ear: Ear) -> bool:
+    return ear.heard().count("WATCHDOG=1") >= 3
+
+
 class Ear:
     """Where a program tells systemd how it is."""
 
@@ -142,7 +147,7 @@ def test_a_fleet_trades_under_the_limits_of_its_units(confined: ConfinedStack) -
     site.until(withdrawal, "accepted", "settled")
     site.agree()
     for ear in confined.ears.values():
-        wait_until(lambda ear=ear: ear.heard().count("WATCHDOG=1") >= 3, PATIENCE_S)
+        wait_until(partial(gives_signs, ear), PATIENCE_S)
         assert ear.words[0] == "READY=1" or ear.words[:2] == ["WATCHDOG=1", "READY=1"]
     confined.stop()
     assert [ear.heard()[-1] for ear in confined.ears.values()] == ["STOPPING=1", "STOPPING=1"]

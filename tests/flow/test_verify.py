@@ -20,7 +20,8 @@ def sent(site: Website, **account: Any) -> tuple[Player, dict[str, Any]]:
 def check(site: Website, player: Player, trade: dict[str, Any]) -> dict[str, Any]:
     answer = site.call("POST", "/verify", {"token": trade["token"], "steam_id": player.steam_id})
     assert answer.status == 200, answer.body
-    return answer.body
+    said: dict[str, Any] = answer.body
+    return said
 
 
 def test_the_thief_declines_and_sends_a_copy(site: Website) -> None:

@@ -44,7 +44,7 @@ class Intruder:
         assert keys is not None
         return keys
 
-    def push(self, bot: str, order_id: str, fields: dict[str, Any]) -> None:
+    def push(self, bot: str, order_id: str, fields: dict[Any, Any]) -> None:
         """A job in a bot's queue, as the balancer puts it there."""
         self.everything.hset(wire.job_key(bot, order_id), mapping=fields)
         self.everything.rpush(f"rq:queue:{bot}", wire.job_id(bot, order_id))

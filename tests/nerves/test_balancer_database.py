@@ -105,7 +105,7 @@ def test_a_commit_whose_answer_is_lost_is_told_and_repeated(balancers: BalancerF
     player = site.player(habit="accept")
     with gate_to_postgres(balancers) as (gate, url):
         quiet = {"FLEET__DATABASE__URL": url, "FLEET__TRADES__SWEEP_S": "3600", "FLEET__TRADES__WATCH_S": "3600"}
-        _, gated = balancers.more("balancer-gated", **quiet)
+        _, gated = balancers.more("balancer-gated", environment=quiet)
         asset, key = gated.acceptable(player)[0], new_key()
         assert one.process.poll() is None
         with balancers.bots_stopped():
@@ -181,7 +181,7 @@ def frozen(balancers: BalancerFleet) -> Iterator[None]:
 @pytest.mark.long
 def test_a_database_that_hangs_ends_requests_and_does_not_keep_a_balancer_from_stopping(balancers: BalancerFleet) -> None:
     balancers.one_balancer()
-    part, site = balancers.more("balancer-hangs", FLEET__BALANCER__REQUEST_MAX_S="46")
+    part, site = balancers.more("balancer-hangs", environment={"FLEET__BALANCER__REQUEST_MAX_S": "46"})
     player = site.player(habit="accept")
     asset, key = site.acceptable(player)[0], new_key()
     with frozen(balancers):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from nerves_lab import CONFIRM_LIST, SEND, Fleet
@@ -56,9 +57,7 @@ def test_a_full_disk_under_redis_is_told_and_loses_nothing(fleet: Fleet) -> None
     before_phone.release()
     in_post.release()
     for trade in (withdrawal, posted):
-        wait_until(
-            lambda trade=trade: fleet.logged(fleet.part("red:1"), "redis_away", "reporting", trade["trade_id"]), every_s=0.1
-        )
+        wait_until(partial(fleet.logged, fleet.part("red:1"), "redis_away", "reporting", trade["trade_id"]), every_s=0.1)
     limit(fleet, resource.RLIM_INFINITY)
     fleet.all_online()
     fleet.mode(withdrawal["bot"], "resume")

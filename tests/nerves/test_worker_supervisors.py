@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
-from nerves_lab import SEND, Fleet, exists
+from nerves_lab import SEND, Fleet, Host, exists
 from support import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]
@@ -48,11 +49,15 @@ def test_a_second_supervisor_on_the_same_host_is_refused(fleet: Fleet) -> None:
     assert [fleet.worker(bot) for bot in fleet.stack.wish.bot_names()] == pids
 
 
+def waits(fleet: Fleet, bot: str, host: Host) -> bool:
+    return bool(fleet.said(bot, host).get("state") == "waiting")
+
+
 def test_a_second_supervisor_on_another_host_waits_until_the_first_is_gone(fleet: Fleet) -> None:
     bots = fleet.stack.wish.bot_names()
     with fleet.second_host(GROUP) as other:
         for bot in bots:
-            wait_until(lambda bot=bot: fleet.said(bot, other).get("state") == "waiting")
+            wait_until(partial(waits, fleet, bot, other))
             assert fleet.said(bot, other)["reason"] == "lease"
         runs = [fleet.holder(bot) for bot in bots]
         player = fleet.player(12, habit="accept")
@@ -66,7 +71,7 @@ def test_a_second_supervisor_on_another_host_waits_until_the_first_is_gone(fleet
             os.kill(pid, signal.SIGKILL)
         held.drop()
         for bot in bots:
-            wait_until(lambda bot=bot: fleet.worker(bot, other))
+            wait_until(partial(fleet.worker, bot, other))
         fleet.ends_well(trade)
         assert not set(runs) & {fleet.holder(bot) for bot in bots}
         assert len(fleet.offers(trade)) == 1

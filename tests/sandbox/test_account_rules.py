@@ -1,25 +1,33 @@
 """What keeps an account from trading, what it may change of itself, and how its authenticator is described."""
 
 import json
+from typing import Any
 
 import pytest
+from requests.models import Response
+from sandbox_lab import Bench, Person
+from steampy.client import SteamClient
 
 COMMUNITY = "https://steamcommunity.com"
 API = "https://api.steampowered.com"
 
 
-def bans(bench, steam_id):
+def bans(bench: Bench, steam_id: str) -> dict[str, Any]:
     query = {"key": "0" * 32, "steamids": steam_id}
-    return bench.session().get(f"{API}/ISteamUser/GetPlayerBans/v1", params=query).json()["players"][0]
+    found: dict[str, Any] = bench.session().get(f"{API}/ISteamUser/GetPlayerBans/v1", params=query).json()["players"][0]
+    return found
 
 
-def post(bot, path, **form):
+def post(bot: SteamClient, path: str, **form: Any) -> Response:
     profile = f"{COMMUNITY}/profiles/{bot.steam_guard['steamid']}"
-    return bot._session.post(f"{profile}/{path}", data={"sessionid": bot._get_session_id()} | form)
+    found: Response = bot._session.post(f"{profile}/{path}", data={"sessionid": bot._get_session_id()} | form)
+    return found
 
 
 @pytest.mark.parametrize("side", ["cancel", "decline"])
-def test_who_calls_off_a_held_trade_cannot_trade_for_seven_days(bench, bot, player, side):
+def test_who_calls_off_a_held_trade_cannot_trade_for_seven_days(
+    bench: Bench, bot: SteamClient, player: Person, side: str
+) -> None:
     bench.patch(player["steam_id"], hold_days=15)
     offer, _ = bench.accepted(bot, player)
     assert bench.offer(offer)["state"] == 11
@@ -35,14 +43,14 @@ def test_who_calls_off_a_held_trade_cannot_trade_for_seven_days(bench, bot, play
     assert "tradeofferid" in bench.give(bot, player)
 
 
-def test_a_vac_ban_is_shown_and_refused(bench, bot, player):
+def test_a_vac_ban_is_shown_and_refused(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.patch(player["steam_id"], vac_banned=True)
 
     assert (bans(bench, player["steam_id"])["VACBanned"], bans(bench, player["steam_id"])["EconomyBan"]) == (True, "none")
     assert bench.give(bot, player)["strError"].endswith("(15)")
 
 
-def test_probation_is_shown_and_trades(bench, bot, player):
+def test_probation_is_shown_and_trades(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.patch(player["steam_id"], probation=True)
 
     assert bans(bench, player["steam_id"])["EconomyBan"] == "probation"
@@ -50,7 +58,7 @@ def test_probation_is_shown_and_trades(bench, bot, player):
     assert "tradeofferid" in bench.give(bot, player)
 
 
-def test_nobody_trades_with_a_name_of_today(bench, bot):
+def test_nobody_trades_with_a_name_of_today(bench: Bench, bot: SteamClient) -> None:
     """Changed on the profile's page; a name given by the control API is no change."""
     renamed = bench.client("red-2")
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-2")
@@ -65,7 +73,7 @@ def test_nobody_trades_with_a_name_of_today(bench, bot):
     assert "tradeofferid" in bench.give(bot, me)
 
 
-def test_an_accepted_offer_tells_when_it_settles(bench, bot, player):
+def test_an_accepted_offer_tells_when_it_settles(bench: Bench, bot: SteamClient, player: Person) -> None:
     offer, tradeid = bench.accepted(bot, player)
     settles = bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]["time_settlement"]
     seen = bench.api(bot, "GetTradeOffer", tradeofferid=offer)["offer"]
@@ -75,7 +83,7 @@ def test_an_accepted_offer_tells_when_it_settles(bench, bot, player):
     assert "settlement_date" not in bench.api(bot, "GetTradeOffer", tradeofferid=offer)["offer"]
 
 
-def test_privacy_is_changed_by_its_owner(bench, bot):
+def test_privacy_is_changed_by_its_owner(bench: Bench, bot: SteamClient) -> None:
     mine = bot.steam_guard["steamid"]
     hidden = json.dumps({"PrivacyProfile": 3, "PrivacyInventory": 1})
 
@@ -89,7 +97,7 @@ def test_privacy_is_changed_by_its_owner(bench, bot):
     assert bench.session().get(f"{COMMUNITY}/profiles/{mine}/edit/info", allow_redirects=False).status_code == 302
 
 
-def test_the_authenticator_is_described_to_its_account(bench, bot):
+def test_the_authenticator_is_described_to_its_account(bench: Bench, bot: SteamClient) -> None:
     url, known = f"{API}/ITwoFactorService/QueryStatus/v1", bench.credentials("red-1")
     query = {"access_token": bot._access_token}
 
@@ -99,7 +107,7 @@ def test_the_authenticator_is_described_to_its_account(bench, bot):
 
 
 @pytest.mark.parametrize(("form", "part"), [("payload", "%propid:6%"), ("classic", "S%owner_steamid%A%assetid%D")])
-def test_items_are_looked_at_in_either_form(bench, bot, player, form, part):
+def test_items_are_looked_at_in_either_form(bench: Bench, bot: SteamClient, player: Person, form: str, part: str) -> None:
     bench.change(inspect_links=form)
     content = bot._session.get(f"{COMMUNITY}/inventory/{player['steam_id']}/730/2?count=100").json()
 
@@ -108,7 +116,7 @@ def test_items_are_looked_at_in_either_form(bench, bot, player, form, part):
     assert all(part in link for link in links)
 
 
-def test_trouble_of_an_inventory_names_its_result(bench, bot, player):
+def test_trouble_of_an_inventory_names_its_result(bench: Bench, bot: SteamClient, player: Person) -> None:
     """node-steamcommunity reads the EResult out of the sentence."""
     bench.fault("inventory", "str_error", code=55)
     answer = bot._session.get(f"{COMMUNITY}/inventory/{player['steam_id']}/730/2")

@@ -1,10 +1,15 @@
 """The same questions through both doors: over HTTP, and in process through `Steam.answer`."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from requests.sessions import Session
+from sandbox_lab import Bench
 
 from sandbox.clock import Clock
+from sandbox.server import RunningSandbox
 from sandbox.settings import SandboxSettings
 from sandbox.steam import Steam
 from sandbox.steam_api import router
@@ -18,36 +23,52 @@ COMMUNITY = "steamcommunity.com"
 class InProcess:
     """Calls the handlers without a socket."""
 
-    def __init__(self, steam):
+    def __init__(self, steam: Steam) -> None:
         self.steam = steam
 
-    def ask(self, method, host, path, query=None, form=None, headers=None):
-        values = [{name: [str(value)] for name, value in (given or {}).items()} for given in (query, form)]
-        answer = router.answer(router.call(self.steam, method, host, path, *values, headers or {}))
+    def ask(
+        self,
+        method: str,
+        host: str,
+        path: str,
+        query: dict[str, Any] | None = None,
+        form: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[Any, ...]:
+        asked, sent = ({name: [str(value)] for name, value in (given or {}).items()} for given in (query, form))
+        answer = router.answer(router.call(self.steam, method, host, path, asked, sent, headers or {}))
         return answer.status, answer.headers.get("x-eresult"), answer.body
 
-    def look(self, action):
+    def look(self, action: Callable[..., Any]) -> Any:
         return action(self.steam)
 
 
 class OverHttp:
     """The same over a real socket."""
 
-    def __init__(self, running, session):
+    def __init__(self, running: RunningSandbox, session: Session) -> None:
         self.running, self.session = running, session
 
-    def ask(self, method, host, path, query=None, form=None, headers=None):
+    def ask(
+        self,
+        method: str,
+        host: str,
+        path: str,
+        query: dict[str, Any] | None = None,
+        form: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[Any, ...]:
         answer = self.session.request(
             method, f"https://{host}{path}", params=query, data=form, headers=headers or {}, allow_redirects=False
         )
         return answer.status_code, answer.headers.get("x-eresult"), answer.content
 
-    def look(self, action):
+    def look(self, action: Callable[..., Any]) -> Any:
         return self.running.on_loop(lambda: action(self.running.steam))
 
 
 @pytest.fixture(params=["in process", "http"])
-def door(request, make_bench):
+def door(request: Any, make_bench: Callable[..., Bench]) -> Any:
     if request.param == "in process":
         clock = Clock()
         return InProcess(Steam(World(SMALL, clock.now()), clock, router.ROUTE_NAMES))
@@ -55,15 +76,16 @@ def door(request, make_bench):
     return OverHttp(bench.running, bench.session())
 
 
-def tokens_of(steam):
+def tokens_of(steam: Steam) -> tuple[int, str]:
     """The bot's SteamID64 and a community token for it, made without a sign-in."""
     (account,) = [a for a in steam.world.accounts if a.kind == "bot"]
     now = steam.clock.real()
     refresh = steam.tokens.read(steam.tokens.refresh(account.steam_id, "web", now), now)
+    assert refresh is not None
     return account.steam_id, steam.tokens.access(refresh, "web:community", now)
 
 
-def sending(steam):
+def sending(steam: Steam) -> dict[str, Any]:
     (player,) = [a for a in steam.world.accounts if a.kind == "player"]
     item = next(i for i in steam.world.items.at((player.steam_id, 730, 2)) if i.tradable)
     asset = {"appid": 730, "contextid": "2", "amount": 1, "assetid": str(item.asset_id)}
@@ -77,7 +99,7 @@ def sending(steam):
     }
 
 
-def test_an_offer_is_sent_read_and_cancelled(door):
+def test_an_offer_is_sent_read_and_cancelled(door: Any) -> None:
     steam_id, token = door.look(tokens_of)
     form = door.look(sending)
     headers = {
@@ -110,12 +132,12 @@ def test_an_offer_is_sent_read_and_cancelled(door):
         ("GET", "elsewhere.example", "/", {}, 404),
     ],
 )
-def test_refusals_are_the_same(door, method, host, path, query, status):
+def test_refusals_are_the_same(door: Any, method: str, host: str, path: str, query: dict[str, Any], status: int) -> None:
     assert door.ask(method, host, path, query)[0] == status
 
 
 @pytest.mark.parametrize("deep", ["[" * 100_000, '{"me":' * 5000, "9" * 5000])
-def test_forms_meant_to_break_a_parser_are_8(door, deep):
+def test_forms_meant_to_break_a_parser_are_8(door: Any, deep: str) -> None:
     steam_id, token = door.look(tokens_of)
     headers = {
         "cookie": f"sessionid=ab; steamLoginSecure={steam_id}%7C%7C{token}",

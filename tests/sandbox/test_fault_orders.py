@@ -1,10 +1,14 @@
 """Orders for trouble: what they may say, whom and when they strike, and that chance can be repeated."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from sandbox_lab import Bench
 
 from sandbox.errors import BadRequest
 from sandbox.faults.kinds import AFTERWARDS, BEFORE, CONDITION, GATE, INSTEAD, KINDS
-from sandbox.faults.orders import Faults
+from sandbox.faults.orders import Fault, Faults
 from sandbox.steam_api import bad_answers, trouble
 from sandbox.steam_api.router import ROUTE_NAMES
 from sandbox.world.accounts import Account
@@ -14,7 +18,7 @@ NOW = 1_786_000_000.0
 WEEK = 604_800
 
 
-def person(steam_id, kind="bot"):
+def person(steam_id: Any, kind: Any = "bot") -> Any:
     return Account(steam_id, kind, "n", "n", "p", "s", "i", "k", "t")
 
 
@@ -22,16 +26,23 @@ RED, BLUE, ANN = person(1), person(2), person(3, "player")
 
 
 @pytest.fixture
-def open_faults():
+def open_faults() -> Faults:
     return Faults(seed=5, routes=ROUTE_NAMES)
 
 
-def fitting(given, account=RED, route="send", method="POST", now=NOW):
+def fitting(
+    given: Faults, account: Account | None = RED, route: str = "send", method: str = "POST", now: float = NOW
+) -> list[Any]:
     return [fault.kind for fault in given.fitting(account, route, method, now)]
 
 
-def test_every_kind_is_carried_out_by_exactly_one_table():
-    tables = {INSTEAD: bad_answers.ANSWERS, GATE: trouble.GATES, BEFORE: trouble.BEFOREHAND, AFTERWARDS: trouble.CHANGES}
+def test_every_kind_is_carried_out_by_exactly_one_table() -> None:
+    tables: dict[Any, Any] = {
+        INSTEAD: bad_answers.ANSWERS,
+        GATE: trouble.GATES,
+        BEFORE: trouble.BEFOREHAND,
+        AFTERWARDS: trouble.CHANGES,
+    }
 
     for does, table in tables.items():
         assert set(table) == {name for name, kind in KINDS.items() if kind.does == does}
@@ -68,7 +79,7 @@ def test_every_kind_is_carried_out_by_exactly_one_table():
         ({"kind": "flap", "subject": "ann"}, "subject is the id"),
     ],
 )
-def test_an_order_that_does_not_fit_is_refused_with_the_reason(open_faults, order, said):
+def test_an_order_that_does_not_fit_is_refused_with_the_reason(open_faults: Faults, order: dict[str, Any], said: str) -> None:
     with pytest.raises(BadRequest) as caught:
         open_faults.add(order, NOW)
 
@@ -76,7 +87,7 @@ def test_an_order_that_does_not_fit_is_refused_with_the_reason(open_faults, orde
     assert open_faults.open == []
 
 
-def test_an_order_is_for_an_account_a_kind_of_account_a_route_and_a_method(open_faults):
+def test_an_order_is_for_an_account_a_kind_of_account_a_route_and_a_method(open_faults: Faults) -> None:
     open_faults.add({"kind": "null", "route": "send", "account": "2"}, NOW)
     open_faults.add({"kind": "html", "route": "@offers, home", "who": "bot"}, NOW)
     open_faults.add({"kind": "status", "route": "*", "method": "GET"}, NOW)
@@ -99,14 +110,16 @@ def test_an_order_is_for_an_account_a_kind_of_account_a_route_and_a_method(open_
         ({"in_s": 10, "for_s": 5, "every_s": WEEK}, [10, 14, WEEK + 10, 5 * WEEK + 14], [0, 9, 15, WEEK + 9, WEEK + 15]),
     ],
 )
-def test_an_order_has_a_window_on_the_sandboxs_clock(open_faults, window, on, off):
+def test_an_order_has_a_window_on_the_sandboxs_clock(
+    open_faults: Faults, window: dict[str, Any], on: list[Any], off: list[Any]
+) -> None:
     fault = open_faults.add({"kind": "null", "route": "send"} | window, NOW)
 
     assert [seconds for seconds in on if not fault.is_on(NOW + seconds)] == []
     assert [seconds for seconds in off if fault.is_on(NOW + seconds)] == []
 
 
-def test_what_is_over_leaves_the_list_and_stays_in_the_memory(open_faults):
+def test_what_is_over_leaves_the_list_and_stays_in_the_memory(open_faults: Faults) -> None:
     open_faults.add({"kind": "null", "route": "send", "for_s": 5}, NOW)
 
     assert fitting(open_faults, now=NOW + 1) == ["null"]
@@ -119,15 +132,15 @@ def test_what_is_over_leaves_the_list_and_stays_in_the_memory(open_faults):
     [({}, 1), ({"times": 4}, 4), ({"times": None}, None), ({"probability": 0.5}, None), ({"for_s": 5}, None),
      ({"probability": 0.5, "times": 2}, 2)],
 )  # fmt: skip
-def test_an_order_strikes_once_unless_it_says_otherwise(open_faults, order, times):
+def test_an_order_strikes_once_unless_it_says_otherwise(open_faults: Faults, order: dict[str, Any], times: int | None) -> None:
     assert open_faults.add({"kind": "null", "route": "send"} | order, NOW).times == times
 
 
-def pattern(fault, *key, count=200):
+def pattern(fault: Fault, *key: Any, count: int = 200) -> list[bool]:
     return [fault.strikes(*key) for _ in range(count)]
 
 
-def test_chance_is_repeated_by_the_seed_and_differs_without(open_faults):
+def test_chance_is_repeated_by_the_seed_and_differs_without(open_faults: Faults) -> None:
     order = {"kind": "null", "route": "send", "probability": 0.3}
     first, second = (open_faults.add(order | {"seed": 9}, NOW) for _ in range(2))
     other = open_faults.add(order | {"seed": 10}, NOW)
@@ -139,7 +152,7 @@ def test_chance_is_repeated_by_the_seed_and_differs_without(open_faults):
     assert 30 <= sum(seen) <= 90
 
 
-def test_the_luck_of_one_account_does_not_hang_on_the_calls_of_another(open_faults):
+def test_the_luck_of_one_account_does_not_hang_on_the_calls_of_another(open_faults: Faults) -> None:
     order = {"kind": "null", "route": "send", "probability": 0.3, "seed": 9}
     alone, among = (open_faults.add(order, NOW) for _ in range(2))
 
@@ -151,7 +164,7 @@ def test_the_luck_of_one_account_does_not_hang_on_the_calls_of_another(open_faul
     assert mixed == pattern(alone, 1, "send")
 
 
-def test_without_a_seed_of_its_own_an_order_goes_by_the_sandboxs():
+def test_without_a_seed_of_its_own_an_order_goes_by_the_sandboxs() -> None:
     order = {"kind": "null", "route": "send", "probability": 0.3}
     made = [Faults(seed, ROUTE_NAMES).add(order, NOW) for seed in (5, 5, 6)]
 
@@ -161,7 +174,7 @@ def test_without_a_seed_of_its_own_an_order_goes_by_the_sandboxs():
 
 
 @pytest.mark.parametrize(("probability", "expected"), [(0, [False] * 9), (1, [True] * 9)])
-def test_never_and_always(open_faults, probability, expected):
+def test_never_and_always(open_faults: Faults, probability: int, expected: list[bool]) -> None:
     fault = open_faults.add({"kind": "null", "route": "send", "probability": probability}, NOW)
 
     assert pattern(fault, 1, "send", count=9) == expected
@@ -171,7 +184,7 @@ def test_never_and_always(open_faults, probability, expected):
 # --- over HTTP -----------------------------------------------------------------------------------
 
 
-def test_a_share_of_the_calls_is_struck_and_counted(bench):
+def test_a_share_of_the_calls_is_struck_and_counted(bench: Bench) -> None:
     session = bench.session()
     order = {"kind": "status", "status": 502, "route": "home", "method": "GET", "probability": 0.4, "seed": 2}
     made = bench.order(order)
@@ -187,8 +200,8 @@ def test_a_share_of_the_calls_is_struck_and_counted(bench):
     assert {name: fault[name] for name in order} == order
 
 
-def test_two_sandboxes_of_one_seed_have_the_same_bad_luck(make_bench):
-    def codes(bench):
+def test_two_sandboxes_of_one_seed_have_the_same_bad_luck(make_bench: Callable[..., Bench]) -> None:
+    def codes(bench: Bench) -> list[int]:
         bench.order({"kind": "status", "status": 502, "route": "home", "probability": 0.4})
         session = bench.session()
         return [session.get(f"{COMMUNITY}/").status_code for _ in range(40)]
@@ -198,7 +211,7 @@ def test_two_sandboxes_of_one_seed_have_the_same_bad_luck(make_bench):
     assert one == two != other
 
 
-def test_one_order_is_taken_back_and_used_ones_are_remembered(bench):
+def test_one_order_is_taken_back_and_used_ones_are_remembered(bench: Bench) -> None:
     session = bench.session()
     first = bench.order({"kind": "status", "status": 503, "route": "home"})
     second = bench.order({"kind": "status", "status": 504, "route": "home", "times": None})
@@ -213,7 +226,7 @@ def test_one_order_is_taken_back_and_used_ones_are_remembered(bench):
     assert bench.control("GET", "/control/faults") == {"faults": []}
 
 
-def test_a_slow_road_and_a_bad_answer_add_up(bench):
+def test_a_slow_road_and_a_bad_answer_add_up(bench: Bench) -> None:
     session = bench.session()
     bench.order({"kind": "status", "status": 503, "route": "home"})
     bench.order({"kind": "slow", "route": "home", "delay_s": 0.1})

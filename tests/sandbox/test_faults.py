@@ -5,6 +5,8 @@ import time
 
 import pytest
 import requests
+from sandbox_lab import Bench, Person
+from steampy.client import SteamClient
 from support import wait_until
 
 COMMUNITY = "https://steamcommunity.com"
@@ -15,7 +17,7 @@ POLL = {"get_sent_offers": 1, "active_only": 1, "time_historical_cutoff": 1}
 
 
 @pytest.mark.parametrize("kind", ["truncated", "cut_middle"])
-def test_half_an_answer_hides_an_offer_that_exists(bench, bot, player, kind):
+def test_half_an_answer_hides_an_offer_that_exists(bench: Bench, bot: SteamClient, player: Person, kind: str) -> None:
     bench.fault("send", kind)
 
     with pytest.raises(requests.RequestException) as caught:
@@ -27,7 +29,7 @@ def test_half_an_answer_hides_an_offer_that_exists(bench, bot, player, kind):
     assert "tradeofferid" in bench.give(bot, player)
 
 
-def test_a_truncated_answer_promises_more_than_comes(bench, bot):
+def test_a_truncated_answer_promises_more_than_comes(bench: Bench, bot: SteamClient) -> None:
     bench.fault("home", "truncated")
 
     answer = bot._session.get(f"{COMMUNITY}/", stream=True)
@@ -40,7 +42,7 @@ def test_a_truncated_answer_promises_more_than_comes(bench, bot):
     assert got.startswith(b"<!DOCTYPE html>")
 
 
-def test_an_answer_cut_in_the_middle_began_well(bench, bot):
+def test_an_answer_cut_in_the_middle_began_well(bench: Bench, bot: SteamClient) -> None:
     bench.fault("home", "cut_middle")
 
     answer = bot._session.get(f"{COMMUNITY}/", stream=True)
@@ -56,12 +58,13 @@ def test_an_answer_cut_in_the_middle_began_well(bench, bot):
 
 @pytest.mark.parametrize(("after", "made"), [(False, 0), (True, 1)])
 @pytest.mark.parametrize("kind", ["cut", "timeout"])
-def test_a_lost_answer_may_stand_for_a_deed_that_was_done_or_not(bench, bot, player, kind, after, made):
+def test_a_lost_answer_may_stand_for_a_deed_that_was_done_or_not(
+    bench: Bench, bot: SteamClient, player: Person, kind: str, after: bool, made: int
+) -> None:
     bench.fault("send", kind, after=after)
     assets = bench.stock(bot.steam_guard["steamid"])[:1]
-    send = bot._session.adapters["https://"].send
     if kind == "timeout":
-        bot._session.adapters["https://"].send = lambda request, **kw: send(request, **(kw | {"timeout": (120, 0.3)}))
+        bench.give_up_after(bot, 0.3)
 
     with pytest.raises(requests.ConnectionError if kind == "cut" else requests.Timeout):
         bench.withdraw(bot, player, assets)
@@ -70,7 +73,7 @@ def test_a_lost_answer_may_stand_for_a_deed_that_was_done_or_not(bench, bot, pla
     assert len(bench.offers()) == made
 
 
-def test_a_slow_answer_comes_late_and_the_deed_is_not(bench, bot, player):
+def test_a_slow_answer_comes_late_and_the_deed_is_not(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.fault("send", "slow", delay_s=0.25, jitter_s=0.1)
 
     before = time.monotonic()
@@ -82,7 +85,7 @@ def test_a_slow_answer_comes_late_and_the_deed_is_not(bench, bot, player):
     assert bench.struck() == ["slow"]
 
 
-def test_any_bad_answer_may_be_slow_and_say_when_to_come_again(bench, bot):
+def test_any_bad_answer_may_be_slow_and_say_when_to_come_again(bench: Bench, bot: SteamClient) -> None:
     bench.fault("GetTradeOffers", "null", status=429, retry_after_s=17, delay_s=0.2)
     url = f"{API}/IEconService/GetTradeOffers/v1?access_token={bot._access_token}"
 
@@ -94,13 +97,13 @@ def test_any_bad_answer_may_be_slow_and_say_when_to_come_again(bench, bot):
     assert (second.status_code, "Retry-After" in second.headers) == (200, False)
 
 
-def test_healing_lets_go_of_answers_that_hang(bench, bot):
+def test_healing_lets_go_of_answers_that_hang(bench: Bench, bot: SteamClient) -> None:
     bench.fault("home", "timeout")
     bench.fault("GetTradeOffers", "slow", delay_s=500)
     url = f"{API}/IEconService/GetTradeOffers/v1?access_token={bot._access_token}"
-    ends = []
+    ends: list[int | str] = []
 
-    def wait(where):
+    def wait(where: str) -> None:
         session = bench.session()
         try:
             ends.append(session.get(where, timeout=120).status_code)
@@ -122,7 +125,7 @@ def test_healing_lets_go_of_answers_that_hang(bench, bot):
 
 
 @pytest.mark.parametrize("code", [84, 87, 5])
-def test_a_sign_in_is_refused_though_everything_was_right(bench, code):
+def test_a_sign_in_is_refused_though_everything_was_right(bench: Bench, code: int) -> None:
     bench.fault("BeginAuthSessionViaCredentials", "sign_in_refused", code=code)
     client = bench.unsigned("red-1")
 
@@ -133,7 +136,7 @@ def test_a_sign_in_is_refused_though_everything_was_right(bench, code):
     assert bench.client("red-1").is_session_alive()
 
 
-def test_a_cookie_dies_silently_while_the_token_lives_on(bench, bot, player):
+def test_a_cookie_dies_silently_while_the_token_lives_on(bench: Bench, bot: SteamClient, player: Person) -> None:
     sent = bench.give(bot, player)["tradeofferid"]
     account = bot.steam_guard["steamid"]
     bench.fault("home", "dead_cookie", account=account)
@@ -150,7 +153,7 @@ def test_a_cookie_dies_silently_while_the_token_lives_on(bench, bot, player):
     assert bot.is_session_alive()
 
 
-def test_an_expired_token_ends_pages_and_api_until_it_is_renewed(bench, bot):
+def test_an_expired_token_ends_pages_and_api_until_it_is_renewed(bench: Bench, bot: SteamClient) -> None:
     refresh_token = bot._session.cookies.get_dict(domain="steamcommunity.com")["steamRefresh_steam"].split("%7C%7C")[1]
     bench.fault("GetTradeOffers", "dead_token")
     url = f"{API}/IEconService/GetTradeOffers/v1?access_token={bot._access_token}"
@@ -164,7 +167,7 @@ def test_an_expired_token_ends_pages_and_api_until_it_is_renewed(bench, bot):
     assert bench.api(bot, "GetTradeOffers", **POLL) == {"next_cursor": 0}
 
 
-def test_a_refresh_token_is_revoked_while_the_session_lives_on(bench, bot):
+def test_a_refresh_token_is_revoked_while_the_session_lives_on(bench: Bench, bot: SteamClient) -> None:
     refresh_token = bot._session.cookies.get_dict(domain="steamcommunity.com")["steamRefresh_steam"].split("%7C%7C")[1]
     bench.order({"kind": "dead_refresh", "account": bot.steam_guard["steamid"]})
 
@@ -177,7 +180,7 @@ def test_a_refresh_token_is_revoked_while_the_session_lives_on(bench, bot):
     bench.restore(bench.unsigned("red-1"), refresh_token)
 
 
-def test_every_step_of_a_sign_in_is_known_by_its_account(bench):
+def test_every_step_of_a_sign_in_is_known_by_its_account(bench: Bench) -> None:
     account = bench.credentials("red-1")["steam_id"]
     bench.client("red-1", acknowledge=False)
 

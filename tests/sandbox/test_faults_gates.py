@@ -1,7 +1,12 @@
 """Trouble that turns calls away or keeps accounts from trading."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hand_clock import SteamsHandClock
+from sandbox_lab import Bench, Person
+from steampy.client import SteamClient
 from steampy.exceptions import SevenDaysHoldException, TooManyRequests
 from steampy.models import GameOptions
 
@@ -17,7 +22,7 @@ POLL = {"get_sent_offers": 1, "active_only": 1, "time_historical_cutoff": 1}
 # --- conditions of accounts ----------------------------------------------------------------------
 
 
-def test_a_hold_is_seen_beforehand_and_keeps_the_items(bench, bot, player):
+def test_a_hold_is_seen_beforehand_and_keeps_the_items(bench: Bench, bot: SteamClient, player: Person) -> None:
     order = {"kind": "hold", "days": 15, "account": player["steam_id"]}
     bench.order(order)
     target = {"steamid_target": player["steam_id"], "trade_offer_access_token": player["trade_token"]}
@@ -41,7 +46,7 @@ def test_a_hold_is_seen_beforehand_and_keeps_the_items(bench, bot, player):
     assert bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]["status"] == 3
 
 
-def test_a_new_device_locks_an_account_for_seven_days(bench, bot, player):
+def test_a_new_device_locks_an_account_for_seven_days(bench: Bench, bot: SteamClient, player: Person) -> None:
     account = bot.steam_guard["steamid"]
     order = {"kind": "device_lock", "account": account, "for_s": 7 * 86400}
     bench.order(order)
@@ -56,7 +61,7 @@ def test_a_new_device_locks_an_account_for_seven_days(bench, bot, player):
     assert "tradeofferid" in bench.give(bot, player)
 
 
-def test_a_trade_ban_is_told_and_shown_among_the_bans(bench, bot, player):
+def test_a_trade_ban_is_told_and_shown_among_the_bans(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.order({"kind": "trade_ban", "account": player["steam_id"]})
     known = bench.credentials("red-1")
     url = f"{API}/ISteamUser/GetPlayerBans/v1?key={known['api_key']}&steamids={player['steam_id']}"
@@ -68,15 +73,16 @@ def test_a_trade_ban_is_told_and_shown_among_the_bans(bench, bot, player):
     assert "tradeofferid" in bench.give(bot, player)
 
 
-def test_a_share_of_the_players_is_struck_and_no_bot(make_bench):
+def test_a_share_of_the_players_is_struck_and_no_bot(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(players=40, items_per_player=(0, 0))
     bot = bench.client("red-1")
     order = {"kind": "hold", "days": 3, "who": "player", "probability": 0.3, "seed": 8}
     bench.order(order)
 
-    def held(account):
+    def held(account: dict[str, Any]) -> bool:
         target = {"steamid_target": account["steam_id"], "trade_offer_access_token": account["trade_token"]}
-        return bench.api(bot, "GetTradeHoldDurations", **target)["their_escrow"]["escrow_end_duration_seconds"] > 0
+        found: bool = bench.api(bot, "GetTradeHoldDurations", **target)["their_escrow"]["escrow_end_duration_seconds"] > 0
+        return found
 
     first = [held(account) for account in bench.accounts("player")]
 
@@ -88,7 +94,7 @@ def test_a_share_of_the_players_is_struck_and_no_bot(make_bench):
 # --- gates ---------------------------------------------------------------------------------------
 
 
-def test_calls_are_limited_per_route_and_address(bench, bot, player):
+def test_calls_are_limited_per_route_and_address(bench: Bench, bot: SteamClient, player: Person) -> None:
     url = f"{COMMUNITY}/inventory/{player['steam_id']}/730/2?count=10"
     order = {"kind": "rate_limit", "route": "inventory,getlist", "calls": 3, "per_s": 300, "retry_after_s": 9}
     bench.order(order)
@@ -105,18 +111,18 @@ def test_calls_are_limited_per_route_and_address(bench, bot, player):
     assert fault["hits"] == 3
 
 
-def test_the_forwarded_address_counts_when_it_is_asked_for(bench):
+def test_the_forwarded_address_counts_when_it_is_asked_for(bench: Bench) -> None:
     session = bench.session()
     order = {"kind": "rate_limit", "route": "home", "calls": 1, "per_s": 300, "forwarded": True}
     bench.order(order)
 
-    def get(address):
+    def get(address: str) -> int:
         return session.get(f"{COMMUNITY}/", headers={"X-Forwarded-For": f"{address}, 10.0.0.1"}).status_code
 
     assert [get("203.0.113.1"), get("203.0.113.2"), get("203.0.113.1")] == [200, 200, 429]
 
 
-def test_a_limit_ends_with_its_window(make_bench):
+def test_a_limit_ends_with_its_window(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(clock=(clock := SteamsHandClock()))
     session = bench.session()
     bench.order({"kind": "rate_limit", "route": "home", "calls": 1, "per_s": 20})
@@ -134,7 +140,7 @@ def test_a_limit_ends_with_its_window(make_bench):
     [({}, 200), ({"Accept-Language": None}, 429), ({"Accept-Encoding": "gzip, deflate"}, 429),
      ({"User-Agent": "python-requests/2.32.3"}, 429), ({"User-Agent": "Mozilla/5.0 (compatible; somebot/1.0)"}, 429)],
 )  # fmt: skip
-def test_the_edge_turns_away_what_is_no_browser(bench, change, status):
+def test_the_edge_turns_away_what_is_no_browser(bench: Bench, change: dict[str, Any], status: int) -> None:
     bench.order({"kind": "edge_filter"})
     session = bench.session()
 
@@ -145,7 +151,7 @@ def test_the_edge_turns_away_what_is_no_browser(bench, change, status):
     assert elsewhere.status_code == 200
 
 
-def test_steampy_as_it_comes_does_not_pass_the_edge(bench, bot, player):
+def test_steampy_as_it_comes_does_not_pass_the_edge(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.order({"kind": "edge_filter"})
 
     with pytest.raises(TooManyRequests):
@@ -158,7 +164,9 @@ def test_steampy_as_it_comes_does_not_pass_the_edge(bench, bot, player):
     ("shape", "send", "poll", "inventory"),
     [("502", 502, 502, 502), ("503", 503, 503, 503), ("20", 500, 200, 500), ("empty", 500, 200, 200)],
 )
-def test_maintenance_answers_in_many_ways(bench, bot, player, shape, send, poll, inventory):
+def test_maintenance_answers_in_many_ways(
+    bench: Bench, bot: SteamClient, player: Person, shape: str, send: int, poll: int, inventory: int
+) -> None:
     bench.ask(bot, player)
     bench.order({"kind": "maintenance", "shape": shape})
     session = bot._session
@@ -181,11 +189,13 @@ def test_maintenance_answers_in_many_ways(bench, bot, player, shape, send, poll,
     assert session.post(f"{API}/ITwoFactorService/QueryTime/v1").status_code == 200
 
 
-def test_maintenance_is_mixed_and_lasts_for_its_span_of_the_movable_clock(bench, bot, player):
+def test_maintenance_is_mixed_and_lasts_for_its_span_of_the_movable_clock(
+    bench: Bench, bot: SteamClient, player: Person
+) -> None:
     order = {"kind": "maintenance", "in_s": 3600, "for_s": 1800, "seed": 3}
     bench.order(order)
 
-    def poll():
+    def poll() -> tuple[Any, ...]:
         url = f"{API}/IEconService/GetTradeOffers/v1"
         answer = bot._session.get(url, params={"access_token": bot._access_token} | POLL)
         return answer.status_code, answer.headers.get("x-eresult")

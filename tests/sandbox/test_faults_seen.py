@@ -1,9 +1,13 @@
 """Trouble that changes what Steam shows: inventories, confirmations, offers and exchanges."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from steampy.confirmation import ConfirmationExecutor
+from sandbox_lab import Bench, Person
+from steampy.client import SteamClient
+from steampy.confirmation import Confirmation, ConfirmationExecutor
 from steampy.exceptions import ConfirmationExpected
 from steampy.models import GameOptions
 
@@ -12,7 +16,7 @@ COMMUNITY = "https://steamcommunity.com"
 # --- inventories ---------------------------------------------------------------------------------
 
 
-def test_an_empty_inventory_lies(bench, bot, player):
+def test_an_empty_inventory_lies(bench: Bench, bot: SteamClient, player: Person) -> None:
     truth = bench.inventories(bot, player)
     bench.fault("@inventories", "empty_inventory", times=4)
 
@@ -22,7 +26,7 @@ def test_an_empty_inventory_lies(bench, bot, player):
     assert len(bench.control("GET", "/control/record?part=assets")["assets"]) == 2 * 4 + 3 * 6
 
 
-def test_a_stale_inventory_shows_what_was(bench, bot, player):
+def test_a_stale_inventory_shows_what_was(bench: Bench, bot: SteamClient, player: Person) -> None:
     before = set(bot.get_partner_inventory(player["steam_id"], GameOptions.CS, count=2000))
     item = bench.stock(player["steam_id"])[0]
     bench.advance(600)
@@ -45,13 +49,16 @@ def test_a_stale_inventory_shows_what_was(bench, bot, player):
 # --- confirmations -------------------------------------------------------------------------------
 
 
-def test_a_late_confirmation_is_neither_listed_nor_answered(bench, bot, player, phone_key):
+def test_a_late_confirmation_is_neither_listed_nor_answered(
+    bench: Bench, bot: SteamClient, player: Person, phone_key: Callable[[dict[str, str], int, str], dict[str, str]]
+) -> None:
     sent = bench.give(bot, player)["tradeofferid"]
     known = bench.credentials("red-1")
 
-    def phone(path, tag, **more):
+    def phone(path: str, tag: str, **more: Any) -> dict[str, Any]:
         query = phone_key(known, int(time.time()) - 5, tag) | more
-        return bot._session.get(f"{COMMUNITY}/mobileconf/{path}", params=query).json()
+        found: dict[str, Any] = bot._session.get(f"{COMMUNITY}/mobileconf/{path}", params=query).json()
+        return found
 
     (entry,) = phone("getlist", "conf")["conf"]
     bench.order({"kind": "late_confirmation", "late_s": 30})
@@ -65,7 +72,7 @@ def test_a_late_confirmation_is_neither_listed_nor_answered(bench, bot, player, 
     assert bot._confirm_transaction(sent) == {"success": True}
 
 
-def test_only_a_share_of_the_confirmations_is_late_and_always_the_same(bench, bot, player):
+def test_only_a_share_of_the_confirmations_is_late_and_always_the_same(bench: Bench, bot: SteamClient, player: Person) -> None:
     for asset in bench.stock(bot.steam_guard["steamid"]):
         bench.withdraw(bot, player, [asset])
     order = {"kind": "late_confirmation", "late_s": 300, "probability": 0.5, "seed": 4}
@@ -77,15 +84,18 @@ def test_only_a_share_of_the_confirmations_is_late_and_always_the_same(bench, bo
     assert 0 < len(lists[0]) < 4
 
 
-def bot_confirmations(bot):
+def bot_confirmations(bot: SteamClient) -> list[Confirmation]:
     guard = bot.steam_guard
-    return ConfirmationExecutor(guard["identity_secret"], guard["steamid"], bot._session)._get_confirmations()
+    found: list[Confirmation] = ConfirmationExecutor(
+        guard["identity_secret"], guard["steamid"], bot._session
+    )._get_confirmations()
+    return found
 
 
 # --- offers and exchanges ------------------------------------------------------------------------
 
 
-def test_an_accepted_offer_flaps_back_to_active_once(bench, bot, player):
+def test_an_accepted_offer_flaps_back_to_active_once(bench: Bench, bot: SteamClient, player: Person) -> None:
     offer_id, tradeid = bench.accepted(bot, player)
     bench.order({"kind": "flap", "subject": offer_id})
 
@@ -98,7 +108,7 @@ def test_an_accepted_offer_flaps_back_to_active_once(bench, bot, player):
     assert fault["hits"] == 1
 
 
-def test_offers_that_are_not_meant_do_not_flap(bench, bot, player):
+def test_offers_that_are_not_meant_do_not_flap(bench: Bench, bot: SteamClient, player: Person) -> None:
     first, _ = bench.accepted(bot, player)
     second, _ = bench.accepted(bot, player)
     bench.order({"kind": "flap", "subject": second})
@@ -110,7 +120,9 @@ def test_offers_that_are_not_meant_do_not_flap(bench, bot, player):
 
 
 @pytest.mark.parametrize("number", [42, 13, 0])
-def test_an_unknown_state_is_shown_for_an_offer_that_is_well(bench, bot, player, number):
+def test_an_unknown_state_is_shown_for_an_offer_that_is_well(
+    bench: Bench, bot: SteamClient, player: Person, number: int
+) -> None:
     offer_id = bench.ask(bot, player)
     bench.fault("GetTradeOffers", "odd_state", state=number)
 
@@ -119,7 +131,7 @@ def test_an_unknown_state_is_shown_for_an_offer_that_is_well(bench, bot, player,
     assert bench.offer(offer_id)["state"] == 2
 
 
-def test_a_state_that_steampy_does_not_know_stops_its_accept(bench, bot):
+def test_a_state_that_steampy_does_not_know_stops_its_accept(bench: Bench, bot: SteamClient) -> None:
     other = bench.client("red-2")
     bench.withdraw(other, bench.accounts("bot")[0], bench.stock(other.steam_guard["steamid"])[:1], confirm=True)
     (offer,) = bench.offers()
@@ -132,7 +144,7 @@ def test_a_state_that_steampy_does_not_know_stops_its_accept(bench, bot):
 
 
 @pytest.mark.parametrize("shape", ["no_items", "no_partner", "half_assets", None])
-def test_a_glitched_offer_is_half_filled(bench, bot, player, shape):
+def test_a_glitched_offer_is_half_filled(bench: Bench, bot: SteamClient, player: Person, shape: str | None) -> None:
     offer_id = bench.ask(bot, player)
     whole = bench.seen(bot, offer_id)
     bench.fault("GetTradeOffers", "glitched", shape=shape)
@@ -149,12 +161,13 @@ def test_a_glitched_offer_is_half_filled(bench, bot, player, shape):
     assert bench.seen(bot, offer_id) == whole
 
 
-def test_one_exchange_stays_at_2_and_another_one_does_not(bench, bot, player):
+def test_one_exchange_stays_at_2_and_another_one_does_not(bench: Bench, bot: SteamClient, player: Person) -> None:
     (_, stuck), (_, good) = bench.accepted(bot, player), bench.accepted(bot, player)
     bench.order({"kind": "stuck_status", "subject": stuck})
 
-    def status(tradeid):
-        return bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]
+    def status(tradeid: str) -> dict[str, Any]:
+        found: dict[str, Any] = bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]
+        return found
 
     bench.advance(30 * 86400)
     assert (status(stuck)["status"], status(good)["status"]) == (2, 3)
@@ -166,7 +179,7 @@ def test_one_exchange_stays_at_2_and_another_one_does_not(bench, bot, player):
     assert status(stuck)["status"] == 3
 
 
-def test_a_stuck_exchange_still_shows_its_reversal(bench, bot, player):
+def test_a_stuck_exchange_still_shows_its_reversal(bench: Bench, bot: SteamClient, player: Person) -> None:
     _, tradeid = bench.accepted(bot, player)
     bench.order({"kind": "stuck_status"})
     assert bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]["status"] == 2
@@ -175,7 +188,7 @@ def test_a_stuck_exchange_still_shows_its_reversal(bench, bot, player):
     assert bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]["status"] == 12
 
 
-def test_new_ids_are_late_for_the_exchanges_that_are_struck(bench, bot, player):
+def test_new_ids_are_late_for_the_exchanges_that_are_struck(bench: Bench, bot: SteamClient, player: Person) -> None:
     _, tradeid = bench.accepted(bot, player)
     bench.order({"kind": "late_ids", "late_s": 40})
 

@@ -1,8 +1,14 @@
 """Shapes of what Steam gives to read: inventories, offers, trades, players."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from requests.models import Response
+from requests.sessions import Session
+from sandbox_lab import Bench, Person
+from steampy.client import SteamClient
 
 from sandbox.world import people, trading
 
@@ -13,11 +19,12 @@ API = "https://api.steampowered.com"
 # --- inventories ---------------------------------------------------------------------------------
 
 
-def inventory(session, steam_id, context=2, **query):
-    return session.get(f"{COMMUNITY}/inventory/{steam_id}/730/{context}", params={"l": "english", "count": 2000} | query)
+def inventory(session: Session, steam_id: str, context: int = 2, **query: Any) -> Response:
+    asked: dict[str, Any] = {"l": "english", "count": 2000} | query
+    return session.get(f"{COMMUNITY}/inventory/{steam_id}/730/{context}", params=asked)
 
 
-def test_an_inventory_has_assets_descriptions_and_properties(bench, bot, player):
+def test_an_inventory_has_assets_descriptions_and_properties(bench: Bench, bot: SteamClient, player: Person) -> None:
     content = inventory(bot._session, player["steam_id"]).json()
     described = {(d["classid"], d["instanceid"]): d for d in content["descriptions"]}
     record = {a["asset_id"]: a for a in bench.control("GET", "/control/record?part=assets")["assets"]}
@@ -40,7 +47,7 @@ def test_an_inventory_has_assets_descriptions_and_properties(bench, bot, player)
             assert Decimal(values[2]["float_value"]) == Decimal(known["wear"])
 
 
-def test_an_inventory_is_paged_by_the_last_asset(bench, bot, player):
+def test_an_inventory_is_paged_by_the_last_asset(bench: Bench, bot: SteamClient, player: Person) -> None:
     seen, start = [], None
     for _ in range(3):
         query = {"count": 2} | ({"start_assetid": start} if start else {})
@@ -51,7 +58,7 @@ def test_an_inventory_is_paged_by_the_last_asset(bench, bot, player):
     assert len(set(seen)) == 6
 
 
-def test_pages_do_not_overlap_when_old_ids_came_back_to_the_front(bench, bot, player):
+def test_pages_do_not_overlap_when_old_ids_came_back_to_the_front(bench: Bench, bot: SteamClient, player: Person) -> None:
     """A settled item keeps its id and lies in front of newer ones, so order and ids do not agree."""
     me = bot.steam_guard["steamid"]
     offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:2])["tradeofferid"]
@@ -59,7 +66,8 @@ def test_pages_do_not_overlap_when_old_ids_came_back_to_the_front(bench, bot, pl
     bench.control("POST", f"/control/accounts/{me}/items", {"count": 3}, 201)
     bench.advance(604_801)
 
-    seen, query = [], {}
+    seen: list[str] = []
+    query: dict[str, Any] = {}
     for _ in range(6):
         page = inventory(bot._session, me, count=2, **query).json()
         seen += [asset["assetid"] for asset in page["assets"]]
@@ -71,7 +79,7 @@ def test_pages_do_not_overlap_when_old_ids_came_back_to_the_front(bench, bot, pl
     assert seen != sorted(seen, key=int, reverse=True)
 
 
-def test_an_empty_inventory_has_no_lists(bench, bot):
+def test_an_empty_inventory_has_no_lists(bench: Bench, bot: SteamClient) -> None:
     someone = bench.control("POST", "/control/accounts", {"kind": "player"}, 201)
 
     assert inventory(bot._session, someone["steam_id"]).json() == {
@@ -82,13 +90,13 @@ def test_an_empty_inventory_has_no_lists(bench, bot):
 
 
 @pytest.mark.parametrize("count", [2001, 5000, 0, -1])
-def test_a_count_out_of_range_is_400_null(bench, bot, player, count):
+def test_a_count_out_of_range_is_400_null(bench: Bench, bot: SteamClient, player: Person, count: int) -> None:
     answer = inventory(bot._session, player["steam_id"], count=count)
 
     assert (answer.status_code, answer.content) == (400, b"null")
 
 
-def test_a_private_inventory_is_403_null_but_not_for_its_owner(bench, bot, player):
+def test_a_private_inventory_is_403_null_but_not_for_its_owner(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.patch(player["steam_id"], private=True)
     bench.patch(bot.steam_guard["steamid"], private=True)
 
@@ -99,7 +107,7 @@ def test_a_private_inventory_is_403_null_but_not_for_its_owner(bench, bot, playe
 
 
 @pytest.fixture
-def delivered(bench, bot, player):
+def delivered(bench: Bench, bot: SteamClient, player: Person) -> dict[str, Any]:
     """The record of an item that the bot has just got."""
     wanted = bench.stock(player["steam_id"])[0]
     offer = bench.deposit(bot, player, [wanted])["tradeofferid"]
@@ -108,7 +116,7 @@ def delivered(bench, bot, player):
     return next(a for a in assets if a["item_uid"] == wanted["item_uid"])
 
 
-def test_context_16_is_its_owners_only_and_says_until_when(bench, bot, delivered):
+def test_context_16_is_its_owners_only_and_says_until_when(bench: Bench, bot: SteamClient, delivered: dict[str, Any]) -> None:
     mine = bot.steam_guard["steamid"]
     content = inventory(bot._session, mine, 16, preserve_bbcode=1).json()
     (description,) = content["descriptions"]
@@ -121,13 +129,13 @@ def test_context_16_is_its_owners_only_and_says_until_when(bench, bot, delivered
     assert inventory(bench.session(), mine, 16).status_code == 403
 
 
-def test_tradable_in_16_is_a_switch(bench, bot, delivered):
+def test_tradable_in_16_is_a_switch(bench: Bench, bot: SteamClient, delivered: dict[str, Any]) -> None:
     bench.change(tradable_in_16=True)
 
     assert inventory(bot._session, bot.steam_guard["steamid"], 16).json()["descriptions"][0]["tradable"] == 1
 
 
-def test_some_protected_items_have_no_properties(make_bench):
+def test_some_protected_items_have_no_properties(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(items_per_player=(12, 12))
     bot, player = bench.client("red-1"), bench.accounts("player")[0]
     offer = bench.deposit(bot, player, bench.stock(player["steam_id"]))["tradeofferid"]
@@ -139,12 +147,14 @@ def test_some_protected_items_have_no_properties(make_bench):
     assert after["asset_properties"]
 
 
-def test_items_just_traded_are_hidden_from_others_for_ten_days(bench, bot, player, delivered):
+def test_items_just_traded_are_hidden_from_others_for_ten_days(
+    bench: Bench, bot: SteamClient, player: Person, delivered: dict[str, Any]
+) -> None:
     bench.advance(8 * 86400)
     mine = bot.steam_guard["steamid"]
     other = bench.client("red-2")
 
-    def seen(session):
+    def seen(session: Session) -> set[str]:
         return {asset["assetid"] for asset in inventory(session, mine).json()["assets"]}
 
     assert delivered["asset_id"] in seen(bot._session)
@@ -153,7 +163,9 @@ def test_items_just_traded_are_hidden_from_others_for_ten_days(bench, bot, playe
     assert delivered["asset_id"] in seen(other._session)
 
 
-def test_a_partners_inventory_shows_young_items_and_only_tradable_ones(bench, bot, player, delivered):
+def test_a_partners_inventory_shows_young_items_and_only_tradable_ones(
+    bench: Bench, bot: SteamClient, player: Person, delivered: dict[str, Any]
+) -> None:
     bench.control("POST", f"/control/accounts/{bot.steam_guard['steamid']}/items", {
         "items": [{"market_hash_name": "AK-47 | Redline (Field-Tested)", "tradable": 0}]
     }, 201)  # fmt: skip
@@ -178,7 +190,7 @@ def test_a_partners_inventory_shows_young_items_and_only_tradable_ones(bench, bo
     assert other._session.get(url, params=query | {"contextid": 16}, headers=page).json()["success"] is False
 
 
-def test_a_partners_inventory_is_paged_by_offset(make_bench):
+def test_a_partners_inventory_is_paged_by_offset(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(partner_page_size=4)
     bot, player = bench.client("red-1"), bench.accounts("player")[0]
     url = f"{COMMUNITY}/tradeoffer/new/partnerinventory/"
@@ -192,7 +204,7 @@ def test_a_partners_inventory_is_paged_by_offset(make_bench):
     assert not set(first["rgInventory"]) & set(second["rgInventory"])
 
 
-def test_the_legacy_inventory_has_the_old_shape(bench, bot, player):
+def test_the_legacy_inventory_has_the_old_shape(bench: Bench, bot: SteamClient, player: Person) -> None:
     url = f"{COMMUNITY}/profiles/{player['steam_id']}/inventory/json/730/2"
     content = bench.session().get(url).json()
     description = next(iter(content["rgDescriptions"].values()))
@@ -208,7 +220,7 @@ def test_the_legacy_inventory_has_the_old_shape(bench, bot, player):
     assert bench.session().get(url).json() == {"success": False, "Error": "This profile is private."}
 
 
-def test_ones_own_inventory_is_read_by_token_on_the_api_host(bench, bot, delivered):
+def test_ones_own_inventory_is_read_by_token_on_the_api_host(bench: Bench, bot: SteamClient, delivered: dict[str, Any]) -> None:
     mine = bot.steam_guard["steamid"]
     query = {"steamid": mine, "appid": 730, "count": 2000, "get_asset_properties": "true"}
 
@@ -233,7 +245,9 @@ def test_ones_own_inventory_is_read_by_token_on_the_api_host(bench, bot, deliver
 
 @pytest.mark.parametrize("path", ["v1", "v1/", "v0001", "v0001/"])
 @pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("true", "false"), ("True", "False")])
-def test_versions_slashes_and_booleans_are_read_in_all_their_forms(bench, bot, player, path, yes, no):
+def test_versions_slashes_and_booleans_are_read_in_all_their_forms(
+    bench: Bench, bot: SteamClient, player: Person, path: str, yes: str, no: str
+) -> None:
     bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])
     query = {"access_token": bot._access_token, "get_sent_offers": yes, "get_descriptions": no, "active_only": yes}
 
@@ -244,7 +258,7 @@ def test_versions_slashes_and_booleans_are_read_in_all_their_forms(bench, bot, p
     assert content["next_cursor"] == 0
 
 
-def test_an_offer_has_the_types_that_steam_gives(bench, bot, player):
+def test_an_offer_has_the_types_that_steam_gives(bench: Bench, bot: SteamClient, player: Person) -> None:
     item = bench.stock(player["steam_id"])[0]
     offer_id = bench.deposit(bot, player, [item], "token-1")["tradeofferid"]
 
@@ -264,7 +278,7 @@ def test_an_offer_has_the_types_that_steam_gives(bench, bot, player):
     assert one["descriptions"][0]["market_hash_name"] == item["market_hash_name"]
 
 
-def test_a_recipient_sees_an_offer_once_it_is_confirmed(bench, bot):
+def test_a_recipient_sees_an_offer_once_it_is_confirmed(bench: Bench, bot: SteamClient) -> None:
     other = bench.client("red-2")
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-2")
     query = {"get_received_offers": 1, "get_sent_offers": 1}
@@ -280,14 +294,14 @@ def test_a_recipient_sees_an_offer_once_it_is_confirmed(bench, bot):
     assert "items_to_give" not in received
 
 
-def test_active_only_takes_a_cutoff_for_what_changed(bench, bot, player):
+def test_active_only_takes_a_cutoff_for_what_changed(bench: Bench, bot: SteamClient, player: Person) -> None:
     first = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
     bot.cancel_trade_offer(first)
     bench.advance(3600)
     second = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
     now = int(bench.control("GET", "/control/clock")["now"])
 
-    def ids(**query):
+    def ids(**query: Any) -> list[str]:
         found = bench.api(bot, "GetTradeOffers", get_sent_offers=1, **query).get("trade_offers_sent", [])
         return [offer["tradeofferid"] for offer in found]
 
@@ -300,7 +314,7 @@ def test_active_only_takes_a_cutoff_for_what_changed(bench, bot, player):
 
 
 @pytest.mark.parametrize("obeys", [False, True])
-def test_only_active_only_knows_the_cutoff(bench, bot, player, obeys):
+def test_only_active_only_knows_the_cutoff(bench: Bench, bot: SteamClient, player: Person, obeys: bool) -> None:
     """Valve describes `time_historical_cutoff` for `active_only`; a client that wants no old history has to stop by itself."""
     old = bench.ask(bot, player)
     bot.cancel_trade_offer(old)
@@ -312,14 +326,14 @@ def test_only_active_only_knows_the_cutoff(bench, bot, player, obeys):
     assert [offer["tradeofferid"] for offer in found.get("trade_offers_sent", [])] == ([] if obeys else [old])
 
 
-def test_offers_are_sorted_by_the_time_that_is_set(bench, bot, player):
+def test_offers_are_sorted_by_the_time_that_is_set(bench: Bench, bot: SteamClient, player: Person) -> None:
     first = bench.ask(bot, player)
     bench.advance(60)
     second = bench.ask(bot, player)
     bench.advance(60)
     bot.cancel_trade_offer(first)
 
-    def ids():
+    def ids() -> list[str]:
         return [o["tradeofferid"] for o in bench.api(bot, "GetTradeOffers", get_sent_offers=1)["trade_offers_sent"]]
 
     assert ids() == [first, second]
@@ -328,7 +342,7 @@ def test_offers_are_sorted_by_the_time_that_is_set(bench, bot, player):
     bench.control("PATCH", "/control/settings", {"offers_sorted_by": "chance"}, 400)
 
 
-def test_what_is_not_there_is_42(bench, bot, player):
+def test_what_is_not_there_is_42(bench: Bench, bot: SteamClient, player: Person) -> None:
     """An offer or an exchange that nobody made, and other people's."""
     offer, tradeid = bench.accepted(bot, player)
     other = bench.client("red-2")
@@ -343,7 +357,7 @@ def test_what_is_not_there_is_42(bench, bot, player):
 
 
 @pytest.mark.parametrize(("how", "most"), [("token", 100), ("key", 500)])
-def test_a_page_of_the_history_holds_less_by_token(bench, bot, player, how, most):
+def test_a_page_of_the_history_holds_less_by_token(bench: Bench, bot: SteamClient, player: Person, how: str, most: int) -> None:
     """aiosteampy `webapi/services/econ.py`: the effective limit is 100 with a token, 500 with a key."""
     bench.running.on_loop(lambda: history_of(bench.running.world, bot, player, 101))
     auth = {"access_token": bot._access_token} if how == "token" else {"key": bench.credentials("red-1")["api_key"]}
@@ -353,7 +367,7 @@ def test_a_page_of_the_history_holds_less_by_token(bench, bot, player, how, most
     assert (len(page["trades"]), page["more"]) == ((100, True) if most == 100 else (101, False))
 
 
-def history_of(world, bot, player, count):
+def history_of(world: Any, bot: SteamClient, player: Person, count: Any) -> None:
     """So many finished exchanges, made without any request."""
     owner, other = (world.accounts.get(int(who)) for who in (bot.steam_guard["steamid"], player["steam_id"]))
     for number in range(count):
@@ -364,7 +378,7 @@ def history_of(world, bot, player, count):
         people.act(world, other, offer, "accept", 1e9 + number)
 
 
-def test_offers_are_paged_by_a_cursor(make_bench):
+def test_offers_are_paged_by_a_cursor(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(offers_page_size=2)
     bot, player = bench.client("red-1"), bench.accounts("player")[0]
     sent = [bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"] for _ in range(5)]
@@ -378,7 +392,7 @@ def test_offers_are_paged_by_a_cursor(make_bench):
     assert sorted(seen) == sorted(sent)
 
 
-def test_the_trade_status_shows_new_ids_when_they_are_known(bench, bot, player):
+def test_the_trade_status_shows_new_ids_when_they_are_known(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.change(exchange_ids_delay_s=60)
     offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
     bench.act(player["steam_id"], offer, "accept")
@@ -396,7 +410,7 @@ def test_the_trade_status_shows_new_ids_when_they_are_known(bench, bot, player):
     assert bench.api(bench.client("red-2"), "GetTradeStatus", tradeid=tradeid) == {}
 
 
-def test_a_status_may_stay_2_for_ever(bench, bot, player):
+def test_a_status_may_stay_2_for_ever(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.change(exchanges_stay_committed=True)
     offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
     bench.act(player["steam_id"], offer, "accept")
@@ -406,7 +420,7 @@ def test_a_status_may_stay_2_for_ever(bench, bot, player):
     assert (trade["status"], "new_assetid" in trade["assets_received"][0]) == (2, True)
 
 
-def test_a_held_trade_is_11_and_10_until_the_hold_is_over(bench, bot, player):
+def test_a_held_trade_is_11_and_10_until_the_hold_is_over(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.patch(player["steam_id"], hold_days=15)
     offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
     bench.act(player["steam_id"], offer, "accept")
@@ -422,7 +436,7 @@ def test_a_held_trade_is_11_and_10_until_the_hold_is_over(bench, bot, player):
     assert bench.offer(offer)["state"] == 3
 
 
-def test_the_history_is_paged_from_newest_to_oldest_and_back(bench, bot, player):
+def test_the_history_is_paged_from_newest_to_oldest_and_back(bench: Bench, bot: SteamClient, player: Person) -> None:
     trades = []
     for _ in range(3):
         offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
@@ -442,7 +456,7 @@ def test_the_history_is_paged_from_newest_to_oldest_and_back(bench, bot, player)
     assert [t["tradeid"] for t in newer["trades"]] == trades[2:]
 
 
-def test_hold_durations_want_the_right_token(bench, bot, player):
+def test_hold_durations_want_the_right_token(bench: Bench, bot: SteamClient, player: Person) -> None:
     wrong = bench.api(bot, "GetTradeHoldDurations", steamid_target=player["steam_id"], trade_offer_access_token="nope")
 
     assert (wrong, bot.adapter.eresult) == ({}, "15")
@@ -452,7 +466,7 @@ def test_hold_durations_want_the_right_token(bench, bot, player):
     assert set(good) == {"my_escrow", "their_escrow", "both_escrow"}
 
 
-def test_the_own_trade_token_is_told_and_renewed(bench, bot):
+def test_the_own_trade_token_is_told_and_renewed(bench: Bench, bot: SteamClient) -> None:
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
 
     assert bench.api(bot, "GetTradeOfferAccessToken")["trade_offer_access_token"] == me["trade_token"]
@@ -462,7 +476,7 @@ def test_the_own_trade_token_is_told_and_renewed(bench, bot):
 # --- players -------------------------------------------------------------------------------------
 
 
-def test_players_are_described_by_any_well_formed_key(bench, player):
+def test_players_are_described_by_any_well_formed_key(bench: Bench, player: Person) -> None:
     session = bench.session()
     ids = f"{player['steam_id']},76561197960265729,oops"
     query = {"key": "0" * 32, "steamids": ids}
@@ -486,7 +500,7 @@ def test_players_are_described_by_any_well_formed_key(bench, player):
     assert "<pre>key=</pre>" in refused.text
 
 
-def test_item_classes_are_described(bench, bot, player):
+def test_item_classes_are_described(bench: Bench, bot: SteamClient, player: Person) -> None:
     item = bench.stock(player["steam_id"])[0]
     query = {"key": "0" * 32, "appid": 730, "class_count": 1, "classid0": item["classid"], "instanceid0": item["instanceid"]}
 

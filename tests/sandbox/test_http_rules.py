@@ -1,8 +1,12 @@
 """What steamcommunity.com refuses and in which shape, asked with a plain HTTP session."""
 
 import json
+from typing import Any
 
 import pytest
+from requests.models import Response
+from sandbox_lab import Bench, Person
+from steampy.client import SteamClient
 
 COMMUNITY = "https://steamcommunity.com"
 
@@ -10,7 +14,7 @@ COMMUNITY = "https://steamcommunity.com"
 class Sender:
     """The form and the headers of a good request to send an offer, to be spoiled one by one."""
 
-    def __init__(self, bench, bot, player):
+    def __init__(self, bench: Bench, bot: SteamClient, player: Person) -> None:
         self.bench, self.bot, self.player = bench, bot, player
         self.asset = {"appid": 730, "contextid": "2", "amount": 1, "assetid": bench.stock(player["steam_id"])[0]["asset_id"]}
         self.headers = {"Referer": f"{COMMUNITY}/tradeoffer/new/"}
@@ -23,7 +27,7 @@ class Sender:
             "captcha": "",
         }
 
-    def post(self, **changes):
+    def post(self, **changes: Any) -> Response:
         offer = {
             "newversion": True,
             "version": 4,
@@ -32,50 +36,51 @@ class Sender:
         }
         params = {"trade_offer_access_token": self.token} if self.token else {}
         form = {"json_tradeoffer": json.dumps(offer), "trade_offer_create_params": json.dumps(params)} | self.form | changes
-        return self.bot._session.post(f"{COMMUNITY}/tradeoffer/new/send", data=form, headers=self.headers)
+        found: Response = self.bot._session.post(f"{COMMUNITY}/tradeoffer/new/send", data=form, headers=self.headers)
+        return found
 
-    def code(self, **changes):
+    def code(self, **changes: Any) -> int:
         answer = self.post(**changes)
         text = answer.json()["strError"]
         assert answer.status_code == 500
         return int(text.rpartition("(")[2].rstrip(")"))
 
-    def says(self, **changes):
+    def says(self, **changes: Any) -> tuple[int, str]:
         answer = self.post(**changes)
         return answer.status_code, answer.json()["strError"]
 
 
 @pytest.fixture
-def sender(bench, bot, player):
+def sender(bench: Bench, bot: SteamClient, player: Person) -> Sender:
     return Sender(bench, bot, player)
 
 
-def test_a_good_request_is_taken(sender):
+def test_a_good_request_is_taken(sender: Sender) -> None:
     assert list(sender.post().json()) == ["tradeofferid"]
 
 
 @pytest.mark.parametrize("referer", [None, COMMUNITY, "https://example.com/tradeoffer/new/"])
-def test_send_wants_the_referer_of_a_trade_page(sender, referer):
+def test_send_wants_the_referer_of_a_trade_page(sender: Sender, referer: str | None) -> None:
     sender.headers = {"Referer": referer} if referer else {}
 
     answer = sender.post()
     assert (answer.status_code, answer.content) == (400, b"null")
 
 
-def test_send_wants_the_session_id_of_the_cookie(sender):
+def test_send_wants_the_session_id_of_the_cookie(sender: Sender) -> None:
     answer = sender.post(sessionid="0123456789abcdef01234567")
 
     assert (answer.status_code, answer.content) == (400, b"null")
 
 
-def test_any_session_id_will_do_when_cookie_and_form_agree(sender):
+def test_any_session_id_will_do_when_cookie_and_form_agree(sender: Sender) -> None:
     jar = sender.bot._session.cookies
     jar.set("sessionid", "feedfeedfeedfeedfeedfeed", domain="steamcommunity.com", path="/")
 
     assert "tradeofferid" in sender.post(sessionid="feedfeedfeedfeedfeedfeed").json()
 
 
-def test_nobody_signed_in_gets_null(bench, bot, player):
+def test_nobody_signed_in_gets_null(bench: Bench, bot: SteamClient, player: Person) -> None:
     offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
     session = bench.session()
     session.cookies.set("sessionid", "ab" * 12, domain="steamcommunity.com", path="/")
@@ -107,19 +112,19 @@ def test_nobody_signed_in_gets_null(bench, bot, player):
         {"tradeoffermessage": "x" * 129},
     ],
 )
-def test_malformed_requests_are_8(sender, change):
+def test_malformed_requests_are_8(sender: Sender, change: dict[str, str]) -> None:
     assert sender.code(**change) == 8
 
 
 @pytest.mark.parametrize("change", [{"assetid": "0"}, {"assetid": 12}, {"amount": 0}, {"contextid": 2}])
-def test_malformed_assets_are_8(sender, change):
+def test_malformed_assets_are_8(sender: Sender, change: dict[str, Any]) -> None:
     sender.asset |= change
 
     assert sender.code() == 8
 
 
 @pytest.mark.parametrize("change", [{"assetid": "12"}, {"contextid": "16"}, {"appid": 570}, {"amount": 2}])
-def test_assets_that_are_not_there_are_26(sender, change):
+def test_assets_that_are_not_there_are_26(sender: Sender, change: dict[str, Any]) -> None:
     sender.asset |= change
 
     assert sender.code() == 26
@@ -128,7 +133,7 @@ def test_assets_that_are_not_there_are_26(sender, change):
 @pytest.mark.parametrize(
     ("token", "words"), [(None, "can only be sent to friends"), ("wrong123", "Trade URL is no longer valid")]
 )
-def test_the_token_must_be_the_partners(sender, token, words):
+def test_the_token_must_be_the_partners(sender: Sender, token: str | None, words: str) -> None:
     sender.token = token
 
     status, text = sender.says()
@@ -137,12 +142,12 @@ def test_the_token_must_be_the_partners(sender, token, words):
     assert sender.code() == 15
 
 
-def test_unknown_partners_and_oneself_are_15(sender):
+def test_unknown_partners_and_oneself_are_15(sender: Sender) -> None:
     assert sender.code(partner="76561197960265729") == 15
     assert sender.code(partner=sender.bot.steam_guard["steamid"]) == 15
 
 
-def test_what_accounts_may_not_do_has_its_sentence_or_its_number(sender):
+def test_what_accounts_may_not_do_has_its_sentence_or_its_number(sender: Sender) -> None:
     mine, theirs, name = sender.bot.steam_guard["steamid"], sender.player["steam_id"], sender.player["name"]
     for account, change, words, code in (
         (theirs, "banned", f"You cannot trade with {name} because they have a trade ban.", 15),
@@ -160,7 +165,7 @@ def test_what_accounts_may_not_do_has_its_sentence_or_its_number(sender):
     assert "tradeofferid" in sender.post().json()
 
 
-def test_the_sixth_offer_to_a_partner_is_too_many(sender):
+def test_the_sixth_offer_to_a_partner_is_too_many(sender: Sender) -> None:
     """The sentence is what Steam says today, 25 and 50 what it said before (alex7kom/node-steam-tradeoffers#76)."""
     assert ["tradeofferid" in sender.post().json() for _ in range(5)] == [True] * 5
     name, error = sender.player["name"], "There was an error sending your trade offer.  Please try again later."
@@ -174,7 +179,7 @@ def test_the_sixth_offer_to_a_partner_is_too_many(sender):
     assert sender.says() == (500, f"{error}<br><br>You cannot trade with {name}. (50)")
 
 
-def test_refusals_come_in_the_language_of_the_client(sender):
+def test_refusals_come_in_the_language_of_the_client(sender: Sender) -> None:
     """Who sets no cookie reads the account's language, in which no sentence can be recognised and numbers stay."""
     sender.bench.change(language="german")
     sender.bench.patch(sender.player["steam_id"], banned=True)
@@ -186,7 +191,7 @@ def test_refusals_come_in_the_language_of_the_client(sender):
     assert "because they have a trade ban" in sender.says()[1]
 
 
-def test_a_refusal_may_come_with_200(sender):
+def test_a_refusal_may_come_with_200(sender: Sender) -> None:
     sender.bench.change(str_error_status=200)
 
     assert sender.says(serverid="2") == (200, "There was an error sending your trade offer.  Please try again later. (8)")
@@ -195,7 +200,7 @@ def test_a_refusal_may_come_with_200(sender):
 @pytest.mark.parametrize(
     ("code", "why"), [(50, "<br><br>You cannot trade with {}."), (34, "<br><br>You cannot trade with {}."), (16, "")]
 )
-def test_an_ordered_refusal_has_the_words_of_its_number(sender, code, why):
+def test_an_ordered_refusal_has_the_words_of_its_number(sender: Sender, code: int, why: str) -> None:
     """With the partner's name where Steam names the partner (alex7kom/node-steam-tradeoffers#226)."""
     sender.bench.fault("send", "str_error", code=code)
 
@@ -203,14 +208,14 @@ def test_an_ordered_refusal_has_the_words_of_its_number(sender, code, why):
     assert sender.says() == (500, f"There was an error sending your trade offer.  Please try again later.{named} ({code})")
 
 
-def test_an_offer_that_is_taken_back_frees_its_place(sender):
+def test_an_offer_that_is_taken_back_frees_its_place(sender: Sender) -> None:
     ids = [sender.post().json()["tradeofferid"] for _ in range(5)]
     sender.bot.cancel_trade_offer(ids[0])
 
     assert "tradeofferid" in sender.post().json()
 
 
-def test_accept_needs_the_referer_of_the_offer(bench, bot):
+def test_accept_needs_the_referer_of_the_offer(bench: Bench, bot: SteamClient) -> None:
     """Whether the partner is checked is a setting: aiosteampy 1.0 names the accepting account itself and gets through."""
     bench.change(accept_checks_partner=True)
     giver = bench.client("red-2")
@@ -229,7 +234,7 @@ def test_accept_needs_the_referer_of_the_offer(bench, bot):
     assert "(28)" in bot._session.post(url, data=good, headers=page).json()["strError"]
 
 
-def test_a_session_of_a_forged_token_is_none(bench, bot):
+def test_a_session_of_a_forged_token_is_none(bench: Bench, bot: SteamClient) -> None:
     steam_id, token = bot.steam_guard["steamid"], bot._access_token
     head, body, signature = token.split(".")
     other = bench.accounts("player")[0]["steam_id"]
@@ -245,7 +250,7 @@ def test_a_session_of_a_forged_token_is_none(bench, bot):
         assert "g_steamID = false;" in session.get(COMMUNITY).text
 
 
-def test_tokens_are_good_for_their_own_host_only(bench, bot):
+def test_tokens_are_good_for_their_own_host_only(bench: Bench, bot: SteamClient) -> None:
     jar = {c.domain: c.value for c in bot._session.cookies if c.name == "steamLoginSecure"}
     session = bench.session()
     session.cookies.set("steamLoginSecure", jar["store.steampowered.com"], domain="steamcommunity.com", path="/")
@@ -257,13 +262,13 @@ def test_tokens_are_good_for_their_own_host_only(bench, bot):
     assert (lost.status_code, "/login" in lost.headers["Location"]) == (302, True)
 
 
-def test_codes_go_by_the_real_clock_too(bench):
+def test_codes_go_by_the_real_clock_too(bench: Bench) -> None:
     bench.advance(40 * 86400)
 
     assert bench.client("red-2").is_session_alive()
 
 
-def test_the_trade_page_says_why_there_can_be_no_offer(bench, bot, player):
+def test_the_trade_page_says_why_there_can_be_no_offer(bench: Bench, bot: SteamClient, player: Person) -> None:
     url = player["trade_url"]
     assert f"var g_ulTradePartnerSteamID = '{player['steam_id']}';" in bot._session.get(url).text
     assert "no longer valid" in bot._session.get(url[:-3] + "xxx").text
@@ -272,7 +277,7 @@ def test_the_trade_page_says_why_there_can_be_no_offer(bench, bot, player):
     assert bench.session().get(url).url.startswith(f"{COMMUNITY}/login/home/")
 
 
-def test_the_page_of_an_offer_is_shown_to_its_two_sides_only(bench, bot, player):
+def test_the_page_of_an_offer_is_shown_to_its_two_sides_only(bench: Bench, bot: SteamClient, player: Person) -> None:
     offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
 
     assert "g_ulTradePartnerSteamID" in bot._session.get(f"{COMMUNITY}/tradeoffer/{offer}").text
@@ -281,7 +286,7 @@ def test_the_page_of_an_offer_is_shown_to_its_two_sides_only(bench, bot, player)
     assert "error_msg" in stranger
 
 
-def test_signed_in_pages_carry_the_community_token_and_the_trade_url(bench, bot):
+def test_signed_in_pages_carry_the_community_token_and_the_trade_url(bench: Bench, bot: SteamClient) -> None:
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
     page = bot._session.get(f"{COMMUNITY}/my/tradeoffers/privacy")
 
@@ -290,7 +295,7 @@ def test_signed_in_pages_carry_the_community_token_and_the_trade_url(bench, bot)
     assert f'data-loyalty_webapi_token="&quot;{bot._access_token}&quot;"' in page.text
 
 
-def test_a_new_trade_url_makes_the_old_one_worthless(bench, bot):
+def test_a_new_trade_url_makes_the_old_one_worthless(bench: Bench, bot: SteamClient) -> None:
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
     url = f"{COMMUNITY}/profiles/{me['steam_id']}/tradeoffers/newtradeurl"
 
@@ -301,7 +306,7 @@ def test_a_new_trade_url_makes_the_old_one_worthless(bench, bot):
     assert told == f"This Trade URL is no longer valid for sending a trade offer to {me['name']}."
 
 
-def test_unknown_hosts_and_paths_are_404_and_wrong_methods_405(bench):
+def test_unknown_hosts_and_paths_are_404_and_wrong_methods_405(bench: Bench) -> None:
     session = bench.session()
 
     assert session.get("https://example.com/").status_code == 404

@@ -1,11 +1,17 @@
 """The page for playing a partner by hand, and OpenID sign-in as a website checks it."""
 
 import re
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import requests
+from requests.models import Response
+from requests.sessions import Session
+from sandbox_lab import Bench, Person
+from steampy.client import SteamClient
 
 NS = "http://specs.openid.net/auth/2.0"
 SELECT = f"{NS}/identifier_select"
@@ -15,29 +21,30 @@ RETURN_TO = "http://127.0.0.1:9/auth/steam/return?state=abc"
 class Tags(HTMLParser):
     """All tags of a page with their attributes; a page that is not well nested is an error."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.found, self._open = [], []
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self._open: list[str] = []
         self.feed(text)
         assert self._open == []
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: str, attributes: list[Any]) -> None:
         self.found.append((tag, dict(attributes)))
         if tag not in ("meta", "input", "br"):
             self._open.append(tag)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
 
-    def all(self, tag):
+    def all(self, tag: str) -> list[dict[str, str]]:
         return [attributes for name, attributes in self.found if name == tag]
 
 
 @pytest.fixture
-def browse(bench):
+def browse(bench: Bench) -> Iterator[Any]:
     with requests.Session() as session:
 
-        def go(method, path, data=None, **headers):
+        def go(method: str, path: str, data: dict[str, str] | None = None, **headers: Any) -> Response:
             return session.request(
                 method, bench.running.control_url + path, data=data, headers=headers, timeout=120, allow_redirects=False
             )
@@ -45,13 +52,13 @@ def browse(bench):
         yield go
 
 
-def test_the_front_page_lists_players_to_play(bench, browse, player):
+def test_the_front_page_lists_players_to_play(bench: Bench, browse: Callable[..., Any], player: Person) -> None:
     links = [a["href"] for a in Tags(browse("GET", "/").text).all("a")]
 
     assert f"/play/{player['steam_id']}" in links
 
 
-def test_a_person_accepts_an_offer_by_hand(bench, browse, bot, player):
+def test_a_person_accepts_an_offer_by_hand(bench: Bench, browse: Callable[..., Any], bot: SteamClient, player: Person) -> None:
     wanted = bench.stock(player["steam_id"])[0]
     offer = bench.deposit(bot, player, [wanted], "See https://site.example/t/1?a=1&b=2 <b>now</b>")["tradeofferid"]
     page = browse("GET", f"/play/{player['steam_id']}")
@@ -70,7 +77,7 @@ def test_a_person_accepts_an_offer_by_hand(bench, browse, bot, player):
     assert "accepted" in browse("GET", f"/play/{player['steam_id']}").text
 
 
-def test_the_page_says_what_steam_refuses(bench, browse, bot, player):
+def test_the_page_says_what_steam_refuses(bench: Bench, browse: Callable[..., Any], bot: SteamClient, player: Person) -> None:
     offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
     bench.patch(player["steam_id"], banned=True)
 
@@ -80,7 +87,7 @@ def test_the_page_says_what_steam_refuses(bench, browse, bot, player):
     assert bench.offer(offer)["state"] == 2
 
 
-def test_forms_of_other_sites_are_refused(bench, browse, bot, player):
+def test_forms_of_other_sites_are_refused(bench: Bench, browse: Callable[..., Any], bot: SteamClient, player: Person) -> None:
     offer = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
     path = f"/play/{player['steam_id']}/offers/{offer}"
 
@@ -89,7 +96,7 @@ def test_forms_of_other_sites_are_refused(bench, browse, bot, player):
     assert bench.offer(offer)["state"] == 2
 
 
-def test_a_habit_is_set_by_the_form(bench, browse, player):
+def test_a_habit_is_set_by_the_form(bench: Bench, browse: Callable[..., Any], player: Person) -> None:
     path = f"/play/{player['steam_id']}/habit"
 
     assert browse("POST", path, {"habit": "decline", "delay_s": "1.5"}).status_code == 303
@@ -99,7 +106,7 @@ def test_a_habit_is_set_by_the_form(bench, browse, player):
     assert browse("POST", path, {"habit": "accept", "delay_s": "nan"}).status_code == 400
 
 
-def test_names_cannot_break_the_page(bench, browse):
+def test_names_cannot_break_the_page(bench: Bench, browse: Callable[..., Any]) -> None:
     made = bench.control("POST", "/control/accounts", {"kind": "player", "name": "<script>alert(1)</script>"}, 201)
 
     for path in ("/", f"/play/{made['steam_id']}"):
@@ -119,7 +126,7 @@ ASK = {
 
 
 @pytest.fixture(params=["control", "steam"])
-def provider(request, bench):
+def provider(request: Any, bench: Bench) -> tuple[Session, str, str]:
     """(a session, the endpoint, the origin of its ids) of the control port's provider and of Steam's own."""
     if request.param == "steam":
         return bench.session(), "https://steamcommunity.com/openid/login", "https://steamcommunity.com"
@@ -128,17 +135,17 @@ def provider(request, bench):
     return session, f"{bench.running.control_url}/openid/login", bench.running.control_url
 
 
-def come_back(session, endpoint, steam_id, **changes):
+def come_back(session: Session, endpoint: str, steam_id: str, **changes: Any) -> str:
     answer = session.get(endpoint, params=ASK | {"auto": steam_id} | changes, allow_redirects=False)
     assert answer.status_code == 302, answer.text
     return answer.headers["Location"]
 
 
-def fields_of(location):
+def fields_of(location: str) -> dict[str, str]:
     return {name: value for name, value in parse_qsl(urlsplit(location).query) if name.startswith("openid.")}
 
 
-def is_valid(session, endpoint, fields):
+def is_valid(session: Session, endpoint: str, fields: dict[str, str]) -> bool:
     answer = session.post(endpoint, data=fields | {"openid.mode": "check_authentication"})
     assert answer.headers["Content-Type"].startswith("text/plain")
     lines = answer.text.splitlines()
@@ -146,7 +153,7 @@ def is_valid(session, endpoint, fields):
     return lines[1] == "is_valid:true"
 
 
-def test_a_sign_in_is_valid_once(provider, player):
+def test_a_sign_in_is_valid_once(provider: tuple[Session, str, str], player: Person) -> None:
     session, endpoint, origin = provider
     location = come_back(session, endpoint, player["steam_id"])
     fields = fields_of(location)
@@ -162,7 +169,7 @@ def test_a_sign_in_is_valid_once(provider, player):
     assert not is_valid(session, endpoint, fields)
 
 
-def test_a_server_may_name_steam_as_its_origin_when_it_checks(provider, player):
+def test_a_server_may_name_steam_as_its_origin_when_it_checks(provider: tuple[Session, str, str], player: Person) -> None:
     session, endpoint, _ = provider
     fields = fields_of(come_back(session, endpoint, player["steam_id"]))
     session.headers["Origin"] = "https://steamcommunity.com"
@@ -171,7 +178,7 @@ def test_a_server_may_name_steam_as_its_origin_when_it_checks(provider, player):
 
 
 @pytest.mark.parametrize("name", ["claimed_id", "identity", "return_to", "op_endpoint", "sig", "signed", "response_nonce"])
-def test_a_changed_answer_is_not_valid(bench, provider, player, name):
+def test_a_changed_answer_is_not_valid(bench: Bench, provider: tuple[Session, str, str], player: Person, name: str) -> None:
     session, endpoint, _ = provider
     other = bench.accounts("player")[1]["steam_id"]
     fields = fields_of(come_back(session, endpoint, player["steam_id"]))
@@ -180,7 +187,7 @@ def test_a_changed_answer_is_not_valid(bench, provider, player, name):
     assert not is_valid(session, endpoint, fields)
 
 
-def test_the_page_lets_a_person_pick_a_player_or_go_back(provider, player):
+def test_the_page_lets_a_person_pick_a_player_or_go_back(provider: tuple[Session, str, str], player: Person) -> None:
     session, endpoint, _ = provider
     page = session.get(endpoint, params=ASK)
     tags = Tags(page.text)
@@ -206,7 +213,9 @@ def test_the_page_lets_a_person_pick_a_player_or_go_back(provider, player):
         {"openid.mode": "associate"},
     ],
 )
-def test_requests_that_do_not_fit_get_no_answer_to_carry_home(provider, player, change):
+def test_requests_that_do_not_fit_get_no_answer_to_carry_home(
+    provider: tuple[Session, str, str], player: Person, change: dict[str, str]
+) -> None:
     session, endpoint, _ = provider
 
     answer = session.get(endpoint, params=ASK | {"auto": player["steam_id"]} | change, allow_redirects=False)
@@ -214,7 +223,7 @@ def test_requests_that_do_not_fit_get_no_answer_to_carry_home(provider, player, 
     assert answer.status_code == 400
 
 
-def test_a_provider_does_not_vouch_for_answers_of_another(bench, player):
+def test_a_provider_does_not_vouch_for_answers_of_another(bench: Bench, player: Person) -> None:
     session = bench.session()
     session.mount(bench.running.control_url, requests.adapters.HTTPAdapter())
     steam, control = "https://steamcommunity.com/openid/login", f"{bench.running.control_url}/openid/login"

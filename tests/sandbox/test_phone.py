@@ -1,8 +1,13 @@
 """The phone: which keys are taken and how often, and what phones are asked beside trade offers."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from requests.models import Response
+from sandbox_lab import Bench, Person
+from steampy.client import SteamClient
 
 COMMUNITY = "https://steamcommunity.com"
 API = "https://api.steampowered.com"
@@ -11,41 +16,46 @@ API = "https://api.steampowered.com"
 class Phone:
     """mobileconf by hand."""
 
-    def __init__(self, bench, bot, phone_key):
+    def __init__(self, bench: Bench, bot: SteamClient, phone_key: Callable[..., Any]) -> None:
         self.session, self.known, self._key = bot._session, bench.credentials("red-1"), phone_key
         self._actions = 0
 
-    def query(self, tag, shift=0, **changes):
-        return self._key(self.known, int(time.time()) + shift, tag) | changes
+    def query(self, tag: str, shift: int = 0, **changes: Any) -> dict[str, str]:
+        found: dict[str, str] = self._key(self.known, int(time.time()) + shift, tag) | changes
+        return found
 
-    def get(self, what, tag, shift=0, **changes):
-        return self.session.get(f"{COMMUNITY}/mobileconf/{what}", params=self.query(tag, shift, **changes))
+    def get(self, what: str, tag: str, shift: int = 0, **changes: Any) -> Response:
+        found: Response = self.session.get(f"{COMMUNITY}/mobileconf/{what}", params=self.query(tag, shift, **changes))
+        return found
 
-    def action(self, tag, **changes):
+    def action(self, tag: str, **changes: Any) -> Response:
         """One action, with a time of its own however many there are in this second."""
         self._actions += 1
         return self.get("ajaxop", tag, self._actions - 30, **changes)
 
-    def many(self, tag, shift=0, **fields):
+    def many(self, tag: str, shift: int = 0, **fields: Any) -> Response:
         form = self.query(tag, shift, op="allow") | fields
-        return self.session.post(f"{COMMUNITY}/mobileconf/multiajaxop", data=form)
+        found: Response = self.session.post(f"{COMMUNITY}/mobileconf/multiajaxop", data=form)
+        return found
 
-    def only(self):
+    def only(self) -> dict[str, Any]:
         (entry,) = self.get("getlist", "conf").json()["conf"]
-        return entry
+        found: dict[str, Any] = entry
+        return found
 
 
 @pytest.fixture
-def phone(bench, bot, phone_key):
+def phone(bench: Bench, bot: SteamClient, phone_key: Callable[[dict[str, str], int, str], dict[str, str]]) -> Phone:
     return Phone(bench, bot, phone_key)
 
 
 @pytest.fixture
-def waiting(bench, bot, player):
-    return bench.withdraw(bot, player, bench.stock(bot.steam_guard["steamid"])[:1])["tradeofferid"]
+def waiting(bench: Bench, bot: SteamClient, player: Person) -> str:
+    found: str = bench.withdraw(bot, player, bench.stock(bot.steam_guard["steamid"])[:1])["tradeofferid"]
+    return found
 
 
-def test_the_list_names_the_offer_and_gives_strings(phone, waiting, player):
+def test_the_list_names_the_offer_and_gives_strings(phone: Phone, waiting: str, player: Person) -> None:
     entry = phone.only()
 
     assert (entry["type"], entry["creator_id"], entry["headline"]) == (2, waiting, player["name"])
@@ -56,7 +66,7 @@ def test_the_list_names_the_offer_and_gives_strings(phone, waiting, player):
 
 @pytest.mark.parametrize("tag", ["conf", "list", "getlist"])
 @pytest.mark.parametrize("mode", ["react", "android"])
-def test_the_list_is_given_for_all_known_tags_and_modes(phone, tag, mode):
+def test_the_list_is_given_for_all_known_tags_and_modes(phone: Phone, tag: str, mode: str) -> None:
     assert phone.get("getlist", tag, m=mode).json() == {"success": True, "conf": []}
 
 
@@ -72,27 +82,27 @@ def test_the_list_is_given_for_all_known_tags_and_modes(phone, tag, mode):
         ("conf", 0, {"t": "soon"}),
     ],
 )
-def test_a_wrong_key_is_told_with_steams_sentence(phone, tag, shift, change):
+def test_a_wrong_key_is_told_with_steams_sentence(phone: Phone, tag: str, shift: int, change: dict[str, Any]) -> None:
     answer = phone.get("getlist", tag, shift, **change).json()
 
     assert answer["success"] is False
     assert "is providing incorrect Steam Guard codes." in answer["detail"]
 
 
-def test_keys_go_by_the_real_clock_when_the_sandbox_is_days_ahead(bench, phone, waiting):
+def test_keys_go_by_the_real_clock_when_the_sandbox_is_days_ahead(bench: Bench, phone: Phone, waiting: str) -> None:
     bench.advance(3 * 86400)
 
     assert phone.only()["creator_id"] == waiting
     assert "is providing incorrect" in phone.get("getlist", "conf", 3 * 86400).text
 
 
-def test_nobody_signed_in_needs_auth(bench, phone):
+def test_nobody_signed_in_needs_auth(bench: Bench, phone: Phone) -> None:
     answer = bench.session().get(f"{COMMUNITY}/mobileconf/getlist", params=phone.query("conf"))
 
     assert answer.json()["needauth"] is True
 
 
-def test_one_confirmation_wants_the_right_nonce_tag_and_operation(bench, phone, waiting):
+def test_one_confirmation_wants_the_right_nonce_tag_and_operation(bench: Bench, phone: Phone, waiting: str) -> None:
     entry = phone.only()
     good = {"op": "allow", "cid": entry["id"], "ck": entry["nonce"]}
 
@@ -104,7 +114,7 @@ def test_one_confirmation_wants_the_right_nonce_tag_and_operation(bench, phone, 
     assert phone.action("allow", **good).json()["success"] is False
 
 
-def test_cancelling_on_the_phone_is_state_10(bench, phone, waiting):
+def test_cancelling_on_the_phone_is_state_10(bench: Bench, phone: Phone, waiting: str) -> None:
     entry = phone.only()
 
     assert phone.action("reject", op="cancel", cid=entry["id"], ck=entry["nonce"]).json() == {"success": True}
@@ -112,7 +122,7 @@ def test_cancelling_on_the_phone_is_state_10(bench, phone, waiting):
     assert phone.get("getlist", "conf").json()["conf"] == []
 
 
-def test_details_come_as_html_for_all_known_tags(phone, waiting):
+def test_details_come_as_html_for_all_known_tags(phone: Phone, waiting: str) -> None:
     entry = phone.only()
     for tag in (f"details{entry['id']}", "details", "detail"):
         assert f'id="tradeofferid_{waiting}"' in phone.get(f"details/{entry['id']}", tag).json()["html"]
@@ -120,7 +130,7 @@ def test_details_come_as_html_for_all_known_tags(phone, waiting):
     assert phone.get("details/1", "details").json() == {"success": False}
 
 
-def test_many_confirmations_at_once_need_an_origin(bench, bot, phone, player):
+def test_many_confirmations_at_once_need_an_origin(bench: Bench, bot: SteamClient, phone: Phone, player: Person) -> None:
     for asset in bench.stock(bot.steam_guard["steamid"])[:2]:
         bench.withdraw(bot, player, [asset])
     entries = phone.get("getlist", "conf").json()["conf"]
@@ -136,12 +146,14 @@ def test_many_confirmations_at_once_need_an_origin(bench, bot, phone, player):
 
 @pytest.mark.parametrize("names", [("cid[]", "ck[]"), ("cid[{}]", "ck[{}]")])
 @pytest.mark.parametrize("tag", ["allow", "accept", "conf"])
-def test_many_confirmations_are_named_in_either_way_and_signed_by_any_tag(bench, bot, phone, player, names, tag):
+def test_many_confirmations_are_named_in_either_way_and_signed_by_any_tag(
+    bench: Bench, bot: SteamClient, phone: Phone, player: Person, names: tuple[str, str], tag: str
+) -> None:
     """`cid[0]`, `cid[1]` is how node's `request` writes a list; ArchiSteamFarm signs everything with `conf`."""
     for asset in bench.stock(bot.steam_guard["steamid"])[:2]:
         bench.withdraw(bot, player, [asset])
     entries = phone.get("getlist", "conf").json()["conf"]
-    fields = {}
+    fields: dict[str, Any] = {}
     for number, entry in enumerate(entries):
         for name, value in zip(names, (entry["id"], entry["nonce"]), strict=True):
             fields.setdefault(name.format(number), []).append(value)
@@ -151,14 +163,14 @@ def test_many_confirmations_are_named_in_either_way_and_signed_by_any_tag(bench,
 
 
 @pytest.mark.parametrize(("operation", "state"), [("allow", 2), ("cancel", 10)])
-def test_the_tag_conf_is_good_for_one_action_too(bench, phone, waiting, operation, state):
+def test_the_tag_conf_is_good_for_one_action_too(bench: Bench, phone: Phone, waiting: str, operation: str, state: int) -> None:
     entry = phone.only()
 
     assert phone.action("conf", op=operation, cid=entry["id"], ck=entry["nonce"]).json() == {"success": True}
     assert bench.offer(waiting)["state"] == state
 
 
-def test_other_peoples_confirmations_are_out_of_reach(bench, phone, player):
+def test_other_peoples_confirmations_are_out_of_reach(bench: Bench, phone: Phone, player: Person) -> None:
     other = bench.client("red-2")
     bench.withdraw(other, player, bench.stock(other.steam_guard["steamid"])[:1])
     known = bench.credentials("red-2")
@@ -174,7 +186,7 @@ def test_other_peoples_confirmations_are_out_of_reach(bench, phone, player):
 # --- keys are good for one action -----------------------------------------------------------------
 
 
-def two(bench, bot, phone, player):
+def two(bench: Bench, bot: SteamClient, phone: Phone, player: Person) -> list[dict[str, str]]:
     """The queries of two actions that wait."""
     for asset in bench.stock(bot.steam_guard["steamid"])[:2]:
         bench.withdraw(bot, player, [asset])
@@ -182,12 +194,15 @@ def two(bench, bot, phone, player):
     return [{"op": "allow", "cid": entry["id"], "ck": entry["nonce"]} for entry in entries]
 
 
-def ask(phone, query):
-    return phone.session.get(f"{COMMUNITY}/mobileconf/ajaxop", params=query).json()
+def ask(phone: Phone, query: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = phone.session.get(f"{COMMUNITY}/mobileconf/ajaxop", params=query).json()
+    return found
 
 
 @pytest.mark.parametrize("tags", [("allow", "allow"), ("allow", "accept")])
-def test_a_time_is_good_for_one_action(bench, bot, phone, player, tags):
+def test_a_time_is_good_for_one_action(
+    bench: Bench, bot: SteamClient, phone: Phone, player: Person, tags: tuple[str, str]
+) -> None:
     """A key twice, and two keys within one second: Steam says no without a word (node-steamcommunity#58)."""
     first, second = two(bench, bot, phone, player)
     now = int(time.time())
@@ -197,7 +212,7 @@ def test_a_time_is_good_for_one_action(bench, bot, phone, player, tags):
     assert ask(phone, phone._key(phone.known, now + 1, tags[1]) | second) == {"success": True}
 
 
-def test_a_refused_action_uses_its_time_up_all_the_same(bench, phone, waiting):
+def test_a_refused_action_uses_its_time_up_all_the_same(bench: Bench, phone: Phone, waiting: str) -> None:
     entry = phone.only()
     query = phone.query("allow", op="allow", cid=entry["id"])
 
@@ -206,7 +221,14 @@ def test_a_refused_action_uses_its_time_up_all_the_same(bench, phone, waiting):
     assert bench.offer(waiting)["state"] == 9
 
 
-def test_two_accounts_may_act_in_one_second(bench, bot, phone, player, waiting, phone_key):
+def test_two_accounts_may_act_in_one_second(
+    bench: Bench,
+    bot: SteamClient,
+    phone: Phone,
+    player: Person,
+    waiting: str,
+    phone_key: Callable[[dict[str, str], int, str], dict[str, str]],
+) -> None:
     other = Phone(bench, bench.client("red-2"), phone_key)
     other.known = bench.credentials("red-2")
     sent = bench.give(bench.client("red-2"), player)["tradeofferid"]
@@ -218,7 +240,7 @@ def test_two_accounts_may_act_in_one_second(bench, bot, phone, player, waiting, 
     assert {bench.offer(offer_id)["state"] for offer_id in (waiting, sent)} == {2}
 
 
-def test_keys_for_reading_are_good_for_five_minutes_and_many_times(phone, waiting):
+def test_keys_for_reading_are_good_for_five_minutes_and_many_times(phone: Phone, waiting: str) -> None:
     """node-steamcommunity keeps its keys for the list and for details that long (`_confirmationCheckerGetKey`)."""
     query = phone.query("conf", -290)
 
@@ -230,7 +252,9 @@ def test_keys_for_reading_are_good_for_five_minutes_and_many_times(phone, waitin
 @pytest.mark.parametrize(
     ("rule", "lists", "actions"), [("all", [True, False], [True, False]), ("never", [True] * 2, [True] * 2)]
 )
-def test_how_often_keys_are_good_is_a_setting(bench, bot, phone, player, rule, lists, actions):
+def test_how_often_keys_are_good_is_a_setting(
+    bench: Bench, bot: SteamClient, phone: Phone, player: Person, rule: str, lists: list[bool], actions: list[bool]
+) -> None:
     queries = two(bench, bot, phone, player)
     bench.change(confirmation_keys_once=rule)
     listing, now = phone.query("conf", -5), int(time.time())
@@ -240,7 +264,7 @@ def test_how_often_keys_are_good_is_a_setting(bench, bot, phone, player, rule, l
     assert (listed, acted) == (lists, actions)
 
 
-def test_whether_many_need_an_origin_is_a_setting(bench, bot, phone, waiting):
+def test_whether_many_need_an_origin_is_a_setting(bench: Bench, bot: SteamClient, phone: Phone, waiting: str) -> None:
     bench.change(multiajaxop_needs_origin=False)
     entry = phone.only()
     form = phone.query("allow", op="allow") | {"cid[]": entry["id"], "ck[]": entry["nonce"]}
@@ -253,13 +277,13 @@ def test_whether_many_need_an_origin_is_a_setting(bench, bot, phone, waiting):
 
 
 @pytest.fixture
-def account(bench):
+def account(bench: Bench) -> str:
     return f"/control/accounts/{bench.credentials('red-1')['steam_id']}"
 
 
 @pytest.mark.parametrize("kind", [1, 3, 5, 6, 9, 12])
 @pytest.mark.parametrize("allow", [True, False])
-def test_other_kinds_are_listed_and_answered(bench, phone, account, kind, allow):
+def test_other_kinds_are_listed_and_answered(bench: Bench, phone: Phone, account: str, kind: int, allow: bool) -> None:
     asked = bench.control("POST", f"{account}/confirmations", {"type": kind, "headline": "Hello", "summary": ["a", "b"]}, 201)
 
     entry = phone.only()
@@ -278,7 +302,7 @@ def test_other_kinds_are_listed_and_answered(bench, phone, account, kind, allow)
 @pytest.mark.parametrize(
     "body", [{}, {"type": 2}, {"type": 99}, {"type": "5"}, {"type": 5, "summary": "x"}, {"type": 5, "x": 1}]
 )
-def test_a_confirmation_that_is_none_is_refused(bench, account, body):
+def test_a_confirmation_that_is_none_is_refused(bench: Bench, account: str, body: dict[str, Any]) -> None:
     bench.control("POST", f"{account}/confirmations", body, 400)
 
     assert bench.control("GET", f"{account}/confirmations") == {"waiting": [], "answered": []}
@@ -287,25 +311,28 @@ def test_a_confirmation_that_is_none_is_refused(bench, account, body):
 # --- the Web API key ------------------------------------------------------------------------------
 
 
-def ask_for_key(bot, request_id="0", **change):
+def ask_for_key(bot: SteamClient, request_id: int | str = "0", **change: Any) -> Response:
     form = {"domain": "example.org", "request_id": request_id, "sessionid": bot._get_session_id(), "agreeToTerms": "true"}
-    return bot._session.post(f"{COMMUNITY}/dev/requestkey", data=form | change)
+    found: Response = bot._session.post(f"{COMMUNITY}/dev/requestkey", data=form | change)
+    return found
 
 
-def key_page(bot):
-    return bot._session.get(f"{COMMUNITY}/dev/apikey?l=english").text
+def key_page(bot: SteamClient) -> str:
+    found: str = bot._session.get(f"{COMMUNITY}/dev/apikey?l=english").text
+    return found
 
 
-def revoke(bot):
+def revoke(bot: SteamClient) -> Response:
     form = {"sessionid": bot._get_session_id(), "Revoke": "Revoke My Steam Web API Key"}
-    return bot._session.post(f"{COMMUNITY}/dev/revokekey", data=form, allow_redirects=False)
+    found: Response = bot._session.post(f"{COMMUNITY}/dev/revokekey", data=form, allow_redirects=False)
+    return found
 
 
-def works(bench, key):
+def works(bench: Bench, key: str) -> int:
     return bench.session().get(f"{API}/ISteamUser/GetPlayerBans/v1", params={"key": key, "steamids": "1"}).status_code
 
 
-def test_a_key_is_asked_for_confirmed_and_given(bench, bot, phone):
+def test_a_key_is_asked_for_confirmed_and_given(bench: Bench, bot: SteamClient, phone: Phone) -> None:
     old = bench.credentials("red-1")["api_key"]
     assert f"<p>Key: {old}</p>" in key_page(bot)
     assert ask_for_key(bot).json() == {"success": 29}
@@ -326,7 +353,7 @@ def test_a_key_is_asked_for_confirmed_and_given(bench, bot, phone):
     assert works(bench, made["api_key"]) == 200
 
 
-def test_a_key_that_the_phone_refuses_is_not_made(bench, bot, phone):
+def test_a_key_that_the_phone_refuses_is_not_made(bench: Bench, bot: SteamClient, phone: Phone) -> None:
     revoke(bot)
     asked = ask_for_key(bot).json()
     entry = phone.only()
@@ -336,7 +363,7 @@ def test_a_key_that_the_phone_refuses_is_not_made(bench, bot, phone):
     assert "<p>Key:" not in key_page(bot)
 
 
-def test_who_may_ask_for_a_key(bench, bot):
+def test_who_may_ask_for_a_key(bench: Bench, bot: SteamClient) -> None:
     revoke(bot)
     nobody = bench.session()
 
@@ -347,7 +374,7 @@ def test_who_may_ask_for_a_key(bench, bot):
     assert ask_for_key(bot, request_id="12345").json() == {"success": 27}
 
 
-def test_a_hijack_can_be_played(bench, bot, player, account):
+def test_a_hijack_can_be_played(bench: Bench, bot: SteamClient, player: Person, account: str) -> None:
     """A thief asks for a key, gives an item away, ends an offer of the bot's and changes the password."""
     mine = bot.steam_guard["steamid"]
     offer = bench.ask(bot, player)
@@ -373,7 +400,7 @@ def test_a_hijack_can_be_played(bench, bot, player, account):
     assert known["password"] == "changed by the thief"
 
 
-def test_an_offer_by_hand_may_leave_the_phone_waiting(bench, bot, player):
+def test_an_offer_by_hand_may_leave_the_phone_waiting(bench: Bench, bot: SteamClient, player: Person) -> None:
     mine = bot.steam_guard["steamid"]
     body = {"partner": player["steam_id"], "give": [bench.stock(mine)[0]["asset_id"]], "confirm": False}
     sent = bench.control("POST", f"/control/people/{mine}/offers", body, 201)

@@ -1,16 +1,19 @@
 """Profiles of trouble: the files that come along, how they are taken and healed, and that a day can be repeated."""
 
-import json
 import re
 import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from hand_clock import SteamsHandClock
+from sandbox_lab import Bench, Person, first_line
+from steampy.client import SteamClient
 
 from sandbox import __main__ as program
 from sandbox.errors import BadRequest
@@ -29,16 +32,17 @@ BROWSER = {
 }
 
 
-def use(bench, *orders, name="mine"):
-    return bench.control("POST", "/control/profile", {"profile": {"name": name, "fault": list(orders)}}, 201)
+def use(bench: Bench, *orders: Any, name: str = "mine") -> dict[str, Any]:
+    found: dict[str, Any] = bench.control("POST", "/control/profile", {"profile": {"name": name, "fault": list(orders)}}, 201)
+    return found
 
 
-def test_the_profiles_that_come_along_are_found():
+def test_the_profiles_that_come_along_are_found() -> None:
     assert profiles.names() == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_profile_can_be_taken_and_says_what_it_is(name):
+def test_every_profile_can_be_taken_and_says_what_it_is(name: str) -> None:
     profile = profiles.named(name)
     faults = Faults(1, ROUTE_NAMES)
 
@@ -52,7 +56,7 @@ def test_every_profile_can_be_taken_and_says_what_it_is(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_number_of_a_profile_has_its_meaning_beside_it(name):
+def test_every_number_of_a_profile_has_its_meaning_beside_it(name: str) -> None:
     text = (profiles.FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     numbers = [line for line in text.splitlines() if re.match(r"\w+ = [\d.]+", line)]
 
@@ -60,11 +64,12 @@ def test_every_number_of_a_profile_has_its_meaning_beside_it(name):
     assert [line for line in numbers if "# " not in line] == []
 
 
-def test_a_bad_day_is_worse_than_an_ordinary_one_and_has_every_kind_of_trouble():
-    def calls(name):
+def test_a_bad_day_is_worse_than_an_ordinary_one_and_has_every_kind_of_trouble() -> None:
+    def calls(name: str) -> float:
         orders = profiles.named(name).orders
         per_call = [o for o in orders if o["kind"] != "slow" and not KINDS[o["kind"]].by_share]
-        return sum(order.get("probability", 0) for order in per_call)
+        found: float = sum(order.get("probability", 0) for order in per_call)
+        return found
 
     kinds = {order["kind"] for name in NAMES for order in profiles.named(name).orders}
 
@@ -83,7 +88,7 @@ def test_a_bad_day_is_worse_than_an_ordinary_one_and_has_every_kind_of_trouble()
         ({"name": "x", "fault": [{"kind": "slow", "route": "*"}, {"kind": "odd"}]}, "profile x, fault 2 (odd): kind is one of"),
     ],
 )
-def test_a_profile_that_does_not_fit_is_refused_and_changes_nothing(content, said):
+def test_a_profile_that_does_not_fit_is_refused_and_changes_nothing(content: dict[str, Any], said: str) -> None:
     faults = Faults(1, ROUTE_NAMES)
     faults.add({"kind": "null", "route": "send"}, 0)
 
@@ -94,7 +99,7 @@ def test_a_profile_that_does_not_fit_is_refused_and_changes_nothing(content, sai
     assert [fault.kind for fault in faults.open] == ["null"]
 
 
-def test_a_file_is_read_and_a_bad_one_is_told(tmp_path):
+def test_a_file_is_read_and_a_bad_one_is_told(tmp_path: Path) -> None:
     good = tmp_path / "mine.toml"
     good.write_text('[[fault]]\nkind = "maintenance"\nat = 2026-01-06T20:30:00Z\nfor_s = 2400\nevery_s = 604800\n')
     bad = tmp_path / "bad.toml"
@@ -113,7 +118,7 @@ def test_a_file_is_read_and_a_bad_one_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "nope", "../faults/quiet", "Quiet", "quiet.toml"])
-def test_over_the_control_api_only_names_of_profiles_are_taken(bench, name):
+def test_over_the_control_api_only_names_of_profiles_are_taken(bench: Bench, name: str) -> None:
     said = bench.control("POST", "/control/profile", {"name": name}, 400)
 
     assert "there are bad-day, ordinary-day, quiet, tuesday" in said["error"]
@@ -121,13 +126,13 @@ def test_over_the_control_api_only_names_of_profiles_are_taken(bench, name):
 
 
 @pytest.mark.parametrize("body", [{}, {"name": 1}, {"profile": "quiet"}, {"name": "quiet", "profile": {}}, {"profile": {}}])
-def test_orders_for_a_profile_that_do_not_fit_are_refused(bench, body):
+def test_orders_for_a_profile_that_do_not_fit_are_refused(bench: Bench, body: dict[str, Any]) -> None:
     bench.control("POST", "/control/profile", body, 400)
 
     assert bench.control("GET", "/control/profile")["name"] is None
 
 
-def test_a_profile_takes_the_place_of_the_one_before_and_spares_orders_by_hand(bench):
+def test_a_profile_takes_the_place_of_the_one_before_and_spares_orders_by_hand(bench: Bench) -> None:
     bench.order({"kind": "null", "route": "cancel"})
     use(bench, {"kind": "html", "route": "home", "probability": 0.5})
 
@@ -139,7 +144,7 @@ def test_a_profile_takes_the_place_of_the_one_before_and_spares_orders_by_hand(b
     assert bench.control("GET", "/control/profile") == shown
 
 
-def test_healed_means_healed(bench, bot, player):
+def test_healed_means_healed(bench: Bench, bot: SteamClient, player: Person) -> None:
     """Everything that may linger: dead tokens, limits reached, conditions, orders by hand, windows, stuck exchanges."""
     offer_id, tradeid = bench.accepted(bot, player)
     session = bot._session
@@ -174,12 +179,12 @@ def test_healed_means_healed(bench, bot, player):
     assert bench.control("GET", "/control/profile")["name"] is None
 
 
-def day(bench, name, calls=150):
+def day(bench: Bench, name: str, calls: int = 150) -> list[Any]:
     """What a bot hears in so many calls of one day, call by call."""
     bench.control("POST", "/control/profile", {"name": name}, 201)
     session, steam_id = bench.session(), bench.accounts("player")[0]["steam_id"]
     session.headers.update(BROWSER)
-    heard = []
+    heard: list[Any] = []
     for number in range(calls):
         path = ("/", f"/inventory/{steam_id}/730/2?count=5", f"/profiles/{steam_id}")[number % 3]
         try:
@@ -190,7 +195,7 @@ def day(bench, name, calls=150):
     return heard
 
 
-def test_a_bad_day_is_the_same_day_again_by_its_seed(make_bench):
+def test_a_bad_day_is_the_same_day_again_by_its_seed(make_bench: Callable[..., Bench]) -> None:
     one, two, other = (day(make_bench(seed=seed, clock=SteamsHandClock()), "bad-day") for seed in (11, 11, 12))
 
     assert one == two
@@ -198,7 +203,7 @@ def test_a_bad_day_is_the_same_day_again_by_its_seed(make_bench):
     assert sum(entry != one[number % 3] for number, entry in enumerate(one)) > 10
 
 
-def test_on_a_bad_day_nothing_is_lost_and_no_answer_promises_what_is_not(make_bench):
+def test_on_a_bad_day_nothing_is_lost_and_no_answer_promises_what_is_not(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(
         clock=SteamsHandClock(),
         players=6,
@@ -239,12 +244,12 @@ def test_on_a_bad_day_nothing_is_lost_and_no_answer_promises_what_is_not(make_be
     assert owners == {asset["item_uid"]: asset["owner"] for asset in record["assets"]}
 
 
-def test_a_tuesday_goes_away_and_comes_back_every_week(make_bench):
+def test_a_tuesday_goes_away_and_comes_back_every_week(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(faults="tuesday")
     session = bench.session()
     assert bench.control("GET", "/control/profile")["name"] == "tuesday"
 
-    def away():
+    def away() -> bool:
         url = f"{COMMUNITY}/inventory/{bench.accounts('player')[0]['steam_id']}/730/2?count=5"
         session.get(url)
         return "maintenance" in bench.control("GET", "/control/requests")["recent"][-1]["faults"]
@@ -257,10 +262,10 @@ def test_a_tuesday_goes_away_and_comes_back_every_week(make_bench):
     assert seen == [False, True, True, False, True, False]
 
 
-def test_the_program_begins_with_a_profile():
+def test_the_program_begins_with_a_profile() -> None:
     command = [sys.executable, "-m", "sandbox", "--players", "0", "--bots", "a", "--faults", "quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        ready = json.loads(process.stdout.readline())
+        ready = first_line(process)
         shown = requests.get(f"{ready['control']}/control/profile", timeout=120).json()
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=120)
@@ -270,12 +275,12 @@ def test_the_program_begins_with_a_profile():
 
 
 @pytest.mark.parametrize("text", ["nope", "none/here.toml"])
-def test_a_profile_that_is_not_there_ends_the_program_with_2(text, capsys):
+def test_a_profile_that_is_not_there_ends_the_program_with_2(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["--faults", text]) == 2
     assert "sandbox: " in capsys.readouterr().err
 
 
-def test_a_profile_with_a_mistake_ends_the_program_with_2(tmp_path, capsys):
+def test_a_profile_with_a_mistake_ends_the_program_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('[[fault]]\nkind = "null"\nroute = "sends"\n')
 
@@ -283,6 +288,6 @@ def test_a_profile_with_a_mistake_ends_the_program_with_2(tmp_path, capsys):
     assert "profile mine, fault 1 (null): unknown routes: sends" in capsys.readouterr().err
 
 
-def test_profiles_are_plain_toml_with_orders_only():
+def test_profiles_are_plain_toml_with_orders_only() -> None:
     for path in Path(profiles.FOLDER).glob("*.toml"):
         assert set(tomllib.loads(path.read_text(encoding="utf-8"))) == {"about", "fault"}

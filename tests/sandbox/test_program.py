@@ -2,30 +2,34 @@
 
 import asyncio
 import datetime
-import json
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+from signal import Signals
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from cryptography import x509
+from sandbox_lab import first_line
 
 from sandbox import __main__ as program
 from sandbox import server, tls
+from sandbox.server import RunningSandbox
 from sandbox.settings import SandboxSettings
 from sandbox.steam_api.router import STEAM_HOSTS
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_prints_its_addresses_serves_and_stops_with_0(how):
+def test_it_prints_its_addresses_serves_and_stops_with_0(how: Signals) -> None:
     command = [sys.executable, "-m", "sandbox", "--bot-group", "blue:3", "--players", "2", "--items-per-player", "5"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        ready = json.loads(process.stdout.readline())
+        ready = first_line(process)
         accounts = requests.get(f"{ready['control']}/control/accounts", timeout=120).json()["accounts"]
         home = requests.get(ready["steam"], headers={"Host": "steamcommunity.com"}, timeout=120)
         process.send_signal(how)
@@ -39,10 +43,10 @@ def test_it_prints_its_addresses_serves_and_stops_with_0(how):
     assert "GET" not in err
 
 
-def test_the_access_log_has_paths_and_no_queries():
+def test_the_access_log_has_paths_and_no_queries() -> None:
     command = [sys.executable, "-m", "sandbox", "--access-log", "--players", "0", "--bots", "a"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        ready = json.loads(process.stdout.readline())
+        ready = first_line(process)
         where = f"{ready['steam']}/IEconService/GetTradeOffers/v1?access_token=very.secret.word"
         requests.get(where, headers={"Host": "api.steampowered.com"}, timeout=120)
         process.send_signal(signal.SIGTERM)
@@ -52,12 +56,12 @@ def test_the_access_log_has_paths_and_no_queries():
     assert "secret" not in err
 
 
-def test_steams_port_speaks_https_by_an_authority_of_its_own(tmp_path):
+def test_steams_port_speaks_https_by_an_authority_of_its_own(tmp_path: Path) -> None:
     """Good for Steam's hosts and this machine, whoever trusts it trusts nothing else; the control port stays plain."""
     ca = tmp_path / "ca.pem"
     command = [sys.executable, "-m", "sandbox", "--tls", "--ca-file", str(ca), "--players", "0", "--bots", "a"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        ready = json.loads(process.stdout.readline())
+        ready = first_line(process)
         home = requests.get(ready["steam"], headers={"Host": "steamcommunity.com"}, verify=ready["ca"], timeout=120)
         accounts = requests.get(f"{ready['control']}/control/accounts", timeout=120)
         with pytest.raises(requests.exceptions.SSLError):
@@ -71,7 +75,7 @@ def test_steams_port_speaks_https_by_an_authority_of_its_own(tmp_path):
     assert b"PRIVATE" not in ca.read_bytes()
 
 
-def greet(running, name):
+def greet(running: RunningSandbox, name: str) -> str | None:
     """A TLS greeting by that name, as a client that trusts the sandbox's authority and no other."""
     context = ssl.create_default_context(cafile=str(running.ca_file))
     where = urlsplit(running.steam_url)
@@ -80,9 +84,10 @@ def greet(running, name):
         return wrapped.version()
 
 
-def test_the_certificate_names_all_of_steams_hosts():
+def test_the_certificate_names_all_of_steams_hosts() -> None:
     with server.in_thread(SandboxSettings(bots=(), players=0), tls=True) as running:
         ca = running.ca_file
+        assert ca is not None
         for name in (*STEAM_HOSTS, "localhost", "127.0.0.1"):
             assert greet(running, name) in ("TLSv1.2", "TLSv1.3")
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -91,22 +96,22 @@ def test_the_certificate_names_all_of_steams_hosts():
     assert not ca.exists()
 
 
-def test_an_authority_cannot_speak_for_other_hosts():
+def test_an_authority_cannot_speak_for_other_hosts() -> None:
     now = datetime.datetime.now(datetime.UTC)
     authority = tls.Authority(["steamcommunity.com", "127.0.0.1"], now)
     certificate = x509.load_pem_x509_certificate(authority.pem)
     names = certificate.extensions.get_extension_for_class(x509.NameConstraints)
 
-    assert names.critical
+    assert names.critical and names.value.permitted_subtrees
     assert [str(name.value) for name in names.value.permitted_subtrees] == ["127.0.0.1/32", "steamcommunity.com"]
     assert certificate.not_valid_after_utc - now <= datetime.timedelta(days=30)
 
 
-def options(*argv):
+def options(*argv: Any) -> SandboxSettings:
     return program.settings_of(program._parser().parse_args(argv))
 
 
-def test_the_command_line_becomes_settings():
+def test_the_command_line_becomes_settings() -> None:
     assert options() == SandboxSettings()
     made = options("--seed", "7", "--bots", "a,b", "--bot-group", "red:2", "--items-per-player", "20", "--protection-s", "0")
     assert (made.seed, made.bots, made.items_per_player, made.protection_s) == (7, ("a", "b", "red-1", "red-2"), (20, 20), 0)
@@ -114,12 +119,12 @@ def test_the_command_line_becomes_settings():
 
 
 @pytest.mark.parametrize("argv", [["--bots", "a,a"], ["--bot-group", "red"], ["--items-per-player", "9-3"]])
-def test_a_command_line_that_does_not_fit_ends_with_2(argv, capsys):
+def test_a_command_line_that_does_not_fit_ends_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(argv) == 2
     assert "sandbox: " in capsys.readouterr().err
 
 
-async def test_it_runs_in_a_tests_own_loop():
+async def test_it_runs_in_a_tests_own_loop() -> None:
     running = await server.start(replace(SandboxSettings(), bots=("x",), players=1))
     try:
         assert running.steam_url.startswith("http://127.0.0.1:")
@@ -129,7 +134,7 @@ async def test_it_runs_in_a_tests_own_loop():
         await running.stop()
 
 
-async def test_it_stops_even_when_something_has_just_become_due():
+async def test_it_stops_even_when_something_has_just_become_due() -> None:
     for _ in range(20):
         running = await server.start(replace(SandboxSettings(), bots=("x",), players=0))
         running.nudge()
@@ -138,21 +143,21 @@ async def test_it_stops_even_when_something_has_just_become_due():
     assert [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
 
-def test_its_world_can_be_looked_at_from_another_thread():
+def test_its_world_can_be_looked_at_from_another_thread() -> None:
     with server.in_thread(bots=("x", "y"), players=0) as running:
         names = running.on_loop(lambda: [a.name for a in running.world.accounts])
 
     assert names == ["x", "y"]
 
 
-def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open():
+def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open() -> None:
     with server.in_thread(bots=(), players=0) as running:
         port = int(running.control_url.rpartition(":")[2])
         with pytest.raises(OSError, match="address already in use"), server.in_thread(control_port=port):
             pytest.fail("two servers on one port")
 
 
-def test_settings_that_make_no_sense_are_refused():
+def test_settings_that_make_no_sense_are_refused() -> None:
     for change in ({"items_per_player": (3, 1)}, {"protection_s": -1}, {"offer_lifetime_s": 0}, {"bots": ("a", "a")}):
         with pytest.raises(ValueError):
             SandboxSettings(**change)

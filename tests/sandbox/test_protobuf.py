@@ -3,11 +3,14 @@
 import base64
 import struct
 import time
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
+from requests.sessions import Session
+from sandbox_lab import Bench
 
 from sandbox import guard
 from sandbox.answers import Answer
@@ -17,31 +20,32 @@ API = "https://api.steampowered.com"
 AUTH = f"{API}/IAuthenticationService"
 
 
-def varint(value):
+def varint(value: int) -> bytes:
     made = b""
     while value > 0x7F:
         made, value = made + bytes([value & 0x7F | 0x80]), value >> 7
     return made + bytes([value])
 
 
-def number(field, value):
+def number(field: int, value: int) -> bytes:
     return varint(field << 3) + varint(value % 2**64)
 
 
-def long(field, value):
+def long(field: int, value: int) -> bytes:
     return varint(field << 3 | 1) + struct.pack("<Q", value)
 
 
-def text(field, value):
+def text(field: int, value: bytes | str) -> bytes:
     content = value if isinstance(value, bytes) else value.encode()
     return varint(field << 3 | 2) + varint(len(content)) + content
 
 
-def read(body):
+def read(body: bytes) -> dict[int, list[Any]]:
     """Field -> values of a message; numbers as they are, the rest as bytes."""
-    found, at = {}, 0
+    found: dict[int, list[Any]] = {}
+    at = 0
 
-    def take_varint():
+    def take_varint() -> int:
         nonlocal at
         value, shift = 0, 0
         while True:
@@ -52,6 +56,7 @@ def read(body):
 
     while at < len(body):
         key = take_varint()
+        value: int | bytes
         if key & 7 == 0:
             value = take_varint()
         else:
@@ -61,7 +66,14 @@ def read(body):
     return found
 
 
-def ask(session, method, message, how="POST", interface="IAuthenticationService", multipart=False):
+def ask(
+    session: Session,
+    method: str,
+    message: bytes,
+    how: str = "POST",
+    interface: str = "IAuthenticationService",
+    multipart: bool = False,
+) -> tuple[Any, ...]:
     url, encoded = f"{API}/{interface}/{method}/v1/", base64.b64encode(message).decode()
     if how == "GET":
         answer = session.get(url, params={"input_protobuf_encoded": encoded})
@@ -75,7 +87,7 @@ def ask(session, method, message, how="POST", interface="IAuthenticationService"
 
 @pytest.mark.parametrize(("platform", "website", "audience"), [(2, "Community", "web"), (3, "Mobile", "mobile")])
 @pytest.mark.parametrize("multipart", [False, True])
-def test_a_whole_sign_in(bench, platform, website, audience, multipart):
+def test_a_whole_sign_in(bench: Bench, platform: int, website: str, audience: str, multipart: bool) -> None:
     """As steam-session (multipart) and aiosteampy (urlencoded) ask, whose field numbers these are."""
     known, session = bench.credentials("red-1"), bench.session()
     steam_id = int(known["steam_id"])
@@ -106,7 +118,7 @@ def test_a_whole_sign_in(bench, platform, website, audience, multipart):
     assert (result, set(renewed)) == (("1", {1}) if platform == 3 else ("15", set()))
 
 
-def test_refusals_have_no_body_and_their_number(bench):
+def test_refusals_have_no_body_and_their_number(bench: Bench) -> None:
     session, known = bench.session(), bench.credentials("red-1")
     _, key = ask(session, "GetPasswordRSAPublicKey", text(1, known["account_name"]), "GET")
     wrong = text(2, known["account_name"]) + text(3, "AAAA") + number(4, key[3][0])
@@ -115,7 +127,7 @@ def test_refusals_have_no_body_and_their_number(bench):
     assert ask(session, "PollAuthSessionStatus", number(1, 5) + text(2, b"x")) == ("9", {})
 
 
-def test_the_time_is_told_in_either_form(bench):
+def test_the_time_is_told_in_either_form(bench: Bench) -> None:
     session = bench.session()
     for message in (b"", number(1, 5)):
         if message:
@@ -134,13 +146,13 @@ def test_the_time_is_told_in_either_form(bench):
     ["%%%", base64.b64encode(b"\xff" * 12).decode(), base64.b64encode(text(1, "abc")[:-1]).decode(), "CAE="],
     ids=["no base64", "a number that does not end", "cut", "a number where a text is"],
 )
-def test_what_is_no_message_is_400(bench, encoded):
+def test_what_is_no_message_is_400(bench: Bench, encoded: str) -> None:
     answer = bench.session().get(f"{AUTH}/GetPasswordRSAPublicKey/v1", params={"input_protobuf_encoded": encoded})
 
     assert (answer.status_code, "Bad Request" in answer.text) == (400, True)
 
 
-def test_trouble_reaches_this_form_too(bench):
+def test_trouble_reaches_this_form_too(bench: Bench) -> None:
     session = bench.session()
     bench.fault("GetPasswordRSAPublicKey", "eresult", code=84)
     assert ask(session, "GetPasswordRSAPublicKey", text(1, "x"), "GET") == ("84", {})
@@ -151,7 +163,7 @@ def test_trouble_reaches_this_form_too(bench):
 
 
 @given(st.sampled_from(sorted(protobuf.METHODS)), st.binary(max_size=200))
-def test_no_bytes_break_the_reader(method, sent):
+def test_no_bytes_break_the_reader(method: str, sent: bytes) -> None:
     try:
         found = protobuf.decode(protobuf.METHODS[method][0], sent)
     except protobuf.Malformed:
@@ -160,7 +172,7 @@ def test_no_bytes_break_the_reader(method, sent):
 
 
 @given(st.integers(0, 2**64 - 1), st.text(max_size=40), st.booleans(), st.binary(max_size=40))
-def test_what_is_written_can_be_read(big, words, flag, raw):
+def test_what_is_written_can_be_read(big: int, words: str, flag: bool, raw: bytes) -> None:
     message = {
         1: protobuf.Field("big", protobuf.LONG),
         2: protobuf.Field("words"),
@@ -180,7 +192,7 @@ def test_what_is_written_can_be_read(big, words, flag, raw):
     }
 
 
-def test_an_answer_of_a_plain_call_stays_as_it_is(bench):
+def test_an_answer_of_a_plain_call_stays_as_it_is(bench: Bench) -> None:
     call = router.call(bench.running.steam, "GET", "api.steampowered.com", "/", {}, {}, {})
     made = Answer(body=b"{}", content_type="application/json")
     protobuf.pack(call, made)

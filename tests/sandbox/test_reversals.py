@@ -1,16 +1,23 @@
 """Reversals under trade protection: what they undo, what they leave alone, what they cost, and how Steam shows them."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from sandbox_lab import Bench, Person, Play
+from steampy.client import SteamClient
 
 from sandbox.errors import Refused
 from sandbox.world import reversals, timeline
-from sandbox.world.exchanges import Status
+from sandbox.world.accounts import Account
+from sandbox.world.exchanges import Exchange, Status
+from sandbox.world.items import Item
 from sandbox.world.offers import State
 
 DAY = 86400
 
 
-def swap(play, partner, message=""):
+def swap(play: Play, partner: Account, message: str = "") -> tuple[Item, Exchange]:
     """The bot asks for one item, which the partner gives; the item and the exchange."""
     item = play.stock(partner)[0]
     offer = play.send(play.bot, partner, [], [item], message=message)
@@ -19,7 +26,7 @@ def swap(play, partner, message=""):
     return item, play.world.exchanges[tradeid]
 
 
-def test_every_protected_exchange_of_the_account_is_undone_with_new_ids(play):
+def test_every_protected_exchange_of_the_account_is_undone_with_new_ids(play: Play) -> None:
     first, one = swap(play, play.player)
     play.advance(DAY)
     second, two = swap(play, play.player)
@@ -28,7 +35,7 @@ def test_every_protected_exchange_of_the_account_is_undone_with_new_ids(play):
 
     done = reversals.reverse(play.world, play.player, play.now)
 
-    assert done.exchanges == (two.tradeid, one.tradeid)
+    assert done is not None and done.exchanges == (two.tradeid, one.tradeid)
     assert {one.status, two.status} == {Status.PROTECTION_ROLLBACK}
     assert three.status == Status.COMPLETE
     for item in (first, second):
@@ -37,7 +44,7 @@ def test_every_protected_exchange_of_the_account_is_undone_with_new_ids(play):
     assert (others.owner, others.context_id) == (play.bot.steam_id, 16)
 
 
-def test_settled_exchanges_stay_as_they_are(play):
+def test_settled_exchanges_stay_as_they_are(play: Play) -> None:
     item, exchange = swap(play, play.player)
     play.advance(7 * DAY)
 
@@ -48,7 +55,7 @@ def test_settled_exchanges_stay_as_they_are(play):
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_the_moment_of_settlement_decides_even_in_one_jump_of_the_clock(play, before):
+def test_the_moment_of_settlement_decides_even_in_one_jump_of_the_clock(play: Play, before: bool) -> None:
     item, exchange = swap(play, play.player)
     reversals.plan(play.world, play.player, exchange.time_settlement + (-1 if before else 1))
 
@@ -59,7 +66,7 @@ def test_the_moment_of_settlement_decides_even_in_one_jump_of_the_clock(play, be
     assert item.context_id == 2
 
 
-def test_an_item_that_settled_stays_free_when_the_clock_goes_back(play):
+def test_an_item_that_settled_stays_free_when_the_clock_goes_back(play: Play) -> None:
     item, exchange = swap(play, play.player)
     play.advance(8 * DAY)
     play.now -= 4 * DAY
@@ -69,7 +76,7 @@ def test_an_item_that_settled_stays_free_when_the_clock_goes_back(play):
     assert item.owner == play.bot.steam_id
 
 
-def test_either_side_may_reverse(play):
+def test_either_side_may_reverse(play: Play) -> None:
     item, exchange = swap(play, play.player)
 
     reversals.reverse(play.world, play.bot, play.now)
@@ -79,7 +86,7 @@ def test_either_side_may_reverse(play):
     assert exchange.reversed_by == play.bot.steam_id
 
 
-def test_an_exchange_is_reversed_once(play):
+def test_an_exchange_is_reversed_once(play: Play) -> None:
     swap(play, play.player)
 
     assert reversals.reverse(play.world, play.player, play.now) is not None
@@ -88,7 +95,7 @@ def test_an_exchange_is_reversed_once(play):
     assert len(play.world.exchanges) == 2
 
 
-def test_an_item_that_comes_back_is_not_protected_and_may_be_traded_at_once_by_the_other_side(play):
+def test_an_item_that_comes_back_is_not_protected_and_may_be_traded_at_once_by_the_other_side(play: Play) -> None:
     item, _ = swap(play, play.player)
     reversals.reverse(play.world, play.bot, play.now)
 
@@ -99,14 +106,14 @@ def test_an_item_that_comes_back_is_not_protected_and_may_be_traded_at_once_by_t
     assert item.owner == play.other_bot.steam_id
 
 
-def test_who_reversed_cannot_trade_for_thirty_days(play):
+def test_who_reversed_cannot_trade_for_thirty_days(play: Play) -> None:
     waiting = play.send(play.bot, play.player, [play.stock(play.bot)[0]], [])
     play.confirm(waiting)
     swap(play, play.player)
     reversals.reverse(play.world, play.player, play.now)
     mine = play.stock(play.player)[0]
 
-    def refused(action, *args):
+    def refused(action: Callable[..., Any], *args: Any) -> int:
         with pytest.raises(Refused) as caught:
             action(*args)
         return caught.value.code
@@ -120,7 +127,7 @@ def test_who_reversed_cannot_trade_for_thirty_days(play):
     assert play.send(play.bot, play.player, [], [mine]).state == State.ACTIVE
 
 
-def test_a_confirmation_of_a_locked_account_fails(play):
+def test_a_confirmation_of_a_locked_account_fails(play: Play) -> None:
     swap(play, play.player)
     item = play.stock(play.player)[0]
     offer = play.send(play.bot, play.player, [], [item])
@@ -132,27 +139,27 @@ def test_a_confirmation_of_a_locked_account_fails(play):
 
 
 @pytest.mark.parametrize(("marks", "state"), [(False, State.ACCEPTED), (True, State.REVERTED)])
-def test_the_state_of_the_offer_is_a_switch(make_play, marks, state):
+def test_the_state_of_the_offer_is_a_switch(make_play: type[Play], marks: bool, state: State) -> None:
     play = make_play(reversal_marks_offer=marks)
     _, exchange = swap(play, play.player)
 
     reversals.reverse(play.world, play.player, play.now)
 
-    assert play.world.offers.by_id[exchange.offer_id].state == state
+    assert exchange.offer_id is not None and play.world.offers.by_id[exchange.offer_id].state == state
 
 
-def test_items_taken_out_of_the_world_by_hand_do_not_come_back(play):
+def test_items_taken_out_of_the_world_by_hand_do_not_come_back(play: Play) -> None:
     item, exchange = swap(play, play.player)
     play.world.items.remove(item.place, item.asset_id)
 
     done = reversals.reverse(play.world, play.player, play.now)
 
-    assert play.world.exchanges[done.rollbacks[0]].moves == []
+    assert done is not None and play.world.exchanges[done.rollbacks[0]].moves == []
     assert exchange.status == Status.PROTECTION_ROLLBACK
     assert item.item_uid not in play.world.items.by_uid
 
 
-def test_a_protected_item_that_had_moved_on_would_be_noticed(play):
+def test_a_protected_item_that_had_moved_on_would_be_noticed(play: Play) -> None:
     item, _ = swap(play, play.player)
     play.world.items.move(item, play.other_bot.steam_id, 2, play.world.items.new_asset_id())
 
@@ -160,7 +167,7 @@ def test_a_protected_item_that_had_moved_on_would_be_noticed(play):
         reversals.reverse(play.world, play.player, play.now)
 
 
-def test_held_items_are_not_protected_yet(play):
+def test_held_items_are_not_protected_yet(play: Play) -> None:
     play.player.hold_days = 3
     _, exchange = swap(play, play.player)
 
@@ -170,7 +177,7 @@ def test_held_items_are_not_protected_yet(play):
     assert exchange.status == Status.PROTECTION_ROLLBACK
 
 
-def test_a_player_who_takes_back_accepts_first_and_reverses_later(play):
+def test_a_player_who_takes_back_accepts_first_and_reverses_later(play: Play) -> None:
     play.player.habit, play.player.delay_s, play.player.take_back_s = "take_back", 5, 2 * DAY
     item = play.stock(play.player)[0]
     offer = play.send(play.bot, play.player, [], [item])
@@ -183,7 +190,7 @@ def test_a_player_who_takes_back_accepts_first_and_reverses_later(play):
     assert [entry.steam_id for entry in play.world.reversals] == [play.player.steam_id]
 
 
-def test_a_player_who_gave_up_the_habit_takes_nothing_back(play):
+def test_a_player_who_gave_up_the_habit_takes_nothing_back(play: Play) -> None:
     play.player.habit = "take_back"
     play.send(play.bot, play.player, [], [play.stock(play.player)[0]])
     play.advance(1)
@@ -194,7 +201,7 @@ def test_a_player_who_gave_up_the_habit_takes_nothing_back(play):
     assert play.world.reversals == []
 
 
-def test_a_player_takes_back_after_a_hold_is_over(play):
+def test_a_player_takes_back_after_a_hold_is_over(play: Play) -> None:
     play.player.habit, play.player.take_back_s, play.player.hold_days = "take_back", 60, 2
     item = play.stock(play.player)[0]
     play.send(play.bot, play.player, [], [item])
@@ -209,23 +216,26 @@ def test_a_player_takes_back_after_a_hold_is_over(play):
 
 
 @pytest.fixture
-def delivered(bench, bot, player):
+def delivered(bench: Bench, bot: SteamClient, player: Person) -> tuple[str, str]:
     """A deposit that was accepted: the offer's id and the trade's."""
     offer_id = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
     bench.act(player["steam_id"], offer_id, "accept")
     return offer_id, bench.offer(offer_id)["tradeid"]
 
 
-def reverse(bench, steam_id, body=None, status=200):
-    return bench.control("POST", f"/control/accounts/{steam_id}/reverse", body or {}, status)
+def reverse(bench: Bench, steam_id: str, body: dict[str, Any] | None = None, status: int = 200) -> dict[str, Any]:
+    found: dict[str, Any] = bench.control("POST", f"/control/accounts/{steam_id}/reverse", body or {}, status)
+    return found
 
 
-def trades(bench, bot, **params):
+def trades(bench: Bench, bot: SteamClient, **params: Any) -> dict[str, dict[str, Any]]:
     return {trade["tradeid"]: trade for trade in bench.api(bot, "GetTradeHistory", max_trades=10, **params)["trades"]}
 
 
 @pytest.mark.parametrize(("direction", "on_old", "on_new"), [("rollback", 0, 1), ("original", 1, 0), ("both", 1, 1)])
-def test_steam_shows_status_12_and_a_new_exchange_linked_to_the_old(bench, bot, player, delivered, direction, on_old, on_new):
+def test_steam_shows_status_12_and_a_new_exchange_linked_to_the_old(
+    bench: Bench, bot: SteamClient, player: Person, delivered: tuple[str, str], direction: str, on_old: int, on_new: int
+) -> None:
     offer_id, tradeid = delivered
     before = bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]
     bench.change(rollback_trade_on=direction)
@@ -248,7 +258,7 @@ def test_steam_shows_status_12_and_a_new_exchange_linked_to_the_old(bench, bot, 
     assert bench.api(bot, "GetTradeStatus", tradeid=tradeid)["trades"][0]["status"] == 12
 
 
-def test_the_record_tells_a_reversal(bench, bot, player, delivered):
+def test_the_record_tells_a_reversal(bench: Bench, bot: SteamClient, player: Person, delivered: tuple[str, str]) -> None:
     _, tradeid = delivered
     done = reverse(bench, player["steam_id"])
 
@@ -266,7 +276,9 @@ def test_the_record_tells_a_reversal(bench, bot, player, delivered):
     assert done["rollbacks"] == [new["tradeid"]]
 
 
-def test_a_reversal_may_be_ordered_for_a_later_moment(bench, bot, player, delivered):
+def test_a_reversal_may_be_ordered_for_a_later_moment(
+    bench: Bench, bot: SteamClient, player: Person, delivered: tuple[str, str]
+) -> None:
     now = bench.control("GET", "/control/clock")["now"]
 
     planned = reverse(bench, player["steam_id"], {"at": now + 3 * DAY}, 202)
@@ -281,7 +293,7 @@ def test_a_reversal_may_be_ordered_for_a_later_moment(bench, bot, player, delive
 
 
 @pytest.mark.parametrize("body", [{"at": 5}, {"at": "now"}, {"at": True}, {"when": 1}, {"at": 1e12}])
-def test_orders_to_reverse_that_do_not_fit_are_refused(bench, player, body):
+def test_orders_to_reverse_that_do_not_fit_are_refused(bench: Bench, player: Person, body: dict[str, Any]) -> None:
     reverse(bench, player["steam_id"], body, 400)
 
     assert bench.control("GET", "/control/record?part=reversals") == {
@@ -290,7 +302,9 @@ def test_orders_to_reverse_that_do_not_fit_are_refused(bench, player, body):
     }
 
 
-def test_steams_pages_say_that_the_account_is_locked(bench, bot, player, delivered):
+def test_steams_pages_say_that_the_account_is_locked(
+    bench: Bench, bot: SteamClient, player: Person, delivered: tuple[str, str]
+) -> None:
     reverse(bench, player["steam_id"])
 
     page = bot._session.get(player["trade_url"]).text
@@ -301,14 +315,16 @@ def test_steams_pages_say_that_the_account_is_locked(bench, bot, player, deliver
     assert "tradeofferid" in bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])
 
 
-def test_a_bot_that_reversed_reads_why_it_cannot_trade(bench, bot, player, delivered):
+def test_a_bot_that_reversed_reads_why_it_cannot_trade(
+    bench: Bench, bot: SteamClient, player: Person, delivered: tuple[str, str]
+) -> None:
     reverse(bench, bot.steam_guard["steamid"])
 
     assert "You will be unable to trade until" in bot._session.get(player["trade_url"]).text
     assert bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["strError"].endswith("(24)")
 
 
-def test_the_habit_works_over_the_control_api(bench, bot, player):
+def test_the_habit_works_over_the_control_api(bench: Bench, bot: SteamClient, player: Person) -> None:
     changed = bench.patch(player["steam_id"], habit="take_back", delay_s=60, take_back_s=7200)
     assert (changed["habit"], changed["take_back_s"]) == ("take_back", 7200)
     offer_id = bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])["tradeofferid"]
@@ -320,7 +336,7 @@ def test_the_habit_works_over_the_control_api(bench, bot, player):
     assert len(bench.control("GET", "/control/record?part=reversals")["reversals"]) == 1
 
 
-def test_players_may_be_made_with_the_habit(make_bench):
+def test_players_may_be_made_with_the_habit(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(player_habit="take_back", take_back_s=90.0)
     made = bench.control("POST", "/control/accounts", {"kind": "player", "take_back_s": 5}, 201)
 
@@ -330,7 +346,7 @@ def test_players_may_be_made_with_the_habit(make_bench):
         bench.control("POST", "/control/accounts", {"kind": "player", "take_back_s": wrong}, 400)
 
 
-def test_a_person_reverses_by_hand_on_the_page(bench, player, delivered):
+def test_a_person_reverses_by_hand_on_the_page(bench: Bench, player: Person, delivered: tuple[str, str]) -> None:
     url = f"{bench.running.control_url}/play/{player['steam_id']}"
     session = bench._control
     assert "Reverse all protected trades" in session.get(url).text

@@ -3,9 +3,11 @@
 import base64
 import json
 import time
-from types import SimpleNamespace
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from sandbox_lab import Bench, Person
 from steampy import guard
 from steampy.client import SteamClient
 from steampy.exceptions import ApiException, ConfirmationExpected, SevenDaysHoldException
@@ -15,12 +17,13 @@ from steampy.models import GameOptions, PredefinedOptions
 PROTECTED = PredefinedOptions("730", "16")
 
 
-def claims_of(token):
+def claims_of(token: str) -> dict[str, Any]:
     body = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return found
 
 
-def test_sign_in_gives_a_live_session_on_five_hosts(bench, bot):
+def test_sign_in_gives_a_live_session_on_five_hosts(bench: Bench, bot: SteamClient) -> None:
     domains = {cookie.domain for cookie in bot._session.cookies if cookie.name == "steamLoginSecure"}
     claims = claims_of(bot._access_token)
 
@@ -37,7 +40,7 @@ def test_sign_in_gives_a_live_session_on_five_hosts(bench, bot):
     }
 
 
-def test_wrong_password_gets_result_5_and_no_session(bench):
+def test_wrong_password_gets_result_5_and_no_session(bench: Bench) -> None:
     client = bench.unsigned("red-1", password="wrong")
 
     with pytest.raises(KeyError, match="client_id"):
@@ -45,7 +48,7 @@ def test_wrong_password_gets_result_5_and_no_session(bench):
     assert client.adapter.eresult == "5"
 
 
-def test_unknown_account_is_refused_like_a_wrong_password(bench):
+def test_unknown_account_is_refused_like_a_wrong_password(bench: Bench) -> None:
     client = bench.unsigned("red-1", account_name="nobody")
 
     with pytest.raises(KeyError, match="client_id"):
@@ -53,7 +56,7 @@ def test_unknown_account_is_refused_like_a_wrong_password(bench):
     assert client.adapter.eresult == "5"
 
 
-def test_many_wrong_passwords_are_throttled(make_bench):
+def test_many_wrong_passwords_are_throttled(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(sign_in_failures_max=2)
     client = bench.unsigned("red-1", password="wrong")
     seen = []
@@ -66,7 +69,7 @@ def test_many_wrong_passwords_are_throttled(make_bench):
     assert seen == ["5", "5", "87"]
 
 
-def test_wrong_guard_code_gets_result_88_and_no_token(bench):
+def test_wrong_guard_code_gets_result_88_and_no_token(bench: Bench) -> None:
     other = bench.credentials("red-2")["shared_secret"]
     client = bench.unsigned("red-1", shared_secret=other)
 
@@ -74,16 +77,21 @@ def test_wrong_guard_code_gets_result_88_and_no_token(bench):
         client.login()
 
 
-def test_a_guard_code_is_good_for_one_sign_in(bench, monkeypatch):
-    code = guard.generate_one_time_code(bench.credentials("red-1")["shared_secret"])
-    monkeypatch.setattr(guard, "generate_one_time_code", lambda _secret: code)  # half a minute may end at any moment
-    bench.client("red-1")
-
-    with pytest.raises(KeyError, match="refresh_token"):
+def test_a_guard_code_is_good_for_one_sign_in(bench: Bench) -> None:
+    secret = bench.credentials("red-1")["shared_secret"]
+    for attempt in range(10):  # half a minute may end at any moment
+        code = guard.generate_one_time_code(secret)
         bench.unsigned("red-1").login()
+        try:
+            bench.unsigned("red-1").login()
+        except KeyError as error:
+            assert "refresh_token" in str(error)
+            return
+        assert code != guard.generate_one_time_code(secret), f"the same code was good twice (try {attempt})"
+    pytest.fail("no two sign-ins came within half a minute")
 
 
-def test_a_session_is_restored_from_a_refresh_token_without_password_or_code(bench, bot):
+def test_a_session_is_restored_from_a_refresh_token_without_password_or_code(bench: Bench, bot: SteamClient) -> None:
     refresh_token = bot._session.cookies.get_dict(domain="steamcommunity.com")["steamRefresh_steam"].split("%7C%7C")[1]
     fresh = bench.unsigned("red-1", password="unused")
 
@@ -95,7 +103,7 @@ def test_a_session_is_restored_from_a_refresh_token_without_password_or_code(ben
     assert bench.api(fresh, "GetTradeOffers", get_sent_offers=1, active_only=1) == {"next_cursor": 0}
 
 
-def test_signing_out_everywhere_ends_tokens_and_refresh_tokens(bench, bot):
+def test_signing_out_everywhere_ends_tokens_and_refresh_tokens(bench: Bench, bot: SteamClient) -> None:
     refresh_token = bot._session.cookies.get_dict(domain="steamcommunity.com")["steamRefresh_steam"].split("%7C%7C")[1]
 
     bench.patch(bot.steam_guard["steamid"], revoke_tokens=True)
@@ -107,7 +115,7 @@ def test_signing_out_everywhere_ends_tokens_and_refresh_tokens(bench, bot):
         bench.restore(bench.unsigned("red-1"), refresh_token)
 
 
-def test_access_tokens_end_and_are_renewed_by_the_refresh_token(make_bench):
+def test_access_tokens_end_and_are_renewed_by_the_refresh_token(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(access_token_s=0)
     bot = bench.client("red-1", acknowledge=False)
     assert not bot.is_session_alive()
@@ -119,13 +127,13 @@ def test_access_tokens_end_and_are_renewed_by_the_refresh_token(make_bench):
     assert bot.is_session_alive()
 
 
-def test_logout_ends_the_session(bench, bot):
+def test_logout_ends_the_session(bench: Bench, bot: SteamClient) -> None:
     bot.logout()
 
     assert not bot.was_login_executed
 
 
-def test_inventories_of_oneself_and_of_a_partner_are_read(bench, bot, player):
+def test_inventories_of_oneself_and_of_a_partner_are_read(bench: Bench, bot: SteamClient, player: Person) -> None:
     mine = bot.get_my_inventory(GameOptions.CS, count=2000)
     theirs = bot.get_partner_inventory(player["steam_id"], GameOptions.CS, count=2000)
     record = {a["asset_id"]: a for a in bench.control("GET", "/control/record?part=assets")["assets"]}
@@ -137,12 +145,12 @@ def test_inventories_of_oneself_and_of_a_partner_are_read(bench, bot, player):
         assert item["tradable"] == record[asset_id]["tradable"]
 
 
-def test_the_default_count_of_steampy_is_refused(bench, bot):
+def test_the_default_count_of_steampy_is_refused(bench: Bench, bot: SteamClient) -> None:
     with pytest.raises(ApiException):
         bot.get_my_inventory(GameOptions.CS)
 
 
-def test_a_deposit_moves_the_item_into_the_protected_context(bench, bot, player):
+def test_a_deposit_moves_the_item_into_the_protected_context(bench: Bench, bot: SteamClient, player: Person) -> None:
     wanted = bench.stock(player["steam_id"])[0]
 
     sent = bench.deposit(bot, player, [wanted], "please")
@@ -163,7 +171,7 @@ def test_a_deposit_moves_the_item_into_the_protected_context(bench, bot, player)
     assert trade["steamid_other"] == player["steam_id"]
 
 
-def test_a_withdrawal_is_confirmed_by_steampys_own_code(bench, bot, player):
+def test_a_withdrawal_is_confirmed_by_steampys_own_code(bench: Bench, bot: SteamClient, player: Person) -> None:
     given = bench.stock(bot.steam_guard["steamid"])[0]
 
     sent = bench.withdraw(bot, player, [given], confirm=True)
@@ -175,7 +183,7 @@ def test_a_withdrawal_is_confirmed_by_steampys_own_code(bench, bot, player):
     assert bench.offer(sent["tradeofferid"])["state"] == 3
 
 
-def test_steampy_picks_the_right_one_of_several_confirmations(bench, bot, player):
+def test_steampy_picks_the_right_one_of_several_confirmations(bench: Bench, bot: SteamClient, player: Person) -> None:
     first, second = bench.stock(bot.steam_guard["steamid"])[:2]
     waiting = bench.withdraw(bot, player, [first])
     confirmed = bench.withdraw(bot, player, [second], confirm=True)
@@ -184,7 +192,7 @@ def test_steampy_picks_the_right_one_of_several_confirmations(bench, bot, player
     assert bench.offer(confirmed["tradeofferid"])["state"] == 2
 
 
-def test_steampy_polls_active_offers_with_descriptions(bench, bot, player):
+def test_steampy_polls_active_offers_with_descriptions(bench: Bench, bot: SteamClient, player: Person) -> None:
     wanted = bench.stock(player["steam_id"])[0]
     sent = bench.deposit(bot, player, [wanted], "hello there")
 
@@ -196,7 +204,7 @@ def test_steampy_polls_active_offers_with_descriptions(bench, bot, player):
     assert offers[0]["items_to_receive"][wanted["asset_id"]]["market_hash_name"] == wanted["market_hash_name"]
 
 
-def test_a_bot_accepts_what_another_one_gives(bench, bot):
+def test_a_bot_accepts_what_another_one_gives(bench: Bench, bot: SteamClient) -> None:
     giver = bench.client("red-2")
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
     sent = bench.withdraw(giver, me, bench.stock(giver.steam_guard["steamid"])[:1], confirm=True)
@@ -207,7 +215,7 @@ def test_a_bot_accepts_what_another_one_gives(bench, bot):
     assert bench.offer(sent["tradeofferid"])["state"] == 3
 
 
-def test_accepting_and_giving_needs_the_phone_of_the_one_who_accepts(bench, bot):
+def test_accepting_and_giving_needs_the_phone_of_the_one_who_accepts(bench: Bench, bot: SteamClient) -> None:
     asker = bench.client("red-2")
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
     sent = bench.deposit(asker, me, bench.stock(me["steam_id"])[:1])
@@ -230,7 +238,7 @@ def test_accepting_and_giving_needs_the_phone_of_the_one_who_accepts(bench, bot)
     assert (done["state"], done["tradeid"]) == (3, unconfirmed["tradeid"])
 
 
-def test_decline_and_cancel_answer_with_the_offers_id_and_refuse_a_second_time(bench, bot):
+def test_decline_and_cancel_answer_with_the_offers_id_and_refuse_a_second_time(bench: Bench, bot: SteamClient) -> None:
     asker = bench.client("red-2")
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
     first = bench.deposit(asker, me, bench.stock(me["steam_id"])[:1])["tradeofferid"]
@@ -243,7 +251,7 @@ def test_decline_and_cancel_answer_with_the_offers_id_and_refuse_a_second_time(b
     assert bot.decline_trade_offer(second)["strError"].endswith("(11)")
 
 
-def test_escrow_duration_is_read_from_the_trade_page(bench, bot, player):
+def test_escrow_duration_is_read_from_the_trade_page(bench: Bench, bot: SteamClient, player: Person) -> None:
     assert bot.get_escrow_duration(player["trade_url"]) == 0
 
     bench.patch(player["steam_id"], hold_days=15)
@@ -259,17 +267,12 @@ def test_escrow_duration_is_read_from_the_trade_page(bench, bot, player):
     assert holds["my_escrow"] == {"escrow_end_duration_seconds": 0}
 
 
-@pytest.fixture
-def a_second_later(monkeypatch):
-    """Lets steampy sign its next keys with the next second, as two actions in one are refused."""
-
-    def pass_on():
-        monkeypatch.setattr("steampy.confirmation.time", SimpleNamespace(time=lambda: time.time() + 1))
-
-    return pass_on
+def wait_for_the_next_second() -> None:
+    """steampy signs a key with the second of its clock, and two actions in one are refused."""
+    time.sleep(1 - time.time() % 1)
 
 
-def test_confirmations_do_not_work_before_trade_protection_is_acknowledged(bench, player, a_second_later):
+def test_confirmations_do_not_work_before_trade_protection_is_acknowledged(bench: Bench, player: Person) -> None:
     client = bench.client("red-1", acknowledge=False)
     given = bench.stock(client.steam_guard["steamid"])[:1]
 
@@ -278,12 +281,12 @@ def test_confirmations_do_not_work_before_trade_protection_is_acknowledged(bench
     assert bench.offer(refused["tradeofferid"])["state"] == 9
 
     assert bench.acknowledge(client).status_code == 200
-    a_second_later()
+    wait_for_the_next_second()
     assert client._confirm_transaction(refused["tradeofferid"]) == {"success": True}
     assert bench.offer(refused["tradeofferid"])["state"] == 2
 
 
-def test_a_wrong_identity_secret_is_told_apart(bench, player):
+def test_a_wrong_identity_secret_is_told_apart(bench: Bench, player: Person) -> None:
     wrong = bench.credentials("red-2")["identity_secret"]
     client = bench.unsigned("red-1", identity_secret=wrong)
     client.login()
@@ -292,7 +295,7 @@ def test_a_wrong_identity_secret_is_told_apart(bench, player):
         bench.withdraw(client, player, bench.stock(client.steam_guard["steamid"])[:1], confirm=True)
 
 
-def test_a_confirmation_that_is_late_is_not_listed_yet(make_bench):
+def test_a_confirmation_that_is_late_is_not_listed_yet(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(confirmation_delay_s=60)
     bot, player = bench.client("red-1"), bench.accounts("player")[0]
     sent = bench.withdraw(bot, player, bench.stock(bot.steam_guard["steamid"])[:1])
@@ -303,7 +306,7 @@ def test_a_confirmation_that_is_late_is_not_listed_yet(make_bench):
     assert bot._confirm_transaction(sent["tradeofferid"]) == {"success": True}
 
 
-def test_a_device_lock_is_seen_on_the_offers_page(bench, bot):
+def test_a_device_lock_is_seen_on_the_offers_page(bench: Bench, bot: SteamClient) -> None:
     giver = bench.client("red-2")
     me = next(a for a in bench.accounts("bot") if a["name"] == "red-1")
     sent = bench.withdraw(giver, me, bench.stock(giver.steam_guard["steamid"])[:1], confirm=True)
@@ -313,7 +316,7 @@ def test_a_device_lock_is_seen_on_the_offers_page(bench, bot):
         bot.accept_trade_offer(sent["tradeofferid"])
 
 
-def test_reads_by_key_hide_counter_strike_offers(bench, bot, player):
+def test_reads_by_key_hide_counter_strike_offers(bench: Bench, bot: SteamClient, player: Person) -> None:
     bench.deposit(bot, player, bench.stock(player["steam_id"])[:1])
 
     by_key = bot.api_call("GET", "IEconService", "GetTradeOffers", "v1", {"key": bot._api_key, "get_sent_offers": 1})
@@ -324,7 +327,7 @@ def test_reads_by_key_hide_counter_strike_offers(bench, bot, player):
     assert "trade_offers_sent" in bench.api(bot, "GetTradeOffers", get_sent_offers=1)
 
 
-def test_history_and_receipt_are_read(bench, bot, player):
+def test_history_and_receipt_are_read(bench: Bench, bot: SteamClient, player: Person) -> None:
     sent = bench.deposit(bot, player, bench.stock(player["steam_id"])[:2])
     bench.act(player["steam_id"], sent["tradeofferid"], "accept")
     tradeid = bench.offer(sent["tradeofferid"])["tradeid"]
@@ -339,7 +342,7 @@ def test_history_and_receipt_are_read(bench, bot, player):
     assert all(item["contextid"] == "16" for item in receipt)
 
 
-def test_a_wrong_key_gets_the_page_that_steampy_recognises(bench):
+def test_a_wrong_key_gets_the_page_that_steampy_recognises(bench: Bench) -> None:
     client = bench.unsigned("red-1")
 
     for bad in ({"key": "short"}, {"access_token": "a.b.c"}, {}):
@@ -347,7 +350,7 @@ def test_a_wrong_key_gets_the_page_that_steampy_recognises(bench):
             client.api_call("GET", "IEconService", "GetTradeOffers", "v1", bad)
 
 
-def test_friends_need_no_token(bench, bot, player):
+def test_friends_need_no_token(bench: Bench, bot: SteamClient, player: Person) -> None:
     item = bench.stock(player["steam_id"])[0]
     from steampy.models import Asset
 
@@ -361,7 +364,7 @@ def test_friends_need_no_token(bench, bot, player):
     assert [friend["steamid"] for friend in friends] == [player["steam_id"]]
 
 
-def test_the_client_is_unmodified():
+def test_the_client_is_unmodified() -> None:
     import steampy
 
     assert SteamClient.login.__module__ == "steampy.client"

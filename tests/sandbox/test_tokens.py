@@ -2,9 +2,13 @@
 
 import base64
 import time
+from collections.abc import Callable
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hand_clock import SteamsHandClock
+from sandbox_lab import Bench
+from steampy.client import SteamClient
 
 from sandbox import guard
 
@@ -12,7 +16,7 @@ COMMUNITY = "https://steamcommunity.com"
 API = "https://api.steampowered.com"
 
 
-def sign_in(bench, name="red-1", poll_first=False, code_shift=0, **extra):
+def sign_in(bench: Bench, name: str = "red-1", poll_first: bool = False, code_shift: int = 0, **extra: Any) -> tuple[Any, ...]:
     """The calls of a client that asks for a platform of its own; the answer of the last poll."""
     known, session = bench.credentials(name), bench.session()
     auth = f"{API}/IAuthenticationService"
@@ -40,7 +44,7 @@ def sign_in(bench, name="red-1", poll_first=False, code_shift=0, **extra):
     return update.headers["x-eresult"], done.json()["response"], session
 
 
-def test_an_encrypted_password_may_lack_its_leading_zeros(bench):
+def test_an_encrypted_password_may_lack_its_leading_zeros(bench: Bench) -> None:
     """node-bignumber writes the number and not the block: one password in 256 is a byte shorter."""
     known, session = bench.credentials("red-1"), bench.session()
     url = f"{API}/IAuthenticationService"
@@ -55,14 +59,14 @@ def test_an_encrypted_password_may_lack_its_leading_zeros(bench):
     assert (len(short) < 256, begun.headers["x-eresult"]) == (True, "1")
 
 
-def test_polling_before_the_code_gives_no_token(bench):
+def test_polling_before_the_code_gives_no_token(bench: Bench) -> None:
     eresult, done, _ = sign_in(bench, poll_first=True)
 
     assert eresult == "1"
     assert done["refresh_token"].count(".") == 2
 
 
-def test_codes_of_neighbouring_steps_are_taken_and_older_ones_not(make_bench):
+def test_codes_of_neighbouring_steps_are_taken_and_older_ones_not(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(clock=SteamsHandClock())  # half a minute may end at any moment
 
     assert sign_in(bench, code_shift=-1)[0] == "1"
@@ -70,7 +74,7 @@ def test_codes_of_neighbouring_steps_are_taken_and_older_ones_not(make_bench):
     assert sign_in(bench, code_shift=-4)[0] == "88"
 
 
-def test_app_tokens_are_renewed_and_web_tokens_are_refused(bench):
+def test_app_tokens_are_renewed_and_web_tokens_are_refused(bench: Bench) -> None:
     steam_id = bench.credentials("red-1")["steam_id"]
     url = f"{API}/IAuthenticationService/GenerateAccessTokenForApp/v1"
     _, web, session = sign_in(bench)
@@ -89,7 +93,7 @@ def test_app_tokens_are_renewed_and_web_tokens_are_refused(bench):
     assert form["steamid"] in session.get(COMMUNITY).text
 
 
-def test_jwt_refresh_leads_to_a_new_cookie(bench, bot):
+def test_jwt_refresh_leads_to_a_new_cookie(bench: Bench, bot: SteamClient) -> None:
     session = bench.session()
     for cookie in bot._session.cookies:
         if cookie.name == "steamRefresh_steam" and cookie.domain == "login.steampowered.com":
@@ -103,7 +107,7 @@ def test_jwt_refresh_leads_to_a_new_cookie(bench, bot):
     assert "/login/home" in lost.url
 
 
-def test_a_transfer_is_good_once_and_for_its_own_host(bench):
+def test_a_transfer_is_good_once_and_for_its_own_host(bench: Bench) -> None:
     _, done, session = sign_in(bench)
     form = {"nonce": done["refresh_token"], "sessionid": "x", "redir": ""}
     answer = session.post("https://login.steampowered.com/jwt/finalizelogin", data=form).json()
@@ -118,7 +122,7 @@ def test_a_transfer_is_good_once_and_for_its_own_host(bench):
     assert bad.json() == {"success": False, "step": "nonce", "error": 8}
 
 
-def test_the_server_time_is_the_real_one(bench):
+def test_the_server_time_is_the_real_one(bench: Bench) -> None:
     bench.advance(86400 * 30)
 
     answer = bench.session().post(f"{API}/ITwoFactorService/QueryTime/v1").json()["response"]
@@ -127,13 +131,13 @@ def test_the_server_time_is_the_real_one(bench):
     assert isinstance(answer["server_time"], str)
 
 
-def test_the_web_api_takes_the_tokens_of_all_five_sites(bench, bot):
+def test_the_web_api_takes_the_tokens_of_all_five_sites(bench: Bench, bot: SteamClient) -> None:
     """Whether it takes those of help, checkout and steam.tv is a setting; a refresh token it never takes."""
     tokens = {c.domain: c.value.partition("%7C%7C")[2] for c in bot._session.cookies if c.name == "steamLoginSecure"}
     refresh = next(c.value.partition("%7C%7C")[2] for c in bot._session.cookies if c.name == "steamRefresh_steam")
     url, session = f"{API}/IEconService/GetTradeOffersSummary/v1", bench.session()
 
-    def taken():
+    def taken() -> set[str]:
         return {host for host, token in tokens.items() if session.get(url, params={"access_token": token}).status_code == 200}
 
     assert len(tokens) == 5

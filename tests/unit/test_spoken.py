@@ -37,7 +37,7 @@ def in_templates() -> Iterator[str]:
 def in_calls() -> Iterator[str]:
     """Sentences that handlers of pages write where they show them; a place for each value in them."""
     for module in (people, check, pages):
-        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in SHOWN:
                 for argument in node.args:

@@ -12,6 +12,7 @@ from shared.messages import (
     InventoryOrder,
     OfferOrder,
     Order,
+    Payload,
     Report,
     SendOrder,
     SettleCheck,
@@ -25,7 +26,7 @@ from shared.sealing import BotKeys, MasterKey, SealBroken, seal, unseal
 MASTER = MasterKey(b"m" * 32)
 ASSET = Asset(730, "2", "40123456789")
 OFFER = OfferOrder("tok", "76561198000000002", "7012345678", [ASSET], [])
-PAYLOADS = {
+PAYLOADS: dict[str, Payload] = {
     "send": SendOrder("tok", "76561198000000002", "AbCdEfGh", "hello", [ASSET], []),
     "confirm": OFFER,
     "cancel": replace(OFFER, offer_id=None),
