@@ -45,13 +45,15 @@ def load(name: str) -> Bench:
     return found
 
 
-def measure(names: Sequence[str], options: Options, say: Say) -> tuple[list[Row], dict[str, str]]:
+def measure(
+    names: Sequence[str], options: Options, say: Say, loaded: Callable[[str], Bench] = load
+) -> tuple[list[Row], dict[str, str]]:
     """The rows of these benches, and why the others have none."""
     rows: list[Row] = []
     failed: dict[str, str] = {}
     for name in names:
         try:
-            for row in load(name)(options, say):
+            for row in loaded(name)(options, say):
                 rows.append(row)
                 say(f"  {row.name}: {row.ours if row.ours is None else round(row.ours, 3)} {row.unit}")
         except (BenchError, StackError, EmbeddedError, Refused, OSError) as error:
@@ -83,12 +85,14 @@ def machine() -> dict[str, object]:
     return {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count(), "load_before": load}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, loaded: Callable[[str], Bench] = load) -> int:
     log.set_up("warning")  # standard output is for the table
     arguments = parser().parse_args(argv)
     options = Options(quick=arguments.quick, durable=arguments.durable)
     about = machine()
-    rows, failed = measure(arguments.only or list(BENCHES), options, lambda text: print(text, file=sys.stderr, flush=True))
+    rows, failed = measure(
+        arguments.only or list(BENCHES), options, lambda text: print(text, file=sys.stderr, flush=True), loaded
+    )
     if arguments.json:
         print(
             json.dumps({"machine": about, "rows": [row.to_json() for row in rows], "not_measured": failed}, ensure_ascii=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +184,11 @@ def test_a_tiny_run_of_the_small_rows_prints_json(capsys: pytest.CaptureFixture[
     assert rows["fleet --help, over python -c pass"]["floor"] == "≤ 0.3"
 
 
-def test_what_cannot_be_measured_is_named_and_fails(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def broken(_options: Options, _say: object) -> object:
+def test_what_cannot_be_measured_is_named_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(_options: Options, _say: object) -> Iterator[Row]:
         raise BenchError("no PostgreSQL here")
 
-    monkeypatch.setattr(bench, "load", lambda _name: broken)
-    assert bench.main(["--quick", "--only", "cli"]) == 1
+    assert bench.main(["--quick", "--only", "cli"], lambda _name: broken) == 1
     assert "not measured: cli: BenchError: no PostgreSQL here" in capsys.readouterr().out
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("tests", "lottery_core/tests")
+FOLDERS = ("tests", "lottery_core/tests", "client/tests")
 MOST = 9
 
 # Attributes that parts of the tests themselves have to be told by.

@@ -6,6 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from scripts.demo_run import view
 from scripts.demo_run.players import Tally
 from scripts.demo_run.view import Calls
