@@ -97,6 +97,7 @@ class Reader:
                 "SELECT deposit_id, status, user_id, color, bot_id, asset_id, context_id, settled_at, settles_at, locked_by,"
                 " frozen_by, created_at, touched FROM deposits ORDER BY deposit_id"
             ),
+            "users": self.rows("SELECT user_id, credit_cents FROM users"),
             "trade_items": self.rows(
                 "SELECT trade_id, deposit_id, asset_id, context_id, new_asset_id, new_context_id, matched FROM trade_items"
             ),
@@ -142,6 +143,8 @@ def histories(tables: Tables) -> Iterator[Difference]:
             if known in FINAL and known != to and (known, to) not in AFTER_THE_END:
                 yield Difference("end_changed", f"trade {trade_id}: was {known}, and then {to} (event {row['number']})")
             trade_is[trade_id] = data["to"]
+        if row["kind"] in ("items_issued", "items_exchanged"):
+            deposit_is |= dict.fromkeys(_issued(data), "active")
         for moved in data.get("deposits") or ():
             if isinstance(moved, str):
                 if row["kind"] == "gift_accepted":
@@ -158,6 +161,12 @@ def histories(tables: Tables) -> Iterator[Difference]:
         if deposit_is.get(row["deposit_id"]) != row["status"]:
             told = deposit_is.get(row["deposit_id"])
             yield Difference("untold", f"deposit {row['deposit_id']}: is {row['status']}, its events end with {told}")
+
+
+def _issued(data: Mapping[str, Any]) -> Sequence[str]:
+    """The tickets that begin with this event; of an exchange the last of what was taken."""
+    ids: Sequence[str] = data["deposit_ids"] if "deposit_ids" in data else data["took"]
+    return ids[len(ids) - data.get("issued", len(ids) if "deposit_ids" in data else 0) :]
 
 
 def _step(what: str, known: str | None, before: str | None, to: str, number: int) -> Iterator[Difference]:

@@ -24,6 +24,7 @@ def report_lines(result: Mapping[str, Any]) -> list[str]:
         f"{told.get('offer_adopted', 0)} adopted, {told.get('report_ignored', 0)} reports ignored, {told.get('alarm', 0)} "
         "alarms",
         f"clients            {sum(result['answers'].values())} answers, {result['lost_answers']} requests without one",
+        f"games              {', '.join(f'{count} {what}' for what, count in result['games'].items())}",
         f"Steam              {result['steam_calls']} calls",
         f"healed             in {result['healed_s']} s, at rest after {result['settled_s']} s more",
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import crosscheck
-from scripts.chaos_run import checker, plan
+from scripts.chaos_run import checker, plan, replay
 from scripts.chaos_run.checker import Reader
 from scripts.chaos_run.fleet import PACES, ChaosFleet
 from scripts.chaos_run.nemesis import Nemesis, Wound
@@ -188,6 +188,7 @@ def close_the_books(
     found += checker.feed(workload.told.events, tables["events"])
     found += checker.histories(tables)
     found += checker.answers(workload.told.trades_of, tables["trades"])
+    found += [*replay.differences(tables), *workload.games.differences()]
     found += [crosscheck.Difference("client", text) for text in workload.told.wrong]
     requests = get_json(f"{fleet.control_url}/control/requests", timeout_s=30)
     (fleet.wish.directory / "books.json").write_text(checker.as_text(tables))
@@ -199,6 +200,7 @@ def close_the_books(
         "trades": checker.by_status(tables),
         "answers": {str(status): count for status, count in sorted(workload.told.answers.items())},
         "refusals": dict(workload.told.refusals),
+        "games": dict(sorted(workload.games.done.items())),
         "lost_answers": workload.told.lost_answers,
         "steam_calls": sum(requests["counts"].values()),
         "healed_s": healed_s,

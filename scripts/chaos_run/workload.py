@@ -17,6 +17,9 @@ from typing import Any
 
 import aiohttp
 
+from scripts.chaos_run.games import Games
+
+HANDS = 2  # that play games with what players have
 CALL_S = 30.0
 CONNECT_S = 2.0
 PAUSE_S = (0.2, 0.8)
@@ -105,7 +108,7 @@ class Balancers:
             await asyncio.sleep(chance.uniform(*PAUSE_S))
         return None
 
-    async def at_all(self, method: str, path: str, body: Any, key: str) -> list[Reply]:
+    async def at_all(self, method: str, path: str, body: Any, key: str | None = None) -> list[Reply]:
         """The same request at every balancer in the same moment."""
         replies = await asyncio.gather(*(self.once(method, path, body, key, url) for url in self._urls))
         return [reply for reply in replies if reply is not None]
@@ -159,7 +162,7 @@ class Player:
         if reply is None or reply.status != 200:
             return
         early = self._chance.random() < 0.15
-        rows = [row for row in reply.body["deposits"] if row["settled_at"] or early]
+        rows = [row for row in reply.body["deposits"] if row["bot"] and (row["settled_at"] or early)]
         ids = sorted(row["deposit_id"] for row in rows if not row["locked_by"] and not row["frozen_by"])
         if ids:
             picked = self._chance.sample(ids, min(len(ids), self._chance.randint(1, 3)))
@@ -221,6 +224,7 @@ class Workload:
         self._reading = threading.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="workload", daemon=True)
         self.api: Balancers
+        self.games: Games
         self.http: aiohttp.ClientSession
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -285,6 +289,8 @@ class Workload:
         prober = Player(len(self._players), self._players[-1], self)
         self._tasks = [asyncio.create_task(player.play()) for player in players]
         self._tasks.append(asyncio.create_task(self._keep_probing(prober)))
+        self.games = Games(self.seed, self.api, {player.user_id: player.steam_id for player in players})
+        self._tasks += [asyncio.create_task(self.games.play()) for _ in range(HANDS)]
         self._feed = asyncio.create_task(self._read_feed())
 
     async def _keep_probing(self, prober: Player) -> None:
@@ -337,6 +343,7 @@ class Workload:
                 self.told.wrong.append(f"{key} has no answer although everything was healed")
 
         await asyncio.gather(*(again(key, path, body) for key, (path, body) in list(self.unanswered.items())))
+        self.told.wrong += await self.games.finish()
 
     async def _close(self) -> None:
         self._reading.set()

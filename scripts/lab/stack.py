@@ -334,7 +334,9 @@ class Stack:
     def _new_key(self) -> str:
         # A database of your own may know clients of earlier starts; each start that keeps nothing is another one.
         name = f"local-{int(time.time() * 1000):x}"
-        answer = self.fleet("clients", "add", name, "--scope", "trade", "--scope", "read", "--scope", "operate", "--json")
+        answer = self.fleet(
+            "clients", "add", name, "--scope", "trade", "--scope", "read", "--scope", "operate", "--scope", "play", "--json"
+        )
         api_key: str = json.loads(answer)["api_key"]
         private_files.replace(self.wish.directory / "api-key", api_key + "\n")
         return api_key
