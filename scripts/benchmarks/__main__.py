@@ -13,9 +13,10 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from fleet_client.errors import FleetError
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Row, table
-from scripts.demo_run.players import Refused
+from scripts.demo_run.players import NothingToTradeError
 from scripts.lab.parts import StackError
 from scripts.lab.servers import EmbeddedError
 from shared import log
@@ -56,7 +57,7 @@ def measure(
             for row in loaded(name)(options, say):
                 rows.append(row)
                 say(f"  {row.name}: {row.ours if row.ours is None else round(row.ours, 3)} {row.unit}")
-        except (BenchError, StackError, EmbeddedError, Refused, OSError) as error:
+        except (BenchError, StackError, EmbeddedError, FleetError, NothingToTradeError, OSError) as error:
             failed[name] = f"{type(error).__name__}: {error}"
             say(f"  {name} could not be measured: {error}")
     return rows, failed

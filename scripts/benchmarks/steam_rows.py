@@ -11,6 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from fleet_client import AsyncClient
+from fleet_client.answers import Deposit, Trades
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Floor, Row
 from scripts.benchmarks.running import folder, players_of
@@ -66,8 +68,11 @@ def requests(options: Options, say: Say) -> Iterator[Row]:
 
 
 async def _play(stack: Stack, options: Options, say: Say) -> dict[str, Phase]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        site = Site(http, stack.balancer_url, stack.api_key, stack.control_url)
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+        AsyncClient(stack.balancer_url, stack.api_key) as fleet,
+    ):
+        site = Site(http, fleet, stack.control_url)
         games = [Game(site, row, number) for number, row in enumerate(players_of(stack))]
         for game in games:
             await game.get_ready()
@@ -94,10 +99,10 @@ class Game:
 
     def __init__(self, site: Site, row: dict[str, Any], number: int) -> None:
         self._site = site
+        self._fleet = site.fleet
         self._steam_id: str = row["steam_id"]
         self._about = {"user_id": f"player-{number}", "steam_id": row["steam_id"], "trade_url": row["trade_url"]}
         self._number = number
-        self._keys = 0
 
     async def get_ready(self) -> None:
         delay_s = ANSWER_S * (0.5 + (self._number % 10) / 9)
@@ -106,18 +111,19 @@ class Game:
     async def deposits(self, rounds: int) -> int:
         ends = []
         for _ in range(rounds):
-            asked = {name: self._about[name] for name in ("steam_id", "trade_url")}
-            items = (await self._site.call("POST", "/inventory", asked))["items"]
-            assets = [item["asset_id"] for item in items if item["acceptable"]]
+            items = (await self._fleet.inventory(self._steam_id, trade_url=self._about["trade_url"])).items
+            assets = [item.asset_id for item in items if item.acceptable]
             if not assets:
                 raise BenchError("a player has nothing to deposit")
-            ends.append(await self._trade("deposit", {"asset_ids": assets[:1]}))
+            ends.append(await self._trade(await self._fleet.deposit(**self._about, asset_ids=assets[:1], wait=20)))
         return ends.count("accepted")
 
     async def withdrawals(self, rounds: int) -> int:
         held = await self._held()
-        ids = [row["deposit_id"] for row in held if row["settled_at"] and not row["frozen_by"]]
-        ends = [await self._trade("withdraw", {"deposit_ids": [deposit_id]}) for deposit_id in ids[:rounds]]
+        ids = [row.deposit_id for row in held if row.settled_at and not row.frozen_by]
+        ends = [
+            await self._trade(await self._fleet.withdraw(**self._about, deposit_ids=[one], wait=20)) for one in ids[:rounds]
+        ]
         return ends.count("accepted")
 
     async def wait_settled(self, _rounds: int) -> int:
@@ -125,26 +131,22 @@ class Game:
         deadline = time.monotonic() + PHASE_MAX_S
         while True:
             held = await self._held()
-            if held and all(row["settled_at"] for row in held):
+            if held and all(row.settled_at for row in held):
                 return len(held)
             if time.monotonic() > deadline:
                 raise BenchError(f"deposits of {self._steam_id} did not settle")
             await asyncio.sleep(POLL_S * 4)
 
-    async def _held(self) -> list[dict[str, Any]]:
-        path = f"/deposits?user_id={self._about['user_id']}&status=active"
-        rows: list[dict[str, Any]] = (await self._site.call("GET", path))["deposits"]
-        return rows
+    async def _held(self) -> list[Deposit]:
+        return (await self._fleet.deposits(user_id=self._about["user_id"], status="active")).deposits
 
-    async def _trade(self, direction: str, what: dict[str, Any]) -> str:
-        """Ask, then look until the trade is over; its status."""
-        self._keys += 1
-        answer = await self._site.call("POST", f"/{direction}?wait=20", {**self._about, **what}, f"{self._number}-{self._keys}")
-        trade_id = answer["trades"][0]["trade_id"]
+    async def _trade(self, made: Trades) -> str:
+        """Look until the trade is over; its status."""
+        trade = made.trades[0]
         deadline = time.monotonic() + PHASE_MAX_S
         while time.monotonic() < deadline:
-            trade = await self._site.call("GET", f"/trade/{trade_id}")
-            if trade["status"] in DONE:
-                return str(trade["status"])
+            trade = await self._fleet.trade(trade.trade_id)
+            if trade.status in DONE:
+                return trade.status
             await asyncio.sleep(POLL_S)
-        raise BenchError(f"a {direction} did not end: {trade['status']}")
+        raise BenchError(f"a {trade.direction} did not end: {trade.status}")

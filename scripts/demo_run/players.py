@@ -15,6 +15,9 @@ from typing import Any
 
 import aiohttp
 
+from fleet_client import AsyncClient, Patience, errors
+from fleet_client.answers import FINAL, Trade
+
 DEPOSITS_PER_PLAYER = 11
 WITHDRAWALS_PER_PLAYER = 9
 AT_ONCE = 5  # as people do who move more than one thing; Steam allows five open offers to one partner
@@ -22,8 +25,10 @@ OTHER_ENDS = ("declined", "countered", "expired", "canceled", "failed")
 HABITS = {"accepted": "accept", "declined": "decline", "countered": "counter", "failed": "accept"}
 POLL_S = 0.4
 CONTENT_AFTER = 60  # looks, after which a player withdraws what there is; more may settle until then
-FINAL = frozenset({"settled", "declined", "countered", "expired", "canceled", "failed", "reversed"})
 DONE = FINAL | {"accepted"}
+LOOK_UP_MAX = 200
+# Players of a demo wait for a minute while bots are busy.
+PATIENCE = Patience(patience_s=60.0)
 
 
 @dataclass(frozen=True)
@@ -91,16 +96,18 @@ class Tally:
     reasons: dict[str, str] = field(default_factory=dict)
     meant: dict[str, str] = field(default_factory=dict)
 
-    def note(self, trade: dict[str, Any], meant: str | None = None) -> None:
+    def note(self, trade: Trade, meant: str | None = None) -> None:
         """``meant`` is how its player wants it to end."""
-        trade_id, failure = trade["trade_id"], trade["failure"]
-        self.statuses[trade_id] = trade["status"]
-        self.directions[trade_id] = trade["direction"]
-        if failure:
-            code, reason = failure["code"], failure["reason"] or ""
-            self.reasons[trade_id] = code if code in reason or not reason else f"{code}: {reason}"
+        self.statuses[trade.trade_id] = trade.status
+        self.directions[trade.trade_id] = trade.direction
+        if failure := trade.failure:
+            code, reason = failure.code, failure.reason or ""
+            self.reasons[trade.trade_id] = code if code in reason or not reason else f"{code}: {reason}"
         if meant:
-            self.meant[trade_id] = meant
+            self.meant[trade.trade_id] = meant
+
+    def note_refusal(self, refused: errors.Problem) -> None:
+        self.refused[refused.error_code] = self.refused.get(refused.error_code, 0) + 1
 
     def as_meant(self, trade_id: str) -> bool:
         """Whether a trade ended as its player wanted; one that was accepted may have settled since."""
@@ -138,36 +145,17 @@ class Tally:
         return [trade_id for trade_id, status in self.statuses.items() if status not in DONE]
 
 
-class Refused(Exception):
-    """The balancer said no; ``code`` is its word for why."""
-
-    def __init__(self, code: str, retryable: bool) -> None:
-        super().__init__(code)
-        self.code = code
-        self.retryable = retryable
+class NothingToTradeError(Exception):
+    """A player has none of the items that the plan wants."""
 
 
 class Site:
     """The website's view of the balancer, and the players' hands on the sandbox."""
 
-    def __init__(self, http: aiohttp.ClientSession, balancer: str, api_key: str, control: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, fleet: AsyncClient, control: str) -> None:
+        self.fleet = fleet
         self._http = http
-        self._balancer = balancer
         self._control = control
-        self._headers = {"Authorization": f"Bearer {api_key}"}
-
-    async def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
-        """One call of the balancer's API; its JSON.
-
-        Raises:
-            Refused: a problem document came back.
-        """
-        headers = self._headers | ({"Idempotency-Key": key} if key else {})
-        async with self._http.request(method, self._balancer + path, json=body, headers=headers) as answer:
-            data = await answer.json(content_type=None)
-            if answer.status >= 400:
-                raise Refused(data["code"], data["retryable"])
-            return data
 
     async def account(self, steam_id: str, **changes: object) -> dict[str, Any]:
         """Read or change a player's account in the sandbox."""
@@ -187,6 +175,7 @@ class Player:
         self.user_id = f"player-{number}"
         self._rounds = rounds
         self._site = site
+        self._fleet = site.fleet
         self._tally = tally
         self._chance = random.Random(f"{seed}:{number}:items")  # noqa: S311
         self._requests = 0
@@ -201,7 +190,7 @@ class Player:
             trades = [trade for made in await asyncio.gather(*(self._ask(round_, ask) for ask in asks)) for trade in made]
             if round_.end == "canceled":
                 await self._cancel(trades)
-            await self._wait_done([trade["trade_id"] for trade in trades])
+            await self._wait_done([trade.trade_id for trade in trades])
         self._tally.players_done += 1
 
     async def _choose(self, round_: Round) -> list[list[str]]:
@@ -213,76 +202,75 @@ class Player:
                 picked = self._chance.sample(ids, min(wanted, len(ids)))
                 return [picked[start :: round_.count] for start in range(round_.count) if picked[start :: round_.count]]
             await asyncio.sleep(POLL_S)
-        raise Refused(f"nothing_to_trade: {self.user_id} wants {wanted} for {round_}", False)
+        raise NothingToTradeError(f"{self.user_id} wants {wanted} for {round_}")
 
     async def _withdrawable(self) -> list[str]:
-        rows = (await self._site.call("GET", f"/deposits?user_id={self.user_id}&status=active"))["deposits"]
-        free = [row for row in rows if row["settled_at"] and not row["locked_by"] and not row["frozen_by"]]
-        return [row["deposit_id"] for row in sorted(free, key=lambda row: (row["market_hash_name"], row["wear"] or ""))]
+        rows = [row async for row in self._fleet.each_deposit(user_id=self.user_id, status="active")]
+        free = [row for row in rows if row.settled_at and not row.locked_by and not row.frozen_by]
+        return [row.deposit_id for row in sorted(free, key=lambda row: (row.market_hash_name, row.wear or ""))]
 
     async def _depositable(self) -> list[str]:
         try:
-            answer = await self._site.call("POST", "/inventory", {"steam_id": self.steam_id, "trade_url": self.trade_url})
-        except Refused as refused:
-            if not refused.retryable:
-                raise
+            seen = await self._fleet.inventory(self.steam_id, trade_url=self.trade_url)
+        except errors.NotNow:
             return []
-        good = [row for row in answer["items"] if row["acceptable"]]
-        return [row["asset_id"] for row in sorted(good, key=lambda row: (row["market_hash_name"], row.get("wear") or ""))]
+        good = [item for item in seen.items if item.acceptable]
+        return [item.asset_id for item in sorted(good, key=lambda item: (item.market_hash_name, item.wear or ""))]
 
-    async def _ask(self, round_: Round, ids: list[str]) -> list[dict[str, Any]]:
-        """One request, repeated with its own key while the balancer says that trying again helps."""
+    async def _ask(self, round_: Round, ids: list[str]) -> list[Trade]:
+        """One request; the client repeats it with its key while trying again helps."""
         self._requests += 1
-        key = f"{self._run}-{self._requests}"
         url = self.trade_url
         if round_.end == "failed":  # an address that the player has renewed since: Steam refuses it
             url = url[:-8] + "OldToken"
-        body: dict[str, object] = {"user_id": self.user_id, "steam_id": self.steam_id, "trade_url": url}
-        body["deposit_ids" if round_.direction == "withdraw" else "asset_ids"] = ids
         started = asyncio.get_running_loop().time()
-        for _ in range(60):
-            try:
-                made: list[dict[str, Any]] = (await self._site.call("POST", f"/{round_.direction}?wait=20", body, key))[
-                    "trades"
-                ]
-            except Refused as refused:
-                self._tally.refused[refused.code] = self._tally.refused.get(refused.code, 0) + 1
-                if not refused.retryable:
-                    return []
-                await asyncio.sleep(POLL_S)
-                continue
-            if all(trade["offer_id"] for trade in made):
-                self._tally.offer_s.append(asyncio.get_running_loop().time() - started)
-            for trade in made:
-                self._tally.note(trade, round_.end)
-            return made
-        return []
+        try:
+            made = await self._move(round_.direction, url, ids, f"{self._run}-{self._requests}")
+        except errors.Problem as refused:
+            self._tally.note_refusal(refused)
+            return []
+        if all(trade.offer_id for trade in made):
+            self._tally.offer_s.append(asyncio.get_running_loop().time() - started)
+        for trade in made:
+            self._tally.note(trade, round_.end)
+        return made
 
-    async def _cancel(self, trades: list[dict[str, Any]]) -> None:
+    async def _move(self, direction: str, url: str, ids: list[str], key: str) -> list[Trade]:
+        user_id, steam_id = self.user_id, self.steam_id
+        if direction == "withdraw":
+            moved = self._fleet.withdraw(user_id=user_id, steam_id=steam_id, trade_url=url, deposit_ids=ids, wait=20, key=key)
+        else:
+            moved = self._fleet.deposit(user_id=user_id, steam_id=steam_id, trade_url=url, asset_ids=ids, wait=20, key=key)
+        return (await moved).trades
+
+    async def _cancel(self, trades: list[Trade]) -> None:
         for trade in trades:
             try:
-                await self._site.call("POST", f"/trade/{trade['trade_id']}/cancel", {}, f"{trade['trade_id']}-cancel")
-            except Refused as refused:
-                self._tally.refused[refused.code] = self._tally.refused.get(refused.code, 0) + 1
+                await self._fleet.cancel(trade.trade_id)
+            except errors.Problem as refused:
+                self._tally.note_refusal(refused)
 
     async def _wait_done(self, trade_ids: list[str]) -> None:
         """Until each of the trades has come to an end (accepted counts: protection runs on by itself)."""
         while trade_ids:
-            answer = await self._site.call("POST", "/trade", {"trade_ids": trade_ids})
-            for trade in answer["trades"]:
+            found = (await self._fleet.look_up(trade_ids=trade_ids)).trades
+            for trade in found:
                 self._tally.note(trade)
-            trade_ids = [trade["trade_id"] for trade in answer["trades"] if trade["status"] not in DONE]
+            trade_ids = [trade.trade_id for trade in found if trade.status not in DONE]
             await asyncio.sleep(POLL_S)
 
 
 async def play(stack: Any, seed: int, tally: Tally, beat: Callable[[], None]) -> None:
     """Let every player of the sandbox play; ``beat`` is called a few times a second to redraw."""
     timeout = aiohttp.ClientTimeout(total=60)
-    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as http:
+    async with (
+        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as http,
+        AsyncClient(stack.balancer_url, stack.api_key, patience=PATIENCE) as fleet,
+    ):
         async with http.get(f"{stack.control_url}/control/accounts") as answer:
             accounts = [row for row in (await answer.json())["accounts"] if row["kind"] == "player"]
         accounts.sort(key=lambda row: int(row["steam_id"]))
-        site = Site(http, stack.balancer_url, stack.api_key, stack.control_url)
+        site = Site(http, fleet, stack.control_url)
         players = [Player(number, row, plan(seed, number), site, tally, seed) for number, row in enumerate(accounts, 1)]
         games = [asyncio.create_task(player.play()) for player in players]
         try:
@@ -292,25 +280,26 @@ async def play(stack: Any, seed: int, tally: Tally, beat: Callable[[], None]) ->
                     if game.done():
                         game.result()
                 beat()
-            await settle(site, [player.user_id for player in players], tally, beat)
+            await settle(fleet, [player.user_id for player in players], tally, beat)
         finally:
             for game in games:
                 game.cancel()
 
 
-async def settle(site: Site, users: list[str], tally: Tally, beat: Callable[[], None], patience_s: float = 90.0) -> None:
+async def settle(
+    fleet: AsyncClient, users: list[str], tally: Tally, beat: Callable[[], None], patience_s: float = 90.0
+) -> None:
     """Wait until protection has passed for every accepted trade, so that the books can be closed."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience_s
     while loop.time() < deadline:
         waiting = [trade_id for trade_id, status in tally.statuses.items() if status not in FINAL]
-        for start in range(0, len(waiting), 200):
-            answer = await site.call("POST", "/trade", {"trade_ids": waiting[start : start + 200]})
-            for trade in answer["trades"]:
+        for start in range(0, len(waiting), LOOK_UP_MAX):
+            for trade in (await fleet.look_up(trade_ids=waiting[start : start + LOOK_UP_MAX])).trades:
                 tally.note(trade)
         pending = 0
         for user_id, status in itertools.product(users, ("deposit_pending", "withdraw_pending")):
-            pending += len((await site.call("GET", f"/deposits?user_id={user_id}&status={status}"))["deposits"])
+            pending += len((await fleet.deposits(user_id=user_id, status=status)).deposits)
         beat()
         if not waiting and not pending:
             return

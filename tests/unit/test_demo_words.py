@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,15 +23,16 @@ CALLS = Calls(
 )
 
 
-def trade(number: int, status: str, code: str | None = None, reason: str | None = None) -> dict[str, Any]:
-    failure = {"code": code, "reason": reason} if code else None
-    return {"trade_id": f"trd_{number}", "status": status, "direction": "deposit", "failure": failure}
+def trade(number: int, status: str, code: str | None = None, reason: str | None = None) -> Any:
+    """What the tally reads of a trade."""
+    failure = SimpleNamespace(code=code, reason=reason) if code else None
+    return SimpleNamespace(trade_id=f"trd_{number}", status=status, direction="deposit", failure=failure)
 
 
-def tally(*ended: tuple[str, dict[str, Any]]) -> Tally:
+def tally(*ended: tuple[str, Any]) -> Tally:
     made = Tally()
     for meant, row in ended:
-        made.note(row | {"status": "queued", "failure": None}, meant)
+        made.note(trade(int(row.trade_id.removeprefix("trd_")), "queued"), meant)
         made.note(row)
     return made
 
