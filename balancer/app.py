@@ -17,9 +17,10 @@ from balancer.context import Context
 from balancer.items import catalogue, price_lists
 from balancer.journal import alarms
 from balancer.journal.tail import Tail
+from balancer.outward import Outward
 from balancer.trades.deposit import Deposits
 from balancer.web import addresses, api, auth, openapi, problems
-from balancer.web.handlers import deposit, events, health
+from balancer.web.handlers import deposit, events, health, webhooks
 from balancer.web.handlers.verify import people, sign_in
 from balancer.web.listen import Listener
 from balancer.web.rates import RATES
@@ -63,6 +64,7 @@ def build(settings: Settings) -> web.Application:
     app[auth.KEYS] = auth.Keys()
     app[RATES] = limits = rates.Rates(settings, Clock())
     app[events.STREAMS] = events.Streams()
+    app[webhooks.OUTWARD] = Outward(private=settings.webhooks.private_targets)
     app[TRIES] = Tries()
     app[sign_in.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
     app[api.CONTEXT] = ctx = context.build(settings, master, Clock(settings.clock.offset_s), limits)
@@ -152,7 +154,7 @@ async def _check_prices(ctx: Context) -> bool:
 
 async def _loops(app: web.Application) -> AsyncIterator[None]:
     """The core's loops: what the bots report, watching, the sweep, the snapshot of the fleet."""
-    running = loops.Loops(app[api.CONTEXT])
+    running = loops.Loops(app[api.CONTEXT], app[webhooks.OUTWARD])
     app[health.LOOPS] = running
     running.start()
     yield

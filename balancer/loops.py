@@ -19,10 +19,12 @@ from balancer.context import Context
 from balancer.custody.audit import ask as audit_ask
 from balancer.db import write_probe
 from balancer.fleet import health_events
+from balancer.outward import Outward
 from balancer.reports.stream import Reader
 from balancer.trades import dear
 from balancer.upkeep.sweep import Sweep
 from balancer.upkeep.watch import Watcher
+from balancer.webhooks.sending import Senders
 from shared import log, turns, wire
 from shared.errors import DatabaseUnavailable
 
@@ -76,7 +78,7 @@ def measure(ctx: Context, *, starting: bool = False) -> None:
 class Loops:
     """All loops of one balancer."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, outward: Outward | None = None) -> None:
         self._ctx = ctx
         self._me = secrets.token_hex(8)
         self._stop = asyncio.Event()
@@ -89,6 +91,8 @@ class Loops:
         self.watcher = Watcher(ctx)
         self.sweep = Sweep(ctx)
         self.probe = write_probe.WriteProbe(ctx.clock)
+        rules = ctx.settings.webhooks
+        self.senders = Senders(ctx.db, ctx.clock, ctx.master, rules, outward or Outward(private=rules.private_targets))
 
     def all(self) -> list[Loop]:
         settings = self._ctx.settings
@@ -102,6 +106,7 @@ class Loops:
             Loop("audits", self._audit, settings.trades.sweep_s, led=True),
             Loop("clock", self._measure, MEASURE_S),
             Loop("disk", self._probe, write_probe.EVERY_S, redis=False),
+            Loop("webhooks", self.senders.round, settings.webhooks.poll_s, redis=False),
         ]
 
     def start(self) -> None:
@@ -117,6 +122,7 @@ class Loops:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self.senders.close()
         await self._give_leads()
         await self._ctx.outbox.drain()
         await self.reader.close()

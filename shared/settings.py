@@ -142,6 +142,28 @@ class ListeningSettings(_Section):
     heartbeat_s: Annotated[float, Field(gt=0, le=30)]
 
 
+class WebhookSettings(_Section):
+    """Of events that are sent to addresses of the site's."""
+
+    targets_max: Count
+    at_once: Annotated[int, Field(ge=1, le=64)]
+    timeout_s: Annotated[float, Field(gt=0, le=120)]
+    poll_s: Some
+    lease_s: Some
+    retry_min_s: Some
+    retry_max_s: Some
+    away_look_s: Some
+    give_up_s: Some
+    rotate_s: Some
+    private_targets: bool
+
+    @model_validator(mode="after")
+    def _lease_outlives_a_try(self) -> WebhookSettings:
+        if self.lease_s < 2 * self.timeout_s:
+            raise ValueError("lease_s must be at least twice timeout_s, or a try may outlive the lease that it was begun under")
+        return self
+
+
 class RateSettings(_Section):
     """Buckets: so many at once, then so many a minute; 0 a minute is no limit."""
 
@@ -247,6 +269,7 @@ class RetentionSettings(_Section):
     tokens_days: Days
     idempotency_days: Days
     alarms_days: Days
+    deliveries_days: Days
     trades_days: Days
     events_days: Days
     users_days: Days
@@ -321,6 +344,7 @@ class Settings(_Section):
     balancer: BalancerSettings
     http: HttpSettings
     listening: ListeningSettings
+    webhooks: WebhookSettings
     rates: RateSettings
     limits: LimitSettings
     trades: TradeSettings

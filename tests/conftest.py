@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import declared_events
 import needs
 import pytest
 import redis
@@ -224,6 +225,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         copy = tmp_path / "fleet.db"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), copy)
         yield f"sqlite:///{copy}"
+        assert declared_events.misfits(copy) == []
         return
     clean: CleanDatabase = request.getfixturevalue("clean_postgres")
     yield clean.take()

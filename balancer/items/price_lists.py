@@ -6,14 +6,14 @@ file of `[balancer] prices_file` is the feed ``file``.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
 
 from balancer.db import pipeline
-from balancer.db.tables import events, price_lists
+from balancer.db.tables import price_lists
+from balancer.journal import events
 from shared.errors import NotFound, TooLate
 
 FILE = "file"
@@ -94,6 +94,5 @@ def accept(connection: Connection, feed: str, digest: str, who: str, now: dateti
     if not changed.rowcount:
         raise TooLate("this list was accepted before")
     data = {"feed": feed, "digest": found[0].digest, "why": found[0].why, "names": found[0].names}
-    row = {"at": now, "kind": "prices_accepted", "who": who, "data": json.dumps(data, separators=(",", ":"))}
-    pipeline.insert_rows(connection, [(events, [row])])
+    events.append(connection, events.row("prices_accepted", data, who, now))
     return next(each for each in standing(connection) if (each.feed, each.digest) == (feed, found[0].digest))

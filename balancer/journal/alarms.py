@@ -52,6 +52,11 @@ PRICES_ACTION = (
 )
 
 
+WEBHOOK_DISABLED = "webhook_disabled"
+WEBHOOK_ACTION = (
+    "nothing is sent to this target any more. Mend the receiver, then `fleet webhooks enable`: everything that it is still "
+    "owed is sent in order. `fleet webhooks deliveries` shows what it answered"
+)
 RENAMED = "item_renamed"
 RENAMED_ACTION = "Steam has given this item a new name. Check that the price list has it; nothing is frozen"
 READINGS_ACTION = (
@@ -103,6 +108,13 @@ def of_readings(connection: Connection, bots: Sequence[str], user_id: str, data:
     events.append(connection, events.row("alarm", told, "balancer", now, None, user_id, bots[0]))
     logger.error("alarm", action=READINGS, bots=list(bots))
     return True
+
+
+def of_webhook(connection: Connection, target_id: str, host: str, why: str, last: str, since: int, now: datetime) -> None:
+    """Nothing is sent to a target of webhooks any more. ``last``: what it answered, ``since``: unix seconds of the trouble."""
+    data = {"alarm": WEBHOOK_DISABLED, "target_id": target_id, "host": host, "why": why, "last": last, "since": since}
+    events.append(connection, events.row("alarm", {**data, "action": WEBHOOK_ACTION}, "balancer", now))
+    logger.error("alarm", action=WEBHOOK_DISABLED, target=target_id, host=host, reason=why)
 
 
 def of_prices(connection: Connection, error: str, now: datetime) -> bool:

@@ -7,6 +7,7 @@ number was served, no lower one appears any more; `balancer.db.engine.settled_nu
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +17,15 @@ from sqlalchemy import Connection, Row, func, select
 
 from balancer.db import engine, pipeline, tables
 from balancer.fields import Time, unix
+from balancer.journal import kinds
 
+# What only those may know who are concerned, should a text of a bot or of Steam hold it: the token of a trade URL, and that
+# of a verify address.
+_SECRET = re.compile(r"(\btoken=|/verify/)[\w-]+")
 # The event that a trade begins with.
 OPENED = "trade_created"
+# An event that one target of webhooks alone is sent.
+WEBHOOK_TEST = "webhook_test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,12 @@ def row(
     user_id: str | None = None,
     bot: str | None = None,
 ) -> dict[str, Any]:
-    """One row of ``events``; ``data`` are plain values without secrets."""
+    """One row of ``events``; ``data`` are plain values without secrets, as `balancer.journal.kinds` has them.
+
+    Raises:
+        UnknownKind: nobody has said there what it means.
+    """
+    kinds.check(kind, data)
     return {
         "at": now,
         "kind": kind,
@@ -52,7 +64,7 @@ def row(
         "user_id": user_id,
         "bot": bot,
         "who": who,
-        "data": json.dumps(data, separators=(",", ":")),
+        "data": _SECRET.sub(r"\1…", json.dumps(data, separators=(",", ":"))),
     }
 
 

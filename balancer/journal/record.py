@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from balancer.db.tables import deposits, events, trade_items, trades, users
-from balancer.journal import alarms, apply_effects, effects, swaps, values
+from balancer.journal import alarms, apply_effects, effects, kinds, swaps, values
 from balancer.journal import events as feed
 from balancer.journal.effects import Aftermath
 from balancer.journal.rules import Rules
@@ -44,9 +44,6 @@ COMPARED_MAX = 5
 ADOPTED = frozenset({E.OFFER_ACCEPTED, E.OFFER_ACTIVE, E.OFFER_HELD, E.CONFIRMATION_NEEDED, E.EXCHANGE_REVERSED, E.SETTLED})
 # The end of one offer; of which one counts when the trade's offer is known.
 _ENDS = frozenset({E.OFFER_DECLINED, E.OFFER_COUNTERED, E.OFFER_EXPIRED, E.OFFER_CANCELED, E.ITEMS_MISSING, E.EXCHANGE_FAILED})
-# What of a report's data is worth keeping in an event.
-_KEPT = ("offer_id", "exchange_id", "state", "code", "reason", "result", "settles_at", "retry_after_s", "calls")
-TEXT_MAX = 500
 
 # A misfit on a trade that is not in doubt is searched for so often; then it is an operator's.
 MISFITS_MAX = 3
@@ -361,5 +358,4 @@ def _tell(
 
 
 def _shown(data: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: data[name] for name in _KEPT if isinstance(data.get(name), str | int | float)}
-    return {name: value[:TEXT_MAX] if isinstance(value, str) else value for name, value in kept.items()}
+    return kinds.told(data, kinds.STEAMS)

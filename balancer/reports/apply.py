@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, update
 
 from balancer.custody import departures, gifts
 from balancer.db.tables import trades
-from balancer.journal import alarms, events, record
+from balancer.journal import alarms, events, kinds, record
 from balancer.journal.rules import Rules
 from balancer.trades import reversal
 from shared.clock import from_unix
@@ -45,7 +45,7 @@ def apply(connection: Connection, report: Report, now: Any, rules: Rules) -> boo
             _of_another_bot(connection, trade, report, who, now)
             return False
     if report.kind in _TOLD:
-        shown = {name[:40]: _short(value) for name, value in list(data.items())[:20] if isinstance(value, str | int | None)}
+        shown = kinds.told(data, kinds.KINDS[report.kind].data)
         row = events.row(report.kind, shown, who, now, report.trade_id, None, report.bot)
         events.append(connection, row)
         return False
@@ -103,8 +103,3 @@ def _not_settled(connection: Connection, report: Report) -> bool:
 def unusable(connection: Connection, report: Report, now: Any) -> None:
     data = {"report": report.kind, "attempt": report.attempt}
     events.append(connection, events.row("report_unusable", data, f"bot:{report.bot}", now, None, None, report.bot))
-
-
-def _short(value: str | int | None) -> str | int | None:
-    """Of what a bot tells, so much as an event needs."""
-    return value[:500] if isinstance(value, str) else value

@@ -10,7 +10,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, select, update
 
-from balancer.db.tables import HOUSE, deposits, events, tokens, trade_items, trades, users
+from balancer.db.tables import (
+    HOUSE,
+    deposits,
+    events,
+    tokens,
+    trade_items,
+    trades,
+    users,
+    webhook_deliveries,
+    webhook_targets,
+)
 from shared.domain.ids import record_id
 from shared.domain.status import FINAL
 
@@ -46,7 +56,10 @@ def purge_events(connection: Connection, before: datetime) -> int:
     They are looked at in the order of their numbers up to the first that is young, so a round costs what it removes, and those
     that are kept with their trade.
     """
-    kept, after = exists().where(trades.c.trade_id == events.c.trade_id), 0
+    # What a target of webhooks is still owed is kept too.
+    owed = exists().where(webhook_deliveries.c.number == events.c.number, webhook_deliveries.c.delivered_at.is_(None))
+    unread = exists().where(webhook_targets.c.spread_to < events.c.number)
+    kept, after = exists().where(trades.c.trade_id == events.c.trade_id) | owed | unread, 0
     while True:
         page = select(events.c.number, events.c.at, kept.label("kept")).where(events.c.number > after)
         rows = list(connection.execute(page.order_by(events.c.number).limit(BATCH_MAX)))

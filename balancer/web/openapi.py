@@ -13,7 +13,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 import shared
 from balancer import fields
-from balancer.web import api, pages, problems
+from balancer.web import api, event_schemas, pages, problems
 from balancer.web.schemas import answers, requests
 
 REF = "#/components/schemas/{model}"
@@ -24,6 +24,16 @@ INTRODUCTION = (
     "the request with the same key and body as often as you like. Errors are problem documents (RFC 9457): a program uses "
     "`code`, `retryable` and `actor`. 64-bit ids are strings, money is whole cents, times are RFC 3339 in UTC."
 )
+
+
+_WEBHOOK = {
+    "operationId": "webhook_event",
+    "summary": "An event, sent to a target of `POST /webhooks`",
+    "description": "Signed as the Standard Webhooks specification says (`webhook-id`, `webhook-timestamp`, "
+    "`webhook-signature`). Events about one trade come in order; one may come twice, with the same id.",
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": REF.format(model="Event")}}}},
+    "responses": {"2XX": {"description": "The event was taken. Anything else, or none in time: it is sent again"}},
+}
 
 
 @api.page("application/json", answers={200: answers.AnyObject})
@@ -53,6 +63,7 @@ def build(routes: Iterable[web.RouteDef]) -> dict[str, Any]:
     """OpenAPI 3.1 of these routes."""
     known = [(route, operation) for route in routes if (operation := api.operation_of(route.handler)) is not None]
     refs, definitions = _schemas([operation for _, operation in known])
+    definitions |= event_schemas.of(definitions.pop("Event"))
     paths: dict[str, dict[str, Any]] = {}
     for route, operation in known:
         paths.setdefault(_path(route.path), {})[route.method.lower()] = _operation(route, operation, refs)
@@ -61,6 +72,7 @@ def build(routes: Iterable[web.RouteDef]) -> dict[str, Any]:
         "info": {"title": "Trade fleet balancer", "version": shared.__version__, "description": INTRODUCTION},
         "servers": [{"url": "."}],
         "paths": paths,
+        "webhooks": {"event": {"post": _WEBHOOK}},
         "components": {
             "schemas": definitions,
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, fk_…"}},

@@ -23,6 +23,7 @@ from balancer.web.handlers import (
     trade,
     transfers,
     users,
+    webhooks,
     withdraw,
 )
 from balancer.web.handlers.verify import check, sign_in
@@ -67,6 +68,15 @@ ROUTES: list[web.RouteDef] = [
     web.post("/audit", audit.start),
     web.get("/events", events.find, allow_head=False),
     web.get("/events/stream", events.stream, allow_head=False),
+    web.get("/webhooks", webhooks.find, allow_head=False),
+    web.post("/webhooks", webhooks.create),
+    web.get("/webhooks/{target_id}", webhooks.show, allow_head=False),
+    web.delete("/webhooks/{target_id}", webhooks.remove),
+    web.post("/webhooks/{target_id}/rotate", webhooks.rotate),
+    web.post("/webhooks/{target_id}/enable", webhooks.enable),
+    web.post("/webhooks/{target_id}/test", webhooks.try_out),
+    web.get("/webhooks/{target_id}/deliveries", webhooks.find_deliveries, allow_head=False),
+    web.post("/webhooks/{target_id}/redeliver", webhooks.redeliver),
     web.post("/verify", check.consume),
     web.get("/verify/signed-in", sign_in.signed_in, allow_head=False),
     web.get("/verify/{token}", check.show),

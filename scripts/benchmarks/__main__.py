@@ -33,6 +33,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "sqlite": ("http_rows:on_sqlite", "POST /deposit on SQLite"),
     "games": ("games_rows:on_postgres", "POST /locks, POST /transfers on PostgreSQL"),
     "games-sqlite": ("games_rows:on_sqlite", "POST /locks, POST /transfers on SQLite"),
+    "listen": ("listen_rows:listening", "event streams to 200 listeners, webhooks per second"),
     "order": ("order_rows:whole_order", "a whole order over the time Steam takes"),
     "redis": ("order_rows:round_trips", "Redis round trips per order"),
     "steam": ("steam_rows:requests", "Steam requests per accepted deposit and withdrawal"),

@@ -35,6 +35,7 @@ COMMANDS = {
     "trades": "The story of one trade; decide about doubts, frozen items, house items and blocked players.",
     "vault": "Change the key of this host's vault, or check that everything in it opens.",
     "up": "Run all parts on this machine until Ctrl-C.",
+    "webhooks": "Addresses that events are sent to: add, test, list deliveries, send again.",
     "users": "What is kept about a person, and forgetting it.",
 }
 # Commands that share a module with another one: which, and under what name.

@@ -48,29 +48,29 @@ async def test_no_secret_stands_in_an_event(world: World) -> None:
 @POSTGRES
 async def test_event_of_an_open_transaction_holds_back_higher_numbers(world: World) -> None:
     with world.ctx.db.engine.begin() as slow:
-        tell(world, slow, "slow")
+        tell(world, slow, "paused")
         with world.ctx.db.transaction() as fast:
-            tell(world, fast, "fast")
+            tell(world, fast, "resumed")
         assert await numbers(world) == []
     served = [event.kind for event in await world.ctx.db.look(events.behind, 0, 10)]
-    assert served == ["slow", "fast"]
+    assert served == ["paused", "resumed"]
 
 
 @POSTGRES
 async def test_a_transaction_that_is_taken_back_leaves_a_gap_and_holds_nothing_up(world: World) -> None:
     connection = world.ctx.db.engine.connect()
-    tell(world, connection, "never")
+    tell(world, connection, "paused")
     with world.ctx.db.transaction() as other:
-        tell(world, other, "told")
+        tell(world, other, "resumed")
     connection.rollback()
     connection.close()
-    assert [event.kind for event in await world.ctx.db.look(events.behind, 0, 10)] == ["told"]
+    assert [event.kind for event in await world.ctx.db.look(events.behind, 0, 10)] == ["resumed"]
 
 
 @POSTGRES
 async def test_the_mark_is_taken_before_the_number_is_drawn(world: World) -> None:
     with world.ctx.db.engine.begin() as slow:
-        tell(world, slow, "slow")
+        tell(world, slow, "paused")
         with world.ctx.db.engine.connect() as reader:
             settled = engine.settled_number(reader)
             drawn = reader.exec_driver_sql("SELECT last_value FROM events_number_seq").scalar_one()
@@ -100,5 +100,5 @@ async def test_a_reader_misses_nothing_while_many_write(world: World) -> None:
 
 
 def _tell_slowly(connection: Any, world: World, who: int) -> None:
-    tell(world, connection, f"first-{who}" if who else "first")
+    tell(world, connection, "paused")
     connection.exec_driver_sql("SELECT count(*) FROM deposits")

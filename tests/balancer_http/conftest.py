@@ -38,6 +38,7 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
                 "heartbeat_read_s": 0.05,
             },
             "limits": {"request_items_max": 20},
+            "webhooks": {"private_targets": True},
             # Everything is about one player from one address; tests of the limits set their own.
             "rates": {
                 "player_per_minute": 0,

@@ -16,7 +16,9 @@ from balancer_http.harness import ONE_DATABASE, READY_S, Server, Service
 
 from balancer.app import build
 from balancer.journal import events
+from balancer.outward import Outward
 from balancer.web import auth, clients, problems
+from balancer.web.handlers import webhooks
 from balancer.web.handlers.events import STREAMS
 from shared.settings import Settings
 
@@ -206,9 +208,11 @@ def _listening(settings: Settings, **values: Any) -> Settings:
 
 
 @asynccontextmanager
-async def balancer(settings: Settings) -> AsyncIterator[Service]:
-    """A balancer whose bots do nothing."""
+async def balancer(settings: Settings, outward: Outward | None = None) -> AsyncIterator[Service]:
+    """A balancer whose bots do nothing. ``outward`` is what it calls the addresses of others with."""
     app = build(settings)
+    if outward is not None:
+        app[webhooks.OUTWARD] = outward
     async with TestClient(Server(app, settings)) as client:
         service = Service(client, bots=None)  # type: ignore[arg-type]
         await service.add_client(f"site-{id(service)}", "read")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import declared_events
 import pytest
 from flow_site import Website, patient
 
@@ -38,6 +39,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(wish) as running:
         Website(running).settings(bound_share=0)
         yield running
+        url: str = running.settings().database.url
+        if url.startswith("sqlite:///"):
+            assert declared_events.misfits(Path(url.removeprefix("sqlite:///"))) == []
 
 
 @pytest.fixture

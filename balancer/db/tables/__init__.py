@@ -17,6 +17,7 @@ from balancer.db.tables.games import credit_calls, credits, exchanges, issues, l
 from balancer.db.tables.journal import alarms, events
 from balancer.db.tables.trading import idempotency, tokens, trade_items, trades
 from balancer.db.tables.web import client_keys, clients, nonces, sessions
+from balancer.db.tables.webhooks import webhook_deliveries, webhook_targets
 from balancer.db.tables.write_probe import probes
 
 __all__ = [
@@ -50,4 +51,6 @@ __all__ = [
     "trades",
     "transfers",
     "users",
+    "webhook_deliveries",
+    "webhook_targets",
 ]

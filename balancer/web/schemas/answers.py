@@ -22,6 +22,8 @@ from balancer.fleet.switches import Pause
 from balancer.journal.events import Event
 from balancer.journal.story import Step
 from balancer.journal.views import Trade
+from balancer.webhooks.deliveries import Delivery
+from balancer.webhooks.targets import Target
 from shared.domain.status import Direction, TradeStatus
 
 
@@ -104,6 +106,44 @@ class Events:
 
     events: list[Event]
     next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Where events are sent."""
+
+    webhooks: list[Target]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRemoved:
+    """A target that is gone."""
+
+    target_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTest:
+    """An event for one target alone."""
+
+    target_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """One page of deliveries; `next` goes into `after`."""
+
+    deliveries: list[Delivery]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivery:
+    """How many events are sent again."""
+
+    target_id: str
+    events: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from balancer.web import visible
 from balancer.web.schemas.forms import (
@@ -19,8 +19,9 @@ from balancer.web.schemas.forms import (
     TradeUrlText,
     UserId,
     example,
+    whole,
 )
-from balancer.web.schemas.requests import ITEMS_MAX
+from balancer.web.schemas.requests import ITEMS_MAX, KINDS_MAX, MAX_NUMBER, KindText
 from shared.domain.status import Decision
 
 Line = Annotated[str, AfterValidator(visible.checked), Field(max_length=200, examples=["seen in the bot's inventory on Steam"])]
@@ -62,6 +63,39 @@ class DoubtBody(Body):
     model_config = example(offer_id="7123456789", reason="seen in the bot's sent offers")
     offer_id: OfferId | None = Field(description="The trade's offer; null: there is none")
     reason: Annotated[Line, Field(min_length=1, description="How it was found out; it is shown in the trade's story")]
+
+
+class WebhookBody(Body):
+    """Where events are to be sent."""
+
+    model_config = example(url="https://mysite.example/fleet-events", kinds=["trade_created", "settled"])
+    url: Annotated[str, Field(min_length=1, max_length=2048, description="https, on port 443 or 8443")]
+    kinds: list[KindText] = Field(default_factory=list, max_length=KINDS_MAX, description="Only these; none: all")
+    after: int | None = Field(
+        default=None, ge=0, le=MAX_NUMBER, description="Also the events behind this number; else from now on"
+    )
+
+
+class WebhookPath(Query):
+    """One target of webhooks."""
+
+    target_id: Annotated[RecordId, Field(examples=["whk_06bq4e0w9k2n8d3v7h1r"])]
+
+
+class DeliveriesQuery(Query):
+    """Which deliveries."""
+
+    after: Annotated[int, Field(ge=0, description="Number of the last event that was read"), BeforeValidator(whole)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)] = 100
+    state: Literal["waiting", "delivered"] | None = None
+
+
+class RedeliverBody(Body):
+    """Which events to send again."""
+
+    model_config = example(first=88124, last=88130)
+    first: int = Field(ge=1, le=MAX_NUMBER, description="Number of an event")
+    last: int | None = Field(default=None, ge=1, le=MAX_NUMBER, description="Up to this one; else only the first")
 
 
 class DepositPath(Query):

@@ -34,12 +34,14 @@ DEPOSITS_MAX = 1000
 EVENTS_MAX = 5000
 ITEMS_MAX = 2000
 NUMBER_DIGITS_MAX = 18
+MAX_NUMBER = 10**NUMBER_DIGITS_MAX - 1
 KINDS_MAX = 100
 AMBIGUOUS = ("text", "object")  # tags of a union, left out of field names in errors
 
 
+KindText = Annotated[str, Field(pattern=shaped(r"^[a-z_]{1,64}$", "Write a kind of events, as in trade_created."))]
 Kinds = Annotated[
-    list[Annotated[str, Field(pattern=shaped(r"^[a-z_]{1,64}$", "Write a kind of events, as in trade_created."))]],
+    list[KindText],
     BeforeValidator(several),
     Field(max_length=KINDS_MAX, description="Only events of this kind; may be repeated"),
 ]

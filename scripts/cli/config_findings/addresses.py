@@ -156,6 +156,22 @@ def http(settings: Settings) -> Findings:
         yield warning("listening.streams_max", text, f"write {http.connections_max // 2}", "http.connections_max")
 
 
+def webhooks(settings: Settings) -> Findings:
+    rules = settings.webhooks
+    if rules.private_targets and not is_here(urlsplit(settings.balancer.site_url).hostname):
+        text = "whoever has a key of scope operate can make this machine call addresses of its own network"
+        yield error("webhooks.private_targets", text, "leave it out; it is for development")
+    if rules.give_up_s < DAY_S:
+        text = "a receiver that is away over night is disabled"
+        yield warning("webhooks.give_up_s", text, "write 259200, three days", "webhooks.retry_max_s", "webhooks.away_look_s")
+    if rules.retry_min_s < 1:
+        text = "a receiver that refuses an event is asked again and again at once"
+        yield warning("webhooks.retry_min_s", text, "write 5")
+    if rules.at_once * rules.targets_max > FILES_MAX // 64:
+        text = "so many calls at once take the files of other connections"
+        yield warning("webhooks.at_once", text, "write 8", "webhooks.targets_max")
+
+
 def sign_in(settings: Settings) -> Findings:
     openid = settings.openid
     endpoint, prefix = urlsplit(openid.endpoint), urlsplit(openid.identity_prefix)

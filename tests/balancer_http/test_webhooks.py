@@ -1,0 +1,480 @@
+"""Events that are sent to addresses of the site's: signed, in order for each trade, at least once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+from balancer_http.harness import ONE_DATABASE, READY_S, Service
+from balancer_http.test_commands import fleet
+from balancer_http.test_stream import balancer
+from sqlalchemy import select
+
+from balancer.db import tables
+from balancer.journal import events
+from balancer.outward import Outward
+from balancer.web.handlers import health
+from shared.settings import Settings
+
+RULES = {
+    "private_targets": True,
+    "poll_s": 0.02,
+    "timeout_s": 0.5,
+    "lease_s": 1.5,
+    "retry_min_s": 0.05,
+    "retry_max_s": 0.2,
+    "away_look_s": 0.1,
+}
+
+
+class Receiver:
+    """A site that takes webhooks, or does not: ``mood`` answers each of them."""
+
+    def __init__(self) -> None:
+        self.secret = ""
+        self.mood: Callable[[dict[str, Any]], int | float] = lambda _: 200
+        self.tried: list[dict[str, Any]] = []
+        self.taken: list[dict[str, Any]] = []
+        self.ids: list[str] = []
+        self.signatures: list[str] = []
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.verify(request, body)
+        event = json.loads(body)
+        self.tried.append(event)
+        answer = self.mood(event)
+        if isinstance(answer, float):
+            await asyncio.sleep(answer)
+            answer = 200
+        elif 200 <= answer < 300:
+            self.taken.append(event)
+            self.ids.append(request.headers["webhook-id"])
+        return web.Response(status=answer, text="what a receiver says is its own business")
+
+    def verify(self, request: web.Request, body: bytes) -> None:
+        """By hand, as the specification of Standard Webhooks says."""
+        self.signatures.append(request.headers["webhook-signature"])
+        signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + body
+        key = base64.b64decode(self.secret.removeprefix("whsec_"))
+        wanted = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        assert wanted in request.headers["webhook-signature"].split(" ")
+
+    @asynccontextmanager
+    async def open(self, port: int = 0) -> AsyncIterator[Receiver]:
+        app = web.Application()
+        app.router.add_post("/hooks", self.handle)
+        async with TestServer(app, port=port) as server:
+            self.url = str(server.make_url("/hooks"))
+            yield self
+
+    async def until(self, number: int) -> None:
+        """Until so many were taken."""
+        async with asyncio.timeout(READY_S):
+            while len(self.taken) < number:
+                await asyncio.sleep(0.01)
+
+    def numbers(self) -> list[int]:
+        """In the order in which each was taken first."""
+        return list(dict.fromkeys(event["number"] for event in self.taken))
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return with_rules(settings)
+
+
+def with_rules(settings: Settings, **values: Any) -> Settings:
+    return settings.model_copy(update={"webhooks": settings.webhooks.model_copy(update={**RULES, **values})})
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver().open() as made:
+        yield made
+
+
+@asynccontextmanager
+async def operated(settings: Settings, outward: Outward | None = None) -> AsyncIterator[Service]:
+    async with balancer(settings, outward) as service:
+        await service.add_client("operator", "operate")
+        yield service
+
+
+async def json_of(service: Service, method: str, path: str, body: Any = None, status: int = 200) -> Any:
+    response = await service.call(method, path, body, client="operator")
+    found = await response.json()
+    assert response.status == status, found
+    return found
+
+
+async def add(service: Service, receiver: Receiver, **more: Any) -> str:
+    made = await json_of(service, "POST", "/webhooks", {"url": receiver.url, **more}, 201)
+    receiver.secret = made["secret"]
+    return str(made["target"]["target_id"])
+
+
+async def tell(service: Service, *rows: tuple[str, str | None], data: dict[str, Any] | None = None) -> None:
+    """Events of these kinds about these trades."""
+    now = service.ctx.clock.now()
+    made = [events.row(kind, data or {}, "test", now, trade_id, "player-1", None) for kind, trade_id in rows]
+    await service.ctx.db.run(events.append, *made)
+
+
+async def owed(service: Service, target_id: str, number: int) -> dict[str, Any]:
+    """The target, once it is owed so many events and no more."""
+    async with asyncio.timeout(READY_S):
+        while True:
+            found: dict[str, Any] = await json_of(service, "GET", f"/webhooks/{target_id}")
+            if found["waiting"] == number and found["sent_to"] >= await service.ctx.db.look(events.newest):
+                return found
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.both_databases
+async def test_a_webhook_has_the_body_of_the_feed_and_a_signature_that_anybody_can_check(
+    settings: Settings, receiver: Receiver
+) -> None:
+    async with operated(settings) as service:
+        target_id = await add(service, receiver, after=0)
+        await tell(service, ("paused", None), ("resumed", None), data={"reason": "\u00e4 \u20ac \U0001f600"})
+        await owed(service, target_id, 0)
+        page = await (await service.call("GET", "/events?limit=500")).json()
+        assert sorted(receiver.taken, key=lambda event: event["number"]) == page["events"]
+        assert len(set(receiver.ids)) == len(page["events"])
+
+
+@pytest.mark.both_databases
+async def test_a_receiver_that_is_away_slow_and_broken_misses_nothing_and_has_each_trade_in_order(settings: Settings) -> None:
+    trades = [f"trd_{number}" for number in range(5)]
+    receiver = Receiver()
+    async with operated(settings) as service:
+        port = unused_port()
+        receiver.url = f"http://127.0.0.1:{port}/hooks"
+        target_id = await add(service, receiver)
+        await tell(service, *(("picked_up", trade) for trade in trades))
+        async with asyncio.timeout(READY_S):
+            while (await json_of(service, "GET", f"/webhooks/{target_id}"))["failing_since"] is None:
+                await asyncio.sleep(0.02)
+        async with receiver.open(port):
+            for mood in (500, 30.0, 503, 301, 404):
+                tried = len(receiver.tried)
+                receiver.mood = lambda _, mood=mood: mood  # type: ignore[misc]
+                await tell(service, *((kind, trade) for kind in ("offer_active", "offer_held") for trade in trades))
+                async with asyncio.timeout(READY_S):
+                    while len(receiver.tried) < tried + 2:
+                        await asyncio.sleep(0.01)
+            assert receiver.taken == []
+            receiver.mood = lambda event: 500 if event["number"] % 7 == len(receiver.tried) % 7 else 200
+            await tell(service, *(("offer_accepted", trade) for trade in trades))
+            await owed(service, target_id, 0)
+        page = await (await service.call("GET", "/events?limit=500")).json()
+    wanted: dict[str, list[int]] = defaultdict(list)
+    for event in page["events"]:
+        wanted[event["trade_id"]].append(event["number"])
+    first = receiver.numbers()
+    for trade in trades:
+        assert len(wanted[trade]) == 12
+        assert [number for number in first if number in wanted[trade]] == wanted[trade]
+
+
+@ONE_DATABASE
+async def test_an_event_that_is_refused_holds_up_its_own_trade_only(settings: Settings, receiver: Receiver) -> None:
+    receiver.mood = lambda event: 500 if event["trade_id"] == "trd_1" else 200
+    async with operated(settings) as service:
+        target_id = await add(service, receiver)
+        await tell(service, ("picked_up", "trd_1"), *(("picked_up", f"trd_{n}") for n in range(2, 9)), ("settled", "trd_1"))
+        await owed(service, target_id, 2)
+        found = await json_of(service, "GET", f"/webhooks/{target_id}/deliveries?state=waiting")
+        assert [row["trade_id"] for row in found["deliveries"]] == ["trd_1"] * 2
+        assert found["deliveries"][0]["status"] == 500 and found["deliveries"][1]["tries"] == 0
+        receiver.mood = lambda _: 204
+        await owed(service, target_id, 0)
+    assert [event["kind"] for event in receiver.taken if event["trade_id"] == "trd_1"] == ["picked_up", "settled"]
+
+
+@ONE_DATABASE
+async def test_a_secret_is_shown_once_and_two_sign_while_it_is_changed(settings: Settings, receiver: Receiver) -> None:
+    async with operated(settings) as service:
+        target_id = await add(service, receiver)
+        first = receiver.secret
+        for path in ("/webhooks", f"/webhooks/{target_id}"):
+            assert first not in await (await service.call("GET", path, client="operator")).text()
+        rows = await service.ctx.db.look(lambda connection: connection.execute(select(tables.webhook_targets)).all())
+        assert first not in repr(rows) and first.removeprefix("whsec_") not in repr(rows)
+        rotated = await json_of(service, "POST", f"/webhooks/{target_id}/rotate", None)
+        second = rotated["secret"]
+        again = (await json_of(service, "POST", f"/webhooks/{target_id}/rotate", None))["secret"]
+        assert len({first, second, again}) == 3 and again.startswith("whsec_")
+        for secret in (first, again):  # the one between was never in use
+            receiver.secret = secret
+            await tell(service, ("paused", None))
+            await owed(service, target_id, 0)
+            assert len(receiver.signatures[-1].split(" ")) == 2
+        service.ctx.clock.offset_s += settings.webhooks.rotate_s + 1
+        receiver.secret = again
+        await tell(service, ("resumed", None))
+        await owed(service, target_id, 0)
+        assert len(receiver.signatures[-1].split(" ")) == 1
+        page = await (await service.call("GET", "/events?limit=500")).text()
+        assert first not in page and again not in page and "/hooks" not in page
+
+
+@pytest.mark.both_databases
+async def test_after_days_without_success_a_target_is_disabled_and_goes_on_where_it_stopped(
+    settings: Settings, receiver: Receiver
+) -> None:
+    receiver.mood = lambda _: 500
+    async with operated(settings) as service:
+        target_id = await add(service, receiver)
+        await tell(service, ("picked_up", "trd_1"), ("settled", "trd_1"))
+        async with asyncio.timeout(READY_S):
+            while not receiver.tried:
+                await asyncio.sleep(0.01)
+        service.ctx.clock.offset_s += settings.webhooks.give_up_s + 1
+        async with asyncio.timeout(READY_S):
+            while (found := await json_of(service, "GET", f"/webhooks/{target_id}"))["status"] == "enabled":
+                await asyncio.sleep(0.02)
+        assert (found["disabled_why"], found["waiting"]) == ("gave_up", 3)  # the target's own beginning is one
+        page = await (await service.call("GET", "/events?kind=alarm&limit=500")).json()
+        [alarm] = [event["data"] for event in page["events"] if event["data"]["alarm"] == "webhook_disabled"]
+        assert alarm["target_id"] == target_id and alarm["host"] == "127.0.0.1" and "enable" in alarm["action"]
+        tried = len(receiver.tried)
+        await tell(service, ("picked_up", "trd_2"))
+        await asyncio.sleep(10 * settings.webhooks.poll_s)
+        assert len(receiver.tried) == tried
+        receiver.mood = lambda _: 200
+        await json_of(service, "POST", f"/webhooks/{target_id}/enable", None)
+        await owed(service, target_id, 0)
+        kinds = [(event["trade_id"], event["kind"]) for event in receiver.taken if event["trade_id"]]
+        assert sorted(kinds) == [("trd_1", "picked_up"), ("trd_1", "settled"), ("trd_2", "picked_up")]
+        assert kinds.index(("trd_1", "picked_up")) < kinds.index(("trd_1", "settled"))
+        receiver.mood = lambda _: 410
+        await tell(service, ("picked_up", "trd_3"))
+        async with asyncio.timeout(READY_S):
+            while (found := await json_of(service, "GET", f"/webhooks/{target_id}"))["status"] == "enabled":
+                await asyncio.sleep(0.02)
+        assert found["disabled_why"] == "gone"
+
+
+@ONE_DATABASE
+async def test_only_kinds_that_it_wants_and_tests_of_its_own_reach_a_target(settings: Settings, receiver: Receiver) -> None:
+    async with operated(settings) as service, Receiver().open() as other:
+        target_id = await add(service, receiver, kinds=["settled"])
+        other_id = await add(service, other)
+        await tell(service, ("picked_up", "trd_1"), ("settled", "trd_1"))
+        test = await json_of(service, "POST", f"/webhooks/{target_id}/test", None, 202)
+        await owed(service, target_id, 0)
+        await owed(service, other_id, 0)
+        assert [event["kind"] for event in receiver.taken] == ["settled", "webhook_test"]
+        assert receiver.taken[-1]["number"] == test["number"]
+        assert "webhook_test" not in [event["kind"] for event in other.taken]
+
+
+@ONE_DATABASE
+async def test_what_was_sent_is_sent_again_with_the_same_id(settings: Settings, receiver: Receiver) -> None:
+    async with operated(settings) as service:
+        target_id = await add(service, receiver)
+        await tell(service, ("picked_up", "trd_1"), ("settled", "trd_1"))
+        await owed(service, target_id, 0)
+        first, last = receiver.numbers()[-2:]
+        ids = list(receiver.ids)
+        body = {"first": first, "last": last}
+        done = await json_of(service, "POST", f"/webhooks/{target_id}/redeliver", body, 202)
+        assert done["events"] == 2
+        await receiver.until(len(ids) + 3)
+        assert receiver.ids.count(ids[-1]) == receiver.ids.count(ids[-2]) == 2
+        for body in ({"first": last + 1000}, {"first": last, "last": first - 1}):
+            await json_of(service, "POST", f"/webhooks/{target_id}/redeliver", body, 404)
+
+
+@ONE_DATABASE
+async def test_only_an_operator_makes_targets_and_only_good_addresses_are_taken(settings: Settings) -> None:
+    async with operated(with_rules(settings, private_targets=False)) as service:
+        await service.add_client("reader", "read", "trade", "play")
+        for method, path in (("GET", "/webhooks"), ("POST", "/webhooks"), ("DELETE", "/webhooks/whk_1")):
+            response = await service.call(method, path, {"url": "https://shop.example/"}, client="reader")
+            assert (response.status, (await response.json())["code"]) == (403, "scope_missing")
+        for url in ("http://shop.example/", "https://127.0.0.1/", "https://localhost:8443/", "https://u:p@shop.example/"):
+            found = await json_of(service, "POST", "/webhooks", {"url": url}, 400)
+            assert found["errors"][0]["field"] == "body.url" and url not in json.dumps(found)
+        assert await json_of(service, "GET", "/webhooks") == {"webhooks": []}
+
+
+@ONE_DATABASE
+async def test_there_are_so_many_targets_and_one_for_each_address(settings: Settings, receiver: Receiver) -> None:
+    async with operated(with_rules(settings, targets_max=2)) as service:
+        target_id = await add(service, receiver)
+        assert (await json_of(service, "POST", "/webhooks", {"url": receiver.url}, 409))["code"] == "webhook_exists"
+        await json_of(service, "POST", "/webhooks", {"url": receiver.url + "/2"}, 201)
+        assert (await json_of(service, "POST", "/webhooks", {"url": receiver.url + "/3"}, 409))["code"] == "too_many_webhooks"
+        await json_of(service, "DELETE", f"/webhooks/{target_id}")
+        for path in ("", "/deliveries"):
+            await json_of(service, "GET", f"/webhooks/{target_id}{path}", None, 404)
+
+
+@ONE_DATABASE
+async def test_a_target_whose_name_leads_here_at_the_second_look_is_sent_nothing(
+    settings: Settings, receiver: Receiver
+) -> None:
+    """It was public when it was made; then its owner lets the name lead to this machine."""
+    addresses = ["93.184.216.34"]
+
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return addresses
+
+    async with operated(with_rules(settings, private_targets=False), Outward(resolve=resolve)) as service:
+        await service.ctx.db.run(_a_target, service, "https://hooks.example:8443/")
+        addresses[:] = ["127.0.0.1"]
+        await tell(service, ("settled", "trd_1"))
+        async with asyncio.timeout(READY_S):
+            while True:
+                found = (await json_of(service, "GET", "/webhooks/whk_1/deliveries?after=0"))["deliveries"]
+                if found and found[-1]["tries"]:
+                    break
+                await asyncio.sleep(0.02)
+        assert found[-1]["error"] == "refused" and found[-1]["status"] is None
+    assert receiver.tried == []
+
+
+def _a_target(connection: Any, service: Service, url: str) -> None:
+    from balancer.webhooks import targets
+
+    ctx = service.ctx
+    targets.add(connection, "whk_1", url, [], None, ctx.master, "test", ctx.clock.now(), 10)
+
+
+SENDER = """
+import asyncio, sys
+from balancer.db.engine import Database
+from balancer.outward import Outward
+from balancer.webhooks.sending import Senders
+from shared import settings
+from shared.clock import Clock
+from shared.sealing import MasterKey
+
+async def main():
+    loaded = settings.load(sys.argv[1])
+    senders = Senders(
+        Database(loaded.database), Clock(), MasterKey.read(loaded.balancer.master_key_file), loaded.webhooks,
+        Outward(private=True),
+    )
+    while True:
+        await senders.round()
+        await asyncio.sleep(0.02)
+
+asyncio.run(main())
+"""
+
+
+@ONE_DATABASE
+async def test_a_balancer_that_is_killed_while_it_sends_is_followed_by_another_and_nothing_is_lost(
+    settings: Settings, receiver: Receiver, tmp_path: Path
+) -> None:
+    config = write_config(settings, tmp_path)
+    async with operated(settings) as service:
+        senders = service.part(health.LOOPS).senders
+        target_id = await add(service, receiver)
+        await owed(service, target_id, 0)
+        # The other process is the one that sends for now.
+        await senders.close()
+        round_, senders.round = senders.round, _nothing  # type: ignore[method-assign]
+        receiver.mood = lambda event: 30.0 if event["kind"] == "picked_up" else 200
+        killed = subprocess.Popen([sys.executable, "-c", SENDER, str(config)])
+        await tell(service, *(("paused", f"trd_{n}") for n in range(3)), *(("picked_up", f"trd_{n}") for n in range(3)))
+        async with asyncio.timeout(READY_S):
+            while sum(event["kind"] == "picked_up" for event in receiver.tried) < 3:
+                assert killed.poll() is None
+                await asyncio.sleep(0.01)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        receiver.mood = lambda _: 200
+        senders.round = round_  # type: ignore[method-assign]
+        await owed(service, target_id, 0)
+        page = await (await service.call("GET", "/events?limit=500")).json()
+    sent = {event["number"] for event in page["events"] if event["trade_id"]}
+    assert sent <= set(receiver.numbers())
+    for trade in range(3):
+        mine = [event["kind"] for event in receiver.taken if event["trade_id"] == f"trd_{trade}"]
+        assert list(dict.fromkeys(mine)) == ["paused", "picked_up"]
+
+
+async def _nothing() -> None:
+    """A balancer that sends nothing."""
+
+
+@ONE_DATABASE
+async def test_two_balancers_send_each_event_once_and_one_goes_on_when_the_other_stops(
+    settings: Settings, receiver: Receiver
+) -> None:
+    async with operated(settings) as first:
+        async with balancer(settings) as second:
+            target_id = await add(first, receiver)
+            for number in range(5):
+                await tell(second, ("picked_up", f"trd_{number}"))
+                await tell(first, ("settled", f"trd_{number}"))
+            await owed(first, target_id, 0)
+            assert len(receiver.ids) == len(set(receiver.ids))
+        await tell(first, ("picked_up", "trd_9"))
+        await owed(first, target_id, 0)
+    assert receiver.taken[-1]["trade_id"] == "trd_9"
+    assert len(receiver.ids) == len(set(receiver.ids))
+
+
+def write_config(settings: Settings, tmp_path: Path) -> Path:
+    config = tmp_path / "fleet.toml"
+    rules = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.webhooks.model_dump().items())
+    config.write_text(
+        f'[redis]\nurl = "{settings.redis.url}"\n[database]\nurl = "{settings.database.url}"\n'
+        f'[balancer]\nmaster_key_file = "{settings.balancer.master_key_file}"\n[webhooks]\n{rules}\n'
+    )
+    return config
+
+
+@ONE_DATABASE
+async def test_the_commands_do_the_same(settings: Settings, receiver: Receiver, tmp_path: Path) -> None:
+    config = write_config(settings, tmp_path)
+
+    async def run(*arguments: str) -> Any:
+        return await asyncio.to_thread(fleet, config, "webhooks", *arguments)
+
+    async with operated(settings) as service:
+        made = json.loads((await run("add", receiver.url, "--kind", "settled", "--json")).stdout)
+        receiver.secret, target_id = made["secret"], made["target"]["target_id"]
+        assert (await run("add", receiver.url)).exit_code == 1
+        assert (await run("add", "nonsense")).exit_code == 2
+        done = await run("test", target_id, "--json")
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["status"] == 200
+        receiver.mood = lambda _: 500
+        assert (await run("test", target_id)).exit_code == 1
+        receiver.mood = lambda _: 200
+        await owed(service, target_id, 0)
+        again = (await run("rotate", target_id)).stdout.strip()
+        assert again.startswith("whsec_") and again != receiver.secret
+        listed = await run("list")
+        assert target_id in listed.stdout and again not in listed.stdout and listed.exit_code == 0
+        shown = await run("deliveries", target_id)
+        assert shown.stdout.count("webhook_test") == 2
+        number = receiver.numbers()[0]
+        assert (await run("redeliver", target_id, str(number))).exit_code == 0
+        await owed(service, target_id, 0)
+        assert [event["number"] for event in receiver.taken].count(number) == 2
+        assert (await run("enable", target_id)).exit_code == 0
+        assert (await run("remove", target_id)).exit_code == 0
+        assert (await run("remove", target_id)).exit_code == 1
