@@ -19,7 +19,7 @@ from fleet_client import AsyncClient, Patience, errors
 from fleet_client.answers import FINAL, Trade
 
 DEPOSITS_PER_PLAYER = 11
-WITHDRAWALS_PER_PLAYER = 9
+WITHDRAWALS_PER_PLAYER = 10  # two times `AT_ONCE`: what is not yet there for a whole round is left out of a plan
 AT_ONCE = 5  # as people do who move more than one thing; Steam allows five open offers to one partner
 OTHER_ENDS = ("declined", "countered", "expired", "canceled", "failed")
 HABITS = {"accepted": "accept", "declined": "decline", "countered": "counter", "failed": "accept"}
