@@ -411,6 +411,77 @@ class Calls:
         """The same as `listen` by one request after the other: where something on the way keeps streams back."""
         return feed.events(lambda mark: Calls.events.what(self, after=mark, wait=wait, kind=kind), after)
 
+    # --- webhooks ----------------------------------------------------------------------------------------------------------
+
+    @named
+    def webhooks(self) -> Call[answers.Webhooks]:
+        """Every address that events are sent to, with what it is still owed."""
+        return Call("GET", "/webhooks", answers.Webhooks)
+
+    @named
+    def webhook(self, target_id: str) -> Call[answers.Target]:
+        """One of them."""
+        return Call("GET", "/webhooks/{target_id}", answers.Target, at={"target_id": target_id})
+
+    @named
+    def add_webhook(
+        self, url: str, *, kinds: Sequence[str] | None = None, after: int | None = None
+    ) -> Call[answers.WithSecret]:
+        """Send events to an address, from now on or from behind event ``after``. The secret in the answer is shown this once.
+
+        So it is not sent again after a lost answer: look at `webhooks`, and remove the target whose secret nobody has.
+        """
+        return Call("POST", "/webhooks", answers.WithSecret, body=_sent(url=url, kinds=kinds, after=after), repeat=Repeat.NEVER)
+
+    @named
+    def remove_webhook(self, target_id: str) -> Call[answers.WebhookRemoved]:
+        """Forget a target, with what it is owed."""
+        at = {"target_id": target_id}
+        return Call("DELETE", "/webhooks/{target_id}", answers.WebhookRemoved, at=at, repeat=Repeat.SAME)
+
+    @named
+    def rotate_webhook(self, target_id: str) -> Call[answers.WithSecret]:
+        """A new secret; for a day the one before signs too. Not sent again after a lost answer: that would make a third."""
+        at = {"target_id": target_id}
+        return Call("POST", "/webhooks/{target_id}/rotate", answers.WithSecret, at=at, repeat=Repeat.NEVER)
+
+    @named
+    def enable_webhook(self, target_id: str) -> Call[answers.Target]:
+        """Go on with a disabled target, first with everything that it is owed."""
+        at = {"target_id": target_id}
+        return Call("POST", "/webhooks/{target_id}/enable", answers.Target, at=at, repeat=Repeat.SAME)
+
+    @named
+    def test_webhook(self, target_id: str) -> Call[answers.WebhookTest]:
+        """Send an event of kind ``webhook_test`` to this target alone."""
+        at = {"target_id": target_id}
+        return Call("POST", "/webhooks/{target_id}/test", answers.WebhookTest, at=at, repeat=Repeat.SAME)
+
+    @named
+    def deliveries(
+        self, target_id: str, *, after: int | None = None, limit: int | None = None, state: str | None = None
+    ) -> Call[answers.DeliveryPage]:
+        """One page of what a target was sent or is owed."""
+        at, query = {"target_id": target_id}, _sent(after=after, limit=limit, state=state)
+        return Call("GET", "/webhooks/{target_id}/deliveries", answers.DeliveryPage, at=at, query=query)
+
+    @listed
+    def each_delivery(
+        self, target_id: str, *, after: int | None = None, state: str | None = None
+    ) -> Callable[[Line], Stream[answers.Delivery]]:
+        """All of them, page by page."""
+        return feed.pages(
+            lambda mark: Calls.deliveries.what(self, target_id, after=mark, state=state, limit=1000),
+            lambda page: page.deliveries,
+            after,
+        )
+
+    @named
+    def redeliver(self, target_id: str, *, first: int, last: int | None = None) -> Call[answers.Redelivery]:
+        """Send events again, with the same ids: one, or up to number ``last``."""
+        at, body = {"target_id": target_id}, _sent(first=first, last=last)
+        return Call("POST", "/webhooks/{target_id}/redeliver", answers.Redelivery, at=at, body=body, repeat=Repeat.SAME)
+
     # --- the fleet ---------------------------------------------------------------------------------------------------------
 
     @named

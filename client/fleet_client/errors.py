@@ -302,6 +302,14 @@ class OfferOfAnotherTrade(Conflict):
     code = "offer_of_another_trade"
 
 
+class WebhookExists(Conflict):
+    code = "webhook_exists"
+
+
+class TooManyWebhooks(Conflict):
+    code = "too_many_webhooks"
+
+
 class UnknownPlayer(NotAccepted):
     code = "unknown_player"
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -37,6 +38,13 @@ def headers(**changes: str) -> dict[str, str]:
 def test_the_example_of_the_specification() -> None:
     found = Webhooks(SECRET).check(headers(), BODY, AT)
     assert (found.webhook_id, found.sent_at, found.json()) == (ID, AT, {"test": 2432232314})
+
+
+def test_what_the_specifications_own_library_signs_is_taken() -> None:
+    library = pytest.importorskip("standardwebhooks")
+    at = datetime.fromtimestamp(AT, UTC)
+    signature = library.Webhook(SECRET).sign(ID, at, BODY.decode())
+    assert Webhooks(SECRET).check(headers(webhook_signature=signature), BODY, AT).sent_at == AT
 
 
 def test_while_a_secret_is_changed_either_is_taken() -> None:
