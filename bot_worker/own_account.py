@@ -13,7 +13,7 @@ from typing import Any
 
 from bot_worker.bot import Bot, Partner, Probe
 from bot_worker.steam import answers
-from bot_worker.steam.session import NOT_CONFIRMED
+from bot_worker.steam.phone import NOT_CONFIRMED
 from shared import log
 from shared.domain.health import May
 from shared.domain.status import TradeEvent
@@ -107,14 +107,14 @@ def _one_more(bot: Bot, partner: str) -> Blame:
 
 
 def confirm(bot: Bot, offer_id: str) -> bool:
-    """As `SteamSession.confirm`. What Steam refuses twice in a row is asked for again after its rules were accepted; when it
+    """As `Phone.confirm`. What Steam refuses twice in a row is asked for again after its rules were accepted; when it
     goes on refusing, the bot gives nothing until that is over.
 
     Raises:
-        SteamUnavailable, NotSignedIn: as `SteamSession.confirm`.
+        SteamUnavailable, NotSignedIn: as `Phone.confirm`.
     """
     try:
-        confirmed = bot.session.confirm(offer_id)
+        confirmed = bot.session.phone.confirm(offer_id)
     except SteamUnavailable as error:
         if error.error_code == NOT_CONFIRMED:
             _not_confirmed(bot)
@@ -263,7 +263,7 @@ def _looked_for_items(bot: Bot) -> bool:
 
 
 def _read_inventory(bot: Bot) -> int:
-    held = len({each.asset.asset_id for each in bot.session.own_inventory().held})
+    held = len({each.asset.asset_id for each in bot.session.inventories.own_inventory().held})
     bot.health.items = held
     return held
 
@@ -276,8 +276,8 @@ def _acknowledged(bot: Bot) -> bool:
 
 
 def _nothing_strange(bot: Bot) -> bool:
-    bot.session.look_at_confirmations()
-    return not bot.session.alarms
+    bot.session.phone.look()
+    return not bot.session.phone.alarms
 
 
 def _perhaps(_bot: Bot) -> bool:
@@ -318,8 +318,8 @@ def seen_bans(bot: Bot, banned: frozenset[str]) -> None:
 
 def seen_confirmations(bot: Bot) -> None:
     """The last list of confirmations, if there was one, says whether somebody else uses this account."""
-    if bot.session.alarms:
-        kinds = ", ".join(map(str, sorted(bot.session.alarms)))
+    if bot.session.phone.alarms:
+        kinds = ", ".join(map(str, sorted(bot.session.phone.alarms)))
         if "strange_confirmation" not in bot.health.restrictions:
             _log.error("strange_confirmation", kinds=kinds)
         restrict(bot, "strange_confirmation")

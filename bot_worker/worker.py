@@ -339,7 +339,7 @@ class Worker:
             return
         try:
             own_account.seen_bans(self.bot, self.bot.session.banned(self.bot.session.steam_id))
-            self.bot.health.items = len(self.bot.session.own_inventory().held)
+            self.bot.health.items = len(self.bot.session.inventories.own_inventory().held)
         except SteamError as error:
             if error.error_code != UNREADABLE:
                 raise

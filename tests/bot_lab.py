@@ -9,6 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -182,8 +183,10 @@ class Otherwise:
 
 
 def does_otherwise(owner: Any, part: str, **calls: Callable[..., Any]) -> None:
-    """From now on this part of a bot or worker (``session``, ``lease`` …) does these calls otherwise."""
-    setattr(owner, part, Otherwise(getattr(owner, part), **calls))
+    """From now on this part of a bot or worker (``session``, ``session.phone``, ``lease`` …) does these calls otherwise."""
+    path, _, name = part.rpartition(".")
+    whose = attrgetter(path)(owner) if path else owner
+    setattr(whose, name, Otherwise(getattr(whose, name), **calls))
 
 
 class Killed(BaseException):
@@ -235,9 +238,12 @@ class Lab:
 
     @contextlib.contextmanager
     def steam_does(self, **calls: Callable[..., Any]) -> Iterator[None]:
-        """Meanwhile these calls of the bot's session are done otherwise."""
+        """Meanwhile these calls of the bot's session, or of its phone or inventories, are done otherwise."""
         session = self.bot.session
-        self.bot.session = cast(SteamSession, Otherwise(session, **calls))
+        parts = {name: getattr(session, name) for name in ("phone", "inventories")}
+        of_parts = {name: {call: calls.pop(call) for call in [*calls] if hasattr(part, call)} for name, part in parts.items()}
+        otherwise: dict[str, Any] = {name: Otherwise(parts[name], **mine) for name, mine in of_parts.items()}
+        self.bot.session = cast(SteamSession, Otherwise(session, **calls, **otherwise))
         try:
             yield
         finally:

@@ -184,7 +184,11 @@ def _count_look(bot: Bot, trade: WatchedTrade) -> Proof:
 def _gather(bot: Bot, due: Sequence[WatchedTrade], shown: Sequence[Offer], since: int) -> dict[str, Proof]:
     """Where the assets of these trades are: one look at the exchanges, one at our inventory, one per partner at theirs."""
     moved, elsewhere, whole = _moved(bot, shown, since)
-    ours = {held.asset.asset_id for held in bot.session.own_inventory().held} if any(trade.give for trade in due) else set()
+    ours = (
+        {held.asset.asset_id for held in bot.session.inventories.own_inventory().held}
+        if any(trade.give for trade in due)
+        else set()
+    )
     theirs: dict[str, set[str] | str] = {}
     proofs = {}
     for trade in due:
@@ -233,7 +237,7 @@ def _ids(assets: Iterable[Asset]) -> set[str]:
 def _theirs(bot: Bot, trade: WatchedTrade) -> set[str] | str:
     """Ids of what the partner could trade, or the code of why nobody knows."""
     try:
-        held = bot.session.partner_inventory(trade.partner, trade.trade_token)
+        held = bot.session.inventories.partner_inventory(trade.partner, trade.trade_token)
     except (SteamRefused, SteamUnavailable, SteamThrottled) as error:
         return error.error_code
     return {each.asset.asset_id for each in held}

@@ -53,7 +53,7 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
         failed(order, tell, SteamRefused(code="partner_banned"), bans)
         return
     try:
-        assets = bot.session.partner_inventory(payload.steam_id, payload.trade_token)
+        assets = bot.session.inventories.partner_inventory(payload.steam_id, payload.trade_token)
     except SteamRefused as error:
         told = _is_nobody(bot, payload.steam_id) if error.error_code == NO_SUCH_INVENTORY else error
         failed(order, tell, told, bans)

@@ -11,8 +11,8 @@ from collections.abc import Collection
 from bot_worker.bot import Bot
 from bot_worker.reporting import Tell
 from bot_worker.steam import maintenance
+from bot_worker.steam.inventory_reads import Inventory
 from bot_worker.steam.maintenance import Sign
-from bot_worker.steam.session import Inventory
 from shared import log
 from shared.domain.items import CONTEXT_NORMAL, HeldAsset
 from shared.errors import SteamError, SteamUnavailable
@@ -30,7 +30,7 @@ def read(bot: Bot, expected: int) -> Inventory:
     Raises:
         SteamError: it could not be read, or is not to be believed (yet).
     """
-    inventory = bot.session.own_inventory()
+    inventory = bot.session.inventories.own_inventory()
     held = inventory.held
     bot.health.items = len(held)
     if not expected or (held and (expected < BULK or len(held) * 2 >= expected)):
@@ -56,7 +56,7 @@ def read_for(bot: Bot, wanted: Collection[str], expected: int) -> Inventory:
     Raises:
         SteamError: as `read`.
     """
-    free = bot.session.own_free_items()
+    free = bot.session.inventories.own_free_items()
     if {each.asset.asset_id for each in free.held}.issuperset(wanted):
         bot.session.maintenance.saw(READING, Sign.GOOD)
         return free

@@ -15,7 +15,7 @@ from bot_worker.orders.matching import Match, match_assets
 from bot_worker.reporting import Tell
 from bot_worker.steam import answers
 from bot_worker.steam.answers import ExchangeMeans
-from bot_worker.steam.session import Inventory
+from bot_worker.steam.inventory_reads import Inventory
 from bot_worker.steam.shapes import Exchange
 from shared.domain.items import CONTEXT_NORMAL, Asset, HeldAsset
 from shared.domain.status import TradeEvent

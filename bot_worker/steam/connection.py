@@ -28,6 +28,7 @@ from shared.trouble import place_of
 T = TypeVar("T")
 
 COMMUNITY_URL = "https://steamcommunity.com"
+PAGES_MAX = 50  # of one list or inventory
 UNREADABLE = "unreadable_answer"
 NO_SUCH_INVENTORY = "no_such_inventory"
 

@@ -1,4 +1,4 @@
-"""`SteamSession`: the dozen things that we ask of Steam, for one bot.
+"""`SteamSession`: what we ask of Steam for one bot. Its phone and the inventories have files of their own.
 
 What changes something is never repeated here.
 """
@@ -6,22 +6,20 @@ What changes something is never repeated here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
-import requests
 from steam.enums import EResult
-from steampy.guard import generate_confirmation_key
 from steampy.models import Asset as SteampyAsset
 from steampy.models import PredefinedOptions
 
-from bot_worker.steam import answers, inventories, trade_page, transport
-from bot_worker.steam.connection import COMMUNITY_URL, Connection
-from bot_worker.steam.inventories import Page
+from bot_worker.steam import answers, trade_page, transport
+from bot_worker.steam.connection import COMMUNITY_URL, PAGES_MAX, Connection
+from bot_worker.steam.inventory_reads import InventoryReads
 from bot_worker.steam.maintenance import Sign
+from bot_worker.steam.phone import Phone
 from bot_worker.steam.shapes import (
-    Confirmation,
     Exchange,
     HistoryPage,
     Hold,
@@ -36,13 +34,11 @@ from bot_worker.steam.shapes import (
 from bot_worker.steam.trade_page import TradePage
 from shared import log, strict
 from shared.domain.ids import SteamId, TradeUrl
-from shared.domain.items import CONTEXT_NORMAL, CONTEXT_PROTECTED, CS2_APP_ID, Asset, HeldAsset
+from shared.domain.items import Asset
 from shared.errors import AnswerLost, FleetError, NotSignedIn, SteamError, SteamRefused, SteamThrottled, SteamUnavailable
 from shared.strict import BadShape
 from shared.trouble import place_of
 
-PAGE_ITEMS = 2000  # more is answered with 400 since 2025 (steampy#445)
-PAGES_MAX = 50
 # What moved is told with its name: the bot that received an item says what it is.
 DESCRIBED = {"get_descriptions": 1, "language": "english"}
 DOWN_RESULT = EResult.ServiceUnavailable
@@ -50,21 +46,8 @@ NOT_THERE = EResult.NoMatch  # what Steam says of an offer that it does not know
 NO_EXCHANGE = frozenset({EResult.InvalidParam, EResult.FileNotFound, EResult.AccessDenied, NOT_THERE})
 HISTORY_PAGE = 100
 HISTORY_PAGES_BY_ID = 10
-TRADE_CONFIRMATION = 2
-# The code of the error when Steam lists a confirmation and does not take it.
-NOT_CONFIRMED = "confirmation_refused"
-# Phone number change, account recovery, a new API key: nobody of ours asks for these.
-ALARMING_CONFIRMATIONS = frozenset({5, 6, 9})
 
 _log = log.get(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Inventory:
-    """What an account holds. If it is not ``whole``, rows could not be read: what is not among ``held`` may be there too."""
-
-    held: list[HeldAsset]
-    whole: bool = True
 
 
 class SteamSession:
@@ -75,8 +58,8 @@ class SteamSession:
         self.observer = connection.observer
         self.maintenance = connection.maintenance
         self.steam_id = connection.account.steam_id
-        self.alarms: frozenset[int] = frozenset()  # kinds of confirmations in the last list that none of ours asked for
-        self._acted_s = 0
+        self.phone = Phone(connection)
+        self.inventories = InventoryReads(connection)
 
     def sign_in(self) -> None:
         """Sign in, or renew the session. Twice in a row is harmless.
@@ -145,84 +128,6 @@ class SteamSession:
         if status == 429:
             return SteamThrottled(retry_after_s=self.connection.throttled())
         return AnswerLost("no readable answer to a send", reason=f"http_{status}" if status else "no_answer")
-
-    def confirm(self, offer_id: str) -> bool:
-        """Confirm one offer of ours by its id. False: no such confirmation is waiting (yet, or any more).
-
-        Raises:
-            SteamUnavailable: Steam says that it did not do it (`NOT_CONFIRMED`); it may have done so all the same (TF2Autobot),
-                so look again.
-        """
-        waiting = self._confirmation_of(offer_id)
-        if waiting is None:
-            return False
-        answer = self._confirmation_call("ajaxop", "allow", op="allow", cid=waiting.confirmation_id, ck=waiting.nonce)
-        if answer.get("success") is not True:
-            raise SteamUnavailable("Steam did not take the confirmation", code=NOT_CONFIRMED)
-        return True
-
-    def _confirmation_of(self, offer_id: str) -> Confirmation | None:
-        waiting = self._waiting()
-        return next((each for each in waiting if each.kind == TRADE_CONFIRMATION and each.creator_id == offer_id), None)
-
-    def look_at_confirmations(self) -> None:
-        """List what waits on the phone, for `alarms`."""
-        self._waiting()
-
-    def _waiting(self) -> list[Confirmation]:
-        answer = self._confirmation_call("getlist", "conf")
-        rows = answer.get("conf")
-        if answer.get("success") is not True or not isinstance(rows, list):
-            raise SteamUnavailable("Steam did not list the confirmations")
-        found, unreadable, alarming = [], Counter[str](), set[int]()
-        for row in strict.objects(rows):
-            alarming |= {kind for kind in ALARMING_CONFIRMATIONS if row.get("type") in (kind, str(kind))}
-            try:
-                found.append(Confirmation.parse(row))
-            except BadShape as error:
-                unreadable[error.field] += 1
-        self.alarms = frozenset(alarming)
-        self.observer.leave_out("confirmations", unreadable)
-        return found
-
-    def _confirmation_call(self, path: str, tag: str, **more: str) -> dict[str, Any]:
-        headers = {"X-Requested-With": "XMLHttpRequest"}
-        url = f"{COMMUNITY_URL}/mobileconf/{path}"
-
-        def call() -> requests.Response:
-            # Paced and signed anew each time that it is repeated: Steam takes no key for an action twice.
-            query = {**self._signed(tag, acts=path == "ajaxop"), **more}
-            response: requests.Response = self.connection.client._session.get(url, params=query, headers=headers)
-            return response
-
-        answer = self.connection.read(call, lambda data: strict.mapping(data, "confirmations"))
-        if answer.get("needauth"):
-            self.maintenance.saw(path, Sign.SIGNED_OUT)
-            raise NotSignedIn()
-        self.maintenance.saw(path, Sign.GOOD)
-        return answer
-
-    def _signed(self, tag: str, *, acts: bool) -> dict[str, Any]:
-        """What names this phone and signs one request of it, when that request may go.
-
-        A time is good for one action, so each action's is later than the one before, even if the clock says otherwise: it is
-        set by Steam's answers and may step back (node-steamcommunity counts up too, ``acceptConfirmationForObject``). Lists
-        may share theirs.
-        """
-        if acts:
-            self.connection.pace.wait("confirm")
-            timestamp = self._acted_s = max(self.connection.now_s(), self._acted_s + 1)
-        else:
-            self.connection.pace.wait("confirm_list")
-            timestamp = self.connection.now_s()
-        return {
-            "p": self.connection.account.device_id,
-            "a": self.steam_id,
-            "k": generate_confirmation_key(self.connection.account.identity_secret, tag, timestamp),
-            "t": timestamp,
-            "m": "react",
-            "tag": tag,
-        }
 
     def cancel(self, offer_id: str) -> None:
         """Ask Steam to cancel an offer of ours. Whatever it answers: look at the offer afterwards.
@@ -394,93 +299,6 @@ class SteamSession:
             after = {"start_after_time": page.last.started, "start_after_tradeid": page.last.exchange_id}
         raise SteamUnavailable("Steam's trade history does not end")
 
-    def own_inventory(self) -> Inventory:
-        """All CS2 assets of the bot, protected ones (context 16) included."""
-        # In this order, as protection ends meanwhile: what goes from 16 to 2 is seen twice, not never.
-        contexts = [self._own_context(CONTEXT_PROTECTED), self._own_context(CONTEXT_NORMAL)]
-        return Inventory([held for each in contexts for held in each.held], whole=all(each.whole for each in contexts))
-
-    def own_free_items(self) -> Inventory:
-        """The bot's CS2 assets outside protection (context 2): one call less. What is not there may be protected."""
-        return replace(self._own_context(CONTEXT_NORMAL), whole=False)
-
-    def _own_context(self, context_id: str) -> Inventory:
-        query = {
-            "steamid": self.steam_id,
-            "appid": CS2_APP_ID,
-            "contextid": context_id,
-            "get_descriptions": 1,
-            "get_asset_properties": 1,
-            "language": "english",
-            "count": PAGE_ITEMS,
-        }
-
-        def page(start: str | None) -> Page:
-            more = {"start_assetid": start} if start else {}
-            return self.connection.api(
-                "GetInventoryItemsWithDescriptions",
-                lambda data: inventories.parse(data, self.steam_id, context_id),
-                **query,
-                **more,
-            )
-
-        return self._all_pages(page)
-
-    def partner_inventory(self, steam_id: str, trade_token: str | None) -> list[HeldAsset]:
-        """What another account could put into an offer to us. Without its trade token, items traded lately are missing.
-
-        Raises:
-            SteamRefused: ``code`` inventory_private, or no_such_inventory (`is_known` tells whether there is such an account).
-        """
-        if trade_token is not None:
-            try:
-                return self._all_pages(lambda start: self._trade_page(steam_id, trade_token, start)).held
-            except _NotShown:
-                _log.debug("trade_page_refused", partner=steam_id)
-        # The trade page's endpoint does not say why it refuses; this one says 403 for a private inventory.
-        url = f"{COMMUNITY_URL}/inventory/{steam_id}/{CS2_APP_ID}/{CONTEXT_NORMAL}"
-        headers = {"Referer": f"{COMMUNITY_URL}/profiles/{steam_id}/inventory"}
-
-        def page(start: str | None) -> Page:
-            query = {"l": "english", "count": PAGE_ITEMS, **({"start_assetid": start} if start else {})}
-            return self.connection.community(
-                url, lambda data: inventories.parse(data, steam_id, CONTEXT_NORMAL), query, headers
-            )
-
-        return self._all_pages(page).held
-
-    def _trade_page(self, steam_id: str, trade_token: str, start: str | None) -> Page:
-        """Raises `_NotShown` when Steam refuses without saying why."""
-        query = {
-            "sessionid": self.connection.client._get_session_id(),
-            "partner": steam_id,
-            "appid": CS2_APP_ID,
-            "contextid": CONTEXT_NORMAL,
-            **({"start": start} if start else {}),
-        }
-
-        def parse(data: Any) -> Page:
-            if isinstance(data, dict) and not data.get("success"):
-                raise _NotShown
-            return inventories.parse_legacy(data, steam_id, CONTEXT_NORMAL)
-
-        headers = {"Referer": str(TradeUrl(SteamId(steam_id), trade_token))}
-        return self.connection.community(f"{COMMUNITY_URL}/tradeoffer/new/partnerinventory/", parse, query, headers)
-
-    def _all_pages(self, page: Callable[[str | None], Page]) -> Inventory:
-        found: list[HeldAsset] = []
-        start, whole, left_out = None, True, Counter[str]()
-        for _ in range(PAGES_MAX):
-            read = page(start)
-            found.extend(read.held)
-            left_out += read.left_out
-            whole = whole and not read.unclear
-            if read.start is None:
-                self.observer.leave_out("inventory", left_out)
-                return Inventory(found, whole)
-            start = read.start
-        raise SteamUnavailable("Steam's inventory does not end")
-
     def hold(self, partner: str, trade_token: str) -> Hold:
         """How long Steam would hold a trade with this partner.
 
@@ -528,10 +346,6 @@ class SteamSession:
         """Whether Steam has banned these accounts from trading, as far as it says: one call for up to a hundred."""
         query = {"steamids": ",".join(steam_ids)}
         return self.connection.web_api("ISteamUser", "GetPlayerBans", lambda data: trade_bans(data, steam_ids), query)
-
-
-class _NotShown(Exception):
-    """Steam's trade page refuses an inventory without saying why."""
 
 
 def _steampy_asset(asset: Asset) -> Any:

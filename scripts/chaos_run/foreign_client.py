@@ -60,7 +60,7 @@ class ForeignClient:
         """
         sent = self.session.send_offer(partner, trade_token, "bye", give, take)
         if sent.needs_confirmation:
-            self.session.confirm(sent.offer_id)
+            self.session.phone.confirm(sent.offer_id)
         return sent.offer_id
 
 
@@ -122,7 +122,7 @@ class Raid:
         open_ones = [offer for offer in before if offer.state in answers.LIVE_STATES]
         for offer in open_ones:
             if offer.state == answers.NEEDS_CONFIRMATION:
-                client.session.confirm(offer.offer_id)
-        held = [each.asset for each in client.session.own_inventory().held if each.tradable]
+                client.session.phone.confirm(offer.offer_id)
+        held = [each.asset for each in client.session.inventories.own_inventory().held if each.tradable]
         if not self.gave and not open_ones and held:
             client.offer(self._friend["steam_id"], self._friend["trade_token"], [self._chance.choice(held)])

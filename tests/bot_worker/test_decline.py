@@ -34,7 +34,7 @@ class Stranger:
     def offer(self, to: SteamAccount, give: list[Asset], take: list[Asset]) -> str:
         sent = self.session.send_offer(to.steam_id, to.trade_token, "hello", give, take)
         if sent.needs_confirmation:
-            assert self.session.confirm(sent.offer_id)
+            assert self.session.phone.confirm(sent.offer_id)
         return sent.offer_id
 
 

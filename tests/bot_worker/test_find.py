@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -337,7 +338,7 @@ def test_a_restarted_worker_begins_its_looks_anew(lab: Lab, player: SteamAccount
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [("session", "sent_offers"), ("reporter", "append"), ("session", "cancel"), ("session", "confirm")],
+    [("session", "sent_offers"), ("reporter", "append"), ("session", "cancel"), ("session.phone", "confirm")],
 )
 def test_a_death_in_the_middle_of_a_find_leaves_one_offer_and_the_next_one_finds_it(
     lab: Lab, player: SteamAccount, owner: str, name: str, moment: str
@@ -351,7 +352,7 @@ def test_a_death_in_the_middle_of_a_find_leaves_one_offer_and_the_next_one_finds
     lab.world.clear_faults()
     assert [offer["state"] for offer in lab.me.offers()] == [9, 9]
     trade = replace(lab.watched(order, None, "in_doubt"), attempt=2)
-    does_otherwise(lab.bot, owner, **{name: killed_at(getattr(getattr(lab.bot, owner), name), moment)})
+    does_otherwise(lab.bot, owner, **{name: killed_at(attrgetter(f"{owner}.{name}")(lab.bot), moment)})
     lab.enqueue(lab.find_order(trade))
     with pytest.raises(Killed):
         lab.rq.work_one(1)

@@ -127,7 +127,7 @@ def test_a_result_in_a_body_says_whether_to_try_again(lab: Lab, player: SteamAcc
     final = b'{"success":false,"error":"EYldRefreshAppIfNecessary failed with EResult 42"}'
     before = lab.bot.session.observer.calls["inventory"]
     with twist(lab, "inventory", say(500, final, "application/json")), pytest.raises(SteamRefused):
-        lab.bot.session.partner_inventory(player.steam_id, None)
+        lab.bot.session.inventories.partner_inventory(player.steam_id, None)
     assert lab.bot.session.observer.calls["inventory"] == before + 1
 
 

@@ -282,7 +282,7 @@ def test_or_it_is_told_what_to_do_and_gives_nothing_until_then(make_lab: Callabl
 
 
 def test_a_strange_confirmation_stops_trading_until_it_is_gone(lab: Lab, player: SteamAccount) -> None:
-    lab.bot.session.alarms = frozenset({9})
+    lab.bot.session.phone.alarms = frozenset({9})
     own_account.seen_confirmations(lab.bot)
     assert lab.bot.health.why_not(May.GIVE) == lab.bot.health.why_not(May.TAKE) == "strange_confirmation"
     assert lab.bot.health.why_not(May.LOOK) is None

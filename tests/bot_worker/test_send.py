@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -381,7 +382,7 @@ BOUNDARIES = [
     ("lease", "claim"),
     ("session", "send_offer"),
     ("reporter", "append"),
-    ("session", "confirm"),
+    ("session.phone", "confirm"),
     ("queue", "done"),
 ]
 
@@ -389,7 +390,7 @@ BOUNDARIES = [
 def dies(lab: Lab, part: str, name: str, moment: str) -> None:
     """The worker's process dies at this call of a part, or where it takes an order that is done out of its hands."""
     if part != "queue":
-        does_otherwise(lab.bot, part, **{name: killed_at(getattr(getattr(lab.bot, part), name), moment)})
+        does_otherwise(lab.bot, part, **{name: killed_at(attrgetter(f"{part}.{name}")(lab.bot), moment)})
         return
     pipeline = lab.rq.connection.pipeline
 

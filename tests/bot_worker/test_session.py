@@ -70,7 +70,7 @@ def test_the_first_sign_in_takes_password_and_code_and_acknowledges(opened: Call
     it.session.sign_in()
     assert it.saves[-1].refresh_token and it.saves[-1].acknowledged
     assert it.me.requests()["acknowledge"] == 1
-    assert len(it.session.own_inventory().held) == 1
+    assert len(it.session.inventories.own_inventory().held) == 1
 
 
 def test_the_second_sign_in_needs_the_refresh_token_only(opened: Callable[..., Opened]) -> None:
@@ -80,7 +80,7 @@ def test_the_second_sign_in_needs_the_refresh_token_only(opened: Callable[..., O
     again.session.sign_in()
     assert again.session.observer.calls["BeginAuthSessionViaCredentials"] == 0
     assert again.session.observer.calls["acknowledge"] == 0
-    assert len(again.session.own_inventory().held) == 1
+    assert len(again.session.inventories.own_inventory().held) == 1
 
 
 def test_a_revoked_refresh_token_leads_back_to_the_password(opened: Callable[..., Opened]) -> None:
@@ -105,7 +105,7 @@ def test_a_renewal_that_steam_cannot_answer_keeps_the_refresh_token(
     except SteamUnavailable:
         again.session.sign_in()
     assert again.session.observer.calls["BeginAuthSessionViaCredentials"] == 0
-    assert len(again.session.own_inventory().held) == 1
+    assert len(again.session.inventories.own_inventory().held) == 1
 
 
 def test_a_refused_code_is_tried_once_more_with_the_next(opened: Callable[..., Opened]) -> None:
@@ -155,7 +155,7 @@ def test_a_password_that_somebody_changed_is_told(opened: Callable[..., Opened])
     it.session.sign_in()
     it.me.change(password="the thief's")
     with pytest.raises(NotSignedIn):
-        it.session.own_inventory()
+        it.session.inventories.own_inventory()
     with pytest.raises(SteamRefused) as caught:
         it.session.sign_in()
     assert caught.value.error_code == "wrong_password"
@@ -165,15 +165,15 @@ def test_a_password_that_somebody_changed_is_told(opened: Callable[..., Opened])
 def test_a_token_that_ends_soon_is_renewed_before_it_does(opened: Callable[..., Opened], world: SteamWorld) -> None:
     it = opened()
     it.session.sign_in()
-    it.session.own_inventory()
+    it.session.inventories.own_inventory()
     assert it.session.observer.calls["finalizelogin"] == 1
     tokens = it.connection.tokens
     now_s = Clock().now_ms() // 1000
     it.connection.tokens = replace(tokens, issued=now_s - 80_000, expires=now_s + 3000)
-    it.session.own_inventory()
+    it.session.inventories.own_inventory()
     assert it.session.observer.calls["finalizelogin"] == 2
     assert it.session.observer.calls["BeginAuthSessionViaCredentials"] == 1
-    it.session.own_inventory()
+    it.session.inventories.own_inventory()
     assert it.session.observer.calls["finalizelogin"] == 2
 
 
@@ -262,7 +262,7 @@ def test_two_confirmations_in_one_second_are_signed_with_two_times(opened: Calla
     it = opened()
     it.session.sign_in()
     offers, times = given(it, player, 3), times_of_actions(it)
-    assert [it.session.confirm(offer_id) for offer_id in offers] == [True] * 3
+    assert [it.session.phone.confirm(offer_id) for offer_id in offers] == [True] * 3
     assert len(set(times)) == 3 and times == sorted(times)
     assert {offer["state"] for offer in it.me.offers()} == {2}
 
@@ -273,9 +273,9 @@ def test_a_confirmation_is_signed_anew_after_the_clock_stepped_back(
     it = opened()
     it.session.sign_in()
     offers, times = given(it, player, 2), times_of_actions(it)
-    assert it.session.confirm(offers[0])
+    assert it.session.phone.confirm(offers[0])
     it.session.observer.steam_ahead_s -= 5
-    assert it.session.confirm(offers[1])
+    assert it.session.phone.confirm(offers[1])
     assert times[1] == times[0] + 1
 
 
@@ -284,7 +284,7 @@ def test_a_confirmation_that_is_repeated_is_signed_anew(opened: Callable[..., Op
     it.session.sign_in()
     (offer_id,), times = given(it, player, 1), times_of_actions(it)
     it.me.fault("ajaxop", "html", status=503)
-    assert it.session.confirm(offer_id)
+    assert it.session.phone.confirm(offer_id)
     assert len(times) == 2 and times[0] < times[1]
 
 
@@ -294,7 +294,7 @@ def test_confirmations_of_a_bot_are_a_second_apart_and_lists_cost_nothing(
     it = opened(clock=HandClock(), pace={"confirm_s": 1.0})
     it.session.sign_in()
     offers, before = given(it, player, 2), len(it.slept)
-    assert [it.session.confirm(offer_id) for offer_id in offers] == [True, True]
+    assert [it.session.phone.confirm(offer_id) for offer_id in offers] == [True, True]
     (waited,) = it.slept[before:]
     assert 0.0 < waited <= 1.0
 
@@ -322,7 +322,7 @@ def test_no_secret_is_logged_even_at_debug(
     transport.quiet_libraries()
     it = opened()
     it.session.sign_in()
-    it.session.own_inventory()
+    it.session.inventories.own_inventory()
     it.me.fault("GetTradeOffers", "null", status=429)
     with pytest.raises(SteamThrottled):
         it.session.sent_offers(1)

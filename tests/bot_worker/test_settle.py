@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot_worker.orders.matching import match_assets
-from bot_worker.steam.session import Inventory
+from bot_worker.steam.inventory_reads import Inventory
 from shared.domain.items import Asset, HeldAsset
 from shared.messages import Report, SettleCheck, SettleOrder, WantedAsset
 
@@ -108,7 +108,9 @@ def test_no_asset_is_matched_twice_or_taken_from_others(
 
 def deposited(lab: Lab, player: SteamAccount, count: int = 1) -> tuple[Report, list[WantedAsset]]:
     """An accepted deposit, and its items as the balancer would ask for them."""
-    theirs = {each.asset.asset_id: each for each in lab.bot.session.partner_inventory(player.steam_id, player.trade_token)}
+    theirs = {
+        each.asset.asset_id: each for each in lab.bot.session.inventories.partner_inventory(player.steam_id, player.trade_token)
+    }
     order = lab.send_order(player, [], player.assets(count))
     offer_id = lab.do(order)[-1].data["offer_id"]
     player.act(offer_id, "accept")
@@ -247,7 +249,7 @@ def test_an_exchange_that_fails_moves_nothing_and_its_items_are_found_under_thei
     lab: Lab, world: SteamWorld, player: SteamAccount, gives: bool
 ) -> None:
     """Steam's status 4: the offer is accepted all the same, and whoever gave has the items back with other ids."""
-    mine = [row for row in lab.bot.session.own_inventory().held if row.tradable][:1]
+    mine = [row for row in lab.bot.session.inventories.own_inventory().held if row.tradable][:1]
     assets = [each.asset for each in mine] if gives else player.assets()[:1]
     order = lab.send_order(player, assets, []) if gives else lab.send_order(player, [], assets)
     sent = lab.do(order)[-1]

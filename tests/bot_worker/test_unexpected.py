@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -132,13 +133,13 @@ def started(make_lab: Callable[..., Lab]) -> Any:
         ("lease", "take"),
         ("lease", "remember_server"),
         ("session", "sign_in"),
-        ("session", "own_inventory"),
+        ("session.inventories", "own_inventory"),
     ],
 )
 def test_a_step_that_bursts_is_told_and_tried_again(started: tuple[Lab, Worker], target: str, name: str) -> None:
     _, it = started
     told: list[tuple[str, str | None, str | None]] = []
-    whose: Any = getattr(it.bot, target)
+    whose: Any = attrgetter(target)(it.bot)
     does_otherwise(it.bot, target, **{name: times(2, getattr(whose, name))})
     health = it.bot.health
 
