@@ -15,6 +15,7 @@ from balancer.db import pipeline
 from balancer.db.tables import decisions, deposits, trade_items, trades
 from balancer.fields import Time, unix
 from balancer.journal import events
+from shared.domain.ids import bot_name
 from shared.domain.status import LIVE, Decision, DepositStatus
 from shared.errors import Conflict, NotFound
 
@@ -66,7 +67,7 @@ def decide(
     agreed = values["agreed_by"] is not None
     new = pipeline.insert(connection, decisions).values(deposit_id=deposit_id, **values)
     connection.execute(new.on_conflict_do_update(index_elements=[decisions.c.deposit_id], set_=values))
-    bot = f"{row.color}-{row.bot_id}"
+    bot = bot_name(row)
     told = {"deposit_id": deposit_id, "decision": decision.value, "asset_id": asset_id and str(asset_id), "reason": reason}
     kind = "deposit_decision_agreed" if agreed else "deposit_decision_proposed"
     events.append(connection, events.row(kind, told, who, now, None, row.user_id, bot))

@@ -20,6 +20,7 @@ from balancer.custody.compare import Difference, Entry, Kind, Seen
 from balancer.db.tables import decisions, deposits, items
 from balancer.journal import effects, events, record
 from shared import log
+from shared.domain.ids import bot_name
 from shared.domain.items import CONTEXT_NORMAL
 from shared.domain.status import Decision, DepositStatus
 
@@ -101,7 +102,7 @@ def _why_not(asset_id: str, row: Row[Any], reading: Reading) -> str | None:
 def _drop(connection: Connection, row: Row[Any], why: str, now: datetime) -> None:
     """The bot's reading contradicts the decision: nothing is done, and the row stays as it is."""
     data = {"deposit_id": row.deposit_id, "decision": row.decision, "why": why}
-    bot = f"{row.color}-{row.bot_id}"
+    bot = bot_name(row)
     events.append(connection, events.row("deposit_decision_dropped", data, row.agreed_by, now, None, row.user_id, bot))
     logger.warning("decision dropped", action="decision", bot=bot, reason=why)
     _forget(connection, row.deposit_id)

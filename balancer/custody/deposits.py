@@ -15,6 +15,7 @@ from balancer.db.tables import deposits, items, trade_items, trades
 from balancer.fields import Time, maybe_unix, unix
 from balancer.journal import events, swaps
 from balancer.journal.effects import FROZEN_EXCHANGE, FROZEN_REVERSAL
+from shared.domain.ids import bot_name
 from shared.domain.status import LIVE, DepositStatus
 from shared.errors import Conflict, NotFound
 
@@ -97,7 +98,7 @@ def thaw(connection: Connection, deposit_id: str, reason: str, who: str, now: da
         raise Conflict("a bot still has to report where this item is", code="asset_in_trade", trade_id=trade_id)
     connection.execute(update(deposits).where(deposits.c.deposit_id == deposit_id).values(frozen_by=None, touched=now))
     data = {"deposit_id": deposit_id, "frozen_by": row.frozen_by, "reason": reason}
-    bot = None if row.bot_id is None else f"{row.color}-{row.bot_id}"
+    bot = None if row.bot_id is None else bot_name(row)
     events.append(connection, events.row("deposit_thawed", data, who, now, None, row.user_id, bot))
 
 
@@ -136,7 +137,7 @@ def _view(row: Row[Any]) -> Deposit:
         item_id=row.item_id,
         user_id=row.user_id,
         status=DepositStatus(row.status),
-        bot=None if row.bot_id is None else f"{row.color}-{row.bot_id}",
+        bot=None if row.bot_id is None else bot_name(row),
         asset_id=None if row.asset_id is None else str(row.asset_id),
         context_id=row.context_id,
         market_hash_name=row.market_hash_name,

@@ -16,6 +16,7 @@ from balancer.custody import compare
 from balancer.custody.compare import HELD, Difference, Elsewhere, Entry, Kind, Seen
 from balancer.custody.gifts import GIFT
 from balancer.db.tables import HOUSE, deposits, events, items, trade_items, trades
+from shared.domain.ids import BotName, bot_name
 from shared.domain.status import LIVE, DepositStatus, Direction, TradeStatus
 
 D = DepositStatus
@@ -30,7 +31,7 @@ def load(connection: Connection, color: str, bot_id: int, mark: int) -> list[Ent
     """Everything that may lie in this bot's inventory; ``mark`` is the last event before its order to read it."""
     of_bot = (deposits.c.color == color, deposits.c.bot_id == bot_id)
     rows = list(connection.execute(_rows(*of_bot, deposits.c.status.in_(_HERE))))
-    loose = _moving(connection, color, bot_id) | _changed(connection, f"{color}-{bot_id}", mark)
+    loose = _moving(connection, color, bot_id) | _changed(connection, str(BotName(color, bot_id)), mark)
     elsewhere = loose - {row.deposit_id for row in rows}
     rows += connection.execute(_rows(*of_bot, deposits.c.status.in_(_GONE), deposits.c.deposit_id.in_(elsewhere)))
     return [_entry(row, loose=row.deposit_id in loose) for row in rows]
@@ -86,7 +87,7 @@ def explain(
     connection: Connection, color: str, bot_id: int, rows: Sequence[Entry], found: list[Difference], seen: Sequence[Seen]
 ) -> list[Difference]:
     """The same differences, with the trades that may explain them and the rows of other bots that they belong to."""
-    bot = f"{color}-{bot_id}"
+    bot = str(BotName(color, bot_id))
     strange = {each.name for each in found if each.kind is Kind.EXTRA}
     if strange and (back := _may_return(connection, color, bot_id, strange)):
         found = compare.compare(bot, [*rows, *back], seen)
@@ -132,10 +133,7 @@ def _others(connection: Connection, bot: str, asset_ids: Collection[str], prints
     """Rows of other bots that hold one of these assets, or one that looks the same to the last digit."""
     these = or_(deposits.c.asset_id.in_([int(each) for each in asset_ids]), deposits.c.fingerprint.in_(prints))
     query = select(deposits).where(deposits.c.status.in_(_HELD), these).order_by(deposits.c.deposit_id)
-    found = [
-        Elsewhere(row.deposit_id, f"{row.color}-{row.bot_id}", str(row.asset_id), row.fingerprint)
-        for row in connection.execute(query)
-    ]
+    found = [Elsewhere(row.deposit_id, bot_name(row), str(row.asset_id), row.fingerprint) for row in connection.execute(query)]
     return [row for row in found if row.bot != bot]
 
 

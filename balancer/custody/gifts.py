@@ -18,7 +18,7 @@ from balancer.custody.compare import Seen
 from balancer.db import pipeline
 from balancer.db.tables import HOUSE, bots, deposits, items, trades
 from balancer.journal import events, opening
-from shared.domain.ids import BotName
+from shared.domain.ids import BotName, bot_name
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, item_id_of
 from shared.domain.status import LIVE, DepositStatus, TradeStatus
 from shared.messages import DeclineOrder
@@ -56,7 +56,7 @@ def _with_live_trades(connection: Connection) -> set[str]:
     out = or_(trades.c.waits_for.is_(None), trades.c.status != TradeStatus.QUEUED.value)
     live = trades.c.status.in_([status.value for status in LIVE])
     rows = connection.execute(select(trades.c.color, trades.c.bot_id).where(live, out).distinct())
-    return {f"{row.color}-{row.bot_id}" for row in rows}
+    return {bot_name(row) for row in rows}
 
 
 def book(connection: Connection, bot: str, data: Mapping[str, Any], who: str, now: datetime) -> int:

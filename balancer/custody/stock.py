@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from balancer.db.tables import HOUSE, bots, deposits, items
 from balancer.fields import Time, maybe_unix
+from shared.domain.ids import bot_name
 from shared.domain.status import DepositStatus
 
 
@@ -61,7 +62,7 @@ def free(connection: Connection, value_max_cents: int | None, limit: int) -> lis
             row.market_hash_name,
             row.worth,
             maybe_unix(row.valued_at),
-            f"{row.color}-{row.bot_id}",
+            bot_name(row),
             row.icon_url,
         )
         for row in connection.execute(query.order_by(items.c.value_cents, deposits.c.deposit_id).limit(limit))

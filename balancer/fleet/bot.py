@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from balancer.fields import UNSHOWN, BotText, Time
 from balancer.fleet.health import OFFLINE, BotMay, BotWhyNot, allowed, reasons
 from shared.domain.health import RESTRICTIONS, May
-from shared.domain.ids import group_of
+from shared.domain.ids import bot_name, group_of
 from shared.domain.status import BotMode
 from shared.messages import Heartbeat
 
@@ -103,7 +103,7 @@ def bot_of(row: Row[Any], beat: Heartbeat | None, now_ms: int, offline_after_s: 
     state, reason, action = _state(row, beat, age_s, offline_after_s)
     why_not = reasons(row, beat, state, reason, action)
     return Bot(
-        bot=f"{row.color}-{row.bot_id}",
+        bot=bot_name(row),
         color=row.color,
         bot_id=row.bot_id,
         steam_id=str(row.steam_id),

@@ -26,7 +26,7 @@ from balancer.fleet.reads import Lane, window
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.health import May
-from shared.domain.ids import BotName, group_of
+from shared.domain.ids import BotName, bot_name, group_of
 from shared.domain.status import BotMode
 from shared.errors import NotFound
 from shared.messages import Heartbeat
@@ -84,7 +84,7 @@ class Fleet:
         """
         changes = self._changes
         rows = await self._db.look(_all_bots)
-        known = {f"{row.color}-{row.bot_id}" for row in rows}
+        known = {bot_name(row) for row in rows}
         self._beats = await asyncio.to_thread(self._read_beats, known)
         self._heard_s = self._clock.monotonic()
         if new := [beat for name, beat in sorted(self._beats.items()) if name not in known]:
@@ -145,7 +145,7 @@ class Fleet:
         rows = await self._db.run(_set_mode, color, bot_id, BotMode(mode), self._clock.now())
         self._changes += 1
         self._take_over(rows)
-        return self._bots[f"{color}-{bot_id}"]
+        return self._bots[str(BotName(color, bot_id))]
 
     async def read_again(self, color: str, bot_id: int) -> Bot:
         """A bot as the database has it now, for the snapshot too.
@@ -156,7 +156,7 @@ class Fleet:
         rows = await self._db.look(_all_bots)
         self._changes += 1
         self._take_over(rows)
-        return self._bots[f"{color}-{bot_id}"]
+        return self._bots[str(BotName(color, bot_id))]
 
     @property
     def lanes(self) -> Sequence[Lane]:
@@ -271,7 +271,7 @@ class Fleet:
         return beats
 
     def _view(self, row: Row[Any]) -> Bot:
-        beat = self._beats.get(f"{row.color}-{row.bot_id}")
+        beat = self._beats.get(bot_name(row))
         return bot_of(row, beat, self._server_clock.now_ms(), self._settings.group.offline_after_s)
 
 

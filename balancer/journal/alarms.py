@@ -12,6 +12,7 @@ from balancer.db import pipeline
 from balancer.db.tables import alarms
 from balancer.journal import events
 from shared import log
+from shared.domain.ids import bot_name
 
 logger = log.get(__name__)
 
@@ -84,7 +85,7 @@ def of_row(
     connection: Connection, alarm: str, row: Row[Any], trade_id: str | None, data: Mapping[str, Any], who: str, now: datetime
 ) -> None:
     """Raise this alarm about a trade or a deposit, of which ``row`` names the bot and the user."""
-    bot = f"{row.color}-{row.bot_id}"
+    bot = bot_name(row)
     told = {"alarm": alarm, "action": ACTION[alarm], **data}
     events.append(connection, events.row("alarm", told, who, now, trade_id, row.user_id, bot))
     logger.error("alarm", action=alarm, trade_id=trade_id, bot=bot)

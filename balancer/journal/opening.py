@@ -16,6 +16,7 @@ from balancer.db import pipeline
 from balancer.db.tables import deposits, events, tokens, trade_items, trades, users
 from balancer.journal import events as feed
 from balancer.journal.events import OPENED
+from shared.domain.ids import BotName
 from shared.domain.status import ROW_BEGINS, TRADE_BEGINS, DepositStatus, Direction
 
 D = DepositStatus
@@ -89,7 +90,7 @@ def _event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
         data["choice"] = choice
     if trade["waits_for"] is not None:
         data["waits_for"] = trade["waits_for"]
-    bot = f"{trade['color']}-{trade['bot_id']}"
+    bot = str(BotName(trade["color"], trade["bot_id"]))
     return feed.row(OPENED, data, opened.who, opened.now, trade["trade_id"], trade["user_id"], bot)
 
 

@@ -24,6 +24,7 @@ from balancer.journal import events as feed
 from balancer.journal.effects import Aftermath
 from balancer.journal.rules import Rules
 from shared.clock import from_unix
+from shared.domain.ids import bot_name
 from shared.domain.status import (
     ENDED_UNMOVED,
     LIVE,
@@ -338,7 +339,7 @@ def record_decision(
     """Carry out what operators decided about one row, which is locked; ``kind`` is the event's."""
     apply_effects.carry_out_at(connection, deposit.color, deposit.bot_id, after, now)
     told = {**data, "deposits": after.told()}
-    feed.append(connection, feed.row(kind, told, who, now, None, deposit.user_id, f"{deposit.color}-{deposit.bot_id}"))
+    feed.append(connection, feed.row(kind, told, who, now, None, deposit.user_id, bot_name(deposit)))
 
 
 # --- telling ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from balancer.journal.rules import Rules
 from shared.clock import from_unix
 from shared.domain.health import BOT_RESTRICTED
+from shared.domain.ids import bot_name
 from shared.domain.status import ENDED_UNMOVED, FINAL, LIVE, Direction, TradeEvent, TradeStatus, WaitsFor
 
 E, S = TradeEvent, TradeStatus
@@ -56,7 +57,7 @@ def of_move(
     if trade.held_at is not None and (to is S.QUEUED or to not in LIVE):
         values |= {"held_at": None}
     if event is E.BOT_REFUSED:
-        bot = f"{trade.color}-{trade.bot_id}"
+        bot = bot_name(trade)
         values |= {
             "waits_for": WaitsFor.BOT.value,
             "refused_by": f"{trade.refused_by} {bot}" if trade.refused_by else bot,

@@ -22,6 +22,7 @@ from balancer.journal.opening import Opened
 from balancer.spoken import PlayerMessage
 from shared.clock import Clock
 from shared.domain.health import BOT_RESTRICTED
+from shared.domain.ids import BotName
 from shared.domain.status import ENDED_UNMOVED, FINAL, ROW_BEGINS, DepositStatus, Direction, TradeStatus, WaitsFor
 from shared.sealing import MasterKey
 from shared.settings import Settings
@@ -231,7 +232,7 @@ def of_new(opened: Opened, bot_steam_ids: Mapping[str, str], master: MasterKey, 
         _trade(
             row,
             grouped.get(row["trade_id"], []),
-            bot_steam_ids[f"{row['color']}-{row['bot_id']}"],
+            bot_steam_ids[str(BotName(row["color"], row["bot_id"]))],
             settings,
             master.verify_token(row["trade_id"]) if row["waits_for"] is None else None,
         )
@@ -262,7 +263,7 @@ def _trade(row: _Columns, its_items: list[TradeItem], bot_steam_id: str, setting
         status=TradeStatus(row["status"]),
         user_id=row["user_id"],
         steam_id=str(row["partner"]),
-        bot=f"{row['color']}-{row['bot_id']}",
+        bot=str(BotName(row["color"], row["bot_id"])),
         color=row["color"],
         bot_id=row["bot_id"],
         bot_steam_id=bot_steam_id,

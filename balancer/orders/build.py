@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, RowMapping, select
 
 from balancer.db.tables import trade_items
 from shared.clock import Clock, ServerClock
-from shared.domain.ids import record_id
+from shared.domain.ids import bot_name, record_id
 from shared.domain.items import Asset
 from shared.domain.status import Direction
 from shared.messages import OfferOrder, Order, Payload, SendOrder, WatchedTrade
@@ -147,7 +147,7 @@ class Orders:
         Of another one nobody knows whether Redis took it. Since then Redis may have forgotten order and marker, and a worker
         that has begun it may be dead: it counts as issued when the row was last touched, so that a later worker looks first.
         """
-        bot, first = f"{trade.color}-{trade.bot_id}", trade.next_try_at is not None
+        bot, first = bot_name(trade), trade.next_try_at is not None
         return self.send(
             bot,
             trade.trade_id,
@@ -169,7 +169,7 @@ class Orders:
             give=moved.give,
             take=moved.take,
         )
-        bot = f"{trade.color}-{trade.bot_id}"
+        bot = bot_name(trade)
         return self.build("cancel", bot, payload, trade_id=trade.trade_id, attempt=trade.attempt)
 
     def watched(self, trade: Row[Any], moved: Moved, *, with_trade_token: bool = False) -> WatchedTrade:

@@ -22,6 +22,7 @@ from balancer.db.pipeline import Statement
 from shared import log, wire
 from shared.away import RedisAway
 from shared.clock import Clock
+from shared.domain.ids import bot_name
 from shared.messages import Order
 from shared.sealing import MasterKey
 
@@ -67,7 +68,7 @@ class Outbox:
 
         Whether Redis took it; the sweep says it again otherwise.
         """
-        return await asyncio.to_thread(self._recall, f"{trade.color}-{trade.bot_id}", trade.trade_id, trade.attempt)
+        return await asyncio.to_thread(self._recall, bot_name(trade), trade.trade_id, trade.attempt)
 
     async def drain(self) -> None:
         """Wait until everything given so far is out and written down."""

@@ -12,6 +12,7 @@ from balancer.journal import alarms, events, kinds, record
 from balancer.journal.rules import Rules
 from balancer.trades import reversal
 from shared.clock import from_unix
+from shared.domain.ids import bot_name
 from shared.domain.status import TradeEvent, TradeStatus, Verdict
 from shared.messages import Report
 
@@ -41,7 +42,7 @@ def apply(connection: Connection, report: Report, now: Any, rules: Rules) -> boo
     trade = None
     if report.trade_id is not None:
         trade = connection.execute(select(trades).where(trades.c.trade_id == report.trade_id).with_for_update()).first()
-        if trade is not None and f"{trade.color}-{trade.bot_id}" != report.bot:
+        if trade is not None and bot_name(trade) != report.bot:
             _of_another_bot(connection, trade, report, who, now)
             return False
     if report.kind in _TOLD:

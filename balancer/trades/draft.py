@@ -158,7 +158,7 @@ class Draft:
 
     def views(self) -> list[Trade] | None:
         """The trades as they are written; ``None`` if a bot's account is not known here."""
-        bots = {f"{row['color']}-{row['bot_id']}" for row in self.opened.trades}
+        bots = {str(BotName(row["color"], row["bot_id"])) for row in self.opened.trades}
         known = {name: str(bot.steam_id) for name in bots if (bot := self.ctx.fleet.get(name))}
         return views.of_new(self.opened, known, self.ctx.master, self.ctx.settings) if known.keys() == bots else None
 
@@ -169,7 +169,7 @@ class Draft:
     def _order(self, trade: dict[str, Any]) -> Order:
         mine = [row for row in self.opened.trade_items if row["trade_id"] == trade["trade_id"]]
         moved = Moved.of(self.direction, [asset_of(row) for row in mine])
-        bot = f"{trade['color']}-{trade['bot_id']}"
+        bot = str(BotName(trade["color"], trade["bot_id"]))
         url = self.trade_url
         token = url.trade_token
         run = self.ctx.fleet.run_of(bot)

@@ -16,7 +16,7 @@ from balancer.db.tables import bots, trades
 from balancer.fleet import reserve
 from balancer.trades import shares
 from balancer.trades.players import Holdings
-from shared.domain.ids import BotName
+from shared.domain.ids import BotName, bot_name
 from shared.domain.status import COUNTED, LIVE, BotMode, TradeStatus, WaitsFor
 from shared.settings import LimitSettings
 
@@ -126,5 +126,5 @@ def per_bot(connection: Connection) -> dict[str, dict[str, int]]:
     query = query.where(trades.c.waits_for.is_not(None), trades.c.status.in_([status.value for status in LIVE]))
     counts: dict[str, dict[str, int]] = {}
     for row in connection.execute(query.group_by(trades.c.color, trades.c.bot_id, trades.c.waits_for)):
-        counts.setdefault(f"{row.color}-{row.bot_id}", {})[row.waits_for] = row.n
+        counts.setdefault(bot_name(row), {})[row.waits_for] = row.n
     return counts

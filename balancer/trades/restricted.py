@@ -22,7 +22,7 @@ from balancer.orders import build
 from balancer.trades import deposit, players
 from shared import log
 from shared.domain.health import BOT_RESTRICTED, May
-from shared.domain.ids import BotName
+from shared.domain.ids import BotName, bot_name
 from shared.domain.status import DepositStatus, Direction, TradeEvent, TradeStatus, WaitsFor
 from shared.settings import TradeSettings
 
@@ -160,7 +160,7 @@ def _other_bot(connection: Connection, ctx: Context, trade: Row[Any], now: datet
 
 def _line_up(connection: Connection, ctx: Context, trade: Row[Any], now: datetime) -> bool:
     """Put a withdrawal whose bot may give again in line for one of that one's offers. Whether it may."""
-    view = ctx.fleet.get(f"{trade.color}-{trade.bot_id}")
+    view = ctx.fleet.get(bot_name(trade))
     if view is None or May.GIVE not in view.may:
         return False
     values = {"waits_for": WaitsFor.OFFER.value, "next_try_at": now, "touched": now}

@@ -27,7 +27,7 @@ from balancer.journal.views import Trade
 from balancer.orders import build
 from balancer.orders.sights import Sight
 from shared.clock import from_unix
-from shared.domain.ids import SteamId
+from shared.domain.ids import SteamId, bot_name
 from shared.domain.status import FINAL, TradeStatus
 from shared.sealing import MasterKey
 from shared.settings import Settings
@@ -178,7 +178,7 @@ async def answer(ctx: Context, found: Found, token: str, who: str) -> Answer:
 async def _look(ctx: Context, trade: Row[Any]) -> Sight | None:
     moved = await ctx.db.look(build.moved_of, [trade])
     watched = ctx.orders.watched(trade, moved[trade.trade_id])
-    return await ctx.sights.of(f"{trade.color}-{trade.bot_id}", watched, int(trade.created_at.timestamp()))
+    return await ctx.sights.of(bot_name(trade), watched, int(trade.created_at.timestamp()))
 
 
 def _decide(connection: Connection, found: Found, token_hash: str, sight: Sight | None, who: str, now: datetime) -> Answer:

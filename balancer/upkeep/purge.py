@@ -18,6 +18,7 @@ from balancer.db.tables import deposits, idempotency, nonces, sessions, tokens, 
 from balancer.journal import alarms, events
 from balancer.upkeep import retention
 from shared import log
+from shared.domain.ids import bot_name
 from shared.domain.status import DEPOSIT_FINAL, DEPOSIT_PENDING, LIVE, TradeStatus, WaitsFor
 
 logger = log.get(__name__)
@@ -147,6 +148,6 @@ def _raise(connection: Connection, before: datetime, now: datetime) -> list[str]
 
 
 def _alarm(row: Any, now: datetime) -> dict[str, Any]:
-    bot = None if row.bot_id is None else f"{row.color}-{row.bot_id}"
+    bot = None if row.bot_id is None else bot_name(row)
     data = {"deposit_id": row.deposit_id, "status": row.status, "touched": int(row.touched.timestamp())}
     return events.row(ALARM, data, WHO, now, None, row.user_id, bot)

@@ -23,6 +23,7 @@ from balancer.fleet import switches
 from balancer.journal import events, record
 from balancer.journal.rules import Rules
 from shared import private_files
+from shared.domain.ids import bot_name
 from shared.domain.status import LIVE, TradeEvent, TradeStatus
 from shared.errors import Conflict, NotFound, SettingsError
 from shared.settings import Settings
@@ -132,7 +133,7 @@ def _mark(connection: Connection, trade: Row[Any], who: str, now: datetime, find
     if trade.status in _ORDER_MAY_BE_OUT:
         record.record(connection, trade, TradeEvent.ANSWER_LOST, {"reason": "restored"}, who, now, rules)
     else:
-        bot = f"{trade.color}-{trade.bot_id}"
+        bot = bot_name(trade)
         row = events.row("restored", {"status": trade.status}, who, now, trade.trade_id, trade.user_id, bot)
         events.append(connection, row)
     values: dict[str, Any] = {"find_at": find_at, "find_tries": 0, "settle_asked_at": None}

@@ -19,6 +19,7 @@ from balancer.context import Context
 from balancer.db.tables import events, trade_items, trades
 from balancer.journal import alarms
 from balancer.orders import build
+from shared.domain.ids import bot_name
 from shared.domain.status import Direction, TradeStatus
 from shared.messages import Order, WatchOrder
 
@@ -53,7 +54,7 @@ async def find_offers(ctx: Context) -> int:
     found, known = await ctx.db.run(_take, online, ctx.clock.now(), times.find_s, times.find_max_s)
     by_bot: dict[str, list[Row[Any]]] = {}
     for trade in found:
-        by_bot.setdefault(f"{trade.color}-{trade.bot_id}", []).append(trade)
+        by_bot.setdefault(bot_name(trade), []).append(trade)
     given = [
         _order(ctx, bot, rows[start : start + TRADES_MAX], known)
         for bot, rows in by_bot.items()

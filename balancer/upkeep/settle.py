@@ -17,6 +17,7 @@ from balancer.custody import departures
 from balancer.custody.audit import freeze
 from balancer.db.tables import deposits, trade_items, trades
 from shared.clock import from_unix
+from shared.domain.ids import bot_name
 from shared.domain.items import CS2_APP_ID, Asset
 from shared.domain.status import DepositStatus, Direction, TradeStatus
 from shared.messages import Order, SettleCheck, SettleOrder, WantedAsset
@@ -97,7 +98,7 @@ def _take(
     checks: Checks = {}
     for row in found:
         check = _check(row, wanted.get(row.trade_id, []), over)
-        checks.setdefault(f"{row.color}-{row.bot_id}", []).append(check)
+        checks.setdefault(bot_name(row), []).append(check)
     looked_for = {asset.deposit_id for found_assets in wanted.values() for asset in found_assets}
     return checks, {bot: _known(connection, bot, looked_for) for bot in checks}
 

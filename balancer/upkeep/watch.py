@@ -18,6 +18,7 @@ from balancer.context import Context
 from balancer.db.tables import trades
 from balancer.orders import build
 from shared import wire
+from shared.domain.ids import bot_name
 from shared.domain.status import TradeStatus
 from shared.messages import Order, WatchOrder
 
@@ -49,7 +50,7 @@ class Watcher:
         found, moved = await ctx.db.look(_watched, ctx.clock.now())
         by_bot: dict[str, list[Row[Any]]] = {}
         for trade in found:
-            by_bot.setdefault(f"{trade.color}-{trade.bot_id}", []).append(trade)
+            by_bot.setdefault(bot_name(trade), []).append(trade)
         busy = await self._busy(list(by_bot))
         wanted = [self._order(bot, rows, moved) for bot, rows in by_bot.items() if bot not in busy]
         if wanted and await ctx.outbox.give(wanted):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 STEAM_ID_BASE = 76561197960265728
@@ -110,6 +111,20 @@ class BotName:
 
     def __str__(self) -> str:
         return f"{self.color}-{self.bot_id}"
+
+
+class OfABot(Protocol):
+    """A row that names a bot by two columns."""
+
+    @property
+    def color(self) -> str: ...
+    @property
+    def bot_id(self) -> int: ...
+
+
+def bot_name(row: OfABot) -> str:
+    """The name of the bot of a row, as in ``red-7``."""
+    return str(BotName(row.color, row.bot_id))
 
 
 def parse_color(text: str) -> str:

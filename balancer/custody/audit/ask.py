@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, tuple_
 
 from balancer.context import Context
-from balancer.custody.audit.rows import AFRESH, AT_ONCE, SCHEDULE, bot_of, change, differences, finish, locked, unread
+from balancer.custody.audit.rows import AFRESH, AT_ONCE, SCHEDULE, change, differences, finish, locked, unread
 from balancer.db import engine, pipeline
 from balancer.db.tables import audits, bots, deposits, events
 from balancer.fleet.bot import MAINTENANCE
-from shared.domain.ids import BotName
+from shared.domain.ids import BotName, bot_name
 from shared.domain.status import AuditVerdict, DepositStatus
 from shared.errors import NotFound
 from shared.messages import InventoryOrder
@@ -64,7 +64,7 @@ def take_due(
         unread(connection, row, "no_answer", now, times)
     due = []
     for row, order_id in zip(locked(connection, audits.c.order_id.is_(None), audits.c.next_at <= now), order_ids, strict=False):
-        if bot_of(row) in online:
+        if bot_name(row) in online:
             due.append(_ask(connection, row, order_id, now, times))
         elif row.audit_id != row.result_id and row.who != SCHEDULE:
             finish(connection, row, AuditVerdict.INCONCLUSIVE, differences(row), why_not, now, times)
@@ -79,7 +79,7 @@ def _know_bots(connection: Connection, now: datetime, times: TradeSettings) -> N
     new = connection.execute(select(bots).where(tuple_(bots.c.color, bots.c.bot_id).not_in(there)))
     rows = []
     for bot in new:
-        share = zlib.crc32(f"{bot.color}-{bot.bot_id}".encode()) / 2**32
+        share = zlib.crc32(bot_name(bot).encode()) / 2**32
         next_at = now + timedelta(seconds=times.audit_every_s * share)
         rows.append(
             {"color": bot.color, "bot_id": bot.bot_id, "audit_id": "", "who": SCHEDULE, "next_at": next_at, "result_id": ""}
@@ -100,7 +100,7 @@ def _ask(connection: Connection, row: Row[Any], order_id: str, now: datetime, ti
     held = (deposits.c.status == DepositStatus.ACTIVE.value, deposits.c.frozen_by.is_(None), deposits.c.settled_at.is_not(None))
     here = (deposits.c.color == row.color, deposits.c.bot_id == row.bot_id)
     expected = connection.scalar(select(func.count()).select_from(deposits).where(*held, *here)) or 0
-    return Due(bot_of(row), str(row.steam_id), order_id, expected)
+    return Due(bot_name(row), str(row.steam_id), order_id, expected)
 
 
 def want(connection: Connection, names: Collection[str] | None, audit_id: str, who: str, now: datetime) -> list[str]:
@@ -111,12 +111,12 @@ def want(connection: Connection, names: Collection[str] | None, audit_id: str, w
     Raises:
         NotFound: there is no such bot.
     """
-    known = {f"{bot.color}-{bot.bot_id}": bot for bot in connection.execute(select(bots).order_by(bots.c.color, bots.c.bot_id))}
+    known = {bot_name(bot): bot for bot in connection.execute(select(bots).order_by(bots.c.color, bots.c.bot_id))}
     chosen = list(known) if names is None else sorted(set(names), key=BotName.parse)
     if unknown := [name for name in chosen if name not in known]:
         raise NotFound(f"there is no bot {unknown[0]}")
     rows = {
-        bot_of(row): row
+        bot_name(row): row
         for row in connection.execute(select(audits).order_by(audits.c.color, audits.c.bot_id).with_for_update())
     }
     for name in chosen:

@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from balancer.custody.audit.rows import TOLD_MAX, WHO, bot_of, change, difference_json, differences, is_bot
+from balancer.custody.audit.rows import TOLD_MAX, WHO, change, difference_json, differences, is_bot
 from balancer.custody.compare import Difference, Kind
 from balancer.db.tables import audits, bots, deposits
 from balancer.journal import events as feed
 from shared import log
+from shared.domain.ids import BotName, bot_name
 from shared.domain.status import DepositStatus
 from shared.errors import NotFound
 
@@ -35,8 +36,8 @@ def freeze(connection: Connection, row: Row[Any], new: Sequence[Difference], now
         return
     shown = [difference_json(each) for each in (news or new)[:TOLD_MAX]]
     data = {"audit_id": row.audit_id, "count": len(news or new), "differences": shown, "action": ACTION}
-    feed.append(connection, feed.row("audit_difference", data, WHO, now, None, None, bot_of(row)))
-    logger.error("audit difference", action="audit", bot=bot_of(row), count=len(news or new), first=(news or new)[0].text)
+    feed.append(connection, feed.row("audit_difference", data, WHO, now, None, None, bot_name(row)))
+    logger.error("audit difference", action="audit", bot=bot_name(row), count=len(news or new), first=(news or new)[0].text)
 
 
 def freeze_rows(connection: Connection, new: Sequence[Difference], now: datetime) -> None:
@@ -66,5 +67,5 @@ def unfreeze(connection: Connection, color: str, bot_id: int, who: str, now: dat
     if row is not None:
         change(connection, row, known=json.dumps(known))
     data = {"frozen_by": bot.frozen_by, "known": known[:TOLD_MAX]}
-    feed.append(connection, feed.row("bot_unfrozen", data, who, now, None, None, f"{color}-{bot_id}"))
+    feed.append(connection, feed.row("bot_unfrozen", data, who, now, None, None, str(BotName(color, bot_id))))
     return True

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Row, select, update
 
 from balancer.custody import compare, decisions, expected, gifts
 from balancer.custody.audit.freeze import freeze, freeze_rows
-from balancer.custody.audit.rows import WHO, again_at, bot_of, change, difference_json, differences, finish, locked, unread
+from balancer.custody.audit.rows import WHO, again_at, change, difference_json, differences, finish, locked, unread
 from balancer.custody.compare import Kind, Seen
 from balancer.db.tables import audits, trades
 from balancer.journal import swaps
 from shared import log, strict
-from shared.domain.ids import BotName
+from shared.domain.ids import BotName, bot_name
 from shared.domain.status import AuditVerdict, TradeStatus
 from shared.messages import Report
 from shared.settings import TradeSettings
@@ -33,7 +33,7 @@ def apply(
     report: Report,
     now: datetime,
     times: TradeSettings,
-    value_of: swaps.ValueOf = lambda bot_of: None,
+    value_of: swaps.ValueOf = lambda _name: None,
 ) -> bool:
     """Apply one report; whether it answered an order that waits for it. A second time it changes nothing.
 
@@ -67,7 +67,7 @@ def _read(
 ) -> None:
     state = expected.load(connection, row.color, row.bot_id, row.mark)
     _tell_renamed(connection, compare.renamed(state, seen), row, now)
-    found = compare.compare(bot_of(row), state, seen)
+    found = compare.compare(bot_name(row), state, seen)
     found = expected.explain(connection, row.color, row.bot_id, state, found, seen)
     protected = {each.trade_id for each in found if each.trade_id}
     looked_at = _looked_at(connection, protected, row)
@@ -88,7 +88,7 @@ def _read(
         _look_at_exchanges(connection, protected, now, times)
         return
     if judged.verdict is None:
-        logger.warning("audit keeps changing", action="audit", bot=bot_of(row), count=len(found), first=found[0].text)
+        logger.warning("audit keeps changing", action="audit", bot=bot_name(row), count=len(found), first=found[0].text)
         finish(connection, row, AuditVerdict.INCONCLUSIVE, differences(row), "keeps_changing", now, times, **counts)
         return
     if judged.new:

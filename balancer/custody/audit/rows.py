@@ -13,6 +13,7 @@ from balancer.custody.compare import Difference
 from balancer.db.tables import audits, bots
 from balancer.journal import events as feed
 from shared import log
+from shared.domain.ids import bot_name
 from shared.domain.status import AuditVerdict
 from shared.settings import TradeSettings
 
@@ -69,15 +70,11 @@ def finish(
     values["differences"] = json.dumps(told)
     if verdict is AuditVerdict.INCONCLUSIVE:
         data = {"audit_id": row.audit_id, "reason": reason}
-        feed.append(connection, feed.row("audit_inconclusive", data, WHO, now, None, None, bot_of(row)))
-        logger.warning("audit inconclusive", action="audit", bot=bot_of(row), reason=reason)
+        feed.append(connection, feed.row("audit_inconclusive", data, WHO, now, None, None, bot_name(row)))
+        logger.warning("audit inconclusive", action="audit", bot=bot_name(row), reason=reason)
     else:
         values["known"] = json.dumps(sorted(set(json.loads(row.known)) & {each["key"] for each in told}))
     change(connection, row, **values)
-
-
-def bot_of(row: Row[Any]) -> str:
-    return f"{row.color}-{row.bot_id}"
 
 
 def is_bot(row: Row[Any]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

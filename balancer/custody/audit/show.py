@@ -9,27 +9,28 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from balancer.custody import views
-from balancer.custody.audit.rows import bot_of, differences
+from balancer.custody.audit.rows import differences
 from balancer.custody.compare import Kind
 from balancer.custody.views import BotAudit
 from balancer.db.tables import audits, bots
 from balancer.fields import maybe_unix, unix
+from shared.domain.ids import bot_name
 from shared.domain.status import AuditVerdict
 
 
 def show(connection: Connection, names: Collection[str] | None = None) -> list[BotAudit]:
     """Every bot's audit, or that of those named; by color and number."""
-    rows = {bot_of(row): row for row in connection.execute(select(audits))}
+    rows = {bot_name(row): row for row in connection.execute(select(audits))}
     found = connection.execute(select(bots).order_by(bots.c.color, bots.c.bot_id))
-    return [_view(bot, rows.get(bot_of(bot))) for bot in found if names is None or bot_of(bot) in names]
+    return [_view(bot, rows.get(bot_name(bot))) for bot in found if names is None or bot_name(bot) in names]
 
 
 def _view(bot: Row[Any], row: Row[Any] | None) -> BotAudit:
     if row is None:
-        return BotAudit(bot_of(bot), bot.frozen_by, None, False, 0, None, None, None, None, None, None, [])
+        return BotAudit(bot_name(bot), bot.frozen_by, None, False, 0, None, None, None, None, None, None, [])
     known = set(json.loads(row.known))
     return BotAudit(
-        bot=bot_of(bot),
+        bot=bot_name(bot),
         frozen_by=bot.frozen_by,
         audit_id=row.audit_id or None,
         running=row.audit_id != row.result_id,

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from balancer.custody.refs import Call, tag
+from shared.domain.ids import bot_name
 from shared.domain.status import DepositStatus
 from shared.errors import Conflict, FleetError, Forbidden, NotFound
 
@@ -96,7 +97,7 @@ def cannot_give(row: Row[Any], terms: Terms) -> str | None:
     """Why the bot that holds this row cannot give it now; ``None``: it can, or none holds it."""
     if row.bot_id is None:
         return None
-    return "bot_frozen" if row.bot_frozen is not None else terms.cannot_give(f"{row.color}-{row.bot_id}")
+    return "bot_frozen" if row.bot_frozen is not None else terms.cannot_give(bot_name(row))
 
 
 def is_stale(row: Row[Any], now: datetime, terms: Terms) -> bool:
