@@ -13,6 +13,7 @@ from scripts.lab.stack import Stack, Wish
 
 PROTECTION_S = 1
 QUICK_LOOKS = patient(
+    webhooks={"private_targets": True},  # the receivers of tests are on this machine
     group={"probe_s": 0.5, "probe_max_s": 2.0},
     trades={
         "watch_s": 0.5,

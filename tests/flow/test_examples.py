@@ -86,7 +86,7 @@ OTHER_SECRET = "whsec_" + base64.b64encode(b"the secret of somebody else").decod
 @contextmanager
 def running(site: Website, *command: str, **more: str) -> Iterator[str]:
     """A site of an example, until it answers; its address."""
-    port = str(free_port())
+    port = more.pop("PORT", None) or str(free_port())
     url = f"http://127.0.0.1:{port}"
     with subprocess.Popen(command, env=environment(site, PORT=port, SITE=url, **more), stdout=subprocess.DEVNULL) as process:
         try:
@@ -110,6 +110,20 @@ def takes_webhooks(url: str, good: int) -> None:
     forged = signed(body, OTHER_SECRET)
     assert httpx.post(f"{url}/webhooks", content=body, headers=forged, trust_env=False).status_code in (400, 403)
     assert httpx.post(f"{url}/webhooks", content=body + b" ", headers=signed(body), trust_env=False).status_code in (400, 403)
+
+
+def test_python_takes_what_the_fleet_sends(site: Website, player: Player) -> None:
+    """The fleet's own webhooks, with the secret of their target."""
+    port = str(free_port())
+    made = site.call("POST", "/webhooks", {"url": f"http://127.0.0.1:{port}/webhooks", "kinds": ["trade_created"]})
+    assert made.status == 201, made.body
+    deliveries = f"/webhooks/{made.body['target']['target_id']}/deliveries?state=delivered"
+    program = (sys.executable, str(EXAMPLES / "python" / "site.py"))
+    with running(site, *program, WEBHOOK_SECRET=made.body["secret"], PORT=port):
+        site.deposit(player, 1)
+        delivered = wait_until(lambda: site.call("GET", deliveries).body["deliveries"], PATIENCE_S)
+    assert {row["status"] for row in delivered} == {204}
+    assert site.call("DELETE", deliveries.removesuffix("/deliveries?state=delivered")).status == 200
 
 
 def sign_in_pages(site: Website) -> str:
