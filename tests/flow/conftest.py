@@ -15,6 +15,7 @@ PROTECTION_S = 1
 QUICK_LOOKS = patient(
     webhooks={"private_targets": True},  # the receivers of tests are on this machine
     group={"probe_s": 0.5, "probe_max_s": 2.0},
+    listening={"stream_life_s": 0.5},  # one test asks every address and reads each answer to its end
     trades={
         "watch_s": 0.5,
         "sweep_s": 0.5,

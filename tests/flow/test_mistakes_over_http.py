@@ -55,7 +55,7 @@ def sent_trade(site: Website, habit: str) -> tuple[Player, dict[str, Any]]:
 def path_of(route: str, trade: dict[str, Any], player: Player) -> str:
     color, _, bot_id = trade["bot"].rpartition("-")
     names = {"trade_id": trade["trade_id"], "token": trade["token"], "file": "docs.js", "user_id": player.user_id}
-    names |= {"deposit_id": trade["items"][0]["deposit_id"], "ref": "bet_1"}
+    names |= {"deposit_id": trade["items"][0]["deposit_id"], "ref": "bet_1", "target_id": "whk_1"}
     return route.format(color=color, bot_id=bot_id, action="resume", decision="approve", **names)
 
 
