@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.crosscheck import Difference
 
 if TYPE_CHECKING:
-    from scripts.chaos_run.workload import Balancers, Reply
+    from scripts.chaos_run.asking import Balancers, Reply
 
 THINK_S = (0.1, 1.5)
 TICKET, TICKET_CENTS = "Chaos Ticket", 7

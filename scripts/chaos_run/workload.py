@@ -10,19 +10,17 @@ import asyncio
 import itertools
 import random
 import threading
-from collections import Counter, defaultdict
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
+from scripts.chaos_run.asking import PAUSE_S, Balancers, Reply, Told
 from scripts.chaos_run.games import Games
 
 HANDS = 2  # that play games with what players have
 CALL_S = 30.0
 CONNECT_S = 2.0
-PAUSE_S = (0.2, 0.8)
 THINK_S = (0.5, 6.0)
 UNBLOCK_AFTER_S = 2.0
 FEED_WAIT_S = 2
@@ -34,84 +32,6 @@ HABITS = ("accept",) * 10 + ("decline",) * 2 + ("ignore",) * 2 + ("counter",) * 
 DEPOSITS_MAX = 3
 # What a player wants, and how often of twenty.
 WISHES = ("deposit",) * 10 + ("withdraw",) * 7 + ("cancel",) * 3
-
-
-@dataclass
-class Told:
-    """What the clients were told; read after the load has ended."""
-
-    trades_of: defaultdict[str, list[frozenset[str]]] = field(default_factory=lambda: defaultdict(list))
-    refusals: Counter[str] = field(default_factory=Counter)
-    answers: Counter[int] = field(default_factory=Counter)
-    lost_answers: int = 0
-    lost_keys: set[str] = field(default_factory=set)
-    events: list[int] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer of a balancer."""
-
-    status: int
-    body: Any
-
-    @property
-    def code(self) -> str:
-        """The problem's word; empty for a good answer."""
-        return str(self.body.get("code", "")) if self.status >= 400 and isinstance(self.body, dict) else ""
-
-    @property
-    def final(self) -> bool:
-        """Whether asking again with the same key changes nothing."""
-        return self.status < 400 or not (self.status >= 500 or self.body.get("retryable"))
-
-
-class Balancers:
-    """The balancers as one address that is asked until it answers."""
-
-    def __init__(self, http: aiohttp.ClientSession, urls: Sequence[str], api_key: str, told: Told) -> None:
-        self._http = http
-        self._urls = urls
-        self._headers = {"Authorization": f"Bearer {api_key}"}
-        self._told = told
-        self._turn = itertools.count()
-        self.stopping = asyncio.Event()
-
-    async def once(
-        self, method: str, path: str, body: Any = None, key: str | None = None, url: str | None = None
-    ) -> Reply | None:
-        """One try at one balancer; ``None`` when no answer came."""
-        url = url or self._urls[next(self._turn) % len(self._urls)]
-        headers = self._headers | ({"Idempotency-Key": key} if key else {})
-        try:
-            async with self._http.request(method, url + path, json=body, headers=headers) as answer:
-                reply = Reply(answer.status, await answer.json(content_type=None))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            self._told.lost_answers += 1
-            if key is not None:
-                self._told.lost_keys.add(key)
-            return None
-        self._told.answers[reply.status] += 1
-        if reply.code:
-            self._told.refusals[reply.code] += 1
-        return reply
-
-    async def ask(
-        self, chance: random.Random, method: str, path: str, body: Any = None, key: str | None = None
-    ) -> Reply | None:
-        """Until there is a final answer; ``None`` when the run ends before."""
-        while not self.stopping.is_set():
-            reply = await self.once(method, path, body, key)
-            if reply is not None and reply.final:
-                return reply
-            await asyncio.sleep(chance.uniform(*PAUSE_S))
-        return None
-
-    async def at_all(self, method: str, path: str, body: Any, key: str | None = None) -> list[Reply]:
-        """The same request at every balancer in the same moment."""
-        replies = await asyncio.gather(*(self.once(method, path, body, key, url) for url in self._urls))
-        return [reply for reply in replies if reply is not None]
 
 
 class Player:

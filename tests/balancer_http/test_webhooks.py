@@ -53,6 +53,10 @@ class Receiver:
         self.signatures: list[str] = []
         self.url = ""
 
+    def answers(self, mood: Callable[[dict[str, Any]], int | float]) -> None:
+        """From now on: a status, or seconds to wait first."""
+        self.mood = mood
+
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.verify(request, body)
@@ -174,13 +178,13 @@ async def test_a_receiver_that_is_away_slow_and_broken_misses_nothing_and_has_ea
         async with receiver.open(port):
             for mood in (500, 30.0, 503, 301, 404):
                 tried = len(receiver.tried)
-                receiver.mood = lambda _, mood=mood: mood  # type: ignore[misc]
+                receiver.answers(lambda _, mood=mood: mood)  # type: ignore[misc]
                 await tell(service, *((kind, trade) for kind in ("offer_active", "offer_held") for trade in trades))
                 async with asyncio.timeout(READY_S):
                     while len(receiver.tried) < tried + 2:
                         await asyncio.sleep(0.01)
             assert receiver.taken == []
-            receiver.mood = lambda event: 500 if event["number"] % 7 == len(receiver.tried) % 7 else 200
+            receiver.answers(lambda event: 500 if event["number"] % 7 == len(receiver.tried) % 7 else 200)
             await tell(service, *(("offer_accepted", trade) for trade in trades))
             await owed(service, target_id, 0)
         page = await (await service.call("GET", "/events?limit=500")).json()
@@ -195,7 +199,7 @@ async def test_a_receiver_that_is_away_slow_and_broken_misses_nothing_and_has_ea
 
 @ONE_DATABASE
 async def test_an_event_that_is_refused_holds_up_its_own_trade_only(settings: Settings, receiver: Receiver) -> None:
-    receiver.mood = lambda event: 500 if event["trade_id"] == "trd_1" else 200
+    receiver.answers(lambda event: 500 if event["trade_id"] == "trd_1" else 200)
     async with operated(settings) as service:
         target_id = await add(service, receiver)
         await tell(service, ("picked_up", "trd_1"), *(("picked_up", f"trd_{n}") for n in range(2, 9)), ("settled", "trd_1"))
@@ -203,7 +207,7 @@ async def test_an_event_that_is_refused_holds_up_its_own_trade_only(settings: Se
         found = await json_of(service, "GET", f"/webhooks/{target_id}/deliveries?state=waiting")
         assert [row["trade_id"] for row in found["deliveries"]] == ["trd_1"] * 2
         assert found["deliveries"][0]["status"] == 500 and found["deliveries"][1]["tries"] == 0
-        receiver.mood = lambda _: 204
+        receiver.answers(lambda _: 204)
         await owed(service, target_id, 0)
     assert [event["kind"] for event in receiver.taken if event["trade_id"] == "trd_1"] == ["picked_up", "settled"]
 
@@ -239,7 +243,7 @@ async def test_a_secret_is_shown_once_and_two_sign_while_it_is_changed(settings:
 async def test_after_days_without_success_a_target_is_disabled_and_goes_on_where_it_stopped(
     settings: Settings, receiver: Receiver
 ) -> None:
-    receiver.mood = lambda _: 500
+    receiver.answers(lambda _: 500)
     async with operated(settings) as service:
         target_id = await add(service, receiver)
         await tell(service, ("picked_up", "trd_1"), ("settled", "trd_1"))
@@ -258,13 +262,13 @@ async def test_after_days_without_success_a_target_is_disabled_and_goes_on_where
         await tell(service, ("picked_up", "trd_2"))
         await asyncio.sleep(10 * settings.webhooks.poll_s)
         assert len(receiver.tried) == tried
-        receiver.mood = lambda _: 200
+        receiver.answers(lambda _: 200)
         await json_of(service, "POST", f"/webhooks/{target_id}/enable", None)
         await owed(service, target_id, 0)
         kinds = [(event["trade_id"], event["kind"]) for event in receiver.taken if event["trade_id"]]
         assert sorted(kinds) == [("trd_1", "picked_up"), ("trd_1", "settled"), ("trd_2", "picked_up")]
         assert kinds.index(("trd_1", "picked_up")) < kinds.index(("trd_1", "settled"))
-        receiver.mood = lambda _: 410
+        receiver.answers(lambda _: 410)
         await tell(service, ("picked_up", "trd_3"))
         async with asyncio.timeout(READY_S):
             while (found := await json_of(service, "GET", f"/webhooks/{target_id}"))["status"] == "enabled":
@@ -394,7 +398,7 @@ async def test_a_balancer_that_is_killed_while_it_sends_is_followed_by_another_a
         # The other process is the one that sends for now.
         await senders.close()
         round_, senders.round = senders.round, _nothing  # type: ignore[method-assign]
-        receiver.mood = lambda event: 30.0 if event["kind"] == "picked_up" else 200
+        receiver.answers(lambda event: 30.0 if event["kind"] == "picked_up" else 200)
         killed = subprocess.Popen([sys.executable, "-c", SENDER, str(config)])
         await tell(service, *(("paused", f"trd_{n}") for n in range(3)), *(("picked_up", f"trd_{n}") for n in range(3)))
         async with asyncio.timeout(READY_S):
@@ -403,7 +407,7 @@ async def test_a_balancer_that_is_killed_while_it_sends_is_followed_by_another_a
                 await asyncio.sleep(0.01)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-        receiver.mood = lambda _: 200
+        receiver.answers(lambda _: 200)
         senders.round = round_  # type: ignore[method-assign]
         await owed(service, target_id, 0)
         page = await (await service.call("GET", "/events?limit=500")).json()
@@ -461,9 +465,9 @@ async def test_the_commands_do_the_same(settings: Settings, receiver: Receiver, 
         done = await run("test", target_id, "--json")
         assert done.exit_code == 0, done.output
         assert json.loads(done.stdout)["status"] == 200
-        receiver.mood = lambda _: 500
+        receiver.answers(lambda _: 500)
         assert (await run("test", target_id)).exit_code == 1
-        receiver.mood = lambda _: 200
+        receiver.answers(lambda _: 200)
         await owed(service, target_id, 0)
         again = (await run("rotate", target_id)).stdout.strip()
         assert again.startswith("whsec_") and again != receiver.secret

@@ -63,11 +63,14 @@ BAD = [
 ]
 
 
+EXAMPLE = "https://example.com/hooks"  # of the error itself
+
+
 @pytest.mark.parametrize("url", BAD)
 def test_addresses_that_are_refused_at_once(url: str) -> None:
     with pytest.raises(Refused) as refused:
         check_url(url)
-    assert not url or url not in str(refused.value)
+    assert not url or url not in str(refused.value).replace(EXAMPLE, "")
 
 
 @pytest.mark.parametrize("url", ["https://shop.example/a?b=c", "https://shop.example:8443/", "https://8.8.8.8/"])

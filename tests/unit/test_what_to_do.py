@@ -97,6 +97,14 @@ EVERY = [
     _command("trades unblock 76561198000000001", *BOOKS),
     _command("vault check", "settings", "vault"),
     _command("vault rekey", "settings", "vault"),
+    _command("webhooks add https://8.8.8.8/hooks", *BOOKS),
+    _command("webhooks deliveries wh_x", *BOOKS),
+    _command("webhooks enable wh_x", *BOOKS),
+    _command("webhooks list", *BOOKS),
+    _command("webhooks redeliver wh_x 1", *BOOKS),
+    _command("webhooks remove wh_x", *BOOKS),
+    _command("webhooks rotate wh_x", *BOOKS),
+    _command("webhooks test wh_x --wait-s 1", *BOOKS),
 ]
 # Without settings of the operator's; tried by themselves in test_wrong_commands.py and below.
 OTHERS = {"config check", "config default", "demo", "doctor", "redis acl", "sandbox", "up"}
