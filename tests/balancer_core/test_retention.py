@@ -183,7 +183,7 @@ async def test_forgetting_takes_the_name_off_every_table(world: World) -> None:
     world.change(tables.sessions.insert().values(session))
     gift = {
         "kind": "gift_accepted",
-        "who": "bot",
+        "who": "test",
         "at": now,
         "data": json.dumps({"partner": int(player(1)), "n": 1}, separators=(",", ":")),
     }
