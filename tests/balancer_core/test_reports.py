@@ -198,7 +198,7 @@ async def test_redis_that_lost_everything_is_read_again(world: World, reader: Re
 def listening(world: World) -> list[Report]:
     """What is told from now on to whoever reads inventories."""
     heard: list[Report] = []
-    world.ctx.inventories = SimpleNamespace(told=heard.append)
+    world.ctx.inventories = SimpleNamespace(readers=SimpleNamespace(told=heard.append))
     return heard
 
 
