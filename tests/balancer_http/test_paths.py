@@ -3,7 +3,7 @@
 Counted with `sys.setprofile` in this process: every call of a function of `balancer`, while one request is under way and the
 loops that only repeat themselves stand still. Each task of the event loop, and each thread that works for it, is a path of its
 own: that the loop goes on with another task is nobody's step. A room is a folder of `balancer`, or a file beside them. `pytest
-tests/balancer_http/test_paths.py -s` prints the figures; `docs/decisions/0015-counting-paths.md` says what each is worth.
+tests/balancer_http/test_paths.py -s` prints the figures; `docs/decisions/0016-counting-paths.md` says what each is worth.
 """
 
 from __future__ import annotations
