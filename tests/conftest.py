@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import declared_events
 import needs
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 POSTGRES_FIXTURES = {"postgres", "postgres_template", "clean_postgres"}
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 * 1024**3
+# Of real processes, shared by the tests of one `xdist_group`; those that run are in `fleets`, in the order of their start.
+FLEETS = {"stack", "small_fleet", "gated", "balancers", "guarded", "own_postgres"}
+fleets: list[tuple[pytest.FixtureDef[Any], pytest.FixtureRequest]] = []
 numbers = itertools.count(1)
 
 # The same examples every time, and as long as they take: a slow machine is no counter-example.
@@ -118,6 +121,27 @@ def name_groups(items: list[pytest.Item]) -> None:
 def when_to_begin(item: pytest.Item) -> tuple[bool, bool]:
     """The long ones first, so that no process is left with one at the end: those that share a fleet, then the slow ones."""
     return item.get_closest_marker("xdist_group") is None, item.get_closest_marker("slow") is None
+
+
+def group_of(item: pytest.Item) -> object:
+    marker = item.get_closest_marker("xdist_group")
+    return marker and marker.args[0]
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    if fixturedef.argname in FLEETS:
+        fleets.append((fixturedef, request))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """A fleet ends with its group: with loops as short as tests want them it costs a tenth of a core while nobody uses it."""
+    yield
+    in_groups = item.config.getoption("loadgroup", False)
+    if in_groups and fleets and nextitem is not None and group_of(nextitem) != group_of(item):
+        while fleets:
+            fixturedef, request = fleets.pop()
+            fixturedef.finish(request)  # type: ignore[arg-type]
 
 
 def marks_of(item: pytest.Item) -> set[str]:

@@ -26,6 +26,22 @@ INTRODUCTION = (
 )
 
 
+_TEXT: dict[str, Any] = {"type": "string"}
+# Of a stream, OpenAPI 3.1 describes each event.
+_STREAMED = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The event's `number`, to go on behind it"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": REF.format(model="Event")},
+        },
+    },
+    "required": ["id", "data"],
+}
+_OF_TEXT = {"text/event-stream": _STREAMED}
+
 _WEBHOOK = {
     "operationId": "webhook_event",
     "summary": "An event, sent to a target of `POST /webhooks`",
@@ -196,7 +212,7 @@ def _answers(operation: api.Operation, refs: dict[Place, str]) -> dict[str, Any]
         if operation.content == "application/json":
             row["content"] = {operation.content: {"schema": {"$ref": refs[(view, "serialization")]}}}
         elif status < 300:
-            row["content"] = {content: {"schema": {"type": "string"}} for content in operation.content.split(", ")}
+            row["content"] = {content: {"schema": _OF_TEXT.get(content, _TEXT)} for content in operation.content.split(", ")}
         rows[str(status)] = row
     return rows
 

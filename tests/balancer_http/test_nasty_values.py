@@ -84,12 +84,14 @@ GETS = [path for path, methods in DOCUMENT["paths"].items() if "get" in methods 
 @pytest.mark.parametrize("path", GETS)
 async def test_addresses(service: Service, path: str) -> None:
     texts = [str(value) for value in NASTY if isinstance(value, str | int | float) and len(str(value)) < 5000]
-    names = [one["name"] for one in DOCUMENT["paths"][path]["get"].get("parameters", []) if one["in"] == "query"]
-    addresses = [f"{path}?{name}={quote(text)}".format(trade_id="trd_1", ref="r") for name in names for text in texts]
-    addresses += [path.format(trade_id=quote(text, safe="")) for text in texts if "{trade_id}" in path and text]
-    addresses += [path.format(ref=quote(text, safe="")) for text in texts if "{ref}" in path and text]
+    parameters = DOCUMENT["paths"][path]["get"].get("parameters", [])
+    known = path.format(**{one["name"]: "trd_1" for one in parameters if one["in"] == "path"})
+    addresses = [f"{known}?{one['name']}={quote(text)}" for one in parameters if one["in"] == "query" for text in texts]
+    if known != path:
+        named = [one["name"] for one in parameters if one["in"] == "path"]
+        addresses += [path.format(**dict.fromkeys(named, quote(text, safe=""))) for text in texts if text]
     before = await service.rows()
-    for address in [*addresses, path.format(trade_id="trd_1", ref="r")]:
+    for address in [*addresses, known]:
         response = await service.call("GET", address)
         assert response.status in documented(path, "get"), (address, await response.text())
     assert await service.rows() == before

@@ -168,10 +168,11 @@ def test_recovery_waits(lab: Lab, player: SteamAccount) -> None:
     assert sum(lab.me.requests().values()) == before
 
 
+# An order reads what is free, and, as an item is missing there, both parts of the inventory.
 def test_an_empty_inventory_in_the_window_is_maintenance(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(steam={"maintenance_lasts_s": 7 * 86400.0})
     lab.bot.health.is_now("online")
-    lab.me.fault("GetInventoryItemsWithDescriptions", "empty_inventory", times=2)
+    lab.me.fault("GetInventoryItemsWithDescriptions", "empty_inventory", times=3)
     check = SettleCheck("tr_1", 1, None, [WantedAsset("d1", lab.me.assets()[0], "AK", None)])
     order = lab.order("settle", SettleOrder([check], []))
     for _ in range(2):  # the second one does not even look
@@ -181,7 +182,7 @@ def test_an_empty_inventory_in_the_window_is_maintenance(make_lab: Callable[...,
 
 
 def test_one_empty_inventory_outside_the_window_is_not_believed_either(lab: Lab) -> None:
-    lab.me.fault("GetInventoryItemsWithDescriptions", "empty_inventory", times=2)
+    lab.me.fault("GetInventoryItemsWithDescriptions", "empty_inventory", times=3)
     check = SettleCheck("tr_1", 1, None, [WantedAsset("d1", lab.me.assets()[0], "AK", None)])
     order = lab.order("settle", SettleOrder([check], []))
     (told,) = lab.do(order)

@@ -44,7 +44,12 @@ def test_rows_and_their_numbers_begin_anew(engine: sa.Engine, turn: str) -> None
         connection.execute(sa.delete(models.users))
         connection.execute(sa.insert(models.users), {"user_id": f"u-{turn}", "created_at": now})
         first = sa.insert(models.events).returning(models.events.c.number)
-        assert connection.scalar(first, {"at": now, "kind": "report_unusable", "data": '{"report": "x", "attempt": 1}', "who": "nobody"}) == 1
+        assert (
+            connection.scalar(
+                first, {"at": now, "kind": "report_unusable", "data": '{"report": "x", "attempt": 1}', "who": "nobody"}
+            )
+            == 1
+        )
 
 
 @pytest.mark.postgresql
