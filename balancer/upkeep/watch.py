@@ -1,7 +1,8 @@
 """Watching: every few seconds each bot with live trades is asked for one look at its offers, for all of them together.
 
 A bot without live trades is asked nothing, nor one whose last look is still queued: a busy or offline bot does not get a pile
-of them. What it sees comes back as reports.
+of them. The longer nothing has happened at a bot, the more seldom it looks: an offer that Steam holds for two weeks is not
+worth a call every five seconds. What it sees comes back as reports.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ S = TradeStatus
 SENDING_S = 10.0
 # A look that was not begun by then is asked for again.
 YOUNG_S = 60.0
+# A look is late by no more than this share of the time for which nothing has happened, and never later than an idle bot's.
+LATE_SHARE = 1 / 60
+LATE_MAX_S = 300.0
 _ALWAYS = (S.IN_DOUBT.value, S.CONFIRMING.value, S.SENT.value, S.HELD.value)
 
 
@@ -51,6 +55,7 @@ class Watcher:
         by_bot: dict[str, list[Row[Any]]] = {}
         for trade in found:
             by_bot.setdefault(bot_name(trade), []).append(trade)
+        by_bot = {bot: rows for bot, rows in by_bot.items() if self._is_due(bot, rows)}
         busy = await self._busy(list(by_bot))
         wanted = [self._order(bot, rows, moved) for bot, rows in by_bot.items() if bot not in busy]
         if wanted and await ctx.outbox.give(wanted):
@@ -58,11 +63,18 @@ class Watcher:
             self._asked.update({order.bot: _Asked(order.order_id, now_s) for order in wanted})
         return len(wanted)
 
+    def _is_due(self, bot: str, rows: Sequence[Row[Any]]) -> bool:
+        if (asked := self._asked.get(bot)) is None:
+            return True
+        quiet_s = (self._ctx.clock.now() - max(row.touched for row in rows)).total_seconds()
+        return self._ctx.clock.monotonic() - asked.at_s >= min(quiet_s * LATE_SHARE, LATE_MAX_S)
+
     async def _busy(self, bots: Sequence[str]) -> set[str]:
         """Bots whose last look is young and still in the queue or in hand. A finished job is gone from Redis."""
         now_s = self._ctx.clock.monotonic()
-        self._asked = {bot: asked for bot, asked in self._asked.items() if now_s - asked.at_s < YOUNG_S}
-        asked = [(bot, self._asked[bot].order_id) for bot in bots if bot in self._asked]
+        self._asked = {bot: asked for bot, asked in self._asked.items() if now_s - asked.at_s < LATE_MAX_S}
+        young = {bot: asked for bot, asked in self._asked.items() if now_s - asked.at_s < YOUNG_S}
+        asked = [(bot, young[bot].order_id) for bot in bots if bot in young]
         if not asked:
             return set()
         there = await asyncio.to_thread(self._exist, asked)

@@ -452,6 +452,30 @@ async def test_no_second_watch_while_the_first_is_unanswered(make: Make) -> None
     assert await watcher.round() == 1
 
 
+async def test_the_longer_nothing_happens_the_more_seldom_a_bot_looks(make: Make) -> None:
+    world = await make(bots=("red-1",))
+    watcher = Watcher(world.ctx)
+
+    async def looks_after(*waits_s: float) -> list[int]:
+        looks = []
+        for wait_s in waits_s:
+            world.later(wait_s)
+            looks.append(await watcher.round())
+            world.taken("red-1")
+        return looks
+
+    [old] = await world.deposit(1)
+    await world.tell(old, "offer_active", offer_id="77", state=2)
+    assert await looks_after(0, 5, 5, 5) == [1, 1, 1, 1]
+    assert await looks_after(1800, 5, 5, 25, 5) == [1, 0, 0, 1, 0]  # half an hour: every thirty seconds
+    await world.tell(old, "offer_held", offer_id="77", state=11, until=0)
+    assert await looks_after(5, 5) == [1, 1]
+    assert await looks_after(9 * 86400, 200, 90, 20) == [1, 0, 0, 1]  # in hold: as seldom as an idle bot
+    [young] = await world.deposit(1, who=1)
+    await world.tell(young, "offer_active", offer_id="78", state=2)
+    assert await looks_after(0, 5, 5) == [1, 1, 1]
+
+
 async def test_sending_trade_is_watched_after_a_moment(make: Make) -> None:
     world = await make(bots=("red-1",))
     watcher = Watcher(world.ctx)
