@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if needs.in_ci() and (gone := needs.missing()):
         said = "; ".join(f"{need.name} ({need.comes_by})" for need in gone)
         raise pytest.UsageError(f"CI is set, and tests would be left out for want of {said}")
+    config.pluginmanager.register(RunningFleets())
     if folder_has_room():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
@@ -128,9 +129,12 @@ def group_of(item: pytest.Item) -> object:
     return marker and marker.args[0]
 
 
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
-    if fixturedef.argname in FLEETS:
-        fleets.append((fixturedef, request))
+class RunningFleets:
+    """A plugin of its own: what belongs to the whole session asks no conftest."""
+
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+        if fixturedef.argname in FLEETS:
+            fleets.append((fixturedef, request))
 
 
 @pytest.hookimpl(wrapper=True)
