@@ -67,7 +67,7 @@ class Watcher:
         if (asked := self._asked.get(bot)) is None:
             return True
         quiet_s = (self._ctx.clock.now() - max(row.touched for row in rows)).total_seconds()
-        return self._ctx.clock.monotonic() - asked.at_s >= min(quiet_s * LATE_SHARE, LATE_MAX_S)
+        return bool(self._ctx.clock.monotonic() - asked.at_s >= min(quiet_s * LATE_SHARE, LATE_MAX_S))
 
     async def _busy(self, bots: Sequence[str]) -> set[str]:
         """Bots whose last look is young and still in the queue or in hand. A finished job is gone from Redis."""
