@@ -44,6 +44,7 @@ from shared.settings import Settings
 
 TRY_S = 5.0
 ANSWER_MAX = 1 << 20
+RIGHTS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 _AWAY = (redis.RedisError, SQLAlchemyError, FleetError, OSError)
 
 
@@ -187,12 +188,13 @@ def _database(connection: Connection) -> diagnosis.Database:
 def _why_not_writable(connection: Connection) -> str:
     if connection.execute(text("SELECT current_setting('transaction_read_only')")).scalar() == "on":
         return "the server, or this role, reads only"
-    may = text("SELECT has_table_privilege(:name, 'INSERT, UPDATE, DELETE')")
+    # One by one: of a list, PostgreSQL says whether any of it is held.
+    may = text("SELECT bool_and(has_table_privilege(:name, one)) FROM unnest(CAST(:rights AS text[])) AS one")
     there = text("SELECT to_regclass(:name)")
     for table in tables.metadata.sorted_tables:
         if connection.execute(there, {"name": table.name}).scalar() is None:
             return f"there is no table {table.name}"
-        if not connection.execute(may, {"name": table.name}).scalar():
+        if not connection.execute(may, {"name": table.name, "rights": RIGHTS}).scalar():
             return f"its role may not change the table {table.name}"
     return ""
 

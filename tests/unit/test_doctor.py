@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from clean_databases import CleanDatabase
 from click.testing import CliRunner
 
 from balancer.db import migrate
@@ -238,6 +240,29 @@ def test_a_database_is_told_new_behind_and_up_to_date(tmp_path: Path) -> None:
     assert behind.made and behind.missing > 5
     migrate.upgrade(read.database.url)
     assert database() == Database(made=True)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("granted", "said"), [("SELECT, INSERT, UPDATE, DELETE", ""), ("SELECT, INSERT, UPDATE", "its role may")]
+)
+def test_a_role_that_lacks_one_right_is_told(clean_postgres: CleanDatabase, granted: str, said: str) -> None:
+    engine = sa.create_engine(clean_postgres.take())
+    try:
+        with engine.connect() as connection, connection.begin() as all_of_it:
+            for command in (
+                "CREATE ROLE narrow",
+                f"GRANT {granted} ON ALL TABLES IN SCHEMA public TO narrow",
+                "SET ROLE narrow",
+            ):
+                connection.execute(sa.text(command))
+            found = examination._database(connection)
+            all_of_it.rollback()
+    finally:
+        engine.dispose()
+        clean_postgres.give_back()
+    assert found.made and found.writable is (said == "")
+    assert found.why_not.startswith(said)
 
 
 def test_a_hosts_bots_are_told_by_what_they_wrote(tmp_path: Path) -> None:
