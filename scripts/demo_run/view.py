@@ -193,8 +193,8 @@ def calls_lines(calls: Calls) -> list[str]:
     trades = max(1, sum(calls.made.values()))
     lines = [
         f"Steam calls        {costs}: all that Steam was asked, from the inventory to the settlement,",
-        f"                   over the {counts} that were made, however they ended; in each of these",
-        f"                   are {calls.for_no_trade():.2f} that no one trade asked for. By kind, over all {trades} trades:",
+        f"                   over the {counts} that were made, however they ended. Sign-ins,",
+        f"                   audits and such are {calls.for_no_trade():.2f} of each. By kind, over all {trades} trades:",
     ]
     lines += [
         f"  {share:5.2f}  {route}" for share, route in sorted(((n / trades, r) for r, n in calls.routes.items()), reverse=True)

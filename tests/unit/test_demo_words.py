@@ -113,7 +113,7 @@ def test_what_steam_was_asked_is_told_whole_and_looks_for_players_apart() -> Non
     lines = view.calls_lines(CALLS)
     assert "1.70 per deposit, 1.20 per withdrawal" in lines[0]
     assert "over the 6 deposits and 4 withdrawals that were made, however they ended" in lines[1]
-    assert "0.20 that no one trade asked for" in lines[2]
+    assert "audits and such are 0.20 of each" in lines[2]
     assert [line.split() for line in lines[3:7]] == [
         ["1.00", "send"],
         ["0.50", "GetTradeOffers"],
