@@ -107,6 +107,7 @@ class SteamWorld:
 
     steam: str
     control: str
+    moved_s: float = 0.0
 
     def account(self, kind: str, items: int = 3, **more: Any) -> SteamAccount:
         row = ask(f"{self.control}/control/accounts", "POST", {"kind": kind, "items": items, "habit": "manual", **more})
@@ -124,6 +125,12 @@ class SteamWorld:
 
     def pass_time(self, seconds: float) -> None:
         ask(f"{self.control}/control/clock", "POST", {"advance_s": seconds})
+        self.moved_s += seconds
+
+    def put_clock_back(self) -> None:
+        """Its time is the time again that a new lab's clock shows."""
+        if self.moved_s:
+            self.pass_time(-self.moved_s)
 
     def change_rules(self, **values: Any) -> None:
         ask(f"{self.control}/control/settings", "PATCH", values)

@@ -23,6 +23,7 @@ def sandbox_world() -> Iterator[SteamWorld]:
 def world(sandbox_world: SteamWorld) -> Iterator[SteamWorld]:
     yield sandbox_world
     sandbox_world.clear_faults()
+    sandbox_world.put_clock_back()
 
 
 @pytest.fixture
