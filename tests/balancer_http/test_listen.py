@@ -115,7 +115,9 @@ from balancer.web import listen
 listen.QUIET_S = 3600
 
 async def tell(_request):
-    return web.Response(text="child", headers={"Connection": "close"})
+    response = web.Response(text="child")
+    response.force_close()
+    return response
 
 async def main():
     mine = await listen.Listener.open("127.0.0.1", int(sys.argv[1]), share=True)
