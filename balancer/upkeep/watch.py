@@ -29,9 +29,9 @@ S = TradeStatus
 SENDING_S = 10.0
 # A look that was not begun by then is asked for again.
 YOUNG_S = 60.0
-# A look is late by no more than this share of the time for which nothing has happened, and never later than an idle bot's.
+# A look is late by no more than this share of the time for which nothing has happened, and at most by so many rounds.
 LATE_SHARE = 1 / 60
-LATE_MAX_S = 300.0
+LATE_ROUNDS = 24
 _ALWAYS = (S.IN_DOUBT.value, S.CONFIRMING.value, S.SENT.value, S.HELD.value)
 
 
@@ -46,6 +46,7 @@ class Watcher:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._late_max_s = LATE_ROUNDS * ctx.settings.trades.watch_s
         self._asked: dict[str, _Asked] = {}
 
     async def round(self) -> int:
@@ -67,12 +68,12 @@ class Watcher:
         if (asked := self._asked.get(bot)) is None:
             return True
         quiet_s = (self._ctx.clock.now() - max(row.touched for row in rows)).total_seconds()
-        return bool(self._ctx.clock.monotonic() - asked.at_s >= min(quiet_s * LATE_SHARE, LATE_MAX_S))
+        return bool(self._ctx.clock.monotonic() - asked.at_s >= min(quiet_s * LATE_SHARE, self._late_max_s))
 
     async def _busy(self, bots: Sequence[str]) -> set[str]:
         """Bots whose last look is young and still in the queue or in hand. A finished job is gone from Redis."""
         now_s = self._ctx.clock.monotonic()
-        self._asked = {bot: asked for bot, asked in self._asked.items() if now_s - asked.at_s < LATE_MAX_S}
+        self._asked = {bot: asked for bot, asked in self._asked.items() if now_s - asked.at_s < max(YOUNG_S, self._late_max_s)}
         young = {bot: asked for bot, asked in self._asked.items() if now_s - asked.at_s < YOUNG_S}
         asked = [(bot, young[bot].order_id) for bot in bots if bot in young]
         if not asked:

@@ -15,7 +15,7 @@ from sqlalchemy import update
 from balancer.db import tables
 from balancer.trades.cancel import cancel
 from balancer.upkeep import purge, settle, sweep
-from balancer.upkeep.watch import Watcher
+from balancer.upkeep.watch import LATE_ROUNDS, Watcher
 from shared import wire
 from shared.errors import NotFound, TooLate
 
@@ -470,7 +470,8 @@ async def test_the_longer_nothing_happens_the_more_seldom_a_bot_looks(make: Make
     assert await looks_after(1800, 5, 5, 25, 5) == [1, 0, 0, 1, 0]  # half an hour: every thirty seconds
     await world.tell(old, "offer_held", offer_id="77", state=11, until=0)
     assert await looks_after(5, 5) == [1, 1]
-    assert await looks_after(9 * 86400, 200, 90, 20) == [1, 0, 0, 1]  # in hold: as seldom as an idle bot
+    most_s = LATE_ROUNDS * world.ctx.settings.trades.watch_s
+    assert await looks_after(9 * 86400, most_s - 5, 6) == [1, 0, 1]  # in hold
     [young] = await world.deposit(1, who=1)
     await world.tell(young, "offer_active", offer_id="78", state=2)
     assert await looks_after(0, 5, 5) == [1, 1, 1]
