@@ -2,7 +2,8 @@
 
     python3 scripts/bootstrap.py LEVEL [MODULE [ARGUMENT ...]]
 
-LEVEL is `base` (run the fleet), `postgres` (base and the PostgreSQL driver) or `dev` (also what tests need).
+LEVEL is `base` (run the fleet), `postgres` (base and the PostgreSQL driver), `site` (also the website) or `dev` (also what
+tests need).
 With a MODULE this process then becomes `python -m MODULE ARGUMENT ...` inside the environment.
 
 Standard library only, because it runs before anything is installed. It writes to stderr, and only when it has
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
-LEVELS = ("base", "postgres", "dev")  # each contains the ones before it
+LEVELS = ("base", "postgres", "site", "dev")  # each contains the ones before it
 OLDEST_PYTHON = (3, 11)
 STAMP = "fleet-stamp"
 LOCKED = re.compile(r"[A-Za-z0-9]")  # a line of a lock that names a package; hashes are indented

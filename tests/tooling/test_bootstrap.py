@@ -159,7 +159,7 @@ def test_a_demo_after_tests_keeps_the_test_tools(tmp_path: Path) -> None:
     assert finish(start(tmp_path / "venv", "base", **path))[0] == 0
     installed = (tmp_path / "log").read_text()
     assert installed.count("dev.lock") == 2 and "base.lock" not in installed
-    assert up_to_date(tmp_path / "venv") == ("base", "postgres", "dev")
+    assert up_to_date(tmp_path / "venv") == ("base", "postgres", "site", "dev")
 
 
 LINES = [
@@ -201,7 +201,7 @@ def test_what_pip_does_is_shown_while_it_takes_its_time(tty: bool, tmp_path: Pat
 
 
 def test_the_locks_say_how_many_packages_a_level_has() -> None:
-    assert 30 < bootstrap.packages_of("base") < bootstrap.packages_of("postgres") < bootstrap.packages_of("dev")
+    assert 30 < bootstrap.packages_of("base") < bootstrap.packages_of("postgres") < bootstrap.packages_of("site")
 
 
 def test_an_old_python_is_told_what_is_needed() -> None:
@@ -212,7 +212,7 @@ def test_an_old_python_is_told_what_is_needed() -> None:
 
 def test_wrong_use_is_explained() -> None:
     code, _, errors = finish(start(Path("unused"), "everything"))
-    assert (code, errors) == (2, "usage: bootstrap.py {base,postgres,dev} [MODULE [ARGUMENT ...]]\n")
+    assert (code, errors) == (2, "usage: bootstrap.py {base,postgres,site,dev} [MODULE [ARGUMENT ...]]\n")
 
 
 # --- when it is done again -----------------------------------------------------------------------
@@ -257,7 +257,7 @@ def venv(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("installed", "satisfied"),
-    [("base", ("base",)), ("postgres", ("base", "postgres")), ("dev", ("base", "postgres", "dev"))],
+    [("base", ("base",)), ("postgres", ("base", "postgres")), ("dev", ("base", "postgres", "site", "dev"))],
 )
 def test_a_level_satisfies_the_smaller_ones(checkout: Checkout, venv: Path, installed: str, satisfied: tuple[str, ...]) -> None:
     assert checkout.up_to_date(venv) == ()

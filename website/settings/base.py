@@ -1,0 +1,13 @@
+"""Settings that hold everywhere. What differs between machines comes from the environment (`environment`)."""
+
+from website.settings import environment
+
+DEBUG = False
+INSTALLED_APPS: list[str] = []
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": environment.database(environment.text("SITE_DATABASE_URL", "sqlite:////var/lib/site/site.sqlite3"))}
+ATOMIC_REQUESTS = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+SECRET_KEY = environment.secret("SITE_SECRET_KEY")
