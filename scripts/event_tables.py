@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from balancer.journal import kinds
-from balancer.journal.kinds import Kind
+from balancer.journal.kinds import alarms
+from balancer.journal.kinds.shapes import Kind
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "events.md"
 HEAD = """# Events and alarms
 
-`python -m scripts.event_tables` writes this page from [`balancer/journal/kinds.py`](../balancer/journal/kinds.py); a test
+`python -m scripts.event_tables` writes this page from [`balancer/journal/kinds/`](../balancer/journal/kinds); a test
 compares the two. [http-api.md](http-api.md#listen) says how to read events. Only kinds that stand here are ever written.
 
 An event has `number`, `at`, `kind`, `trade_id`, `user_id`, `bot`, `who` and `data`. `who` is whose word it is: `bot:red-7`,
@@ -47,8 +48,8 @@ def page() -> str:
     kind_rows = [
         f"| `{name}` | {one.text} | {one.acts.value} | {one.about.value} | {_fields(one.data)} |" for name, one in _all()
     ]
-    alarm_rows = [f"| `{name}` | {one.text} | {one.about.value} | {_fields(one.data)} |" for name, one in kinds.ALARMS.items()]
-    examples = [f"- `{name}`: `{_json(one.example)}`" for name, one in (*_all(), *kinds.ALARMS.items()) if one.example]
+    alarm_rows = [f"| `{name}` | {one.text} | {one.about.value} | {_fields(one.data)} |" for name, one in alarms.ALARMS.items()]
+    examples = [f"- `{name}`: `{_json(one.example)}`" for name, one in (*_all(), *alarms.ALARMS.items()) if one.example]
     return f"{HEAD}{KINDS}{_lines(kind_rows)}{ALARMS}{_lines(alarm_rows)}{EXAMPLES}{_lines(examples)}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 
 from balancer.journal import kinds
+from balancer.journal.kinds.alarms import ALARMS
 
 BY_TESTS = ("test", "slow", "red-1")
 
@@ -34,5 +35,5 @@ def _wrong(kind: str, data: dict[str, Any]) -> list[str]:
 
 @cache
 def _validator(kind: str, alarm: str | None) -> Any:
-    about = kinds.KINDS[kind] if alarm is None else kinds.ALARMS[alarm]
+    about = kinds.KINDS[kind] if alarm is None else ALARMS[alarm]
     return jsonschema.Draft202012Validator(kinds.data_schema(about, alarm, exact=True))

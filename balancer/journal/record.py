@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from balancer.db.tables import deposits, events, trade_items, trades, users
 from balancer.journal import alarms, apply_effects, effects, kinds, swaps, values
+from balancer.journal.kinds import shapes
 from balancer.journal import events as feed
 from balancer.journal.effects import Aftermath
 from balancer.journal.rules import Rules
@@ -359,4 +360,4 @@ def _tell(
 
 
 def _shown(data: Mapping[str, Any]) -> dict[str, Any]:
-    return kinds.told(data, kinds.STEAMS)
+    return kinds.told(data, shapes.STEAMS)

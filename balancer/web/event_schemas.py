@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from balancer.journal import kinds
-from balancer.journal.kinds import About, Kind
+from balancer.journal.kinds.alarms import ALARMS
+from balancer.journal.kinds.shapes import TRD, About, Kind
 
 PREFIX = "#/components/schemas/"
 FIELDS = "EventFields"
@@ -15,9 +16,9 @@ Schema = dict[str, Any]
 def of(fields: Schema) -> dict[str, Schema]:
     """All schemas of events; ``fields`` is what every event has."""
     made = {_name(kind): _schema(about, kind, kinds.data_schema(about), full(kind)) for kind, about in kinds.KINDS.items()}
-    alarms = {_name(alarm, "Alarm"): _alarm(alarm, about) for alarm, about in kinds.ALARMS.items()}
+    alarms = {_name(alarm, "Alarm"): _alarm(alarm, about) for alarm, about in ALARMS.items()}
     mapping = {kind: PREFIX + _name(kind) for kind in kinds.KINDS}
-    alarm_mapping = {alarm: PREFIX + _name(alarm, "Alarm") for alarm in kinds.ALARMS}
+    alarm_mapping = {alarm: PREFIX + _name(alarm, "Alarm") for alarm in ALARMS}
     alarm = {
         "title": "Alarm",
         "description": "Something that only an operator can solve; `data.alarm` names it, `data.action` says what to do.",
@@ -47,10 +48,10 @@ def of(fields: Schema) -> dict[str, Schema]:
 
 def full(kind: str, alarm: str | None = None) -> dict[str, Any]:
     """A whole event of this kind, as an example."""
-    about = kinds.KINDS[kind] if alarm is None else kinds.ALARMS[alarm]
+    about = kinds.KINDS[kind] if alarm is None else ALARMS[alarm]
     trade = about.about is About.TRADE
     named = {
-        "trade_id": kinds.TRD if trade else None,
+        "trade_id": TRD if trade else None,
         "user_id": {True: "player-17"}.get(trade or about.about is About.USER),
         "bot": "red-7" if trade or about.about in (About.BOT, About.REPORTED) else None,
     }

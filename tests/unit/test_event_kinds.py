@@ -14,7 +14,9 @@ import jsonschema
 import pytest
 
 from balancer.journal import events, kinds
-from balancer.journal.kinds import ALARMS, KINDS, Kind, UnknownKind
+from balancer.journal.kinds import KINDS, UnknownKind
+from balancer.journal.kinds.alarms import ALARMS
+from balancer.journal.kinds.shapes import Acts, Kind
 from balancer.web import event_schemas, openapi
 from balancer.web.routes import ROUTES
 from scripts import event_tables
@@ -41,7 +43,7 @@ def validator() -> Any:
 def test_a_kind_has_a_text_and_an_example_that_fits_the_document_and_nothing_else(
     kind: str, alarm: str | None, about: Kind, validator: Any
 ) -> None:
-    assert re.match(r"[A-Z].+\.$", about.text) and about.acts in kinds.Acts
+    assert re.match(r"[A-Z].+\.$", about.text) and about.acts in Acts
     whole = event_schemas.full(kind, alarm)
     validator.validate(whole)
     jsonschema.validate(whole["data"], kinds.data_schema(about, alarm, exact=True))
@@ -95,7 +97,7 @@ def _words() -> set[str]:
     """Every whole text in the code of the balancer."""
     found: set[str] = set()
     for path in (ROOT / "balancer").rglob("*.py"):
-        if path.name not in ("kinds.py", "event_schemas.py") and "migrations" not in path.parts:
+        if path.parent.name != "kinds" and path.name != "event_schemas.py" and "migrations" not in path.parts:
             tree = ast.parse(path.read_text(encoding="utf-8"))
             found |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return found

@@ -1,0 +1,58 @@
+"""What concerns the fleet as a whole: pauses, prices, a restored database, targets of webhooks."""
+
+from __future__ import annotations
+
+from balancer.journal.kinds.shapes import A_HOOK, HOOK, HOOK_ID, TEXT, TEXTS, UNIX, WHOLE, About, Acts, Kind
+
+FLEET: dict[str, Kind] = {
+    "paused": Kind(
+        "Something was paused.",
+        Acts.OPERATOR,
+        About.NONE,
+        {"switch": TEXT, "reason": TEXT},
+        {"switch": "deposits", "reason": "Steam updates its servers"},
+    ),
+    "resumed": Kind(
+        "It goes on.", Acts.NOBODY, About.NONE, {"switch": TEXT, "reason": TEXT}, {"switch": "deposits", "reason": ""}
+    ),
+    "prices_accepted": Kind(
+        "An operator accepted a price list that was held back.",
+        Acts.NOBODY,
+        About.NONE,
+        {"feed": TEXT, "digest": TEXT, "why": TEXT, "names": WHOLE},
+        {"feed": "file", "digest": "9f86d081884c7d65…", "why": "it has lost 900 of 1000 names", "names": 100},
+    ),
+    "database_restored": Kind(
+        "The database was replaced by a backup; `trades` counts the open ones by status.",
+        Acts.OPERATOR,
+        About.NONE,
+        {"trades": {"type": "object", "additionalProperties": WHOLE}},
+        {"trades": {"sent": 3, "accepted": 12}},
+    ),
+    "webhook_added": Kind(
+        "Events are sent to a new target.", Acts.NOBODY, About.NONE, {**HOOK, "kinds": TEXTS}, {**A_HOOK, "kinds": []}
+    ),
+    "webhook_rotated": Kind(
+        "A target has a new secret; the one before signs too until `old_until`.",
+        Acts.SITE,
+        About.NONE,
+        {**HOOK, "old_until": UNIX},
+        {**A_HOOK, "old_until": 1764590000},
+    ),
+    "webhook_enabled": Kind("A target is sent events again.", Acts.NOBODY, About.NONE, HOOK, A_HOOK),
+    "webhook_removed": Kind(
+        "A target is forgotten; so many events it was still owed.",
+        Acts.NOBODY,
+        About.NONE,
+        {**HOOK, "owed": WHOLE},
+        {**A_HOOK, "owed": 0},
+    ),
+    "webhook_test": Kind("An operator tries a target out; only that one is sent it.", Acts.NOBODY, About.NONE, HOOK, A_HOOK),
+    "webhook_redelivery": Kind(
+        "Events are sent to a target again.",
+        Acts.NOBODY,
+        About.NONE,
+        {"target_id": TEXT, "first": WHOLE, "last": WHOLE, "events": WHOLE},
+        {"target_id": HOOK_ID, "first": 88124, "last": 88130, "events": 7},
+    ),
+}
