@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,9 +132,25 @@ def group_of(item: pytest.Item) -> object:
 class RunningFleets:
     """A plugin of its own: what belongs to the whole session asks no conftest."""
 
+    def __init__(self) -> None:
+        self.failed: set[str] = set()  # what the tests used that failed since a fleet was last looked after
+
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
         if fixturedef.argname in FLEETS:
             fleets.append((fixturedef, request))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if report.failed:
+            self.failed |= set(getattr(item, "fixturenames", ()))
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """A fleet in which a test failed is started anew: what is left there would fail each of the next ones."""
+        failed, self.failed = self.failed, set()
+        end_fleets(of=failed)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -142,10 +158,15 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """A fleet ends with its group: with loops as short as tests want them it costs a tenth of a core while nobody uses it."""
     yield
     in_groups = item.config.getoption("loadgroup", False)
-    if in_groups and fleets and nextitem is not None and group_of(nextitem) != group_of(item):
-        while fleets:
-            fixturedef, request = fleets.pop()
-            fixturedef.finish(request)  # type: ignore[arg-type]
+    if in_groups and nextitem is not None and group_of(nextitem) != group_of(item):
+        end_fleets(of=FLEETS)
+
+
+def end_fleets(of: set[str]) -> None:
+    """End what runs of these, the last one first: a fleet may stand on another."""
+    for fixturedef, request in reversed([each for each in fleets if each[0].argname in of]):
+        fleets.remove((fixturedef, request))
+        fixturedef.finish(request)
 
 
 def marks_of(item: pytest.Item) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -162,6 +163,23 @@ class Website:
 
         wait_until(complete)
         return answers[-1]
+
+    def bots(self) -> dict[str, dict[str, Any]]:
+        """Each bot by its name, as its worker last reported."""
+        return {row["bot"]: row for row in self.call("GET", "/bots").body["bots"]}
+
+    def all_may(self) -> None:
+        """Wait until every bot has said, after this call, that it may do everything."""
+        began = time.monotonic()
+
+        def said() -> bool:
+            passed_s = time.monotonic() - began
+            rows = self.bots().values()
+            return all(row["heartbeat_age_s"] is not None and row["heartbeat_age_s"] < passed_s for row in rows) and all(
+                all(row["may"].values()) for row in rows
+            )
+
+        wait_until(said, every_s=0.1)
 
     def trade(self, trade_id: str) -> dict[str, Any]:
         answer = self.call("GET", f"/trade/{trade_id}")

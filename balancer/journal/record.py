@@ -20,9 +20,9 @@ from sqlalchemy import Connection, Row, select, update
 
 from balancer.db.tables import deposits, events, trade_items, trades, users
 from balancer.journal import alarms, apply_effects, effects, kinds, swaps, values
-from balancer.journal.kinds import shapes
 from balancer.journal import events as feed
 from balancer.journal.effects import Aftermath
+from balancer.journal.kinds import shapes
 from balancer.journal.rules import Rules
 from shared.clock import from_unix
 from shared.domain.ids import bot_name

@@ -14,7 +14,7 @@ from scripts.lab.stack import Stack, Wish
 PROTECTION_S = 1
 QUICK_LOOKS = patient(
     webhooks={"private_targets": True},  # the receivers of tests are on this machine
-    group={"probe_s": 0.5, "probe_max_s": 2.0},
+    group={"probe_s": 0.5, "probe_max_s": 2.0, "heartbeat_s": 0.5},
     listening={"stream_life_s": 0.5},  # one test asks every address and reads each answer to its end
     trades={
         "watch_s": 0.5,
@@ -47,8 +47,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def site(stack: Stack) -> Website:
-    return Website(stack)
+def site(stack: Stack) -> Iterator[Website]:
+    """Trouble that a test ordered and that has not struck ends with the test: the next one orders its own."""
+    seen = Website(stack)
+    yield seen
+    seen.end_all_faults()
 
 
 @pytest.fixture(

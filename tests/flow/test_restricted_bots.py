@@ -17,14 +17,6 @@ ITEM = "AK-47 | Redline (Field-Tested)"
 DONE = ("accepted", "settled")
 
 
-def bots(site: Website) -> dict[str, dict[str, Any]]:
-    return {row["bot"]: row for row in site.call("GET", "/bots").body["bots"]}
-
-
-def all_may(site: Website) -> bool:
-    return all(all(row["may"].values()) for row in bots(site).values())
-
-
 def health_events(site: Website, kind: str, bot: str) -> list[dict[str, Any]]:
     found, after = [], 0
     while page := site.call("GET", f"/events?after={after}&limit=500").body["events"]:
@@ -36,11 +28,11 @@ def health_events(site: Website, kind: str, bot: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def three(site: Website) -> Any:
     """Three bots that may do everything, before and after."""
-    wait_until(lambda: all_may(site))
-    yield bots(site)
-    for row in bots(site).values():
+    site.all_may()
+    yield site.bots()
+    for row in site.bots().values():
         site.change(row["steam_id"], device_locked=False, banned=False)
-    wait_until(lambda: all_may(site))
+    site.all_may()
 
 
 def test_one_locked_and_one_banned_bot_among_three_fail_no_deposit(site: Website, three: dict[str, dict[str, Any]]) -> None:
@@ -60,14 +52,14 @@ def test_one_locked_and_one_banned_bot_among_three_fail_no_deposit(site: Website
     assert {trade["status"] for trade in ended} <= set(DONE)
     assert {trade["bot"] for trade in ended} == {well}
     for bot, reason in ((locked, "bot_locked"), (banned, "bot_banned")):
-        row = wait_until(lambda bot=bot: (row := bots(site)[bot])["state"] == "restricted" and row)  # type: ignore[misc]
+        row = wait_until(lambda bot=bot: (row := site.bots()[bot])["state"] == "restricted" and row)  # type: ignore[misc]
         assert row["may"] == {"look": True, "take": False, "give": False}
         [why] = row["why_not"]
         assert (why["reason"], why["forbids"]) == (reason, ["give", "take"]) and why["since"] and why["action"]
         wait_until(lambda bot=bot, reason=reason: reason in [a.get("reason") for a in health_events(site, "alarm", bot)])  # type: ignore[misc]
     site.change(three[locked]["steam_id"], device_locked=False)
     site.change(three[banned]["steam_id"], banned=False)
-    wait_until(lambda: all_may(site))
+    site.all_may()
     wait_until(lambda: health_events(site, "bot_health", locked)[-1]["over"] == ["bot_locked"])
     back = {one(site.player([ITEM], habit="accept"))["bot"] for _ in range(6)}
     assert back & {locked, banned}

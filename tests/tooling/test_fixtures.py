@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +22,8 @@ from shared import log
 
 if TYPE_CHECKING:
     from clean_databases import CleanDatabase
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -92,3 +98,38 @@ def test_waiting_ends_with_the_first_true_answer_or_says_what_was_missing() -> N
 
     with pytest.raises(AssertionError, match=r"never was still False after 0\.01 s"):
         wait_until(never, timeout_s=0.01, every_s=0.001)
+
+
+def test_a_fleet_is_shared_until_a_test_fails_and_then_started_anew(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        """
+import itertools, pytest
+
+starts = itertools.count(1)
+
+@pytest.fixture(scope="session")
+def stack():
+    yield next(starts)
+    print("an end")
+
+@pytest.fixture
+def site(stack):
+    yield stack
+    assert stack != 2, "the end of a test fails too"
+
+@pytest.mark.parametrize(("turn", "start"), [("fails", 1), ("ends badly", 2), ("is well", 3), ("is well too", 3)])
+def test_it(site, turn, start):
+    assert site == start
+    assert turn != "fails"
+"""
+    )
+    command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "setup.cfg"), "--rootdir", str(tmp_path), "-p", "conftest"]
+    ran = subprocess.run(
+        [*command, "-s", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=ROOT / "tests",
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+    )
+    assert "1 failed, 3 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
+    assert ran.stdout.count("an end") == 3
