@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -34,13 +34,13 @@ def database(url: str) -> dict[str, Any]:
         return sqlite(parts.path)
     if parts.scheme not in POSTGRES:
         raise ImproperlyConfigured("SITE_DATABASE_URL begins with sqlite:// or postgresql://")
-    options = {key: value for pair in parts.query.split("&") if pair for key, _, value in [pair.partition("=")]}
+    options = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(options.pop("host", "") or parts.hostname or ""),
+        "HOST": options.pop("host", "") or parts.hostname or "",
         "PORT": options.pop("port", "") or str(parts.port or ""),
         "OPTIONS": options,
         "CONN_MAX_AGE": 0,

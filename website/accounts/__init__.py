@@ -1,0 +1,1 @@
+"""Players: who they are at Steam, and who invited them."""

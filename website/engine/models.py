@@ -1,0 +1,77 @@
+"""What the engine keeps beside the rounds: calls to the fleet, chains of secrets, how far the feed is read, alarms."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+
+class Call(models.Model):
+    """One call to the fleet that was decided on, until it has its answer. The fleet does it once however often it is sent."""
+
+    LOCK, UNLOCK, TRANSFER, USER = "lock", "unlock", "transfer", "user"
+    DUE, WAITS, DONE, REFUSED, DROPPED = "due", "waits", "done", "refused", "dropped"
+
+    kind = models.CharField(max_length=8)
+    ref = models.CharField(max_length=128)
+    body = models.TextField()
+    state = models.CharField(max_length=8, default=DUE)
+    tries = models.IntegerField(default=0)
+    next_try_ms = models.BigIntegerField(default=0)
+    code = models.CharField(max_length=40, blank=True, default="")
+    answer = models.TextField(blank=True, default="")
+    lane = models.CharField(max_length=64, blank=True, default="")
+    round = models.BigIntegerField(default=0)
+    made_ms = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "ref"], name="call_once")]
+        indexes = [
+            models.Index(fields=["next_try_ms"], name="call_due", condition=Q(state="due")),
+            models.Index(fields=["lane", "round"], name="call_of_round"),
+        ]
+
+
+class Chain(models.Model):
+    """A lane's secrets from round `first_round` on. `last_sealed` is the last one, sealed with the chain key."""
+
+    lane = models.CharField(max_length=64)
+    first_round = models.BigIntegerField()
+    length = models.IntegerField()
+    anchor = models.BinaryField(max_length=32)
+    last_sealed = models.BinaryField(max_length=128)
+    made_ms = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["lane", "first_round"], name="chain_once")]
+
+
+class ChainPoint(models.Model):
+    """A value of a chain on the way, sealed too, so that no secret is more than a thousand steps away."""
+
+    chain = models.ForeignKey(Chain, on_delete=models.PROTECT, related_name="points")
+    place = models.IntegerField()
+    sealed = models.BinaryField(max_length=128)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["chain", "place"], name="chain_point_once")]
+
+
+class Feed(models.Model):
+    """How far a reader has taken the fleet's events: moved on in the transaction of their effects."""
+
+    reader = models.CharField(max_length=32, unique=True)
+    after = models.BigIntegerField(default=0)
+
+
+class Alarm(models.Model):
+    """Something that a person has to look at. The same trouble raises one alarm, which stays until somebody ends it."""
+
+    kind = models.CharField(max_length=40)
+    about = models.CharField(max_length=160)
+    text = models.TextField()
+    at_ms = models.BigIntegerField()
+    ended_ms = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "about"], condition=Q(ended_ms__isnull=True), name="alarm_once")]

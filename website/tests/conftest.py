@@ -1,0 +1,83 @@
+"""A database for each test, on SQLite and on PostgreSQL: a copy of one that was migrated once, triggers and all.
+
+Django is set up once in a process, and led from one database to the next. Nothing is rolled back: what a test commits is
+committed, as in the program.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import django
+import needs
+import pytest
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "website.settings.dev")
+os.environ.setdefault("SITE_DATABASE_URL", "sqlite:////nowhere/site.sqlite3")
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connections  # noqa: E402
+
+from scripts.lab.postgres import EmbeddedPostgres  # noqa: E402
+from website.settings import environment  # noqa: E402
+
+numbers = itertools.count(1)
+
+
+def lead_to(url: str) -> None:
+    """From now on every new connection of this process is to this database."""
+    connections.close_all()
+    configured = connections.configure_settings({"default": environment.database(url)})["default"]
+    connections.settings["default"].clear()
+    connections.settings["default"].update(configured)
+    del connections["default"]
+    os.environ["SITE_DATABASE_URL"] = url
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("site") / "template.sqlite3"
+    lead_to(f"sqlite://{path}")
+    call_command("migrate", verbosity=0)
+    connections.close_all()
+    return path
+
+
+@pytest.fixture(scope="session")
+def site_postgres() -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres() as server:
+        server.create_database("site_template")
+        lead_to(site_url(server, "site_template"))
+        call_command("migrate", verbosity=0)
+        connections.close_all()
+        yield server
+
+
+def site_url(server: EmbeddedPostgres, name: str) -> str:
+    return server.url(name).replace("postgresql+psycopg", "postgresql")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty, migrated database; this process is led to it."""
+    if request.param == "sqlite":
+        path = tmp_path / "site.sqlite3"
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
+        lead_to(f"sqlite://{path}")
+        yield f"sqlite://{path}"
+        connections.close_all()
+        return
+    if any(need.mark == "postgresql" for need in needs.missing()):
+        pytest.skip("no PostgreSQL")
+    server: EmbeddedPostgres = request.getfixturevalue("site_postgres")
+    name = f"site_{next(numbers)}"
+    server.create_database(name, template="site_template")
+    lead_to(site_url(server, name))
+    yield site_url(server, name)
+    connections.close_all()
+    server.drop_database(name)
