@@ -13,7 +13,7 @@ from sandbox import server
 from sandbox.errors import BadRequest
 from sandbox.faults import profiles
 from sandbox.faults.orders import Faults
-from sandbox.settings import SandboxSettings
+from sandbox.settings import BEACON_CLOCKS, SandboxSettings
 from sandbox.steam_api.router import ROUTE_NAMES
 
 
@@ -83,6 +83,9 @@ def settings_of(options: argparse.Namespace) -> SandboxSettings:
         take_back_s=options.take_back_s,
         protection_s=options.protection_s,
         offer_lifetime_s=options.offer_lifetime_s,
+        beacon_period_s=options.beacon_period_s,
+        beacon_genesis_time=options.beacon_genesis_time,
+        beacon_clock=options.beacon_clock,
         tls=options.tls or options.ca_file is not None,
         ca_file=options.ca_file,
         access_log=options.access_log,
@@ -119,6 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--protection-s", type=int, default=default.protection_s, help="trade protection (%(default)s)")
     parser.add_argument("--offer-lifetime-s", type=int, default=default.offer_lifetime_s, help="(%(default)s)")
+    parser.add_argument("--beacon-period-s", type=int, default=default.beacon_period_s, help="of drand's form (%(default)s)")
+    parser.add_argument("--beacon-genesis-time", type=int, default=default.beacon_genesis_time, help="(%(default)s)")
+    parser.add_argument("--beacon-clock", choices=BEACON_CLOCKS, default=default.beacon_clock, help="(%(default)s)")
     parser.add_argument(
         "--faults", metavar="FILE|NAME", help=f"faults from the beginning: {', '.join(profiles.names())}, or a file"
     )

@@ -11,8 +11,10 @@ REFUSAL_WORDS = ("sentences", "numbers")
 INSPECT_LINKS = ("payload", "classic")
 LANGUAGES = ("english", "german")
 KEYS_ONCE = ("actions", "all", "never")
+BEACON_CLOCKS = ("movable", "real")
 OFFER_LIMIT_SAYS = ("sentence", "25", "50")
 WORDS = {
+    "beacon_clock": BEACON_CLOCKS,
     "confirmation_keys_once": KEYS_ONCE,
     "inspect_links": INSPECT_LINKS,
     "language": LANGUAGES,
@@ -28,6 +30,7 @@ CHANGEABLE = frozenset(
         "accept_checks_partner",
         "access_token_s",
         "api_takes_every_web_token",
+        "beacon_clock",
         "codes_used_once",
         "bound_share",
         "confirmation_delay_s",
@@ -162,6 +165,12 @@ class SandboxSettings:
     offers_page_size: int = 100
     offers_sorted_by: str = "updated"
     """Which time of an offer decides its place in GetTradeOffers, newest first; no public source says."""
+    beacon_period_s: int = 3
+    """Seconds from one beacon of the drand network to the next; quicknet's."""
+    beacon_genesis_time: int = 1_692_803_367
+    """When its first beacon was due, unix seconds; quicknet's, so that round numbers are of the same size."""
+    beacon_clock: str = "movable"
+    """Which of the sandbox's clocks makes beacons public. With `real`, moving the other one changes nothing."""
     access_log: bool = False
     faults: str | None = None
     """A profile of trouble to begin with: its name, or a file."""
@@ -185,5 +194,7 @@ class SandboxSettings:
                 raise ValueError(f"{field.name} is a number from 0 to {most}")
         if self.bound_share > 1:
             raise ValueError("bound_share is between 0 and 1")
+        if not 0 < self.beacon_period_s < 2**32:
+            raise ValueError("beacon_period_s is a number of seconds of 32 bits, and not 0")
         if self.offer_lifetime_s == 0:
             raise ValueError("offer_lifetime_s must be > 0")

@@ -1,5 +1,6 @@
 """All that one simulated Steam is at a moment: its world, its clocks, and what its hosts remember beside it."""
 
+from sandbox.beacon import Network
 from sandbox.clock import Clock
 from sandbox.faults.orders import Faults
 from sandbox.provider import Provider
@@ -26,3 +27,4 @@ class Steam:
         self.used_keys: dict[tuple[int, int, str], None] = {}
         """Times of confirmation keys that were used, oldest first."""
         self.openid = Provider(COMMUNITY)
+        self.network = Network(world.settings)

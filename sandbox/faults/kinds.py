@@ -32,6 +32,8 @@ OFFER_READS = "GetTradeOffers GetTradeOffer"
 TRADE_READS = "GetTradeStatus GetTradeHistory"
 INVENTORIES = "inventory legacy_inventory partnerinventory GetInventoryItemsWithDescriptions"
 REFRESHES = "finalizelogin refresh GenerateAccessTokenForApp"
+BEACONS = "beacon beacon_latest"
+BEACONS_V2 = "beacon_v2 beacon_latest_v2"
 PHONE = "getlist details detailspage ajaxop multiajaxop"
 
 KINDS: Final[dict[str, Kind]] = {
@@ -54,8 +56,10 @@ KINDS: Final[dict[str, Kind]] = {
     "dead_refresh": Kind(BEFORE, routes=REFRESHES),
     "dead_token": Kind(BEFORE),
     "empty_inventory": Kind(BEFORE, routes=INVENTORIES),
+    "late_beacon": Kind(BEFORE, ("late_s",), f"{BEACONS} {BEACONS_V2}", lasting=True),
     "late_confirmation": Kind(BEFORE, ("late_s",), PHONE, lasting=True, by_share=True),
     "stale_inventory": Kind(BEFORE, ("age_s",), INVENTORIES),
+    "bad_beacon": Kind(AFTERWARDS, ("shape",), f"{BEACONS} {BEACONS_V2}"),
     "cut_middle": Kind(AFTERWARDS),
     "flap": Kind(AFTERWARDS, ("subject",), OFFER_READS, lasting=True, by_share=True),
     "glitched": Kind(AFTERWARDS, ("subject", "shape"), OFFER_READS),
@@ -70,10 +74,12 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 SHAPES: Final = {
+    "bad_beacon": ("garbage", "forged", "relabelled", "other_round", "randomness", "no_signature", "huge"),
     "glitched": ("no_items", "no_partner", "half_assets"),
     "maintenance": ("502", "503", "20", "empty"),
 }
 GROUPS: Final = {
+    "@beacons": f"{BEACONS} {BEACONS_V2} beacon_info beacon_info_v2 beacon_chains beacon_ids",
     "@phone": PHONE,
     "@inventories": INVENTORIES,
     "@offers": "send accept cancel decline",
@@ -120,6 +126,7 @@ COMMON: Final[dict[str, tuple[Check, str]]] = {
     "route": (_is_text, f"names of routes with commas between them, * or one of {', '.join(GROUPS)}"),
     "account": (_or_null(_is_id), "a SteamID64 or null"),
     "who": (_or_null(lambda value: value in ("bot", "player")), "bot, player or null"),
+    "relay": (_or_null(_is_text), "the name of one relay of beacons (empty for the one without a name) or null"),
     "method": (_or_null(lambda value: value in ("GET", "POST")), "GET, POST or null"),
     "times": (_or_null(_integer(1, 10**9)), "a whole number from 1, or null for as often as it fits"),
     "probability": (_number(0, 1), "a number from 0 to 1"),

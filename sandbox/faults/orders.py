@@ -25,6 +25,7 @@ class Fault:
     who: str | None = None
     routes: frozenset[str] | None = None
     method: str | None = None
+    relay: str | None = None
     times: int | None = 1
     probability: float = 1.0
     seed: int | str | None = None
@@ -70,8 +71,10 @@ class Fault:
             return False
         return self.who is None or (account is not None and account.kind == self.who)
 
-    def fits(self, account: Account | None, route: str, method: str) -> bool:
-        return (self.routes is None or route in self.routes) and self.method in (None, method) and self.concerns(account)
+    def fits(self, account: Account | None, route: str, method: str, relay: str | None = None) -> bool:
+        """`relay` is the name of the relay that is asked, None where no relay is."""
+        meant = (self.routes is None or route in self.routes) and self.method in (None, method)
+        return meant and self.relay in (None, relay) and self.concerns(account)
 
     def chance(self, *key: Any) -> float:
         """A number from 0 to 1 that depends on nothing but the seed and the key."""
@@ -149,12 +152,12 @@ class Faults:
         for tell in self.when_healed:
             tell()
 
-    def fitting(self, account: Account | None, route: str, method: str, now: float) -> list[Fault]:
+    def fitting(self, account: Account | None, route: str, method: str, now: float, relay: str | None = None) -> list[Fault]:
         """Open orders about calls that are meant for this one."""
         for fault in [fault for fault in self.open if fault.is_over(now)]:
             self._close(fault)
         fit = (fault for fault in self.open if KINDS[fault.kind].does != CONDITION and fault.is_on(now))
-        return [fault for fault in fit if fault.fits(account, route, method)]
+        return [fault for fault in fit if fault.fits(account, route, method, relay)]
 
     def hit(self, fault: Fault) -> None:
         """It did strike; it is used up after its number of times."""

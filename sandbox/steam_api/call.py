@@ -35,6 +35,7 @@ class Call:
     hidden_confirmations: set[int] = field(default_factory=set)
     inventory_is_empty: bool = False
     inventory_age_s: float = 0.0
+    beacon_late_s: float = 0.0
 
     @property
     def world(self) -> World:

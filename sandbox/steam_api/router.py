@@ -17,6 +17,7 @@ from sandbox.steam_api import (
     openid,
     profile_edit,
     protobuf,
+    relay,
     session,
     signin,
     tradepage,
@@ -102,6 +103,17 @@ ROUTES: Final[dict[str, list[Route]]] = {
 }
 
 STEAM_HOSTS: Final = (*ROUTES, API)
+OWN_ADDRESS: Final = _routes(
+    ("beacon_chains", "GET", rf"{relay.RELAY}(?:/v2)?/chains", relay.chains),
+    ("beacon_ids", "GET", rf"{relay.RELAY}/v2/beacons", relay.beacon_ids),
+    ("beacon_info", "GET", rf"{relay.CHAIN_V1}/info", relay.info),
+    ("beacon_latest", "GET", rf"{relay.CHAIN_V1}/public/latest", relay.latest),
+    ("beacon", "GET", rf"{relay.CHAIN_V1}/public/{relay.ROUND}", relay.numbered),
+    ("beacon_info_v2", "GET", rf"{relay.CHAIN_V2}/info", relay.info_v2),
+    ("beacon_latest_v2", "GET", rf"{relay.CHAIN_V2}/rounds/latest", relay.latest),
+    ("beacon_v2", "GET", rf"{relay.CHAIN_V2}/rounds/{relay.ROUND}", relay.numbered),
+)
+"""What is served where the request names no host of Steam's: the sandbox's own address."""
 API_METHODS: Final[dict[tuple[str, str, str], Handler]] = {
     **signin.API_METHODS,
     **econ.API_METHODS,
@@ -109,7 +121,7 @@ API_METHODS: Final[dict[tuple[str, str, str], Handler]] = {
 }
 API_PATH = re.compile(r"/(I[A-Za-z0-9]+)/([A-Za-z0-9]+)/v0*(\d+)")
 ROUTE_NAMES: Final = frozenset(
-    {name for table in ROUTES.values() for name, *_ in table} | {name for *_, name in API_METHODS} | {"unknown"}
+    {name for table in (*ROUTES.values(), OWN_ADDRESS) for name, *_ in table} | {name for *_, name in API_METHODS} | {"unknown"}
 )
 """What orders for trouble and the record of requests call a path or a method."""
 VERSIONS = {"GetPlayerSummaries": ("1", "2")}
@@ -144,7 +156,7 @@ def _find(call: Call) -> Handler:
     if call.host == API:
         return _find_api(call, method, path)
     wrong_method = False
-    for name, methods, pattern, handler in ROUTES.get(call.host, []):
+    for name, methods, pattern, handler in ROUTES.get(call.host, OWN_ADDRESS):
         match = pattern.fullmatch(path)
         if match is None:
             continue

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.answers import API, COMMUNITY, Answer, html, null
 from sandbox.faults.kinds import BEFORE, GATE, INSTEAD, KINDS, SHAPES
 from sandbox.faults.orders import Fault
-from sandbox.steam_api import maintenance
+from sandbox.steam_api import maintenance, relay
 from sandbox.steam_api.bad_answers import ANSWERS
 from sandbox.steam_api.call import Call
 from sandbox.tokens import Claims
@@ -50,7 +50,7 @@ def _strike(call: Call) -> _Struck:
     """Throw the dice for every order that fits; the first one that answers instead of Steam is the only such one."""
     struck = _Struck()
     who = call.known_as.steam_id if call.known_as else ""
-    for fault in call.steam.faults.fitting(call.known_as, call.route, call.method, call.now):
+    for fault in call.steam.faults.fitting(call.known_as, call.route, call.method, call.now, call.args.get("relay")):
         kind = KINDS[fault.kind]
         if kind.does in (INSTEAD, GATE) and struck.instead is not None:
             continue
@@ -154,6 +154,11 @@ def _stale_inventory(fault: Fault, call: Call) -> bool:
     return True
 
 
+def _late_beacon(fault: Fault, call: Call) -> bool:
+    call.beacon_late_s = fault.late_s
+    return True
+
+
 def _late_confirmation(fault: Fault, call: Call) -> bool:
     """Hide what is younger than `late_s` from the phone."""
     waiting = phone.waiting(call.world, call.known_as.steam_id, call.now) if call.known_as else []
@@ -167,6 +172,7 @@ BEFOREHAND: dict[str, Callable[[Fault, Call], bool]] = {
     "dead_refresh": _kill(wants_refresh=True),
     "dead_token": _kill(wants_refresh=False),
     "empty_inventory": _empty_inventory,
+    "late_beacon": _late_beacon,
     "late_confirmation": _late_confirmation,
     "stale_inventory": _stale_inventory,
 }
@@ -270,6 +276,7 @@ def _broken_off(how: str) -> Callable[[Fault, Call, Answer], bool]:
 
 
 CHANGES: dict[str, Callable[[Fault, Call, Answer], bool]] = {
+    "bad_beacon": relay.lie,
     "cut_middle": _broken_off("cut_middle"),
     "flap": _each(_offers, _flap),
     "glitched": _each(_offers, _glitch),

@@ -53,7 +53,7 @@ def test_every_kind_is_carried_out_by_exactly_one_table() -> None:
     ("order", "said"),
     [
         ({"kind": "null", "route": "send", "chance": 1}, "unknown fields: chance; there are account, after, age_s"),
-        ({"kind": "odd", "route": "send"}, "kind is one of bad_codes, cut, cut_middle"),
+        ({"kind": "odd", "route": "send"}, "kind is one of bad_beacon, bad_codes, cut, cut_middle"),
         ({"route": "send"}, "kind is one of"),
         ({"kind": "null"}, "route is missing"),
         ({"kind": "null", "route": "sends"}, "unknown routes: sends; there are BeginAuth"),
@@ -72,6 +72,8 @@ def test_every_kind_is_carried_out_by_exactly_one_table() -> None:
         ({"kind": "null", "route": "send", "until": 5, "for_s": 5}, "two words for the same thing"),
         ({"kind": "null", "route": "send", "at": 5, "in_s": 5}, "two words for the same thing"),
         ({"kind": "null", "route": "send", "late_s": 5}, "late_s means nothing for null"),
+        ({"kind": "bad_beacon", "route": "send"}, "bad_beacon cannot strike send"),
+        ({"kind": "null", "route": "beacon", "relay": 3}, "relay is the name of one relay"),
         ({"kind": "hold", "route": "send"}, "a condition of an account, not of calls: route"),
         ({"kind": "hold", "times": 3}, "a condition of an account, not of calls: times"),
         ({"kind": "hold", "days": 0}, "days is whole days"),

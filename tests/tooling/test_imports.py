@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
     "shared/domain": {"shared.domain"},
-    "sandbox": {"sandbox", "aiohttp", "cryptography"},
+    "sandbox": {"sandbox", "aiohttp", "cryptography", "pyblst"},
     "lottery_core/lottery": {"lottery"},
     "client/fleet_client": {"fleet_client", "httpx"},
 }
