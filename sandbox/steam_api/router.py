@@ -12,6 +12,7 @@ from sandbox.steam_api import (
     community,
     confirmations,
     econ,
+    images,
     inventory,
     offers,
     openid,
@@ -39,6 +40,7 @@ def _openid(call: Call) -> Answer:
     return openid.answer(call.steam.openid, call)
 
 
+IMAGE: Final = ("image", "GET", images.PATH, images.image)
 SETTOKEN: Final = ("settoken", "GET POST", r"/login/settoken", signin.set_token)
 
 ROUTES: Final[dict[str, list[Route]]] = {
@@ -100,10 +102,12 @@ ROUTES: Final[dict[str, list[Route]]] = {
     "help.steampowered.com": _routes(SETTOKEN),
     "checkout.steampowered.com": _routes(SETTOKEN),
     "steam.tv": _routes(SETTOKEN),
+    **{host: _routes(IMAGE) for host in images.HOSTS},
 }
 
 STEAM_HOSTS: Final = (*ROUTES, API)
 OWN_ADDRESS: Final = _routes(
+    IMAGE,
     ("beacon_chains", "GET", rf"{relay.RELAY}(?:/v2)?/chains", relay.chains),
     ("beacon_ids", "GET", rf"{relay.RELAY}/v2/beacons", relay.beacon_ids),
     ("beacon_info", "GET", rf"{relay.CHAIN_V1}/info", relay.info),

@@ -14,6 +14,7 @@ WEARS: tuple[tuple[str, str, float, float, float], ...] = (
 )
 """Exterior, Steam's internal tag, lowest and highest wear, factor on the price."""
 
+ICON_PREFIX = "-9a81dlWLwJ2UUGcVs_nsVtzdOEdtWwKGZZLQHTxDZ7I56KU0Zwwo4NUX4oFJZEHLbXH"
 COMMODITY_TYPES = frozenset({"Container", "Sticker", "Key"})
 
 
@@ -58,7 +59,8 @@ class Kind:
 
     @property
     def icon_url(self) -> str:
-        return "-9a81dlWLwJ2UUGcVs_nsVtzdOEdtWwKGZZLQHTxDZ7I56KU0Zwwo4NUX4oFJZEHLbXH" + f"{self.classid:x}"
+        """The name of its picture: what comes after `/economy/image/` at the hosts of Steam's pictures."""
+        return f"{ICON_PREFIX}{self.classid:x}"
 
 
 class Catalogue:
@@ -67,6 +69,7 @@ class Catalogue:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.kinds = {kind.market_hash_name: kind for kind in _generate(seed)}
+        self._by_icon = {kind.icon_url: kind for kind in self.kinds.values()}
         self.ordinary = [kind for kind in self.kinds.values() if kind.tradable]
 
     def kind(self, name: str, app_id: int = 730) -> Kind:
@@ -78,7 +81,12 @@ class Catalogue:
             self.kinds[key] = Kind(
                 name, "Misc", "Base Grade", "Rarity_Common", "b0c3d9", "", None, "normal", None, _class(key), True, app_id
             )
+            self._by_icon[self.kinds[key].icon_url] = self.kinds[key]
         return self.kinds[key]
+
+    def by_icon(self, icon_url: str) -> Kind | None:
+        """The kind whose picture has that name; None for a name that no kind has."""
+        return self._by_icon.get(icon_url)
 
     def prices(self) -> dict[str, int]:
         """Integer cents of every priced name."""

@@ -1,0 +1,49 @@
+"""Pictures of items, at the addresses that clients make from an item's `icon_url`: `/economy/image/{icon_url}[/{size}]`.
+
+Steam answers with pixels of the size asked for; here it is the same drawing for all sizes, which has none.
+"""
+
+import hashlib
+from functools import lru_cache
+from typing import Final
+
+from sandbox.answers import Answer, plain
+from sandbox.pictures import draw
+from sandbox.steam_api.call import Call
+from sandbox.world.catalogue import Kind
+
+HOSTS: Final = (
+    "community.akamai.steamstatic.com",
+    "community.cloudflare.steamstatic.com",
+    "community.fastly.steamstatic.com",
+    "community.steamstatic.com",
+    "steamcommunity-a.akamaihd.net",
+)
+"""Under these names clients and Steam's own pages ask for pictures."""
+PATH: Final = r"/economy/image/(?P<icon>[A-Za-z0-9_-]{1,400})(?:/(?P<size>[A-Za-z0-9]{1,24}))?"
+KEPT: Final = 2048
+
+
+def image(call: Call) -> Answer:
+    """The picture of an item; 304 to a client that has it, 404 for a name that no item has."""
+    kind = call.world.catalogue.by_icon(call.args["icon"])
+    if kind is None:
+        return plain("Not Found", 404)
+    body, tag = _drawn(kind)
+    headers = {
+        "Cache-Control": "public, max-age=604800",
+        "ETag": tag,
+        "Content-Security-Policy": "default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Access-Control-Allow-Origin": "*",
+    }
+    known = {each.strip().removeprefix("W/") for each in call.headers.get("if-none-match", "").split(",")}
+    if known & {tag, "*"}:
+        return Answer(304, b"", "image/svg+xml", headers)
+    return Answer(200, body, "image/svg+xml", headers)
+
+
+@lru_cache(KEPT)
+def _drawn(kind: Kind) -> tuple[bytes, str]:
+    body = draw.picture(kind)
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
