@@ -14,8 +14,8 @@ from aiohttp import ClientSession, web
 
 from balancer import context, loops, rates
 from balancer.context import Context
-from balancer.items import catalogue, price_lists
-from balancer.journal import alarms
+from balancer.items import price_refresh
+from balancer.items.feeds import sources
 from balancer.journal.tail import Tail
 from balancer.outward import Outward
 from balancer.trades.deposit import Deposits
@@ -29,7 +29,7 @@ from balancer.web.server import Runner
 from balancer.web.tries import TRIES, Tries
 from shared import log
 from shared.clock import Clock
-from shared.errors import DatabaseUnavailable, SettingsError
+from shared.errors import SettingsError
 from shared.sealing import MasterKey
 from shared.settings import Settings
 
@@ -49,7 +49,8 @@ def build(settings: Settings) -> web.Application:
     """The application; nothing is opened before it starts up. The database must be migrated.
 
     Raises:
-        SettingsError: the master key cannot be read, or offers would outlive their tokens.
+        SettingsError: the master key cannot be read, a feed of prices cannot be what is written, or offers would outlive
+            their tokens.
     """
     _check(settings)
     master = MasterKey.read(settings.balancer.master_key_file)
@@ -82,6 +83,7 @@ def _description() -> bytes:
 
 def _check(settings: Settings) -> None:
     """What would be unsafe and is not seen in one setting alone; `fleet config check` says more."""
+    sources.feeds(settings)
     times = settings.trades
     if times.offer_timeout_s > times.token_lifetime_s:
         raise SettingsError(
@@ -113,8 +115,7 @@ async def _browser(app: web.Application) -> AsyncIterator[None]:
 
 async def _prices(app: web.Application) -> AsyncIterator[None]:
     ctx = app[api.CONTEXT]
-    await _check_prices(ctx)
-    await _write_prices(ctx)
+    await price_refresh.refresh(ctx.db, ctx.prices, ctx.clock)
     task = asyncio.create_task(_keep_prices(ctx))
     yield
     task.cancel()
@@ -125,31 +126,7 @@ async def _keep_prices(ctx: Context) -> None:
     went_well = True
     while True:
         await asyncio.sleep(ctx.settings.balancer.prices_check_s if went_well else PRICES_AGAIN_S)
-        went_well = await _check_prices(ctx) and await _write_prices(ctx)
-
-
-async def _write_prices(ctx: Context) -> bool:
-    """Put the prices of now into the table of items, beside the requests. Whether the database could be asked."""
-    try:
-        await catalogue.write(ctx.db, ctx.prices)
-    except DatabaseUnavailable as error:
-        _log.warning("prices not written", action="prices", reason=error.error_code)
-        return False
-    return True
-
-
-async def _check_prices(ctx: Context) -> bool:
-    """Look at the price file; what is wrong with it, or held back, is written down. Whether the database could be asked."""
-    try:
-        await ctx.prices.check(await ctx.db.look(price_lists.known, price_lists.FILE))
-        if ctx.prices.held is not None:
-            await ctx.db.run(price_lists.hold, price_lists.FILE, ctx.prices.held, ctx.clock.now())
-        if ctx.prices.error is not None:
-            await ctx.db.run(alarms.of_prices, ctx.prices.error, ctx.clock.now())
-    except DatabaseUnavailable as error:
-        _log.warning("prices not checked", action="prices", reason=error.error_code)
-        return False
-    return True
+        went_well = await price_refresh.refresh(ctx.db, ctx.prices, ctx.clock)
 
 
 async def _loops(app: web.Application) -> AsyncIterator[None]:

@@ -88,7 +88,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock, rates: Rates | No
         outbox=outbox,
         sights=Sights(orders, outbox, client, clock, server_clock, times, away),
         views=Views(db, master, settings, clock),
-        prices=Prices(settings.balancer.prices_file),
+        prices=Prices(settings),
         inventories=inventories,
         waiters=waiters,
         new_id=partial(new_id, clock),

@@ -1,4 +1,5 @@
-"""The loops of one balancer: reports, watching, the sweep, the custody audit, the fleet's snapshot, Redis' time.
+"""The loops of one balancer: reports, watching, the sweep, the custody audit, the fleet's snapshot, Redis' time, feeds of
+prices.
 
 Each runs its function again and again until shutdown; an exception is logged and the next round comes all the same. Watching
 and the sweep are done by one balancer at a time, so that several of them do not ask Steam several times: whoever holds a short
@@ -22,6 +23,7 @@ from balancer.fleet import health_events
 from balancer.outward import Outward
 from balancer.reports.stream import Reader
 from balancer.trades import dear
+from balancer.upkeep import feeds
 from balancer.upkeep.sweep import Sweep
 from balancer.upkeep.watch import Watcher
 from balancer.webhooks.sending import Senders
@@ -91,6 +93,7 @@ class Loops:
         self.watcher = Watcher(ctx)
         self.sweep = Sweep(ctx)
         self.probe = write_probe.WriteProbe(ctx.clock)
+        self.feeds = feeds.Fetcher(ctx.db, ctx.clock, ctx.prices, ctx.settings)
         rules = ctx.settings.webhooks
         self.senders = Senders(ctx.db, ctx.clock, ctx.master, rules, outward or Outward(private=rules.private_targets))
 
@@ -107,6 +110,7 @@ class Loops:
             Loop("clock", self._measure, MEASURE_S),
             Loop("disk", self._probe, write_probe.EVERY_S, redis=False),
             Loop("webhooks", self.senders.round, settings.webhooks.poll_s, redis=False),
+            Loop("feeds", self.feeds.round, feeds.EVERY_S, redis=False),
         ]
 
     def start(self) -> None:
@@ -123,6 +127,7 @@ class Loops:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self.senders.close()
+        await self.feeds.close()
         await self._give_leads()
         await self._ctx.outbox.drain()
         await self.reader.close()

@@ -54,11 +54,15 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. ``body`` is at most as much as was asked for; ``whole`` says whether that was all."""
+    """What came back. ``body`` is at most as much as was asked for; ``whole`` says whether that was all.
+
+    ``encoding`` is its Content-Encoding: how the body is packed.
+    """
 
     status: int
     body: bytes
     whole: bool
+    encoding: str = ""
 
 
 def is_public(text: str) -> bool:
@@ -238,13 +242,13 @@ class _Resolver(AbstractResolver):
 
 async def _read(response: ClientResponse, read_max: int) -> Answer:
     """A body that goes on is left: its connection is closed, not read to the end."""
-    body = b""
+    body = bytearray()
     while len(body) < read_max and (piece := await response.content.read(read_max - len(body))):
         body += piece
     whole = response.content.at_eof()
     if not whole:
         response.close()
-    return Answer(response.status, body, whole)
+    return Answer(response.status, bytes(body), whole, response.headers.get("Content-Encoding", ""))
 
 
 def _reason(error: BaseException) -> str:

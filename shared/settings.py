@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,6 +35,10 @@ Some = Annotated[float, Field(gt=0, le=366 * 86400)]
 Days = Annotated[float, Field(ge=0, le=36_500)]
 PerMinute = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[Decimal, Field(gt=0, le=1_000_000, max_digits=20, allow_inf_nan=False)]
+FeedName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
 VERIFY_PATH = "/verify/"
 MESSAGE_MAX = 128
@@ -65,6 +70,11 @@ def _whereabouts(url: str) -> str:
 def _listed(value: Any) -> Any:
     """A list may come from the environment as one text with commas."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _one_or_more(value: Any) -> Any:
+    """One path may be written without brackets."""
+    return [value] if isinstance(value, str) else value
 
 
 def _network(text: str) -> str:
@@ -250,8 +260,58 @@ class TradeSettings(_Section):
     sweep_s: Some
 
 
+class FeedSettings(_Section):
+    """One feed of prices, ``[prices.feeds.NAME]``: what is not written is the preset's. The address may hold a key."""
+
+    address: Annotated[str, Field(repr=False)] = ""
+    file: Path | None = None
+    authorization_file: Path | None = None
+    preset: str = ""
+    format: Literal["json", "csv"] | None = None
+    rows: str | None = None
+    name: str | None = None
+    price: Annotated[list[str], BeforeValidator(_one_or_more)] = []
+    phases_at: Annotated[list[str], BeforeValidator(_one_or_more)] = []
+    phases: Literal["lowest", "leave_out"] | None = None
+    unit: Literal["cents", "dollars", "mills"] | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    currency_at: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> FeedSettings:
+        if bool(self.address) == (self.file is not None):
+            raise ValueError("write either its address or its file")
+        if self.authorization_file is not None and not self.address:
+            raise ValueError("authorization_file is for a feed with an address")
+        return self
+
+
 class PriceSettings(_Section):
     value_age_max_s: Some
+    sources: Annotated[list[FeedName], BeforeValidator(_listed), Field(min_length=1)]
+    feed_every_s: Annotated[float, Field(ge=60, le=30 * 86400)]
+    feed_retry_s: Annotated[float, Field(ge=10, le=86400)]
+    feed_timeout_s: Annotated[float, Field(gt=0, le=600)]
+    feed_bytes_max: Annotated[int, Field(ge=1024, le=256 * 1024 * 1024)]
+    names_kept_min: Share
+    moved_max: Share
+    factor_max: Annotated[float, Field(gt=1, le=1000)]
+    private_addresses: bool
+    rates: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Rate]
+    feeds: dict[FeedName, FeedSettings]
+
+    @model_validator(mode="after")
+    def _sources_are_the_feeds(self) -> PriceSettings:
+        """Each feed stands once in the order of trust, and nothing else does but the price file."""
+        if len(set(self.sources)) != len(self.sources):
+            raise ValueError("a name is twice in sources, the order of trust")
+        if missing := [name for name in self.feeds if name not in self.sources]:
+            raise ValueError(f"the feed {missing[0]} is not in sources, the order of trust; write it where you trust it")
+        if unknown := [name for name in self.sources if name != "file" and name not in self.feeds]:
+            raise ValueError(f"sources names {unknown[0]}, and there is no [prices.feeds.{unknown[0]}]")
+        if "file" in self.feeds:
+            raise ValueError("a feed cannot be called file: that is [balancer] prices_file")
+        return self
 
 
 class GameSettings(_Section):
@@ -269,6 +329,7 @@ class RetentionSettings(_Section):
     tokens_days: Days
     idempotency_days: Days
     alarms_days: Days
+    values_days: Days
     deliveries_days: Days
     trades_days: Days
     events_days: Days
@@ -387,12 +448,27 @@ def names() -> dict[str, list[str]]:
     return {section: list(model.model_fields) for section, model in models.items() if issubclass(model, BaseModel)}  # type: ignore[arg-type,union-attr]
 
 
+_FEEDS = "prices.feeds."
+
+
+def _whose(place: tuple[int | str, ...]) -> tuple[str, str]:
+    """The section and key that stand at this place, as they are written: ``[prices.feeds.shop]`` and ``unit``."""
+    section, key = [*(str(part) for part in place), "", ""][:2]
+    tables = [part for part in place[2:] if isinstance(part, str) and part != "[key]"]
+    if not tables:
+        return section, key
+    if key == "feeds":
+        return f"{_FEEDS}{tables[0]}", tables[1] if len(tables) > 1 else ""
+    return f"{section}.{key}", tables[0]
+
+
 def _problems(error: ValidationError, written: Written) -> list[Problem]:
     found = []
     for each in error.errors(include_url=False, include_input=False):
-        section, key = [*(str(part) for part in each["loc"]), ""][:2]
+        section, key = _whose(each["loc"])
         no_such = each["type"] == "extra_forbidden"
-        text = unknown(names(), section, key) if no_such else each["msg"].removeprefix("Value error, ")
+        known = {**names(), section: list(FeedSettings.model_fields)} if section.startswith(_FEEDS) else names()
+        text = unknown(known, section, key) if no_such else each["msg"].removeprefix("Value error, ")
         found.append(Problem(section, key, text, written.place(section, key)))
     return sorted(found, key=lambda problem: problem.place.order())
 
@@ -435,7 +511,9 @@ def _without(told: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
     """What was written, less what is wrong in it."""
     kept = {section: dict(keys) for section, keys in told.items() if isinstance(keys, dict)}
     for problem in problems:
-        if problem.key and problem.section in Settings.model_fields:
+        if "." in problem.section:  # a table below a section is left out with all of it
+            kept.pop(problem.section.partition(".")[0], None)
+        elif problem.key and problem.section in Settings.model_fields:
             kept.get(problem.section, {}).pop(problem.key, None)
         else:
             kept.pop(problem.section, None)

@@ -1,7 +1,8 @@
-"""Price lists that are held back, and which of them an operator has accepted; the same for all balancers.
+"""Lists of the price file that are held back, and which of them an operator has accepted; the same for all balancers.
 
-A list is known by its feed and by the SHA-256 of its bytes, so an operator accepts exactly the list that was shown. The
-file of `[balancer] prices_file` is the feed ``file``.
+Each balancer reads the file of `[balancer] prices_file`, the feed ``file``, by itself. A list is known by the SHA-256 of its
+bytes, so an operator accepts exactly the list that was shown. Feeds, which one balancer fetches for all, are in
+`balancer.items.feeds.kept`.
 """
 
 from __future__ import annotations
@@ -74,14 +75,17 @@ def standing(connection: Connection) -> list[Standing]:
     ]
 
 
-def accept(connection: Connection, feed: str, digest: str, who: str, now: datetime) -> Standing:
-    """Let the balancers take this list, which may be named by the beginning of its digest; they do so at their next look.
+def accept(connection: Connection, feed: str, digest: str, reason: str, who: str, now: datetime) -> Standing:
+    """Let the balancers take this list, which may be named by the beginning of its digest, or by none: the newest that nobody
+    has accepted. They do so at their next look.
 
     Raises:
         NotFound: no list of this feed that begins so is held back, or several are.
         TooLate: it was accepted before.
     """
-    found = [each for each in standing(connection) if each.feed == feed and digest and each.digest.startswith(digest)]
+    found = [each for each in standing(connection) if each.feed == feed and each.digest.startswith(digest)]
+    if not digest:
+        found = [each for each in found if each.accepted_at is None][:1]
     if len(found) != 1:
         raise NotFound(
             "several lists begin with these characters; give more of the digest" if found else "no such list is held back"
@@ -93,6 +97,6 @@ def accept(connection: Connection, feed: str, digest: str, who: str, now: dateti
     )
     if not changed.rowcount:
         raise TooLate("this list was accepted before")
-    data = {"feed": feed, "digest": found[0].digest, "why": found[0].why, "names": found[0].names}
+    data = {"feed": feed, "digest": found[0].digest, "why": found[0].why, "names": found[0].names, "reason": reason}
     events.append(connection, events.row("prices_accepted", data, who, now))
     return next(each for each in standing(connection) if (each.feed, each.digest) == (feed, found[0].digest))

@@ -1,170 +1,108 @@
-"""What items are worth: a JSON file of names and cents, read again whenever it changes.
+"""What items are worth now, by all sources: the price file and the feeds.
 
-The file is ``{"AK-47 | Redline (Field-Tested)": 1234}`` or ``{"prices": {…}}``. It is read beside the requests, never in their
-way. This is the one place where it is read: a name or value that is none is left out and counted, a file that is no list of
-prices changes nothing, and neither does one that has lost most names or whose prices moved too far: somebody must look at it
-first, and `fleet prices accept` then takes it (`balancer.items.price_lists`). `/readyz` says how old the prices are and what
-was wrong last.
+`value` is a look into a dictionary, and never waits. What the sources know is brought here by
+`balancer.items.price_refresh`, at every balancer; who decides about a name is in `balancer.items.trust`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
-from balancer.items.price_lists import Held, Known
-from shared import log, strict
-from shared.clock import Clock
-from shared.strict import BadShape
-
-VALUE_MAX_CENTS = 10**12
-FILE_MAX_BYTES = 256 * 1024 * 1024
-NAME_MAX = 255
-# A list with less than this share of the names before is not believed, …
-NAMES_KEPT_MIN = 0.5
-# … nor one in which more than this share of the prices has moved by more than this factor. Lists of a few names say nothing.
-MOVED_MAX = 0.2
-FACTOR_MAX = 3.0
-FEW = 10
-UNKNOWN = Known()
-
-_log = log.get(__name__)
-
-
-class BadPrices(ValueError):
-    """The file does not hold names and whole cents, or is not to be believed."""
-
-
-@dataclass(frozen=True, slots=True)
-class PriceList:
-    """Names to cents, and how many entries were left out, by reason."""
-
-    cents: dict[str, int]
-    left_out: Counter[str] = field(default_factory=Counter)
-
-
-def parse(text: str | bytes) -> PriceList:
-    """What can be used of a file.
-
-    Raises:
-        BadPrices: not JSON, not an object, or nothing in it is a name with a whole, non-negative number of cents.
-    """
-    try:
-        data: Any = strict.mapping(strict.parse_json(text, "file"), "file")
-    except BadShape as error:
-        raise BadPrices(f"{error.wanted} is wanted") from error
-    if isinstance(data.get("prices"), dict):
-        data = data["prices"]
-    found, left_out = {}, Counter[str]()
-    for name, cents in data.items():
-        if not name.strip() or not strict.maybe_text(name, NAME_MAX):
-            left_out["name"] += 1
-        elif type(cents) is not int or not 0 <= cents <= VALUE_MAX_CENTS:
-            left_out["value"] += 1
-        else:
-            found[name] = cents
-    if not found:
-        raise BadPrices("no name with a whole number of cents in it")
-    return PriceList(found, left_out)
-
-
-def why_not_believed(before: Mapping[str, int], now: Mapping[str, int]) -> str | None:
-    """Why a new list is held back; ``None`` if it is believed."""
-    if not before:
-        return None
-    common = [name for name in before if name in now]
-    if len(common) < NAMES_KEPT_MIN * len(before):
-        return f"it has lost {len(before) - len(common)} of {len(before)} names"
-    moved = sum(_moved(before[name], now[name]) for name in common)
-    if len(common) >= FEW and moved > MOVED_MAX * len(common):
-        return f"{moved} of {len(common)} prices have moved by more than the factor {FACTOR_MAX:g}"
-    return None
-
-
-def digest_of(data: bytes) -> str:
-    """By which a list is accepted: nothing else than what was looked at."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def _moved(before: int, now: int) -> bool:
-    return max(before, now) > FACTOR_MAX * max(1, min(before, now))
+from balancer.items import trust
+from balancer.items.feeds.sources import FILE
+from balancer.items.price_file import PriceFile
+from balancer.items.trust import SourceList, Values
+from shared.settings import Settings
 
 
 class Prices:
-    """The prices of now. `value` is a look into a dictionary; `check` is called every few seconds by a loop."""
+    """The values of now. ``generation`` is another number whenever they may have changed."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, int] | None = None
-        self._cents: dict[str, int] = {}
-        self.read_at: float | None = None  # unix seconds of the file that they are from
-        self.written_at: float | None = None  # `read_at` of those that stand in the table of items
-        self.error: str | None = None
-        self.held: Held | None = None
-        self.left_out = 0
+    def __init__(self, settings: Settings) -> None:
+        self._rules = settings.prices
+        uses_file = FILE in settings.prices.sources
+        self.file = PriceFile(settings.balancer.prices_file, settings.prices) if uses_file else None
+        self.feeds = frozenset(settings.prices.sources) - {FILE}
+        self._feeds: dict[str, SourceList] = {}
+        self._troubles: dict[str, str] = {}
+        self._seen: tuple[object, ...] = ()
+        self._values = Values()
+        self.generation = 0
+        self.written = 0  # the generation that stands in the table of items
 
     def __len__(self) -> int:
-        return len(self._cents)
+        return len(self._values.cents)
 
     def value(self, market_hash_name: str) -> int | None:
         """Cents, or ``None`` when nobody told us a value."""
-        return self._cents.get(market_hash_name)
+        return self._values.cents.get(market_hash_name)
 
     def all(self) -> Mapping[str, int]:
         """Every name with its cents; not to be changed."""
-        return self._cents
+        return self._values.cents
 
-    def standing(self) -> dict[str, Any]:
-        """For `/readyz`: how many are known, the age of the file that they are from, and what was wrong with the last one."""
-        age_s = None if self.read_at is None else round(max(0.0, Clock().now_ms() / 1000 - self.read_at))
-        good = self.error is None and bool(self._cents)
-        return {"ok": good, "known": len(self), "left_out": self.left_out, "age_s": age_s, "error": self.error}
+    @property
+    def values(self) -> Values:
+        """The same, divided by the sources that give them."""
+        return self._values
 
-    async def check(self, known: Known = UNKNOWN) -> bool:
-        """Read the file if it has changed since the last look, or its list was accepted; true if there are new prices."""
-        return await asyncio.to_thread(self.check_now, known)
+    def versions(self) -> dict[str, tuple[str, datetime]]:
+        """By feed, which list is known here: its digest and time."""
+        return {source: (each.digest, each.at) for source, each in self._feeds.items()}
 
-    def check_now(self, known: Known = UNKNOWN) -> bool:
-        """As `check`, in this thread."""
-        try:
-            stat = self._path.stat()
-            seen = (stat.st_mtime_ns, stat.st_size)
-            if seen == self._seen and (self.held is None or self.held.digest not in known.accepted):
-                return False
-            self._seen, self.held = seen, None
-            if stat.st_size > FILE_MAX_BYTES:
-                raise BadPrices(f"it has more than {FILE_MAX_BYTES} bytes")
-            data = self._path.read_bytes()
-            found = parse(data)
-            self._believe(digest_of(data), found, known)
-        except (OSError, BadPrices) as error:
-            said = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
-            if said != self.error:
-                _log.error("prices not read; the old ones stay", action="prices", error=said, known=len(self._cents))
-            self.error, self._seen = said, None if isinstance(error, OSError) else self._seen
+    def take(self, feed: SourceList) -> None:
+        """Know a feed's list from now on; `combine` makes it count."""
+        self._feeds[feed.source] = feed
+
+    def troubles(self, told: Mapping[str, str]) -> None:
+        """What is wrong with feeds now, by name; the price file says so itself."""
+        self._troubles = dict(told)
+
+    def combine(self, now: datetime) -> bool:
+        """Decide anew if a list, or whose turn it is, has changed. Whether it has."""
+        ordered = trust.order(self._lists(), now, self._rules.value_age_max_s)
+        seen = tuple((each.source, each.at, each.digest) for each in ordered)
+        if seen == self._seen:
             return False
-        self._cents, self.read_at, self.error = found.cents, stat.st_mtime, None
-        self.left_out = found.left_out.total()
-        if self.left_out:
-            _log.warning("prices left out", action="prices", count=self.left_out, reasons=dict(found.left_out))
-        _log.info("prices read", action="prices", known=len(found.cents))
+        self._seen, self._values = seen, trust.decide(ordered)
+        self.generation += 1
         return True
 
-    def _believe(self, digest: str, found: PriceList, known: Known) -> None:
+    def _lists(self) -> list[SourceList]:
+        """In the order of trust; a source without a good list yet is left out."""
+        lists = []
+        for source in self._rules.sources:
+            if source != FILE:
+                lists += [self._feeds[source]] if source in self._feeds else []
+            elif self.file is not None and self.file.read_at is not None:
+                at = datetime.fromtimestamp(self.file.read_at, UTC)
+                lists.append(SourceList(FILE, at, self.file.all(), self.file.digest))
+        return lists
+
+    def standing(self, now: datetime) -> dict[str, Any]:
+        """For `/readyz`: how many are known, and of each source the age of its list and what is wrong.
+
+        ``age_s`` and ``left_out`` are of the newest list; ``error`` is the first trouble in the order of trust.
         """
-        Raises:
-            BadPrices: the list is held back. A balancer that starts has no prices to compare with, and goes by what was held.
-        """
-        if digest in known.accepted:
-            return
-        why = why_not_believed(self._cents, found.cents)
-        if why is None and not self._cents and digest in known.held:
-            why = "it was held back before this balancer started, and nobody has accepted it"
-        if why is not None:
-            self.held = Held(digest, why, len(found.cents))
-            raise BadPrices(f"held back: {why}")
+        sources = {source: self._standing_of(source, now) for source in self._rules.sources}
+        ages = [told["age_s"] for told in sources.values() if told["age_s"] is not None]
+        errors = [told["error"] for told in sources.values() if told["error"] is not None]
+        return {
+            "ok": not errors and bool(self._values.cents),
+            "known": len(self),
+            "left_out": 0 if self.file is None else self.file.left_out,
+            "age_s": min(ages, default=None),
+            "error": errors[0] if errors else None,
+            "sources": sources,
+        }
+
+    def _standing_of(self, source: str, now: datetime) -> dict[str, Any]:
+        if source == FILE and self.file is not None:
+            told = self.file.standing()
+            return {"known": told["known"], "age_s": told["age_s"], "error": told["error"]}
+        feed = self._feeds.get(source)
+        age_s = None if feed is None else round(max(0.0, (now - feed.at).total_seconds()))
+        error = self._troubles.get(source) or (None if feed is not None else "not fetched yet")
+        return {"known": 0 if feed is None else len(feed.cents), "age_s": age_s, "error": error}

@@ -49,7 +49,12 @@ ACTION = {
 
 PRICES_ACTION = (
     "the earlier prices stay in use. Look at `[balancer] prices_file` and at `fleet prices status`. If a list is held back "
-    "although it is right, run `fleet prices accept`"
+    "although it is right, run `fleet prices accept file`"
+)
+FEED_ACTION = (
+    "the earlier prices of this feed stay in use. `fleet prices status` says more, and `fleet prices try {source}` shows what "
+    "it gives now. If it cannot be fetched, look at its address and key; if a list is held back although it is right, run "
+    "`fleet prices accept {source}`"
 )
 
 
@@ -118,11 +123,21 @@ def of_webhook(connection: Connection, target_id: str, host: str, why: str, last
     logger.error("alarm", action=WEBHOOK_DISABLED, target=target_id, host=host, reason=why)
 
 
+def of_feed(connection: Connection, source: str, reason: str, kind: str, now: datetime) -> bool:
+    """A feed's list was not taken: an alarm, once a day for each ``kind`` of reason. Whether it was new."""
+    if not first(connection, f"prices:{source}:{now:%Y-%m-%d}:{kind[:200]}", now):
+        return False
+    data = {"alarm": "prices", "feed": source, "reason": reason[:500], "action": FEED_ACTION.format(source=source)}
+    events.append(connection, events.row("alarm", data, "balancer", now))
+    logger.error("alarm", action="prices", feed=source, reason=reason)
+    return True
+
+
 def of_prices(connection: Connection, error: str, now: datetime) -> bool:
     """The price list was not taken: an alarm, once a day for each reason. Whether it was new."""
     if not first(connection, f"prices:{now:%Y-%m-%d}:{error[:200]}", now):
         return False
-    data = {"alarm": "prices", "reason": error[:500], "action": PRICES_ACTION}
+    data = {"alarm": "prices", "feed": "file", "reason": error[:500], "action": PRICES_ACTION}
     events.append(connection, events.row("alarm", data, "balancer", now))
     logger.error("alarm", action="prices", reason=error)
     return True

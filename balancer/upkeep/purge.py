@@ -14,7 +14,17 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, o
 
 from balancer.context import Context
 from balancer.db.tables import alarms as raised_before
-from balancer.db.tables import deposits, idempotency, nonces, sessions, tokens, trade_items, trades, webhook_deliveries
+from balancer.db.tables import (
+    deposits,
+    idempotency,
+    item_values,
+    nonces,
+    sessions,
+    tokens,
+    trade_items,
+    trades,
+    webhook_deliveries,
+)
 from balancer.journal import alarms, events
 from balancer.upkeep import retention
 from shared import log
@@ -46,6 +56,7 @@ async def purge(ctx: Context, batches_max: int = BATCHES_MAX) -> int:
         (tokens, tokens.c.expires_at, _days_ago(now, kept.tokens_days), ~waits),
         (idempotency, idempotency.c.created_at, _days_ago(now, kept.idempotency_days), true()),
         (raised_before, raised_before.c.raised_at, _days_ago(now, kept.alarms_days), true()),
+        (item_values, item_values.c.at, _days_ago(now, kept.values_days), true()),
         (webhook_deliveries, webhook_deliveries.c.delivered_at, _days_ago(now, kept.deliveries_days), true()),
     ):
         if before is not None:

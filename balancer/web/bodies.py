@@ -7,22 +7,16 @@ than what we would take unpacked: the steps end with the first byte too many.
 from __future__ import annotations
 
 import asyncio
-import zlib
-from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
-import brotli
 from aiohttp import web
 
+from balancer import unpacking
 from balancer.web import problems
 from shared.errors import InvalidRequest
 
-STEP = 16 * 1024
 FORM_MAX = 4096
 FIELDS_MAX = 20
-
-_IDENTITY = ("", "identity")
-_WBITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
 async def read(request: web.Request, most: int, within_s: float) -> bytes:
@@ -49,7 +43,7 @@ async def read(request: web.Request, most: int, within_s: float) -> bytes:
                     await asyncio.sleep(0)  # others come in between: a step takes microseconds, many take longer
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
-    except (zlib.error, brotli.error):
+    except unpacking.BROKEN:
         raise InvalidRequest("The body is not compressed as its Content-Encoding says.") from None
     if packed and not packed.whole:
         raise InvalidRequest("The compressed body is not complete, or something follows it.")
@@ -63,51 +57,14 @@ async def read_form(request: web.Request, within_s: float) -> dict[str, str]:
         ValueError: it cannot be read as one.
         web.HTTPException: as `read`.
     """
-    if request.headers.get("Content-Encoding", "") not in _IDENTITY or (request.charset or "utf-8").lower() != "utf-8":
+    if request.headers.get("Content-Encoding", "") not in unpacking.IDENTITY or (request.charset or "utf-8").lower() != "utf-8":
         raise ValueError("a form is plain UTF-8")
     text = (await read(request, FORM_MAX, within_s)).decode()
     return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX))
 
 
-class _Zlib:
-    def __init__(self, wbits: int) -> None:
-        self._unpacker = zlib.decompressobj(wbits)
-
-    def steps(self, piece: bytes) -> Iterator[bytes]:
-        """What this piece unpacks to, at most `STEP` bytes at a time."""
-        while piece and not self._unpacker.eof:
-            yield self._unpacker.decompress(piece, STEP)
-            piece = self._unpacker.unconsumed_tail
-        if piece:
-            raise zlib.error("something follows")
-
-    @property
-    def whole(self) -> bool:
-        return self._unpacker.eof and not self._unpacker.unused_data
-
-
-class _Brotli:
-    def __init__(self) -> None:
-        self._unpacker = brotli.Decompressor()
-
-    def steps(self, piece: bytes) -> Iterator[bytes]:
-        """What this piece unpacks to, some tens of kilobytes at a time."""
-        part = self._unpacker.process(piece, output_buffer_limit=STEP)
-        while part or not self._unpacker.can_accept_more_data():
-            yield part
-            part = b"" if self._unpacker.is_finished() else self._unpacker.process(b"", output_buffer_limit=STEP)
-
-    @property
-    def whole(self) -> bool:
-        return bool(self._unpacker.is_finished())
-
-
-def _unpacker(encoding: str) -> _Zlib | _Brotli | None:
-    name = encoding.strip().lower()
-    if name in _IDENTITY:
-        return None
-    if name == "br":
-        return _Brotli()
-    if name in _WBITS:
-        return _Zlib(_WBITS[name])
-    raise problems.EncodingUnknown
+def _unpacker(encoding: str) -> unpacking.Zlib | unpacking.Brotli | None:
+    try:
+        return unpacking.unpacker(encoding)
+    except unpacking.Unknown:
+        raise problems.EncodingUnknown from None

@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from balancer.db import migrate, tables
-from balancer.items import prices
+from balancer.items import price_file
+from balancer.items.feeds import sources
 from bot_worker.vault import Vault, key_is_in_file
 from scripts import advice
 from shared import wire
@@ -176,11 +177,12 @@ def _how_redis_is(client: redis.Redis) -> Iterator[Said]:
 
 
 def _look_at_balancer(settings: Settings, seen: Mapping[str, File], trouble: dict[str, Said], remarks: dict[str, Said]) -> None:
-    master, price_list = seen["balancer.master_key_file"], seen["balancer.prices_file"]
+    master, price_list = seen["balancer.master_key_file"], seen.get("balancer.prices_file")
     if master.readable and not master.open_to_others and not master.folder:
         _try("balancer.master_key_file", trouble, settings, lambda: MasterKey.read(master.path))
-    if price_list.readable and not price_list.folder and (said := _wrong_prices(price_list.path)):
+    if price_list and price_list.readable and not price_list.folder and (said := _wrong_prices(price_list.path)):
         trouble["balancer.prices_file"] = said
+    _try("prices.feeds", trouble, settings, lambda: sources.feeds(settings))
     if said := _cannot_listen(settings.balancer.host):
         trouble["balancer.host"] = said
     _look_at_database(settings, seen.get("database.url"), trouble, remarks)
@@ -244,7 +246,7 @@ PRICES_WANTED = 'write names and whole cents into it: {"AK-47 | Redline (Field-T
 
 def _wrong_prices(path: Path) -> Said | None:
     try:
-        prices.parse(path.read_text(encoding="utf-8"))
+        price_file.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return Said(f"the prices in {path} cannot be read: {error}", PRICES_WANTED)
     return None

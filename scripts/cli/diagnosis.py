@@ -21,6 +21,8 @@ MEMORY_LOW_SHARE = 0.8
 CLOCK_OFF_S = 30.0  # what `shared.clock` goes by
 CLOCK_UNSURE_S = 5.0  # a worker that is unsure by more sends nothing
 DAY_H = 24.0
+WEBHOOK_FAILS_S = 3600.0  # a receiver that is being restarted is back long before
+FILE = "file"  # of `balancer.items.feeds.sources`
 NO_HEARTBEAT = "no heartbeat"  # of `balancer.fleet.snapshot`: nothing more than that it is away
 
 
@@ -99,13 +101,37 @@ class Bot:
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
-    """The price list: how many names it has and how old it is; lists that were held back and nobody has accepted."""
+class Source:
+    """One source of values: how old its list is (``None``: it never had one), how old it may get, and what is wrong with it.
 
-    names: int
+    ``held`` says why a newer list is held back, with its digest.
+    """
+
+    name: str
     age_s: float | None
     age_max_s: float
-    held: tuple[str, ...] = ()
+    error: str | None = None
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """How many items have a value, where values come from, and how old games take them."""
+
+    names: int
+    age_max_s: float
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A target of webhooks that takes no events: for how long, how many wait, and why nothing is sent any more, if so."""
+
+    target_id: str
+    host: str
+    waiting: int
+    failing_s: float | None = None
+    disabled_why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +154,7 @@ class Seen:
     port: Port | None = None
     bots: Sequence[Bot] | None = None
     prices: Prices | None = None
+    webhooks: Sequence[Webhook] = ()
     locks: Sequence[OldLock] = ()
     paused: Mapping[str, str] = field(default_factory=dict)
 
@@ -251,7 +278,7 @@ def _bot(bot: Bot) -> Troubles:
             about, text, f"compare its rows with its items (`fleet audit --bot {bot.name}`), then `fleet bots unfreeze`"
         )
     if bot.state == "offline" and bot.mode != "paused":
-        heard = "was never heard" if bot.silent_s is None else f"was last heard {_time(bot.silent_s)} ago"
+        heard = "was never heard" if bot.silent_s is None else f"was last heard {duration(bot.silent_s)} ago"
         why = f"; it said {bot.reason}" if bot.reason and bot.reason != NO_HEARTBEAT else ""
         yield error(about, f"it {heard}{why}", bot.action or "look at its host: `fleet group status`")
     elif bot.state == RESTRICTED or bot.why:
@@ -270,13 +297,37 @@ def _prices(seen: Seen) -> Troubles:
     if prices is None:
         return
     if not prices.names:
-        yield error("prices", "no item has a value, so none is taken", "put a list into [balancer] prices_file")
-    elif prices.age_s is not None and prices.age_s > prices.age_max_s:
-        text = f"the values are {_time(prices.age_s)} old, and games take none older than {_time(prices.age_max_s)}"
-        yield warning("prices", text, "write the price file anew, and see why that has stopped")
-    for held in prices.held:
-        text = f"a price list is held back: {held}"
-        yield warning("prices", text, "mend the list, or take it if it is right (`fleet prices status`, `fleet prices accept`)")
+        do = "put a list into [balancer] prices_file, or write a feed into [prices.feeds.NAME]"
+        yield error("prices", "no item has a value, so none is taken", do)
+    for source in prices.sources:
+        yield from _source(source, prices)
+
+
+def _source(source: Source, prices: Prices) -> Troubles:
+    about, why = f"prices of {source.name}", f": {source.error}" if source.error else ""
+    mend = "write the file anew" if source.name == FILE else f"see what `fleet prices try {source.name}` says"
+    if source.held is not None:
+        text = f"a newer list is held back: {source.held}"
+        yield warning(about, text, f"mend it, or take it if it is right: `fleet prices accept {source.name}`")
+    elif source.age_s is None:
+        if prices.names:
+            yield warning(about, f"it has never given a price{why}", mend)
+    elif source.age_s > prices.age_max_s:
+        text = f"its values are {duration(source.age_s)} old, and games take none older than {duration(prices.age_max_s)}{why}"
+        yield warning(about, text, mend)
+    elif source.age_s > source.age_max_s:
+        yield warning(about, f"its list is {duration(source.age_s)} old{why}", mend)
+
+
+def _webhooks(seen: Seen) -> Troubles:
+    for target in seen.webhooks:
+        about, wait = f"webhook {target.target_id}", f"{target.waiting} events wait for it"
+        if target.disabled_why is not None:
+            text = f"nothing is sent to {target.host} any more ({target.disabled_why}); {wait}"
+            yield warning(about, text, f"mend the receiver, then `fleet webhooks enable {target.target_id}`")
+        elif target.failing_s is not None and target.failing_s > WEBHOOK_FAILS_S:
+            text = f"{target.host} has taken nothing for {duration(target.failing_s)}; {wait}"
+            yield warning(about, text, f"look at the receiver; `fleet webhooks deliveries {target.target_id}` has its answers")
 
 
 def _locks(seen: Seen) -> Troubles:
@@ -284,7 +335,7 @@ def _locks(seen: Seen) -> Troubles:
         return
     oldest = max(seen.locks, key=lambda lock: lock.age_h)
     count = f"{len(seen.locks)} lock{'s' if len(seen.locks) > 1 else ''} of games"
-    text = f"{count} held for more than a day, the oldest {oldest.ref} of {oldest.client} for {_time(oldest.age_h * 3600)}"
+    text = f"{count} held for more than a day, the oldest {oldest.ref} of {oldest.client} for {duration(oldest.age_h * 3600)}"
     do = f"ask the site, which can release its own; then see `fleet locks list --older-than-h {DAY_H:g}`"
     yield warning("locks", text, do)
 
@@ -298,7 +349,7 @@ def _pauses(seen: Seen) -> Troubles:
 
 CHECKS: tuple[Callable[[Seen], Troubles], ...] = (
     *(_python, _redis, _clock, _database, _disks),
-    *(_port, _bots, _prices, _locks, _pauses),
+    *(_port, _bots, _prices, _webhooks, _locks, _pauses),
 )
 
 
@@ -313,7 +364,8 @@ def _size(n_bytes: int) -> str:
     return f"{n_bytes} bytes"
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """In the largest unit of which there are at least two."""
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

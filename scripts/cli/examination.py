@@ -30,9 +30,12 @@ from balancer.fleet import switches
 from balancer.fleet.bot import Bot
 from balancer.fleet.snapshot import Fleet
 from balancer.items import price_lists
+from balancer.items.feeds import kept
+from balancer.items.feeds.sources import FILE
 from balancer.items.prices import Prices
+from balancer.webhooks import targets
 from bot_worker.group import read_status
-from scripts.cli import config_facts, diagnosis
+from scripts.cli import config_facts, diagnosis, price_status
 from scripts.cli.config_findings.addresses import is_here
 from scripts.cli.config_findings.files import files_of
 from scripts.cli.config_findings.finding import BALANCER, HOST, Part
@@ -44,6 +47,7 @@ from shared.settings import Settings
 
 TRY_S = 5.0
 ANSWER_MAX = 1 << 20
+FEED_ROUNDS = 2  # a list of a feed that is older was missed twice
 RIGHTS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 _AWAY = (redis.RedisError, SQLAlchemyError, FleetError, OSError)
 
@@ -74,7 +78,7 @@ def disks(files: Mapping[str, Path]) -> list[diagnosis.Disk]:
     for setting, path in files.items():
         there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
         device, usage = there.stat().st_dev, shutil.disk_usage(there)
-        section, _, key = setting.partition(".")
+        section, _, key = setting.rpartition(".")
         found.setdefault(device, diagnosis.Disk(f"[{section}] {key}", str(there), usage.free, usage.total))
     return list(found.values())
 
@@ -172,6 +176,7 @@ def _balancer(settings: Settings, clock: Clock, server_clock: ServerClock) -> di
             return found
         found |= _rows(connection, clock)
         found["prices"] = _prices(settings, connection, clock)
+        found["webhooks"] = _webhooks(connection, clock)
     with contextlib.suppress(*_AWAY):
         found["bots"] = _bots(settings, clock, server_clock)
     return found
@@ -209,12 +214,39 @@ def _rows(connection: Connection, clock: Clock) -> dict[str, Any]:
 
 
 def _prices(settings: Settings, connection: Connection, clock: Clock) -> diagnosis.Prices:
-    prices = Prices(settings.balancer.prices_file)
-    prices.check_now(price_lists.known(connection, price_lists.FILE))
-    age_s = None if prices.read_at is None else clock.now_ms() / 1000 - prices.read_at
-    waiting = [each for each in price_lists.standing(connection)[:1] if each.accepted_at is None]
-    held = tuple(f"{each.why} ({each.digest[: price_lists.DIGEST_SHOWN]})" for each in waiting)
-    return diagnosis.Prices(len(prices), age_s, settings.prices.value_age_max_s, held)
+    """As a balancer that starts now would have them; the price file is read as it lies here."""
+    told = price_status.look(settings, connection, clock.now())
+    values = Prices(settings)
+    if values.file is not None:
+        values.file.check_now(price_lists.known(connection, FILE))
+    for name in values.feeds:
+        if (found := kept.good_list(connection, name)) is not None:
+            values.take(found)
+    values.combine(clock.now())
+    return diagnosis.Prices(
+        len(values), settings.prices.value_age_max_s, tuple(_source(settings, each) for each in told["sources"])
+    )
+
+
+def _source(settings: Settings, told: Mapping[str, Any]) -> diagnosis.Source:
+    rules, held = settings.prices, told["held"]
+    age_max_s = rules.value_age_max_s if told["source"] == FILE else FEED_ROUNDS * rules.feed_every_s
+    why = None if held is None else f"{held['why']} ({held['digest'][: price_status.DIGEST_SHOWN]})"
+    return diagnosis.Source(told["source"], told["age_s"], age_max_s, told["error"], why)
+
+
+def _webhooks(connection: Connection, clock: Clock) -> list[diagnosis.Webhook]:
+    now_s = clock.now().timestamp()
+    return [
+        diagnosis.Webhook(
+            each.target_id,
+            targets.host_of(each.url),
+            each.waiting,
+            None if each.failing_since is None else now_s - each.failing_since,
+            each.disabled_why if each.status == "disabled" else None,
+        )
+        for each in targets.every(connection)
+    ]
 
 
 def _bots(settings: Settings, clock: Clock, server_clock: ServerClock) -> list[diagnosis.Bot]:

@@ -16,6 +16,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 from balancer_http.harness import ONE_DATABASE, READY_S, Service
 
+from balancer import unpacking
 from balancer.web import bodies
 
 UNPACKED = 250_000_000
@@ -95,7 +96,7 @@ async def test_others_are_served_between_the_steps_of_a_large_body() -> None:
     counting = asyncio.create_task(count())
     assert len(await bodies.read(request("gzip", gzip.compress(bytes(200_000))), 300_000, 60.0)) == 200_000
     counting.cancel()
-    assert rounds >= 200_000 // bodies.STEP
+    assert rounds >= 200_000 // unpacking.STEP
 
 
 @ONE_DATABASE

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 from odd_shapes import check, odd_text
 
-from balancer.items.prices import BadPrices, Prices, parse, why_not_believed
+from balancer.items import belief
+from balancer.items.price_file import PriceFile, parse
+from balancer.items.price_list import BadPrices
+from shared import settings
+
+RULES = settings.load().prices
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def test_anything_but_whole_cents_is_bad(text: str) -> None:
 
 
 async def test_a_changed_file_is_read_again(file: Path) -> None:
-    prices = Prices(file)
+    prices = PriceFile(file, RULES)
     assert await prices.check()
     assert prices.value("Knife") == 12345
     assert prices.value("Glove") is None
@@ -51,7 +56,7 @@ async def test_a_changed_file_is_read_again(file: Path) -> None:
 
 @pytest.mark.parametrize("text", ["{", '{"Knife": "free"}'])
 async def test_a_bad_file_keeps_the_old_prices(file: Path, text: str) -> None:
-    prices = Prices(file)
+    prices = PriceFile(file, RULES)
     await prices.check()
     write(file, text)
     assert not await prices.check()
@@ -59,7 +64,7 @@ async def test_a_bad_file_keeps_the_old_prices(file: Path, text: str) -> None:
 
 
 async def test_a_missing_file_keeps_the_old_prices_and_is_read_when_it_is_back(file: Path) -> None:
-    prices = Prices(file)
+    prices = PriceFile(file, RULES)
     await prices.check()
     file.unlink()
     assert not await prices.check()
@@ -89,12 +94,12 @@ OLD = {f"item {number}": 1000 for number in range(20)}
     ],
 )
 def test_a_list_that_loses_most_names_or_moves_too_far_is_held_back(now: dict[str, int], said: str | None) -> None:
-    assert why_not_believed(OLD, now) == said
-    assert why_not_believed({}, now) is None
+    assert belief.why_not(OLD, now, RULES) == said
+    assert belief.why_not({}, now, RULES) is None
 
 
 async def test_what_was_wrong_and_how_old_the_prices_are_is_told(file: Path) -> None:
-    prices = Prices(file)
+    prices = PriceFile(file, RULES)
     assert prices.standing() == {"ok": False, "known": 0, "left_out": 0, "age_s": None, "error": None}
     await prices.check()
     assert prices.standing()["ok"] and prices.standing()["age_s"] is not None

@@ -13,7 +13,7 @@ from balancer_http.harness import GOOD, ONE_DATABASE, PRICES, READY_S, Service
 from balancer_http.test_commands import fleet
 
 from balancer.items import price_lists
-from balancer.items.prices import Prices
+from balancer.items.price_file import PriceFile
 from shared.settings import Settings
 
 pytestmark = ONE_DATABASE
@@ -41,13 +41,15 @@ async def test_a_list_that_is_held_back_is_an_alarm_and_is_taken_when_an_operato
     service: Service, settings: Settings, tmp_path: Path
 ) -> None:
     prices, path = service.ctx.prices, settings.balancer.prices_file
+    assert prices.file is not None
+    file = prices.file
     config = tmp_path / "fleet.toml"
     config.write_text(
         f'[redis]\nurl = "{settings.redis.url}"\n[database]\nurl = "{settings.database.url}"\n'
         f'[balancer]\nmaster_key_file = "{settings.balancer.master_key_file}"\nprices_file = "{path}"\n'
     )
     path.write_text(json.dumps({"status": 503}))
-    await until(lambda: prices.held is not None)
+    await until(lambda: file.held is not None)
     async with asyncio.timeout(READY_S):
         while not (found := await events(service, "alarm")):
             await asyncio.sleep(0.02)
@@ -59,28 +61,31 @@ async def test_a_list_that_is_held_back_is_an_alarm_and_is_taken_when_an_operato
 
     path.write_text(json.dumps(WILD | {f"new {number}": 1 for number in range(9)}))
     path.write_text(json.dumps({"Knife": 5}))
-    held = prices.held.digest
-    await until(lambda: prices.held is not None and prices.held.digest != held)
+    held = file.held.digest
+    await until(lambda: file.held is not None and file.held.digest != held)
     told = await asyncio.to_thread(fleet, config, "prices", "status", "--json")
     assert told.exit_code == 1, told.output
     shown = json.loads(told.stdout)
-    digest = shown["file"]["digest"]
-    assert (shown["file"]["error"], shown["file"]["names"]) == ("held back", 1)
-    assert digest in [row["digest"] for row in shown["held"]]
-    assert (await asyncio.to_thread(fleet, config, "prices", "accept", "nothing")).exit_code == 1
+    [source] = shown["sources"]
+    digest = source["held"]["digest"]
+    assert (source["source"], source["usable"], source["names"]) == ("file", False, 1)
+    assert digest in [row["digest"] for row in shown["file_lists"]]
+    accept = ("prices", "accept", "file", "--reason", "a new season")
+    for wrong in (("prices", "accept", "nothing", "--reason", "x"), (*accept, "--digest", "00"), accept[:3]):
+        assert (await asyncio.to_thread(fleet, config, *wrong)).exit_code != 0
 
     # Another balancer that starts now has nothing to compare with, and does not take it either.
-    other = Prices(path)
+    other = PriceFile(path, settings.prices)
     assert not other.check_now(await service.ctx.db.look(price_lists.known, price_lists.FILE))
     assert other.value("Knife") is None
 
-    taken = await asyncio.to_thread(fleet, config, "prices", "accept", digest[:12])
+    taken = await asyncio.to_thread(fleet, config, *accept, "--digest", digest[:12])
     assert taken.exit_code == 0, taken.output
     await until(lambda: prices.value("Knife") == 5)
     assert prices.value(GOOD) is None
-    assert prices.standing()["ok"]
+    assert prices.standing(service.ctx.clock.now())["ok"]
     assert other.check_now(await service.ctx.db.look(price_lists.known, price_lists.FILE))
     [event] = await events(service, "prices_accepted")
-    assert event["data"]["digest"] == digest and event["who"].startswith("cli:")
+    assert event["data"]["digest"] == digest and event["data"]["reason"] == "a new season" and event["who"].startswith("cli:")
     assert (await asyncio.to_thread(fleet, config, "prices", "status")).exit_code == 0
-    assert (await asyncio.to_thread(fleet, config, "prices", "accept", digest)).exit_code == 1
+    assert (await asyncio.to_thread(fleet, config, *accept, "--digest", digest)).exit_code == 1

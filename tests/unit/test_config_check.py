@@ -71,6 +71,9 @@ def test_nothing_is_said_of_a_sandbox_on_this_machine() -> None:
     assert found({"redis": {"url": "unix:///run/redis.sock"}}, SANDBOX, quick) == set()
 
 
+FEED: Overrides = {
+    "prices": {"sources": ["file", "shop"], "feeds": {"shop": {"address": "https://shop.example/list", "preset": "plain"}}}
+}
 # What is written, over a good fleet, and what is said of it.
 WRONG: list[tuple[Overrides, str, str]] = [
     (one("redis.url", "redis://redis.example/0"), "error", "redis.url"),
@@ -153,6 +156,13 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("limits.item_value_min_cents", 0), "warning", "limits.item_value_min_cents"),
     (one("limits.dear_item_cents", 0), "warning", "limits.dear_item_cents"),
     (one("prices.value_age_max_s", 864_000.0), "warning", "prices.value_age_max_s"),
+    (one("prices.private_addresses", True), "error", "prices.private_addresses"),
+    (laid(FEED, one("prices.feed_every_s", 100_000.0)), "warning", "prices.feed_every_s"),
+    (laid(FEED, one("prices.feed_every_s", 120.0), one("prices.feed_retry_s", 60.0)), "warning", "prices.feed_every_s"),
+    (one("prices.feed_retry_s", 30_000.0), "warning", "prices.feed_retry_s"),
+    (one("prices.names_kept_min", 0.0), "warning", "prices.names_kept_min"),
+    (one("prices.moved_max", 1.0), "warning", "prices.moved_max"),
+    (one("prices.factor_max", 100.0), "warning", "prices.factor_max"),
     (one("games.client_credits_day_cents", 0), "warning", "games.client_credits_day_cents"),
     (one("games.exchange_fee_bp", 0), "warning", "games.exchange_fee_bp"),
     ({"limits": {"approval_above_cents": 100, "approval_window_s": 0.0}}, "warning", "limits.approval_window_s"),
@@ -282,6 +292,12 @@ NOTHING_TO_SAY = {
     "webhooks.rotate_s": "how long a receiver may take to change its secret",
     "webhooks.timeout_s": "bounded",
     "retention.deliveries_days": "how long a log is kept",
+    "retention.values_days": "how long a history is kept",
+    "prices.sources": "compared with the feeds when it is read",
+    "prices.feeds": "a feed that cannot be is refused at the start, and found in test_feed_settings.py",
+    "prices.rates": "bounded; what is right changes from day to day",
+    "prices.feed_timeout_s": "bounded",
+    "prices.feed_bytes_max": "bounded",
     "listening.heartbeat_s": "bounded",
     "listening.stream_life_s": "how often listeners are spread over balancers",
     "listening.streams_per_client_max": "a client's share of streams_max",

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from balancer.db import migrate
 from scripts.cli import diagnosis, examination
 from scripts.cli.config_findings.finding import BALANCER, HOST
-from scripts.cli.diagnosis import Bot, Database, Disk, OldLock, Port, Prices, Redis, Seen, diagnose
+from scripts.cli.diagnosis import Bot, Database, Disk, OldLock, Port, Prices, Redis, Seen, Source, Webhook, diagnose
 from scripts.cli.fleet import main
 from shared import settings
 from shared.domain.health import RESTRICTIONS
@@ -36,12 +36,17 @@ WELL = Seen(
     database=Database(made=True),
     port=Port("127.0.0.1:8420", "balancer"),
     bots=[Bot("red-1", "online"), Bot("red-2", "offline", "no heartbeat", mode="paused")],
-    prices=Prices(20_000, 3600.0, 86400.0),
+    prices=Prices(20_000, 86400.0, (Source("file", 3600.0, 86400.0), Source("shop", 20_000.0, 43200.0))),
+    webhooks=[Webhook("whk_1", "shop.example", 0), Webhook("whk_2", "shop.example", 3, failing_s=600.0)],
 )
 
 
 def a_bot(**more: Any) -> list[Bot]:
     return [Bot("red-1", "online"), replace(Bot("red-2", "online"), **more)]
+
+
+def prices(*sources: Source) -> dict[str, Any]:
+    return {"prices": Prices(9, 86400.0, sources)}
 
 
 # Name, what is otherwise, level, what it is about, a word of the text, a word of the cure.
@@ -108,15 +113,54 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "steam_throttled",
         "proxy",
     ),
-    ("nothing has a value", {"prices": Prices(0, None, 86400.0)}, "error", "prices", "none is taken", "prices_file"),
-    ("old values", {"prices": Prices(9, 200_000.0, 86400.0)}, "warning", "prices", "2 days old", "anew"),
+    (
+        "nothing has a value",
+        {"prices": Prices(0, 86400.0, (Source("file", None, 86400.0, "No such file"),))},
+        "error",
+        "prices",
+        "none is taken",
+        "prices_file",
+    ),
+    ("old values", prices(Source("file", 200_000.0, 86400.0)), "warning", "prices of file", "2 days old, and games", "anew"),
+    (
+        "a feed that was missed",
+        prices(Source("shop", 50_000.0, 43200.0, "not fetched: timeout")),
+        "warning",
+        "prices of shop",
+        "timeout",
+        "prices try shop",
+    ),
+    (
+        "a feed that never came",
+        prices(Source("shop", None, 43200.0, "not fetched: it answered 403")),
+        "warning",
+        "prices of shop",
+        "never given a price: not fetched: it answered 403",
+        "prices try shop",
+    ),
     (
         "a list that is held back",
-        {"prices": Prices(9, 1.0, 86400.0, ("most names lost (ab12)",))},
+        prices(Source("shop", 1.0, 43200.0, None, "most names lost (ab12)")),
         "warning",
-        "prices",
+        "prices of shop",
         "ab12",
-        "prices accept",
+        "prices accept shop",
+    ),
+    (
+        "a webhook that is disabled",
+        {"webhooks": [Webhook("whk_1", "shop.example", 12, 300_000.0, "gave_up")]},
+        "warning",
+        "webhook whk_1",
+        "gave_up); 12 events",
+        "webhooks enable whk_1",
+    ),
+    (
+        "a webhook that fails",
+        {"webhooks": [Webhook("whk_1", "shop.example", 12, 20_000.0)]},
+        "warning",
+        "webhook whk_1",
+        "6 hours; 12 events",
+        "webhooks deliveries whk_1",
     ),
     (
         "a lock of long ago",
@@ -161,7 +205,7 @@ def test_a_redis_on_this_machine_needs_no_access_list() -> None:
 
 
 def test_errors_come_first() -> None:
-    both = replace(WELL, database=Database(made=False), bots=a_bot(frozen_by="audit"), prices=Prices(0, None, 1.0))
+    both = replace(WELL, database=Database(made=False), bots=a_bot(frozen_by="audit"), prices=Prices(0, 1.0))
     assert [trouble.level for trouble in diagnose(both)] == ["error", "error", "warning"]
 
 
@@ -309,6 +353,6 @@ def test_settings_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 
 def test_each_part_has_a_check() -> None:
     assert {case[3].split()[0] for case in BROKEN} == {
-        *("python", "disk", "redis", "clock", "database", "balancer", "bots", "bot", "prices", "locks", "switches")
+        *("python", "disk", "redis", "clock", "database", "balancer", "bots", "bot", "prices", "webhook", "locks", "switches")
     }
-    assert len(diagnosis.CHECKS) == 10
+    assert len(diagnosis.CHECKS) == 11

@@ -80,7 +80,8 @@ EVERY = [
     _command("locks restore bet_1 --reason found", *BOOKS),
     _command("keys issue red 1 --out {folder}/issued.json", "settings", "master"),
     _command("keys new", "settings"),
-    _command("prices accept 0123", *BOOKS),
+    _command("prices accept file --reason right", *BOOKS),
+    _command("prices history Knife", *BOOKS),
     _command("prices status", *BOOKS),
     _command("restore --marks-only --yes", *BOOKS),
     _command("status", *BOOKS),
@@ -107,7 +108,7 @@ EVERY = [
     _command("webhooks test wh_x --wait-s 1", *BOOKS),
 ]
 # Without settings of the operator's; tried by themselves in test_wrong_commands.py and below.
-OTHERS = {"config check", "config default", "demo", "doctor", "redis acl", "sandbox", "up"}
+OTHERS = {"config check", "config default", "demo", "doctor", "prices try", "redis acl", "sandbox", "up"}
 
 
 CONFIG = """[database]

@@ -9,7 +9,7 @@ imports one table from here has all of them declared, so that `metadata` is whol
 
 from __future__ import annotations
 
-from balancer.db.tables.catalogue import items, price_lists
+from balancer.db.tables.catalogue import item_values, items, price_feeds, price_lists
 from balancer.db.tables.columns import UtcDateTime, metadata
 from balancer.db.tables.custody import HOUSE, audits, decisions, deposits, users
 from balancer.db.tables.fleet import bots, resumptions, switches
@@ -36,11 +36,13 @@ __all__ = [
     "exchanges",
     "idempotency",
     "issues",
+    "item_values",
     "items",
     "lock_rows",
     "locks",
     "metadata",
     "nonces",
+    "price_feeds",
     "price_lists",
     "probes",
     "resumptions",

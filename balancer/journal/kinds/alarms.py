@@ -117,10 +117,10 @@ ALARMS: dict[str, Kind] = {
         {"class_id": "310776668", "old": "Old Name", "new": "New Name"},
     ),
     "prices": _alarm(
-        "The price list was not taken; the earlier prices stay in use.",
+        "A list of prices was not taken; the earlier prices of its `feed` (`file`: the price file) stay in use.",
         About.NONE,
-        {"reason": TEXT},
-        {"reason": "held back: it has lost 900 of 1000 names"},
+        {"reason": TEXT, "feed?": TEXT},
+        {"reason": "held back: it has lost 900 of 1000 names", "feed": "file"},
     ),
     "withdrawals_limit": _alarm(
         "More would have gone out than a limit allows; withdrawals are paused.",

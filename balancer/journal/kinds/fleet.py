@@ -19,8 +19,14 @@ FLEET: dict[str, Kind] = {
         "An operator accepted a price list that was held back.",
         Acts.NOBODY,
         About.NONE,
-        {"feed": TEXT, "digest": TEXT, "why": TEXT, "names": WHOLE},
-        {"feed": "file", "digest": "9f86d081884c7d65…", "why": "it has lost 900 of 1000 names", "names": 100},
+        {"feed": TEXT, "digest": TEXT, "why": TEXT, "names": WHOLE, "reason?": TEXT},
+        {
+            "feed": "skinport",
+            "digest": "9f86d081884c7d65…",
+            "why": "it has lost 900 of 1000 names",
+            "names": 100,
+            "reason": "they removed stickers",
+        },
     ),
     "database_restored": Kind(
         "The database was replaced by a backup; `trades` counts the open ones by status.",

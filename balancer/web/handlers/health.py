@@ -49,7 +49,7 @@ async def ready(request: web.Request) -> web.Response:
         "clock": _clock(ctx),
         "loops": loops,
         "bots": {"ok": looking > 0, "online": looking, "take": taking, "give": giving, "known": fleet.count},
-        "prices": ctx.prices.standing(),
+        "prices": ctx.prices.standing(ctx.clock.now()),
     }
     good = all(check["ok"] for name, check in checks.items() if name != "prices")
     return api.answer(answers.Readiness(good, checks), 200 if good else 503)

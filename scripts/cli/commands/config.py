@@ -77,7 +77,7 @@ def _place(written: Written, finding: Finding) -> tuple[Place, str]:
 
 
 def _name(setting: str) -> tuple[str, str]:
-    section, _, key = setting.partition(".")
+    section, _, key = setting.rpartition(".")
     return section, key
 
 

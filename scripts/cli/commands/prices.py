@@ -1,4 +1,4 @@
-"""`fleet prices`: price lists that are held back, and accepting one."""
+"""`fleet prices`: where values come from, lists that are held back and accepting one, trying a feed, what an item was worth."""
 
 from __future__ import annotations
 
@@ -13,82 +13,105 @@ from scripts.cli.commands.clients import JSON, _opened
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from balancer.items.price_lists import Standing
-
-cli = click.Group(help="Price lists: which is held back and why, and accepting it.")
+cli = click.Group(help="Values of items: their sources, lists that are held back, trying a feed.")
 
 
 @cli.command()
 @JSON
 @click.pass_obj
 def status(app: App, as_json: bool) -> None:
-    """Show the price file's content and the lists that are held back. Exit status 1: the file's list is not in use."""
-    from balancer.items import price_lists
+    """Show every source of values in the order of trust, and the lists that are held back.
 
+    Exit status 1: of one of them the newest list is not in use.
+    """
+    from scripts.cli import price_status
+    from shared.clock import Clock
+
+    settings = app.settings()
     with _opened(app, only_reads=True) as (connection, _):
-        lists = price_lists.standing(connection)
-    told: dict[str, Any] = {
-        "file": _of_file(app.settings().balancer.prices_file, lists),
-        "held": [_shown(each) for each in lists],
-    }
-    click.echo(json.dumps(told) if as_json else "\n".join(_lines(told)))
-    if not told["file"]["usable"]:
+        told = price_status.look(settings, connection, Clock(settings.clock.offset_s).now())
+    click.echo(json.dumps(told) if as_json else "\n".join(price_status.lines(told)))
+    if not all(source["usable"] for source in told["sources"]):
         raise SystemExit(1)
 
 
 @cli.command()
-@click.argument("digest")
-@click.option("--feed", default="file", show_default=True, help="Which feed's list.")
+@click.argument("source")
+@click.option("--reason", required=True, help="Why the list is right; the event says it.")
+@click.option(
+    "--digest", default="", help="The list that was looked at, as `status` shows it; its first characters are enough."
+)
 @JSON
 @click.pass_obj
-def accept(app: App, digest: str, feed: str, as_json: bool) -> None:
-    """Let every balancer use the list with this DIGEST, which `status` shows. Its first characters are enough if unique.
+def accept(app: App, source: str, reason: str, digest: str, as_json: bool) -> None:
+    """Let every balancer use the list of SOURCE that is held back: a feed's name, or `file` for the price file.
 
-    They take it at their next look at the file ([balancer] prices_check_s). A file that has changed since is another list.
+    They take it at their next look ([balancer] prices_check_s). With --digest no other list is accepted than that one.
     """
     from balancer.items import price_lists
+    from balancer.items.feeds import kept
+    from balancer.items.feeds.sources import FILE
     from shared.clock import Clock
     from shared.errors import NotFound, TooLate
 
+    if source not in app.settings().prices.sources:
+        raise click.ClickException(
+            f"{source} is no source of values; [prices] sources names {', '.join(app.settings().prices.sources)}"
+        )
+    who, now = f"cli:{getpass.getuser()}", Clock().now()
     try:
         with _opened(app) as (connection, _):
-            taken = price_lists.accept(connection, feed, digest, f"cli:{getpass.getuser()}", Clock().now())
+            if source == FILE:
+                taken: Any = price_lists.accept(connection, FILE, digest, reason, who, now)
+            else:
+                taken = kept.accept(connection, source, digest, reason, who, now)
     except (NotFound, TooLate) as error:
         raise click.ClickException(error.detail) from None
-    said = f"accepted: {taken.names} names, which were held back since {taken.why}"
-    click.echo(json.dumps(_shown(taken)) if as_json else said)
+    told = {"source": source, "digest": taken.digest, "names": taken.names, "accepted_by": who, "reason": reason}
+    click.echo(json.dumps(told) if as_json else f"accepted: {taken.names} names of {source}")
 
 
-def _of_file(path: Path, lists: list[Standing]) -> dict[str, Any]:
-    """What lies in the file now, and whether the balancers may use it."""
-    from balancer.items import prices
+@cli.command("try")
+@click.argument("place")
+@click.option("--preset", default="", help="A well-known shape: skinport, market_csgo, csgotrader, pricempire, table …")
+@click.option("--set", "parts", multiple=True, help="A part of the shape, as in unit=cents; repeat it.")
+@JSON
+@click.pass_obj
+def try_(app: App, place: str, preset: str, parts: tuple[str, ...], as_json: bool) -> None:
+    """Show what would be read from PLACE: an address, a file, or a feed of the settings. Nothing is changed.
 
-    told: dict[str, Any] = {"path": str(path), "usable": False, "names": None, "digest": None, "error": None}
-    try:
-        data = path.read_bytes()
-        found = prices.parse(data)
-    except (OSError, prices.BadPrices) as error:
-        return {**told, "error": (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)}
-    digest = prices.digest_of(data)
-    held = any(each.digest == digest and each.accepted_by is None for each in lists)
-    return {**told, "usable": not held, "names": len(found.cents), "digest": digest, "error": "held back" if held else None}
+    Exit status 1: no price in it can be used.
+    """
+    from scripts.cli import feed_trial
+
+    settings = app.settings()
+    told = feed_trial.tried(feed_trial.feed_of(place, preset, parts, settings), settings)
+    click.echo(json.dumps(told) if as_json else "\n".join(feed_trial.lines(told, settings.balancer.currency)))
+    if told["error"] is not None:
+        raise SystemExit(1)
 
 
-def _shown(each: Standing) -> dict[str, Any]:
-    row = asdict(each)
+@cli.command()
+@click.argument("market_hash_name")
+@JSON
+@click.pass_obj
+def history(app: App, market_hash_name: str, as_json: bool) -> None:
+    """Show what an item was worth and who said so, the newest first. Kept for [retention] values_days."""
+    from balancer.items import catalogue
+
+    with _opened(app, only_reads=True) as (connection, _):
+        found = catalogue.history(connection, market_hash_name)
+    rows = [_shown(asdict(each)) for each in found]
+    if as_json:
+        click.echo(json.dumps({"market_hash_name": market_hash_name, "values": rows}))
+        return
+    for row in rows:
+        click.echo(f"{row['at'][:19]}  {row['value_cents']:>12}  {row['source']}")
+    if not rows:
+        raise click.ClickException("no value of this item is known; its whole market_hash_name is wanted")
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
-
-
-def _lines(told: dict[str, Any]) -> list[str]:
-    from balancer.items.price_lists import DIGEST_SHOWN
-
-    file = told["file"]
-    state = file["error"] or "taken"
-    lines = [f"{file['path']}: {state}" + ("" if file["names"] is None else f", {file['names']} names")]
-    for each in told["held"]:
-        digest = each["digest"][:DIGEST_SHOWN]
-        after = f"accepted by {each['accepted_by']}" if each["accepted_by"] else f"`fleet prices accept {digest}` takes it"
-        lines.append(f"  {digest}  {each['feed']}  held back {each['held_at'][:19]}: {each['why']}; {after}")
-    return lines

@@ -176,7 +176,7 @@ def give(app: App, deposit_ids: tuple[str, ...], trade_url: str, reason: str, me
 async def _give(settings: Settings, master: MasterKey, said: GiveBody) -> list[str]:
     """The trades that the request made, by the settings, the fleet and the prices of now."""
     from balancer import context
-    from balancer.items import price_lists
+    from balancer.items import price_refresh
     from balancer.trades import house
     from balancer.trades.requests import HouseWish, Operator, Request
     from balancer.web.handlers import offers
@@ -189,7 +189,7 @@ async def _give(settings: Settings, master: MasterKey, said: GiveBody) -> list[s
         await asyncio.to_thread(wire.measure_time, ctx.redis, ctx.clock, ctx.server_clock)
         await ctx.fleet.refresh()
         await ctx.switches.refresh()
-        await ctx.prices.check(await ctx.db.look(price_lists.known, price_lists.FILE))
+        await price_refresh.look(ctx.db, ctx.prices, ctx.clock)
         asked = Request(Operator.of(f"cli:{getpass.getuser()}"), ctx.new_id("give"), "", ctx.clock.now())
         return (await house.give(ctx, asked, wish)).trade_ids
     finally:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 
+from balancer.items.feeds import sources
 from scripts.cli.config_facts import Facts, File
 from scripts.cli.config_findings.finding import BALANCER, HOST, Findings, Part, error, warning
 from shared.settings import Settings
@@ -26,7 +27,12 @@ def files_of(settings: Settings, parts: frozenset[Part]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     if BALANCER in parts:
         files["balancer.master_key_file"] = settings.balancer.master_key_file
-        files["balancer.prices_file"] = settings.balancer.prices_file
+        if sources.FILE in settings.prices.sources:
+            files["balancer.prices_file"] = settings.balancer.prices_file
+        for name, feed in settings.prices.feeds.items():
+            for key, path in (("file", feed.file), ("authorization_file", feed.authorization_file)):
+                if path is not None:
+                    files[f"prices.feeds.{name}.{key}"] = path
         url = make_url(settings.database.url)
         if url.get_backend_name() == "sqlite" and url.database and ":memory:" not in url.database:
             files["database.url"] = Path(url.database)
@@ -41,7 +47,7 @@ def same_file(settings: Settings, parts: frozenset[Part]) -> Findings:
     seen: dict[Path, str] = {}
     for setting, path in files_of(settings, parts).items():
         if other := seen.get(path.absolute()):
-            section, _, key = other.partition(".")
+            section, _, key = other.rpartition(".")
             yield error(setting, f"[{section}] {key} names {path} too", "give each a file of its own", other)
         seen.setdefault(path.absolute(), setting)
 
@@ -69,7 +75,7 @@ def _file(setting: str, file: File, facts: Facts) -> Findings:
         yield error(setting, f"{user} may not read {path}", f"let {user} read it, and nobody else")
     elif not file.writable and setting == "database.url":
         yield error(setting, f"{user} may not write {path}", f"let {user} write the file and its folder")
-    elif file.open_to_others and setting in SECRET:
+    elif file.open_to_others and (setting in SECRET or setting.endswith(".authorization_file")):
         both = "*" if setting == "database.url" else ""  # with -wal and -shm
         yield error(setting, f"{path} may be read by others on this machine", f"chmod 600 {path}{both}")
     elif file.writable_by_others:
@@ -85,6 +91,8 @@ def _missing(setting: str, file: File, facts: Facts) -> Findings:
         return
     if setting in MAKES:
         yield error(setting, f"there is no {file.path}", MAKES[setting])
+    elif setting.startswith("prices.feeds."):
+        yield error(setting, f"there is no {file.path}", "put it there, on the machine of each balancer, or name another")
     elif not file.may_be_made:
         yield error(setting, f"{facts.user} cannot make {file.path}", f"make its folder, and let {facts.user} write in it")
 

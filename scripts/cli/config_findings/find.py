@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scripts.cli.config_facts import Facts
-from scripts.cli.config_findings import addresses, files, hosts, limits
+from scripts.cli.config_findings import addresses, files, hosts, limits, prices
 from scripts.cli.config_findings.finding import BALANCER, HOST, SECTIONS, Finding, Findings, Part
 from shared.settings import Settings
 from shared.settings_text import ENV_PREFIX, nearest
@@ -29,6 +29,7 @@ def find(settings: Settings, parts: frozenset[Part], facts: Facts | None) -> lis
         checks += [addresses.database, addresses.addresses, addresses.proxies, addresses.http, addresses.webhooks]
         checks.append(addresses.sign_in)
         checks += [limits.limits, limits.rates, limits.trades, limits.looks, limits.requests, limits.retention, limits.games]
+        checks.append(prices.prices)
     checks += [hosts.group, hosts.steam, hosts.pace] if HOST in parts else []
     checks += [addresses.both] if parts == {BALANCER, HOST} else []
     found = [each for check in checks for each in check(settings)]

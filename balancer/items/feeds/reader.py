@@ -1,0 +1,127 @@
+"""A feed's bytes as prices: every row that can be used, and how many were left out, by reason. Pure.
+
+Whatever the bytes are, nothing but `BadPrices` comes out of here, and a row that is bad leaves the good ones beside it. Of
+several prices of one name the lowest counts: nobody knows which phase a player's copy has, and one who brings the cheapest
+should not be paid for the dearest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from balancer.items.feeds import documents, money, paths, phases
+from balancer.items.feeds.documents import BrokenLine, Unreadable
+from balancer.items.feeds.shapes import Shape
+from balancer.items.price_list import NAME_MAX, BadPrices, PriceList
+from shared import strict
+
+# Why a row is left out.
+ROW, NAME, VALUE, NO_PRICE, CURRENCY, PHASES = "row", "name", "value", "no_price", "currency", "phases"
+
+
+def read(data: bytes, shape: Shape, rate: Decimal = Decimal(1)) -> PriceList:
+    """What can be used of a feed. ``rate`` is what one unit of its currency is in the fleet's.
+
+    Raises:
+        BadPrices: it is no such document, its currency is another than was told, or nothing in it can be used.
+    """
+    try:
+        rows = _rows(data, shape)
+    except Unreadable as error:
+        raise BadPrices(str(error)) from None
+    found = _Found(shape, money.UNITS[shape.unit] * rate)
+    for key, row in rows:
+        if reason := found.take(key, row):
+            found.left_out[reason] += 1
+    return found.result()
+
+
+class _Found:
+    def __init__(self, shape: Shape, cents_each: Decimal) -> None:
+        self._shape = shape
+        self._cents_each = cents_each
+        self._cents: dict[str, int] = {}
+        self._with_phases: set[str] = set()
+        self.left_out: Counter[str] = Counter()
+
+    def take(self, key: str | None, row: Any) -> str | None:
+        """Take one row; why it is left out, if it is."""
+        shape = self._shape
+        if isinstance(row, BrokenLine):
+            return ROW
+        if not (name := _name(shape, row, key)):
+            return NAME
+        if shape.currency_at is not None and not shape.currency_in_document and _other_currency(shape, row):
+            return CURRENCY
+        prices, reason = self._prices(shape.price, row)
+        of_phases, _ = self._prices(shape.phases_at, row)
+        if not prices and not of_phases:
+            return reason
+        base = phases.base_of(name)
+        name = base or name
+        lowest, known = min([*prices, *of_phases]), self._cents.get(name)
+        if base or of_phases or known not in (None, lowest):
+            self._with_phases.add(name)
+        self._cents[name] = lowest if known is None else min(lowest, known)
+        return None
+
+    def _prices(self, where: Iterable[paths.Path], row: Any) -> tuple[list[int], str]:
+        """The prices that stand at these places, and why there is none if there is none."""
+        prices, reason = [], NO_PRICE
+        for path in where:
+            for value in path.find(row):
+                try:
+                    prices.append(money.cents_of(value, self._cents_each))
+                except money.NoPrice:
+                    continue
+                except money.BadPrice:
+                    reason = VALUE
+        return prices, reason
+
+    def result(self) -> PriceList:
+        """
+        Raises:
+            BadPrices: there is nothing.
+        """
+        if self._shape.phases == "leave_out":
+            for name in self._with_phases & self._cents.keys():
+                del self._cents[name]
+                self.left_out[PHASES] += 1
+        if not self._cents:
+            most = self.left_out.most_common(1)
+            raise BadPrices("no price in it can be used" + (f"; {most[0][1]} were left out: {most[0][0]}" if most else ""))
+        return PriceList(self._cents, self.left_out)
+
+
+def _rows(data: bytes, shape: Shape) -> Iterable[tuple[str | None, Any]]:
+    if shape.format == "csv":
+        wanted = shape.name.text.strip('"')
+        return ((None, line) for line in documents.of_table(data, wanted))
+    document = documents.of_json(data)
+    if shape.currency_at is not None and shape.currency_in_document and _other_currency(shape, document):
+        raise Unreadable(f"prices in {shape.currency} are wanted; it says another currency")
+    places = shape.rows.find(document)
+    if not any(isinstance(place, dict | list) for place in places):
+        raise Unreadable(f"rows are wanted at {shape.rows.text or 'the top'!r}")
+    return (entry for place in places for entry in paths.items_of(place))
+
+
+def _name(shape: Shape, row: Any, key: str | None) -> str:
+    """Empty if there is none, several, or one that no item can have."""
+    found = shape.name.find(row, key)
+    return strict.maybe_text(found[0], NAME_MAX).strip() if len(found) == 1 else ""
+
+
+def _other_currency(shape: Shape, thing: Any) -> bool:
+    """Whether it says another currency than the shape. Nothing told is no contradiction."""
+    assert shape.currency_at is not None
+    said = shape.currency_at.find(thing)
+    return any(not isinstance(each, str) or each.strip().upper() != shape.currency for each in said)
+
+
+def reasons(left_out: Mapping[str, int]) -> str:
+    """For people: ``12 no_price, 3 name``."""
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items(), key=lambda each: (-each[1], each[0])))

@@ -1,0 +1,94 @@
+"""Fetches the feeds of prices when their time has come, each by one balancer, and decides whether what came is believed."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from balancer.db.engine import Database
+from balancer.items import belief
+from balancer.items.feeds import kept, reader, sources
+from balancer.items.feeds.fetch import fetch
+from balancer.items.feeds.sources import Feed
+from balancer.items.price_list import BadPrices, PriceList
+from balancer.items.prices import Prices
+from balancer.outward import Outward
+from shared import log
+from shared.clock import Clock
+from shared.settings import PriceSettings, Settings
+
+EVERY_S = 30.0
+# A balancer that dies while it fetches: another one does it after this, on top of the time that an answer may take.
+CLAIMED_S = 60.0
+# A feed that fails is told of when its list is older than so many of its rounds.
+ROUNDS_MISSED = 2
+
+_log = log.get(__name__)
+
+
+class Fetcher:
+    """`round` is called again and again; `close` in the end."""
+
+    def __init__(self, db: Database, clock: Clock, prices: Prices, settings: Settings) -> None:
+        self._db = db
+        self._clock = clock
+        self._prices = prices
+        self._rules: PriceSettings = settings.prices
+        self._feeds = sources.feeds(settings)
+        self._outward = Outward(private=settings.prices.private_addresses)
+
+    async def round(self) -> None:
+        """Fetch what is due, one after the other.
+
+        Raises:
+            DatabaseUnavailable.
+        """
+        for feed in self._feeds:
+            now = self._clock.now()
+            until = now + timedelta(seconds=self._rules.feed_timeout_s + CLAIMED_S)
+            if await self._db.run(kept.claim, feed.name, now, until):
+                await self._fetch(feed)
+
+    async def _fetch(self, feed: Feed) -> None:
+        rules, again = self._rules, timedelta(seconds=self._rules.feed_retry_s)
+        try:
+            data = await fetch(feed, self._outward, rules.feed_bytes_max, rules.feed_timeout_s)
+            found = await asyncio.to_thread(reader.read, data, feed.shape, feed.rate)
+        except BadPrices as error:
+            now = self._clock.now()
+            missed = now - timedelta(seconds=ROUNDS_MISSED * rules.feed_every_s)
+            _log.warning("feed not read", action="prices", feed=feed.name, reason=str(error))
+            await self._db.run(kept.note_failed, feed.name, str(error), now, now + again, missed)
+            return
+        others = self._prices.all()
+        digest = await asyncio.to_thread(belief.digest_of_prices, found.cents)
+        now = self._clock.now()
+        why = await self._db.run(take, feed.name, found, digest, dict(others), rules, now)
+        _log.info("feed read", action="prices", feed=feed.name, names=len(found.cents), left_out=dict(found.left_out), held=why)
+
+    async def close(self) -> None:
+        await self._outward.close()
+
+
+def take(
+    connection: Connection,
+    source: str,
+    found: PriceList,
+    digest: str,
+    others: dict[str, int],
+    rules: PriceSettings,
+    now: datetime,
+) -> str | None:
+    """Use a feed's new list, or hold it back; why, if so. ``others`` are the prices in use, for a feed's first list."""
+    before, next_at = kept.good_list(connection, source), now + timedelta(seconds=rules.feed_every_s)
+    if before is not None:
+        why = belief.why_not(before.cents, found.cents, rules)
+    else:
+        why = belief.why_not_first(others, found.cents, rules)
+    if why is None:
+        kept.note_good(connection, source, found.cents, digest, found.left_out.total(), now, next_at)
+    else:
+        kept.note_held(connection, source, found.cents, digest, why, now, next_at)
+    return why
