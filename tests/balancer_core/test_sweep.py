@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import redis
 from balancer_core.core_world import SITE, World, between
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import update
 
 from balancer.db import tables
@@ -31,7 +33,8 @@ async def without_redis(world: World, work: Callable[[], Awaitable[Any]]) -> Any
     """What ``work`` gives while Redis takes nothing."""
     client = world.ctx.redis  # the one that all parts share
     there = client.connection_pool
-    client.connection_pool = redis.Redis(unix_socket_path="/nowhere/redis.sock").connection_pool
+    once = Retry(NoBackoff(), 0)
+    client.connection_pool = redis.Redis(unix_socket_path="/nowhere/redis.sock", retry=once).connection_pool
     try:
         return await work()
     finally:
