@@ -13,7 +13,7 @@ import structlog
 from bot_worker import backoff, broken, memory, orders, own_account
 from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.bot import Bot, Health
-from bot_worker.credentials import check_account, egress_of
+from bot_worker.credentials.accounts import check_account, egress_of
 from bot_worker.heartbeat import Beats, status_file
 from bot_worker.lease import Lease, LeaseLost
 from bot_worker.orders import send

@@ -59,3 +59,13 @@ class SteamsHandClock(sandbox.clock.Clock):
 
     async def wait(self, event: asyncio.Event, seconds: float) -> None:
         return
+
+
+class SteamsStandingClock(SteamsHandClock):
+    """One whose movable time stands too: what is due at a moment can be said to the second."""
+
+    def now(self) -> float:
+        return self.at + self.offset_s
+
+    def set_now(self, unix: float) -> None:
+        self.offset_s = unix - self.at

@@ -12,7 +12,7 @@ import redis
 import requests
 from steampy.exceptions import InvalidCredentials
 
-from bot_worker.credentials import egress_of, guard_code
+from bot_worker.credentials.accounts import egress_of, guard_code
 from bot_worker.steam import answers, sign_in, transport
 from bot_worker.steam.maintenance import Maintenance
 from bot_worker.steam.pace import Pace

@@ -23,7 +23,7 @@ Calls = tuple[Coroutine[Any, Any, Any], Coroutine[Any, Any, Any]]
 MANY = 2000  # so often either side wins at some time
 
 
-@pytest.fixture(params=[30, pytest.param(MANY, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+@pytest.fixture(params=[10, pytest.param(MANY, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def times(request: pytest.FixtureRequest) -> int:
     found: int = request.param
     return found

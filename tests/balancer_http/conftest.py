@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from balancer_http.harness import BOTS, PLAYER, PRICES, READY_S, FakeBots, Server, Service, held
 
@@ -59,17 +60,23 @@ def check_s() -> float:
     return server.CHECK_S
 
 
+async def short_waits(app: web.Application) -> AsyncIterator[None]:
+    """A reader ends only when its wait for reports does, so already the first one is short: the loops have not begun yet."""
+    app[health.LOOPS].reader.block_ms = 50
+    yield
+
+
 @pytest.fixture
 async def service(settings: Settings, check_s: float) -> AsyncIterator[Service]:
     """A balancer with two bots online and a site that may do everything."""
     app = build(settings)
+    app.cleanup_ctx.append(short_waits)
     ctx = app[api.CONTEXT]
     bots = FakeBots(settings.redis.url, ctx.master)
     bots.inventories[PLAYER] = [held(number) for number in range(1, 31)]
     working = asyncio.create_task(bots.work())
     async with TestClient(Server(app, settings, check_s)) as client:
         made = Service(client, bots)
-        made.part(health.LOOPS).reader.block_ms = 50  # a reader ends only when its wait for reports does
         await made.add_client("site", "trade", "read", "operate", "play")
         async with asyncio.timeout(READY_S):
             while len(ctx.fleet.online()) < len(BOTS):

@@ -13,7 +13,7 @@ import steampy.guard
 from bot_lab import SteamWorld, ask
 from click.testing import CliRunner, Result
 
-from bot_worker.credentials import default_device_id, guard_code
+from bot_worker.credentials.accounts import default_device_id, guard_code
 from bot_worker.vault import SavedSession, Vault
 from scripts.cli.fleet import main
 from shared import settings as settings_module

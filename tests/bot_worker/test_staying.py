@@ -13,7 +13,8 @@ from forward_proxy import Proxy, proxied
 from support import wait_until
 
 from bot_worker.backoff import sign_in_action, sign_in_pause
-from bot_worker.credentials import check_proxy, egress_of
+from bot_worker.credentials.accounts import egress_of
+from bot_worker.credentials.fields import check_proxy
 from bot_worker.steam.sign_in import WrongCode
 from bot_worker.vault import Account, Vault
 from bot_worker.worker import Worker, new_run

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import requests
-from hand_clock import SteamsHandClock
+from hand_clock import SteamsStandingClock
 from lottery import drand
 from lottery.sources import BeaconTerms
 from sandbox_lab import Bench
@@ -40,12 +40,12 @@ class Asker:
 
 
 @pytest.fixture
-def clock() -> SteamsHandClock:
-    return SteamsHandClock()
+def clock() -> SteamsStandingClock:
+    return SteamsStandingClock()
 
 
 @pytest.fixture
-def asker(make_bench: Callable[..., Bench], clock: SteamsHandClock) -> Asker:
+def asker(make_bench: Callable[..., Bench], clock: SteamsStandingClock) -> Asker:
     return Asker(make_bench(clock=clock))
 
 
@@ -119,7 +119,7 @@ def test_a_round_that_is_not_due_is_425_until_the_clock_reaches_it(asker: Asker)
     assert latest.headers["Cache-Control"] == f"public, must-revalidate, max-age={PERIOD}"
 
 
-def test_beacons_may_go_by_the_clock_that_nobody_moves(asker: Asker, clock: SteamsHandClock) -> None:
+def test_beacons_may_go_by_the_clock_that_nobody_moves(asker: Asker, clock: SteamsStandingClock) -> None:
     asker.bench.change(beacon_clock="real")
     chain = asker.chain()
     before = asker.get(f"/{chain.hash}/public/latest").json()["round"]
@@ -132,7 +132,7 @@ def test_beacons_may_go_by_the_clock_that_nobody_moves(asker: Asker, clock: Stea
 
 
 def test_period_and_genesis_are_settings_and_make_another_chain(
-    make_bench: Callable[..., Bench], clock: SteamsHandClock
+    make_bench: Callable[..., Bench], clock: SteamsStandingClock
 ) -> None:
     begun = int(clock.at) - 100
     asker = Asker(make_bench(clock=clock, beacon_period_s=30, beacon_genesis_time=begun))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 from odd_shapes import check, odd_text
 
-from bot_worker import credentials
+from bot_worker.credentials import ma_files, tables, wire_keys
 from shared.errors import VaultError
 
 SECRET = base64.b64encode(b"s" * 20).decode()
@@ -60,10 +60,10 @@ def odd_table(draw: st.DrawFn, good: str) -> bytes:
 
 
 READERS: dict[str, tuple[bytes, st.SearchStrategy[bytes], Callable[[Path], Any]]] = {
-    "maFile": (json.dumps(MA_FILE).encode(), odd_text(MA_FILE), credentials.read_ma_file),
-    "keys": (json.dumps(KEYS).encode(), odd_text(KEYS), credentials.read_keys),
-    "CSV": (TABLE.encode(), odd_table(TABLE), credentials.read_csv),
-    "passwords": (PASSWORDS.encode(), odd_table(PASSWORDS), credentials.read_passwords),
+    "maFile": (json.dumps(MA_FILE).encode(), odd_text(MA_FILE), ma_files.read_ma_file),
+    "keys": (json.dumps(KEYS).encode(), odd_text(KEYS), wire_keys.read_keys),
+    "CSV": (TABLE.encode(), odd_table(TABLE), tables.read_csv),
+    "passwords": (PASSWORDS.encode(), odd_table(PASSWORDS), tables.read_passwords),
 }
 
 
@@ -98,7 +98,7 @@ def test_a_file_of_any_shape_is_refused_in_words(reader: str, shapes: int, tmp_p
 def test_what_stands_where_the_header_should_be_is_not_repeated(tmp_path: Path, text: str) -> None:
     (tmp_path / "bots.csv").write_text(text.replace(",word,", ",hunter2,"))
     with pytest.raises(VaultError) as refused:
-        credentials.read_csv(tmp_path / "bots.csv")
+        tables.read_csv(tmp_path / "bots.csv")
     said = refused.value.detail
     assert "line 1: the header must name bot, account_name" in said
     assert SECRET[:8] not in said and "hunter2" not in said and "botone" not in said and "7656" not in said

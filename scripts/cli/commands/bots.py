@@ -41,7 +41,7 @@ def import_(app: App, files: tuple[Path, ...], color: str | None, first: int, pa
 
     maFiles are numbered in the natural order of their names, whatever order they are given in: bot_2 before bot_10.
     """
-    from bot_worker import credentials
+    from bot_worker.credentials.accounts import check_together
     from shared.errors import VaultError
 
     try:
@@ -49,7 +49,7 @@ def import_(app: App, files: tuple[Path, ...], color: str | None, first: int, pa
         vault = _vault(app, create=True)
         known = {bot: vault.account(bot) for bot in sorted(vault.bots()) if vault.has_account(bot)}
         new = {account.bot for account in accounts}
-        credentials.check_together([*accounts, *(account for bot, account in known.items() if bot not in new)])
+        check_together([*accounts, *(account for bot, account in known.items() if bot not in new)])
         _show_mapping(accounts, known)
         _check_replaced(accounts, known, allowed=replace)
         vault.put(_with_passwords(accounts, passwords))
@@ -88,30 +88,30 @@ def _read_all(files: tuple[Path, ...], color: str | None, first: int) -> list[Ac
     """Every account with its bot's name; those of maFiles still without a password. Each file is read before any fails."""
     from functools import partial
 
-    from bot_worker import credentials
+    from bot_worker.credentials import fields, ma_files, tables
     from shared.domain.ids import BotName, parse_color
     from shared.errors import VaultError
 
-    tables = [path for path in files if path.suffix.lower() == ".csv"]
-    ma_files = sorted((path for path in files if path not in tables), key=credentials.natural_order)
-    if ma_files and color is None:
+    csv_files = [path for path in files if path.suffix.lower() == ".csv"]
+    others = sorted((path for path in files if path not in csv_files), key=ma_files.natural_order)
+    if others and color is None:
         raise click.UsageError("--color is needed to name the bots of maFiles")
     try:
-        names = [str(BotName(parse_color(color or ""), first + number)) for number in range(len(ma_files))] if ma_files else []
+        names = [str(BotName(parse_color(color or ""), first + number)) for number in range(len(others))] if others else []
     except ValueError as error:
         raise VaultError(str(error)) from None
-    readers = [partial(credentials.read_csv, path) for path in tables]
-    readers += [partial(_ma_file, path, bot) for path, bot in zip(ma_files, names, strict=True)]
-    found = credentials.all_or_none(readers)
+    readers = [partial(tables.read_csv, path) for path in csv_files]
+    readers += [partial(_ma_file, path, bot) for path, bot in zip(others, names, strict=True)]
+    found = fields.all_or_none(readers)
     return [account for accounts in found for account in accounts]
 
 
 def _ma_file(path: Path, bot: str) -> list[Account]:
     from dataclasses import replace
 
-    from bot_worker import credentials
+    from bot_worker.credentials import ma_files
 
-    return [replace(credentials.read_ma_file(path), bot=bot)]
+    return [replace(ma_files.read_ma_file(path), bot=bot)]
 
 
 def _with_passwords(accounts: list[Account], passwords: Path | None) -> list[Account]:
@@ -119,10 +119,10 @@ def _with_passwords(accounts: list[Account], passwords: Path | None) -> list[Acc
     from dataclasses import replace
     from functools import partial
 
-    from bot_worker import credentials
+    from bot_worker.credentials import fields, tables
     from shared.errors import VaultError
 
-    known = credentials.read_passwords(passwords) if passwords else None
+    known = tables.read_passwords(passwords) if passwords else None
 
     def filled(account: Account) -> Account:
         if account.password:
@@ -132,12 +132,12 @@ def _with_passwords(accounts: list[Account], passwords: Path | None) -> list[Acc
         if account.account_name not in known:
             raise VaultError(f"{passwords} has no password of {account.account_name}")
         try:
-            credentials.check_password(known[account.account_name])
+            fields.check_password(known[account.account_name])
         except VaultError as error:
             raise VaultError(f"{passwords}: {account.account_name}: {error.detail}") from None
         return replace(account, password=known[account.account_name])
 
-    return credentials.all_or_none(partial(filled, account) for account in accounts)
+    return fields.all_or_none(partial(filled, account) for account in accounts)
 
 
 @cli.command()
@@ -145,11 +145,11 @@ def _with_passwords(accounts: list[Account], passwords: Path | None) -> list[Acc
 @click.pass_obj
 def keys(app: App, file: Path) -> None:
     """Put the keys that `fleet keys issue` wrote into the vault. All of them or, if anything is wrong, none."""
-    from bot_worker import credentials
+    from bot_worker.credentials import wire_keys
     from shared.errors import VaultError
 
     try:
-        found = credentials.read_keys(file)
+        found = wire_keys.read_keys(file)
     except VaultError as error:
         raise click.ClickException(error.detail) from None
     _vault(app, create=True).put_keys(found)
@@ -180,7 +180,7 @@ def list_(app: App, as_json: bool) -> None:
 
 
 def _row(vault: Vault, bot: str) -> dict[str, object]:
-    from bot_worker.credentials import egress_of
+    from bot_worker.credentials.accounts import egress_of
 
     account = vault.account(bot) if vault.has_account(bot) else None
     return {
@@ -201,7 +201,8 @@ def proxy(app: App, bot: str, clear: bool) -> None:
     """Let BOT reach Steam through a proxy, whose address is asked for (it may hold a password). Restart the bot then."""
     from dataclasses import replace
 
-    from bot_worker.credentials import check_proxy, egress_of
+    from bot_worker.credentials.accounts import egress_of
+    from bot_worker.credentials.fields import check_proxy
     from shared.errors import VaultError
 
     vault = _vault(app)
@@ -244,7 +245,7 @@ def unfreeze(app: App, bot: str) -> None:
 @click.pass_obj
 def code(app: App, bot: str) -> None:
     """Print the Guard code of BOT (as in red-3) for signing in by hand."""
-    from bot_worker.credentials import guard_code
+    from bot_worker.credentials.accounts import guard_code
     from shared.clock import Clock
     from shared.errors import VaultError
 
