@@ -94,8 +94,8 @@ class Loops:
         self.sweep = Sweep(ctx)
         self.probe = write_probe.WriteProbe(ctx.clock)
         self.feeds = feeds.Fetcher(ctx.db, ctx.clock, ctx.prices, ctx.settings)
-        rules = ctx.settings.webhooks
-        self.senders = Senders(ctx.db, ctx.clock, ctx.master, rules, outward or Outward(private=rules.private_targets))
+        outward = outward or Outward(private=ctx.settings.webhooks.private_targets)
+        self.senders = Senders(ctx.db, ctx.clock, ctx.master, ctx.settings, outward)
 
     def all(self) -> list[Loop]:
         settings = self._ctx.settings

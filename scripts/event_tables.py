@@ -17,9 +17,9 @@ HEAD = """# Events and alarms
 `python -m scripts.event_tables` writes this page from [`balancer/journal/kinds/`](../balancer/journal/kinds); a test
 compares the two. [http-api.md](http-api.md#listen) says how to read events. Only kinds that stand here are ever written.
 
-An event has `number`, `at`, `kind`, `trade_id`, `user_id`, `bot`, `who` and `data`. `who` is whose word it is: `bot:red-7`,
-a client of the API, an operator at the command line (`cli:…`), or a part of the balancer. Fields with `?` may be missing. In
-`data`, times are unix seconds and money is cents.
+An event has `number`, `at`, `kind`, `trade_id`, `user_id`, `bot`, `who`, `livemode` and `data`. `who` is whose word it is:
+`bot:red-7`, a client of the API, an operator at the command line (`cli:…`), or a part of the balancer. `livemode` is false when
+the balancer tests. Fields with `?` may be missing. In `data`, times are unix seconds and money is cents.
 """
 KINDS = """
 ## Kinds

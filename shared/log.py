@@ -40,12 +40,14 @@ _PATTERNS = (
     (re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), "…jwt…"),
     (re.compile(r"(?i)\b(key|access_token|token|k|sessionid|refresh_token|nonce)=[^&\s\"']+"), r"\1=…"),
     (re.compile(r"(?i)(bearer\s+)\S+"), r"\1…"),
+    # API keys, also those made before they had a mode; a database's names of foreign keys begin with fk_ too, in small letters.
+    (re.compile(r"\b(fk_live_|fk_test_|fk_(?=[a-z_]*[A-Z0-9-]))[A-Za-z0-9_-]{8,}"), r"\1…"),
     (re.compile(r"(://[^/\s:@]*):[^/\s@]+@"), r"\1:…@"),
 )
 
 
 def redact_text(text: str) -> str:
-    """The text with verify tokens, JWTs, keys in query strings, bearer keys and passwords in URLs masked."""
+    """The text with verify tokens, JWTs, API keys, keys in query strings and passwords in URLs masked."""
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text

@@ -97,6 +97,7 @@ class DatabaseSettings(_Section):
 
 
 class BalancerSettings(_Section):
+    livemode: bool
     host: str
     port: Annotated[int, Field(ge=0, le=65535)]
     site_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+(/[^\s?#]*)?$")]

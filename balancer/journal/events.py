@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import Connection, Row, func, select
 
 from balancer.db import engine, pipeline, tables
@@ -39,6 +40,7 @@ class Event:
     user_id: str | None
     bot: str | None
     who: str
+    livemode: Annotated[bool, Field(description="Whether the balancer is live; false: it tests")]
     data: dict[str, Any]  # what changed, as in ``{"from": "queued", "to": "sent"}``
 
 
@@ -83,13 +85,18 @@ def of_trade(connection: Connection, kind: str, trade: Row[Any], data: Mapping[s
     append(connection, row_of(kind, trade, data, who, now))
 
 
-def behind(connection: Connection, after: int, limit: int) -> list[Event]:
+def behind(connection: Connection, after: int, limit: int, livemode: bool) -> list[Event]:
     """The events behind number ``after``, in order. A number never appears once a higher one has been given out."""
+    return [view(one, livemode) for one in rows_behind(connection, after, limit)]
+
+
+def rows_behind(connection: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
+    """The same as rows of the table."""
     settled = engine.settled_number(connection)
     query = select(tables.events).where(tables.events.c.number > after).order_by(tables.events.c.number).limit(limit)
     if settled is not None:
         query = query.where(tables.events.c.number <= settled)
-    return [view(one) for one in connection.execute(query)]
+    return connection.execute(query).all()
 
 
 def newest(connection: Connection) -> int:
@@ -103,8 +110,8 @@ def settled(connection: Connection) -> int:
     return newest(connection) if found is None else found
 
 
-def view(row: Row[Any]) -> Event:
-    """A row of the table as it is shown."""
+def view(row: Row[Any], livemode: bool) -> Event:
+    """A row of the table as it is shown; ``livemode`` is the balancer's."""
     return Event(
         number=row.number,
         at=unix(row.at),
@@ -113,5 +120,6 @@ def view(row: Row[Any]) -> Event:
         user_id=row.user_id,
         bot=row.bot,
         who=row.who,
+        livemode=livemode,
         data=json.loads(row.data),
     )

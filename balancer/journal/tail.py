@@ -50,9 +50,10 @@ class Page:
 class Tail:
     """Follows the feed while somebody is `listening`."""
 
-    def __init__(self, db: Database, waiters: Waiters) -> None:
+    def __init__(self, db: Database, waiters: Waiters, livemode: bool) -> None:
         self._db = db
         self._waiters = waiters
+        self._livemode = livemode
         self._listeners = 0
         self._following: asyncio.Task[None] | None = None
         self._catching_up = asyncio.Semaphore(CATCHING_UP_MAX)
@@ -108,7 +109,7 @@ class Tail:
 
     async def _looked_up(self, after: int, since: int | None) -> Page:
         async with self._catching_up:
-            found = await self._db.look(events.behind, after, PAGE)
+            found = await self._db.look(events.behind, after, PAGE, self._livemode)
         if found:
             return Page([line(event) for event in found], found[-1].number)
         # What is in memory began before this look, and there is nothing in between.
@@ -136,7 +137,7 @@ class Tail:
             self._wake()
         if await self._db.look(events.newest) <= self._end:
             return False
-        found = await self._db.look(events.behind, self._end, PAGE)
+        found = await self._db.look(events.behind, self._end, PAGE, self._livemode)
         if found:
             self._kept += [line(event) for event in found]
             self._end = found[-1].number

@@ -309,7 +309,7 @@ def wrapper_errors(noted: Operation) -> tuple[tuple[type[FleetError], str], ...]
     """The (class, code) that every call of this shape may end in."""
     rows: list[tuple[type[FleetError], str]] = [(InvalidRequest, "invalid_request")]
     if noted.scope:
-        rows += [(BadKey, "bad_key"), (Forbidden, "scope_missing")]
+        rows += [(BadKey, "bad_key"), (BadKey, "wrong_mode"), (Forbidden, "scope_missing")]
         rows += [(RateLimited, "rate_limited"), (RateLimited, "too_many_tries")]
         rows.append((DatabaseUnavailable, "database_unavailable"))
     if noted.counted:

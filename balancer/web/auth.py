@@ -16,7 +16,7 @@ from aiohttp import web
 from balancer.context import Context
 from balancer.rates import Rates, Take
 from balancer.trades.requests import Caller
-from balancer.web import clients
+from balancer.web import clients, mode
 from shared.errors import BadKey, Forbidden, RateLimited
 
 KEY_MAX_CHARS = 100
@@ -74,13 +74,14 @@ async def caller_of(ctx: Context, keys: Keys, rates: Rates, header: str | None, 
 
     Raises:
         RateLimited: ``too_many_tries``, a wrong key after too many of them from this address.
-        BadKey: no header, not a key, or one that is unknown or revoked.
+        BadKey: no header, not a key, or one that is unknown or revoked; ``wrong_mode``, one for balancers of the other mode.
         Forbidden: ``scope_missing``.
         DatabaseUnavailable: the key could not be looked up.
     """
     kind, _, key = (header or "").partition(" ")
     if kind.lower() != "bearer" or not key or len(key) > KEY_MAX_CHARS:
         raise BadKey("This call needs a key: Authorization: Bearer fk_…")
+    mode.refuse_other(key, ctx.settings.balancer.livemode)
     caller = await keys.find(ctx, ctx.master.api_key_hash(key))
     if caller is None:
         await _one_try_less(rates, address)

@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select, update
 
 from balancer.db.tables import client_keys, clients
+from balancer.web.mode import PREFIXES
 from shared.errors import Conflict, NotFound
 
-PREFIX = "fk_"
+RANDOM_BYTES = 30
 KEYS_MAX = 2
 
 
@@ -28,9 +29,9 @@ class Client:
     key_hash: str = field(default="", compare=False, repr=False)  # of the key by which it was found
 
 
-def new_key() -> str:
-    """A new API key: 40 random characters, about 240 bits."""
-    return PREFIX + secrets.token_urlsafe(30)
+def new_key(livemode: bool) -> str:
+    """A new API key for a balancer of this mode: its prefix and 40 random characters, about 240 bits."""
+    return PREFIXES[livemode] + secrets.token_urlsafe(RANDOM_BYTES)
 
 
 def create(connection: Connection, name: str, scopes: Iterable[str], key_hash: str, *, now: datetime) -> Client:

@@ -61,6 +61,7 @@ def full(kind: str, alarm: str | None = None) -> dict[str, Any]:
         "kind": kind,
         **named,
         "who": "balancer",
+        "livemode": True,
         "data": kinds.example(about, alarm),
     }
 

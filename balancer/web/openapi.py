@@ -13,7 +13,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 import shared
 from balancer import fields
-from balancer.web import api, event_schemas, pages, problems
+from balancer.web import api, event_schemas, mode, pages, problems
 from balancer.web.schemas import answers, requests
 
 REF = "#/components/schemas/{model}"
@@ -42,6 +42,15 @@ _STREAMED = {
 }
 _OF_TEXT = {"text/event-stream": _STREAMED}
 
+_WHICH_MODE = "Whether this balancer is live; false: it tests, and nothing that it tells of has happened at Steam"
+_LIVEMODE = {
+    "type": "object",
+    "description": "What every answer has that is an object.",
+    "properties": {"livemode": {"type": "boolean", "description": _WHICH_MODE}},
+    "required": ["livemode"],
+}
+_HEADERS = {mode.HEADER: {"$ref": "#/components/headers/Livemode"}}
+
 _WEBHOOK = {
     "operationId": "webhook_event",
     "summary": "An event, sent to a target of `POST /webhooks`",
@@ -55,7 +64,10 @@ _WEBHOOK = {
 @api.page("application/json", answers={200: answers.AnyObject})
 async def document(request: web.Request) -> web.Response:
     """This document."""
-    return web.Response(body=request.app[DOCUMENT], headers={"Content-Type": "application/json", "Cache-Control": "no-cache"})
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
+    response = web.Response(body=request.app[DOCUMENT], headers=headers)
+    response[mode.FOREIGN_FORM] = True
+    return response
 
 
 @api.page("text/html", answers={200: answers.Page})
@@ -80,6 +92,7 @@ def build(routes: Iterable[web.RouteDef]) -> dict[str, Any]:
     known = [(route, operation) for route in routes if (operation := api.operation_of(route.handler)) is not None]
     refs, definitions = _schemas([operation for _, operation in known])
     definitions |= event_schemas.of(definitions.pop("Event"))
+    definitions["Livemode"] = _LIVEMODE
     paths: dict[str, dict[str, Any]] = {}
     for route, operation in known:
         paths.setdefault(_path(route.path), {})[route.method.lower()] = _operation(route, operation, refs)
@@ -91,7 +104,10 @@ def build(routes: Iterable[web.RouteDef]) -> dict[str, Any]:
         "webhooks": {"event": {"post": _WEBHOOK}},
         "components": {
             "schemas": definitions,
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, fk_…"}},
+            "headers": {"Livemode": {"description": _WHICH_MODE, "required": True, "schema": {"enum": ["true", "false"]}}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key, fk_live_… or fk_test_…"}
+            },
         },
     }
 
@@ -208,13 +224,18 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _answers(operation: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for status, view in operation.answers.items():
-        row: dict[str, Any] = {"description": (view.__doc__ or "").split("\n")[0]}
+        row: dict[str, Any] = {"description": (view.__doc__ or "").split("\n")[0], "headers": _HEADERS}
         if operation.content == "application/json":
-            row["content"] = {operation.content: {"schema": {"$ref": refs[(view, "serialization")]}}}
+            row["content"] = {operation.content: {"schema": _with_mode(view, refs[(view, "serialization")])}}
         elif status < 300:
             row["content"] = {content: {"schema": _OF_TEXT.get(content, _TEXT)} for content in operation.content.split(", ")}
         rows[str(status)] = row
     return rows
+
+
+def _with_mode(view: type[Any], ref: str) -> dict[str, Any]:
+    """An answer as `balancer.web.mode` sends it: the object, and the field that every object has."""
+    return {"$ref": ref} if view is answers.AnyObject else {"allOf": [{"$ref": ref}, {"$ref": REF.format(model="Livemode")}]}
 
 
 def _refusals(operation: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
@@ -228,9 +249,9 @@ def _refusals(operation: api.Operation, refs: dict[Place, str]) -> dict[str, Any
         by_status.setdefault(413, ["body_too_large"])
         by_status.setdefault(415, ["json_only"])
     by_status.setdefault(500, ["internal"])
-    problem = {problems.CONTENT_TYPE: {"schema": {"$ref": refs[(answers.Problem, "serialization")]}}}
+    problem = {problems.CONTENT_TYPE: {"schema": _with_mode(answers.Problem, refs[(answers.Problem, "serialization")])}}
     return {
-        str(status): {"description": ", ".join(f"`{code}`" for code in codes), "content": problem}
+        str(status): {"description": ", ".join(f"`{code}`" for code in codes), "headers": _HEADERS, "content": problem}
         for status, codes in sorted(by_status.items())
         if status not in operation.answers
     }

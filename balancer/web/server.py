@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from balancer.web import problems
+from balancer.web import mode, problems
 from balancer.web.addresses import Networks
 from balancer.web.connections import Connections, Limits
 from shared import log
@@ -43,11 +43,22 @@ _access_level = logging.getLogger("balancer.access")
 class Handler(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_busy_since", "_connections", "_given", "_head_since", "_link", "_taken", "_unread_since", "_waits_since")
+    __slots__ = (
+        "_busy_since",
+        "_connections",
+        "_given",
+        "_head_since",
+        "_link",
+        "_livemode",
+        "_taken",
+        "_unread_since",
+        "_waits_since",
+    )
 
-    def __init__(self, connections: Connections, *arguments: Any, **options: Any) -> None:
+    def __init__(self, connections: Connections, livemode: bool, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._connections = connections
+        self._livemode = livemode
         self._link: asyncio.Transport | None = None
         self._waits_since = 0.0
         self._head_since: float | None = None
@@ -136,19 +147,21 @@ class Handler(web.RequestHandler):
         if request.writer is not None and request.writer.output_size > 0:
             raise ConnectionError("an answer was begun; another cannot follow")
         response = problems.respond_status(status)
+        mode.tell(response, self._livemode)
         response.force_close()
         return response
 
 
 class _Server(web.Server):
-    def __init__(self, connections: Connections, check_s: float, *arguments: Any, **options: Any) -> None:
+    def __init__(self, connections: Connections, livemode: bool, check_s: float, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.connections_open = connections
+        self._livemode = livemode
         self._check_s = check_s
         self._checking = self._loop.call_later(check_s, self._check)
 
     def __call__(self) -> web.RequestHandler:
-        return Handler(self.connections_open, self, loop=self._loop, **self._kwargs)
+        return Handler(self.connections_open, self._livemode, self, loop=self._loop, **self._kwargs)
 
     def _check(self) -> None:
         self.connections_open.check_times()
@@ -165,11 +178,12 @@ class Runner(web.AppRunner):
     Every ``check_s`` seconds the connections that are over their time are ended.
     """
 
-    __slots__ = ("_check_s", "_limits", "_trusted")
+    __slots__ = ("_check_s", "_limits", "_livemode", "_trusted")
 
     def __init__(self, app: web.Application, settings: Settings, check_s: float = CHECK_S, **options: Any) -> None:
         self._check_s = check_s
         self._limits = Limits.of(settings)
+        self._livemode = settings.balancer.livemode
         self._trusted = Networks(settings.balancer.trusted_proxies)
         super().__init__(
             app,
@@ -188,6 +202,7 @@ class Runner(web.AppRunner):
         loop = asyncio.get_running_loop()
         return _Server(
             Connections(self._limits, self._trusted, loop.time),
+            self._livemode,
             self._check_s,
             made.request_handler,
             request_factory=made.request_factory,

@@ -27,7 +27,7 @@ from shared import log
 from shared.clock import Clock
 from shared.errors import DatabaseUnavailable
 from shared.sealing import MasterKey
-from shared.settings import WebhookSettings
+from shared.settings import Settings, WebhookSettings
 
 # Of an answer's body so much is read, to use the connection again, and none of it is kept.
 ANSWER_MAX_BYTES = 4096
@@ -62,14 +62,16 @@ class _Parts:
     master: MasterKey
     rules: WebhookSettings
     outward: Outward
+    livemode: bool
     me: str
 
 
 class Senders:
     """One for each target that this balancer has the lease of. `round` is called again and again; `close` in the end."""
 
-    def __init__(self, db: Database, clock: Clock, master: MasterKey, rules: WebhookSettings, outward: Outward) -> None:
-        self._parts = _Parts(db, clock, master, rules, outward, secrets.token_hex(8))
+    def __init__(self, db: Database, clock: Clock, master: MasterKey, settings: Settings, outward: Outward) -> None:
+        livemode = settings.balancer.livemode
+        self._parts = _Parts(db, clock, master, settings.webhooks, outward, livemode, secrets.token_hex(8))
         self._senders: dict[str, _Sender] = {}
 
     async def round(self) -> None:
@@ -212,7 +214,7 @@ class _Sender:
             self._waiting.clear()
         if self._waiting or (away and (self._under_way or row.pause_until > now)):
             return
-        found = await parts.db.look(_due, self._target_id, now, READ_MAX, away)
+        found = await parts.db.look(_due, self._target_id, now, READ_MAX, parts.livemode, away)
         lanes: dict[str, list[Due]] = {}
         for one in found:
             if one.lane not in self._under_way:
@@ -282,5 +284,5 @@ class _Sender:
             return
 
 
-def _due(connection: Connection, target_id: str, now: datetime, most: int, probe: bool) -> list[Due]:
-    return deliveries.due(connection, target_id, now, most, probe=probe)
+def _due(connection: Connection, target_id: str, now: datetime, most: int, livemode: bool, probe: bool) -> list[Due]:
+    return deliveries.due(connection, target_id, now, most, livemode, probe=probe)

@@ -17,8 +17,10 @@ FINAL = frozenset({"settled", "declined", "countered", "expired", "canceled", "f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """``more``: fields of the answer that this package does not know."""
+    """``more``: fields of the answer that this package does not know. ``livemode``: whether the balancer that
+    answered, or whose event it is, is live (false: it tests); null in what is only a part of an answer."""
 
+    livemode: bool | None = field(default=None, repr=False, compare=False)
     more: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

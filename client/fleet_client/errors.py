@@ -49,8 +49,9 @@ class Problem(FleetError):
     """A problem document (RFC 9457).
 
     ``actor`` says who can do something: ``site``, ``player``, ``operator``, ``steam``. ``player_message`` may be shown to the
-    player as it is. ``more`` has all other fields (``assets``, ``settles_at``, ``limit`` …). ``unsure``: an earlier try of
-    this call had no answer, and it may have been that one which did what is refused now.
+    player as it is. ``livemode``: whether the balancer is live, false if it tests. ``more`` has all other fields (``assets``,
+    ``settles_at``, ``limit`` …). ``unsure``: an earlier try of this call had no answer, and it may have been that one which did
+    what is refused now.
     """
 
     code: ClassVar[str] = ""
@@ -64,6 +65,8 @@ class Problem(FleetError):
         self.reason = _text(document.get("reason"))
         self.player_message = _text(document.get("player_message"))
         self.retry_after_s = _seconds(document.get("retry_after_s"))
+        livemode = document.get("livemode")
+        self.livemode = livemode if isinstance(livemode, bool) else None
         listed = document.get("errors")
         self.errors: list[dict[str, Any]] = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
         self.more = {name: value for name, value in document.items() if name not in _KNOWN}
@@ -78,12 +81,13 @@ class Problem(FleetError):
     def __reduce__(self) -> tuple[Any, ...]:
         document = self.more | {"code": self.error_code, "detail": self.detail, "retryable": self.retryable}
         document |= {"actor": self.actor, "reason": self.reason, "player_message": self.player_message}
-        return type(self), (document | {"retry_after_s": self.retry_after_s, "errors": self.errors}, self.status, self.unsure)
+        document |= {"retry_after_s": self.retry_after_s, "errors": self.errors, "livemode": self.livemode}
+        return type(self), (document, self.status, self.unsure)
 
 
 SECONDS_MAX = 10**9
 _KNOWN = frozenset({*("type", "title", "status", "detail", "code", "retryable", "actor"), "reason", "player_message"}) | {
-    *("retry_after_s", "errors")
+    *("retry_after_s", "errors", "livemode")
 }
 
 
@@ -178,6 +182,12 @@ class ExpectationFailed(WrongRequest):
 
 class BadKey(NotAllowed):
     code = "bad_key"
+
+
+class WrongMode(NotAllowed):
+    """A test key at a live balancer, or a live key at one that tests."""
+
+    code = "wrong_mode"
 
 
 class ScopeMissing(NotAllowed):

@@ -61,6 +61,15 @@ def test_wrong_fields_are_told_in_its_sentence() -> None:
     assert isinstance(error, errors.InvalidRequest) and "body.steam_id: Write 17 digits." in str(error)
 
 
+def test_a_key_of_the_other_mode_has_a_class_of_its_own() -> None:
+    error = made(401, {"code": "wrong_mode", "detail": "This is a test key.", "livemode": True})
+    assert isinstance(error, errors.WrongMode) and isinstance(error, errors.NotAllowed)
+    assert (error.livemode, error.more) == (True, {})
+    again = pickle.loads(pickle.dumps(error))
+    assert again.livemode is True
+    assert made(422, DOCUMENT).livemode is None  # type: ignore[union-attr]
+
+
 def test_an_error_goes_through_a_queue() -> None:
     error = made(422, DOCUMENT)
     again = pickle.loads(pickle.dumps(error))

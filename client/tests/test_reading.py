@@ -62,8 +62,14 @@ def test_a_trade() -> None:
 
 
 def test_what_is_new_is_kept_and_no_error() -> None:
-    found = trade(status="teleported", livemode=True, items=[ITEM | {"wear": "0.1"}])
-    assert (found.status, found.more, found.items[0].more) == ("teleported", {"livemode": True}, {"wear": "0.1"})
+    found = trade(status="teleported", moon="full", items=[ITEM | {"wear": "0.1"}])
+    assert (found.status, found.more, found.items[0].more) == ("teleported", {"moon": "full"}, {"wear": "0.1"})
+
+
+def test_a_whole_answer_knows_whether_its_balancer_is_live() -> None:
+    """Parts of an answer do not say it, nor does a balancer of an earlier release."""
+    assert [trade(livemode=mode).livemode for mode in (True, False)] == [True, False]
+    assert (trade().livemode, trade(livemode=False).items[0].livemode) == (None, None)
 
 
 def test_what_may_be_null_may_be_missing() -> None:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A player's day with nothing but curl: FLEET=http://127.0.0.1:8420 FLEET_KEY=fk_… ./day.sh STEAM_ID TRADE_URL
+# A player's day with nothing but curl: FLEET=http://127.0.0.1:8420 FLEET_KEY=fk_live_… ./day.sh STEAM_ID TRADE_URL
 set -eu
 STEAM_ID=$1 TRADE_URL=$2
 PLAYER="\"user_id\": \"player-$STEAM_ID\", \"steam_id\": \"$STEAM_ID\", \"trade_url\": \"$TRADE_URL\""

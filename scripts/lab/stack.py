@@ -270,6 +270,7 @@ class Stack:
             "redis": {"url": self.redis_url},
             "database": {"url": self.database_url},
             "balancer": {
+                "livemode": False,
                 "port": port,
                 "site_url": f"http://127.0.0.1:{port}",
                 "master_key_file": folder / "master.key",

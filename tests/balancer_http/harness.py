@@ -241,7 +241,7 @@ class Service:
             event.remove(self.ctx.db.engine, "before_cursor_execute", note)
 
     async def add_client(self, name: str, *scopes: str) -> str:
-        key = clients.new_key()
+        key = clients.new_key(self.ctx.settings.balancer.livemode)
         key_hash = self.ctx.master.api_key_hash(key)
         now = self.ctx.clock.now()
         await self.ctx.db.run(lambda connection: clients.create(connection, name, scopes, key_hash, now=now))

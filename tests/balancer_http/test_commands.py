@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -43,7 +44,7 @@ def fleet(config: Path, *arguments: str, stdin: str = "") -> Any:
 def test_a_key_is_shown_once_and_kept_as_a_hash(config: Path) -> None:
     done = fleet(config, "clients", "add", "site", "--scope", "trade", "--scope", "read", "--json")
     made = json.loads(done.stdout)
-    assert made["api_key"].startswith("fk_") and len(made["api_key"]) >= 43
+    assert made["livemode"] is True and re.fullmatch(r"fk_live_[\w-]{40}", made["api_key"])
     assert made["scopes"] == ["read", "trade"]
     listed = fleet(config, "clients", "list", "--json")
     assert [row["name"] for row in json.loads(listed.stdout)["clients"]] == ["site"]
@@ -117,7 +118,7 @@ def test_an_open_request_is_answered_before_the_end(config: Path) -> None:
             assert connection.recv(100).startswith(b"HTTP/1.1 100")  # it is in hand now
             process.send_signal(signal.SIGTERM)
             answer = b"".join(iter(lambda: connection.recv(4096), b""))
-        assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"events":[],"next":999999999}')
+        assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"events":[],"next":999999999,"livemode":true}')
         wait_until(lambda: process.poll() is not None)
         assert process.returncode == 0
 

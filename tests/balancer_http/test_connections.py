@@ -93,7 +93,7 @@ async def test_half_a_head_on_a_connection_that_was_used_before(connected: Conne
     reader, writer = await connected(HEAD + b"\r\n")
     assert b"200 OK" in await reader.readuntil(b"\r\n")
     writer.write(HEAD)
-    assert b'{"status":"ok"}' in await ended(reader)
+    assert b'{"status":"ok","livemode":true}' in await ended(reader)
 
 
 @short("head_s")
@@ -157,7 +157,7 @@ async def test_when_all_are_taken_the_one_that_waited_longest_makes_room(service
     idle = [await connected(HEAD + b"\r\n") for _ in range(398)]
     for reader, _ in idle:
         assert b"200 OK" in await reader.readuntil(b"\r\n")
-        await reader.readuntil(b'{"status":"ok"}')
+        await reader.readuntil(b'{"status":"ok","livemode":true}')
     newcomers = [await connected(HEAD + b"\r\n") for _ in range(5)]
     for reader, _ in newcomers:
         assert b"200 OK" in await reader.readuntil(b"\r\n")

@@ -35,6 +35,11 @@ async def items(service: Service) -> list[dict[str, Any]]:
     return found
 
 
+def part_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """The same where it is a part of an answer: what the whole says of its balancer is not in it."""
+    return {name: value for name, value in answer.items() if name != "livemode"}
+
+
 async def play(service: Service, method: str, path: str, body: Any = None, client: str = "game") -> tuple[int, Any]:
     status, answer = await json_of(await service.call(method, path, body, key=None, client=client))
     return status, answer
@@ -66,7 +71,7 @@ async def test_a_round_from_bet_to_prize(game: Service) -> None:
     assert await play(game, "POST", "/locks", lock("bet:1", [one, two], note="room/812")) == (200, answer)
     assert await play(game, "POST", "/locks", lock("bet:1", [one, two], note="room/812", unsettled=False)) == (200, answer)
     assert await play(game, "GET", "/locks/bet:1") == (200, answer)
-    assert (await play(game, "GET", "/locks?state=held&user_id=player-1"))[1] == {"locks": [answer], "next": None}
+    assert (await play(game, "GET", "/locks?state=held&user_id=player-1"))[1]["locks"] == [part_of(answer)]
 
     credit = {"user_id": "player-2", "cents": 31, "kind": "rest"}
     body = moved("round:812", ["bet:1"], move(one), release="rest", credits=[credit])
@@ -74,7 +79,7 @@ async def test_a_round_from_bet_to_prize(game: Service) -> None:
     assert (status, answer["moved"], answer["released"], answer["lost"]) == (201, 1, [two], [])
     assert await play(game, "POST", "/transfers", body) == (200, answer)
     assert await play(game, "GET", "/transfers/round:812") == (200, answer)
-    assert (await play(game, "GET", "/transfers"))[1] == {"transfers": [answer], "next": None}
+    assert (await play(game, "GET", "/transfers"))[1]["transfers"] == [part_of(answer)]
     [deposit] = (await play(game, "GET", f"/deposits?ids={one}"))[1]["deposits"]
     assert (deposit["user_id"], deposit["locked_by"]) == ("player-2", None)
     found = (await play(game, "GET", "/deposits?user_ids=player-1&user_ids=player-2"))[1]["deposits"]
@@ -171,7 +176,7 @@ async def test_a_days_limit_of_credits_is_told_with_an_alarm(game: Service) -> N
 
 @pytest.mark.both_databases
 async def test_a_user_is_bound_once(game: Service) -> None:
-    answer = {"user_id": "player-3", "steam_id": "76561198000000007"}
+    answer = {"user_id": "player-3", "steam_id": "76561198000000007", "livemode": True}
     assert await play(game, "PUT", "/users/player-3", {"steam_id": "76561198000000007"}) == (201, answer)
     assert await play(game, "PUT", "/users/player-3", {"steam_id": "76561198000000007"}) == (200, answer)
     for user_id, last in (("player-3", 8), ("player-4", 7), ("house", 9)):

@@ -144,7 +144,7 @@ async def test_a_blocked_player_is_told_and_unblocked(service: Service) -> None:
     assert (status, problem["code"], problem["actor"]) == (409, "partner_blocked", "operator")
     assert await service.rows() == before
     status, answer = await json_of(await service.call("POST", "/users/player-1/unblock"))
-    assert (status, answer) == (200, {"user_id": "player-1", "blocked": False})
+    assert (status, answer) == (200, {"user_id": "player-1", "blocked": False, "livemode": True})
     status, problem = await json_of(await service.call("POST", "/users/player-1/unblock"))
     assert (status, problem["code"]) == (404, "not_found")
     assert (await service.deposit("2"))["status"] == "sent"

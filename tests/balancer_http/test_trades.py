@@ -336,7 +336,7 @@ async def test_waiting_for_the_next_event(service: Service) -> None:
     async with asyncio.timeout(READY_S):
         while page["events"]:  # what the deposit's bot tells comes a little later
             page = await (await service.call("GET", f"/events?after={page['next']}&wait=0.5")).json()
-    assert page == {"events": [], "next": page["next"]}
+    assert page == {"events": [], "next": page["next"], "livemode": True}
 
 
 # --- health ------------------------------------------------------------------------------------------
@@ -344,7 +344,7 @@ async def test_waiting_for_the_next_event(service: Service) -> None:
 
 async def test_alive_and_ready(service: Service) -> None:
     alive = await service.client.get("/healthz")
-    assert (alive.status, await alive.json()) == (200, {"status": "ok"})
+    assert (alive.status, await alive.json()) == (200, {"status": "ok", "livemode": True})
     ready = await service.client.get("/readyz")
     body = await ready.json()
     assert ready.status == 200, body

@@ -24,6 +24,7 @@ async def check(service: Service, token: str, steam_id: str = PLAYER, client: st
     body: dict[str, Any] = await response.json()
     assert response.status == 200, body
     assert_fits(body, "VerifyAnswer")
+    assert body.pop("livemode") is True
     return body
 
 

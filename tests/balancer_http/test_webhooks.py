@@ -316,7 +316,7 @@ async def test_only_an_operator_makes_targets_and_only_good_addresses_are_taken(
         for url in ("http://shop.example/", "https://127.0.0.1/", "https://localhost:8443/", "https://u:p@shop.example/"):
             found = await json_of(service, "POST", "/webhooks", {"url": url}, 400)
             assert found["errors"][0]["field"] == "body.url" and url not in json.dumps(found)
-        assert await json_of(service, "GET", "/webhooks") == {"webhooks": []}
+        assert await json_of(service, "GET", "/webhooks") == {"webhooks": [], "livemode": True}
 
 
 @ONE_DATABASE
@@ -374,7 +374,7 @@ from shared.sealing import MasterKey
 async def main():
     loaded = settings.load(sys.argv[1])
     senders = Senders(
-        Database(loaded.database), Clock(), MasterKey.read(loaded.balancer.master_key_file), loaded.webhooks,
+        Database(loaded.database), Clock(), MasterKey.read(loaded.balancer.master_key_file), loaded,
         Outward(private=True),
     )
     while True:

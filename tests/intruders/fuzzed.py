@@ -196,7 +196,7 @@ def running(settings: Settings) -> Iterator[Fuzzed]:
     async def start() -> str:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        key = clients.new_key()
+        key = clients.new_key(livemode=True)
         key_hash, now = ctx.master.api_key_hash(key), ctx.clock.now()
         scopes = ("trade", "read", "operate", "play")
         await ctx.db.run(lambda connection: clients.create(connection, "site", scopes, key_hash, now=now))

@@ -31,9 +31,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "database": {"url": "postgresql+psycopg://fleet:hidden@db.example/fleet?sslmode=verify-full"},
     "balancer": {"site_url": "https://site.example"},
 }
-SANDBOX = {
+SANDBOX: dict[str, dict[str, Any]] = {
     "openid": {"endpoint": "http://127.0.0.1:9/openid/login", "identity_prefix": "http://127.0.0.1:9/openid/id/"},
     "steam": {"base_url": "http://127.0.0.1:8"},
+    "balancer": {"livemode": False},
 }
 Overrides = dict[str, dict[str, Any]]
 
@@ -197,6 +198,8 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("openid.endpoint", "https://steamcommunity.com.example/openid/login"), "error", "openid.endpoint"),
     (one("openid.endpoint", "http://127.0.0.1:9/openid/login"), "error", "openid.identity_prefix"),
     (one("openid.endpoint", "http://127.0.0.1:9/openid/login"), "error", "openid.endpoint"),
+    (one("openid.endpoint", "http://127.0.0.1:9/openid/login"), "warning", "balancer.livemode"),
+    (one("balancer.livemode", False), "warning", "balancer.livemode"),
     (one("openid.identity_prefix", "https://elsewhere.example/openid/id/"), "error", "openid.identity_prefix"),
     (one("openid.nonce_max_age_s", 86400.0), "warning", "openid.nonce_max_age_s"),
     (one("openid.session_s", 604800.0), "warning", "openid.session_s"),

@@ -28,6 +28,24 @@ def test_secrets_are_masked_by_name_and_by_shape(capsys: pytest.CaptureFixture[s
         assert secret not in shown
 
 
+@pytest.mark.parametrize("kind", ["fk_live_", "fk_test_", "fk_"])
+def test_an_api_key_is_masked_wherever_it_stands(kind: str) -> None:
+    random = "abCD_-12" * 5
+    for text in (
+        f"refused {kind}{random}",
+        f"{kind}{random}, twice: {kind}{random}",
+        f"https://x.example/?a={kind}{random}&b=1",
+    ):
+        shown = log.redact_text(text)
+        assert random[:8] not in shown and f"{kind}…" in shown
+    assert log.redact_text(f"{kind}{random[:12]}") == f"{kind}…"  # cut off on the way
+
+
+def test_a_name_in_the_database_is_no_api_key() -> None:
+    for name in ("fk_client_keys_client_id_clients", "fk_webhook_deliveries_target_id_webhook_targets"):
+        assert log.redact_text(f"constraint {name} failed") == f"constraint {name} failed"
+
+
 ESCAPES = "\x1b]0;owned\x07 \x1b[2J \x9b31m \r\n2026-01-01 [info] a line of ours \u202e \u200b \x00 \x7f"
 
 

@@ -46,12 +46,13 @@ async def find(request: web.Request, ctx: Context, query: requests.EventsQuery) 
     if query.limit > (most := ctx.settings.balancer.events_page):
         raise api.invalid_field("query.limit", f"Send at most {most}.", "less_than_equal")
     until = ctx.clock.monotonic() + min(query.wait, ctx.settings.balancer.wait_max_s)
-    views = await ctx.db.look(events.behind, query.after, query.limit)
+    livemode = ctx.settings.balancer.livemode
+    views = await ctx.db.look(events.behind, query.after, query.limit, livemode)
     if not views and ctx.clock.monotonic() < until:
         tail = request.app[TAIL]
         with tail.listening():
             await tail.read(query.after, until - ctx.clock.monotonic())
-        views = await ctx.db.look(events.behind, query.after, query.limit)
+        views = await ctx.db.look(events.behind, query.after, query.limit, livemode)
     following = views[-1].number if views else query.after
     return api.answer(answers.Events([view for view in views if not query.kind or view.kind in query.kind], following))
 

@@ -32,18 +32,22 @@ cli = click.Group(help="API keys of the websites that call the balancer.")
 @JSON
 @click.pass_obj
 def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
-    """Make a client and print its key. The key is shown this once; only a hash of it is kept."""
+    """Make a client and print its key. The key is shown this once; only a hash of it is kept.
+
+    A live balancer's keys begin with fk_live_, those of a test balancer ([balancer] livemode = false) with fk_test_.
+    """
     from balancer.web import clients
     from shared.clock import Clock
 
     if not NAME.fullmatch(name):
         raise click.UsageError("a client's name is 1 to 64 letters, digits or other visible ASCII characters")
     chosen = sorted(set(scopes or ("trade", "read")))
-    key = clients.new_key()
+    livemode = app.settings().balancer.livemode
+    key = clients.new_key(livemode)
     with _opened(app) as (connection, master):
         client = clients.create(connection, name, chosen, master.api_key_hash(key), now=Clock().now())
     if as_json:
-        answer = {"client_id": client.client_id, "name": name, "scopes": chosen, "api_key": key}
+        answer = {"client_id": client.client_id, "name": name, "scopes": chosen, "livemode": livemode, "api_key": key}
         click.echo(json.dumps(answer))
     else:
         click.echo(key)
@@ -58,10 +62,11 @@ def new_key(app: App, name: str, as_json: bool) -> None:
     from balancer.web import clients
     from shared.clock import Clock
 
-    key = clients.new_key()
+    livemode = app.settings().balancer.livemode
+    key = clients.new_key(livemode)
     with _opened(app) as (connection, master):
         clients.add_key(connection, name, master.api_key_hash(key), now=Clock().now())
-    click.echo(json.dumps({"name": name, "api_key": key}) if as_json else key)
+    click.echo(json.dumps({"name": name, "livemode": livemode, "api_key": key}) if as_json else key)
 
 
 @cli.command("list")

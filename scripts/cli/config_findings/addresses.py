@@ -113,6 +113,16 @@ def addresses(settings: Settings) -> Findings:
         yield warning("balancer.port", text, "write 8420, and let the TLS proxy have 443")
 
 
+def mode(settings: Settings) -> Findings:
+    players_at_steam = urlsplit(settings.openid.endpoint).hostname == STEAM
+    if settings.balancer.livemode and not players_at_steam:
+        text = "players sign in at a sandbox, and every answer and event says that this is live"
+        yield warning("balancer.livemode", text, "write livemode = false, and give the site a test key", "openid.endpoint")
+    elif not settings.balancer.livemode and is_real(settings):
+        text = "players sign in and trade at Steam, and every answer and event says that this is a test; live keys are refused"
+        yield warning("balancer.livemode", text, "leave it out, and give the site a live key")
+
+
 def _listening(host: str, scheme: str) -> Findings:
     if host and is_here(host):
         return
