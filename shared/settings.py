@@ -222,6 +222,13 @@ class LimitSettings(_Section):
         return self
 
 
+class BlockedSettings(_Section):
+    """Items that are not taken by choice, beside `[limits] item_value_min_cents`."""
+
+    first_words: Annotated[list[Annotated[str, Field(pattern=r"^\S{1,50}$")]], BeforeValidator(_listed)]
+    names: Annotated[list[Annotated[str, Field(min_length=1, max_length=255)]], BeforeValidator(_listed)]
+
+
 class TradeSettings(_Section):
     token_lifetime_s: Some
     inventory_cache_s: Seconds
@@ -409,6 +416,7 @@ class Settings(_Section):
     webhooks: WebhookSettings
     rates: RateSettings
     limits: LimitSettings
+    blocked: BlockedSettings
     trades: TradeSettings
     prices: PriceSettings
     games: GameSettings

@@ -1,15 +1,19 @@
 """Pure: which items we take, and from whom.
 
-The rules are the seed's: CS2 items only, one of each, tradable, with a value that we know and that reaches the minimum, and
-no Souvenirs. Beyond them: nothing twice, nothing that is not there, and nobody whose trades Steam would hold.
+CS2 items only, one of each, tradable, with a name and a value that we know: without these an item cannot be kept, counted or
+given back, so no setting lets it in. Settings say what else is not taken: what is worth less than the minimum, names that begin
+with certain words (Souvenirs), and single names. Beyond them: nothing twice, nothing that is not there, and nobody whose trades
+Steam would hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from shared.domain.items import CS2_APP_ID, Asset, HeldAsset
 from shared.errors import InvalidRequest, NotAccepted, PlayerMustAct
+from shared.settings import Settings
 
 ValueOf = Callable[[str], int | None]
 
@@ -19,6 +23,7 @@ AMOUNT = "amount"
 NOT_TRADABLE = "not_tradable"
 NO_NAME = "no_name"
 SOUVENIR = "souvenir"
+BLOCKED = "blocked"
 NO_VALUE = "no_value"
 BELOW_MINIMUM = "below_minimum"
 
@@ -28,12 +33,35 @@ REASONS = {
     NOT_TRADABLE: "it cannot be traded at the moment",
     NO_NAME: "Steam does not say what it is",
     SOUVENIR: "Souvenir items are not taken",
+    BLOCKED: "items of this name are not taken",
     NO_VALUE: "it has no known value",
     BELOW_MINIMUM: "its value is below the minimum",
 }
 
 
-def refusal(held: HeldAsset, value_cents: int | None, minimum_cents: int) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is not taken by choice. ``first_words`` are small letters."""
+
+    minimum_cents: int
+    first_words: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Rules:
+        blocked = settings.blocked
+        words = frozenset(word.casefold() for word in blocked.first_words)
+        return cls(settings.limits.item_value_min_cents, words, frozenset(blocked.names))
+
+    def blocks(self, name: str) -> str | None:
+        """Why an item of this name is not taken, or ``None``."""
+        first = next(iter(name.split(maxsplit=1)), "").casefold()
+        if first in self.first_words:
+            return SOUVENIR if first == SOUVENIR else BLOCKED
+        return BLOCKED if name in self.names else None
+
+
+def refusal(held: HeldAsset, value_cents: int | None, rules: Rules) -> str | None:
     """Why we do not take this item, as one of `REASONS`, or ``None`` if we do."""
     if held.asset.app_id != CS2_APP_ID:
         return OTHER_APP
@@ -43,11 +71,11 @@ def refusal(held: HeldAsset, value_cents: int | None, minimum_cents: int) -> str
         return NOT_TRADABLE
     if not held.market_hash_name:
         return NO_NAME
-    if "souvenir" in held.market_hash_name.lower():
-        return SOUVENIR
+    if blocked := rules.blocks(held.market_hash_name):
+        return blocked
     if value_cents is None:
         return NO_VALUE
-    return BELOW_MINIMUM if value_cents < minimum_cents else None
+    return BELOW_MINIMUM if value_cents < rules.minimum_cents else None
 
 
 def check_request(assets: Sequence[Asset], items_max: int) -> None:
@@ -99,7 +127,7 @@ def check_partner(hold_days: int | None) -> None:
 
 
 def accept(
-    assets: Sequence[Asset], inventory: Mapping[Asset, HeldAsset], value_of: ValueOf, minimum_cents: int
+    assets: Sequence[Asset], inventory: Mapping[Asset, HeldAsset], value_of: ValueOf, rules: Rules
 ) -> list[tuple[HeldAsset, int]]:
     """The wanted items with their values in cents, all or none.
 
@@ -118,7 +146,7 @@ def accept(
     for asset in assets:
         held = inventory[asset]
         cents = value_of(held.market_hash_name)
-        reason = refusal(held, cents, minimum_cents)
+        reason = refusal(held, cents, rules)
         if reason is None and cents is not None:
             taken.append((held, cents))
         else:

@@ -57,18 +57,19 @@ class Inventory:
 
 def of(found: PlayerInventory, value_of: policy.ValueOf, settings: Settings) -> Inventory:
     """What was read, with the values of now."""
+    rules = policy.Rules.of(settings)
     return Inventory(
         steam_id=str(int(found.steam_id)),
         read_at=unix(found.read_at),
         hold_days=found.hold_days,
         currency=settings.balancer.currency,
-        items=[_item(held, value_of, settings.limits.item_value_min_cents) for held in found.assets.values()],
+        items=[_item(held, value_of, rules) for held in found.assets.values()],
     )
 
 
-def _item(held: HeldAsset, value_of: policy.ValueOf, minimum_cents: int) -> Item:
+def _item(held: HeldAsset, value_of: policy.ValueOf, rules: policy.Rules) -> Item:
     cents = value_of(held.market_hash_name)
-    reason = policy.refusal(held, cents, minimum_cents)
+    reason = policy.refusal(held, cents, rules)
     return Item(
         asset_id=held.asset.asset_id,
         app_id=held.asset.app_id,

@@ -58,7 +58,7 @@ async def _wanted(ctx: Context, client_id: str, asked: DepositAsked) -> list[Wan
     known = read.assets
     if any(asset not in known for asset in asked.assets):
         known = await ctx.inventories.untradable(url.partner) | known
-    taken = policy.accept(asked.assets, known, ctx.prices.value, limits.item_value_min_cents)
+    taken = policy.accept(asked.assets, known, ctx.prices.value, policy.Rules.of(ctx.settings))
     wanted = [Wanted(held, cents) for held, cents in taken]
     await dear.check(ctx, asked.user_id, url, read, wanted)
     return wanted

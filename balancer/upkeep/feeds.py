@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,7 @@ from balancer.items.prices import Prices
 from balancer.outward import Outward
 from shared import log
 from shared.clock import Clock
+from shared.errors import DatabaseUnavailable
 from shared.settings import PriceSettings, Settings
 
 EVERY_S = 30.0
@@ -38,18 +40,34 @@ class Fetcher:
         self._rules: PriceSettings = settings.prices
         self._feeds = sources.feeds(settings)
         self._outward = Outward(private=settings.prices.private_addresses)
+        self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def round(self) -> None:
-        """Fetch what is due, one after the other.
+        """Begin to fetch what is due. A feed that takes its time holds up no other, and not this round.
 
         Raises:
             DatabaseUnavailable.
         """
         for feed in self._feeds:
+            if feed.name in self._under_way:
+                continue
             now = self._clock.now()
             until = now + timedelta(seconds=self._rules.feed_timeout_s + CLAIMED_S)
             if await self._db.run(kept.claim, feed.name, now, until):
-                await self._fetch(feed)
+                self._under_way[feed.name] = task = asyncio.create_task(self._fetch(feed), name=f"feed-{feed.name}")
+                task.add_done_callback(partial(self._ended, feed.name))
+
+    def _ended(self, name: str, done: asyncio.Task[None]) -> None:
+        """It is tried again when the claim is over, whatever ended it."""
+        self._under_way.pop(name, None)
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            known = isinstance(error, DatabaseUnavailable)
+            _log.warning("feed not taken", action="prices", feed=name, reason=repr(error), exc_info=None if known else error)
+
+    async def idle(self) -> None:
+        """When nothing is under way any more."""
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     async def _fetch(self, feed: Feed) -> None:
         rules, again = self._rules, timedelta(seconds=self._rules.feed_retry_s)
@@ -69,6 +87,10 @@ class Fetcher:
         _log.info("feed read", action="prices", feed=feed.name, names=len(found.cents), left_out=dict(found.left_out), held=why)
 
     async def close(self) -> None:
+        """What is under way is given up; another balancer fetches it when the claim is over."""
+        for task in list(self._under_way.values()):
+            task.cancel()
+        await self.idle()
         await self._outward.close()
 
 
@@ -82,7 +104,7 @@ def take(
     now: datetime,
 ) -> str | None:
     """Use a feed's new list, or hold it back; why, if so. ``others`` are the prices in use, for a feed's first list."""
-    before, next_at = kept.good_list(connection, source), now + timedelta(seconds=rules.feed_every_s)
+    before, next_at = kept.good_list(connection, source, lock=True), now + timedelta(seconds=rules.feed_every_s)
     if before is not None:
         why = belief.why_not(before.cents, found.cents, rules)
     else:

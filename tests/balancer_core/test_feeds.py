@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from balancer_core.core_world import World
 from sqlalchemy import select, update
 
@@ -43,6 +46,7 @@ class Shop:
         self.path.write_bytes(cents if isinstance(cents, bytes) else json.dumps(cents).encode())
         self.world.change(update(tables.price_feeds).values(next_at=self.now()))
         await self.fetcher.round()
+        await self.fetcher.idle()
         await price_refresh.refresh(self.world.ctx.db, self.prices, self.world.ctx.clock)
 
     def now(self) -> datetime:
@@ -143,7 +147,9 @@ async def test_a_first_list_is_compared_with_the_prices_in_use(shop: Shop, tmp_p
     settings = shop.settings.model_copy(update={"prices": type(shop.settings.prices).model_validate(told)})
     prices, ctx = Prices(settings), shop.world.ctx
     await price_refresh.refresh(ctx.db, prices, ctx.clock)
-    await Fetcher(ctx.db, ctx.clock, prices, settings).round()
+    fetcher = Fetcher(ctx.db, ctx.clock, prices, settings)
+    await fetcher.round()
+    await fetcher.idle()
     await price_refresh.refresh(ctx.db, prices, ctx.clock)
     with ctx.db.transaction() as connection:
         held = kept.standings(connection)["new"].held
@@ -179,6 +185,36 @@ async def test_a_feed_that_stays_away_or_never_came_is_an_alarm(shop: Shop) -> N
     shop.world.change(tables.alarms.delete())
     await shop.gives(b"<html>")
     assert len(shop.alarms()) == 2
+
+
+@ONE_DATABASE
+async def test_a_feed_that_takes_its_time_holds_up_no_other_and_is_given_up_at_the_end(world: World, tmp_path: Path) -> None:
+    async def never(_request: web.Request) -> web.Response:
+        await asyncio.sleep(3600)
+        return web.Response()
+
+    app, path = web.Application(), tmp_path / "list.json"
+    app.router.add_get("/", never)
+    path.write_text(json.dumps(OLD))
+    async with TestServer(app) as server:
+        feeds = {
+            "slow": {"address": f"http://127.0.0.1:{server.port}/", "preset": "plain"},
+            "shop": {"file": str(path), "preset": "plain"},
+        }
+        told = {"sources": ["slow", "shop"], "feeds": feeds, "private_addresses": True}
+        ctx = world.ctx
+        rules = type(ctx.settings.prices).model_validate({**ctx.settings.prices.model_dump(), **told})
+        settings = ctx.settings.model_copy(update={"prices": rules})
+        prices = Prices(settings)
+        fetcher = Fetcher(ctx.db, ctx.clock, prices, settings)
+        async with asyncio.timeout(60):
+            await fetcher.round()
+            while prices.value("Item 3") is None:
+                await price_refresh.look(ctx.db, prices, ctx.clock)
+                await asyncio.sleep(0.01)
+            await fetcher.round()  # and goes on being asked once only
+            await fetcher.close()
+        assert prices.value("Item 3") == 1003
 
 
 @ONE_DATABASE

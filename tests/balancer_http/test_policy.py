@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from balancer.items import policy
+from shared import settings
 from shared.domain.items import Asset, HeldAsset
-from shared.errors import InvalidRequest, NotAccepted, PlayerMustAct
+from shared.errors import InvalidRequest, NotAccepted, PlayerMustAct, SettingsError
 
+RULES = policy.Rules(10, frozenset({"souvenir", "graffiti"}), frozenset({"M4A4 | Howl"}))
 GOOD = HeldAsset(Asset(730, "2", "1"), "11", "0", 1, "AK-47 | Redline (Field-Tested)", True)
 
 
@@ -24,31 +26,53 @@ GOOD = HeldAsset(Asset(730, "2", "1"), "11", "0", 1, "AK-47 | Redline (Field-Tes
         (replace(GOOD, tradable=False), 1000, "not_tradable"),
         (replace(GOOD, market_hash_name="Souvenir AWP | Dragon Lore (Factory New)"), 1000, "souvenir"),
         (replace(GOOD, market_hash_name="SOUVENIR thing"), 1000, "souvenir"),
+        (replace(GOOD, market_hash_name="Souvenir"), 1000, "souvenir"),
+        (replace(GOOD, market_hash_name="Austin 2025 Nuke Souvenir Package"), 1000, None),
+        (replace(GOOD, market_hash_name="Souvenirs | Many"), 1000, None),
+        (replace(GOOD, market_hash_name="Graffiti | X"), 1000, "blocked"),
+        (replace(GOOD, market_hash_name="Sealed Graffiti | X"), 1000, None),
+        (replace(GOOD, market_hash_name="M4A4 | Howl"), 1000, "blocked"),
+        (replace(GOOD, market_hash_name="M4A4 | Howl (Factory New)"), 1000, None),
         (replace(GOOD, market_hash_name=""), 1000, "no_name"),
         (GOOD, None, "no_value"),
         (GOOD, 9, "below_minimum"),
     ],
 )
 def test_each_rule(held: HeldAsset, cents: int | None, reason: str | None) -> None:
-    assert policy.refusal(held, cents, minimum_cents=10) == reason
+    assert policy.refusal(held, cents, RULES) == reason
 
 
 def test_every_reason_has_words() -> None:
     said = {policy.OTHER_APP, policy.AMOUNT, policy.NOT_TRADABLE, policy.NO_NAME}
-    said |= {policy.SOUVENIR, policy.NO_VALUE, policy.BELOW_MINIMUM}
+    said |= {policy.SOUVENIR, policy.BLOCKED, policy.NO_VALUE, policy.BELOW_MINIMUM}
     assert said == set(policy.REASONS)
+
+
+def test_what_is_blocked_is_a_setting_and_souvenirs_are_by_default() -> None:
+    default = policy.Rules.of(settings.load())
+    assert (default.minimum_cents, default.first_words, default.names) == (10, {"souvenir"}, frozenset())
+    own = settings.load(overrides={"blocked": {"first_words": "Sticker, Patch", "names": ["Fever Case"]}})
+    rules = policy.Rules.of(own)
+    names = ["Souvenir AWP", "sticker | X", "Patch | Y", "Fever Case", "Patch"]
+    assert [rules.blocks(name) for name in names] == [None, *["blocked"] * 4]
+
+
+@pytest.mark.parametrize("written", [{"first_words": ["two words"]}, {"first_words": [""]}, {"names": [""]}, {"words": ["x"]}])
+def test_what_cannot_be_blocked_is_refused(written: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        settings.load(overrides={"blocked": written})
 
 
 def test_accept_gives_items_with_values_in_the_order_asked() -> None:
     other = replace(GOOD, asset=Asset(730, "2", "2"), market_hash_name="Glove")
     inventory = {one.asset: one for one in (GOOD, other)}
     prices = {GOOD.market_hash_name: 1000, "Glove": 2000}
-    assert policy.accept([other.asset, GOOD.asset], inventory, prices.get, 10) == [(other, 2000), (GOOD, 1000)]
+    assert policy.accept([other.asset, GOOD.asset], inventory, prices.get, RULES) == [(other, 2000), (GOOD, 1000)]
 
 
 def test_unknown_assets_are_all_named() -> None:
     with pytest.raises(NotAccepted) as caught:
-        policy.accept([Asset(730, "2", "8"), GOOD.asset, Asset(730, "2", "9")], {GOOD.asset: GOOD}, {}.get, 10)
+        policy.accept([Asset(730, "2", "8"), GOOD.asset, Asset(730, "2", "9")], {GOOD.asset: GOOD}, {}.get, RULES)
     assert caught.value.error_code == "unknown_asset"
     assert caught.value.data["assets"] == [{"asset_id": "8"}, {"asset_id": "9"}]
 
@@ -59,7 +83,7 @@ def test_every_refused_asset_has_its_own_reason() -> None:
     prices = {"Sticker": 1, GOOD.market_hash_name: 500}
     inventory = {one.asset: one for one in (GOOD, low, stuck)}
     with pytest.raises(NotAccepted) as caught:
-        policy.accept(list(inventory), inventory, prices.get, 10)
+        policy.accept(list(inventory), inventory, prices.get, RULES)
     error = caught.value
     assert (error.error_code, error.reason) == ("item_not_accepted", "below_minimum")
     assert error.data["assets"] == [

@@ -86,6 +86,7 @@ async def fetched(service: Service) -> None:
         lambda connection: connection.execute(update(tables.price_feeds).values(next_at=service.ctx.clock.now()))
     )
     await service.part(health.LOOPS).feeds.round()
+    await service.part(health.LOOPS).feeds.idle()
 
 
 async def ready(service: Service) -> dict[str, Any]:

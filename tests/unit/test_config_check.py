@@ -289,6 +289,8 @@ NOTHING_TO_SAY = {
     "balancer.events_page": "speed only",
     "balancer.share_port": "a question of how balancers are replaced",
     "balancer.stop_idle_s": "bounded",
+    "blocked.first_words": "any words",
+    "blocked.names": "any names",
     "limits.offers_per_client_max": "0 and any share of the fleet",
     "webhooks.lease_s": "bounded",
     "webhooks.poll_s": "how soon events are seen",

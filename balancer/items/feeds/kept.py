@@ -61,9 +61,10 @@ def standings(connection: Connection) -> dict[str, Standing]:
     return {row.source: _standing(row) for row in connection.execute(select(*columns))}
 
 
-def good_list(connection: Connection, source: str) -> SourceList | None:
-    """The last good list of a feed; ``None`` if there was none yet."""
-    row = connection.execute(select(price_feeds).where(price_feeds.c.source == source)).first()
+def good_list(connection: Connection, source: str, *, lock: bool = False) -> SourceList | None:
+    """The last good list of a feed; ``None`` if there was none yet. With ``lock`` nobody accepts another one meanwhile."""
+    query = select(price_feeds).where(price_feeds.c.source == source)
+    row = connection.execute(query.with_for_update() if lock else query).first()
     return None if row is None or row.good is None else SourceList(source, row.good_at, _unpacked(row.good), row.good_digest)
 
 
