@@ -15,6 +15,7 @@ from pathlib import Path
 import django
 import needs
 import pytest
+from custody import Custody
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "website.settings.dev")
 os.environ.setdefault("SITE_DATABASE_URL", "sqlite:////nowhere/site.sqlite3")
@@ -22,8 +23,12 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
+from django.test import override_settings  # noqa: E402
 
 from scripts.lab.postgres import EmbeddedPostgres  # noqa: E402
+from scripts.lab.quick import NEVER_REACHED  # noqa: E402
+from scripts.lab.stack import Wish  # noqa: E402
+from website.engine.models import Feed  # noqa: E402
 from website.settings import environment  # noqa: E402
 
 numbers = itertools.count(1)
@@ -81,3 +86,36 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     yield site_url(server, name)
     connections.close_all()
     server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def shared_custody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Custody]:
+    with Custody(Wish(tmp_path_factory.mktemp("custody"), overrides={"rates": dict(NEVER_REACHED)})) as custody:
+        yield custody
+
+
+@pytest.fixture
+def custody(shared_custody: Custody, database_url: str) -> Custody:
+    """A real balancer. Others have played with it before: the site begins where its feed is now."""
+    Feed.objects.create(reader="site", after=shared_custody.newest_event())
+    return shared_custody
+
+
+@pytest.fixture(autouse=True)
+def site_settings(settings_of_site: dict[str, object]) -> Iterator[None]:
+    """Play is allowed, and nothing waits for longer than it has to."""
+    with override_settings(**settings_of_site):
+        yield
+
+
+@pytest.fixture
+def settings_of_site() -> dict[str, object]:
+    return {
+        "SITE_COUNTRIES": ["LV"],
+        "SITE_LIMITS": [("stake", "day", 10_000_000)],
+        "SITE_PACE_MS": 0,
+        "SITE_LOOK_MS": 20,
+        "SITE_LEASE_MS": 1_000,
+        "SITE_CALL_MS": 2_000,
+        "SITE_BET_GIVE_UP_MS": 60_000,
+    }

@@ -1,0 +1,99 @@
+"""The gate: every bet is asked here, under the lock of its player's profile, and every answer is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from lottery import encoding, responsible_play
+from lottery.events import Denial
+from lottery.responsible_play import Entry, Intent, Limit, Policy
+
+from website.accounts.models import Player
+from website.care import profiles
+from website.care.models import Declaration, PlayDecision, PlayLog, Profile
+
+LEDGER_MS = responsible_play.WINDOWS["month"]
+NOTHING_SAID = responsible_play.Profile(0)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line for a player's log. `ref` makes it one line however often it is written."""
+
+    user_id: int
+    time_ms: int
+    kind: str
+    cents: int
+    cycle: str
+    ref: str
+
+
+def policy(rooms: Collection[str]) -> Policy:
+    """The operator's part: in a room may play who lives in one of the countries of the settings; no country, no play."""
+    allowed = frozenset(settings.SITE_COUNTRIES)
+    return Policy(countries=dict.fromkeys(rooms, allowed), pace_ms=settings.SITE_PACE_MS)
+
+
+def declare(player: Player, born: date, country: str, now_ms: int) -> None:
+    """A player says how old they are and where they live, once. Raises IntegrityError the second time."""
+    limits = tuple(Limit(kind, window, int(cents)) for kind, window, cents in settings.SITE_LIMITS)
+    profile = profiles.declared(player.id, born, country, limits, now_ms)
+    with transaction.atomic():
+        Declaration.objects.create(player=player, born=born, country=country, at_ms=now_ms)
+        Profile.objects.create(player=player, profile=profiles.to_json(profile))
+
+
+class Gate:
+    """The profiles of some players, locked until the transaction ends: all of them at once, in the order of ids."""
+
+    def __init__(self, player_ids: Collection[int]) -> None:
+        rows = Profile.objects.select_for_update().filter(player_id__in=sorted(player_ids)).order_by("player_id")
+        self._profiles = {row.player_id: profiles.from_json(row.profile) for row in rows}
+
+    def ask(self, player_id: int, cents: int, room: str, cycle: str, now_ms: int) -> Denial | None:
+        """Whether a bet may be made; None is yes. Kept as the next line of what the gate said to this player."""
+        intent = Intent("bet", cents, room, cycle)
+        profile = self._profiles.get(player_id, NOTHING_SAID)
+        answer = responsible_play.gate(profile, ledger(player_id, now_ms), now_ms, intent, policy([room]))
+        _keep(player_id, intent, answer, now_ms)
+        return responsible_play.denial(answer)
+
+
+def ledger(player_id: int, now_ms: int) -> Sequence[Entry]:
+    """What a player staked and got back with items in the longest window that a limit has, the oldest first."""
+    rows = PlayLog.objects.filter(player_id=player_id, currency="item", time_ms__gt=now_ms - LEDGER_MS)
+    found = rows.order_by("time_ms", "id").values_list("time_ms", "kind", "cents", "cycle")
+    return [Entry(time_ms, kind, cents, cycle) for time_ms, kind, cents, cycle in found]
+
+
+def note(lines: Sequence[Line]) -> None:
+    """Writes lines of players' logs; what is there already stays."""
+    rows = [
+        PlayLog(
+            player_id=line.user_id,
+            time_ms=line.time_ms,
+            kind=line.kind,
+            currency="item",
+            cents=line.cents,
+            cycle=line.cycle,
+            ref=line.ref,
+        )
+        for line in sorted(lines, key=lambda line: line.ref)
+    ]
+    PlayLog.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _keep(player_id: int, intent: Intent, answer: Any, now_ms: int) -> None:
+    """Under the profile's lock, so that numbers have no gap. Of a player who has declared nothing, nothing is kept."""
+    if not Profile.objects.filter(player_id=player_id).exists():
+        return
+    last = PlayDecision.objects.filter(player_id=player_id).order_by("-number").first()
+    number, before = (1, encoding.ZERO_HASH) if last is None else (last.number + 1, bytes(last.hash))
+    line, digest = responsible_play.logged(before, player_id, intent, answer, now_ms)
+    text = encoding.canonical_json(line).decode()
+    PlayDecision.objects.create(player_id=player_id, number=number, line=text, hash=digest)

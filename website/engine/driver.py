@@ -1,0 +1,310 @@
+"""The engine: looks for what is due, works on it, and carries out what a lane's transaction may not wait for.
+
+Nothing here decides anything, and nothing is remembered that matters: everything due is found in the tables. So an engine may
+die at any moment, and any number of them may run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection, connections
+from django.db.models import Q
+from lottery import drand, rooms, sources
+from lottery.rooms import Room
+from lottery.state import Phase
+
+from fleet_client import AsyncClient, errors
+from fleet_client.answers import Event
+from website.engine import calls, feed
+from website.engine.beacon import Beacon, Source
+from website.engine.clock import Clock
+from website.engine.models import Call
+from website.engine.steps import Given, Wants
+from website.engine.writer import Worked, Writer
+from website.rooms.models import Bet, Lane, RoomVersion
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LANES_AT_ONCE = 50
+THREADS = 4
+AGAIN_S = 1.0
+"""After something went wrong that is nobody's fault but the network's or the database's."""
+REST_S = 0.005
+"""Between commits on SQLite, whose waiting is not fair: others would wait for seconds."""
+FEED_WAIT_S = 25.0
+FEED_LIMIT = 200
+BEACON_S = 10.0
+PROBE_S = 5.0
+TOLERANCE_MS = 1_000
+ROUNDS_OF_WANTS = 4
+
+
+class Engine:
+    """`source_of` gives the source of beacons of a room's chain."""
+
+    def __init__(self, writer: Writer, fleet: AsyncClient, source_of: Callable[[Room], Source], clock: Clock) -> None:
+        self.writer, self.fleet, self.source_of, self.clock = writer, fleet, source_of, clock
+        # On SQLite one thread: within a process writers take turns and need not fight.
+        self._one = connection.vendor == "sqlite"
+        self._count = 1 if self._one else THREADS
+        self._threads = ThreadPoolExecutor(self._count, "engine-db")
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        self._sending: set[int] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._woken = asyncio.Event()
+        self._ending = False
+
+    async def run(self) -> None:
+        """Until it is canceled."""
+        try:
+            with contextlib.suppress(DatabaseError, OSError):
+                await self._compare()  # before the first bet is taken
+            async with asyncio.TaskGroup() as group:
+                for work in (self._lanes, self._calls, self._follow, self._probe):
+                    group.create_task(self._forever(work))
+        finally:
+            self._ending = True
+            for task in [*self._busy.values(), *self._tasks]:
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), *self._tasks, return_exceptions=True)
+            await asyncio.to_thread(self._close_threads)
+
+    def _close_threads(self) -> None:
+        """Each thread has a connection of its own and closes it itself."""
+        together = threading.Barrier(self._count)
+
+        def close() -> None:
+            connections.close_all()
+            together.wait()
+
+        for done in [self._threads.submit(close) for _ in range(self._count)]:
+            done.result()
+        self._threads.shutdown()
+
+    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
+        """One kind of work; trouble of the database or the fleet is waited out."""
+        while True:
+            try:
+                await work()
+            except (DatabaseError, errors.FleetError, OSError) as error:
+                log.warning("%s: %s", work.__name__, error)
+                await asyncio.sleep(AGAIN_S)
+            except Exception:
+                log.exception("%s failed; it goes on", work.__name__)
+                await asyncio.sleep(AGAIN_S)
+
+    async def _db(self, unit: Callable[..., T], *arguments: Any) -> T:
+        """Runs one unit of work of the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._rested, unit, *arguments)
+
+    def _rested(self, unit: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return unit(*arguments)
+        finally:
+            if self._one:
+                time.sleep(REST_S)
+
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ---- lanes
+
+    async def _lanes(self) -> None:
+        self._woken.clear()
+        for lane in await self._db(due_lanes, self.clock.now_ms(), self.writer.name):
+            self.wake(lane)
+        await self._pause()
+
+    async def _pause(self) -> None:
+        """Until something has happened here, or it is time to look for what happened elsewhere."""
+        # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with what is waited for.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.SITE_LOOK_MS / 1000):
+                await self._woken.wait()
+
+    def wake(self, lane: str) -> None:
+        """Has a lane worked on now, or once more when it is being worked on."""
+        if self._ending:
+            return
+        if lane in self._busy:
+            self._again.add(lane)
+            return
+        self._again.discard(lane)
+        task = self._busy[lane] = asyncio.create_task(self._work(lane))
+        task.add_done_callback(lambda _: self._done(lane))
+
+    def _done(self, lane: str) -> None:
+        del self._busy[lane]
+        if lane in self._again:
+            self.wake(lane)
+
+    async def _work(self, lane: str) -> None:
+        try:
+            given = Given(clock_wrong=await self._clock_wrong())
+            for _ in range(ROUNDS_OF_WANTS):
+                worked = await self._db(self.writer.work, lane, given)
+                self._after(worked)
+                fetched = await self._fetch(worked)
+                if fetched is None:
+                    return
+                given = fetched
+        except (DatabaseError, errors.FleetError, OSError) as error:
+            log.warning("lane %s: %s", lane, error)
+            await asyncio.sleep(AGAIN_S)
+        except Exception:
+            log.exception("lane %s could not be worked on; it is tried again", lane)
+            await asyncio.sleep(AGAIN_S)
+
+    def _after(self, worked: Worked) -> None:
+        """Others may have something to do now: a lane of the same room, or who sends calls."""
+        if worked.added:
+            self._woken.set()
+            if worked.phase is not Phase.GAME:
+                for lane in [name for name in self._lanes_of(worked.room) if name != worked.lane]:
+                    self.wake(lane)
+
+    def _lanes_of(self, room: str) -> list[str]:
+        return [f"{room}-{letter}" for letter in "abcdefgh"[: settings.SITE_LANES_PER_ROOM]]
+
+    async def _fetch(self, worked: Worked) -> Given | None:
+        """What a lane wants from outside; None when it wants nothing, or what it wants is not to be had yet."""
+        wants: Wants = worked.wants
+        wrong = await self._clock_wrong()
+        if wants.stock_max_cents is not None:
+            found = await self.fleet.stock(value_max_cents=wants.stock_max_cents, limit=settings.SITE_STOCK_MAX)
+            return Given(stock=[row.deposit_id for row in found.items], clock_wrong=wrong)
+        if wants.beacon is not None and worked.rules is not None:
+            beacon = await self._beacon(worked.rules, wants.beacon)
+            return None if beacon is None else Given(beacon=beacon, clock_wrong=wrong)
+        return None
+
+    async def _beacon(self, rules: Room, number: int) -> Beacon | None:
+        try:
+            async with asyncio.timeout(BEACON_S):
+                beacon = await self.source_of(rules).fetch(number)
+        except TimeoutError:
+            return None
+        if beacon is not None and rules.network is not None:
+            self.clock.saw(sources.round_time_ms(rules.network, number))
+        return beacon
+
+    # ---- the clock
+
+    async def _probe(self) -> None:
+        """Holds the clock against beacons and the database's clock."""
+        await self._compare()
+        await asyncio.sleep(PROBE_S)
+
+    async def _clock_wrong(self) -> bool:
+        if self.clock.stepped():
+            await self._compare()
+        return self.clock.wrong
+
+    async def _compare(self) -> None:
+        """A beacon that a close at this moment would wait for, and that is public already, proves that the clock is late."""
+        other_ms = await self._db(database_ms)
+        if other_ms is not None:
+            self.clock.saw(other_ms - TOLERANCE_MS)
+        for rules in await self._db(rooms_in_use):
+            network = rules.network
+            if network is not None:
+                closing = sources.source_of(rules.source, network, self.clock.machine_ms(), rules.entropy_margin_s)
+                await self._beacon(rules, closing.number)
+        was = self.clock.wrong
+        self.clock.compared()
+        if self.clock.wrong and not was:
+            log.error("this machine's clock is late: no bets are taken, and no round is begun, until it is right")
+
+    # ---- calls
+
+    async def _calls(self) -> None:
+        for call in await self._db(calls.claim, self.clock.machine_ms()):
+            if call.id not in self._sending:
+                self._sending.add(call.id)
+                self._go(self._send(call))
+        await self._pause()
+
+    async def _send(self, call: Call) -> None:
+        try:
+            outcome = await calls.send(self.fleet, call)
+            lane = await self._db(calls.answered, call.id, outcome, self.clock.machine_ms())
+            if lane:
+                self.wake(lane)
+        except (DatabaseError, OSError) as error:
+            log.warning("%s %s: %s", call.kind, call.ref, error)  # it is due again in a while
+        except Exception:
+            log.exception("%s %s could not be sent; it is tried again", call.kind, call.ref)
+        finally:
+            self._sending.discard(call.id)
+
+    # ---- the fleet's feed
+
+    async def _follow(self) -> None:
+        after = await self._db(feed.position)
+        page = await self.fleet.events(after=after, limit=FEED_LIMIT, wait=FEED_WAIT_S)
+        if page.next != after:
+            worth = await self._worth(page.events)
+            await self._db(feed.take, page.events, worth, after, page.next, self.clock.now_ms())
+
+    async def _worth(self, events: list[Event]) -> Mapping[str, int]:
+        ids = feed.brought_in(events)
+        found: dict[str, int] = {}
+        for start in range(0, len(ids), 200):
+            page = await self.fleet.deposits(ids=ids[start : start + 200])
+            found |= {row.deposit_id: row.value_cents for row in page.deposits}
+        return found
+
+
+def due_lanes(now_ms: int, name: str) -> list[str]:
+    """Lanes with something to do that no other engine is at: by their clock, or because a new bet is there."""
+    close_old_connections()
+    # A lease of somebody whose clock is far ahead is none.
+    until = Q(driver_until_ms__lte=now_ms) | Q(driver_until_ms__gt=now_ms + settings.SITE_LEASE_MS)
+    mine = Lane.objects.filter(Q(driver=name) | until).exclude(state=Lane.RETIRED)
+    waiting = Bet.objects.filter(state__in=(Bet.NEW, Bet.LOCKED)).values("lane")
+    due = mine.filter(Q(next_at_ms__lte=now_ms) | Q(name__in=waiting)).order_by("next_at_ms")
+    return list(due.values_list("name", flat=True)[:LANES_AT_ONCE])
+
+
+def rooms_in_use() -> list[Room]:
+    """Rules whose rounds wait for a beacon, one for each chain."""
+    close_old_connections()
+    rows = RoomVersion.objects.filter(state__in=(RoomVersion.APPROVED, RoomVersion.IN_USE)).values_list("rules", flat=True)
+    found = {rules.entropy: rules for rules in (rooms.parse(json.loads(text)) for text in rows) if rules.source.waits}
+    return list(found.values())
+
+
+def database_ms() -> int | None:
+    """The clock of the database, where that is another machine's."""
+    close_old_connections()
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
+
+
+def chain_of(rules: Room) -> drand.Chain:
+    """The drand chain that a room waits for. Raises ValueError where it waits for none."""
+    terms, network = rules.beacon, rules.network
+    if network is None:
+        raise ValueError(f"{rules.name} waits for no beacon")
+    if terms is None:
+        return drand.CHAINS[network.chain_hash]
+    key, group = bytes.fromhex(terms.public_key), bytes.fromhex(terms.group_hash)
+    return drand.Chain(terms.beacon_id, network.chain_hash, key, terms.period, terms.genesis, group, network.chained)

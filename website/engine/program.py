@@ -1,0 +1,75 @@
+"""The engine as a program: everything is made once, in order, and closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from lottery.rooms import Room
+
+from fleet_client import AsyncClient, Patience
+from website.engine import crash, driver
+from website.engine.beacon import Source
+from website.engine.chains import ChainKey, Chains
+from website.engine.clock import Clock
+from website.engine.models import Chain
+from website.engine.relays import Relays
+from website.engine.writer import Writer
+
+# Trying again is the engine's own affair: a call that has no answer stays due.
+PATIENCE = Patience(patience_s=0.0, request_max_s=0.0)
+TIMEOUT_S = 40.0
+
+
+def name() -> str:
+    """This process among all engines."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}"
+
+
+def chains() -> Chains:
+    """The chains, with the key proven on every lane's newest one. Raises ImproperlyConfigured, ChainKeyError."""
+    if not settings.SITE_CHAIN_KEY:
+        raise ImproperlyConfigured("SITE_CHAIN_KEY_FILE names no file with a key: nobody could open a round")
+    made = Chains(ChainKey.read(settings.SITE_CHAIN_KEY), settings.SITE_CHAIN_LENGTH)
+    for row in Chain.objects.order_by("lane", "-first_round"):
+        made.prove(row)
+    return made
+
+
+class Sources:
+    """One source for each chain, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Relays] = {}
+
+    def of(self, rules: Room) -> Source:
+        chain = driver.chain_of(rules)
+        if chain.hash not in self._made:
+            self._made[chain.hash] = Relays(settings.SITE_BEACON_RELAYS, chain)
+        return self._made[chain.hash]
+
+    async def close(self) -> None:
+        for source in self._made.values():
+            await source.close()
+
+
+async def run() -> None:
+    """Until SIGTERM or SIGINT."""
+    clock, sources = Clock(settings.SITE_CLOCK_SKEW_MS), Sources()
+    writer = Writer(await asyncio.to_thread(chains), clock, name())
+    crash.arm(settings.SITE_CRASH_AT)
+    async with AsyncClient(settings.SITE_FLEET_URLS, settings.SITE_FLEET_KEY, patience=PATIENCE, timeout_s=TIMEOUT_S) as fleet:
+        working = asyncio.create_task(driver.Engine(writer, fleet, sources.of, clock).run())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, working.cancel)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+        finally:
+            await sources.close()

@@ -1,0 +1,196 @@
+"""Bets from the click to the pot, or back: what is decided about them in their lane's transaction.
+
+new → locking: the round could take it, and the fleet is asked to bind its items. locked → placed: the round has taken it, at
+the prices that were bound. Everything else goes by way of unlocking, which ends when the fleet has said that nothing is bound.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from lottery import bets as rules_of_bets
+from lottery import encoding, game, record
+from lottery.errors import Refused
+from lottery.events import Bet as BetEvent
+from lottery.events import Row
+from lottery.state import Phase
+
+from website.care.gate import Gate
+from website.engine import crash
+from website.engine.models import Call
+from website.engine.unit import Unit
+from website.rooms.models import Bet, Kind, Piece
+
+
+class TurnedAwayError(Exception):
+    """A bet is not taken: `code` says why, `details` what would be."""
+
+    def __init__(self, code: str, **details: object) -> None:
+        super().__init__(code)
+        self.code, self.details = code, details
+
+
+def work(unit: Unit, closed_because: str | None) -> None:
+    """Takes every open bet of the lane a step further. `closed_because`: why no new bet is taken at the moment, if none is."""
+    rows = list(Bet.objects.filter(lane=unit.lane.name, state__in=Bet.OPEN).order_by("id").select_related("player"))
+    if not rows:
+        return
+    # All profiles at once, or two lanes with the same two players could wait for each other (W6).
+    plays = unit.held is not None and unit.state.phase is Phase.GAME
+    desk = _Desk(unit, Gate({row.player_id for row in rows} if plays else ()), closed_because)
+    for row in sorted(rows, key=lambda row: row.state != Bet.LOCKED):
+        desk.take(row)
+
+
+def soonest(lane: str) -> int | None:
+    """When the next unanswered bet of a lane is given up."""
+    waiting = Bet.objects.filter(lane=lane, state=Bet.LOCKING).order_by("give_up_ms").values_list("give_up_ms", flat=True)
+    return waiting.first()
+
+
+class _Desk:
+    def __init__(self, unit: Unit, gate: Gate, closed_because: str | None) -> None:
+        self.unit, self.gate, self.closed_because = unit, gate, closed_because
+
+    def take(self, row: Bet) -> None:
+        try:
+            {Bet.NEW: self._ask, Bet.LOCKING: self._wait, Bet.LOCKED: self._place}[row.state](row)
+        except TurnedAwayError as no:
+            self._turn_away(row, no.code, no.details)
+        except Refused as no:
+            self._turn_away(row, no.code, dict(no.accepts))
+
+    # ---- new
+
+    def _ask(self, row: Bet) -> None:
+        """Nothing is bound that would be refused anyway: that costs no call."""
+        self._check_open(row)
+        if row.player.blocked_why:
+            raise TurnedAwayError("blocked")
+        ids = json.loads(row.deposit_ids)
+        self._dry_run(row, len(ids))
+        self._ask_gate(row, row.seen_cents)
+        end = game.end(self.unit.state)
+        row.state, row.give_up_ms = Bet.LOCKING, self.unit.time() + settings.SITE_BET_GIVE_UP_MS
+        if end is not None:
+            row.give_up_ms = min(row.give_up_ms, end[0])
+        row.save(update_fields=["state", "give_up_ms"])
+        body = {
+            "user_id": row.player.user_id,
+            "deposit_ids": ids,
+            "unsettled": self.unit.state.rules.unsettled,
+            "note": f"{row.lane}/{row.round}",
+        }
+        self._call(Call.LOCK, row, body)
+
+    def _dry_run(self, row: Bet, count: int) -> None:
+        """As if it were placed now, worth what the player saw: the first item is all of it."""
+        state, player = self.unit.state, row.player_id
+        if state.rules.allowed is not None:
+            return  # which kinds of items these are only the lock says
+        offered = tuple(Row(-place, 0, player, row.seen_cents if place == 1 else 0) for place in range(1, count + 1))
+        event = BetEvent(self.unit.time(), row.bet_id, player, offered, row.team, row.client_seed)
+        game.check_in_time(state, event.now)
+        rules_of_bets.check(state, event, state.players.get(player))
+
+    # ---- locking
+
+    def _wait(self, row: Bet) -> None:
+        self._check_open(row)
+        if self.unit.time() >= row.give_up_ms:
+            raise TurnedAwayError("fleet_away")
+
+    # ---- locked
+
+    def _place(self, row: Bet) -> None:
+        """Accepted or refused is decided here and nowhere else."""
+        self._check_open(row)
+        if row.player.blocked_why:
+            raise TurnedAwayError("blocked")
+        offered = _rows(row)
+        cents = sum(each.price or 0 for each in offered)
+        if abs(cents - row.seen_cents) * 10_000 > settings.SITE_PRICE_SLIP_BP * row.seen_cents:
+            raise TurnedAwayError("price_changed", seen_cents=row.seen_cents, now_cents=cents)
+        self._ask_gate(row, cents)
+        event = BetEvent(self.unit.time(), row.bet_id, row.player_id, offered, row.team, row.client_seed)
+        receipt, *_ = self.unit.append(event)
+        self.unit.note_lines()
+        told = record.receipt(self.unit.state, receipt)  # type: ignore[arg-type]  # a bet's first effect
+        row.state, row.receipt = Bet.PLACED, encoding.canonical_json(told).decode()
+        self._touch(row, "state", "receipt")
+
+    # ---- shared
+
+    def _check_open(self, row: Bet) -> None:
+        """Raises TurnedAwayError unless its own round takes bets now: a bet is never carried on to another round."""
+        held = self.unit.held
+        if held is None or row.round != held.place.number or held.state.phase is not Phase.GAME:
+            raise TurnedAwayError("round_over", lane=row.lane, round=0 if held is None else held.place.number)
+        if self.closed_because:
+            raise TurnedAwayError("paused", because=self.closed_because)
+
+    def _ask_gate(self, row: Bet, cents: int) -> None:
+        place = self.unit.place
+        no = self.gate.ask(row.player_id, cents, place.room, place.cycle, self.unit.time())
+        if no is not None:
+            raise TurnedAwayError("gate", reason=no.reason, until=no.until)
+
+    def _turn_away(self, row: Bet, code: str, details: dict[str, Any]) -> None:
+        """A new bet is refused at once; of any other the fleet may have bound the items, so they are freed first."""
+        row.code, row.details = code, json.dumps(details)
+        row.state = Bet.REFUSED if row.state == Bet.NEW else Bet.UNLOCKING
+        self._touch(row, "state", "code", "details")
+        if row.state == Bet.UNLOCKING:
+            unlock(row.bet_id, row.lane, row.round, self.unit.now_ms)
+
+    def _touch(self, row: Bet, *names: str) -> None:
+        row.touched_ms = self.unit.now_ms
+        row.save(update_fields=[*names, "touched_ms"])
+
+    def _call(self, kind: str, row: Bet, body: dict[str, Any]) -> None:
+        Call.objects.create(
+            kind=kind, ref=row.bet_id, body=json.dumps(body), lane=row.lane, round=row.round, made_ms=self.unit.now_ms
+        )
+
+
+def unlock(ref: str, lane: str, number: int, now_ms: int) -> None:
+    """What a lock holds, or would hold if it arrives late, is to be freed. Once, however often it is asked for."""
+    Call.objects.filter(kind=Call.LOCK, ref=ref, state=Call.DUE).update(state=Call.DROPPED)
+    Call.objects.bulk_create(
+        [Call(kind=Call.UNLOCK, ref=ref, body="{}", lane=lane, round=number, made_ms=now_ms)], ignore_conflicts=True
+    )
+
+
+def _rows(row: Bet) -> tuple[Row, ...]:
+    """The items of a lock's answer as the core takes them, in the order in which the player named them."""
+    call = Call.objects.get(kind=Call.LOCK, ref=row.bet_id)
+    locked = {each["deposit_id"]: each for each in json.loads(call.answer)["rows"]}
+    numbers = dict(Piece.objects.filter(deposit_id__in=locked).values_list("deposit_id", "id"))
+    kinds = dict(Kind.objects.filter(item_id__in={each["item_id"] for each in locked.values()}).values_list("item_id", "id"))
+    return tuple(
+        Row(
+            numbers[deposit_id],
+            kinds[locked[deposit_id]["item_id"]],
+            row.player_id,
+            locked[deposit_id]["value_cents"],
+            settled=locked[deposit_id]["settled"],
+            name=locked[deposit_id]["market_hash_name"],
+        )
+        for deposit_id in json.loads(row.deposit_ids)
+    )
+
+
+def answered(call: Call, now_ms: int) -> None:
+    """What the fleet has said of a bet's items, in the transaction in which its answer is kept; the lane is locked."""
+    bets = Bet.objects.filter(bet_id=call.ref)
+    if call.kind == Call.LOCK and call.state == Call.DONE:
+        bets.filter(state=Bet.LOCKING).update(state=Bet.LOCKED, touched_ms=now_ms)
+    elif call.kind == Call.LOCK and call.state == Call.REFUSED:
+        waiting = bets.filter(state=Bet.LOCKING)
+        if waiting.update(state=Bet.UNLOCKING, code=call.code, details=call.answer, touched_ms=now_ms):
+            unlock(call.ref, call.lane, call.round, now_ms)
+    elif call.kind == Call.UNLOCK and call.state == Call.DONE:
+        bets.filter(state=Bet.UNLOCKING).update(state=Bet.REFUSED, touched_ms=now_ms)
+    crash.at("bet.locked")

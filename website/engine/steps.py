@@ -1,0 +1,333 @@
+"""What a lane does next: one small function for each phase of its round. All inside the lane's transaction.
+
+A step looks only at the tables, the clock and what was fetched for it (`Given`), so whoever takes a lane up after a crash goes
+on exactly where it stood. What a step lacks, it wants (`Wants`): the writer commits, somebody fetches it, the lane comes again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from lottery import commitments, drawing, encoding, game, payouts, rooms
+from lottery.commitments import Piece as HousePiece
+from lottery.effects import Sealed
+from lottery.events import Create, Entropy, Finalize, Open, Renew, Settled, Start, Tick
+from lottery.pot import Entry
+from lottery.state import Phase
+
+from website.engine import crash, saga, settlement
+from website.engine.beacon import Beacon
+from website.engine.chains import Chains, last_round
+from website.engine.models import Call
+from website.engine.unit import Unit, alarm
+from website.rooms import projections
+from website.rooms.models import Bet, Kind, Lane, Piece, RoomVersion, Round
+
+SIBLING_MS = 1_000
+BEACON_FIRST_MS, BEACON_MOST_MS, BEACON_ALARM_MS = 300, 5_000, 600_000
+LONG_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was fetched for a lane since it said that it wants it."""
+
+    beacon: Beacon | None = None
+    stock: Sequence[str] | None = None  # deposit ids of free pieces of the house
+    clock_wrong: bool = False
+
+
+@dataclass
+class Wants:
+    """What a lane needs from outside, and when it is to be looked at again without it."""
+
+    beacon: int | None = None
+    stock_max_cents: int | None = None
+    next_at_ms: int = 0
+
+
+@dataclass
+class Steps:
+    unit: Unit
+    chains: Chains
+    given: Given
+    wants: Wants = field(default_factory=Wants)
+
+    def run(self) -> Wants:
+        """All that can be done now."""
+        unit = self.unit
+        while self._step():
+            pass
+        saga.work(unit, self._no_bets_because())
+        while self._step():  # the last bet may have closed the round
+            pass
+        if unit.held is not None and unit.state.phase is not Phase.GAME:
+            saga.work(unit, None)
+        self.wants.next_at_ms = self._next_at_ms()
+        return self.wants
+
+    def _no_bets_because(self) -> str | None:
+        if self.unit.lane.state != Lane.OPEN:
+            return self.unit.lane.paused_why or self.unit.lane.state
+        return "clock" if self._clock_keeps_back() else None
+
+    def _clock_keeps_back(self) -> bool:
+        """A clock that is late would close rounds on beacons that are public already."""
+        held = self.unit.held
+        return self.given.clock_wrong and (held is None or held.state.rules.source.waits)
+
+    def _step(self) -> bool:
+        """One event further; False when there is nothing to do now."""
+        held = self.unit.held
+        if held is None or projections.is_over(held.state):
+            return self._create()
+        return STEPS[held.state.phase](self)
+
+    # ---- a new round
+
+    def _create(self) -> bool:
+        unit, lane = self.unit, self.unit.lane
+        if lane.state != Lane.OPEN:
+            return False
+        version = self._version()
+        if version is None:
+            return False
+        rules, number = rooms.parse(json.loads(version.rules)), lane.round + 1
+        stock = self._stock(rules, number)
+        if stock is None:
+            return False
+        if not lane.round:
+            self.chains.make(lane.name, 1, unit.now_ms)
+        secret, link = self.chains.secret(lane.name, number), self.chains.link(lane.name, number)
+        prev_seal = encoding.ZERO_HASH if unit.held is None else unit.state.seal or b""
+        crash.at("stock.locked")
+        event = Create(
+            unit.time(),
+            projections.create_token(version.version),
+            rules,
+            lane.name,
+            number,
+            commitments.promise(lane.name, number, secret),
+            link,
+            prev_seal,
+            stock=stock,
+        )
+        unit.create(event, version.version, secret)
+        self._use(version, number)
+        return True
+
+    def _version(self) -> RoomVersion | None:
+        """The newest approved rules whose time has come."""
+        usable = RoomVersion.objects.filter(
+            room=self.unit.lane.room,
+            state__in=(RoomVersion.APPROVED, RoomVersion.IN_USE),
+            not_before_ms__lte=self.unit.now_ms,
+        )
+        return usable.order_by("-version").first()
+
+    def _use(self, version: RoomVersion, number: int) -> None:
+        if version.state == RoomVersion.IN_USE:
+            return
+        older = RoomVersion.objects.select_for_update().filter(room=version.room, version__lte=version.version)
+        for row in older.order_by("version"):
+            if row.version == version.version and row.state == RoomVersion.APPROVED:
+                row.state, row.first_lane, row.first_round = RoomVersion.IN_USE, self.unit.lane.name, number
+            elif row.version < version.version and row.state in (RoomVersion.APPROVED, RoomVersion.IN_USE):
+                row.state = RoomVersion.RETIRED
+            else:
+                continue
+            row.save()
+
+    def _stock(self, rules: rooms.Room, number: int) -> tuple[HousePiece, ...] | None:
+        """Pieces of the house that may be given as change, bound before the round is created; None: not yet known."""
+        if rules.rake is None or not settings.SITE_STOCK_MAX:
+            return ()
+        lane, ref = self.unit.lane.name, stock_ref(self.unit.lane.name, number)
+        call = Call.objects.filter(kind=Call.LOCK, ref=ref).first()
+        if call is None and self.given.stock is None:
+            self.wants.stock_max_cents = max(rules.rake_change_max, 1)
+            return None
+        if call is None:
+            if not self.given.stock:
+                return ()
+            body = {"user_id": settlement.HOUSE, "deposit_ids": list(self.given.stock), "unsettled": False, "note": ref}
+            now_ms = self.unit.now_ms
+            Call.objects.create(kind=Call.LOCK, ref=ref, body=json.dumps(body), lane=lane, round=number, made_ms=now_ms)
+            return None
+        if call.state == Call.DONE:
+            return _pieces(call)
+        if call.state == Call.DUE:
+            return None
+        saga.unlock(ref, lane, number, self.unit.now_ms)
+        return ()
+
+    # ---- phases
+
+    def _start(self) -> bool:
+        """The lanes of a room alternate: this one begins when no other one takes bets."""
+        unit = self.unit
+        if unit.lane.state != Lane.OPEN or self._clock_keeps_back():
+            return False
+        others = Round.objects.filter(room=unit.lane.room, phase__in=[Phase.GAME.value]).exclude(lane=unit.lane.name)
+        if others.exists():
+            return False
+        unit.append(Start(unit.time(), "start"))
+        return True
+
+    def _play(self) -> bool:
+        unit = self.unit
+        if unit.state.left == 0 and unit.state.renewed is None:
+            row = self.chains.make(unit.lane.name, unit.place.number + 1, unit.now_ms)
+            unit.append(Renew(unit.time(), "renew", bytes(row.anchor), last_round(row)))
+            return True
+        end = game.end(unit.state)
+        if end is None or unit.time() < end[0]:
+            return False
+        unit.append(Tick(unit.time(), "tick"))
+        return True
+
+    def _open(self) -> bool:
+        unit = self.unit
+        assert unit.state.close is not None
+        if unit.time() < unit.state.close.close_ms + game.OPEN_AFTER_MS:
+            return False
+        unit.append(Open(unit.time(), "open", self.chains.secret(unit.lane.name, unit.place.number)))
+        return True
+
+    def _take_beacon(self) -> bool:
+        unit, beacon = self.unit, self.given.beacon
+        assert unit.state.close is not None
+        wanted, due_ms = unit.state.close.source_round, drawing.beacon_ms(unit.state) or 0
+        if unit.time() < due_ms:
+            return False
+        if beacon is None or beacon.round_number != wanted:
+            self.wants.beacon = wanted
+            if unit.now_ms > due_ms + BEACON_ALARM_MS:
+                text = f"round {unit.place.number} waits for beacon {wanted}, which nobody has; it is waited for, never voided"
+                alarm("beacon_late", unit.place.cycle, text, unit.now_ms)
+            return False
+        unit.append(Entropy(unit.time(), "entropy", wanted, beacon.entropy, beacon.proof))
+        return True
+
+    def _finalize(self) -> bool:
+        """The outcome is known and public before anything moves."""
+        unit = self.unit
+        unit.append(Finalize(unit.time(), "finalize"))
+        moved, refs = settlement.moves(unit.state), locks_of(unit)
+        numbers = {number for numbers in refs.values() for number in numbers}
+        deposit_ids = dict(Piece.objects.filter(id__in=numbers).values_list("id", "deposit_id"))
+        lock_of = {number: ref for ref, numbers in refs.items() for number in numbers}
+        used = {move.number: lock_of[move.number] for move in moved}
+        wanted = settlement.parts(moved, used, settlement.credits(unit.state), refs)
+        Call.objects.bulk_create(
+            Call(
+                kind=Call.TRANSFER,
+                ref=f"round:{unit.lane.name}:{unit.place.number}:{number}",
+                body=json.dumps(part.body(deposit_ids)),
+                state=Call.DUE if number == 1 else Call.WAITS,
+                lane=unit.lane.name,
+                round=unit.place.number,
+                made_ms=unit.now_ms,
+            )
+            for number, part in enumerate(wanted, 1)
+        )
+        return True
+
+    def _settle(self) -> bool:
+        unit = self.unit
+        calls = Call.objects.filter(kind=Call.TRANSFER, lane=unit.lane.name, round=unit.place.number)
+        states = {call.state for call in calls}
+        if Call.REFUSED in states and unit.lane.state == Lane.OPEN:
+            unit.lane.state, unit.lane.paused_why = Lane.PAUSED, "transfer_refused"
+        if states != {Call.DONE}:
+            return False
+        crash.at("settle.before_event")
+        unit.append(Settled(unit.time(), "settled", tuple(sorted(payouts.moving_rows(unit.state)))))
+        self._over()
+        return True
+
+    def _void(self) -> bool:
+        """Nothing has moved: every lock is released. It is opened too, so that the lane's chain goes on."""
+        unit = self.unit
+        for ref in locks_of(unit):
+            saga.unlock(ref, unit.lane.name, unit.place.number, unit.now_ms)
+        brought = unit.append(Open(unit.time(), "open", self.chains.secret(unit.lane.name, unit.place.number)))
+        assert any(isinstance(effect, Sealed) for effect in brought)
+        self._over()
+        return True
+
+    def _over(self) -> None:
+        unit = self.unit
+        placed = Bet.objects.filter(lane=unit.lane.name, round=unit.place.number, state=Bet.PLACED)
+        placed.update(state=Bet.OVER, touched_ms=unit.now_ms)
+
+    def _nothing(self) -> bool:
+        return False
+
+    # ---- when to look again
+
+    def _next_at_ms(self) -> int:
+        unit, now_ms = self.unit, self.unit.now_ms
+        if unit.held is None or projections.is_over(unit.state):
+            return now_ms + SIBLING_MS
+        waits = [self._of_phase(now_ms)]
+        given_up = saga.soonest(unit.lane.name)
+        return min([*waits, *([given_up] if given_up is not None else [])])
+
+    def _of_phase(self, now_ms: int) -> int:
+        state = self.unit.state
+        if state.phase is Phase.WARMUP:
+            return now_ms + SIBLING_MS
+        if state.phase is Phase.GAME:
+            end = game.end(state)
+            return now_ms + LONG_MS if end is None else end[0]
+        if state.phase is Phase.CLOSED and state.close is not None:
+            return state.close.close_ms + game.OPEN_AFTER_MS
+        if state.phase is Phase.OPENED:
+            due_ms = drawing.beacon_ms(state) or now_ms
+            late_ms = now_ms - due_ms
+            return due_ms if late_ms < 0 else now_ms + min(max(late_ms // 10, BEACON_FIRST_MS), BEACON_MOST_MS)
+        return now_ms + LONG_MS  # an answer of the fleet wakes it
+
+
+STEPS: Mapping[Phase, Callable[[Steps], bool]] = {
+    Phase.WARMUP: Steps._start,
+    Phase.GAME: Steps._play,
+    Phase.CLOSED: Steps._open,
+    Phase.OPENED: Steps._take_beacon,
+    Phase.DRAWN: Steps._finalize,
+    Phase.FINALIZED: Steps._settle,
+    Phase.VOID: Steps._void,
+    Phase.FAILED: Steps._nothing,
+}
+
+
+def stock_ref(lane: str, number: int) -> str:
+    return f"stk_{lane}_{number}"
+
+
+def locks_of(unit: Unit) -> dict[str, list[int]]:
+    """Every lock of the round and the numbers of its rows: one of each bet, and that of the house's pieces."""
+    state = unit.state
+    found = {token: [entry.deposit_id for entry in _entries(unit, number)] for token, number in state.bet_tokens.items()}
+    ref = stock_ref(unit.lane.name, unit.place.number)
+    if Call.objects.filter(kind=Call.LOCK, ref=ref, state=Call.DONE).exists():
+        found[ref] = [piece.deposit_id for piece in state.stock]
+    return found
+
+
+def _entries(unit: Unit, number: int) -> Sequence[Entry]:
+    placed = unit.state.bets[number - 1]
+    return unit.state.entries[placed.start : placed.end]
+
+
+def _pieces(call: Call) -> tuple[HousePiece, ...]:
+    """What was locked of the house, as the core binds it; what nobody can value is not used."""
+    rows = {row["deposit_id"]: row for row in json.loads(call.answer)["rows"]}
+    numbers = dict(Piece.objects.filter(deposit_id__in=rows).values_list("deposit_id", "id"))
+    kinds = dict(Kind.objects.filter(item_id__in={row["item_id"] for row in rows.values()}).values_list("item_id", "id"))
+    valued = [(deposit_id, row) for deposit_id, row in rows.items() if row["value_cents"] is not None]
+    return tuple(HousePiece(numbers[each], kinds[row["item_id"]], row["value_cents"]) for each, row in sorted(valued))
