@@ -317,8 +317,10 @@ class PriceSettings(_Section):
             raise ValueError(f"the feed {missing[0]} is not in sources, the order of trust; write it where you trust it")
         if unknown := [name for name in self.sources if name != "file" and name not in self.feeds]:
             raise ValueError(f"sources names {unknown[0]}, and there is no [prices.feeds.{unknown[0]}]")
-        if "file" in self.feeds:
-            raise ValueError("a feed cannot be called file: that is [balancer] prices_file")
+        if taken := {"file", "house"} & self.feeds.keys():
+            raise ValueError(
+                f"a feed cannot be called {min(taken)}: `file` is [balancer] prices_file, `house` what the house issues"
+            )
         return self
 
 

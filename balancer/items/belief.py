@@ -6,8 +6,6 @@ or unit. Neither is used until an operator has looked at it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 
 from shared.settings import PriceSettings
@@ -37,11 +35,6 @@ def why_not_first(others: Mapping[str, int], now: Mapping[str, int], rules: Pric
         f"it is the first list of this feed, and {moved} of {len(common)} prices differ from those in use by more than the "
         f"factor {rules.factor_max:g}: look at its unit and currency"
     )
-
-
-def digest_of_prices(cents: Mapping[str, int]) -> str:
-    """By which a feed's list is known: names and prices, however they were written."""
-    return hashlib.sha256(json.dumps(cents, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _moved(before: Mapping[str, int], now: Mapping[str, int], common: list[str], rules: PriceSettings) -> int | None:

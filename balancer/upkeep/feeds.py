@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,9 +13,11 @@ from balancer.db.engine import Database
 from balancer.items import belief
 from balancer.items.feeds import kept, reader, sources
 from balancer.items.feeds.fetch import fetch
+from balancer.items.feeds.kept import NewList
 from balancer.items.feeds.sources import Feed
 from balancer.items.price_list import BadPrices, PriceList
 from balancer.items.prices import Prices
+from balancer.items.trust import SourceList
 from balancer.outward import Outward
 from shared import log
 from shared.clock import Clock
@@ -80,11 +83,18 @@ class Fetcher:
             _log.warning("feed not read", action="prices", feed=feed.name, reason=str(error))
             await self._db.run(kept.note_failed, feed.name, str(error), now, now + again, missed)
             return
-        others = self._prices.all()
-        digest = await asyncio.to_thread(belief.digest_of_prices, found.cents)
-        now = self._clock.now()
-        why = await self._db.run(take, feed.name, found, digest, dict(others), rules, now)
-        _log.info("feed read", action="prices", feed=feed.name, names=len(found.cents), left_out=dict(found.left_out), held=why)
+        before = await self._db.look(kept.good_list, feed.name)
+        new, why = await asyncio.to_thread(judged, found, before, dict(self._prices.all()), rules)
+        now, digest = self._clock.now(), before.digest if before is not None else None
+        taken = await self._db.run(_note, feed.name, new, why, digest, now, now + timedelta(seconds=rules.feed_every_s))
+        _log.info(
+            "feed read" if taken else "feed read, and another list was accepted meanwhile",
+            action="prices",
+            feed=feed.name,
+            names=new.names,
+            left_out=dict(found.left_out),
+            held=why,
+        )
 
     async def close(self) -> None:
         """What is under way is given up; another balancer fetches it when the claim is over."""
@@ -94,23 +104,20 @@ class Fetcher:
         await self._outward.close()
 
 
-def take(
-    connection: Connection,
-    source: str,
-    found: PriceList,
-    digest: str,
-    others: dict[str, int],
-    rules: PriceSettings,
-    now: datetime,
-) -> str | None:
-    """Use a feed's new list, or hold it back; why, if so. ``others`` are the prices in use, for a feed's first list."""
-    before, next_at = kept.good_list(connection, source, lock=True), now + timedelta(seconds=rules.feed_every_s)
+def judged(
+    found: PriceList, before: SourceList | None, others: Mapping[str, int], rules: PriceSettings
+) -> tuple[NewList, str | None]:
+    """A feed's new list, and why it is held back, if so. ``others`` are the prices in use, for a feed's first list."""
     if before is not None:
         why = belief.why_not(before.cents, found.cents, rules)
     else:
         why = belief.why_not_first(others, found.cents, rules)
+    return NewList.of(found), why
+
+
+def _note(
+    connection: Connection, source: str, new: NewList, why: str | None, before: str | None, now: datetime, next_at: datetime
+) -> bool:
     if why is None:
-        kept.note_good(connection, source, found.cents, digest, found.left_out.total(), now, next_at)
-    else:
-        kept.note_held(connection, source, found.cents, digest, why, now, next_at)
-    return why
+        return kept.note_good(connection, source, new, before, now, next_at)
+    return kept.note_held(connection, source, new, why, before, now, next_at)

@@ -18,6 +18,7 @@ from sqlalchemy import select, update
 from balancer.db import tables
 from balancer.items import catalogue, price_refresh
 from balancer.items.feeds import kept
+from balancer.items.price_list import PriceList
 from balancer.items.prices import Prices
 from balancer.journal import alarms
 from balancer.upkeep import purge
@@ -126,6 +127,19 @@ async def test_a_list_that_is_not_believed_waits_for_an_operator_with_an_alarm(s
         shop.accept()
     await shop.gives({**WILD, "new": 6})  # and what comes next is compared with what was accepted
     assert shop.prices.value("new") == 6 and shop.standing().held is None
+
+
+@pytest.mark.both_databases
+async def test_a_list_that_was_compared_with_another_one_than_is_in_use_by_now_changes_nothing(shop: Shop) -> None:
+    await shop.gives(OLD)
+    await shop.gives(WILD)
+    old, now = shop.standing().digest, shop.now()
+    new = kept.NewList.of(PriceList({**OLD, "new": 1}))  # this is on its way, compared with the old list …
+    accepted = shop.accept()  # … and somebody accepts the wild one
+    run = shop.world.ctx.db.run
+    assert not await run(kept.note_good, "shop", new, old, now, now + timedelta(hours=6))
+    assert not await run(kept.note_held, "shop", new, "moved", old, now, now + timedelta(hours=6))
+    assert shop.standing() == accepted and len(shop.alarms()) == 1
 
 
 @ONE_DATABASE

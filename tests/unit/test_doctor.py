@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ import sqlalchemy as sa
 from clean_databases import CleanDatabase
 from click.testing import CliRunner
 
-from balancer.db import migrate
+from balancer.db import migrate, tables
+from balancer.items.feeds import kept
+from balancer.items.price_list import PriceList
 from scripts.cli import diagnosis, examination
 from scripts.cli.config_findings.finding import BALANCER, HOST
 from scripts.cli.diagnosis import Bot, Database, Disk, OldLock, Port, Prices, Redis, Seen, Source, Webhook, diagnose
 from scripts.cli.fleet import main
 from shared import settings
+from shared.clock import Clock
 from shared.domain.health import RESTRICTIONS
 from shared.settings import Settings
 
@@ -321,6 +325,44 @@ def test_a_hosts_bots_are_told_by_what_they_wrote(tmp_path: Path) -> None:
     [bot] = seen.bots  # its supervisor does not run
     assert (bot.name, bot.state, bot.reason, bot.action) == ("red-1", "offline", "vault", "mend it")
     assert "vault" in diagnose(seen)[-1].text
+
+
+def test_sources_of_values_and_webhooks_are_read_from_the_database(tmp_path: Path) -> None:
+    now = Clock().now()
+    (tmp_path / "prices.json").write_text('{"Knife": 5}')
+    feed = {"file": str(tmp_path / "x.json"), "preset": "plain"}
+    told = {"sources": ["file", "shop", "new"], "feeds": {"shop": feed, "new": feed}}
+    read = balancers(tmp_path, prices=told)
+    migrate.upgrade(read.database.url)
+    engine = sa.create_engine(read.database.url)
+    with engine.begin() as connection:
+        kept.claim(connection, "shop", now - timedelta(hours=20), now)
+        new = kept.NewList.of(PriceList({"Glove": 7, "Case": 9}))
+        kept.note_good(connection, "shop", new, None, now - timedelta(hours=20), now)
+        kept.note_failed(connection, "shop", "not fetched: timeout", now, now, now)
+        target = {"url": "https://shop.example/hooks?key=secret", "secret_sealed": "x", "spread_to": 0, "created_by": "cli"}
+        states: list[dict[str, Any]] = [
+            {"disabled_at": now, "disabled_why": "gone"},
+            {"failing_since": now - timedelta(hours=3)},
+        ]
+        for number, more in enumerate(states):
+            row = {**target, "url": f"{target['url']}{number}", "target_id": f"whk_{number}", "created_at": now, **more}
+            connection.execute(tables.webhook_targets.insert().values(row))
+    engine.dispose()
+    seen = examination.examine(read, {BALANCER}, {})
+    assert seen.prices is not None and seen.prices.names == 3
+    assert {each.name: each.error for each in seen.prices.sources} == {
+        "file": None,
+        "shop": "not fetched: timeout",
+        "new": "not fetched yet: no balancer has run with this feed",
+    }
+    found = {trouble.about: trouble.text for trouble in diagnose(replace(WELL, prices=seen.prices, webhooks=seen.webhooks))}
+    assert found == {
+        "prices of shop": "its list is 20 hours old: not fetched: timeout",
+        "prices of new": "it has never given a price: not fetched yet: no balancer has run with this feed",
+        "webhook whk_0": "nothing is sent to shop.example any more (gone); 0 events wait for it",
+        "webhook whk_1": "shop.example has taken nothing for 3 hours; 0 events wait for it",
+    }
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

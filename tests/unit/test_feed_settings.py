@@ -34,6 +34,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"sources": ["a", "a"], "feeds": {"a": SHOP}}, "twice"),
     ({"sources": []}, "at least 1"),
     ({"sources": ["file"], "feeds": {"file": SHOP}}, "cannot be called file"),
+    ({"sources": ["house"], "feeds": {"house": SHOP}}, "cannot be called house"),
     ({"sources": ["a"], "feeds": {"a": {"preset": "plain"}}}, "either its address or its file"),
     ({"sources": ["a"], "feeds": {"a": {**SHOP, "file": "x"}}}, "either its address or its file"),
     ({"sources": ["a"], "feeds": {"a": {"file": "x", "authorization_file": "y"}}}, "authorization_file"),

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from balancer.items import belief, trust
+from balancer.items.feeds.kept import NewList
+from balancer.items.price_list import PriceList
 from balancer.items.prices import Prices
 from balancer.items.trust import SourceList
 from shared import settings
@@ -93,5 +95,7 @@ def test_a_first_list_in_another_unit_than_what_is_in_use_is_held_back(factor: f
 
 
 def test_a_list_is_known_by_its_names_and_prices() -> None:
-    assert belief.digest_of_prices({"a": 1, "b": 2}) == belief.digest_of_prices({"b": 2, "a": 1})
-    assert belief.digest_of_prices({"a": 1}) != belief.digest_of_prices({"a": 2})
+    def digest(**cents: int) -> str:
+        return NewList.of(PriceList(cents)).digest
+
+    assert digest(a=1, b=2) == digest(b=2, a=1) != digest(a=1, b=3)

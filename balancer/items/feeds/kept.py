@@ -1,14 +1,14 @@
 """What is kept of each feed, for all balancers and over restarts: its last good list, one that is held back, and its troubles.
 
 A balancer *claims* a feed before it fetches it, so one fetches and all use. A list is known by the digest of its names and
-prices.
+prices, however the feed wrote them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,28 @@ from sqlalchemy import Connection, Row, select, update
 
 from balancer.db import pipeline
 from balancer.db.tables import price_feeds
+from balancer.items.price_list import PriceList
 from balancer.items.trust import SourceList
 from balancer.journal import alarms, events
 from shared.errors import NotFound
 
 HELD = "held back"
+
+
+@dataclass(frozen=True, slots=True)
+class NewList:
+    """A list as it is kept. Made outside of a transaction: packing a long one takes a while."""
+
+    packed: bytes
+    digest: str
+    names: int
+    left_out: int
+
+    @classmethod
+    def of(cls, found: PriceList) -> NewList:
+        text = json.dumps(found.cents, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        digest = hashlib.sha256(text).hexdigest()
+        return cls(zlib.compress(text), digest, len(found.cents), found.left_out.total())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +78,9 @@ def standings(connection: Connection) -> dict[str, Standing]:
     return {row.source: _standing(row) for row in connection.execute(select(*columns))}
 
 
-def good_list(connection: Connection, source: str, *, lock: bool = False) -> SourceList | None:
-    """The last good list of a feed; ``None`` if there was none yet. With ``lock`` nobody accepts another one meanwhile."""
-    query = select(price_feeds).where(price_feeds.c.source == source)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+def good_list(connection: Connection, source: str) -> SourceList | None:
+    """The last good list of a feed; ``None`` if there was none yet."""
+    row = connection.execute(select(price_feeds).where(price_feeds.c.source == source)).first()
     return None if row is None or row.good is None else SourceList(source, row.good_at, _unpacked(row.good), row.good_digest)
 
 
@@ -75,39 +91,44 @@ def claim(connection: Connection, source: str, now: datetime, until: datetime) -
     return connection.execute(update(price_feeds).where(*due).values(next_at=until)).rowcount > 0
 
 
-def note_good(
-    connection: Connection, source: str, cents: Mapping[str, int], digest: str, left_out: int, now: datetime, next_at: datetime
-) -> None:
-    """This list is in use from now on. One that was held back before is forgotten: a newer one is good."""
+def note_good(connection: Connection, source: str, new: NewList, before: str | None, now: datetime, next_at: datetime) -> bool:
+    """This list is in use from now on. One that was held back before is forgotten: a newer one is good.
+
+    ``before`` is the digest of the list that it was compared with. If another one is in use by now nothing is changed, and the
+    feed is fetched again soon; whether it was changed.
+    """
     values = {
-        "good": _packed(cents),
-        "good_digest": digest,
+        "good": new.packed,
+        "good_digest": new.digest,
         "good_at": now,
-        "names": len(cents),
-        "left_out": left_out,
-        "error": None,
-        "failing_since": None,
-        "next_at": next_at,
+        "names": new.names,
+        "left_out": new.left_out,
+        **_NOTHING_HELD,
     }
-    connection.execute(update(price_feeds).where(price_feeds.c.source == source).values({**values, **_NOTHING_HELD}))
+    return _note(connection, source, values, before, next_at)
 
 
 def note_held(
-    connection: Connection, source: str, cents: Mapping[str, int], digest: str, why: str, now: datetime, next_at: datetime
-) -> None:
-    """This list is held back, in place of one that was before; the good one stays. An alarm, once a day."""
+    connection: Connection, source: str, new: NewList, why: str, before: str | None, now: datetime, next_at: datetime
+) -> bool:
+    """This list is held back, in place of one that was before; the good one stays. An alarm, once a day. As `note_good`."""
     values = {
-        "held": _packed(cents),
-        "held_digest": digest,
+        "held": new.packed,
+        "held_digest": new.digest,
         "held_why": why,
-        "held_names": len(cents),
+        "held_names": new.names,
         "held_at": now,
-        "error": None,
-        "failing_since": None,
-        "next_at": next_at,
     }
-    connection.execute(update(price_feeds).where(price_feeds.c.source == source).values(values))
+    if not _note(connection, source, values, before, next_at):
+        return False
     alarms.of_feed(connection, source, f"{HELD}: {why}", HELD, now)
+    return True
+
+
+def _note(connection: Connection, source: str, values: dict[str, Any], before: str | None, next_at: datetime) -> bool:
+    same = (price_feeds.c.source == source, price_feeds.c.good_digest.is_not_distinct_from(before))
+    read = {"error": None, "failing_since": None, "next_at": next_at}
+    return connection.execute(update(price_feeds).where(*same).values({**values, **read})).rowcount > 0
 
 
 def note_failed(
@@ -149,10 +170,6 @@ def _standing(row: Row[Any]) -> Standing:
     return Standing(
         row.source, row.good_digest, row.names, row.left_out, row.good_at, row.error, row.failing_since, row.next_at, held
     )
-
-
-def _packed(cents: Mapping[str, int]) -> bytes:
-    return zlib.compress(json.dumps(cents, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _unpacked(data: bytes) -> dict[str, int]:
