@@ -23,7 +23,7 @@ from balancer.upkeep import release, settle, sweep
 from shared.domain.health import May
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
-from shared.messages import InventoryOrder, Order
+from shared.messages import InventoryOrder, Order, SettleOrder
 
 Make = Callable[..., Awaitable[World]]
 Asset = dict[str, Any]
@@ -318,7 +318,8 @@ async def test_the_other_items_of_a_deposit_settle_when_an_audit_misses_one(worl
     assert [row.frozen_by for row in world.deposits_of(trade_id)] == ["missing", None]
     await later(world, 8 * 86400)
     assert await settle.settle(world.ctx) == 1
-    [check] = [check for order in world.taken(bot) if order.kind == "settle" for check in order.payload.checks]
+    payloads = [order.payload for order in world.taken(bot)]
+    [check] = [check for payload in payloads if isinstance(payload, SettleOrder) for check in payload.checks]
     assert [each.deposit_id for each in check.assets] == [stays.deposit_id]
     seen = [row for row in world.seen(trade_id) if row["deposit_id"] == stays.deposit_id]
     await world.tell(trade_id, "settled", assets=seen)

@@ -98,6 +98,7 @@ async def test_an_audit_by_api_and_what_a_frozen_bot_means(quick: Service) -> No
 async def test_audits_need_the_scope_and_known_bots_and_change_nothing_when_refused(service: Service) -> None:
     await service.add_client("plain", "trade", "read")
     before = await service.rows()
+    data: dict[str, Any] | None
     for data, status, code in (
         ({"bots": ["red-77"]}, 404, "not_found"),
         ({"bots": []}, 400, "invalid_request"),

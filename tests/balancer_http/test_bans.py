@@ -24,7 +24,7 @@ def payloads(service: Service) -> list[Any]:
 
 async def test_players_who_come_together_are_asked_for_in_one_call(service: Service) -> None:
     service.bots.inventories[OTHER] = [held(99)]
-    assert await asyncio.gather(ask(service), ask(service, OTHER, OTHER_URL)) == [200, 200]
+    assert [*await asyncio.gather(ask(service), ask(service, OTHER, OTHER_URL))] == [200, 200]
     assert sorted(len(each.bans_of) for each in payloads(service)) == [0, 2]
 
 
@@ -47,7 +47,7 @@ async def test_who_is_banned_is_told_so_by_whoever_asked(service: Service) -> No
     """The one whose order asks, and the other one whose inventory was read meanwhile."""
     service.bots.inventories[OTHER] = [held(99)]
     service.bots.banned = {PLAYER, OTHER}
-    assert await asyncio.gather(ask(service), ask(service, OTHER, OTHER_URL)) == [422, 422]
+    assert [*await asyncio.gather(ask(service), ask(service, OTHER, OTHER_URL))] == [422, 422]
     response = await service.call("POST", "/deposit", service.deposit_body("1"))
     assert (response.status, (await response.json())["code"]) == (422, "partner_banned")
     assert service.bots.reads == 2

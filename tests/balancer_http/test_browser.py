@@ -136,7 +136,7 @@ async def fits(page: Page, name: str) -> None:
     folder = os.environ.get("FLEET_PICTURES")
     for width_name, width in WIDTHS.items():
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await page.emulate_media(color_scheme=scheme)
             await page.set_viewport_size({"width": width, "height": 760})
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
             if folder:

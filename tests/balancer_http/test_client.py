@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from balancer_http.harness import GOOD, ONE_DATABASE, OTHER, OTHER_URL, PLAYER, TRADE_URL, Service
@@ -12,7 +13,7 @@ from fleet_client import AsyncClient, Client, Patience, errors
 from fleet_client.calls import AssetRef, Credit, Move
 
 pytestmark = ONE_DATABASE
-WHO = {"user_id": "player-1", "steam_id": PLAYER, "trade_url": TRADE_URL}
+WHO: dict[str, Any] = {"user_id": "player-1", "steam_id": PLAYER, "trade_url": TRADE_URL}
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ async def fleet(service: Service) -> AsyncIterator[AsyncClient]:
 async def test_a_deposit_from_the_inventory_to_the_events(service: Service, fleet: AsyncClient) -> None:
     seen = await fleet.inventory(PLAYER, trade_url=TRADE_URL)
     assert (seen.items[0].market_hash_name, seen.items[0].value_cents, seen.items[0].acceptable) == (GOOD, 1200, True)
-    asset_ids = ["1", AssetRef("2")]
+    asset_ids: list[str | AssetRef] = ["1", AssetRef("2")]
     (trade,) = (await fleet.deposit(**WHO, asset_ids=asset_ids, wait=25, key="mine", message="Welcome")).trades
     assert trade.status == "sent" and trade.offer_id and trade.token
     (same,) = (await fleet.deposit(**WHO, asset_ids=asset_ids, wait=25, key="mine", message="Welcome")).trades

@@ -9,6 +9,7 @@ import pytest
 from balancer_http.harness import GOOD, ONE_DATABASE, PLAYER, READY_S, Service, held
 
 from shared import wire
+from shared.domain.ids import SteamId
 from shared.messages import Order
 from shared.settings import Settings
 
@@ -87,7 +88,7 @@ async def test_what_one_host_makes_up_is_not_booked(two_hosts: Service, liars: t
         for trade in body["trades"]:
             await service.report("offer_declined", trade, {"offer_id": trade["offer_id"], "state": 7})
             await service.until(trade["trade_id"], "declined")
-        service.ctx.inventories.forget(int(PLAYER))
+        service.ctx.inventories.forget(SteamId(int(PLAYER)))
     else:
         pytest.fail("the host that lies was never asked first")
     assert (body["code"], body["actor"], body["retryable"]) == ("readings_differ", "operator", True)

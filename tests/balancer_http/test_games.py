@@ -323,6 +323,7 @@ async def test_a_pause_of_locks_and_a_days_limit_stop_exchanges(game: Service) -
 
 async def test_exchanges_of_a_wrong_form_are_refused(game: Service) -> None:
     good = {"ref": "e", "user_id": "player-1", "give": ["dep_1"], "take": {"deposit_ids": ["dep_2"]}, "rest": "credit"}
+    wrong: dict[str, Any]
     for wrong in (
         {"give": []},
         {"give": ["dep_1", "dep_1"]},

@@ -61,6 +61,7 @@ async def test_a_list_that_is_held_back_is_an_alarm_and_is_taken_when_an_operato
 
     path.write_text(json.dumps(WILD | {f"new {number}": 1 for number in range(9)}))
     path.write_text(json.dumps({"Knife": 5}))
+    assert file.held is not None
     held = file.held.digest
     await until(lambda: file.held is not None and file.held.digest != held)
     told = await asyncio.to_thread(fleet, config, "prices", "status", "--json")

@@ -355,7 +355,7 @@ async def test_alive_and_ready(service: Service) -> None:
 @ONE_DATABASE
 async def test_not_ready_while_the_disk_takes_no_writes(service: Service) -> None:
     """SQLite may have no page more, which it tells as it tells a full disk; reading goes on."""
-    probe, database = service.app[health.LOOPS].probe, service.ctx.db  # type: ignore[index]
+    probe, database = service.app[health.LOOPS].probe, service.ctx.db
     pages = [1_000_000]
 
     @event.listens_for(database.engine, "checkout")

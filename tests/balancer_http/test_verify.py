@@ -307,7 +307,8 @@ async def test_a_look_that_makes_no_sense_answers_nobody(service: Service) -> No
     service.bots.blind = ""
     asking = asyncio.create_task(check(service, trade["token"]))
     await look_under_way(service)
-    for data in ({}, {"seen": 5}, {"seen": [1, None, {"trade_id": 1}, {"trade_id": "x" * 99}]}, {"seen": {}}):
+    odd: list[dict[str, Any]] = [{}, {"seen": 5}, {"seen": [1, None, {"trade_id": 1}, {"trade_id": "x" * 99}]}, {"seen": {}}]
+    for data in odd:
         await service.report("looked", trade, data, at_ms=service.ctx.server_clock.now_ms())
     assert (await asking)["reason"] == "cannot_tell"
 

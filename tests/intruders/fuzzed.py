@@ -39,7 +39,13 @@ from shared.settings import Settings
 
 DOCUMENT = openapi.build(ROUTES)
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
-OPERATIONS = {f"{found.ok().method.upper()} {found.ok().path}": found.ok() for found in SCHEMA.get_all_operations()}
+
+
+def _known(found: Any) -> Any:
+    return found.ok()
+
+
+OPERATIONS = {f"{each.method.upper()} {each.path}": each for each in map(_known, SCHEMA.get_all_operations())}
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -132,6 +138,7 @@ class Fuzzed:
 
     def calm(self) -> None:
         """Undo what good requests may have done: let bots and the fleet go on."""
+        body: Any
         for path, body in (
             ("/switches", {"switch": "deposits", "paused": False}),
             ("/switches", {"switch": "withdrawals", "paused": False}),
@@ -174,7 +181,7 @@ class Fuzzed:
 def _lost_on_the_way(case: Any, answer: Response) -> bool:
     """Whether what was wrong in the query did not become part of the address: an empty list is written as nothing, and what
     is neither a list nor text is text there."""
-    sent = parse_qs(urlsplit(answer.request.url).query, keep_blank_values=True)
+    sent = parse_qs(urlsplit(str(answer.request.url)).query, keep_blank_values=True)
     return any(name not in sent or isinstance(value, bool) for name, value in case.query.items())
 
 
@@ -250,4 +257,5 @@ def _filled(name: str, fields: st.SearchStrategy[frozenset[str]]) -> st.SearchSt
 
 def negative(name: str) -> st.SearchStrategy[Any]:
     """Requests that the document does not allow."""
-    return OPERATIONS[name].as_strategy(schemathesis.GenerationMode.NEGATIVE)
+    made: st.SearchStrategy[Any] = OPERATIONS[name].as_strategy(schemathesis.GenerationMode.NEGATIVE)
+    return made

@@ -49,11 +49,11 @@ def redis_values(client: redis.Redis) -> Iterator[Place]:
         if kind == b"string":
             values: list[Any] = [client.get(key)]
         elif kind == b"hash":
-            values = [part for pair in client.hgetall(key).items() for part in pair]  # type: ignore[union-attr]
+            values = [part for pair in client.hgetall(key).items() for part in pair]
         elif kind == b"list":
-            values = client.lrange(key, 0, -1)  # type: ignore[assignment]
+            values = client.lrange(key, 0, -1)
         elif kind == b"set":
-            values = [*client.smembers(key)]  # type: ignore[misc]
+            values = [*client.smembers(key)]
         else:
             entries: Any = client.xrange(key)
             values = [part for _, fields in entries for pair in fields.items() for part in pair]

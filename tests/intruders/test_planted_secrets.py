@@ -9,6 +9,7 @@ import re
 import signal
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def bad_day(
     if request.param:
         make_trouble(site)
     made = [
-        wait_until(lambda player=player, color=color: trading.made(site, player, color), trading.LONG_S, 0.3)
+        wait_until(partial(trading.made, site, player, color), trading.LONG_S, 0.3)
         for player, color in zip(players, ("red", "blue"), strict=True)
     ]
     kill_some(guarded, own_postgres, site, said)
@@ -113,6 +114,7 @@ def bad_day(
         send_json("DELETE", f"{guarded.control_url}/control/profile", {})
     trading.all_online(site)
     for trade in made:
+        assert trade is not None
         site.until(trade["trade_id"], *GONE_ON, timeout_s=trading.LONG_S)
     yield players, said
 

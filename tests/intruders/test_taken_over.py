@@ -241,7 +241,7 @@ class Evil:
 def test_junk_of_every_kind_stops_nothing(intruder: Intruder, site: Website, tmp_path: Path) -> None:
     """Pickles, other functions, other types where ours belong, endless leases, thousands of reports, millions of bytes."""
     client, trace = intruder.everything, tmp_path / "unpickled"
-    call = [wire.ORDER_FUNCTION, None, ["x"], {}]
+    call: list[Any] = [wire.ORDER_FUNCTION, None, ["x"], {}]
     for number, data in enumerate(
         (
             pickle.dumps(Evil(trace)),
@@ -256,7 +256,8 @@ def test_junk_of_every_kind_stops_nothing(intruder: Intruder, site: Website, tmp
     with client.pipeline(transaction=False) as pipe:
         for number in range(5000):
             pipe.xadd(wire.REPORTS, {"bot": f"red-{number % 20}", "sealed": "x" * (number % 3000)})
-        for entry in ({"x": "y"}, {"bot": b"\xff" * 100_000}, {"bot": "red-1", "sealed": b"x" * 7_000_000}):
+        entries: list[dict[Any, Any]] = [{"x": "y"}, {"bot": b"\xff" * 100_000}, {"bot": "red-1", "sealed": b"x" * 7_000_000}]
+        for entry in entries:
             pipe.xadd(wire.REPORTS, entry)
         pipe.sadd(wire.BOTS, *(f"junk-{number}" for number in range(5000)), "x" * 1_000_000)
         pipe.set(wire.heartbeat_key("red-2"), b"x" * 7_000_000)
