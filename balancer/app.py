@@ -19,7 +19,7 @@ from balancer.items.feeds import sources
 from balancer.journal.tail import Tail
 from balancer.outward import Outward
 from balancer.trades.deposit import Deposits
-from balancer.web import addresses, api, auth, mode, openapi, problems
+from balancer.web import addresses, api, auth, mode, openapi, pages, problems
 from balancer.web.handlers import deposit, events, health, webhooks
 from balancer.web.handlers.verify import people, sign_in
 from balancer.web.listen import Listener
@@ -69,6 +69,7 @@ def build(settings: Settings) -> web.Application:
     app[events.STREAMS] = events.Streams()
     app[webhooks.OUTWARD] = Outward(private=settings.webhooks.private_targets)
     app[TRIES] = Tries()
+    app[people.LOGO] = _logo(settings)
     app[sign_in.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
     app[api.CONTEXT] = ctx = context.build(settings, master, Clock(settings.clock.offset_s), limits)
     app[events.TAIL] = Tail(ctx.db, ctx.waiters, settings.balancer.livemode)
@@ -81,6 +82,13 @@ def build(settings: Settings) -> web.Application:
 def _description() -> bytes:
     """What the API says of itself. The same for every application of this process, and slow to make."""
     return openapi.dumps(ROUTES)
+
+
+def _logo(settings: Settings) -> str:
+    try:
+        return pages.logo(settings.balancer.site_logo_file)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _check(settings: Settings) -> None:

@@ -41,9 +41,12 @@ FORMS: dict[str, Callable[[int], int]] = {"en": _english, "ru": _russian}
 
 @dataclass(frozen=True)
 class Language:
-    """``sentences`` by their English ones; ``filled`` are those with places, as patterns of what the code has filled in."""
+    """``name`` is its own; ``sentences`` by their English ones; ``filled`` are those with places, as patterns of what the code
+    has filled in.
+    """
 
     code: str
+    name: str
     sentences: Mapping[str, str]
     counts: Mapping[str, list[str]]
     filled: tuple[tuple[re.Pattern[str], str], ...]
@@ -67,7 +70,7 @@ def language(code: str) -> Language:
     """One of `FORMS`, from its file."""
     read = tomllib.loads((FOLDER / f"{code}.toml").read_text(encoding="utf-8"))
     filled = tuple((_pattern(text), said) for text, said in read["sentences"].items() if _NAME.search(text))
-    return Language(code, {**read["sentences"], **read["pages"]}, read["counts"], filled)
+    return Language(code, read["name"], {**read["sentences"], **read["pages"]}, read["counts"], filled)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

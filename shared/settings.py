@@ -101,6 +101,9 @@ class BalancerSettings(_Section):
     host: str
     port: Annotated[int, Field(ge=0, le=65535)]
     site_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+(/[^\s?#]*)?$")]
+    site_name: Annotated[str, Field(max_length=40)]
+    site_logo_file: str
+    pictures_url: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?)?$")]
     master_key_file: Path
     prices_file: Path
     prices_check_s: Some

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from balancer import spoken
 
 FOLDER = Path(__file__).parent
 CSS = (FOLDER / "templates" / "page.css").read_text(encoding="utf-8")
+LIVE = (FOLDER / "templates" / "live.js").read_text(encoding="utf-8")
 STATIC = FOLDER / "static"
 
 _environment = Environment(
@@ -37,7 +40,24 @@ def said(text: str, **values: object) -> Markup:
 
 
 _environment.globals.update(money=money, _=said, counted=spoken.counted)
-_css_hash = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def policy(pictures: str = "", live: bool = False) -> str:
+    """What a page may load: its own style, by its hash. ``pictures`` is one more origin, for pictures only.
+
+    With ``live`` its one script too, by its hash, which asks for the same page again.
+    """
+    script = f" script-src {_hash(LIVE)}; connect-src 'self';" if live else ""
+    images = f"data: {pictures}".strip()
+    return (
+        f"default-src 'none'; img-src {images}; style-src {_hash(CSS)};{script} form-action 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    )
+
 
 # The page holds a link to Steam but loads nothing: its own style by hash, its form to itself only.
 PAGE_HEADERS = {
@@ -46,8 +66,7 @@ PAGE_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow, noarchive",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": f"default-src 'none'; img-src data:; style-src 'sha256-{_css_hash}'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": policy(),
 }
 DOCS_HEADERS = {
     "Cache-Control": "no-cache",
@@ -66,10 +85,72 @@ FILES = {
 }
 
 
+LOGO_BYTES_MAX = 64 * 1024
+LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The site that the pages speak for: its name, its domain, its logo as a `data:` address. Name and logo may be empty."""
+
+    name: str
+    domain: str
+    logo: str
+
+    @property
+    def full(self) -> str:
+        """As a sentence names it."""
+        return f"{self.name} ({self.domain})" if self.name else self.domain
+
+
+def logo(file: str) -> str:
+    """A logo as a `data:` address; "" for none.
+
+    Raises:
+        ValueError: there is no such picture, or it is none that may be shown.
+    """
+    if not file:
+        return ""
+    path = Path(file)
+    kind = LOGO_TYPES.get(path.suffix.lower())
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"balancer.site_logo_file cannot be read: {error.strerror}") from None
+    if kind is None or not 0 < len(content) <= LOGO_BYTES_MAX:
+        raise ValueError(f"balancer.site_logo_file is an SVG, PNG or WebP of at most {LOGO_BYTES_MAX // 1024} KiB")
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around a page's content: the site, and whether this address can be asked for in another language."""
+
+    site: Site
+    switchable: bool
+
+
+NO_FRAME = Frame(Site("", "", ""), False)
+_frame: ContextVar[Frame] = ContextVar("frame", default=NO_FRAME)
+
+
+def speak_for(site: Site, switchable: bool) -> None:
+    """Put the pages of the request under way into this site's frame."""
+    _frame.set(Frame(site, switchable))
+
+
 def render(template: str, headers: dict[str, str], status: int = 200, **values: Any) -> web.Response:
     """A template with its values, all of them escaped."""
-    language = spoken.current().code
-    text = _environment.get_template(template).render(css=Markup(CSS), language=language, **values)  # noqa: S704 - our own file
+    language, frame = spoken.current().code, _frame.get()
+    others = [(each, spoken.language(each).name) for each in spoken.FORMS if each != language]
+    text = _environment.get_template(template).render(
+        css=Markup(CSS),  # noqa: S704 - our own file
+        script=Markup(LIVE),  # noqa: S704 - our own file
+        language=language,
+        site=frame.site,
+        languages=others if frame.switchable or "page" in values else [],
+        **values,
+    )
     headers = {**headers, "Content-Language": language}
     return web.Response(status=status, text=text, content_type="text/html", charset="utf-8", headers=headers)
 
@@ -89,6 +170,6 @@ def failure(status: int) -> web.Response:
     return page("refused.html", status, heading=heading, text=text, again=None, mood="no")
 
 
-def page(template: str, status: int = 200, **values: Any) -> web.Response:
-    """A page for a player."""
-    return render(template, PAGE_HEADERS, status, **values)
+def page(template: str, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> web.Response:
+    """A page for a player; ``page`` is its address where the request under way has another one."""
+    return render(template, headers or PAGE_HEADERS, status, **values)

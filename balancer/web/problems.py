@@ -248,12 +248,16 @@ def respond_status(status: int) -> web.Response:
     return _response(status, _body(code, status, detail, actor, retryable=status == 504))
 
 
+# In a request: the language that its reader has chosen, where that is not left to the browser.
+LANGUAGE = web.RequestKey("language", str)
+
+
 @web.middleware
 async def middleware(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Turn whatever a handler raises into a problem document; players are spoken to in the language of the request."""
-    spoken.use(request.headers.get("Accept-Language", ""))
+    spoken.use(request.get(LANGUAGE, "") or request.headers.get("Accept-Language", ""))
     response = await _answered(request, handler)
     if states := request.get(rates.STATES):
         response.headers.update(rates.headers(states))

@@ -273,6 +273,7 @@ class Stack:
                 "livemode": False,
                 "port": port,
                 "site_url": f"http://127.0.0.1:{port}",
+                "pictures_url": f"{self.steam_url}/economy/image/",
                 "master_key_file": folder / "master.key",
                 "prices_file": folder / "prices.json",
                 "prices_check_s": 2.0,

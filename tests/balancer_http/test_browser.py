@@ -12,7 +12,9 @@ from aiohttp import ClientSession
 from balancer_http.harness import PLAYER, Service
 from balancer_http.test_verify import no_longer_fresh
 from playwright.async_api import ConsoleMessage, Page, async_playwright
+from sqlalchemy import Connection, update
 
+from balancer.db import tables
 from balancer.web import sessions
 from balancer.web.handlers.verify import links
 from sandbox import server as sandbox_server
@@ -129,6 +131,69 @@ async def test_every_answer_fits_a_phone_in_both_colors(service: Service, page: 
     await fits(page, "sign_in")
     assert seen.foreign(base_of(service)) == []
     assert [each for each in seen.complaints if "404" not in each and "403" not in each] == []
+
+
+RED_LINE, CASE = "AK-47 | Redline (Field-Tested)", "Fracture Case"
+
+
+async def with_pictures(service: Service, sandbox: sandbox_server.RunningSandbox) -> None:
+    """Items look as bots have seen them, at a Steam that is the sandbox, and the site has a name and a logo."""
+    catalogue = sandbox.world.catalogue
+    looks = {"Case": catalogue.kind("AWP | Asiimov (Field-Tested)")} | {name: catalogue.kind(name) for name in (RED_LINE, CASE)}
+
+    def write(connection: Connection) -> None:
+        for name in [each.market_hash_name for each in service.bots.inventories[PLAYER]]:
+            kind = looks.get(name, catalogue.kind(RED_LINE))
+            icon = f"https://community.akamai.steamstatic.com/economy/image/{kind.icon_url}"
+            values = {"icon_url": icon, "color": kind.color}
+            connection.execute(update(tables.items).where(tables.items.c.market_hash_name == name).values(values))
+
+    await service.ctx.db.run(write)
+    changes = {"pictures_url": f"{sandbox.steam_url}/economy/image/", "site_name": "Evenly"}
+    settings = service.ctx.settings
+    service.ctx.settings = settings.model_copy(update={"balancer": settings.balancer.model_copy(update=changes)})
+
+
+async def checked_at(service: Service, page: Page, token: str) -> None:
+    session_id = await sessions.begin(service.ctx, SteamId(PLAYER), None)
+    await page.context.add_cookies([{"name": links.SESSION_COOKIE, "value": session_id, "url": f"{base_of(service)}/verify"}])
+    await page.goto(f"{base_of(service)}/verify/{token}")
+    await page.locator("button.go").click()
+
+
+async def test_items_have_their_pictures_and_nothing_else_is_loaded(service: Service, page: Page) -> None:
+    with sandbox_server.in_thread(SandboxSettings(players=1)) as sandbox:
+        trade = await service.deposit("1", "2")
+        await with_pictures(service, sandbox)
+        seen = Seen(page)
+        await checked_at(service, page, trade["token"])
+        for language, heading in (("en", "Yes, this offer is ours."), ("ru", "Да")):
+            await page.goto(f"{base_of(service)}/verify/{trade['token']}?lang={language}")
+            assert (await page.locator("h1").inner_text()).startswith(heading)
+            assert "Evenly" in await page.locator("header").inner_text()
+            pictures = page.locator(".items img")
+            assert await pictures.count() == 2
+            shown = "Array.from(document.images).every(image => image.complete && image.naturalWidth > 0)"
+            await page.wait_for_function(shown)
+            await page.locator("summary").click()
+            await fits(page, f"pictures-{language}")
+        images = f"{sandbox.steam_url}/economy/image/"
+        assert [url for url in seen.foreign(base_of(service)) if not url.startswith(images)] == []
+        assert seen.complaints == []
+
+
+async def test_a_page_that_stays_open_shows_what_became_of_the_offer(service: Service, page: Page) -> None:
+    trade = await service.deposit("1")
+    await page.clock.install()
+    await checked_at(service, page, trade["token"])
+    assert await page.locator("h1").inner_text() == "Yes, this offer is ours."
+
+    service.bots.sees[trade["trade_id"]] = "offer_declined"
+    await no_longer_fresh(service)
+    await page.clock.run_for(11_000)
+
+    await page.get_by_role("heading", name="Our offer is over. Do not accept anything.").wait_for()
+    assert page.url == f"{base_of(service)}/verify/{trade['token']}"
 
 
 async def fits(page: Page, name: str) -> None:

@@ -49,7 +49,7 @@ MOST = {
     "deposit": Count(56, 106, 28, 15),
     "withdraw": Count(50, 86, 20, 12),
     "lost answer": Count(56, 106, 28, 15),
-    "verify": Count(32, 52, 14, 10),
+    "verify": Count(33, 52, 14, 10),
 }
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from balancer_http.harness import OTHER, PLAYER, Service, assert_fits
 from sqlalchemy import update
 
 from balancer.db import tables
-from balancer.web import sessions, tries
+from balancer.web import pages, sessions, tries
 from balancer.web.handlers.verify import links, people
 from shared.domain.ids import SteamId
 from shared.messages import WatchedTrade
@@ -683,3 +687,89 @@ async def test_another_client_may_check_it_all_the_same(service: Service) -> Non
     trade = await service.deposit("1")
     await service.add_client("other", "trade")
     assert (await check(service, trade["token"], client="other"))["ok"]
+
+
+# --- the site that the pages speak for ---------------------------------------------------------------------
+
+
+def with_site(service: Service, **changes: Any) -> None:
+    settings = service.ctx.settings
+    service.ctx.settings = settings.model_copy(update={"balancer": settings.balancer.model_copy(update=changes)})
+
+
+async def test_the_pages_name_the_site_by_name_and_domain(service: Service) -> None:
+    trade = await service.deposit("1")
+    domain = urlsplit(service.ctx.settings.balancer.site_url).netloc
+    without = await show(service, trade["token"])
+    with_site(service, site_name="Even & <ly>")
+    await sign_in(service)
+    named = await show(service, trade["token"])
+    _, answer = await press(service, trade["token"])
+
+    assert f'<p class="mark"><span>{domain}</span></p>' in without
+    assert f'<p class="mark"><b>Even &amp; &lt;ly&gt;</b><span>{domain}</span></p>' in named
+    assert f"Even &amp; &lt;ly&gt; ({domain}) made it for you" in answer
+
+
+async def test_a_picture_is_shown_for_what_bots_have_seen_and_for_nothing_else(service: Service) -> None:
+    trade = await service.deposit("1", "2")
+    name = trade["items"][0]["market_hash_name"]
+    known = "https://community.akamai.steamstatic.com/economy/image/"
+    odd = ("javascript:alert(1)", "https://evil.example/x.png", f"{known}a b", f'{known}a"onload="x', "")
+
+    async def shown_for(icon: str, color: str = "") -> tuple[str, str]:
+        values = {"icon_url_large": icon, "color": color}
+        statement = update(tables.items).where(tables.items.c.market_hash_name == name).values(**values)
+        await service.ctx.db.run(lambda connection: connection.execute(statement))
+        response = await service.client.get(f"/verify/{trade['token']}")
+        return response.headers["Content-Security-Policy"], await response.text()
+
+    await sign_in(service)
+    await press(service, trade["token"])
+    policy, text = await shown_for(f"{known}abc_-9", "d32ce6")
+    assert f'<img src="{known}abc_-9/256fx256f" alt=""' in text and 'fill="#d32ce6"' in text
+    assert "img-src data: https://community.akamai.steamstatic.com;" in policy
+    for icon in odd:
+        _, text = await shown_for(icon, '"/><script>')
+        assert "<img" not in text and "<rect" not in text and text.count("<script>") == 1
+    with_site(service, pictures_url="")
+    policy, text = await shown_for(f"{known}abc")
+    assert "img-src data:;" in policy and "<img" not in text
+
+
+async def test_only_an_answer_that_was_given_asks_for_itself_again(service: Service) -> None:
+    trade = await service.deposit("1")
+    await sign_in(service)
+    before = await service.client.get(f"/verify/{trade['token']}")
+    assert "script-src" not in before.headers["Content-Security-Policy"] and "<script" not in await before.text()
+    await press(service, trade["token"])
+
+    after = await service.client.get(f"/verify/{trade['token']}")
+
+    policy, text = after.headers["Content-Security-Policy"], await after.text()
+    [script] = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'; connect-src 'self';" in policy
+    assert f'data-page="/verify/{trade["token"]}" data-state="ok sent"' in text
+
+
+def test_a_logo_is_an_image_of_a_small_file(tmp_path: Path) -> None:
+    assert pages.logo("") == ""
+    good = tmp_path / "logo.SVG"
+    good.write_bytes(b"<svg/>")
+    assert pages.logo(str(good)) == "data:image/svg+xml;base64,PHN2Zy8+"
+    for name, content in (("logo.gif", b"GIF89a"), ("large.png", b"x" * 65_537), ("empty.png", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match="at most 64 KiB"):
+            pages.logo(str(tmp_path / name))
+    with pytest.raises(ValueError, match="cannot be read"):
+        pages.logo(str(tmp_path / "none.svg"))
+
+
+async def test_every_page_has_a_way_on(service: Service) -> None:
+    trade = await service.deposit("1")
+    await sign_in(service)
+    for path in ("a/b", trade["token"], "y" * 22, "signed-in"):
+        response = await service.client.get(f"/verify/{path}", headers=BROWSER)
+        main = (await response.text()).partition("<main")[2]
+        assert re.search(r"<a |<button ", main), path

@@ -99,6 +99,9 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("balancer.host", "0.0.0.0"), "warning", "balancer.host"),
     (one("balancer.host", "192.0.2.7"), "warning", "balancer.host"),
     (one("balancer.site_url", "http://site.example"), "error", "balancer.site_url"),
+    (one("balancer.site_logo_file", ".fleet/prices.json"), "error", "balancer.site_logo_file"),
+    (one("balancer.pictures_url", "http://pictures.example/"), "error", "balancer.pictures_url"),
+    (one("balancer.pictures_url", "https://pictures.example/economy/image"), "error", "balancer.pictures_url"),
     (one("balancer.site_url", "http://127.0.0.1:8420"), "warning", "balancer.site_url"),
     (one("balancer.site_url", "https://192.168.1.5"), "warning", "balancer.site_url"),
     (one("balancer.site_url", "http://localhost:8080"), "warning", "balancer.site_url"),
@@ -285,6 +288,7 @@ def test_every_finding_says_what_to_do() -> None:
 NOTHING_TO_SAY = {
     "database.units_of_work_max": "compared with the server's own limit, below",
     "balancer.currency": "any of them",
+    "balancer.site_name": "any of them",
     "balancer.reports_batch": "speed only",
     "balancer.events_page": "speed only",
     "balancer.share_port": "a question of how balancers are replaced",

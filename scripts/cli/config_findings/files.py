@@ -15,6 +15,7 @@ from shared.settings import Settings
 MAKES = {
     "balancer.master_key_file": "make one with `fleet keys new`, or put your copy there",
     "balancer.prices_file": 'write names and cents into it: {"AK-47 | Redline (Field-Tested)": 1234}',
+    "balancer.site_logo_file": 'put the site\'s logo there, or write ""',
     "group.vault_file": "the first `fleet bots import` makes it",
     "group.vault_key_file": "the first `fleet bots import` makes it; or give it by FLEET_VAULT_KEY or --vault-key-prompt",
 }
@@ -33,6 +34,8 @@ def files_of(settings: Settings, parts: frozenset[Part]) -> dict[str, Path]:
             for key, path in (("file", feed.file), ("authorization_file", feed.authorization_file)):
                 if path is not None:
                     files[f"prices.feeds.{name}.{key}"] = path
+        if settings.balancer.site_logo_file:
+            files["balancer.site_logo_file"] = Path(settings.balancer.site_logo_file)
         url = make_url(settings.database.url)
         if url.get_backend_name() == "sqlite" and url.database and ":memory:" not in url.database:
             files["database.url"] = Path(url.database)

@@ -58,7 +58,7 @@ async def _show(request: web.Request, token: str) -> web.Response:
         return pages.page("sign_in.html", sign_in=link)
     trade = await verify.find(ctx, token, steam_id)
     if trade is not None and trade.verified_at is not None and ctx.clock.now() < trade.expires_at:
-        return people.answer_page(ctx, token, await verify.answer(ctx, trade, token, _player(steam_id)))
+        return await people.answer_page(ctx, token, await verify.answer(ctx, trade, token, _player(steam_id)))
     return pages.page(
         "check.html",
         steam_id=str(int(steam_id)),
@@ -106,7 +106,7 @@ async def _form(request: web.Request) -> web.Response:
     answer = Answer(Verdict.UNKNOWN) if trade is None else await verify.answer(ctx, trade, token, _player(steam_id))
     if answer.first:
         return web.Response(status=303, headers={**pages.PAGE_HEADERS, "Location": links.page_of(ctx.settings, token)})
-    return people.answer_page(ctx, token, answer)
+    return await people.answer_page(ctx, token, answer)
 
 
 def _not_our_form() -> web.Response:

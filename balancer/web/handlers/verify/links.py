@@ -31,7 +31,7 @@ def sign_in_of(settings: Settings, token: str) -> str:
     return f"{page_of(settings, token)}/sign-in"
 
 
-def set_cookie(settings: Settings, response: web.Response, name: str, value: str, age_s: float) -> None:
+def set_cookie(settings: Settings, response: web.StreamResponse, name: str, value: str, age_s: float) -> None:
     response.set_cookie(
         name,
         value,

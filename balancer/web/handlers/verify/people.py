@@ -10,13 +10,17 @@ from aiohttp import web
 
 from balancer import spoken
 from balancer.context import Context
+from balancer.items import looks
+from balancer.journal.views import Trade
 from balancer.trades.verify import Answer, Verdict
-from balancer.web import pages, problems
+from balancer.web import api, chosen, pages, problems
 from balancer.web.handlers.verify import links
 from shared.domain.status import ENDED_UNMOVED, TradeStatus
 from shared.errors import FleetError, RateLimited
 
 SHOWN_MAX = 20
+SIGNED_IN = "/verify/signed-in"
+PICTURE_SIZE = "/256fx256f"  # pixels; Steam's hosts of pictures make any size
 FORM = "application/x-www-form-urlencoded"
 
 _MINUTE_S, _HOUR_S = 60, 3600
@@ -26,13 +30,33 @@ class SignInsBusy(RateLimited):
     """As many sign-ins as may be are being checked with Steam."""
 
 
+LOGO: web.AppKey[str] = web.AppKey("logo", str)
+LANGUAGE_S = 365 * 86400
+
+
 @web.middleware
 async def for_people(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Whatever goes wrong below `/verify`, a player's browser gets a page and no problem document."""
+    """Whatever goes wrong below `/verify`, a player's browser gets a page and no problem document.
+
+    The pages speak for the site, in the language that was chosen on them.
+    """
+    if not _is_browser(request):
+        return await handler(request)
+    settings = request.app[api.CONTEXT].settings
+    site = pages.Site(settings.balancer.site_name, urlsplit(settings.balancer.site_url).netloc, request.app[LOGO])
+    pages.speak_for(site, switchable=request.method == "GET" and request.path != SIGNED_IN)
+    request[problems.LANGUAGE] = chosen.language(request)
+    response = await _as_page(request, handler)
+    if language := chosen.in_address(request):
+        links.set_cookie(settings, response, chosen.COOKIE, language, LANGUAGE_S)
+    return response
+
+
+async def _as_page(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     response = await handler(request)
-    if response.status < 400 or response.content_type != problems.CONTENT_TYPE or not _is_browser(request):
+    if response.status < 400 or response.content_type != problems.CONTENT_TYPE:
         return response
     shown = pages.failure(response.status)
     for name in ("Retry-After", "Allow"):
@@ -67,7 +91,7 @@ ENDED = {
 BY_PLAYER = frozenset({TradeStatus.ACCEPTED, TradeStatus.SETTLED, TradeStatus.DECLINED, TradeStatus.COUNTERED})
 
 
-def answer_page(ctx: Context, token: str, answer: Answer) -> web.Response:
+async def answer_page(ctx: Context, token: str, answer: Answer) -> web.Response:
     again = links.sign_in_of(ctx.settings, token) if token else None
     match answer.verdict:
         case Verdict.UNKNOWN:
@@ -80,7 +104,30 @@ def answer_page(ctx: Context, token: str, answer: Answer) -> web.Response:
             life = length(ctx.settings.trades.token_lifetime_s)
             text = f"It was ours, but the {life} in which it can be checked are over. Decline it and ask for a new one."
             return refused(200, "This offer is too old.", text)
-    return pages.page("answer.html", **_values(ctx, token, answer))
+    shows_items = answer.verdict is Verdict.OK
+    pictures = ctx.settings.balancer.pictures_url if shows_items else ""
+    live = answer.verified_at is not None
+    headers = {**pages.PAGE_HEADERS, "Content-Security-Policy": pages.policy(_origin(pictures), live)}
+    items = await _items(ctx, answer.trade, pictures) if shows_items and answer.trade else []
+    return pages.page("answer.html", headers=headers, live=live, items=items, **_values(ctx, token, answer))
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+async def _items(ctx: Context, trade: Trade, pictures: str) -> list[dict[str, Any]]:
+    """The items that are shown, each with its picture's address and its rarity's colour, empty where they are not known."""
+    shown = trade.items[:SHOWN_MAX]
+    found = await ctx.db.look(looks.of, {item.market_hash_name for item in shown})
+    made = []
+    for item in shown:
+        look = found.get(item.market_hash_name, looks.NOTHING)
+        name, _, finish = item.market_hash_name.partition(" | ")
+        picture = pictures + look.icon + PICTURE_SIZE if pictures and look.icon else ""
+        made.append({"name": name, "finish": finish, "cents": item.value_cents, "picture": picture, "color": look.color})
+    return made
 
 
 def _values(ctx: Context, token: str, answer: Answer) -> dict[str, Any]:
@@ -90,7 +137,7 @@ def _values(ctx: Context, token: str, answer: Answer) -> dict[str, Any]:
     return {
         "verdict": answer.verdict.value,
         "trade": trade,
-        "site": urlsplit(ctx.settings.balancer.site_url).netloc,
+        "total": sum(item.value_cents for item in trade.items) if trade else 0,
         "shown": SHOWN_MAX,
         "currency": ctx.settings.balancer.currency,
         "offer_url": links.OFFER_URL.format(offer_id=trade.offer_id) if trade and trade.offer_id else None,
