@@ -44,6 +44,7 @@ class Fetcher:
         self._feeds = sources.feeds(settings)
         self._outward = Outward(private=settings.prices.private_addresses)
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._reading = asyncio.Lock()  # a long list takes memory while it is read: one at a time
 
     async def round(self) -> None:
         """Begin to fetch what is due. A feed that takes its time holds up no other, and not this round.
@@ -76,7 +77,9 @@ class Fetcher:
         rules, again = self._rules, timedelta(seconds=self._rules.feed_retry_s)
         try:
             data = await fetch(feed, self._outward, rules.feed_bytes_max, rules.feed_timeout_s)
-            found = await asyncio.to_thread(reader.read, data, feed.shape, feed.rate)
+            async with self._reading:
+                found = await asyncio.to_thread(reader.read, data, feed.shape, feed.rate)
+            del data
         except BadPrices as error:
             now = self._clock.now()
             missed = now - timedelta(seconds=ROUNDS_MISSED * rules.feed_every_s)

@@ -81,6 +81,7 @@ def test_any_text_is_a_path_or_a_bad_one(text: str) -> None:
         (Decimal("12.3449999"), "dollars", "1", 1234),
         (Decimal("0.005"), "dollars", "1", 1),
         (Decimal(1234), "cents", "1", 1234),
+        (1234, "cents", "1", 1234),
         (Decimal(1234), "mills", "1", 123),
         (Decimal(1235), "mills", "1", 124),
         (Decimal("10.10"), "dollars", "1.0825", 1093),  # 1093.325
@@ -102,7 +103,23 @@ def test_nothing_is_no_price(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["free", "-1", "1,5", "1e3", "$5", "１", "9" * 30, True, [], {}, Decimal("NaN"), Decimal("Infinity"), Decimal("1e30"), 5.0],
+    [
+        "free",
+        "-1",
+        "1,5",
+        "1e3",
+        "$5",
+        "１",
+        "9" * 30,
+        True,
+        [],
+        {},
+        Decimal("NaN"),
+        Decimal("Infinity"),
+        Decimal("1e30"),
+        5.0,
+        10**30,
+    ],
 )
 def test_what_is_no_price_is_bad(value: Any) -> None:
     with pytest.raises(money.BadPrice):
@@ -262,6 +279,10 @@ def test_what_holds_no_prices_is_refused(data: bytes) -> None:
 def test_more_values_than_any_list_has_are_refused_before_they_cost_memory() -> None:
     with pytest.raises(BadPrices, match="values"):
         read(b"[" + b"[]," * documents.VALUES_MAX + b"0]")
+    with pytest.raises(BadPrices, match="rows"):
+        read(b"[" + b"0," * documents.ROWS_MAX + b"0]")
+    with pytest.raises(BadPrices, match="lines"):
+        read(b"market_hash_name,price\n" * (documents.ROWS_MAX + 2), "table")
 
 
 def test_another_currency_than_was_told_is_refused() -> None:
@@ -388,9 +409,9 @@ def test_whatever_rows_stand_beside_them_good_rows_stay(rows: list[Any]) -> None
     assert [found.cents[f"Good {number}"] for number in range(3)] == [125, 125, 125]
 
 
-def test_a_real_list_is_read_whole_where_one_lies_beside_the_repository() -> None:
+def test_a_list_as_long_as_a_real_one_is_read_whole() -> None:
+    """A real one, where it lies beside the repository."""
     path = Path(__file__).parents[3] / "shared" / "data" / "cs2-prices.json"
-    if not path.exists():
-        pytest.skip("there is no real list of prices beside the repository")
-    found = reader.read(path.read_bytes(), shapes.of("plain", {}))
+    made = {"prices": {f"Item {number}": number + 1 for number in range(35_000)}}
+    found = read(path.read_bytes() if path.exists() else made)
     assert len(found.cents) > 10_000 and is_good(found) and not found.left_out

@@ -52,6 +52,8 @@ def cents_of(value: Any, cents_each: Decimal) -> int:
 def _number_of(value: Any) -> Decimal:
     if isinstance(value, Decimal):
         return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
     if value is None:
         raise NoPrice
     if isinstance(value, str):

@@ -104,7 +104,10 @@ def _rows(data: bytes, shape: Shape) -> Iterable[tuple[str | None, Any]]:
     if shape.currency_at is not None and shape.currency_in_document and _other_currency(shape, document):
         raise Unreadable(f"prices in {shape.currency} are wanted; it says another currency")
     places = shape.rows.find(document)
-    if not any(isinstance(place, dict | list) for place in places):
+    n_rows = [len(place) for place in places if isinstance(place, dict | list)]
+    if sum(n_rows) > documents.ROWS_MAX:
+        raise Unreadable(f"at most {documents.ROWS_MAX} rows are wanted")
+    if not n_rows:
         raise Unreadable(f"rows are wanted at {shape.rows.text or 'the top'!r}")
     return (entry for place in places for entry in paths.items_of(place))
 
