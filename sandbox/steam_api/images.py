@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Final
 
 from sandbox.answers import Answer, plain
-from sandbox.pictures import draw
 from sandbox.steam_api.call import Call
 from sandbox.world.catalogue import Kind
 
@@ -45,5 +44,7 @@ def image(call: Call) -> Answer:
 
 @lru_cache(KEPT)
 def _drawn(kind: Kind) -> tuple[bytes, str]:
+    from sandbox.pictures import draw  # at the first use: a sandbox that nobody asks for a picture starts without the outlines
+
     body = draw.picture(kind)
     return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
