@@ -134,7 +134,7 @@ def heal(fleet: ChaosFleet, nemesis: Nemesis, say: Say) -> float:
     with urllib.request.urlopen(request, timeout=30):  # noqa: S310
         pass
     since = time.time()
-    while not nemesis.all_serve(since):
+    while not nemesis.readiness.all_serve(since):
         nemesis.tick()
         if time.monotonic() - started > HEALED_S:
             said = {bot: fleet.worker_said(bot) for bot in fleet.wish.bot_names()}
@@ -180,8 +180,8 @@ def close_the_books(
     tables, rows = reader.everything(), crosscheck.read_books(fleet.database_url)
     reasons, without_reason = checker.unfinished(tables["trades"], record["offers"])
     bots = {str(row["steam_id"]): f"{row['color']}-{row['bot_id']}" for row in rows.bots}
-    told, untold = checker.departures(tables, record["offers"], bots, nemesis.friend["steam_id"])
-    untold += checker.cancellations(tables, record["offers"], nemesis.canceled())
+    told, untold = checker.departures(tables, record["offers"], bots, nemesis.raids.friend["steam_id"])
+    untold += checker.cancellations(tables, record["offers"], nemesis.raids.canceled())
     found = crosscheck.differences(rows, record) + own
     explained = [row for row in found if row.about in told]
     found = [row for row in found if row not in explained] + untold + without_reason
@@ -211,7 +211,7 @@ def close_the_books(
         "compared": crosscheck.summary(rows, record)
         | {"events_read": len(workload.told.events), "keys": len(workload.told.trades_of)},
         "folder": str(fleet.wish.directory),
-        "foreign": nemesis.foreign_deeds() | {"told_differences": len(explained)},
+        "foreign": nemesis.raids.counts() | {"told_differences": len(explained)},
         "differences": [{"kind": row.kind, "text": row.text} for row in found],
     }
 
