@@ -71,7 +71,7 @@ def build(settings: Settings) -> web.Application:
     app[TRIES] = Tries()
     app[people.LOGO] = _logo(settings)
     app[sign_in.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
-    app[api.CONTEXT] = ctx = context.build(settings, master, Clock(settings.clock.offset_s), limits)
+    app[api.CONTEXT] = ctx = context.build(settings, master, Clock.of(settings.clock), limits)
     app[events.TAIL] = Tail(ctx.db, ctx.waiters, settings.balancer.livemode)
     app[deposit.DEPOSITS] = Deposits(ctx)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])

@@ -87,7 +87,7 @@ class Loops:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leads: dict[str, bool] = {}
         self._knows_bots = False
-        self._started_ms = ctx.server_clock.now_ms()
+        self._started_ms = ctx.server_clock.unmoved_ms()
         self._ran_ms: dict[str, int] = {}
         self.reader = Reader(ctx, self._me)
         self.watcher = Watcher(ctx)
@@ -138,7 +138,7 @@ class Loops:
 
     async def standing(self) -> dict[str, Any]:
         """Whether all loops run, which do, and how long ago each last went well: one that is led, at any balancer."""
-        running, now_ms = self.running(), self._ctx.server_clock.now_ms()
+        running, now_ms = self.running(), self._ctx.server_clock.unmoved_ms()
         loops = self.all()
         anywhere = await asyncio.to_thread(self._ran_anywhere, [loop.name for loop in loops if loop.led])
         last_ms = {**self._ran_ms, **anywhere}
@@ -154,7 +154,7 @@ class Loops:
             values = client.mget([wire.ran_key(name) for name in names])
         except redis.RedisError:  # that Redis is away is told by itself
             return {}
-        latest_ms = self._ctx.server_clock.now_ms() + FUTURE_MS
+        latest_ms = self._ctx.server_clock.unmoved_ms() + FUTURE_MS
         told = {name: int(value) for name, value in zip(names, values, strict=True) if value and value[:20].isdigit()}
         return {name: at_ms for name, at_ms in told.items() if at_ms <= latest_ms}
 
@@ -183,7 +183,7 @@ class Loops:
 
     async def _note(self, loop: Loop) -> None:
         """That a round went well."""
-        self._ran_ms[loop.name] = now_ms = self._ctx.server_clock.now_ms()
+        self._ran_ms[loop.name] = now_ms = self._ctx.server_clock.unmoved_ms()
         if loop.led:
             await asyncio.to_thread(self._ctx.redis.set, wire.ran_key(loop.name), now_ms)
 

@@ -40,7 +40,7 @@ def say_why(
         reason, action = backoff.INTERNAL, backoff.unexpected_action(error)
         _log.error("cannot_start", again_s=wait_s, exc_info=error)
     keys, steam_id = _known(settings, bot)
-    clock = Clock(settings.clock.offset_s)
+    clock = Clock.of(settings.clock)
     health = Health()
     health.is_now("unhealthy", reason, action)
     with wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s) as client:

@@ -161,7 +161,7 @@ class Beats:
             host=socket.gethostname(),
             steam_id=self._steam_id,
             state=state,
-            at_ms=self._server_clock.now_ms(),
+            at_ms=self._server_clock.unmoved_ms(),
             items=health.items,
             offers=health.offers,
             orders_done=health.orders_done,
@@ -214,7 +214,7 @@ class Beats:
             "look_calls": self._observer.look_calls,
             "second_calls": self._observer.second_calls,
             "throttled": self._observer.throttled,
-            "at_ms": self._clock.now_ms(),
+            "at_ms": self._clock.unmoved_ms(),
         }
 
 

@@ -102,15 +102,18 @@ class Lease:
         """Let go of it, if it is ours."""
         return bool(self._release(keys=[self._key], args=[self.run]))
 
-    def claim(self, order: Order, redis_run: str, picked_up: str) -> Claim:
-        """Mark a trade's attempt as begun and report ``picked_up`` (sealed), if nothing speaks against sending it now."""
+    def claim(self, order: Order, redis_run: str, picked_up: str, moved_ms: int) -> Claim:
+        """Mark a trade's attempt as begun and report ``picked_up`` (sealed), if nothing speaks against sending it now.
+
+        ``moved_ms`` is by how much the fleet's time, in which the order expires, is ahead of Redis' (`Clock.moved_ms`).
+        """
         trade_id = order.trade_id or ""
         answer = self._claim(
             keys=[self._key, wire.recall_key(self.bot, trade_id), wire.attempted_key(self.bot, trade_id)],
             args=[
                 self.run,
                 order.attempt,
-                order.expires_at_ms,
+                order.expires_at_ms - moved_ms,
                 wire.RECALL_TTL_S,
                 self.bot,
                 picked_up,
@@ -124,10 +127,12 @@ class Lease:
         """Whether anybody may have begun to send this attempt. Asked before we say that nothing was done."""
         return bool(self._begun(keys=[wire.attempted_key(self.bot, order.trade_id or "")], args=[order.attempt, redis_run]))
 
-    def remember_server(self, margin_ms: int) -> tuple[str, int]:
+    def remember_server(self, margin_ms: int, moved_ms: int) -> tuple[str, int]:
         """Which Redis this is, and before when (its time, ms) an order may have been begun of which it knows nothing.
 
-        ``margin_ms`` is added when the bot's last worker worked under another one, whose clock may have differed.
+        ``margin_ms`` is added when the bot's last worker worked under another one, whose clock may have differed. The time is
+        one of the fleet, which is ahead of Redis by ``moved_ms`` (`Clock.moved_ms`); had it been less ahead when Redis kept the
+        time, the answer is later than it has to be, so that more is looked for.
         """
         run, doubt_before_ms = self._remember(keys=[wire.memory_key(self.bot)], args=[margin_ms])
-        return run.decode(), int(doubt_before_ms)
+        return run.decode(), int(doubt_before_ms) + moved_ms

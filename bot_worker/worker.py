@@ -99,7 +99,7 @@ class Worker:
         # The queue is read with its own client: its blocking reads and the heartbeats must not share a timeout.
         self._client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
         self._queue_client = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s)
-        clock = clock or Clock(settings.clock.offset_s)
+        clock = clock or Clock.of(settings.clock)
         self._away = RedisAway(settings.redis.url, clock)
         server_clock = ServerClock(clock)
         pace = Pace(self._client, egress_of(account.proxy), settings.pace, clock, stop.wait)
@@ -192,7 +192,9 @@ class Worker:
         """What to know before the first order: the time, whether Redis can have forgotten markers, what a dead worker left."""
         bot = self.bot
         wire.measure_time(bot.redis, bot.clock, bot.server_clock)
-        bot.memory.redis_run, bot.memory.lease_doubt_before_ms = bot.lease.remember_server(SERVER_CHANGED_MARGIN_MS)
+        bot.memory.redis_run, bot.memory.lease_doubt_before_ms = bot.lease.remember_server(
+            SERVER_CHANGED_MARGIN_MS, bot.clock.moved_ms
+        )
         put_back = put_right(bot.redis, bot.name)
         if put_back:
             _log.warning("orders_put_back", count=put_back)

@@ -8,8 +8,10 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from sandbox import server
+from sandbox.clock import MovedFile
 from sandbox.errors import BadRequest
 from sandbox.faults import profiles
 from sandbox.faults.orders import Faults
@@ -28,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = settings_of(options)
         if settings.faults is not None:
             profiles.check(Faults(settings.seed, ROUTE_NAMES), profiles.find(settings.faults), 0.0)
-    except (ValueError, BadRequest) as error:
+        if settings.moved_file is not None:
+            MovedFile(Path(settings.moved_file))
+    except (ValueError, OSError, BadRequest) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 2
     try:
@@ -76,6 +80,7 @@ def settings_of(options: argparse.Namespace) -> SandboxSettings:
         seed=options.seed,
         bots=SandboxSettings().bots if none_asked else tuple(bots),
         players=options.players,
+        fixed_players=True,
         items_per_player=_range(options.items_per_player),
         items_per_bot=_range(options.items_per_bot),
         player_habit=options.player_habit,
@@ -88,6 +93,7 @@ def settings_of(options: argparse.Namespace) -> SandboxSettings:
         beacon_clock=options.beacon_clock,
         tls=options.tls or options.ca_file is not None,
         ca_file=options.ca_file,
+        moved_file=options.moved_file,
         access_log=options.access_log,
         faults=options.faults,
     )
@@ -128,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--faults", metavar="FILE|NAME", help=f"faults from the beginning: {', '.join(profiles.names())}, or a file"
     )
+    parser.add_argument("--moved-file", metavar="FILE", help="move a fleet on by this file, together with the sandbox")
     parser.add_argument("--access-log", action="store_true", help="log requests (paths only)")
     return parser
 

@@ -16,14 +16,14 @@ from aiohttp import web
 
 from sandbox import http, tls
 from sandbox.answers import Answer
-from sandbox.clock import Clock
+from sandbox.clock import Clock, MovedFile
 from sandbox.control import api
 from sandbox.faults import profiles
 from sandbox.settings import SandboxSettings
 from sandbox.steam import Steam
 from sandbox.steam_api import router
 from sandbox.steam_api.router import ROUTE_NAMES, STEAM_HOSTS
-from sandbox.world import timeline
+from sandbox.world import fixed_players, timeline
 from sandbox.world.state import World
 
 log = logging.getLogger(__name__)
@@ -37,9 +37,13 @@ class RunningSandbox:
 
     def __init__(self, settings: SandboxSettings, clock: Clock | None = None) -> None:
         self.settings = settings
-        self.clock = clock or Clock()
+        moved = MovedFile(Path(settings.moved_file)) if settings.moved_file is not None else None
+        self.clock = clock or Clock(moved.seconds if moved is not None else 0.0)
         self.world = World(settings, self.clock.now())
+        if settings.fixed_players:
+            fixed_players.add(self.world, self.clock.now())
         self.steam = Steam(self.world, self.clock, ROUTE_NAMES)
+        self.steam.moved = moved
         if settings.faults is not None:
             profiles.apply(self.steam.faults, profiles.find(settings.faults), self.clock.now())
         self.steam_url = ""

@@ -87,6 +87,8 @@ class SandboxSettings:
     players: int = 20
     items_per_player: tuple[int, int] = (15, 30)
     items_per_bot: tuple[int, int] = (0, 0)
+    fixed_players: bool = False
+    """Whether the players of fixed outcome are there (`sandbox/world/fixed_players.py`); as a program it has them."""
     player_habit: str = "accept"
     player_delay_s: float = 1.0
     take_back_s: float = 3600.0
@@ -171,6 +173,9 @@ class SandboxSettings:
     """When its first beacon was due, unix seconds; quicknet's, so that round numbers are of the same size."""
     beacon_clock: str = "movable"
     """Which of the sandbox's clocks makes beacons public. With `real`, moving the other one changes nothing."""
+    moved_file: str | None = None
+    """The file by which others are moved on together with this world: eight bytes, seconds as a little-endian double. It is
+    there already, and this world begins as far on as it says."""
     access_log: bool = False
     faults: str | None = None
     """A profile of trouble to begin with: its name, or a file."""

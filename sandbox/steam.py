@@ -1,7 +1,7 @@
 """All that one simulated Steam is at a moment: its world, its clocks, and what its hosts remember beside it."""
 
 from sandbox.beacon import Network
-from sandbox.clock import Clock
+from sandbox.clock import Clock, MovedFile
 from sandbox.faults.orders import Faults
 from sandbox.provider import Provider
 from sandbox.record import Requests
@@ -24,6 +24,8 @@ class Steam:
         self.faults.when_healed.append(self.tokens.revive)
         world.afflicted = self.faults.affliction
         self.requests = Requests()
+        self.moved: MovedFile | None = None
+        """What moves on together with the world, if anything does."""
         self.used_keys: dict[tuple[int, int, str], None] = {}
         """Times of confirmation keys that were used, oldest first."""
         self.openid = Provider(COMMUNITY)

@@ -408,6 +408,7 @@ class LogSettings(_Section):
 
 class ClockSettings(_Section):
     offset_s: Annotated[float, Field(allow_inf_nan=False)]
+    moved_file: str
 
 
 class Settings(_Section):

@@ -119,9 +119,9 @@ def connect(url: str, *, blocking: bool = False, timeout_s: float = 5.0) -> redi
 
 def measure_time(client: redis.Redis, clock: Clock, server_clock: ServerClock) -> None:
     """Ask Redis for its time and keep the offset."""
-    before = clock.now_ms()
+    before = clock.unmoved_ms()
     seconds, micros = client.time()
-    server_clock.measured(seconds * 1000 + micros // 1000, before, clock.now_ms())
+    server_clock.measured(seconds * 1000 + micros // 1000, before, clock.unmoved_ms())
 
 
 def seal_order(order: Order, keys: BotKeys) -> str:

@@ -30,10 +30,10 @@ class HandClock(Clock):
         """So much later. For a wall clock that is wrong, or put right, there is ``offset_s``."""
         self._moved_s += seconds
 
-    def now(self) -> datetime:
+    def unmoved(self) -> datetime:
         return datetime.fromtimestamp(self._wall_s(), UTC)
 
-    def now_ms(self) -> int:
+    def unmoved_ms(self) -> int:
         return int(self._wall_s() * 1000)
 
     def monotonic(self) -> float:

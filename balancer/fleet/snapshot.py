@@ -272,7 +272,7 @@ class Fleet:
 
     def _view(self, row: Row[Any]) -> Bot:
         beat = self._beats.get(bot_name(row))
-        return bot_of(row, beat, self._server_clock.now_ms(), self._settings.group.offline_after_s)
+        return bot_of(row, beat, self._server_clock.unmoved_ms(), self._settings.group.offline_after_s)
 
 
 def _all_bots(connection: Connection) -> list[Row[Any]]:

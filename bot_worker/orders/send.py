@@ -113,7 +113,7 @@ def _nothing_done(bot: Bot, order: Order, tell: Tell, why: dict[str, Any], event
 def _claim(bot: Bot, order: Order, tell: Tell) -> Claim:
     picked_up = bot.reporter.seal(tell.make(E.PICKED_UP, {}))
     for _ in range(CLAIM_TRIES):
-        claim = bot.lease.claim(order, bot.memory.redis_run, picked_up)
+        claim = bot.lease.claim(order, bot.memory.redis_run, picked_up, bot.clock.moved_ms)
         if claim is not Claim.CHANGED:
             return claim
         look_at_server(bot)
@@ -129,7 +129,7 @@ def look_at_server(bot: Bot) -> None:
     jump_ms = abs((bot.server_clock.offset_ms or 0) - offset_before)
     known = bot.memory.redis_run
     margin_ms = jump_ms + bot.server_clock.doubt_ms
-    bot.memory.redis_run, doubt_before_ms = bot.lease.remember_server(margin_ms)
+    bot.memory.redis_run, doubt_before_ms = bot.lease.remember_server(margin_ms, bot.clock.moved_ms)
     if bot.memory.redis_run != known:
         bot.memory.doubt_before_ms = doubt_before_ms
         _log.warning("redis_changed", jump_ms=jump_ms)

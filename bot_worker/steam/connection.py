@@ -51,7 +51,7 @@ class Connection:
         sleep: Callable[[float], Any],
         clock: Clock | None = None,
     ) -> None:
-        self._clock = clock or Clock(settings.clock.offset_s)
+        self._clock = clock or Clock.of(settings.clock)
         self.maintenance = Maintenance(self._clock, settings.steam)
         self.observer = transport.Observer(self.maintenance)
         self.account = account
@@ -73,7 +73,7 @@ class Connection:
 
     def now_s(self) -> int:
         """Steam's time in unix seconds, as its answers tell it; until the first one, this host's."""
-        return self._clock.now_ms() // 1000 + self.observer.steam_ahead_s
+        return self._clock.unmoved_ms() // 1000 + self.observer.steam_ahead_s
 
     def sign_in(self) -> None:
         """Sign in: with the saved refresh token, else with the password. Twice in a row is harmless.

@@ -195,7 +195,7 @@ class SteamAdapter(HTTPAdapter):
         _read_whole(response)
         self._observer.end(url, response, (self._clock.monotonic() - before) * 1000)
         if request.method == "POST":
-            self._observer.told_time(response, self._clock.now_ms())
+            self._observer.told_time(response, self._clock.unmoved_ms())
         # The session stores cookies and follows redirects by these.
         response.url, response.request = url, request
         return response

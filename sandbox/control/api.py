@@ -7,13 +7,13 @@ from aiohttp import web
 
 from sandbox import http
 from sandbox.answers import split_url, whole
-from sandbox.control import faults, pages, person, views
+from sandbox.control import advance, faults, pages, person, views
 from sandbox.errors import BadRequest, NotFound, Refused
 from sandbox.http import NUDGE, PROVIDER, STEAM, json_object
 from sandbox.provider import Provider
 from sandbox.steam import Steam
 from sandbox.steam_api import openid, router
-from sandbox.world import reversals, timeline, trading
+from sandbox.world import fixed_players, reversals, timeline, trading
 from sandbox.world.accounts import HABITS, Account
 from sandbox.world.exchanges import Reversal
 
@@ -32,6 +32,7 @@ def application(steam: Steam, nudge: Callable[[], None]) -> web.Application:
     app = web.Application(middlewares=[_guarded])
     app[STEAM], app[NUDGE], app[PROVIDER] = steam, nudge, {}
     app.add_routes(routes)
+    app.add_routes(advance.routes)
     app.add_routes(faults.routes)
     app.add_routes(person.routes)
     app.add_routes(pages.routes)
@@ -112,6 +113,12 @@ async def list_accounts(request: web.Request) -> web.Response:
     kind = request.query.get("kind")
     accounts = [a for a in request.app[STEAM].world.accounts if kind in (None, a.kind)]
     return web.json_response({"accounts": [views.account(a) for a in accounts]})
+
+
+@routes.get("/sandbox/players")
+async def list_fixed_players(request: web.Request) -> web.Response:
+    """The players of fixed outcome: who they are, where to send offers, and what becomes of them."""
+    return web.json_response({"players": fixed_players.shown(request.app[STEAM].world)})
 
 
 @routes.post("/control/accounts")

@@ -66,7 +66,7 @@ async def index(request: web.Request) -> web.Response:
         f'<tr><td><a href="/play/{a.steam_id}">{escape(a.name)}</a></td><td>{a.steam_id}</td><td>{escape(a.habit)}</td>'
         f"<td>{world.items.count(a.steam_id, CS2)}</td><td>{sum(o.seen_by_recipient for o in world.offers.live(a.steam_id))}"
         "</td></tr>"
-        for a in sorted(world.accounts, key=lambda a: a.kind != "player")
+        for a in sorted(world.accounts, key=lambda a: not a.is_person)
     )
     head = "<tr><th>Name</th><th>SteamID64</th><th>Habit</th><th>Items</th><th>Live offers</th></tr>"
     return _document("Sandbox Steam", f"<h1>Sandbox Steam</h1><p>Pick a player to play.</p><table>{head}{rows}</table>")

@@ -69,7 +69,7 @@ class Fault:
     def concerns(self, account: Account | None) -> bool:
         if self.account is not None and (account is None or account.steam_id != self.account):
             return False
-        return self.who is None or (account is not None and account.kind == self.who)
+        return self.who is None or (account is not None and account.is_person == (self.who == "player"))
 
     def fits(self, account: Account | None, route: str, method: str, relay: str | None = None) -> bool:
         """`relay` is the name of the relay that is asked, None where no relay is."""

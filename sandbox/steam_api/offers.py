@@ -34,7 +34,13 @@ def send(call: Call) -> Answer:
     content: dict[str, Any] = {"tradeofferid": str(offer.offer_id)}
     if offer.needs_phone:
         content |= _needs_phone()
-    return as_json(content)
+    return _lost(as_json(content)) if call.world.accounts.get(offer.recipient).answers_lost else as_json(content)
+
+
+def _lost(made: Answer) -> Answer:
+    """It never arrives, although what it tells of has been done."""
+    made.trouble = "cut"
+    return made
 
 
 DOING = {

@@ -93,7 +93,7 @@ def _page(call: Call) -> str:
     players = "".join(
         f'<button name="pick" value="{a.steam_id}">{html.escape(a.name)}<small>{a.steam_id}</small></button>'
         for a in call.world.accounts
-        if a.kind == "player"
+        if a.is_person
     )
     realm = html.escape(call.value("openid.realm"))
     return PAGE.format(realm=realm, hidden=hidden, players=players)

@@ -11,6 +11,7 @@ from sandbox import guard
 from sandbox.errors import NotFound
 
 STEAM_ID_BASE = 76561197960265728
+FIRST_ACCOUNT, LAST_ACCOUNT = 30_000_000, 1_900_000_000
 HABITS = ("accept", "decline", "ignore", "counter", "manual", "take_back")
 TOKEN_SIGNS = string.ascii_letters + string.digits + "_-"
 
@@ -53,12 +54,19 @@ class Account:
     """Who reversed, or called off a held trade, may not trade before this time, in simulated unix seconds."""
     friends: set[int] = field(default_factory=set)
     limits: dict[str, int] = field(default_factory=dict)
+    answers_lost: bool = False
+    """Whether Steam's answer to each offer that is sent to this account is lost; the offer is made."""
     api_key_domain: str = "localhost"
     tokens_valid_from: float = 0.0
     """Tokens issued before this real time are worthless: "sign out everywhere"."""
 
     def rename(self, name: str, now: float) -> None:
         self.name, self.renamed_at = name, now
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is played, by habit or by hand; bots are not."""
+        return self.kind != "bot"
 
     @property
     def account_id(self) -> int:
@@ -95,8 +103,13 @@ class Accounts:
 
     def add(self, kind: str, name: str | None, now: float) -> Account:
         """Make an account with fresh ids and secrets; sign-in names are made unique."""
-        chance = self._chance
         steam_id = self._unused_id()
+        return self.put(kind, name, now, steam_id, None, self._chance)
+
+    def put(
+        self, kind: str, name: str | None, now: float, steam_id: int, trade_token: str | None, chance: random.Random
+    ) -> Account:
+        """Make an account of this id, which nobody has; what is not given comes from ``chance``."""
         shown = name or f"{chance.choice(FIRST)}_{chance.choice(SECOND)}_{chance.randrange(10, 99)}"
         account = Account(
             steam_id=steam_id,
@@ -107,7 +120,7 @@ class Accounts:
             shared_secret=base64.b64encode(chance.randbytes(20)).decode(),
             identity_secret=base64.b64encode(chance.randbytes(20)).decode(),
             api_key=chance.randbytes(16).hex().upper(),
-            trade_token=self._token(),
+            trade_token=trade_token or self._token(),
             created=int(now) - chance.randrange(200, 4000) * 86400,
             level=chance.randrange(1, 80),
         )
@@ -137,7 +150,7 @@ class Accounts:
 
     def _unused_id(self) -> int:
         while True:
-            steam_id = STEAM_ID_BASE + self._chance.randrange(30_000_000, 1_900_000_000)
+            steam_id = STEAM_ID_BASE + self._chance.randrange(FIRST_ACCOUNT, LAST_ACCOUNT)
             if steam_id not in self.by_id:
                 return steam_id
 

@@ -168,7 +168,7 @@ def _ask_phone(world: World, offer: Offer, owner: Account, now: float) -> None:
 def _wake_person(world: World, offer: Offer, now: float) -> None:
     """Let a simulated partner notice an offer that has just become active."""
     recipient = world.accounts.get(offer.recipient)
-    if recipient.kind == "player":
+    if recipient.is_person:
         world.agenda.add(now + recipient.delay_s, agenda.ACT, offer.offer_id)
 
 

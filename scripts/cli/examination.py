@@ -54,7 +54,7 @@ _AWAY = (redis.RedisError, SQLAlchemyError, FleetError, OSError)
 
 def examine(settings: Settings, parts: Collection[Part], files: Mapping[str, Path]) -> diagnosis.Seen:
     """Everything that concerns these parts of this machine. ``files`` are those that the settings name, by setting."""
-    clock = Clock(settings.clock.offset_s)
+    clock = Clock.of(settings.clock)
     server_clock = ServerClock(clock)
     seen: dict[str, Any] = {"disks": disks(files)}
     with contextlib.suppress(*_AWAY), _connected(settings) as client:

@@ -36,6 +36,7 @@ from shared.sealing import MasterKey
 from shared.settings import Settings
 
 TELL_EVERY_S = 10.0
+NOT_MOVED = bytes(8)  # what `shared.clock.MovedTime` reads as no seconds
 
 
 @dataclass
@@ -79,6 +80,7 @@ class Stack:
         self.database_url = wish.database_url
         self.steam_url = self.control_url = self.balancer_url = self.api_key = ""
         self.config = wish.directory / "fleet.toml"
+        self.moved_file = wish.directory / "moved-time"
 
     def __enter__(self) -> Self:
         try:
@@ -244,12 +246,13 @@ class Stack:
     def _start_sandbox(self) -> None:
         self.say("starting the sandbox Steam")
         wish = self.wish
+        self.moved_file.write_bytes(NOT_MOVED)
         part = self.spawn(
             "sandbox",
             *(sys.executable, "-P", "-m", "sandbox"),
             *("--bots", ",".join(wish.bot_names()), "--players", str(wish.players), "--seed", str(wish.seed)),
             *("--protection-s", str(wish.protection_s), "--offer-lifetime-s", str(wish.offer_lifetime_s)),
-            *("--control-port", str(wish.control_port)),
+            *("--control-port", str(wish.control_port), "--moved-file", str(self.moved_file)),
             *wish.sandbox_args,
         )
         ready = self._ready_line(part)
@@ -265,7 +268,11 @@ class Stack:
         folder = self.wish.directory
         port = self.wish.port or free_port()
         self.database_url = self.database_url or f"sqlite:///{folder / 'fleet.db'}"
-        common = {"log": {"level": self.wish.log_level, "format": "json"}}
+        # The sandbox moves the time of all of them by this file (`POST /sandbox/advance`).
+        common: dict[str, dict[str, Any]] = {
+            "log": {"level": self.wish.log_level, "format": "json"},
+            "clock": {"moved_file": self.moved_file},
+        }
         balancer: dict[str, dict[str, Any]] = {
             "redis": {"url": self.redis_url},
             "database": {"url": self.database_url},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,7 @@ def test_the_last_check_says_what_speaks_against_sending(lab: Lab, player: Steam
     other = Lease(lab.redis, lab.name, "another run", 5)
 
     def claim(by: Lease = lease, server: str = run) -> Claim:
-        return by.claim(order, server, "sealed")
+        return by.claim(order, server, "sealed", 0)
 
     assert not other.take() and not other.release()
     assert claim(other) is Claim.LEASE
@@ -217,6 +218,20 @@ def test_the_last_check_says_what_speaks_against_sending(lab: Lab, player: Steam
     assert lab.redis.get(wire.attempted_key(lab.name, order.trade_id)) == b"2"
     assert lab.redis.ttl(wire.attempted_key(lab.name, order.trade_id)) > 7 * 86400
     assert claim() is Claim.ATTEMPTED
+    lab.redis.delete(wire.REPORTS)
+
+
+def test_an_order_of_a_fleet_that_was_moved_on_expires_by_the_fleets_time(lab: Lab, player: SteamAccount) -> None:
+    """Redis, which decides, is not moved on."""
+    order = lab.send_order(player, [], player.assets())
+    lease, run, week_ms = lab.bot.lease, lab.bot.memory.redis_run, 7 * 86_400_000
+    # Given before the fleet was moved on: its time is over. Given after that: it is not.
+    assert lease.claim(order, run, "sealed", week_ms) is Claim.EXPIRED
+    later = replace(order, expires_at_ms=order.expires_at_ms + week_ms)
+    assert lease.claim(later, run, "sealed", week_ms) is Claim.GO
+    # And what a worker has to doubt is told in the time in which orders are dated.
+    _, doubt_before_ms = lease.remember_server(0, 0)
+    assert lease.remember_server(0, week_ms)[1] == doubt_before_ms + week_ms
     lab.redis.delete(wire.REPORTS)
 
 

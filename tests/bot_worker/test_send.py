@@ -332,7 +332,7 @@ def test_after_another_change_of_redis_even_that_is_in_doubt(lab: Lab, player: S
 def test_what_stands_in_place_of_the_memory_of_a_redis_stops_no_bot_for_ever(lab: Lab, player: SteamAccount) -> None:
     for text in ("", "f" * 40, f"{lab.bot.memory.redis_run} {'9' * 30}", "f" * 200):
         lab.redis.set(wire.memory_key(lab.name), text)
-        run, doubt_before_ms = lab.bot.lease.remember_server(60_000)
+        run, doubt_before_ms = lab.bot.lease.remember_server(60_000, 0)
         assert run == lab.bot.memory.redis_run
         assert doubt_before_ms <= Clock().now_ms() + 660_000
 

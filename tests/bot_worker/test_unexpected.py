@@ -162,7 +162,7 @@ def test_a_queue_that_bursts_is_read_again_and_the_trouble_passes(started: tuple
     lab, it = started
     lease = it.bot.lease
     looks = iter([lease.remember_server, burst, burst])  # the one with which a worker begins goes well
-    it.bot.lease = cast(Lease, Otherwise(lease, remember_server=lambda ms: next(looks, lease.remember_server)(ms)))
+    it.bot.lease = cast(Lease, Otherwise(lease, remember_server=lambda *ms: next(looks, lease.remember_server)(*ms)))
     it.bot.reporter.was_away = True
     thread = run_in_thread(it)
     wait_until(lambda: it._failures == 0 and it.bot.health.state == "online" and it.bot.health.orders_done >= 0)

@@ -37,7 +37,7 @@ def restore(fleet: Fleet) -> Iterator[dict[Path, str]]:
 
 
 def skew(config: Path, offset_s: float) -> None:
-    config.write_text(f"{config.read_text()}\n[clock]\noffset_s = {offset_s}\n")
+    config.write_text(config.read_text().replace("[clock]\n", f"[clock]\noffset_s = {offset_s}\n"))
 
 
 @pytest.mark.parametrize("offset_s", WRONG)

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from sandbox import __main__ as program
-from sandbox.control import api, faults, person
+from sandbox.control import advance, api, faults, person
 from sandbox.control.views import PARTS
 from sandbox.faults import kinds, profiles
 from sandbox.world.accounts import HABITS
+from sandbox.world.fixed_players import PLAYERS
 
 HERE = Path(__file__).parent
+API = (HERE.parent.parent / "docs" / "http-api.md").read_text(encoding="utf-8")
 GUIDE = (HERE.parent.parent / "docs" / "sandbox.md").read_text(encoding="utf-8")
 
 
@@ -32,9 +34,9 @@ def test_every_witness_is_a_test() -> None:
 
 
 def test_every_call_of_the_control_api_is_in_the_guide() -> None:
-    table = [*api.routes, *faults.routes, *person.routes]
-    calls = {(r.method, re.sub(r":[^{}]*(?:\{[^{}]*\})?(?=\})", "", r.path)) for r in table if r.path.startswith("/control")}
-    told = set(re.findall(r"^\| `([A-Z]+) (/control/[^` ]+)`", GUIDE, re.M))
+    table = [*api.routes, *advance.routes, *faults.routes, *person.routes]
+    calls = {(r.method, re.sub(r":[^{}]*(?:\{[^{}]*\})?(?=\})", "", r.path)) for r in table if not r.path.startswith("/openid")}
+    told = set(re.findall(r"^\| `([A-Z]+) (/(?:control|sandbox)/[^` ]+)`", GUIDE, re.M))
 
     assert len(calls) > 25
     assert told == calls
@@ -49,6 +51,14 @@ def test_every_name_has_its_row(names: Any) -> None:
     told = {cell.split("`")[1] for cell in rows() if cell.startswith("`")}
 
     assert set(names) - told == set()
+
+
+def test_the_players_of_fixed_outcome_are_those_of_the_tables() -> None:
+    """In the guide with what they need to be sent an offer, and in the guide of the API."""
+    rows = [f"| {p.name} | `{p.steam_id}` | `{p.trade_token}` | {p.does} | {p.deposit} |" for p in PLAYERS]
+    assert "\n" + "\n".join(rows) + "\n" in GUIDE
+    short = [f"| {p.does} | `{p.steam_id}` | {p.deposit} |" for p in PLAYERS]
+    assert "\n" + "\n".join(short) + "\n" in API
 
 
 def test_every_field_group_option_and_part_is_named() -> None:

@@ -255,6 +255,7 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("group.probe_s", 1.0), "warning", "group.probe_s"),
     (one("pace.look_s", 0.0), "warning", "pace.look_s"),
     (one("clock.offset_s", 60.0), "error", "clock.offset_s"),
+    (one("clock.moved_file", "moved-time"), "error", "clock.moved_file"),
     (one("log.level", "debug"), "warning", "log.level"),
     ({"limits": {"withdrawals_window_s": 5.0, "fleet_withdrawals_cents_max": 1000}}, "warning", "limits.withdrawals_window_s"),
     (one("limits.withdrawals_window_s", 5.0), "", ""),

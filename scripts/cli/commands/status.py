@@ -45,7 +45,7 @@ def _look(app: App) -> dict[str, Any]:
     master = MasterKey.read(settings.balancer.master_key_file)
     migrate.upgrade(settings.database.url)
     database = Database(settings.database)
-    clock = Clock(settings.clock.offset_s)
+    clock = Clock.of(settings.clock)
     server_clock = ServerClock(clock)
     try:
         with wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s) as client:

@@ -184,7 +184,7 @@ async def _give(settings: Settings, master: MasterKey, said: GiveBody) -> list[s
     from shared.clock import Clock
 
     wish = HouseWish(offers.any_trade_url(said.trade_url), said.deposit_ids, said.reason, said.message)
-    ctx = context.build(settings, master, Clock(settings.clock.offset_s))
+    ctx = context.build(settings, master, Clock.of(settings.clock))
     try:
         await asyncio.to_thread(wire.measure_time, ctx.redis, ctx.clock, ctx.server_clock)
         await ctx.fleet.refresh()

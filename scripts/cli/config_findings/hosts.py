@@ -76,3 +76,6 @@ def process(settings: Settings) -> Findings:
     if settings.clock.offset_s:
         text = "this process takes the time for another one: tokens, leases and Guard codes are wrong"
         yield error("clock.offset_s", text, "leave it out; only tests set it")
+    if settings.clock.moved_file and is_real(settings):
+        text = "whoever may write this file moves the time by which tokens, offers and settlements go"
+        yield error("clock.moved_file", text, "leave it out; only fleets with a sandbox have one")

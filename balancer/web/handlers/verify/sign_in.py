@@ -79,7 +79,8 @@ async def _vouched(ctx: Context, request: web.Request, state: str) -> SteamId:
     """
     pairs = openid.pairs_of(request.rel_url.raw_query_string)
     provider = sign_in_check.provider_of(ctx.settings)
-    claim = openid.check(pairs, links.return_to(ctx.settings, state), ctx.clock.now(), provider)
+    # Steam's own time is in the answer.
+    claim = openid.check(pairs, links.return_to(ctx.settings, state), ctx.clock.unmoved(), provider)
     checks = request.app[CHECKS]
     if checks.locked():
         raise people.SignInsBusy(code="too_many_tries", retry_after_s=BUSY_RETRY_S)
