@@ -81,15 +81,20 @@ class OddServer:
 
     def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self._connections: list[tuple[socket.socket, threading.Thread]] = []
         self._thread = threading.Thread(target=self._serve, name="odd-server", daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A listening socket that is shut down wakes whoever waits for it.
+        # A socket that is shut down wakes whoever waits for it.
         self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._socket.close()
+        for connection, thread in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
     @property
     def url(self) -> str:
@@ -101,8 +106,14 @@ class OddServer:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            with connection, contextlib.suppress(OSError):
-                self._answer(connection)
+            # Each by itself: whoever keeps one open, of which nothing more comes, does not wait on the next.
+            thread = threading.Thread(target=self._serve_one, args=(connection,), name="odd-connection", daemon=True)
+            self._connections = [each for each in self._connections if each[1].is_alive()] + [(connection, thread)]
+            thread.start()
+
+    def _serve_one(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
         connection.settimeout(10)

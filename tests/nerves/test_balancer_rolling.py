@@ -35,7 +35,7 @@ def check_no_request_fails(balancers: BalancerFleet, times: int) -> None:
         for _ in range(2):
             kept = open_until_the_end.enter_context(Kept(site))
             running.run("kept", lambda kept=kept: kept.get("/bots"))  # type: ignore[misc]
-        running.run("long", lambda: site.call("GET", "/events?after=999999999&wait=25").status)
+        running.run("long", lambda: site.call("GET", "/events?after=999999999&wait=4").status)  # one is always under way
         for each in depositors:
             running.run("deposit", each.deposit)
         running.until("short", 50)
