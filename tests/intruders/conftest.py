@@ -75,4 +75,4 @@ def intruder(guarded: GuardedStack, site: Website) -> Iterator[Intruder]:
     yield made
     made.close()
     trading.all_online(site)
-    assert site.differences() == []
+    site.agree()
