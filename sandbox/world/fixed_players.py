@@ -20,7 +20,8 @@ HOLD_DAYS = 15
 
 @dataclass(frozen=True)
 class FixedPlayer:
-    """One of them: what it does, what becomes of a deposit that it is asked for, and the fields of its account that do it."""
+    """One of them: what it does, what becomes of a deposit that it is asked for (as the guides write it), and the fields of its
+    account that do it."""
 
     number: int
     name: str
@@ -93,5 +94,5 @@ def _row(player: FixedPlayer, account: Account) -> dict[str, Any]:
         "trade_token": account.trade_token,
         "trade_url": account.trade_url,
         "does": player.does,
-        "deposit": player.deposit,
+        "deposit": player.deposit.replace("`", ""),
     }

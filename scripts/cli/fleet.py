@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from shared.clock import Clock
     from shared.settings import Settings
 
 COMMANDS = {
@@ -93,6 +94,12 @@ class App:
             click.echo(error.detail, err=True)
             raise SystemExit(2) from None
         return self.loaded
+
+    def clock(self) -> Clock:
+        """The fleet's time: what is written into its database is dated by it."""
+        from shared.clock import Clock
+
+        return Clock.of((self.loaded or self.settings()).clock)
 
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})

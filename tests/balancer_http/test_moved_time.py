@@ -13,6 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_http import test_sign_in
 from balancer_http.harness import ONE_DATABASE, READY_S, Service
+from balancer_http.test_commands import fleet
+from balancer_http.test_webhooks import write_config
 
 from balancer.web.handlers.verify import links
 from shared.clock import Clock
@@ -65,3 +67,13 @@ async def test_a_player_signs_in(at_page: Service, provider: Any) -> None:
     nonce = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") + "nonce"  # as Steam dates it
     response = await test_sign_in.back(at_page, test_sign_in.answer(at_page, taken, response_nonce=nonce))
     assert response.status == 303 and links.SESSION_COOKIE in response.cookies
+
+
+async def test_what_an_operator_does_is_dated_in_its_time(service: Service, settings: Settings, tmp_path: Path) -> None:
+    """At the command line too: it writes into the same database."""
+    config = write_config(settings, tmp_path)
+    config.write_text(f'{config.read_text()}[clock]\nmoved_file = "{settings.clock.moved_file}"\n')
+    done = await asyncio.to_thread(fleet, config, "switches", "pause", "deposits", "--reason", "a test")
+    assert done.exit_code == 0, done.output
+    [event] = (await (await service.call("GET", "/events?kind=paused")).json())["events"]
+    assert (datetime.fromisoformat(event["at"]) - Clock().now()).total_seconds() == pytest.approx(MOVED_S, abs=3600)

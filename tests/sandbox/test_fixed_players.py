@@ -65,6 +65,7 @@ def test_they_are_listed_by_themselves_and_found_by_a_person() -> None:
     assert len(listed["player"]) == 3 and not listed["player"] & ids and not listed["bot"] & ids
     assert all(steam_id in page for steam_id in ids)
     first = rows[0]
+    assert (first["name"], first["deposit"]) == ("accepts", "accepted, then settled")
     assert first["trade_url"] == "https://steamcommunity.com/tradeoffer/new/?partner=20000001&token=fixed-01"
 
 

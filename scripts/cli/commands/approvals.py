@@ -76,10 +76,9 @@ def reject(app: App, trade_id: str) -> None:
 def _decide(app: App, trade_id: str, *, approve: bool) -> None:
     from balancer.journal.rules import Rules
     from balancer.trades import approvals
-    from shared.clock import Clock
 
     settings = app.settings()
     who = f"cli:{getpass.getuser()}"
     with _opened(app) as (connection, _):
         rules = Rules.of(settings)
-        approvals.decide_in(connection, trade_id, None, who, settings.trades, rules, Clock().now(), approve=approve)
+        approvals.decide_in(connection, trade_id, None, who, settings.trades, rules, app.clock().now(), approve=approve)

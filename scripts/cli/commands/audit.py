@@ -73,10 +73,9 @@ def _audited(app: App, bots: tuple[str, ...], wait_s: float) -> tuple[str, list[
     from balancer.custody.audit import ask, show
     from balancer.db.engine import Database
     from scripts.cli.commands.clients import _opened
-    from shared.clock import Clock
     from shared.domain.ids import BotName, record_id
 
-    clock = Clock()
+    clock = app.clock()
     names = [str(BotName.parse(name)) for name in bots]
     audit_id = record_id("audit", clock.now_ms(), secrets.token_bytes(7))
     with _opened(app) as (connection, _):

@@ -40,11 +40,10 @@ def restore(app: App, file: Path | None, marks_only: bool, yes: bool) -> None:
     for its offer. Deposits and withdrawals stay paused until an operator has run the audit and resumes them.
     """
     from balancer.upkeep import restored
-    from shared.clock import Clock
 
     if (file is None) != marks_only:
         raise click.UsageError("name a FILE, or give --marks-only")
-    settings, now = app.settings(), Clock().now()
+    settings, now = app.settings(), app.clock().now()
     _refuse_while_running(settings)
     if not yes:
         click.confirm("Everything after the backup will be lost. Go on?", abort=True)

@@ -226,7 +226,6 @@ def unfreeze(app: App, bot: str) -> None:
 
     from balancer.custody.audit import freeze
     from scripts.cli.commands.clients import _opened
-    from shared.clock import Clock
     from shared.domain.ids import BotName
 
     try:
@@ -234,7 +233,7 @@ def unfreeze(app: App, bot: str) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with _opened(app) as (connection, _):
-        frozen = freeze.unfreeze(connection, name.color, name.bot_id, f"cli:{getpass.getuser()}", Clock().now())
+        frozen = freeze.unfreeze(connection, name.color, name.bot_id, f"cli:{getpass.getuser()}", app.clock().now())
     if not frozen:
         raise click.ClickException(f"{name} is not frozen")
     click.echo(f"{name} gives and takes again within seconds")

@@ -37,7 +37,6 @@ def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     A live balancer's keys begin with fk_live_, those of a test balancer ([balancer] livemode = false) with fk_test_.
     """
     from balancer.web import clients
-    from shared.clock import Clock
 
     if not NAME.fullmatch(name):
         raise click.UsageError("a client's name is 1 to 64 letters, digits or other visible ASCII characters")
@@ -45,7 +44,7 @@ def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     livemode = app.settings().balancer.livemode
     key = clients.new_key(livemode)
     with _opened(app) as (connection, master):
-        client = clients.create(connection, name, chosen, master.api_key_hash(key), now=Clock().now())
+        client = clients.create(connection, name, chosen, master.api_key_hash(key), now=app.clock().now())
     if as_json:
         answer = {"client_id": client.client_id, "name": name, "scopes": chosen, "livemode": livemode, "api_key": key}
         click.echo(json.dumps(answer))
@@ -60,12 +59,11 @@ def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
 def new_key(app: App, name: str, as_json: bool) -> None:
     """Make a second key for a client, so that it can change keys without a gap."""
     from balancer.web import clients
-    from shared.clock import Clock
 
     livemode = app.settings().balancer.livemode
     key = clients.new_key(livemode)
     with _opened(app) as (connection, master):
-        clients.add_key(connection, name, master.api_key_hash(key), now=Clock().now())
+        clients.add_key(connection, name, master.api_key_hash(key), now=app.clock().now())
     click.echo(json.dumps({"name": name, "livemode": livemode, "api_key": key}) if as_json else key)
 
 
@@ -93,12 +91,11 @@ def list_(app: App, as_json: bool) -> None:
 def revoke(app: App, name: str | None, key_stdin: bool) -> None:
     """Revoke a client with all its keys, or one key. Balancers refuse it within three seconds."""
     from balancer.web import clients
-    from shared.clock import Clock
 
     if bool(name) == key_stdin:
         raise click.UsageError("name a client, or give a key with --key-stdin")
     with _opened(app) as (connection, master):
-        now = Clock().now()
+        now = app.clock().now()
         if name:
             ended = clients.revoke(connection, name, now=now)
         else:

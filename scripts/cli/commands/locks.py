@@ -32,9 +32,8 @@ def list_(app: App, older_than_h: float, as_json: bool) -> None:
     """Locks that hold something, the oldest first."""
     from balancer import fields
     from balancer.custody.locks import by_operator
-    from shared.clock import Clock
 
-    before = Clock().now() - timedelta(hours=older_than_h)
+    before = app.clock().now() - timedelta(hours=older_than_h)
     with _opened(app, only_reads=True) as (connection, _):
         found = by_operator.find_open(connection, before)
     if as_json:
@@ -66,13 +65,12 @@ def release(app: App, ref: str, client: str | None, reason: str, unlock_a_runnin
     They can be withdrawn at once: if their game still runs, its winner gets nothing.
     """
     from balancer.custody.locks import by_operator
-    from shared.clock import Clock
 
     if not unlock_a_running_game:
         raise click.UsageError("a game may count on these items; say --unlock-a-running-game if you know that none does")
     _check(reason)
     with _opened(app) as (connection, _):
-        freed = by_operator.release(connection, ref, client, reason, _who(), Clock().now())
+        freed = by_operator.release(connection, ref, client, reason, _who(), app.clock().now())
     click.echo(f"released {len(freed)} items of {ref}; `fleet locks restore {ref}` binds them again while they are there")
 
 
@@ -84,11 +82,10 @@ def release(app: App, ref: str, client: str | None, reason: str, unlock_a_runnin
 def restore(app: App, ref: str, client: str | None, reason: str) -> None:
     """Bind the items of a lock again that `fleet locks release` has freed, at the values of then; all of them or none."""
     from balancer.custody.locks import by_operator
-    from shared.clock import Clock
 
     _check(reason)
     with _opened(app) as (connection, _):
-        bound = by_operator.restore(connection, ref, client, reason, _who(), Clock().now())
+        bound = by_operator.restore(connection, ref, client, reason, _who(), app.clock().now())
     click.echo(f"locked {len(bound)} items of {ref} again")
 
 

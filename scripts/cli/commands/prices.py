@@ -27,11 +27,10 @@ def status(app: App, as_json: bool) -> None:
     Exit status 1: of one of them the newest list is not in use.
     """
     from scripts.cli import price_status
-    from shared.clock import Clock
 
     settings = app.settings()
     with _opened(app, only_reads=True) as (connection, _):
-        told = price_status.look(settings, connection, Clock(settings.clock.offset_s).now())
+        told = price_status.look(settings, connection, app.clock().now())
     click.echo(json.dumps(told) if as_json else "\n".join(price_status.lines(told)))
     if not all(source["usable"] for source in told["sources"]):
         raise SystemExit(1)
@@ -53,14 +52,13 @@ def accept(app: App, source: str, reason: str, digest: str, as_json: bool) -> No
     from balancer.items import price_lists
     from balancer.items.feeds import kept
     from balancer.items.feeds.sources import FILE
-    from shared.clock import Clock
     from shared.errors import NotFound, TooLate
 
     if source not in app.settings().prices.sources:
         raise click.ClickException(
             f"{source} is no source of values; [prices] sources names {', '.join(app.settings().prices.sources)}"
         )
-    who, now = f"cli:{getpass.getuser()}", Clock().now()
+    who, now = f"cli:{getpass.getuser()}", app.clock().now()
     try:
         with _opened(app) as (connection, _):
             if source == FILE:

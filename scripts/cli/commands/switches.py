@@ -60,10 +60,9 @@ def list_(app: App, as_json: bool) -> None:
 
 def _turn(app: App, switch: str, client: str | None, reason: str, *, paused: bool) -> list[Pause]:
     from balancer.fleet import switches
-    from shared.clock import Clock
 
     with _opened(app) as (connection, _):
-        return switches.write(connection, switch, f"cli:{getpass.getuser()}", reason, Clock().now(), paused, client)
+        return switches.write(connection, switch, f"cli:{getpass.getuser()}", reason, app.clock().now(), paused, client)
 
 
 def _show(pauses: list[Pause], *, as_json: bool) -> None:

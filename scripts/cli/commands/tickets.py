@@ -31,9 +31,8 @@ def issue(app: App, name: str, value_cents: int, count: int, ref: str | None, as
     from balancer.orders.build import new_id
     from balancer.web.handlers import refs
     from balancer.web.schemas.games import IssueBody
-    from shared.clock import Clock
 
-    clock = Clock()
+    clock = app.clock()
     try:
         body = IssueBody(ref=ref or new_id(clock, "cli"), market_hash_name=name, value_cents=value_cents, count=count)
     except ValidationError as error:

@@ -34,11 +34,10 @@ def show(app: App, trade_id: str, as_json: bool) -> None:
     from balancer import fields
     from balancer.journal import story
     from balancer.journal import views as show_trades
-    from shared.clock import Clock
 
     settings = app.settings()
     with _opened(app) as (connection, master):
-        views = show_trades.views(show_trades.by_ids(connection, [trade_id]), master, settings, Clock().now())
+        views = show_trades.views(show_trades.by_ids(connection, [trade_id]), master, settings, app.clock().now())
         steps = story.of_trade(connection, trade_id)
     if not views:
         raise click.ClickException(f"there is no trade {trade_id}")
@@ -79,7 +78,6 @@ def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reaso
     from balancer.journal.rules import Rules
     from balancer.upkeep import doubts
     from balancer.web.schemas.operator import DoubtBody
-    from shared.clock import Clock
 
     if none_there == (offer_id is not None):
         raise click.UsageError("give either --offer ID or --none")
@@ -89,7 +87,7 @@ def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reaso
         raise click.UsageError("an offer's id is a number; a reason is one line of up to 200 characters") from error
     rules, who = Rules.of(app.settings()), f"cli:{getpass.getuser()}"
     with _opened(app) as (connection, _):
-        doubts.decide(connection, trade_id, said.offer_id, said.reason, who, rules, Clock().now())
+        doubts.decide(connection, trade_id, said.offer_id, said.reason, who, rules, app.clock().now())
         status = record.read_trade(connection, trade_id).status
     click.echo("the trade's bot will look this offer up" if offer_id else f"noted; the trade is {status}")
 
@@ -102,14 +100,13 @@ def thaw(app: App, deposit_id: str, reason: str) -> None:
     """Release the item of DEPOSIT_ID, which a reversal or a failed exchange has frozen. Check it on Steam first."""
     from balancer.custody import deposits
     from balancer.web.schemas.operator import ThawBody
-    from shared.clock import Clock
 
     try:
         said = ThawBody(reason=reason)
     except ValueError as error:
         raise click.UsageError("a reason is one line of up to 200 characters") from error
     with _opened(app) as (connection, _):
-        deposits.thaw(connection, deposit_id, said.reason, f"cli:{getpass.getuser()}", Clock().now())
+        deposits.thaw(connection, deposit_id, said.reason, f"cli:{getpass.getuser()}", app.clock().now())
     click.echo(f"{deposit_id} may be used again")
 
 
@@ -126,14 +123,13 @@ def decide(app: App, deposit_id: str, decision: str, asset_id: str | None, reaso
     from balancer.custody import decide as decisions
     from balancer.orders.build import new_id
     from balancer.web.schemas.operator import DecisionBody
-    from shared.clock import Clock
     from shared.domain.status import Decision
 
     try:
         said = DecisionBody(decision=Decision(decision), asset_id=asset_id, reason=reason)
     except ValueError as error:
         raise click.UsageError("an asset's id is a number; a reason is one line of up to 200 characters") from error
-    clock, who = Clock(), f"cli:{getpass.getuser()}"
+    clock, who = app.clock(), f"cli:{getpass.getuser()}"
     asset = None if said.asset_id is None else int(said.asset_id)
     with _opened(app) as (connection, _):
         made = decisions.decide(
@@ -202,7 +198,6 @@ async def _give(settings: Settings, master: MasterKey, said: GiveBody) -> list[s
 def unblock(app: App, steam_id: str) -> None:
     """Unblock the player with STEAM_ID, who was blocked because a trade was reversed."""
     from balancer.trades import reversal
-    from shared.clock import Clock
     from shared.domain.ids import SteamId
 
     try:
@@ -210,7 +205,7 @@ def unblock(app: App, steam_id: str) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with _opened(app) as (connection, _):
-        user_id = reversal.unblock(connection, None, int(account), f"cli:{getpass.getuser()}", Clock().now())
+        user_id = reversal.unblock(connection, None, int(account), f"cli:{getpass.getuser()}", app.clock().now())
     if user_id is None:
         raise click.ClickException("no player with this Steam id is blocked")
     click.echo(f"{user_id} may trade again")

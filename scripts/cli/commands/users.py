@@ -38,7 +38,6 @@ def forget(app: App, person: str, yes: bool) -> None:
     Backups and logs are not touched: after restoring an older backup say it again.
     """
     from balancer.upkeep import persons
-    from shared.clock import Clock
 
     with _opened(app, only_reads=True) as (connection, _):
         found = persons.find(connection, person)
@@ -47,5 +46,5 @@ def forget(app: App, person: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"Forget user {found.user_id}, Steam account {found.steam_id}, for good?", abort=True)
     with _opened(app) as (connection, _):
-        done = persons.forget(connection, found, known, f"cli:{getpass.getuser()}", Clock().now())
+        done = persons.forget(connection, found, known, f"cli:{getpass.getuser()}", app.clock().now())
     click.echo(f"forgotten: {done['trades']} trades, {done['items']} items and {done['events']} events no longer have a name")

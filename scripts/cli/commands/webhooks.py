@@ -53,10 +53,9 @@ def add(app: App, url: str, kinds: tuple[str, ...], after: int | None, as_json: 
     """Send events to URL. Prints the secret that signs them, which is shown this once."""
     from balancer.outward import Outward, Refused
     from balancer.webhooks import targets
-    from shared.clock import Clock
     from shared.domain.ids import record_id
 
-    rules, clock = app.settings().webhooks, Clock()
+    rules, clock = app.settings().webhooks, app.clock()
     try:
         asyncio.run(Outward(private=rules.private_targets).check(url))
     except Refused as error:
@@ -74,10 +73,9 @@ def add(app: App, url: str, kinds: tuple[str, ...], after: int | None, as_json: 
 def rotate(app: App, target_id: str, as_json: bool) -> None:
     """Make a new secret and print it. The one before signs too for [webhooks] rotate_s."""
     from balancer.webhooks import targets
-    from shared.clock import Clock
 
     with _opened(app) as (connection, master):
-        made = targets.rotate(connection, target_id, master, _who(), Clock().now(), app.settings().webhooks.rotate_s)
+        made = targets.rotate(connection, target_id, master, _who(), app.clock().now(), app.settings().webhooks.rotate_s)
     _show_secret(made, as_json=as_json)
 
 
@@ -89,10 +87,9 @@ def rotate(app: App, target_id: str, as_json: bool) -> None:
 def test(app: App, target_id: str, wait_s: float, as_json: bool) -> None:
     """Send an event to this target alone and say what it answered. Exit status 1: it was not taken."""
     from balancer.webhooks import targets
-    from shared.clock import Clock
 
     with _opened(app) as (connection, _):
-        number = targets.try_out(connection, target_id, _who(), Clock().now())
+        number = targets.try_out(connection, target_id, _who(), app.clock().now())
     found = _tried(app, target_id, number, wait_s)
     if as_json:
         click.echo(json.dumps(_plain(found) if found else {"number": number, "state": "waiting", "tries": 0}))
@@ -121,10 +118,9 @@ def _tried(app: App, target_id: str, number: int, wait_s: float) -> Delivery | N
 def enable(app: App, target_id: str) -> None:
     """Send to a disabled target again, first everything that it is owed."""
     from balancer.webhooks import targets
-    from shared.clock import Clock
 
     with _opened(app) as (connection, _):
-        target = targets.enable(connection, target_id, _who(), Clock().now())
+        target = targets.enable(connection, target_id, _who(), app.clock().now())
     click.echo(_line(target))
 
 
@@ -134,10 +130,9 @@ def enable(app: App, target_id: str) -> None:
 def remove(app: App, target_id: str) -> None:
     """Forget a target, with what it was sent and what it is owed."""
     from balancer.webhooks import targets
-    from shared.clock import Clock
 
     with _opened(app) as (connection, _):
-        targets.remove(connection, target_id, _who(), Clock().now())
+        targets.remove(connection, target_id, _who(), app.clock().now())
     click.echo("removed")
 
 
@@ -168,10 +163,9 @@ def deliveries(app: App, target_id: str, after: int, limit: int, state: str | No
 def redeliver(app: App, target_id: str, first: int, last: int | None) -> None:
     """Send event FIRST again, or all from FIRST to LAST (at most 1000), with the same ids."""
     from balancer.webhooks import deliveries as rows
-    from shared.clock import Clock
 
     with _opened(app) as (connection, _):
-        count = rows.redeliver(connection, target_id, first, last or first, _who(), Clock().now())
+        count = rows.redeliver(connection, target_id, first, last or first, _who(), app.clock().now())
     click.echo(f"{count} events are sent again")
 
 
