@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 import shared
 from balancer import fields
-from balancer.web import api, event_schemas, mode, pages, problems
+from balancer.web import api, event_schemas, examples, mode, pages, problems
 from balancer.web.schemas import answers, requests
 
 REF = "#/components/schemas/{model}"
@@ -140,7 +140,7 @@ def _schemas(operations: Sequence[api.Operation]) -> tuple[dict[Place, str], dic
 def _operation(route: web.RouteDef, operation: api.Operation, refs: dict[Place, str]) -> dict[str, Any]:
     summary, _, description = (operation.handler.__doc__ or "").partition("\n\n")
     row: dict[str, Any] = {
-        "operationId": _operation_id(route, operation),
+        "operationId": operation_id(route, operation),
         "summary": " ".join(summary.split()).rstrip("."),
         "description": " ".join(description.split()),
         "tags": [_path(route.path).split("/")[1] or "service"],
@@ -148,20 +148,41 @@ def _operation(route: web.RouteDef, operation: api.Operation, refs: dict[Place, 
         "responses": {**_answers(operation, refs), **_refusals(operation, refs)},
     }
     if body := operation.models.get("body"):
-        content = {"application/json": {"schema": {"$ref": refs[(body, "validation")]}, "example": _example(body)}}
+        content = {"application/json": {"schema": {"$ref": refs[(body, "validation")]}}}
         row["requestBody"] = {"required": True, "content": content}
+    _show(row, list(examples.of(row["operationId"])))
     if operation.scope:
         row["security"] = [{"key": []}]
         row["description"] += f" Needs a key with the scope `{operation.scope}`."
     return row
 
 
-def _example(body: type[BaseModel]) -> Any:
-    """The body that the page offers to send; what a page makes up from the schema alone is refused."""
-    return body.model_config["json_schema_extra"]["examples"][0]  # type: ignore[index]
+def _show(row: dict[str, Any], found: Sequence[examples.Example]) -> None:
+    """Put a call's examples where a page shows them, and offers the first to be sent."""
+    for each in reversed(found):  # so the first of each status stays
+        answer = each["answer"]
+        for content in row["responses"][str(answer["status"])].get("content", {}).values():
+            content.update({"example": answer["body"]} if "body" in answer else {})
+    if not found:
+        return
+    if body := found[0]["request"].get("body"):
+        row["requestBody"]["content"]["application/json"]["example"] = body
+    values = examples.values(found[0])
+    for parameter in row["parameters"]:
+        if (value := values.get(parameter["name"])) is not None:
+            parameter["example"] = _typed(value, parameter["schema"])
 
 
-def _operation_id(route: web.RouteDef, operation: api.Operation) -> str:
+def _typed(value: Any, schema: dict[str, Any]) -> Any:
+    """A parameter's text as what it is read as."""
+    kind = schema.get("type")
+    if kind == "array":
+        return value
+    [text] = value if isinstance(value, list) else [value]
+    return {"integer": int, "number": float, "boolean": bool}.get(str(kind), str)(text)
+
+
+def operation_id(route: web.RouteDef, operation: api.Operation) -> str:
     subject = operation.handler.__module__.removeprefix("balancer.web.").removeprefix("handlers.").partition(".")[0]
     return f"{subject}_{operation.handler.__name__.strip('_')}"
 

@@ -67,19 +67,25 @@ async def short_waits(app: web.Application) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def service(settings: Settings, check_s: float) -> AsyncIterator[Service]:
-    """A balancer with two bots online and a site that may do everything."""
+def bot_names() -> tuple[str, ...]:
+    """The bots that are online."""
+    return BOTS
+
+
+@pytest.fixture
+async def service(settings: Settings, check_s: float, bot_names: tuple[str, ...]) -> AsyncIterator[Service]:
+    """A balancer with its bots online and a site that may do everything."""
     app = build(settings)
     app.cleanup_ctx.append(short_waits)
     ctx = app[api.CONTEXT]
-    bots = FakeBots(settings.redis.url, ctx.master)
+    bots = FakeBots(settings.redis.url, ctx.master, names=bot_names)
     bots.inventories[PLAYER] = [held(number) for number in range(1, 31)]
     working = asyncio.create_task(bots.work())
     async with TestClient(Server(app, settings, check_s)) as client:
         made = Service(client, bots)
         await made.add_client("site", "trade", "read", "operate", "play")
         async with asyncio.timeout(READY_S):
-            while len(ctx.fleet.online()) < len(BOTS):
+            while len(ctx.fleet.online()) < len(bot_names):
                 await asyncio.sleep(0.02)
         yield made
         working.cancel()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import quote, urlencode
 
 import pytest
 from aiohttp import web
@@ -16,33 +16,41 @@ from pydantic_core.core_schema import ErrorType
 
 from balancer.web import api, openapi, sentences
 from balancer.web.routes import ROUTES
+from scripts import http_examples
 
 DOCUMENT = openapi.build(ROUTES)
 OPERATIONS = {f"{method} {path}": about for path, methods in DOCUMENT["paths"].items() for method, about in methods.items()}
 POSTS = [name for name, about in OPERATIONS.items() if "requestBody" in about]
-# Without the address that Steam sends a browser back to.
-# … and without the one that needs a query.
-GETS = [name for name in OPERATIONS if name.startswith("get ") and name not in ("get /verify/signed-in", "get /credits")]
-HTTP_API = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text(encoding="utf-8")
+# Without the address that Steam sends a browser back to, and the one that does not end.
+GETS = [name for name in OPERATIONS if name.startswith("get ") and name not in ("get /verify/signed-in", "get /events/stream")]
+# What stands between marks is held whole (`test_story.py`).
+HTTP_API = http_examples.MARKED.sub("", http_examples.GUIDE.read_text(encoding="utf-8"))
 
 
 def example_address(name: str) -> str:
-    """The operation's path, filled with its parameters' examples."""
-    path = name.partition(" ")[2]
+    """The operation's address with the examples of its parameters, as the page at `/docs` offers it."""
+    path, query = name.partition(" ")[2], []
     for parameter in OPERATIONS[name]["parameters"]:
+        value = parameter.get("example")
         if parameter["in"] == "path":
-            schema = parameter["schema"]
-            value = (schema.get("examples") or schema.get("enum"))[0]
-            path = path.replace(f"{{{parameter['name']}}}", str(value))
-    return path
+            path = path.replace(f"{{{parameter['name']}}}", quote(str(value), safe=""))
+        elif parameter["in"] == "query" and value is not None:
+            query.append((parameter["name"], value))
+    return f"{path}?{urlencode(query, doseq=True)}"
+
+
+def example_key(name: str) -> str | None:
+    """The Idempotency-Key that the page offers, if the call takes one."""
+    found = [str(row["example"]) for row in OPERATIONS[name]["parameters"] if row["name"] == api.KEY_HEADER]
+    return found[0] if found else None
 
 
 @ONE_DATABASE
 @pytest.mark.parametrize("name", POSTS)
 async def test_each_example_body_is_taken(service: Service, name: str) -> None:
     body = OPERATIONS[name]["requestBody"]["content"]["application/json"]["example"]
-    service.bots.inventories[PLAYER] = [held(27348562001)]
-    answer = await service.call(name.partition(" ")[0].upper(), example_address(name), body)
+    service.bots.inventories[PLAYER] = [held(27348562001), held(27348562002)]
+    answer = await service.call(name.partition(" ")[0].upper(), example_address(name), body, key=example_key(name))
     # What it names need not exist; but nothing in it is of a wrong form.
     assert answer.status < 400 or answer.status in (404, 409), await answer.text()
     if name == "post /deposit":
@@ -75,7 +83,7 @@ def same_place(route: web.RouteDef, path: str) -> bool:
 
 
 def test_the_page_has_such_bodies() -> None:
-    assert {"/deposit", "/audit", "/switches"} <= {path for path, _ in bodies_of_the_page()}
+    assert {"/audit", "/switches"} <= {path for path, _ in bodies_of_the_page()}
 
 
 # --- refusals as sentences ---------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -123,8 +123,3 @@ class Query(BaseModel):
     """Query parameters: text that is read as numbers where numbers are meant; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-def example(**fields: Any) -> ConfigDict:
-    """A body as the page at `/docs` offers it to be sent; a test sends each."""
-    return ConfigDict(json_schema_extra={"examples": [fields]})

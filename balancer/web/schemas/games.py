@@ -10,7 +10,7 @@ from balancer.custody import credits, exchanges, tickets, transfers
 from balancer.custody.locks import terms
 from balancer.db.tables import HOUSE
 from balancer.web import visible
-from balancer.web.schemas.forms import Body, Query, RecordId, SteamIdText, UserId, example, several, whole
+from balancer.web.schemas.forms import Body, Query, RecordId, SteamIdText, UserId, several, whole
 from balancer.web.sentences import shaped
 from shared.domain.games import CreditKind, LockState
 
@@ -18,7 +18,6 @@ LOCK_ROWS_MAX = 1000
 MOVES_MAX = 2000
 PAGE_MAX = 200
 CENTS_MAX = 10**12
-DEPOSIT = "dep_06bq4e0w9k2n8d3v7h1r"
 
 Ref = Annotated[
     str,
@@ -54,7 +53,6 @@ def _by_name(value: object) -> object:
 class LockBody(Body):
     """Items that are bound to a game."""
 
-    model_config = example(ref="bet_01jdv", user_id="player-17", deposit_ids=[DEPOSIT], note="classic-unlimited-a/812")
     ref: Ref
     user_id: Annotated[UserId, Field(description="Whose items; `house` for the house's own")]
     deposit_ids: list[RecordId] = Field(min_length=1, max_length=LOCK_ROWS_MAX)
@@ -87,13 +85,6 @@ class TransferCredit(Body):
 class TransferBody(Body):
     """Items under your locks that change hands."""
 
-    model_config = example(
-        ref="round:classic-unlimited-a:812",
-        locks=["bet_01jdv"],
-        moves=[{"deposit_id": DEPOSIT, "from": "player-17", "to": "player-23"}],
-        release="rest",
-        credits=[{"user_id": "player-23", "cents": 31, "kind": "rest"}],
-    )
     ref: Ref
     locks: list[Ref] = Field(default_factory=list, max_length=MOVES_MAX)
     moves: list[MoveIn] = Field(default_factory=list, max_length=MOVES_MAX)
@@ -116,7 +107,6 @@ class TransferBody(Body):
 class IssueBody(Body):
     """Tickets that the house issues."""
 
-    model_config = example(ref="issue_01jdv", market_hash_name="SnG Ticket", value_cents=100, count=5, to="house")
     ref: Ref
     market_hash_name: TicketName
     value_cents: Annotated[int, Field(ge=1, le=CENTS_MAX, description="Of each; for all tickets of this name, for good")]
@@ -145,14 +135,6 @@ class TakeIn(Body):
 class ExchangeBody(Body):
     """What a user gives, and takes from the house."""
 
-    model_config = example(
-        ref="exc_01je",
-        user_id="player-17",
-        give=[DEPOSIT],
-        take={"market_hash_name": "SnG Ticket", "count": 4},
-        rest="credit",
-        seen_cents=410,
-    )
     ref: Ref
     user_id: UserId
     give: list[RecordId] = Field(default_factory=list, max_length=LOCK_ROWS_MAX, description="Items of the user")
@@ -209,9 +191,6 @@ class CreditIn(Body):
 class CreditsBody(Body):
     """Lines of credit, all or none."""
 
-    model_config = example(
-        ref="ref:classic-unlimited-a:812", lines=[{"user_id": "player-12", "cents": 20, "kind": "referral"}], not_below_cents=0
-    )
     ref: Ref
     lines: list[CreditIn] = Field(min_length=1, max_length=MOVES_MAX)
     not_below_cents: Annotated[Cents, Field(description="No line may take a balance below this")] = 0
@@ -220,7 +199,6 @@ class CreditsBody(Body):
 class UserBody(Body):
     """Whose Steam account."""
 
-    model_config = example(steam_id="76561198000000002")
     steam_id: SteamIdText
 
 

@@ -8,7 +8,6 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from balancer.web import visible
 from balancer.web.schemas.forms import (
-    TRADE_URL,
     AssetIdText,
     Body,
     BotNameText,
@@ -18,7 +17,6 @@ from balancer.web.schemas.forms import (
     RecordId,
     TradeUrlText,
     UserId,
-    example,
     whole,
 )
 from balancer.web.schemas.requests import ITEMS_MAX, KINDS_MAX, MAX_NUMBER, KindText
@@ -50,7 +48,6 @@ class UserPath(Query):
 class SwitchBody(Body):
     """Stop deposits, withdrawals or locks for games, or let them go on."""
 
-    model_config = example(switch="deposits", paused=True, reason="Steam updates its servers")
     switch: Literal["deposits", "withdrawals", "locks"]
     client: Annotated[Line, Field(min_length=1)] | None = Field(None, description="Only withdrawals of the client of this name")
     paused: bool
@@ -60,7 +57,6 @@ class SwitchBody(Body):
 class DoubtBody(Body):
     """What an operator has found out about a trade in doubt."""
 
-    model_config = example(offer_id="7123456789", reason="seen in the bot's sent offers")
     offer_id: OfferId | None = Field(description="The trade's offer; null: there is none")
     reason: Annotated[Line, Field(min_length=1, description="How it was found out; it is shown in the trade's story")]
 
@@ -68,7 +64,6 @@ class DoubtBody(Body):
 class WebhookBody(Body):
     """Where events are to be sent."""
 
-    model_config = example(url="https://mysite.example/fleet-events", kinds=["trade_created", "settled"])
     url: Annotated[str, Field(min_length=1, max_length=2048, description="https, on port 443 or 8443")]
     kinds: list[KindText] = Field(default_factory=list, max_length=KINDS_MAX, description="Only these; none: all")
     after: int | None = Field(
@@ -93,7 +88,6 @@ class DeliveriesQuery(Query):
 class RedeliverBody(Body):
     """Which events to send again."""
 
-    model_config = example(first=88124, last=88130)
     first: int = Field(ge=1, le=MAX_NUMBER, description="Number of an event")
     last: int | None = Field(default=None, ge=1, le=MAX_NUMBER, description="Up to this one; else only the first")
 
@@ -107,7 +101,6 @@ class DepositPath(Query):
 class GiveBody(Body):
     """Items of the house that an account shall get."""
 
-    model_config = example(trade_url=TRADE_URL, deposit_ids=["dep_06bq4e0w9k2n8d3v7h1r"], reason="gifts, to our store")
     trade_url: TradeUrlText = Field(repr=False)
     deposit_ids: list[RecordId] = Field(min_length=1, max_length=ITEMS_MAX)
     reason: Annotated[Line, Field(min_length=1, description="It is shown in the event feed")]
@@ -117,14 +110,12 @@ class GiveBody(Body):
 class ThawBody(Body):
     """Why a frozen item may be used again."""
 
-    model_config = example(reason="seen in the bot's inventory on Steam")
     reason: Annotated[Line, Field(min_length=1, description="What was seen; it is shown in the event feed")]
 
 
 class DecisionBody(Body):
     """What is to become of an item that stays frozen."""
 
-    model_config = example(decision="release", asset_id="40987654321", reason="lies in the bot's inventory, free")
     decision: Decision
     asset_id: AssetIdText | None = Field(None, description="The asset to release, if another than the row names")
     reason: Annotated[Line, Field(min_length=1, description="What was seen; it is shown in the event feed")]
@@ -133,5 +124,4 @@ class DecisionBody(Body):
 class AuditBody(Body):
     """Which bots to audit; all of them if none are named."""
 
-    model_config = example(bots=["red-1"])
     bots: Annotated[list[BotNameText], Field(min_length=1, max_length=1000)] | None = None

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from balancer.web.schemas.forms import (
-    TRADE_URL,
     AssetIdText,
     Body,
     Color,
@@ -21,7 +20,6 @@ from balancer.web.schemas.forms import (
     TradeUrlText,
     UserId,
     decimal,
-    example,
     several,
     whole,
 )
@@ -68,9 +66,6 @@ AssetIn = Annotated[
 class DepositBody(Body):
     """Items that a player brings."""
 
-    model_config = example(
-        user_id="player-17", steam_id="76561198000000002", trade_url=TRADE_URL, asset_ids=["27348562001"], message="Welcome"
-    )
     user_id: UserId
     steam_id: SteamIdText
     trade_url: TradeUrlText = Field(repr=False)
@@ -82,13 +77,6 @@ class DepositBody(Body):
 class WithdrawBody(Body):
     """Items in custody that a player takes home."""
 
-    model_config = example(
-        user_id="player-17",
-        steam_id="76561198000000002",
-        trade_url=TRADE_URL,
-        deposit_ids=["dep_06bq4e0w9k2n8d3v7h1r"],
-        message="Enjoy",
-    )
     user_id: UserId
     steam_id: SteamIdText
     trade_url: TradeUrlText = Field(repr=False)
@@ -100,7 +88,6 @@ class WithdrawBody(Body):
 class TradesBody(Body):
     """Up to 200 trades, by their ids or by Steam's offer ids."""
 
-    model_config = example(trade_ids=["trd_06bq4e0w9k2n8d3v7h1r"], offer_ids=["7123456789"])
     trade_ids: list[RecordId] = Field(default_factory=list, max_length=LOOKUP_MAX)
     offer_ids: list[OfferId] = Field(default_factory=list, max_length=LOOKUP_MAX)
 
@@ -108,7 +95,6 @@ class TradesBody(Body):
 class InventoryBody(Body):
     """Whose inventory; with the trade URL freshly traded items and the hold are seen too."""
 
-    model_config = example(steam_id="76561198000000002", trade_url=TRADE_URL)
     steam_id: SteamIdText
     trade_url: TradeUrlText | None = Field(default=None, repr=False)
     untradable: Annotated[
@@ -120,7 +106,6 @@ class InventoryBody(Body):
 class PrecheckBody(Body):
     """Who wants to trade."""
 
-    model_config = example(user_id="player-17", steam_id="76561198000000002", trade_url=TRADE_URL)
     user_id: UserId
     steam_id: SteamIdText
     trade_url: TradeUrlText = Field(repr=False)
@@ -129,7 +114,6 @@ class PrecheckBody(Body):
 class VerifyBody(Body):
     """The site's check of a token for one player."""
 
-    model_config = example(token="Zk3aB7cD1eF5gH9iJ2kL4m", steam_id="76561198000000002")  # noqa: S106 - made up
     token: Annotated[str, Field(repr=False, min_length=1, max_length=64)]
     steam_id: SteamIdText
 
