@@ -287,6 +287,7 @@ class FeedSettings(_Section):
     unit: Literal["cents", "dollars", "mills"] | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     currency_at: str | None = None
+    time_at: str | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> FeedSettings:

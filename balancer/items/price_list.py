@@ -14,7 +14,8 @@ class BadPrices(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """Names to cents, and how many entries were left out, by reason."""
+    """Names to cents, and how many entries were left out, by reason. ``at``: the list's own time in unix seconds."""
 
     cents: dict[str, int]
     left_out: Counter[str] = field(default_factory=Counter)
+    at: float | None = None

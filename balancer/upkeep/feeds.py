@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection
@@ -89,7 +89,9 @@ class Fetcher:
         before = await self._db.look(kept.good_list, feed.name)
         new, why = await asyncio.to_thread(judged, found, before, dict(self._prices.all()), rules)
         now, digest = self._clock.now(), before.digest if before is not None else None
-        taken = await self._db.run(_note, feed.name, new, why, digest, now, now + timedelta(seconds=rules.feed_every_s))
+        # A shop that serves an old list for days, without being away, must not make it look new.
+        at = now if found.at is None else min(now, datetime.fromtimestamp(found.at, UTC))
+        taken = await self._db.run(_note, feed.name, new, why, digest, at, now, now + timedelta(seconds=rules.feed_every_s))
         _log.info(
             "feed read" if taken else "feed read, and another list was accepted meanwhile",
             action="prices",
@@ -119,8 +121,15 @@ def judged(
 
 
 def _note(
-    connection: Connection, source: str, new: NewList, why: str | None, before: str | None, now: datetime, next_at: datetime
+    connection: Connection,
+    source: str,
+    new: NewList,
+    why: str | None,
+    before: str | None,
+    at: datetime,
+    now: datetime,
+    next_at: datetime,
 ) -> bool:
     if why is None:
-        return kept.note_good(connection, source, new, before, now, next_at)
-    return kept.note_held(connection, source, new, why, before, now, next_at)
+        return kept.note_good(connection, source, new, before, at, next_at)
+    return kept.note_held(connection, source, new, why, before, at, now, next_at)

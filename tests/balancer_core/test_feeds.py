@@ -138,7 +138,7 @@ async def test_a_list_that_was_compared_with_another_one_than_is_in_use_by_now_c
     accepted = shop.accept()  # … and somebody accepts the wild one
     run = shop.world.ctx.db.run
     assert not await run(kept.note_good, "shop", new, old, now, now + timedelta(hours=6))
-    assert not await run(kept.note_held, "shop", new, "moved", old, now, now + timedelta(hours=6))
+    assert not await run(kept.note_held, "shop", new, "moved", old, now, now, now + timedelta(hours=6))
     assert shop.standing() == accepted and len(shop.alarms()) == 1
 
 
@@ -229,6 +229,24 @@ async def test_a_feed_that_takes_its_time_holds_up_no_other_and_is_given_up_at_t
             await fetcher.round()  # and goes on being asked once only
             await fetcher.close()
         assert prices.value("Item 3") == 1003
+
+
+@ONE_DATABASE
+async def test_a_list_is_as_old_as_it_says_itself(shop: Shop) -> None:
+    feed = {"file": str(shop.path), "preset": "plain", "time_at": "updated_at"}
+    told = {**shop.settings.prices.model_dump(), "feeds": {"shop": feed}}
+    rules = type(shop.settings.prices).model_validate(told)
+    shop.fetcher = Fetcher(
+        shop.world.ctx.db, shop.world.ctx.clock, shop.prices, shop.settings.model_copy(update={"prices": rules})
+    )
+    old = shop.now() - timedelta(days=3)
+    await shop.gives(json.dumps({"updated_at": old.isoformat(), "prices": OLD}).encode())
+    assert shop.standing().good_at == old and shop.prices.standing(shop.now())["age_s"] == pytest.approx(3 * 86400, abs=60)
+    [row] = shop.world.rows(select(tables.items).where(tables.items.c.market_hash_name == "Item 3"))
+    assert row.valued_at == old  # so no game locks at this value
+    await shop.gives(json.dumps({"updated_at": "2999-01-01T00:00:00Z", "prices": OLD}).encode())
+    good_at = shop.standing().good_at
+    assert good_at is not None and good_at <= shop.now()
 
 
 @ONE_DATABASE

@@ -292,6 +292,26 @@ def test_another_currency_than_was_told_is_refused() -> None:
     assert read(document, "market_csgo", currency="RUB", rate="0.0125").cents == {AK: 1125}
 
 
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        (1_700_000_000, 1_700_000_000.0),
+        (1_700_000_000_500, 1_700_000_000.5),
+        ("2023-11-14T22:13:20Z", 1_700_000_000.0),
+        ("2023-11-14T23:13:20+01:00", 1_700_000_000.0),
+        ("2023-11-14 22:13:20", 1_700_000_000.0),
+        *((None, None), ("yesterday", None), ("", None), (0, None), (-5, None), (10**39, None), (1e400, None), (True, None)),
+        *(([], None), ({}, None), ("9" * 5000, None)),
+    ],
+)
+def test_a_list_says_what_time_it_is_from_or_nothing(said: Any, at: float | None) -> None:
+    document = {"time": said, "items": [{"market_hash_name": AK, "price": "1"}]}
+    assert read(document, "market_csgo").at == at
+    assert read({AK: 1}).at is None
+    bomb = b'{"time":1e999999999,"items":[{"market_hash_name":"a","price":1},{"market_hash_name":"b","price":1e999999999}]}'
+    assert (read(bomb, "market_csgo").at, read(bomb, "market_csgo").cents) == (None, {"a": 100})
+
+
 # --- phases ---------------------------------------------------------------------------------------------------------------
 
 

@@ -43,7 +43,7 @@ class NewList:
 
 @dataclass(frozen=True, slots=True)
 class HeldList:
-    """A list that is not believed. ``digest`` names it."""
+    """A list that is not believed. ``digest`` names it, ``held_at`` is the time that its prices are from."""
 
     digest: str
     why: str
@@ -53,8 +53,8 @@ class HeldList:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One feed. ``good_at`` is when the list in use was fetched; ``error`` is of the last try, ``failing_since`` of the first
-    of those in a row that came to nothing."""
+    """One feed. ``good_at`` is the time of the list in use: what it says itself, or when it was fetched. ``error`` is of the
+    last try, ``failing_since`` of the first of those in a row that came to nothing."""
 
     source: str
     digest: str | None
@@ -91,8 +91,8 @@ def claim(connection: Connection, source: str, now: datetime, until: datetime) -
     return connection.execute(update(price_feeds).where(*due).values(next_at=until)).rowcount > 0
 
 
-def note_good(connection: Connection, source: str, new: NewList, before: str | None, now: datetime, next_at: datetime) -> bool:
-    """This list is in use from now on. One that was held back before is forgotten: a newer one is good.
+def note_good(connection: Connection, source: str, new: NewList, before: str | None, at: datetime, next_at: datetime) -> bool:
+    """This list, whose prices are of the time ``at``, is in use from now on. One that was held back before is forgotten.
 
     ``before`` is the digest of the list that it was compared with. If another one is in use by now nothing is changed, and the
     feed is fetched again soon; whether it was changed.
@@ -100,7 +100,7 @@ def note_good(connection: Connection, source: str, new: NewList, before: str | N
     values = {
         "good": new.packed,
         "good_digest": new.digest,
-        "good_at": now,
+        "good_at": at,
         "names": new.names,
         "left_out": new.left_out,
         **_NOTHING_HELD,
@@ -109,7 +109,14 @@ def note_good(connection: Connection, source: str, new: NewList, before: str | N
 
 
 def note_held(
-    connection: Connection, source: str, new: NewList, why: str, before: str | None, now: datetime, next_at: datetime
+    connection: Connection,
+    source: str,
+    new: NewList,
+    why: str,
+    before: str | None,
+    at: datetime,
+    now: datetime,
+    next_at: datetime,
 ) -> bool:
     """This list is held back, in place of one that was before; the good one stays. An alarm, once a day. As `note_good`."""
     values = {
@@ -117,7 +124,7 @@ def note_held(
         "held_digest": new.digest,
         "held_why": why,
         "held_names": new.names,
-        "held_at": now,
+        "held_at": at,
     }
     if not _note(connection, source, values, before, next_at):
         return False
@@ -145,7 +152,7 @@ def note_failed(
 
 def accept(connection: Connection, source: str, digest: str, reason: str, who: str, now: datetime) -> Standing:
     """Use the list of this feed that is held back. ``digest``, or its beginning, says which list was looked at; empty: the one
-    that is held back now. It counts from the time at which it was fetched.
+    that is held back now. Its prices stay as old as they are.
 
     Raises:
         NotFound: no list of this feed is held back, or it is another one by now.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ from balancer.items.feeds.shapes import Shape
 from balancer.items.price_list import NAME_MAX, BadPrices, PriceList
 from shared import strict
 
+MS_MAX = strict.TIME_MAX * 1000
 # Why a row is left out.
 ROW, NAME, VALUE, NO_PRICE, CURRENCY, PHASES = "row", "name", "value", "no_price", "currency", "phases"
 
@@ -29,14 +31,14 @@ def read(data: bytes, shape: Shape, rate: Decimal = Decimal(1)) -> PriceList:
         BadPrices: it is no such document, its currency is another than was told, or nothing in it can be used.
     """
     try:
-        rows = _rows(data, shape)
+        rows, at = _opened(data, shape)
     except Unreadable as error:
         raise BadPrices(str(error)) from None
     found = _Found(shape, money.UNITS[shape.unit] * rate)
     for key, row in rows:
         if reason := found.take(key, row):
             found.left_out[reason] += 1
-    return found.result()
+    return found.result(at)
 
 
 class _Found:
@@ -81,7 +83,7 @@ class _Found:
                     reason = VALUE
         return prices, reason
 
-    def result(self) -> PriceList:
+    def result(self, at: float | None) -> PriceList:
         """
         Raises:
             BadPrices: there is nothing.
@@ -93,14 +95,18 @@ class _Found:
         if not self._cents:
             most = self.left_out.most_common(1)
             raise BadPrices("no price in it can be used" + (f"; {most[0][1]} were left out: {most[0][0]}" if most else ""))
-        return PriceList(self._cents, self.left_out)
+        return PriceList(self._cents, self.left_out, at)
 
 
-def _rows(data: bytes, shape: Shape) -> Iterable[tuple[str | None, Any]]:
+def _opened(data: bytes, shape: Shape) -> tuple[Iterable[tuple[str | None, Any]], float | None]:
+    """The rows, each with its key, and the time of all. Raises: Unreadable."""
     if shape.format == "csv":
-        wanted = shape.name.text.strip('"')
-        return ((None, line) for line in documents.of_table(data, wanted))
+        return ((None, line) for line in documents.of_table(data, shape.name.text.strip('"'))), None
     document = documents.of_json(data)
+    return _rows(document, shape), _time(shape, document)
+
+
+def _rows(document: Any, shape: Shape) -> Iterable[tuple[str | None, Any]]:
     if shape.currency_at is not None and shape.currency_in_document and _other_currency(shape, document):
         raise Unreadable(f"prices in {shape.currency} are wanted; it says another currency")
     places = shape.rows.find(document)
@@ -110,6 +116,25 @@ def _rows(data: bytes, shape: Shape) -> Iterable[tuple[str | None, Any]]:
     if not n_rows:
         raise Unreadable(f"rows are wanted at {shape.rows.text or 'the top'!r}")
     return (entry for place in places for entry in paths.items_of(place))
+
+
+def _time(shape: Shape, document: Any) -> float | None:
+    """What time the prices are from, in unix seconds, if the document says so in a way that can be read: a number of seconds or
+    milliseconds, or ISO 8601."""
+    said = shape.time_at.find(document) if shape.time_at is not None else []
+    at = _seconds(said[0]) if len(said) == 1 else None
+    return at / 1000 if at is not None and at > strict.TIME_MAX else at
+
+
+def _seconds(said: Any) -> float | None:
+    if isinstance(said, int | Decimal) and not isinstance(said, bool):
+        number = Decimal(said)
+        return float(number) if number.is_finite() and 0 < number <= MS_MAX else None
+    try:
+        moment = datetime.fromisoformat(said)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _name(shape: Shape, row: Any, key: str | None) -> str:

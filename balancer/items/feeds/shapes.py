@@ -28,7 +28,7 @@ _TOP = paths.parse(paths.SELF)
 @dataclass(frozen=True, slots=True)
 class Shape:
     """``phases_at`` are further prices of the same name, one for each phase. ``currency_at`` is checked where it is told: in
-    the row, or, with ``/`` before it, once in the document."""
+    the row, or, with ``/`` before it, once in the document. ``time_at`` is where the document says what time it is from."""
 
     name: Path
     price: tuple[Path, ...]
@@ -38,6 +38,7 @@ class Shape:
     currency: str = "USD"
     currency_at: Path | None = None
     currency_in_document: bool = False
+    time_at: Path | None = None
     phases_at: tuple[Path, ...] = ()
     phases: Phases = "lowest"
 
@@ -63,7 +64,13 @@ class Shape:
 # table         a table with the columns `market_hash_name` and `price`.
 PRESETS: dict[str, dict[str, Any]] = {
     "skinport": {"name": "market_hash_name", "price": ["min_price", "suggested_price"], "currency_at": "currency"},
-    "market_csgo": {"rows": "items", "name": "market_hash_name", "price": ["price"], "currency_at": "/currency"},
+    "market_csgo": {
+        "rows": "items",
+        "name": "market_hash_name",
+        "price": ["price"],
+        "currency_at": "/currency",
+        "time_at": "time",
+    },
     "csgotrader": {"name": "@key", "price": ["price"], "phases_at": ["doppler.*"]},
     "csgotrader_market": {"name": "@key", "price": ["starting_at.price"], "phases_at": ["starting_at.doppler.*"]},
     "csgotrader_steam": {"name": "@key", "price": ["last_7d|last_30d|last_24h|last_90d"]},
@@ -83,7 +90,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "plain": {"rows": "prices|@", "name": "@key", "price": ["@"], "unit": "cents"},
     "table": {"format": "csv", "name": "market_hash_name", "price": ["price"]},
 }
-PARTS = ("rows", "name", "price", "format", "unit", "currency", "currency_at", "phases_at", "phases")
+PARTS = ("rows", "name", "price", "format", "unit", "currency", "currency_at", "time_at", "phases_at", "phases")
 
 
 def of(preset: str, parts: Mapping[str, Any]) -> Shape:
@@ -112,6 +119,7 @@ def _made(told: Mapping[str, Any]) -> Shape:
         made,
         rows=_path(told, "rows"),
         currency_at=_path({"currency_at": currency_at.removeprefix("/")}, "currency_at") if currency_at else None,
+        time_at=_path(told, "time_at") if told.get("time_at") else None,
         currency_in_document=currency_at.startswith("/"),
         **{part: told[part] for part in ("format", "unit", "currency", "phases") if part in told},
     )

@@ -15,7 +15,6 @@ from shared.settings import FeedSettings, Settings
 
 # The price file of `[balancer] prices_file`, which every balancer reads by itself.
 FILE = "file"
-_PARTS = ("rows", "name", "price", "format", "unit", "currency", "currency_at", "phases_at", "phases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def feeds(settings: Settings) -> list[Feed]:
 def of(name: str, told: FeedSettings, settings: Settings) -> Feed:
     """One feed as it is written. Raises: SettingsError."""
     about = f"[prices.feeds.{name}]"
-    parts = {part: value for part in _PARTS if (value := getattr(told, part)) not in (None, [])}
+    parts = {part: value for part in shapes.PARTS if (value := getattr(told, part)) not in (None, [])}
     try:
         shape = shapes.of(told.preset, parts)
         if told.address:
