@@ -165,6 +165,8 @@ def answered(call_id: int, outcome: Outcome, now_ms: int) -> str:
         if lane is None:
             return ""
         Lane.objects.filter(id=lane.id).update(next_at_ms=0)
+    if call.kind == Call.LOCK and call.ref.startswith("bet_"):
+        crash.at("bet.locked")
     return lane_name
 
 

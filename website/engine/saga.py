@@ -18,7 +18,6 @@ from lottery.events import Row
 from lottery.state import Phase
 
 from website.care.gate import Gate
-from website.engine import crash
 from website.engine.models import Call
 from website.engine.unit import Unit
 from website.rooms.models import Bet, Kind, Piece
@@ -193,4 +192,3 @@ def answered(call: Call, now_ms: int) -> None:
             unlock(call.ref, call.lane, call.round, now_ms)
     elif call.kind == Call.UNLOCK and call.state == Call.DONE:
         bets.filter(state=Bet.UNLOCKING).update(state=Bet.REFUSED, touched_ms=now_ms)
-    crash.at("bet.locked")

@@ -16,6 +16,7 @@ import django
 import needs
 import pytest
 from custody import Custody
+from engines import Nursery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "website.settings.dev")
 os.environ.setdefault("SITE_DATABASE_URL", "sqlite:////nowhere/site.sqlite3")
@@ -24,6 +25,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
 from django.test import override_settings  # noqa: E402
+from play import CHAIN_KEY  # noqa: E402
 
 from scripts.lab.postgres import EmbeddedPostgres  # noqa: E402
 from scripts.lab.quick import NEVER_REACHED  # noqa: E402
@@ -118,4 +120,37 @@ def settings_of_site() -> dict[str, object]:
         "SITE_LEASE_MS": 1_000,
         "SITE_CALL_MS": 2_000,
         "SITE_BET_GIVE_UP_MS": 60_000,
+    }
+
+
+@pytest.fixture(scope="session")
+def shared_nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    nursery = Nursery(tmp_path_factory.mktemp("engines"))
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture
+def nursery(shared_nursery: Nursery) -> Iterator[Nursery]:
+    yield shared_nursery
+    shared_nursery.end_all()
+
+
+@pytest.fixture
+def environment_of_engine(custody: Custody, database_url: str, tmp_path: Path) -> dict[str, str]:
+    """For an engine as a process of its own: this test's database, the shared balancer."""
+    (tmp_path / "chain.key").write_text(CHAIN_KEY.hex())
+    (tmp_path / "fleet.key").write_text(custody.api_key)
+    return {
+        "SITE_DATABASE_URL": database_url,
+        "SITE_FLEET_URLS": custody.balancer_url,
+        "SITE_FLEET_KEY_FILE": str(tmp_path / "fleet.key"),
+        "SITE_CHAIN_KEY_FILE": str(tmp_path / "chain.key"),
+        "SITE_COUNTRIES": "LV",
+        "SITE_LIMITS": "stake:day:10000000",
+        "SITE_PACE_MS": "0",
+        "SITE_LOOK_MS": "20",
+        "SITE_LEASE_MS": "500",
+        "SITE_CALL_MS": "500",
+        "SITE_BET_GIVE_UP_MS": "60000",
     }

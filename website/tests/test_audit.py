@@ -1,0 +1,88 @@
+"""The audit of `scripts/site` finds what does not add up between the site and the fleet: each kind is caused once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from scripts.crosscheck import Books
+from scripts.site_run import audit
+from scripts.site_run.audit import SiteBooks
+
+
+def record() -> dict[str, Any]:
+    """Two players, 300 in the pot, the first one wins all but a rake of 30."""
+    items = [{"deposit_id": 1, "price": 200}, {"deposit_id": 2, "price": 70}, {"deposit_id": 3, "price": 30}]
+    payout = {"user_id": 7, "claim": 270, "rows": [1, 2], "guarantees": [], "change": [], "credit": 0}
+    outcome = {"payouts": [payout], "house": [3], "rake": {"net": 30}, "void": None}
+    return {"room": "a", "id": 1, "bank": 300, "items": items, "stock": [], "guarantees": [], "outcome": outcome}
+
+
+def site(**changes: Any) -> SiteBooks:
+    bets = [{"bet_id": "bet_1", "state": "over", "receipt": "{}"}, {"bet_id": "bet_2", "state": "refused", "receipt": ""}]
+    books = SiteBooks(
+        [record()], {1: "dep_1", 2: "dep_2", 3: "dep_3"}, frozenset(), frozenset({"round:a:1:1"}), bets, Counter(["bet_1"]), []
+    )
+    return replace(books, **changes)
+
+
+def fleet(**changes: Any) -> Books:
+    deposits = [
+        {"deposit_id": "dep_1", "user_id": "7"},
+        {"deposit_id": "dep_2", "user_id": "7"},
+        {"deposit_id": "dep_3", "user_id": "house"},
+    ]
+    return replace(Books([], deposits, [], [], [], [], locks=[]), **changes)
+
+
+def found(of: SiteBooks, at: Books, transfers: list[str] | None = None) -> list[str]:
+    done = ["round:a:1:1"] if transfers is None else transfers
+    return [difference.kind for difference in audit.differences(of, at, "cli_site", done)]
+
+
+def test_books_that_add_up_have_no_difference() -> None:
+    assert found(site(), fleet()) == []
+
+
+def test_an_item_that_another_has_is_named() -> None:
+    rows = fleet().deposits
+    assert found(site(), fleet(deposits=[{**rows[0], "user_id": "8"}, *rows[1:]])) == ["owner"]
+    assert found(site(), fleet(deposits=rows[1:])) == ["gone"]
+
+
+def test_a_lock_that_nothing_needs_and_a_bet_without_one_are_named() -> None:
+    lock = {"client_id": "cli_site", "ref": "bet_9", "state": "held"}
+    assert found(site(), fleet(locks=[lock])) == ["lock"]
+    assert found(site(open_refs=frozenset({"bet_9"})), fleet(locks=[lock])) == []
+    assert found(site(open_refs=frozenset({"bet_9"})), fleet()) == ["lock"]
+
+
+def test_a_transfer_on_one_side_only_is_named() -> None:
+    assert found(site(), fleet(), []) == ["transfer"]
+    assert found(site(), fleet(), ["round:a:1:1", "round:a:2:1"]) == ["transfer"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda told: told["outcome"]["payouts"][0]["rows"].append(3), "rows"),
+        (lambda told: told["outcome"]["house"].clear(), "rows"),
+        (lambda told: told["outcome"]["payouts"][0].update(claim=271), "cents"),
+        (lambda told: told["outcome"]["rake"].update(net=29), "cents"),
+    ],
+)
+def test_w11_an_item_twice_or_a_cent_too_many_is_named(spoil: Callable[[dict[str, Any]], object], kind: str) -> None:
+    told = record()
+    spoil(told)
+    assert kind in found(site(records=[told]), fleet())
+
+
+def test_w5_a_bet_without_its_event_and_an_event_without_its_bet_are_named() -> None:
+    assert found(site(events=Counter()), fleet()) == ["bet"]
+    assert found(site(events=Counter(["bet_1", "bet_2"])), fleet()) == ["bet"]
+    assert found(site(events=Counter(["bet_1", "bet_3"])), fleet()) == ["bet"]
+    assert found(site(own=["a: Round (1,) is not what the events say"]), fleet()) == ["projection"]
