@@ -21,7 +21,7 @@ class Custody(Stack):
 
     def start(self) -> None:
         self.wish.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.control_url = "http://127.0.0.1:9"  # nobody signs in here
+        self.control_url = self.steam_url = "http://127.0.0.1:9"  # nobody signs in here, and there is no Steam
         self.wish.groups = []
         self._start_redis()
         (self.wish.directory / "prices.json").write_text("{}")
