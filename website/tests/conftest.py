@@ -92,7 +92,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def shared_custody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Custody]:
-    with Custody(Wish(tmp_path_factory.mktemp("custody"), overrides={"rates": dict(NEVER_REACHED)})) as custody:
+    wish = Wish(tmp_path_factory.mktemp("custody"), groups=[], players=0, overrides={"rates": dict(NEVER_REACHED)})
+    with Custody(wish) as custody:
         yield custody
 
 

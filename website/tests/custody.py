@@ -1,4 +1,4 @@
-"""A real balancer without Steam and bots, whose custody holds tickets: they are bound, handed over and freed as any item."""
+"""A real balancer without bots, whose custody holds tickets: they are bound, handed over and freed as any item."""
 
 from __future__ import annotations
 
@@ -10,24 +10,13 @@ import urllib.request
 from typing import Any
 
 from scripts.lab.stack import Stack
-from shared.sealing import MasterKey
 
 STEAM_ID = 76561198000000000
 numbers = itertools.count(1)
 
 
 class Custody(Stack):
-    """Redis and one balancer."""
-
-    def start(self) -> None:
-        self.wish.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.control_url = self.steam_url = "http://127.0.0.1:9"  # nobody signs in here, and there is no Steam
-        self.wish.groups = []
-        self._start_redis()
-        (self.wish.directory / "prices.json").write_text("{}")
-        self._write_configs()
-        MasterKey.create(self.wish.directory / "master.key")
-        self.start_balancer()
+    """Redis, the sandbox and one balancer: a fleet with no bots."""
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(self.balancer_url + path, method=method)
