@@ -11,8 +11,8 @@ from shared import settings as settings_module
 from shared.settings import RetentionSettings
 
 GUIDE = Path(__file__).parents[2] / "docs" / "http-api.md"
-SECTION = re.search(r"^## What is kept, and for how long\n(.*?)^## ", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-SAID = re.findall(r"`\[(\w+)\] (\w+)` \((\d+) (\w+?)s?\)", SECTION[1] if SECTION else "")
+TEXT = GUIDE.read_text(encoding="utf-8").partition("\n## What is kept, and for how long\n")[2].partition("\n## ")[0]
+SAID = re.findall(r"`\[(\w+)\] (\w+)` \((\d+) (\w+?)s?\)", TEXT)
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "year": 365 * 86_400}
 
 
