@@ -97,7 +97,8 @@ def sums(site: SiteBooks) -> Iterator[Difference]:
         cents_in = sum(pot.values()) + sum(worth[number] for number in moved if number in house)
         cents_out = sum(worth[number] for number in moved)
         owed = sum(payout["claim"] for payout in outcome["payouts"])
-        net = outcome["rake"]["net"] if outcome["rake"] else 0
+        # Without a table, what stays with the house is its rake.
+        net = outcome["rake"]["net"] if outcome["rake"] else sum(pot[number] for number in outcome["house"])
         if cents_in != cents_out or (not record["outcome"]["void"] and owed + net != record["bank"]):
             yield Difference("cents", f"{where}: {record['bank']} went in, {owed} to winners and {net} to the house")
 
@@ -119,16 +120,17 @@ def read_site() -> SiteBooks:
     """Everything out of the site's database."""
     from website.engine.models import Call
     from website.rooms import rebuild
-    from website.rooms.models import Bet, Lane, LaneEvent, Piece, Round
+    from website.rooms.models import Bet, Guarantee, Lane, LaneEvent, Piece, Round
 
     sealed = Round.objects.exclude(sealed_ms=None).order_by("sealed_ms", "id")
     live = {(row.lane, row.round) for row in Round.objects.filter(sealed_ms=None)}
     placed = [bet for bet in Bet.objects.filter(state=Bet.PLACED) if (bet.lane, bet.round) in live]
     pieces = {f"stk_{lane.name}_{number}" for lane in Lane.objects.all() for number in (lane.round, lane.round + 1)}
+    held = Guarantee.objects.filter(state=Guarantee.BOUND).values_list("ref", flat=True)
     return SiteBooks(
         records=[json.loads(bytes(row.record)) for row in sealed],
         pieces=dict(Piece.objects.values_list("id", "deposit_id")),
-        open_refs=frozenset(bet.bet_id for bet in placed) | frozenset(pieces),
+        open_refs=frozenset(bet.bet_id for bet in placed) | frozenset([*pieces, *held]),
         transfers=frozenset(Call.objects.filter(kind=Call.TRANSFER, state=Call.DONE).values_list("ref", flat=True)),
         bets=[dict(row) for row in Bet.objects.values("bet_id", "state", "receipt")],
         events=Counter(LaneEvent.objects.filter(kind="bet").values_list("token", flat=True)),

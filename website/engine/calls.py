@@ -16,11 +16,12 @@ from django.db import close_old_connections, transaction
 from django.db.models import F, Q
 
 from fleet_client import AsyncClient, answers, errors
-from fleet_client.calls import Credit, Move
+from fleet_client.calls import Credit, Move, Take
+from website.custody import services as custody
 from website.engine import crash, saga
 from website.engine.models import Call
 from website.engine.unit import alarm
-from website.rooms.models import Kind, Lane, Piece
+from website.rooms.models import TICKET_NAMES, Kind, Lane, Piece, unseen
 
 CALLS_AT_ONCE = 50
 PAUSE_FIRST_MS, PAUSE_MOST_MS = 200, 5_000
@@ -132,11 +133,25 @@ async def _user(fleet: AsyncClient, ref: str, body: Mapping[str, Any]) -> dict[s
     return {}
 
 
+async def _exchange(fleet: AsyncClient, ref: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    done = await fleet.exchange(
+        ref,
+        user_id=body["user_id"],
+        give=body["give"],
+        take=Take(**body["take"]),
+        rest="credit",
+        seen_cents=body["seen_cents"],
+    )
+    cents = {"value_in_cents": done.value_in_cents, "value_out_cents": done.value_out_cents, "rest_cents": done.rest_cents}
+    return {"gave": done.gave, "took": done.took, "fee_cents": done.fee_cents, **cents}
+
+
 SENDERS: Mapping[str, Callable[[AsyncClient, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {
     Call.LOCK: _lock,
     Call.UNLOCK: _unlock,
     Call.TRANSFER: _transfer,
     Call.USER: _user,
+    Call.EXCHANGE: _exchange,
 }
 
 
@@ -178,7 +193,9 @@ def _follow(call: Call, now_ms: int) -> None:
     if call.kind == Call.TRANSFER and call.state == Call.DONE:
         _next_part(call)
         _tell_lost(call, now_ms)
-    if call.state == Call.REFUSED and call.kind != Call.LOCK:
+    if call.kind == Call.EXCHANGE:
+        custody.answered(call, now_ms)
+    if call.state == Call.REFUSED and call.kind not in (Call.LOCK, Call.EXCHANGE):
         text = f"the fleet refuses {call.kind} {call.ref} ({call.code}): nothing is settled by itself, somebody has to look"
         alarm(f"{call.kind}_refused", call.ref, text, now_ms)
 
@@ -186,6 +203,10 @@ def _follow(call: Call, now_ms: int) -> None:
 def _know(rows: list[dict[str, Any]]) -> None:
     """Kinds and items get the numbers under which records name them; in one order, so that two lanes never wait in a ring."""
     kinds = {row["item_id"]: row for row in rows}
+    for item_id in sorted(kinds):
+        name = kinds[item_id]["market_hash_name"]
+        if name in TICKET_NAMES:
+            Kind.objects.filter(item_id=unseen(name)).update(item_id=item_id)
     Kind.objects.bulk_create(
         [
             Kind(item_id=each, market_hash_name=kinds[each]["market_hash_name"], icon_url=kinds[each]["icon_url"])

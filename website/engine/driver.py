@@ -31,7 +31,7 @@ from website.engine.clock import Clock
 from website.engine.models import Call
 from website.engine.steps import Given, Wants
 from website.engine.writer import Worked, Writer
-from website.rooms.models import Bet, Lane, RoomVersion
+from website.rooms.models import TICKET_NAMES, Bet, Lane, RoomVersion
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -186,7 +186,8 @@ class Engine:
         wrong = await self._clock_wrong()
         if wants.stock_max_cents is not None:
             found = await self.fleet.stock(value_max_cents=wants.stock_max_cents, limit=settings.SITE_STOCK_MAX)
-            return Given(stock=[row.deposit_id for row in found.items], clock_wrong=wrong)
+            change = [row.deposit_id for row in found.items if row.market_hash_name not in TICKET_NAMES]
+            return Given(stock=change, clock_wrong=wrong)
         if wants.beacon is not None and worked.rules is not None:
             beacon = await self._beacon(worked.rules, wants.beacon)
             return None if beacon is None else Given(beacon=beacon, clock_wrong=wrong)

@@ -17,8 +17,13 @@ from website.engine.models import Call, Feed
 from website.engine.unit import alarm
 
 READER = "site"
-OURS = re.compile(r"(bet_[0-9a-f]{32}|stk_.+_\d+|round:.+:\d+:\d+)")
-CALL_OF = {"items_locked": Call.LOCK, "items_unlocked": Call.UNLOCK, "items_transferred": Call.TRANSFER}
+OURS = re.compile(r"(bet_[0-9a-f]{32}|stk_.+_\d+|gua_.+_\d+|exc_[0-9a-f]{32}|round:.+:\d+:\d+)")
+CALL_OF = {
+    "items_locked": Call.LOCK,
+    "items_unlocked": Call.UNLOCK,
+    "items_transferred": Call.TRANSFER,
+    "items_exchanged": Call.EXCHANGE,
+}
 
 
 def position() -> int:

@@ -17,6 +17,7 @@ from lottery.events import Bet as BetEvent
 from lottery.events import Row
 from lottery.state import Phase
 
+from website.accounts import referrals
 from website.care.gate import Gate
 from website.engine.models import Call
 from website.engine.unit import Unit
@@ -113,7 +114,8 @@ class _Desk:
         if abs(cents - row.seen_cents) * 10_000 > settings.SITE_PRICE_SLIP_BP * row.seen_cents:
             raise TurnedAwayError("price_changed", seen_cents=row.seen_cents, now_cents=cents)
         self._ask_gate(row, cents)
-        event = BetEvent(self.unit.time(), row.bet_id, row.player_id, offered, row.team, row.client_seed)
+        inviters = referrals.inviters(row.player, self.unit.time())
+        event = BetEvent(self.unit.time(), row.bet_id, row.player_id, offered, row.team, row.client_seed, inviters=inviters)
         receipt, *_ = self.unit.append(event)
         self.unit.note_lines()
         told = record.receipt(self.unit.state, receipt)  # type: ignore[arg-type]  # a bet's first effect

@@ -10,7 +10,8 @@ from lottery import payouts
 from lottery.state import Round
 
 HOUSE = "house"
-MOVES_MAX = 2_000
+MOVES_MAX = LOCKS_MAX = CREDITS_MAX = 2_000
+"""What the fleet takes in one call."""
 
 
 class Move(NamedTuple):
@@ -64,20 +65,34 @@ def credits(state: Round) -> list[Credit]:
     return rests + [Credit(str(user_id), cents, "referral") for user_id, cents in invited if cents]
 
 
-def parts(moved: Sequence[Move], lock_of: Mapping[int, str], owed: Sequence[Credit], idle: Iterable[str] = ()) -> list[Part]:
-    """The calls in their order. `lock_of` says under which lock a row is, `idle` are locks of which nothing is moved.
+def parts(moved: Sequence[Move], lock_of: Mapping[int, str], owed: Sequence[Credit], left: Iterable[str] = ()) -> list[Part]:
+    """The calls in their order. `lock_of` says under which lock a row is, `left` are locks with rows that nobody gets.
 
-    The union of the parts is what was given, and no row is in two (W15). A taker's rows stay in one part where they fit. Only
-    the last part frees what is left, so it names every lock; the others name those that they use.
+    The union of the parts is what was given, and no row is in two (W15). A taker's rows stay in one part where they fit. Each
+    part names the locks that it uses; the last one frees what is left. No calls where there is nothing to do.
     """
-    packed = _packed(moved)
-    every = tuple(dict.fromkeys([*lock_of.values(), *idle]))
+    packed, chunks = _packed(moved), _chunks(owed)
+    free = [lock for lock in dict.fromkeys(left) if lock not in _locks(packed[-1], lock_of)]
+    if len(_locks(packed[-1], lock_of)) + len(free) > LOCKS_MAX:
+        packed.append([])
+    packed += [[] for _ in chunks[1:]]
+    if packed == [[]] and not free and not owed:
+        return []
+    credited: list[Sequence[Credit]] = [()] * (len(packed) - len(chunks)) + chunks
     found = []
-    for number, some in enumerate(packed, 1):
+    for number, (some, lines) in enumerate(zip(packed, credited, strict=True), 1):
         last = number == len(packed)
-        locks = every if last else tuple(dict.fromkeys(lock_of[move.number] for move in some))
-        found.append(Part(locks, tuple(some), "rest" if last else "none", tuple(owed) if last else ()))
+        locks = [*_locks(some, lock_of), *(free if last else ())]
+        found.append(Part(tuple(locks), tuple(some), "rest" if last else "none", tuple(lines)))
     return found
+
+
+def _locks(some: Sequence[Move], lock_of: Mapping[int, str]) -> dict[str, None]:
+    return dict.fromkeys(lock_of[move.number] for move in some)
+
+
+def _chunks(owed: Sequence[Credit]) -> list[Sequence[Credit]]:
+    return [owed[start : start + CREDITS_MAX] for start in range(0, len(owed), CREDITS_MAX)] or [()]
 
 
 def _packed(moved: Sequence[Move]) -> list[list[Move]]:

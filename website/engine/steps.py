@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.conf import settings
 from lottery import commitments, drawing, encoding, game, payouts, rooms
 from lottery.commitments import Piece as HousePiece
 from lottery.effects import Sealed
@@ -18,13 +17,13 @@ from lottery.events import Create, Entropy, Finalize, Open, Renew, Settled, Star
 from lottery.pot import Entry
 from lottery.state import Phase
 
-from website.engine import crash, saga, settlement
+from website.engine import crash, house, numbers, saga, settlement
 from website.engine.beacon import Beacon
 from website.engine.chains import Chains, last_round
 from website.engine.models import Call
 from website.engine.unit import Unit, alarm
 from website.rooms import projections
-from website.rooms.models import Bet, Kind, Lane, Piece, RoomVersion, Round
+from website.rooms.models import Bet, Lane, Piece, RoomVersion, Round
 
 SIBLING_MS = 1_000
 BEACON_FIRST_MS, BEACON_MOST_MS, BEACON_ALARM_MS = 300, 5_000, 600_000
@@ -96,6 +95,9 @@ class Steps:
         if version is None:
             return False
         rules, number = rooms.parse(json.loads(version.rules)), lane.round + 1
+        guarantees = house.guarantees(unit, rules, number)
+        if guarantees is None:
+            return False
         stock = self._stock(rules, number)
         if stock is None:
             return False
@@ -113,7 +115,8 @@ class Steps:
             commitments.promise(lane.name, number, secret),
             link,
             prev_seal,
-            stock=stock,
+            guarantees,
+            stock,
         )
         unit.create(event, version.version, secret)
         self._use(version, number)
@@ -142,27 +145,11 @@ class Steps:
             row.save()
 
     def _stock(self, rules: rooms.Room, number: int) -> tuple[HousePiece, ...] | None:
-        """Pieces of the house that may be given as change, bound before the round is created; None: not yet known."""
-        if rules.rake is None or not settings.SITE_STOCK_MAX:
-            return ()
-        lane, ref = self.unit.lane.name, stock_ref(self.unit.lane.name, number)
-        call = Call.objects.filter(kind=Call.LOCK, ref=ref).first()
-        if call is None and self.given.stock is None:
+        """Pieces that may be given as change; None: not yet known."""
+        if self.given.stock is None and house.wants_stock(self.unit, rules, number):
             self.wants.stock_max_cents = max(rules.rake_change_max, 1)
             return None
-        if call is None:
-            if not self.given.stock:
-                return ()
-            body = {"user_id": settlement.HOUSE, "deposit_ids": list(self.given.stock), "unsettled": False, "note": ref}
-            now_ms = self.unit.now_ms
-            Call.objects.create(kind=Call.LOCK, ref=ref, body=json.dumps(body), lane=lane, round=number, made_ms=now_ms)
-            return None
-        if call.state == Call.DONE:
-            return _pieces(call)
-        if call.state == Call.DUE:
-            return None
-        saga.unlock(ref, lane, number, self.unit.now_ms)
-        return ()
+        return house.stock(self.unit, rules, number, self.given.stock or ())
 
     # ---- phases
 
@@ -183,11 +170,19 @@ class Steps:
             row = self.chains.make(unit.lane.name, unit.place.number + 1, unit.now_ms)
             unit.append(Renew(unit.time(), "renew", bytes(row.anchor), last_round(row)))
             return True
-        end = game.end(unit.state)
-        if end is None or unit.time() < end[0]:
+        return self._tick()
+
+    def _tick(self) -> bool:
+        """A clock or a rule has ended the round."""
+        end = game.end(self.unit.state)
+        if end is None or self.unit.time() < end[0]:
             return False
-        unit.append(Tick(unit.time(), "tick"))
+        self.unit.append(Tick(self.unit.time(), "tick"))
         return True
+
+    def _type(self) -> bool:
+        """Mode mixed: bets have stopped, and the last number closes."""
+        return self._tick() or numbers.take(self.unit)
 
     def _open(self) -> bool:
         unit = self.unit
@@ -196,6 +191,10 @@ class Steps:
             return False
         unit.append(Open(unit.time(), "open", self.chains.secret(unit.lane.name, unit.place.number)))
         return True
+
+    def _draw(self) -> bool:
+        """An open round waits for its beacon, or for tickets that are typed."""
+        return self._take_beacon() if self.unit.state.rules.source.waits else numbers.take(self.unit)
 
     def _take_beacon(self) -> bool:
         unit, beacon = self.unit, self.given.beacon
@@ -221,7 +220,9 @@ class Steps:
         deposit_ids = dict(Piece.objects.filter(id__in=numbers).values_list("id", "deposit_id"))
         lock_of = {number: ref for ref, numbers in refs.items() for number in numbers}
         used = {move.number: lock_of[move.number] for move in moved}
-        wanted = settlement.parts(moved, used, settlement.credits(unit.state), refs)
+        change = house.stock_ref(unit.lane.name, unit.place.number)
+        left = [change] if change in refs else []
+        wanted = settlement.parts(moved, used, settlement.credits(unit.state), left)
         Call.objects.bulk_create(
             Call(
                 kind=Call.TRANSFER,
@@ -242,10 +243,11 @@ class Steps:
         states = {call.state for call in calls}
         if Call.REFUSED in states and unit.lane.state == Lane.OPEN:
             unit.lane.state, unit.lane.paused_why = Lane.PAUSED, "transfer_refused"
-        if states != {Call.DONE}:
+        if states - {Call.DONE}:
             return False
         crash.at("settle.before_event")
         unit.append(Settled(unit.time(), "settled", tuple(sorted(payouts.moving_rows(unit.state)))))
+        house.given(unit)
         self._over()
         return True
 
@@ -254,6 +256,7 @@ class Steps:
         unit = self.unit
         for ref in locks_of(unit):
             saga.unlock(ref, unit.lane.name, unit.place.number, unit.now_ms)
+        house.freed(unit)
         brought = unit.append(Open(unit.time(), "open", self.chains.secret(unit.lane.name, unit.place.number)))
         assert any(isinstance(effect, Sealed) for effect in brought)
         self._over()
@@ -281,12 +284,12 @@ class Steps:
         state = self.unit.state
         if state.phase is Phase.WARMUP:
             return now_ms + SIBLING_MS
-        if state.phase is Phase.GAME:
+        if state.phase in (Phase.GAME, Phase.TYPING):
             end = game.end(state)
             return now_ms + LONG_MS if end is None else end[0]
         if state.phase is Phase.CLOSED and state.close is not None:
             return state.close.close_ms + game.OPEN_AFTER_MS
-        if state.phase is Phase.OPENED:
+        if state.phase is Phase.OPENED and state.rules.source.waits:
             due_ms = drawing.beacon_ms(state) or now_ms
             late_ms = now_ms - due_ms
             return due_ms if late_ms < 0 else now_ms + min(max(late_ms // 10, BEACON_FIRST_MS), BEACON_MOST_MS)
@@ -296,8 +299,9 @@ class Steps:
 STEPS: Mapping[Phase, Callable[[Steps], bool]] = {
     Phase.WARMUP: Steps._start,
     Phase.GAME: Steps._play,
+    Phase.TYPING: Steps._type,
     Phase.CLOSED: Steps._open,
-    Phase.OPENED: Steps._take_beacon,
+    Phase.OPENED: Steps._draw,
     Phase.DRAWN: Steps._finalize,
     Phase.FINALIZED: Steps._settle,
     Phase.VOID: Steps._void,
@@ -305,29 +309,13 @@ STEPS: Mapping[Phase, Callable[[Steps], bool]] = {
 }
 
 
-def stock_ref(lane: str, number: int) -> str:
-    return f"stk_{lane}_{number}"
-
-
 def locks_of(unit: Unit) -> dict[str, list[int]]:
-    """Every lock of the round and the numbers of its rows: one of each bet, and that of the house's pieces."""
+    """Every lock of the round and the numbers of its rows: one of each bet, and those of the house's pieces."""
     state = unit.state
     found = {token: [entry.deposit_id for entry in _entries(unit, number)] for token, number in state.bet_tokens.items()}
-    ref = stock_ref(unit.lane.name, unit.place.number)
-    if Call.objects.filter(kind=Call.LOCK, ref=ref, state=Call.DONE).exists():
-        found[ref] = [piece.deposit_id for piece in state.stock]
-    return found
+    return found | house.locks(unit)
 
 
 def _entries(unit: Unit, number: int) -> Sequence[Entry]:
     placed = unit.state.bets[number - 1]
     return unit.state.entries[placed.start : placed.end]
-
-
-def _pieces(call: Call) -> tuple[HousePiece, ...]:
-    """What was locked of the house, as the core binds it; what nobody can value is not used."""
-    rows = {row["deposit_id"]: row for row in json.loads(call.answer)["rows"]}
-    numbers = dict(Piece.objects.filter(deposit_id__in=rows).values_list("deposit_id", "id"))
-    kinds = dict(Kind.objects.filter(item_id__in={row["item_id"] for row in rows.values()}).values_list("item_id", "id"))
-    valued = [(deposit_id, row) for deposit_id, row in rows.items() if row["value_cents"] is not None]
-    return tuple(HousePiece(numbers[each], kinds[row["item_id"]], row["value_cents"]) for each, row in sorted(valued))

@@ -142,3 +142,8 @@ class Unit:
 def alarm(kind: str, about: str, text: str, now_ms: int) -> None:
     """Raises an alarm, unless the same one stands already."""
     Alarm.objects.bulk_create([Alarm(kind=kind, about=about, text=text, at_ms=now_ms)], ignore_conflicts=True)
+
+
+def end_alarms(kind: str, about: str, now_ms: int) -> None:
+    """What it was about is over."""
+    Alarm.objects.filter(kind=kind, about=about, ended_ms=None).update(ended_ms=now_ms)

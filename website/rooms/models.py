@@ -15,12 +15,25 @@ from website.accounts.models import Player
 # ---- things
 
 
+SNG_TICKET, RAFFLE_TICKET = 1, 2
+TICKET_NAMES = {"SnG Ticket": SNG_TICKET, "Raffle Ticket": RAFFLE_TICKET}
+"""The two kinds that rules of rooms name by their number: the house issues them, and they are never change."""
+
+
 class Kind(models.Model):
-    """A kind of item. `id` is its number in records; the fleet's own name for it is `item_id`."""
+    """A kind of item. `id` is its number in records; the fleet's own name for it is `item_id`.
+
+    A ticket has its number from the start; until the fleet has shown one, its `item_id` is `unseen(name)`.
+    """
 
     item_id = models.CharField(max_length=64, unique=True)
     market_hash_name = models.CharField(max_length=255)
     icon_url = models.TextField(blank=True, default="")
+
+
+def unseen(name: str) -> str:
+    """Stands for the fleet's name of a kind that it has not shown yet; no name of the fleet has a blank."""
+    return f"unseen {name}"
 
 
 class Piece(models.Model):
@@ -217,4 +230,55 @@ class Bet(models.Model):
         indexes = [
             models.Index(fields=["lane", "round"], name="bet_of_round"),
             models.Index(fields=["lane"], name="bet_open", condition=Q(state__in=["new", "locking", "locked", "unlocking"])),
+        ]
+
+
+class Guarantee(models.Model):
+    """What the house puts into one round of a room beside the pot: the winner gets it, a giveaway is about nothing else.
+
+    waiting → asked → bound → given. A void round puts it back to waiting. Refused: the fleet would not bind it, and no round is
+    created on that lane until somebody drops it.
+    """
+
+    WAITING, ASKED, BOUND, GIVEN, REFUSED, DROPPED = "waiting", "asked", "bound", "given", "refused", "dropped"
+    OPEN = (WAITING, ASKED, BOUND, REFUSED)
+
+    room = models.CharField(max_length=64)
+    deposit_ids = models.TextField()
+    state = models.CharField(max_length=8, default=WAITING)
+    code = models.CharField(max_length=40, blank=True, default="")
+    lane = models.CharField(max_length=64, blank=True, default="")
+    round = models.BigIntegerField(default=0)
+    ref = models.CharField(max_length=128, blank=True, default="")
+    set_aside_by = models.ForeignKey("office.Staff", on_delete=models.PROTECT, related_name="guarantees")
+    why = models.CharField(max_length=500)
+    made_ms = models.BigIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["room", "state"], name="guarantee_of_room"),
+            models.Index(fields=["lane", "round"], name="guarantee_of_round"),
+        ]
+
+
+class TypedNumber(models.Model):
+    """What one operator has typed for a round. Two of them type each number; it counts when both have typed the same."""
+
+    WAITING, TAKEN, DIFFERS, REFUSED = "waiting", "taken", "differs", "refused"
+
+    lane = models.CharField(max_length=64)
+    round = models.BigIntegerField()
+    number = models.IntegerField()
+    operator = models.ForeignKey("office.Staff", on_delete=models.PROTECT, related_name="typed")
+    digits = models.CharField(max_length=100)
+    evidence = models.CharField(max_length=300)
+    state = models.CharField(max_length=8, default=WAITING)
+    code = models.CharField(max_length=40, blank=True, default="")
+    made_ms = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lane", "round", "number", "operator"], condition=Q(state="waiting"), name="typed_number_once"
+            ),
         ]

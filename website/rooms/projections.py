@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from lottery import drawing, effects, encoding, event_json, payouts, record
 from lottery.effects import Effects
 from lottery.events import Bet as BetEvent
-from lottery.events import Create, Entropy, Event
+from lottery.events import Create, Entropy, Event, Manual
 from lottery.state import Phase, Player, Round
 
 from website.care.gate import Line
@@ -59,7 +59,7 @@ def version_of(token: str) -> int:
 
 def messages(state: Round, event: Create | Event, brought: Effects) -> list[Message]:
     """What those who watch the lane are told of an event."""
-    said = [_said(state, event, effect) for effect in brought]
+    said = [_typed(state, event), *(_said(state, event, effect) for effect in brought)]
     return [
         Message(event.now, kind, encoding.canonical_json({"round": state.number, **body}).decode())
         for found in said
@@ -75,6 +75,8 @@ def _said(state: Round, event: Create | Event, effect: effects.Effect) -> list[t
             return [("bet", _bet(state, event, effect))]
         case effects.TimerStarted():
             return [("timer", {"deadline_ms": effect.deadline_ms})]
+        case effects.Stopped():
+            return [("typing", {"numbers": effect.numbers, "time_ms": effect.time_ms})]
         case effects.Closed():
             close = {"close": effect.close.plain(), "open_after_ms": effect.open_after_ms, "beacon_ms": effect.beacon_ms}
             return [("closed", close | {"closed_by": state.closed_by})]
@@ -92,6 +94,16 @@ def _said(state: Round, event: Create | Event, effect: effects.Effect) -> list[t
             return [("sealed", {"seal": effect.seal.hex()})]
         case _:
             return []
+
+
+def _typed(state: Round, event: Create | Event) -> list[tuple[str, dict[str, Any]]]:
+    """A typed number, with all that its log value covers; a number that closes the round comes before the close."""
+    if not isinstance(event, Manual):
+        return []
+    last = state.typed[-1]
+    operators = {"operator1": last.operator1, "operator2": last.operator2}
+    told = {"number": len(state.typed), "digits": last.digits, "time_ms": last.time_ms, "evidence": last.evidence}
+    return [("typed", told | operators | {"log": last.log.hex()})]
 
 
 def _opened_round(state: Round, started: effects.Started) -> dict[str, Any]:

@@ -10,6 +10,7 @@ INSTALLED_APPS = [
     "website.accounts",
     "website.care",
     "website.rooms",
+    "website.custody",
     "website.engine",
 ]
 AUTH_USER_MODEL = "office.Staff"

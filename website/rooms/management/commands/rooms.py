@@ -12,7 +12,7 @@ from lottery.errors import RoomError
 
 from website.office import operators
 from website.office.models import Staff
-from website.rooms import services
+from website.rooms import definitions, services
 from website.rooms.models import RoomVersion
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parts = parser.add_subparsers(dest="what", required=True)
-        load = parts.add_parser("load", help="propose rules: a TOML file, or the name of a room that comes with the lottery")
+        load = parts.add_parser("load", help="propose rules: a TOML file, or the name of a room of the seed (rooms.toml)")
         load.add_argument("rules")
         load.add_argument("--why", required=True)
         load.add_argument("--not-before-ms", type=int, default=0)
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         if path.is_file():
             room = rules_of_rooms.from_toml(path.read_text(encoding="utf-8"))
         else:
-            room = rules_of_rooms.load(options["rules"])
+            room = definitions.load(options["rules"])
         return services.draft(room, by, options["why"], time.time_ns() // 1_000_000, options["not_before_ms"])
 
     def _approve(self, options: dict[str, Any], by: Staff) -> RoomVersion:

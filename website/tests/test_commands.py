@@ -1,0 +1,93 @@
+"""What operators do at the command line: each operation is somebody's, and a key says whose."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from paper import HOUSE, Paper
+
+from website.rooms.models import Guarantee, Lane, RoomVersion, TypedNumber
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def keys(database_url: str, tmp_path: Path) -> dict[str, Path]:
+    found = {name: tmp_path / f"{name}.key" for name in ("ana", "bo")}
+    for name, path in found.items():
+        say("operators", "add", name, "--key-file", str(path))
+    return found
+
+
+def say(*words: str) -> str:
+    out = io.StringIO()
+    call_command(*words, stdout=out)
+    return out.getvalue()
+
+
+def by(name: str, keys: dict[str, Path], key_of: str = "") -> list[str]:
+    return ["--by", name, "--key-file", str(keys[key_of or name])]
+
+
+def test_w25_one_operator_proposes_the_rules_of_a_room_and_another_approves(keys: dict[str, Path]) -> None:
+    assert "version 1 is draft" in say("rooms", "load", "5v5", "--why", "the first", *by("ana", keys))
+    assert not Lane.objects.exists()
+    with pytest.raises(CommandError, match="a second person"):
+        say("rooms", "approve", "5v5", "1", *by("ana", keys))
+    with pytest.raises(CommandError, match="no operator bo with this key"):
+        say("rooms", "approve", "5v5", "1", *by("bo", keys, key_of="ana"))
+    assert "is approved" in say("rooms", "approve", "5v5", "1", *by("bo", keys))
+    with pytest.raises(CommandError, match="no draft 1"):
+        say("rooms", "approve", "5v5", "1", *by("bo", keys))
+    with pytest.raises(CommandError, match="there are classic-unlimited"):
+        say("rooms", "load", "casino", "--why", "no", *by("ana", keys))
+    row = RoomVersion.objects.get()
+    assert (row.drafted_by.username, row.approved_by.username, row.state) == ("ana", "bo", RoomVersion.APPROVED)  # type: ignore[union-attr]
+    assert [lane.name for lane in Lane.objects.order_by("name")] == ["5v5-a", "5v5-b"]
+    assert "5v5  1  approved" in say("rooms", "list")
+
+
+def test_an_operator_sets_a_prize_aside_and_takes_it_back(keys: dict[str, Path], site_settings: None) -> None:
+    say("rooms", "load", "giveaway", "--why", "the first", *by("ana", keys))
+    with pytest.raises(CommandError, match="no room giveaway"):
+        say("stock", "guarantee", "giveaway", "dep_1", "--why", "early", *by("bo", keys))
+    say("rooms", "approve", "giveaway", "1", *by("bo", keys))
+    assert "waiting" in say("stock", "guarantee", "giveaway", "dep_1", "--why", "a prize", *by("bo", keys))
+    row = Guarantee.objects.get()
+    assert json.loads(row.deposit_ids) == ["dep_1"] and row.set_aside_by.username == "bo"
+    assert "dep_1" in say("stock", "list")
+    assert "dropped" in say("stock", "drop", str(row.id), *by("ana", keys))
+    assert say("stock", "list") == ""
+    with pytest.raises(CommandError, match="does not wait"):
+        say("stock", "drop", str(row.id), *by("ana", keys))
+
+
+def test_two_operators_type_and_neither_sees_what_waits(keys: dict[str, Path], site_settings: None) -> None:
+    paper = Paper()
+    (lane, _) = paper.open("global-pot", global_pot_limit=200, shares=[1], entropy="manual:direct")
+    at = paper.game("global-pot")
+    paper.fleet.add(HOUSE, "Sticker", 3)
+    for _ in range(2):
+        player = paper.player()
+        paper.bet(player, at, paper.items(player, 100))
+    paper.run(2)
+    number = ["type", "number", lane, "1"]
+    evidence = ["--evidence", "https://stream.example/1 sha256:00"]
+    with pytest.raises(CommandError, match="with this key"):
+        say(*number, "150", *evidence, *by("bo", keys, key_of="ana"))
+    with pytest.raises(CommandError, match="no lane nowhere"):
+        say("type", "number", "nowhere", "1", "150", *evidence, *by("ana", keys))
+    with pytest.raises(CommandError, match="digits"):
+        say(*number, "1e2", *evidence, *by("ana", keys))
+    assert "kept" in say(*number, "150", *evidence, *by("ana", keys))
+    assert say("type", "list", lane) == ""
+    say(*number, "150", *evidence, *by("bo", keys))
+    paper.settle()
+    assert say("type", "list", lane).count("150") == 2
+    assert set(TypedNumber.objects.values_list("state", flat=True)) == {TypedNumber.TAKEN}
+    assert paper.until_sealed(at).phase == "sealed"
+    paper.check()
