@@ -19,7 +19,7 @@ from balancer.items.feeds import sources
 from balancer.journal.tail import Tail
 from balancer.outward import Outward
 from balancer.trades.deposit import Deposits
-from balancer.web import addresses, api, auth, mode, openapi, pages, problems
+from balancer.web import addresses, api, auth, openapi, pages, problems
 from balancer.web.handlers import deposit, events, health, webhooks
 from balancer.web.handlers.verify import people, sign_in
 from balancer.web.listen import Listener
@@ -55,12 +55,10 @@ def build(settings: Settings) -> web.Application:
     _check(settings)
     master = MasterKey.read(settings.balancer.master_key_file)
     app = web.Application(
-        middlewares=[mode.middleware, people.for_people, problems.middleware, api.in_time],
+        middlewares=[people.for_people, problems.middleware, api.in_time],
         client_max_size=settings.balancer.body_max_bytes,
     )
     app.add_routes([*ROUTES, *PAGES])
-    app[mode.LIVEMODE] = settings.balancer.livemode
-    app.on_response_prepare.append(mode.add_header)
     app[problems.STOPPING] = problems.Stopping()
     app[openapi.DOCUMENT] = _description()
     app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)

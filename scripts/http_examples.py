@@ -56,7 +56,7 @@ def page() -> str:
     """The text of `docs/http-api-examples.md`."""
     parts, chapter = [HEAD], ""
     for operation in dict.fromkeys(each["operation"] for each in examples.recorded()):
-        found = list(examples.of(operation))
+        found = examples.of(operation)
         if found[0]["chapter"] != chapter:
             chapter = found[0]["chapter"]
             parts.append(f"## {chapter}\n")
@@ -86,9 +86,8 @@ def _calls() -> str:
     """Every call with what it is for, its scope, and a link to its example."""
     rows = ["| call | | scope |", "|---|---|---|"]
     for operation, about in _operations():
-        found = next(examples.of(operation), None)
-        if found is not None:
-            name = _name(found)
+        if found := examples.of(operation):
+            name = _name(found[0])
             scope = re.search(r"scope `(\w+)`\.$", about["description"])
             link = f"http-api-examples.md#{_anchor(name)}"
             rows.append(f"| [`{name}`]({link}) | {about['summary']} | {f'`{scope[1]}`' if scope else '–'} |")

@@ -7,7 +7,7 @@ with what a balancer answers now. Their ids, secrets and times are made up, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,10 @@ def dumps(examples: Sequence[Example]) -> str:
     return json.dumps(examples, indent=1, ensure_ascii=False) + "\n"
 
 
-def of(operation: str) -> Iterator[Example]:
-    """Those of one operation; the first shows what is usual."""
-    return (each for each in recorded() if each["operation"] == operation)
+def of(operation: str) -> list[Example]:
+    """Those of one operation, refusals last: the first shows what is usual."""
+    found = [each for each in recorded() if each["operation"] == operation]
+    return sorted(found, key=lambda each: int(each["answer"]["status"]) >= 400)
 
 
 def values(example: Example) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Live or test: said in every answer, and asked of every key.
 
-Each answer has the header ``Fleet-Livemode``, each JSON object the field ``livemode``. No handler does it, so none can
-forget it. A key says by its form of which mode it is, and is good at balancers of that mode only.
+Each answer has the header ``Fleet-Livemode``, each JSON object the field ``livemode``. The server does it (`tell`), where all
+answers come by, so no handler can forget it. A key says by its form of which mode it is, and is good at balancers of that mode
+only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -28,30 +28,15 @@ ONLY_TEST_KEYS = (
 HEADER = "Fleet-Livemode"
 JSON = frozenset({"application/json", "application/problem+json"})
 
-LIVEMODE: web.AppKey[bool] = web.AppKey("livemode", bool)
 # An answer whose form somebody else's specification says: it has the header, and no field of ours.
 FOREIGN_FORM: web.ResponseKey[bool] = web.ResponseKey("foreign_form", bool)
 
 
-@web.middleware
-async def middleware(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """The field, in whatever object is answered; the outermost of all middlewares."""
-    response = await handler(request)
-    _add_field(response, request.app[LIVEMODE])
-    return response
-
-
-async def add_header(request: web.Request, response: web.StreamResponse) -> None:
-    """The header, when any answer of the application begins to go out: pages, redirects and streams too."""
-    response.headers[HEADER] = text(request.app[LIVEMODE])
-
-
 def tell(response: web.StreamResponse, livemode: bool) -> None:
-    """Both, for an answer to what never reached the application."""
-    response.headers[HEADER] = text(livemode)
-    _add_field(response, livemode)
+    """Say it in an answer that has not begun to go out. A stream has, and says it by itself."""
+    if not response.prepared:
+        response.headers[HEADER] = text(livemode)
+        _add_field(response, livemode)
 
 
 def text(livemode: bool) -> str:
@@ -69,7 +54,7 @@ def refuse_other(key: str, livemode: bool) -> None:
 
 
 def _add_field(response: web.StreamResponse, livemode: bool) -> None:
-    if not isinstance(response, web.Response) or response.content_type not in JSON or FOREIGN_FORM in response:
+    if response.headers.get("Content-Type") not in JSON or not isinstance(response, web.Response) or FOREIGN_FORM in response:
         return
     body = response.body
     if isinstance(body, bytes) and body.endswith(b"}"):

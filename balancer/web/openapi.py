@@ -150,7 +150,7 @@ def _operation(route: web.RouteDef, operation: api.Operation, refs: dict[Place, 
     if body := operation.models.get("body"):
         content = {"application/json": {"schema": {"$ref": refs[(body, "validation")]}}}
         row["requestBody"] = {"required": True, "content": content}
-    _show(row, list(examples.of(row["operationId"])))
+    _show(row, examples.of(row["operationId"]))
     if operation.scope:
         row["security"] = [{"key": []}]
         row["description"] += f" Needs a key with the scope `{operation.scope}`."

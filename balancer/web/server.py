@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
 from aiohttp import web
@@ -28,7 +29,11 @@ CHECK_S = 1.0
 
 # aiohttp's private names that are used here, and the versions that the suite has passed with.
 PRIVATE = {
-    web.RequestHandler: ("_handle_request",),  # one request of a connection, from its whole head to its answer
+    # Public by its name only: every answer, before it goes out.
+    web.RequestHandler: (
+        "_handle_request",
+        "finish_response",
+    ),  # one request of a connection, from its whole head to its answer
     web.Server: ("_kwargs", "_loop"),  # what it makes connections with
     web.AppRunner: ("_make_server",),
     web.Request: ("_match_info",),  # none, if a request was refused before its route was looked for
@@ -97,6 +102,14 @@ class Handler(web.RequestHandler):
             self._busy_since, self._waits_since = None, self._connections.now()
             self._connections.waits(self)
 
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        """Every answer comes by here, whoever made it, before it goes out."""
+        if isinstance(resp, web.StreamResponse):  # else a handler gave none, which aiohttp answers
+            mode.tell(resp, self._livemode)
+        return super().finish_response(request, resp, start_time)
+
     def goes_on(self, given: int) -> None:
         """The answer of now is meant to last, and has ``given`` bytes by now: it is not over its time while they are read."""
         self._busy_since, self._given = self._connections.now(), given
@@ -147,7 +160,6 @@ class Handler(web.RequestHandler):
         if request.writer is not None and request.writer.output_size > 0:
             raise ConnectionError("an answer was begun; another cannot follow")
         response = problems.respond_status(status)
-        mode.tell(response, self._livemode)
         response.force_close()
         return response
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from balancer_http import test_sign_in
-from balancer_http.harness import GOOD, OTHER, OTHER_URL, PLAYER, READY_S, TRADE_URL, Service, held
+from balancer_http.harness import GOOD, READY_S, Service, held
 from balancer_http.recording import Recorder
 from balancer_http.test_operate import with_settings
 from sqlalchemy import update
@@ -18,6 +18,19 @@ from sqlalchemy import update
 from balancer.db import tables
 from balancer.journal import events
 
+# Players of every sandbox (docs/sandbox.md), so that the examples work as they stand in a fleet of `fleet up`.
+PLAYER, OTHER = "76561197980265729", "76561197980265733"
+TRADE_URL, OTHER_URL = [f"https://steamcommunity.com/tradeoffer/new/?partner=2000000{n}&token=fixed-0{n}" for n in (1, 5)]
+WHO = {"user_id": "player-17", "steam_id": PLAYER, "trade_url": TRADE_URL}
+WINNER = {"user_id": "player-23", "steam_id": OTHER, "trade_url": OTHER_URL}
+BOT = "red-7"
+ICON = (
+    "https://community.akamai.steamstatic.com/economy/image/"
+    "-9a81dlWLwJ2UUGcVs_nsVtzdOEdtWwKGZZLQHTxDZ7I56KU0Zwwo4NUX4oFJZEHLbXH{}"
+)
+# Players of every sandbox (docs/sandbox.md), so that the examples work as they stand in a fleet of `fleet up`.
+PLAYER, OTHER = "76561197980265729", "76561197980265733"
+TRADE_URL, OTHER_URL = [f"https://steamcommunity.com/tradeoffer/new/?partner=2000000{n}&token=fixed-0{n}" for n in (1, 5)]
 WHO = {"user_id": "player-17", "steam_id": PLAYER, "trade_url": TRADE_URL}
 WINNER = {"user_id": "player-23", "steam_id": OTHER, "trade_url": OTHER_URL}
 BOT = "red-7"
@@ -39,8 +52,34 @@ CASE = {
     "icon_url_large": ICON,
     "wear": None,
 }
-FIRST, SECOND, THIRD = "27348562001", "27348562002", "27348562003"
-INSPECT = "steam://rungame/730/76561202255233023/+csgo_econ_action_preview%20S{}A{}D7561841203518092401"
+# What PLAYER has there.
+FIRST, SECOND = "40145483141", "40145478371"
+ITEMS = {
+    FIRST: held(
+        int(FIRST),
+        "AK-47 | Ice Coaled (Minimal Wear)",
+        type="Classified Rifle",
+        color="d32ce6",
+        name_color="D2D2D2",
+        icon_url=ICON.format("104c5961b"),
+        wear="0.12696058640465208",
+        pattern="47",
+        inspect_link="steam://run/730//+csgo_econ_action_preview%2000000000000001E9",
+    ),
+    SECOND: held(
+        int(SECOND),
+        "FAMAS | Roll Cage (Well-Worn)",
+        type="Classified Rifle",
+        color="d32ce6",
+        name_color="D2D2D2",
+        icon_url=ICON.format("0a1b2c3d4"),
+        wear="0.43598726589052356",
+        pattern="917",
+        inspect_link="steam://run/730//+csgo_econ_action_preview%2000000000000001E8",
+    ),
+}
+PRICES = {"AK-47 | Ice Coaled (Minimal Wear)": 1009, "FAMAS | Roll Cage (Well-Worn)": 590, GOOD: 1200, "Sticker | Cheap": 3}
+CHEAP = "27348562003"
 Json = dict[str, Any]
 
 
@@ -67,9 +106,8 @@ async def _take_in(recorder: Recorder) -> list[str]:
     """Two settled deposits of player-17; their ids."""
     recorder.chapter("Take items in")
     world = World(recorder.service)
-    world.owns(FIRST, name=GOOD, inspect_link=INSPECT.format(PLAYER, FIRST), **RIFLE)
-    world.owns(SECOND, name="Case", **CASE)
-    world.owns(THIRD, name="Sticker | Cheap", **CASE | {"type": "High Grade Sticker"})
+    cheap = held(int(CHEAP), "Sticker | Cheap", type="High Grade Sticker", wear=None)
+    recorder.service.bots.inventories[PLAYER] = [*ITEMS.values(), cheap]
     await recorder.call("May this player trade?", "POST", "/precheck", WHO)
     recorder.service.bots.hold_days = 15
     await recorder.call("A player whose trades Steam would hold", "POST", "/precheck", WHO)
@@ -79,7 +117,7 @@ async def _take_in(recorder: Recorder) -> list[str]:
     made = await recorder.call("The player brings two items", "POST", "/deposit?wait=10", body, status=201)
     [trade] = made["trades"]
     await recorder.call("The same items cannot be asked for twice", "POST", "/deposit?wait=10", body, status=409)
-    body = {**WHO, "asset_ids": [THIRD]}
+    body = {**WHO, "asset_ids": [CHEAP]}
     await recorder.call("An item that is not accepted", "POST", "/deposit?wait=10", body, status=422)
     with_settings(recorder.service, "limits", pending_deposits_per_player_max=1)
     world.owns("27348562016")
@@ -92,7 +130,8 @@ async def _take_in(recorder: Recorder) -> list[str]:
     await recorder.call("The balancer's page, which players open", "GET", f"/verify/{token}")
     await recorder.call("Its button leads to Steam", "GET", f"/verify/{token}/sign-in", status=302)
     taken = parse_qs(urlsplit(recorder.location).query)
-    back = urlencode(test_sign_in.answer(recorder.service, taken))
+    identity = test_sign_in.PREFIX + PLAYER
+    back = urlencode(test_sign_in.answer(recorder.service, taken, claimed_id=identity, identity=identity))
     await recorder.call("Steam sends the browser back", "GET", f"/verify/signed-in?{back}", status=303)
     recorder.chapter("Take items in")
     await recorder.call("The trade while its offer is open", "GET", f"/trade/{trade['trade_id']}")
@@ -149,15 +188,15 @@ async def _tickets(recorder: Recorder, of_the_house: str) -> None:
     call, world = recorder.call, World(recorder.service)
     await call("What there is to play with", "GET", "/stock?value_max_cents=5000&limit=100")
     await call("All known items and their values", "GET", "/items?limit=1000")
-    tickets = {"ref": "issue_01jdv", "market_hash_name": "SnG Ticket", "value_cents": 100, "count": 5, "to": "house"}
+    tickets = {"ref": "issue_01jdv", "market_hash_name": "SnG Ticket", "value_cents": 100, "count": 20, "to": "house"}
     await call("The house issues tickets", "POST", "/issues", tickets, status=201, client="office")
     given = {"ref": "exc_01je", "user_id": "player-17", "give": [await world.held("27348562011")], "seen_cents": 1200}
-    body = {**given, "take": {"market_hash_name": "SnG Ticket", "count": 3}, "rest": "credit"}
-    [back, *staked] = (await call("An item for tickets", "POST", "/exchanges", body, status=201))["took"]
+    body = {**given, "take": {"market_hash_name": "SnG Ticket", "count": 11}, "rest": "credit"}
+    [*back, staked] = (await call("An item for tickets", "POST", "/exchanges", body, status=201))["took"]
     take: Json = {"take": {"deposit_ids": [of_the_house]}, "rest": "credit"}
-    body = {"ref": "exc_01jf", "user_id": "player-17", "give": [back], **take}
+    body = {"ref": "exc_01jf", "user_id": "player-17", "give": back[:7], **take}
     await call("A ticket for an item of the house", "POST", "/exchanges", body, status=201)
-    bet = {"ref": "bet_01jdw", "user_id": "player-17", "deposit_ids": staked, "note": "classic-a/813"}
+    bet = {"ref": "bet_01jdw", "user_id": "player-17", "deposit_ids": [staked], "note": "classic-a/813"}
     await world.posted("/locks", bet, key=False)
     await call("A bet that is not played is freed", "DELETE", "/locks/bet_01jdw")
 
@@ -280,9 +319,9 @@ class World:
     async def put(self, path: str, body: Any) -> None:
         assert (await self.service.call("PUT", path, body, client="mysite")).status < 300
 
-    def owns(self, asset_id: str, **item: Any) -> None:
+    def owns(self, asset_id: str) -> None:
         """Player-17 has this item too."""
-        self.service.bots.inventories.setdefault(PLAYER, []).append(held(int(asset_id), **item or RIFLE))
+        self.service.bots.inventories[PLAYER].append(held(int(asset_id)))
 
     async def deposit(self, asset_id: str) -> Json:
         """The trade by which player-17 brings such an item."""

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from balancer_http.harness import PLAYER, Service
+from balancer_http import story
+from balancer_http.harness import ONE_DATABASE, PLAYER, Service, held
 from balancer_http.test_verify import no_longer_fresh
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 from sqlalchemy import Connection, update
 
 from balancer.db import tables
-from balancer.web import sessions
+from balancer.web import examples, sessions
 from balancer.web.handlers.verify import links
 from sandbox import server as sandbox_server
 from sandbox.settings import SandboxSettings
@@ -69,6 +70,26 @@ async def test_the_api_page_shows_every_call_and_asks_nobody_else(service: Servi
     assert '"status": "ok"' in await page.locator(".live-responses-table").inner_text()
     assert seen.foreign(base_of(service)) == []
     assert seen.complaints == []
+
+
+@ONE_DATABASE
+async def test_the_api_page_shows_whole_answers_and_offers_requests_that_are_taken(service: Service, page: Page) -> None:
+    service.bots.inventories[story.PLAYER] = [held(int(asset_id)) for asset_id in story.ITEMS]
+    await page.goto(f"{base_of(service)}/docs")
+    await page.get_by_role("button", name="Authorize").click()
+    await page.locator(".auth-container input").fill(service.keys["site"])
+    await page.locator(".auth-container").get_by_role("button", name="Apply credentials").click()
+    await page.get_by_role("button", name="Close").click()
+    call = page.locator("#operations-deposit-deposit_create")
+    await call.get_by_role("button").first.click()
+    shown = await call.locator(".responses-table").first.inner_text()
+    [example] = [each for each in examples.of("deposit_create") if each["answer"]["status"] == 201]
+    assert example["answer"]["body"]["trades"][0]["trade_id"] in shown
+    await call.get_by_role("button", name="Try it out").click()
+    await call.get_by_role("button", name="Execute").click()
+    await call.locator(".live-responses-table").wait_for()
+    text = await call.locator(".live-responses-table").inner_text()
+    assert "201" in text and story.FIRST in text, text
 
 
 @pytest.mark.parametrize("page", [True, False], indirect=True, ids=["scripts", "no_scripts"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -18,7 +19,11 @@ from balancer_http.test_sign_in import Provider, provider  # noqa: F401 - a fixt
 
 from balancer.web import examples, openapi
 from balancer.web.routes import ROUTES
+from sandbox.settings import SandboxSettings
+from sandbox.world import fixed_players
+from sandbox.world.state import World
 from scripts import http_examples
+from scripts.lab.stack import Wish
 from shared.settings import Settings
 
 SITE = "https://mysite.example"
@@ -31,6 +36,7 @@ AGAIN = f"run `{http_examples.COMMAND}`"
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """The story goes on faster than an inventory is read again."""
+    Path(settings.balancer.prices_file).write_text(json.dumps(story.PRICES), encoding="utf-8")
     balancer = settings.balancer.model_copy(update={"site_url": SITE})
     trades = settings.trades.model_copy(update={"inventory_cache_s": 0.0, "hold_cache_s": 0.0})
     return settings.model_copy(update={"balancer": balancer, "trades": trades})
@@ -70,6 +76,18 @@ async def test_the_examples_are_what_is_sent_and_answered(recorder: Recorder) ->
         return
     for now, then in zip(recorder.written, examples.recorded(), strict=True):
         assert timeless(now) == timeless(then), AGAIN
+
+
+def test_the_players_of_the_story_are_those_of_every_sandbox() -> None:
+    """So what `/docs` offers to be sent works in a fleet of `fleet up`."""
+    wish = Wish(directory=Path())
+    world = World(SandboxSettings(bots=tuple(wish.bot_names()), players=wish.players, seed=wish.seed), now=0.0)
+    fixed_players.add(world, now=0.0)
+    there = {str(item.asset_id): item.kind.market_hash_name for item in world.items if item.owner == int(story.PLAYER)}
+    wanted = {asset_id: item.market_hash_name for asset_id, item in story.ITEMS.items()}
+    assert wanted and wanted.items() <= there.items()
+    urls = {str(row["steam_id"]): row["trade_url"] for row in fixed_players.shown(world)}
+    assert (urls[story.PLAYER], urls[story.OTHER]) == (story.TRADE_URL, story.OTHER_URL)
 
 
 def timeless(value: Any) -> Any:

@@ -112,10 +112,11 @@ def options(*argv: Any) -> SandboxSettings:
 
 
 def test_the_command_line_becomes_settings() -> None:
-    assert options() == SandboxSettings()
+    assert options() == SandboxSettings(fixed_players=True)
     made = options("--seed", "7", "--bots", "a,b", "--bot-group", "red:2", "--items-per-player", "20", "--protection-s", "0")
     assert (made.seed, made.bots, made.items_per_player, made.protection_s) == (7, ("a", "b", "red-1", "red-2"), (20, 20), 0)
     assert options("--items-per-player", "3-9").items_per_player == (3, 9)
+    assert options("--moved-file", "moved-time").moved_file == "moved-time"
 
 
 @pytest.mark.parametrize("argv", [["--bots", "a,a"], ["--bot-group", "red"], ["--items-per-player", "9-3"]])

@@ -7,16 +7,20 @@ in the database and in the balancer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import sqlite3
+import time
 
 import pytest
 from custody import Custody
+from django.db import DatabaseError, connection, transaction
 from engines import EngineProcess, Nursery
 from play import Play, check_books, new_player, open_room, playing, quick_room, run
 
 from website.accounts.models import Player
 from website.engine import crash
-from website.rooms.models import Bet, LaneEvent, Round
+from website.rooms.models import Bet, Lane, LaneEvent, Round
 
 DURING_A_ROUND = [point for point in crash.POINTS if point != "stock.locked"]
 ON_BOTH = [pytest.param("lane.before_commit", marks=pytest.mark.both_databases), "lane.after_commit:3"]
@@ -63,6 +67,52 @@ async def bet_until_dead(engine: EngineProcess, room: str, players: list[Player]
             bets = await bet_all(play, at, players, items)
         await asyncio.sleep(0.02)
     return bets
+
+
+async def test_an_engine_that_was_stopped_for_a_while_catches_up(
+    custody: Custody, nursery: Nursery, environment_of_engine: dict[str, str]
+) -> None:
+    """S14: what it remembers of a lane is old, so it reads what others have added before it adds anything."""
+    room = quick_room()
+    await run(open_room, room)
+    players = [await run(new_player, custody) for _ in range(2)]
+    engine = await run(nursery.start, environment_of_engine)
+    hands = Play(custody, None)  # type: ignore[arg-type]
+    first = await hands.open_round(room.name)
+    await run(stop_between_transactions, engine, first.lane)
+    async with playing(custody) as play:
+        for player in players:
+            bet = await play.bet(player, first, await run(custody.tickets, player.user_id, 1), 100)
+            assert (await play.answered(bet)).state == Bet.PLACED
+        await play.sealed(first)
+    engine.signal(signal.SIGCONT)
+    at = await hands.open_round(room.name)
+    for player in players:
+        bet = await hands.bet(player, at, await run(custody.tickets, player.user_id, 1), 100)
+        assert (await hands.answered(bet)).state in (Bet.PLACED, Bet.OVER)
+    await hands.sealed(at)
+    await hands.quiet()
+    assert await run(engine.ended) is None, engine.said()
+    engine.signal(signal.SIGTERM)
+    assert await run(engine.wait) == 0
+    await run(check_books, custody)
+
+
+def stop_between_transactions(engine: EngineProcess, lane: str) -> None:
+    """One that is stopped inside a transaction holds its locks, and everybody else waits, as they must."""
+    while True:
+        engine.signal(signal.SIGSTOP)
+        try:
+            if connection.vendor == "sqlite":
+                with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.2)) as file:
+                    file.execute("BEGIN IMMEDIATE")
+            else:
+                with transaction.atomic():
+                    Lane.objects.select_for_update(nowait=True).get(name=lane)
+            return
+        except (DatabaseError, sqlite3.OperationalError):
+            engine.signal(signal.SIGCONT)
+            time.sleep(0.3)  # it has to come to the end of its transaction
 
 
 async def test_an_engine_that_is_told_to_end_ends(

@@ -18,6 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **_options: Any) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         try:
             asyncio.run(program.run())
         except (ImproperlyConfigured, ChainKeyError, ValueError) as error:

@@ -1,0 +1,82 @@
+"""Rules of rooms at the command line: one proposes, another approves, each with a key; a round keeps those it began with."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from play import CHAIN_KEY, quick_room
+
+from website.engine.chains import ChainKey, Chains
+from website.engine.clock import Clock
+from website.engine.steps import Given
+from website.engine.writer import Writer
+from website.rooms import services
+from website.rooms.models import Lane, LaneEvent, RoomVersion, Round
+
+
+def said(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def keys(database_url: str, tmp_path: Path) -> dict[str, tuple[str, str, str, str]]:
+    found = {}
+    for name in ("ana", "bo"):
+        path = str(tmp_path / f"{name}.key")
+        assert path in said("operators", "add", name, "--key-file", path)
+        assert Path(path).stat().st_mode & 0o077 == 0
+        found[name] = ("--by", name, "--key-file", path)
+    return found
+
+
+def test_w25_nobody_approves_what_they_proposed(keys: dict[str, tuple[str, str, str, str]]) -> None:
+    assert "version 1 is draft" in said("rooms", "load", "classic-unlimited", "--why", "first", *keys["ana"])
+    with pytest.raises(CommandError, match="a second person"):
+        said("rooms", "approve", "classic-unlimited", "1", *keys["ana"])
+    assert not Lane.objects.exists()
+    assert "is approved" in said("rooms", "approve", "classic-unlimited", "1", *keys["bo"])
+    assert list(Lane.objects.order_by("name").values_list("name", flat=True)) == ["classic-unlimited-a", "classic-unlimited-b"]
+    with pytest.raises(CommandError, match="no draft"):
+        said("rooms", "approve", "classic-unlimited", "1", *keys["bo"])
+    assert "approved" in said("rooms", "list")
+
+
+def test_a_key_is_its_owners_and_a_wrong_rule_is_named(keys: dict[str, tuple[str, str, str, str]], tmp_path: Path) -> None:
+    stolen = ("--by", "bo", "--key-file", keys["ana"][3])
+    with pytest.raises(CommandError, match="no operator bo with this key"):
+        said("rooms", "load", "classic-unlimited", "--why", "mine", *stolen)
+    with pytest.raises(CommandError, match="already"):
+        said("operators", "add", "ana", "--key-file", str(tmp_path / "other.key"))
+    rules = tmp_path / "room.toml"
+    rules.write_text('name = "x"\nmode = "classic"\nbet_value_min = 5\nbet_value_max = 1\n')
+    with pytest.raises(CommandError, match="bet_value_min: 5 is above bet_value_max 1"):
+        said("rooms", "load", str(rules), "--why", "typing", *keys["ana"])
+
+
+def test_w23_a_running_round_keeps_its_rules_and_the_next_one_takes_the_new_ones(
+    keys: dict[str, tuple[str, str, str, str]],
+) -> None:
+    from website.office.models import Staff
+
+    ana, bo = Staff.objects.get(username="ana"), Staff.objects.get(username="bo")
+    first = quick_room(name="room")
+    services.draft(first, ana, "first", 1)
+    services.approve("room", 1, bo)
+    writer = Writer(Chains(ChainKey(CHAIN_KEY), 100), Clock(), "engine")
+    writer.work("room-a", Given(stock=[]))
+    second = quick_room(name="room", bet_value_min=777)
+    services.draft(second, bo, "dearer", 2)
+    services.approve("room", 2, ana)
+    writer.work("room-a")
+    running = Round.objects.get(lane="room-a")
+    assert (running.version, bytes(running.rules_hash)) == (1, first.rules_hash)
+    writer.work("room-b", Given(stock=[]))
+    assert bytes(Round.objects.get(lane="room-b").rules_hash) == second.rules_hash
+    states = dict(RoomVersion.objects.values_list("version", "state"))
+    assert states == {1: RoomVersion.RETIRED, 2: RoomVersion.IN_USE}
+    assert LaneEvent.objects.filter(lane="room-a", token="create:1").exists()
