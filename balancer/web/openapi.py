@@ -65,9 +65,7 @@ _WEBHOOK = {
 async def document(request: web.Request) -> web.Response:
     """This document."""
     headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
-    response = web.Response(body=request.app[DOCUMENT], headers=headers)
-    response[mode.FOREIGN_FORM] = True
-    return response
+    return mode.ForeignForm(body=request.app[DOCUMENT], headers=headers)
 
 
 @api.page("text/html", answers={200: answers.Page})
