@@ -32,9 +32,18 @@ BEACON_S = 1
 @click.option("--seed", default=1, show_default=True, help="Decides what people have and do.")
 @click.option("--database", "database_url", default="", help="A database of your own (postgresql://…) instead of SQLite.")
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and records here.")
+@click.option("--kill", is_flag=True, help="Engines are killed while people play, at points that the seed draws.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def cli(
-    rounds: int, players: int, engines: int, bots: int, seed: int, database_url: str, directory: Path | None, as_json: bool
+    rounds: int,
+    players: int,
+    engines: int,
+    bots: int,
+    seed: int,
+    database_url: str,
+    directory: Path | None,
+    kill: bool,
+    as_json: bool,
 ) -> None:
     """Play classic rounds with items of a fleet against the simulated Steam, from the deposit to the withdrawal."""
 
@@ -51,14 +60,23 @@ def cli(
             protection_s=PROTECTION_S,
             offer_lifetime_s=OFFER_LIFETIME_S,
             overrides={"rates": dict(NEVER_REACHED), "trades": {"settle_margin_s": 0.5}},
-            sandbox_args=["--items-per-player", "15-20", "--player-delay-s", "0.2", "--beacon-period-s", str(BEACON_S)],
+            sandbox_args=[
+                "--items-per-player",
+                "15-20",
+                "--player-delay-s",
+                "0.2",
+                "--beacon-period-s",
+                str(BEACON_S),
+                "--beacon-clock",
+                "real",
+            ],
         )
         try:
             with Stack(wish, say) as stack:
                 site = Site(stack, database_url or f"sqlite://{folder / 'site' / 'site.sqlite3'}", engines)
                 say("starting the site")
                 site.start()
-                result = play(site, rounds, players, seed)
+                result = play(site, rounds, players, seed, kill=kill)
         except StackError as error:
             click.echo(str(error), err=True)
             raise SystemExit(2) from None
@@ -69,7 +87,7 @@ def cli(
     raise SystemExit(1 if result["differences"] else 0)
 
 
-def play(site: Site, rounds: int, players: int, seed: int) -> dict[str, Any]:
+def play(site: Site, rounds: int, players: int, seed: int, *, kill: bool) -> dict[str, Any]:
     """All that happens once everything runs; the numbers, and every difference."""
     import django
 
@@ -77,7 +95,7 @@ def play(site: Site, rounds: int, players: int, seed: int) -> dict[str, Any]:
     from scripts.site_run import game
 
     started = time.monotonic()
-    tally = asyncio.run(game.run(site, rounds, players, seed))
+    tally = asyncio.run(game.run(site, rounds, players, seed, kills=kill))
     site.stack.say("everybody is done; now all three books are held against each other")
     found, compared = audit_all(site)
     return {
@@ -86,6 +104,7 @@ def play(site: Site, rounds: int, players: int, seed: int) -> dict[str, Any]:
         "void": compared["void"],
         "bets": dict(tally.bets),
         "refused": dict(tally.refused),
+        "kills": dict(tally.kills),
         "withdrawn_items": tally.withdrawn,
         "compared": compared,
         "seconds": round(time.monotonic() - started, 1),
@@ -123,6 +142,8 @@ def told(result: dict[str, Any]) -> list[str]:
         f"compared: {', '.join(f'{count} {name}' for name, count in result['compared'].items())}",
         f"{len(result['differences'])} differences",
     ]
+    if result["kills"]:
+        lines.insert(1, f"engines killed: {result['kills']}")
     return lines + [f"  {one['kind']}: {one['text']}" for one in result["differences"]]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fleet_client import AsyncClient
 from fleet_client.calls import Move
 from scripts.site_run import people
+from scripts.site_run.nemesis import Nemesis
 from scripts.site_run.people import Person, Tally, in_thread, until
 from scripts.site_run.start import Site
 
@@ -15,8 +16,8 @@ GIFT, GIVEN = "site:gift", "site:given"
 TELL_EVERY = 5
 
 
-async def run(site: Site, rounds: int, players: int, seed: int) -> Tally:
-    """Plays until so many rounds are drawn; everybody takes home what they have then."""
+async def run(site: Site, rounds: int, players: int, seed: int, *, kills: bool = False) -> Tally:
+    """Plays until so many rounds are drawn; everybody takes home what they have then. With `kills`, engines die meanwhile."""
     tally, say = Tally(), site.stack.say
     everybody = await in_thread(people.settle_down, site.stack.control_url, seed, players + 1)
     async with AsyncClient(site.stack.balancer_url, site.stack.api_key) as fleet:
@@ -24,7 +25,15 @@ async def run(site: Site, rounds: int, players: int, seed: int) -> Tally:
         await asyncio.gather(*(person.deposit(fleet) for person in everybody))
         *crowd, patron = everybody
         await give_to_the_house(fleet, patron)
-        await play(fleet, crowd, tally, rounds, say=say)
+        nemesis = Nemesis(site, seed)
+        killing = asyncio.create_task(nemesis.run()) if kills else None
+        try:
+            await play(fleet, crowd, tally, rounds, say=say)
+        finally:
+            if killing is not None:
+                killing.cancel()
+                await asyncio.gather(killing, return_exceptions=True)
+        tally.kills = nemesis.done
         await until(nothing_goes_on, "all rounds are over")
         say("everybody withdraws")
         await asyncio.gather(*(person.withdraw(fleet, tally) for person in crowd))

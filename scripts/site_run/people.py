@@ -55,6 +55,7 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
 class Tally:
     bets: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    kills: Counter[str] = field(default_factory=Counter)
     withdrawn: int = 0
     problems: list[str] = field(default_factory=list)
 

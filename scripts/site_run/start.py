@@ -46,17 +46,18 @@ class Site:
         os.environ |= self.environment
         self.manage("migrate", "--verbosity", "0")
         self._open_room()
-        for number in range(1, self.engines + 1):
-            self.start_engine(number)
+        self.parts = [self.spawn_engine(f"engine-{number}") for number in range(1, self.engines + 1)]
 
-    def start_engine(self, number: int, **more: str) -> Part:
-        part = self.stack.spawn(
-            f"engine-{number}",
-            *(sys.executable, "-P", "-m", "website.manage", "engine"),
-            environment={**self.environment, **more},
-        )
-        self.parts.append(part)
-        return part
+    def spawn_engine(self, name: str, **more: str) -> Part:
+        """An engine as a process; `more` is added to its environment."""
+        program = (sys.executable, "-P", "-m", "website.manage", "engine")
+        return self.stack.spawn(name, *program, environment={**self.environment, **more})
+
+    def forget(self, part: Part) -> None:
+        """One that has ended is no part of the stack any more."""
+        self.stack.parts.remove(part)
+        if part.process.stdout is not None:
+            part.process.stdout.close()
 
     def manage(self, *arguments: str) -> str:
         """One command of `manage.py`, to its end. Raises StackError."""

@@ -13,6 +13,7 @@ from play import Play, check_books, new_player, open_room, playing, quick_room, 
 
 from scripts.lab.gate import Gate
 from website.accounts.models import Player
+from website.engine.management.commands import lanes
 from website.engine.models import Alarm, Call
 from website.rooms.models import Bet, Lane, Round
 
@@ -113,14 +114,21 @@ async def test_s9_a_lane_whose_lock_somebody_released_by_force_is_paused_and_set
         await placed(play, at, people)
         await run(held.reached.wait)
         ref = (await run(lambda: Bet.objects.filter(state=Bet.PLACED).first())).bet_id  # type: ignore[union-attr]
-        await run(custody.ask, "DELETE", f"/locks/{ref}")
+        await run(custody.fleet, "locks", "release", ref, "--reason", "a mistake", "--unlock-a-running-game")
         held.release()
         lane = await play.until(lambda: Lane.objects.filter(name=at.lane, state=Lane.PAUSED).first(), "it is paused")
         assert lane.paused_why == "transfer_refused"
         assert (await run(lambda: Round.objects.get(id=at.id))).phase == "finalized"
-        assert await run(Alarm.objects.filter(kind="transfer_refused").exists)
-    owners = await run(custody.owners)
-    assert {owners[items[0]] for _, items in people} == {player.user_id for player, _ in people}
+        assert await run(Alarm.objects.filter(kind="transfer_refused", ended_ms=None).exists)
+        owners = await run(custody.owners)
+        assert {owners[items[0]] for _, items in people} == {player.user_id for player, _ in people}
+        # An operator puts it right at the fleet, and lets the lane go on.
+        await run(custody.fleet, "locks", "restore", ref, "--reason", "released by mistake")
+        await run(lanes.resume, at.lane, "it was restored")
+        await play.sealed(at)
+        await play.quiet()
+        assert not await run(Alarm.objects.filter(kind="transfer_refused", ended_ms=None).exists)
+    await run(check_books, custody)
 
 
 async def test_s24_a_player_who_is_blocked_after_the_lock_is_refused(custody: Custody, gate: Gate) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from custody import Custody
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 from play import CHAIN_KEY, quick_room
 
 from website.engine.chains import ChainKey, Chains
 from website.engine.clock import Clock
+from website.engine.models import Call
 from website.engine.steps import Given
 from website.engine.writer import Writer
 from website.rooms import services
@@ -80,3 +84,32 @@ def test_w23_a_running_round_keeps_its_rules_and_the_next_one_takes_the_new_ones
     states = dict(RoomVersion.objects.values_list("version", "state"))
     assert states == {1: RoomVersion.RETIRED, 2: RoomVersion.IN_USE}
     assert LaneEvent.objects.filter(lane="room-a", token="create:1").exists()
+
+
+def test_a_lane_that_is_paused_begins_no_round_until_it_is_resumed(keys: dict[str, tuple[str, str, str, str]]) -> None:
+    said("rooms", "load", "classic-unlimited", "--why", "first", *keys["ana"])
+    said("rooms", "approve", "classic-unlimited", "1", *keys["bo"])
+    lane = "classic-unlimited-a"
+    assert f"{lane}  paused ana: a look at it" in said("lanes", "pause", lane, "--why", "a look at it", *keys["ana"])
+    writer = Writer(Chains(ChainKey(CHAIN_KEY), 100), Clock(), "engine")
+    assert writer.work(lane, Given(stock=[])).phase is None
+    assert f"{lane}  open   round 0: none yet" in said("lanes", "resume", lane, "--why", "it is well", *keys["ana"])
+    worked = writer.work(lane, Given(stock=[]))
+    assert worked.phase is not None and worked.phase.value == "game"
+    assert f"{lane}  open   round 1: game, 0 items, 0 cents" in said("lanes", "list")
+    with pytest.raises(CommandError, match="there is no lane x"):
+        said("lanes", "pause", "x", "--why", "y", *keys["ana"])
+
+
+def test_the_house_is_shown_what_is_bound_for_a_round(custody: Custody) -> None:
+    row = {"deposit_id": "dep_1", "item_id": "itm_1", "market_hash_name": "P250 | Sand Dune", "value_cents": 7, "settled": True}
+    answer = json.dumps({"rows": [row]})
+    for number, lane in ((1, "room-a"), (1, "room-b")):
+        ref = f"stk_{lane}_{number}"
+        Call.objects.create(kind="lock", ref=ref, body="{}", state="done", answer=answer, lane=lane, round=number, made_ms=1)
+    Lane.objects.create(name="room-a", room="room")
+    Lane.objects.create(name="room-b", room="room", round=1)  # its round is over
+    with override_settings(SITE_FLEET_URLS=[custody.balancer_url], SITE_FLEET_KEY=custody.api_key):
+        assert said("stock", "change") == "bound         7  dep_1  P250 | Sand Dune  room-a/1\n"
+    with override_settings(SITE_FLEET_URLS=[custody.balancer_url], SITE_FLEET_KEY="wrong"), pytest.raises(CommandError):
+        said("stock", "change")
