@@ -22,7 +22,10 @@ DOCUMENT: web.AppKey[bytes] = web.AppKey("openapi", bytes)
 INTRODUCTION = (
     "Takes Steam items in, keeps them and gives them back. Every POST that moves something needs an `Idempotency-Key`: repeat "
     "the request with the same key and body as often as you like. Errors are problem documents (RFC 9457): a program uses "
-    "`code`, `retryable` and `actor`. 64-bit ids are strings, money is whole cents, times are RFC 3339 in UTC."
+    "`code`, `retryable` and `actor`. 64-bit ids are strings, money is whole cents, times are RFC 3339 in UTC.\n\n"
+    "To try a call here, press *Authorize* and enter an API key (`fleet up` leaves one in the file `api-key` of its folder). "
+    "The examples are one story, from `POST /precheck` to `POST /withdraw`. Their player is in every sandbox, so `POST "
+    "/inventory` and `POST /deposit` work there as they stand; in what follows, put the ids of your own answers."
 )
 
 

@@ -114,7 +114,7 @@ const kept = (name, value) => ({ "Set-Cookie": `${name}=${value}; Path=/; HttpOn
 
 async function answer(request, body) {
   const { pathname, search } = new URL(request.url, SITE);
-  if (pathname === "/sign-in") {
+  if (pathname === "/" || pathname === "/sign-in") {
     const state = randomUUID();
     return [302, { Location: signInUrl(state), ...kept("state", state) }];
   }
@@ -144,4 +144,4 @@ export function serve() {
 }
 
 if (process.argv[2] === "day") await day(process.argv[3], process.argv[4]);
-else serve();
+else serve().on("listening", () => console.log(`open ${SITE}/`));

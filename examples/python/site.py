@@ -31,6 +31,7 @@ async def told(request, handler):
         )
 
 
+@routes.get("/")
 @routes.get("/sign-in")
 async def sign_in(request):
     state = openid.new_state()
@@ -118,4 +119,4 @@ async def run(app):
 app = web.Application(middlewares=[told])
 app.cleanup_ctx.append(run)
 app.add_routes(routes)
-web.run_app(app, host="127.0.0.1", port=int(os.environ.get("PORT", "8080")), print=None)
+web.run_app(app, host="127.0.0.1", port=int(os.environ.get("PORT", "8080")))
