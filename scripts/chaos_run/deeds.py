@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from scripts.chaos_run.checker import Reader
@@ -19,19 +18,23 @@ if TYPE_CHECKING:
 
 # How to mend it (what has none is mended by itself: a supervisor, or `ChaosFleet.keep`, starts it again), and when it is well.
 Deed = tuple[Callable[[], object] | None, Callable[[float], bool]]
+Strike = Callable[[Blow], Deed]
 
 
 class Deeds:
     """Every kind of blow."""
 
-    def __init__(self, fleet: ChaosFleet, workload: Workload, reader: Reader, readiness: Readiness) -> None:
+    def __init__(
+        self, fleet: ChaosFleet, workload: Workload, reader: Reader, readiness: Readiness, more: Mapping[str, Strike]
+    ) -> None:
         self.fleet = fleet
         self.workload = workload
         self._reader = reader
         self._readiness = readiness
         self._accounts = Accounts(fleet.control_url, workload.bot_accounts)
         self.raids = Raids(fleet, self._accounts, reader, readiness)
-        self._deeds: dict[str, Callable[[Blow], Deed]] = {
+        self._deeds: dict[str, Strike] = {
+            **more,
             "worker_killed": self._kill_worker,
             "worker_stopped": self._stop_worker,
             "worker_stopped_long": self._stop_worker,
@@ -98,15 +101,15 @@ class Deeds:
     # --- hosts ------------------------------------------------------------------------------------------------
 
     def _kill_supervisor(self, blow: Blow) -> Deed:
-        self._end_part(group_part(blow.target), blow.lasts_s, signal.SIGKILL, with_children=False)
+        self.fleet.end_part(group_part(blow.target), blow.lasts_s, signal.SIGKILL, with_children=False)
         return None, self._readiness.group_is_well(blow.target)
 
     def _kill_host(self, blow: Blow) -> Deed:
-        self._end_part(group_part(blow.target), blow.lasts_s, signal.SIGKILL)
+        self.fleet.end_part(group_part(blow.target), blow.lasts_s, signal.SIGKILL)
         return None, self._readiness.group_is_well(blow.target)
 
     def _restart_host(self, blow: Blow) -> Deed:
-        self._end_part(group_part(blow.target), 0.0, signal.SIGTERM, with_children=False)
+        self.fleet.end_part(group_part(blow.target), 0.0, signal.SIGTERM, with_children=False)
         return None, self._readiness.group_is_well(blow.target)
 
     def _freeze_host(self, blow: Blow) -> Deed:
@@ -133,7 +136,7 @@ class Deeds:
     def _clock_host(self, blow: Blow) -> Deed:
         def come_back(offset_s: float) -> None:
             self.fleet.host_offset_s[blow.target] = offset_s
-            self._end_part(group_part(blow.target), 0.0, signal.SIGKILL)
+            self.fleet.end_part(group_part(blow.target), 0.0, signal.SIGKILL)
 
         come_back(blow.amount_s)
         return lambda: come_back(0.0), self._readiness.group_is_well(blow.target)
@@ -141,11 +144,11 @@ class Deeds:
     # --- balancers --------------------------------------------------------------------------------------------
 
     def _kill_balancer(self, blow: Blow) -> Deed:
-        self._end_part(blow.target, blow.lasts_s, signal.SIGKILL)
+        self.fleet.end_part(blow.target, blow.lasts_s, signal.SIGKILL)
         return None, self._readiness.balancer_is_well(blow.target)
 
     def _restart_balancer(self, blow: Blow) -> Deed:
-        self._end_part(blow.target, 0.0, signal.SIGTERM)
+        self.fleet.end_part(blow.target, 0.0, signal.SIGTERM)
         return None, self._readiness.balancer_is_well(blow.target)
 
     def _stop_balancer(self, blow: Blow) -> Deed:
@@ -158,7 +161,7 @@ class Deeds:
 
         def come_back(offset_s: float) -> None:
             balancer.offset_s = offset_s
-            self._end_part(blow.target, 0.0, signal.SIGKILL)
+            self.fleet.end_part(blow.target, 0.0, signal.SIGKILL)
 
         come_back(blow.amount_s)
         return lambda: come_back(0.0), self._readiness.balancer_is_well(blow.target)
@@ -223,12 +226,3 @@ class Deeds:
             fleet.keep(at_once=[balancer.name for balancer in fleet.balancers])
 
         return mend, lambda since_wall: probe.is_set() and self._readiness.all_serve(since_wall)
-
-    def _end_part(self, name: str, for_s: float, number: signal.Signals, *, with_children: bool = True) -> None:
-        part = self.fleet.part(name)
-        if part is None:
-            return  # it is down already and will be started
-        signal_part(part, number, with_children=with_children)
-        self.fleet.hold_down(name, time.monotonic() + for_s)
-        if number == signal.SIGKILL:
-            reap(part)

@@ -165,12 +165,28 @@ class ChaosFleet(Stack):
             if part.name in self._wanted:
                 self._start_again_at.setdefault(part.name, now + AGAIN_S)
                 if part.process.returncode not in (-signal.SIGKILL, 0):
-                    self.ended_by_itself.append(f"{part.name}: status {part.process.returncode}")
+                    self.ended_by_itself.append(
+                        f"{part.name}: status {part.process.returncode}: {part.tail().rpartition(chr(10))[2]}"
+                    )
         self._start_again_at.update(dict.fromkeys(at_once, now))
         for name, at in list(self._start_again_at.items()):
             if at <= now and self.part(name) is None:
                 del self._start_again_at[name]
                 self._wanted[name]()
+
+    def want(self, name: str, start: Callable[[], Part]) -> None:
+        """Start this part again whenever it has ended."""
+        self._wanted[name] = start
+
+    def end_part(self, name: str, for_s: float, number: signal.Signals, *, with_children: bool = True) -> None:
+        """Send a part its last signal, and do not start it again for so long."""
+        part = self.part(name)
+        if part is None:
+            return  # it is down already and will be started
+        signal_part(part, number, with_children=with_children)
+        self.hold_down(name, time.monotonic() + for_s)
+        if number == signal.SIGKILL:
+            reap(part)
 
     def hold_down(self, name: str, until_s: float) -> None:
         """Do not start this part again before that time (monotonic seconds)."""

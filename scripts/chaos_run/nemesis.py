@@ -6,12 +6,13 @@ Runs in the main thread, which must be the one that starts processes: they end w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from scripts.chaos_run.checker import Reader
-from scripts.chaos_run.deeds import Deeds
+from scripts.chaos_run.deeds import Deeds, Strike
 from scripts.chaos_run.fleet import ChaosFleet
 from scripts.chaos_run.plan import Blow
 from scripts.chaos_run.readiness import Readiness
@@ -41,11 +42,19 @@ class Wound:
 class Nemesis:
     """Does the plan's blows to the fleet."""
 
-    def __init__(self, fleet: ChaosFleet, workload: Workload, reader: Reader, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        fleet: ChaosFleet,
+        workload: Workload,
+        reader: Reader,
+        say: Callable[[str], None],
+        more: Mapping[str, Strike] = MappingProxyType({}),
+    ) -> None:
+        """``more``: deeds that the fleet alone does not have, by their kind."""
         self.fleet = fleet
         self.wounds: list[Wound] = []
         self.readiness = Readiness(fleet)
-        self._deeds = Deeds(fleet, workload, reader, self.readiness)
+        self._deeds = Deeds(fleet, workload, reader, self.readiness, more)
         self.raids = self._deeds.raids
         self._reader = reader
         self._say = say

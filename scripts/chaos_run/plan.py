@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # Nothing is begun so shortly before the end, in seconds: there would be no load left to suffer from it.
 LAST_BLOW_S = 4.0
@@ -65,10 +65,11 @@ BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in (*KINDS, *POWER_CUTS)
 
 @dataclass(frozen=True)
 class Shape:
-    """What there is to be hurt: groups with their bots, and how many balancers."""
+    """What there is to be hurt: groups with their bots, how many balancers, and what else by its sort."""
 
     groups: Mapping[str, Sequence[str]]
     balancers: int
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def targets(self, what: str) -> list[str]:
         """Everything of one sort, by name."""
@@ -78,7 +79,7 @@ class Shape:
             return list(self.groups)
         if what == "balancer":
             return [f"balancer-{number}" for number in range(1, self.balancers + 1)]
-        return [what]
+        return list(self.others.get(what, [what]))
 
     def touched(self, target: str) -> set[str]:
         """The target and what it belongs to or holds: of these only one is hurt at a time."""
@@ -101,14 +102,22 @@ class Blow:
     amount_s: float = 0.0
 
 
-def plan(seed: int, seconds: float, shape: Shape, *, kinds: Sequence[Kind] = KINDS, power_cut: bool = True) -> list[Blow]:
+def plan(
+    seed: int,
+    seconds: float,
+    shape: Shape,
+    *,
+    kinds: Sequence[Kind] = KINDS,
+    power_cut: bool = True,
+    gap_s: tuple[float, float] = GAP_S,
+) -> list[Blow]:
     """The blows in order. Each kind comes once before any comes twice as often as its share says."""
     chance = random.Random(f"chaos:{seed}")  # noqa: S311 - a plan that can be had again, no secret
     cut_at = round(seconds * POWER_CUT_AT, 2) if power_cut else None
     blows: list[Blow] = []
     free_at: dict[str, float] = {}
     waiting: list[Kind] = []
-    now = chance.uniform(*GAP_S)
+    now = chance.uniform(*gap_s)
     while now < seconds - LAST_BLOW_S:
         if cut_at is not None and now >= cut_at - LAST_BLOW_S:
             blows.append(Blow(cut_at, chance.choice(POWER_CUTS).name, POWER_CUT.target, 0.0))
@@ -120,7 +129,7 @@ def plan(seed: int, seconds: float, shape: Shape, *, kinds: Sequence[Kind] = KIN
             blows.append(blow)
             for name in shape.touched(blow.target):
                 free_at[name] = now + blow.lasts_s + REST_S
-        now = round(now + chance.uniform(*GAP_S), 2)
+        now = round(now + chance.uniform(*gap_s), 2)
     return blows
 
 

@@ -7,21 +7,23 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from scripts import crosscheck
-from scripts.lab.calls import get_json
 from scripts.lab.parts import StackError, interruptible
 from scripts.lab.quick import NEVER_REACHED
+from scripts.lab.servers import EmbeddedError
 from scripts.lab.stack import Stack, Wish
+from scripts.site_run import audit, chaos
 from scripts.site_run.start import Site
 
 PROTECTION_S = 3
 OFFER_LIFETIME_S = 600
 BEACON_S = 1
+TOLD_OF_CHAOS = ("blows", "died_at", "never_reached", "errands", "interrupted", "void_reasons")
 
 
 @click.command()
@@ -29,6 +31,7 @@ BEACON_S = 1
 @click.option("--players", default=8, show_default=True, type=click.IntRange(2, 40), help="People who play.")
 @click.option("--engines", default=2, show_default=True, type=click.IntRange(1, 8), help="Engines that drive the rounds.")
 @click.option("--bots", default=4, show_default=True, type=click.IntRange(1, 10), help="Bots that keep the items.")
+@click.option("--chaos", "chaos_s", type=click.FloatRange(min=5), help="Hurt everything for so many seconds instead.")
 @click.option("--seed", default=1, show_default=True, help="Decides what people have and do.")
 @click.option("--database", "database_url", default="", help="A database of your own (postgresql://…) instead of SQLite.")
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and records here.")
@@ -36,6 +39,7 @@ BEACON_S = 1
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def cli(
     rounds: int,
+    chaos_s: float | None,
     players: int,
     engines: int,
     bots: int,
@@ -45,39 +49,22 @@ def cli(
     kill: bool,
     as_json: bool,
 ) -> None:
-    """Play classic rounds with items of a fleet against the simulated Steam, from the deposit to the withdrawal."""
+    """Play classic rounds with items of a fleet against the simulated Steam, from the deposit to the withdrawal.
+
+    With --chaos engines, the fleet's parts and the beacon's relays are hurt by the seed meanwhile, and healed in the end.
+    """
 
     def say(text: str) -> None:
         click.echo(text, err=True)
 
     with tempfile.TemporaryDirectory(prefix="fleet-site-", ignore_cleanup_errors=True) as temporary, interruptible():
         folder = (directory or Path(temporary)).absolute()
-        wish = Wish(
-            directory=folder,
-            bots_per_group=bots,
-            players=players + 1,
-            seed=seed,
-            protection_s=PROTECTION_S,
-            offer_lifetime_s=OFFER_LIFETIME_S,
-            overrides={"rates": dict(NEVER_REACHED), "trades": {"settle_margin_s": 0.5}},
-            sandbox_args=[
-                "--items-per-player",
-                "15-20",
-                "--player-delay-s",
-                "0.2",
-                "--beacon-period-s",
-                str(BEACON_S),
-                "--beacon-clock",
-                "real",
-            ],
-        )
         try:
-            with Stack(wish, say) as stack:
-                site = Site(stack, database_url or f"sqlite://{folder / 'site' / 'site.sqlite3'}", engines)
-                say("starting the site")
-                site.start()
-                result = play(site, rounds, players, seed, kill=kill)
-        except StackError as error:
+            if chaos_s is None:
+                result = by_rounds(folder, rounds, players, engines, bots, seed, database_url, kill, say)
+            else:
+                result = chaos.run(chaos.Options(chaos_s, seed, players, engines, bots, database_url), folder, say)
+        except (StackError, EmbeddedError) as error:
             click.echo(str(error), err=True)
             raise SystemExit(2) from None
         except KeyboardInterrupt:
@@ -85,6 +72,38 @@ def cli(
             raise SystemExit(130) from None
     click.echo(json.dumps(result) if as_json else "\n".join(told(result)))
     raise SystemExit(1 if result["differences"] else 0)
+
+
+def by_rounds(
+    folder: Path,
+    rounds: int,
+    players: int,
+    engines: int,
+    bots: int,
+    seed: int,
+    database_url: str,
+    kill: bool,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """A run over so many rounds. With `kill`, engines die meanwhile. Raises StackError."""
+    wish = Wish(
+        directory=folder,
+        bots_per_group=bots,
+        players=players + 1,
+        seed=seed,
+        protection_s=PROTECTION_S,
+        offer_lifetime_s=OFFER_LIFETIME_S,
+        overrides={"rates": dict(NEVER_REACHED), "trades": {"settle_margin_s": 0.5}},
+        sandbox_args=[
+            *("--items-per-player", "15-20", "--player-delay-s", "0.2"),
+            *("--beacon-period-s", str(BEACON_S), "--beacon-clock", "real"),
+        ],
+    )
+    with Stack(wish, say) as stack:
+        site = Site(stack, database_url or f"sqlite://{folder / 'site' / 'site.sqlite3'}", engines)
+        say("starting the site")
+        site.start()
+        return play(site, rounds, players, seed, kill=kill)
 
 
 def play(site: Site, rounds: int, players: int, seed: int, *, kill: bool) -> dict[str, Any]:
@@ -97,7 +116,7 @@ def play(site: Site, rounds: int, players: int, seed: int, *, kill: bool) -> dic
     started = time.monotonic()
     tally = asyncio.run(game.run(site, rounds, players, seed, kills=kill))
     site.stack.say("everybody is done; now all three books are held against each other")
-    found, compared = audit_all(site)
+    found, compared = audit.of_all_books(site)
     return {
         "seed": seed,
         "rounds": compared["rounds"],
@@ -113,36 +132,15 @@ def play(site: Site, rounds: int, players: int, seed: int, *, kill: bool) -> dic
     }
 
 
-def audit_all(site: Site) -> tuple[list[crosscheck.Difference], dict[str, int]]:
-    """Steam's record against the fleet's rows, those against the site's rounds, every record by the verifier."""
-    from scripts.site_run import audit
-
-    stack = site.stack
-    record = get_json(f"{stack.control_url}/control/record", timeout_s=120)
-    books = crosscheck.read_books(stack.settings().database.url)
-    found = crosscheck.differences(books, record)
-    own = audit.read_site()
-    client_id, transfers = site.done_by_the_fleet()
-    found += audit.differences(own, books, client_id, transfers)
-    found += audit.verify(site.folder, site.terms().chain_hash)
-    compared = crosscheck.summary(books, record) | {
-        "rounds": sum(not row["outcome"]["void"] for row in own.records),
-        "void": sum(bool(row["outcome"]["void"]) for row in own.records),
-        "records_verified": len(own.records),
-        "transfers_of_rounds": len(own.transfers),
-        "bets_of_players": len(own.bets),
-    }
-    return found, compared
-
-
 def told(result: dict[str, Any]) -> list[str]:
     lines = [
         f"{result['rounds']} rounds drawn, {result['void']} void, in {result['seconds']:.0f} s",
         f"bets: {result['bets']}; refused: {result['refused'] or 'none'}; {result['withdrawn_items']} items withdrawn",
         f"compared: {', '.join(f'{count} {name}' for name, count in result['compared'].items())}",
+        *(f"{name}: {result[name]}" for name in TOLD_OF_CHAOS if name in result),
         f"{len(result['differences'])} differences",
     ]
-    if result["kills"]:
+    if result.get("kills"):
         lines.insert(1, f"engines killed: {result['kills']}")
     return lines + [f"  {one['kind']}: {one['text']}" for one in result["differences"]]
 

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts import crosscheck
 from scripts.crosscheck import Books, Difference
+from scripts.lab.calls import get_json
+from scripts.site_run.start import Site
 
 HOUSE = "house"
 
@@ -114,6 +117,26 @@ def bets(site: SiteBooks) -> Iterator[Difference]:
     known = {bet["bet_id"] for bet in site.bets}
     for token in sorted(site.events.keys() - known):
         yield Difference("bet", f"the event of {token} belongs to no bet", token)
+
+
+def of_all_books(site: Site) -> tuple[list[Difference], dict[str, int]]:
+    """Steam's record against the fleet's rows, those against the site's rounds, every record by the verifier."""
+    stack = site.stack
+    record = get_json(f"{stack.control_url}/control/record", timeout_s=120)
+    books = crosscheck.read_books(stack.settings().database.url)
+    found = crosscheck.differences(books, record)
+    own = read_site()
+    client_id, transfers = site.done_by_the_fleet()
+    found += differences(own, books, client_id, transfers)
+    found += verify(site.folder, site.terms().chain_hash)
+    compared = crosscheck.summary(books, record) | {
+        "rounds": sum(not row["outcome"]["void"] for row in own.records),
+        "void": sum(bool(row["outcome"]["void"]) for row in own.records),
+        "records_verified": len(own.records),
+        "transfers_of_rounds": len(own.transfers),
+        "bets_of_players": len(own.bets),
+    }
+    return found, compared
 
 
 def read_site() -> SiteBooks:

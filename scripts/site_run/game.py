@@ -19,7 +19,7 @@ TELL_EVERY = 5
 async def run(site: Site, rounds: int, players: int, seed: int, *, kills: bool = False) -> Tally:
     """Plays until so many rounds are drawn; everybody takes home what they have then. With `kills`, engines die meanwhile."""
     tally, say = Tally(), site.stack.say
-    everybody = await in_thread(people.settle_down, site.stack.control_url, seed, players + 1)
+    everybody = await in_thread(people.settle_down, site.stack.control_url, seed, players + 1, Person)
     async with AsyncClient(site.stack.balancer_url, site.stack.api_key) as fleet:
         say(f"{len(everybody)} people deposit items; protection takes some seconds")
         await asyncio.gather(*(person.deposit(fleet) for person in everybody))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from fleet_client import AsyncClient, errors
 from fleet_client.answers import FINAL, Deposit
@@ -27,12 +28,14 @@ from website.rooms import services
 from website.rooms.models import Bet, Lane, Round
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Person")
 ITEMS = 6
 AT_ONCE_MAX = 3
 LOOK_S = 0.25
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 DECIDED = (Bet.PLACED, Bet.REFUSED, Bet.OVER)
 tokens = itertools.count(1)
+Stopped = asyncio.Event | threading.Event
 
 
 def now_ms() -> int:
@@ -56,6 +59,8 @@ class Tally:
     bets: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
+    errands: Counter[str] = field(default_factory=Counter)
+    interrupted: Counter[str] = field(default_factory=Counter)
     withdrawn: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -93,31 +98,32 @@ class Person:
         rows = [row async for row in fleet.each_deposit(user_id=self.player.user_id, status="active")]
         return [row for row in rows if row.settled_at and not row.locked_by and not row.frozen_by]
 
-    async def play(self, fleet: AsyncClient, tally: Tally, stopped: asyncio.Event) -> None:
+    async def play(self, fleet: AsyncClient, tally: Tally, stopped: Stopped) -> None:
         """Bets once in a round, and waits for its end, until told to stop."""
         while not stopped.is_set():
             await asyncio.sleep(self.chance.uniform(0.1, 1.0))
-            at = await in_thread(open_round)
-            if at is None:
-                continue
-            mine = sorted(await self.free(fleet), key=lambda row: row.deposit_id)
-            if not mine:
-                continue
-            chosen = self.chance.sample(mine, min(len(mine), self.chance.randint(1, self.stake)))
-            bet = await in_thread(self._place, at, chosen)
-            decided = await until(lambda bet=bet: in_thread(decision, bet), f"bet {bet.bet_id} is decided")  # type: ignore[misc]
-            tally.bets[decided.state] += 1
-            if decided.state == Bet.REFUSED:
-                tally.refused[decided.code] += 1
-                continue
-            await until(lambda at=at: in_thread(is_sealed, at), f"{at.lane}/{at.round} is sealed")  # type: ignore[misc]
+            await self.bet(fleet, tally)
 
-    def _place(self, at: Round, chosen: Sequence[Deposit]) -> Bet:
+    async def bet(self, fleet: AsyncClient, tally: Tally) -> None:
+        """One bet in the round that is open, if there is one, to the end of that round."""
+        at = await in_thread(open_round)
+        mine = [] if at is None else sorted(await self.free(fleet), key=lambda row: row.deposit_id)
+        if at is None or not mine:
+            return
+        wanted = self._wanted(at, self.chance.sample(mine, min(len(mine), self.chance.randint(1, self.stake))))
+        bet = await until(lambda: in_thread(services.place_bet, self.player, wanted, now_ms()), "a bet is written down")
+        decided = await until(lambda: in_thread(decision, bet), f"bet {bet.bet_id} is decided")
+        tally.bets[decided.state] += 1
+        if decided.state == Bet.REFUSED:
+            tally.refused[decided.code] += 1
+            return
+        await until(lambda: in_thread(is_sealed, at), f"{at.lane}/{at.round} is sealed")
+
+    def _wanted(self, at: Round, chosen: Sequence[Deposit]) -> services.Wanted:
         cents = sum(row.value_cents for row in chosen)
         ids = [row.deposit_id for row in chosen]
         seed = f"{self.chance.getrandbits(64):x}"
-        wanted = services.Wanted(at.lane, at.round, ids, cents, f"{self.player.id}-{next(tokens)}", seed)
-        return services.place_bet(self.player, wanted, now_ms())
+        return services.Wanted(at.lane, at.round, ids, cents, f"{self.player.id}-{next(tokens)}", seed)
 
     async def withdraw(self, fleet: AsyncClient, tally: Tally) -> None:
         """Takes everything home, and waits until Steam has given it."""
@@ -187,14 +193,14 @@ async def until(found: Callable[[], Any], what: str) -> Any:
         try:
             if answer := await found():
                 return answer
-        except errors.FleetError:
+        except (errors.FleetError, DatabaseError):
             pass
         if time.monotonic() > deadline:
             raise TimeoutError(f"it never came to this: {what}")
         await asyncio.sleep(LOOK_S)
 
 
-def settle_down(control_url: str, seed: int, count: int) -> list[Person]:
+def settle_down(control_url: str, seed: int, count: int, kind: type[P]) -> list[P]:
     """The sandbox's players register at the site and say how old they are."""
     found = get_json(f"{control_url}/control/credentials?kind=player")["accounts"][:count]
     made = []
@@ -203,5 +209,5 @@ def settle_down(control_url: str, seed: int, count: int) -> list[Person]:
         gate.declare(player, date(1990, 1, 1), "LV", now_ms())
         chance = random.Random(f"{seed}:{number}")  # noqa: S311 - a script of play, no secret
         trade_url = get_json(f"{control_url}/control/accounts/{account['steam_id']}")["trade_url"]
-        made.append(Person(player, account["steam_id"], trade_url, chance, AT_ONCE_MAX))
+        made.append(kind(player, account["steam_id"], trade_url, chance, AT_ONCE_MAX))
     return made

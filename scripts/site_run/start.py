@@ -26,11 +26,17 @@ LONELY_S = 60
 
 @dataclass
 class Site:
-    """What runs on top of the fleet."""
+    """What runs on top of the fleet. ``fleet_urls``, ``relays``: where its engines ask, if not at the one of the stack.
+
+    ``lonely_s``: so long somebody waits alone in a round until it is void.
+    """
 
     stack: Stack
     database_url: str
     engines: int = 2
+    fleet_urls: list[str] = field(default_factory=list)
+    relays: list[str] = field(default_factory=list)
+    lonely_s: int = LONELY_S
     client_id: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
@@ -106,8 +112,8 @@ class Site:
             **{name: str(path) for name, (path, _) in files.items()},
             "DJANGO_SETTINGS_MODULE": "website.settings.dev",
             "SITE_DATABASE_URL": self.database_url,
-            "SITE_FLEET_URLS": self.stack.balancer_url,
-            "SITE_BEACON_RELAYS": self.stack.steam_url,
+            "SITE_FLEET_URLS": " ".join(self.fleet_urls) or self.stack.balancer_url,
+            "SITE_BEACON_RELAYS": " ".join(self.relays) or self.stack.steam_url,
             "SITE_COUNTRIES": "LV",
             # People of a demo stake in minutes what others do in a year.
             "SITE_LIMITS": "stake:day:1000000000",
@@ -123,7 +129,7 @@ class Site:
             beacon=terms,
             entropy_margin_s=MARGIN_S,
             time_limit=TIME_LIMIT_S,
-            lonely_void_s=LONELY_S,
+            lonely_void_s=self.lonely_s,
         )
         rules = self.folder / "classic.toml"
         rules.write_text(as_toml(room.rules))

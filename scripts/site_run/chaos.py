@@ -1,0 +1,176 @@
+"""A site and its fleet hurt by the seed while people play, then healed, brought to rest and audited across all three books."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.chaos_run import run as chaos
+from scripts.chaos_run.checker import Reader
+from scripts.chaos_run.fleet import PACES, ChaosFleet
+from scripts.chaos_run.nemesis import Nemesis
+from scripts.chaos_run.workload import Workload
+from scripts.lab.calls import get_json
+from scripts.lab.stack import Wish
+from scripts.site_run import audit, trouble
+from scripts.site_run.start import Site
+
+BALANCERS = 2
+LONELY_S = 12
+PROTECTION_S = 3
+OFFER_LIFETIME_S = 600
+SETTLE_S = 300.0
+TICK_S = 0.05
+# An engine that is started while its database is away ends, as the log of its end says; it is started again.
+DATABASE_AWAY = "OperationalError"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What kind of day it is to be. Without a database the site's is on the fleet's own PostgreSQL server."""
+
+    seconds: float
+    seed: int
+    players: int
+    engines: int
+    bots: int
+    database_url: str = ""
+
+    def wish(self, folder: Path) -> Wish:
+        """What to start beneath the site."""
+        return Wish(
+            directory=folder,
+            bots_per_group=self.bots,
+            players=self.players + 1,
+            seed=self.seed,
+            protection_s=PROTECTION_S,
+            offer_lifetime_s=OFFER_LIFETIME_S,
+            overrides={**PACES, "trades": {**PACES["trades"], "settle_margin_s": 0.5}},
+            sandbox_args=[
+                "--items-per-player",
+                "15-20",
+                "--player-delay-s",
+                "0.2",
+                "--beacon-period-s",
+                "1",
+                "--beacon-clock",
+                "real",
+            ],
+        )
+
+
+def run(options: Options, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """The whole run; its result as plain values.
+
+    Raises:
+        StackError, EmbeddedError: something did not start, or did not come back although nothing was wrong any more.
+    """
+    started = time.monotonic()
+    with ChaosFleet(options.wish(folder), balancers=BALANCERS, say=say) as fleet:
+        database_url = options.database_url or fleet.postgres.create_database("site").replace("+psycopg", "")
+        urls = [balancer.url for balancer in fleet.balancers]
+        relays = [f"{fleet.steam_url}/relays/{name}" for name in trouble.RELAYS]
+        site = Site(fleet, database_url, options.engines, urls, relays, LONELY_S)
+        say("starting the site")
+        site.start()
+        result = hurt(options, fleet, site)
+    return {**result, "seconds": round(time.monotonic() - started, 1)}
+
+
+def hurt(options: Options, fleet: ChaosFleet, site: Site) -> dict[str, Any]:
+    """Everything once it runs. In the main thread: what it starts would end with another one."""
+    accounts = get_json(f"{fleet.control_url}/control/accounts")["accounts"]
+    reader, struck = Reader(fleet.database_url), trouble.Trouble(fleet, site, options.seed)
+    # Nobody asks but the site and its people; the fleet's own workload only says which account is whose.
+    workload = Workload(options.seed, site.fleet_urls, fleet.api_key, fleet.control_url, accounts)
+    nemesis = Nemesis(fleet, workload, reader, fleet.say, struck.deeds())
+    struck.keep_engines()
+    crowd = Crowd(site, options)
+    try:
+        crowd.start(nemesis.tick)
+        nemesis.run(trouble.blows(options.seed, options.seconds, fleet, options.engines), options.seconds)
+        crowd.stopped.set()
+        chaos.heal(fleet, nemesis, fleet.say)
+        crowd.finish(nemesis.tick)
+        chaos.settle(fleet, nemesis, reader, SETTLE_S, fleet.say)
+    finally:
+        nemesis.close()
+    fleet.say("everything is at rest; now all three books are held against each other")
+    return told(options, site, nemesis, struck, crowd)
+
+
+class Crowd:
+    """People who play, in a thread of their own, so that the nemesis never waits for them."""
+
+    def __init__(self, site: Site, options: Options) -> None:
+        import django
+
+        django.setup()  # the settings are in the environment by now
+        from scripts.site_run.people import Tally
+
+        self.tally = Tally()
+        self.began, self.stopped = threading.Event(), threading.Event()
+        self.failed: BaseException | None = None
+        self._site, self._options = site, options
+        self._thread = threading.Thread(target=self._run, name="crowd", daemon=True)
+
+    def start(self, tick: Callable[[], None]) -> None:
+        """Returns when they play."""
+        self._thread.start()
+        while not self.began.is_set() and self._thread.is_alive():
+            tick()
+            time.sleep(TICK_S)
+
+    def finish(self, tick: Callable[[], None]) -> None:
+        """Returns when everybody has gone home, or something never came."""
+        while self._thread.is_alive():
+            tick()
+            time.sleep(TICK_S)
+
+    def _run(self) -> None:
+        from scripts.site_run import guests
+
+        options = self._options
+        try:
+            asyncio.run(guests.run(self._site, options.seed, options.players, self.began, self.stopped, self.tally))
+        except BaseException as error:
+            self.failed = error
+
+
+def told(options: Options, site: Site, nemesis: Nemesis, struck: trouble.Trouble, crowd: Crowd) -> dict[str, Any]:
+    """The numbers, and every difference."""
+    from scripts.site_run import guests
+    from website.rooms.models import Round
+
+    found, compared = audit.of_all_books(site)
+    waiting = guests.under_way()
+    play = [*crowd.tally.problems, *([repr(crowd.failed)] if crowd.failed is not None else [])]
+    ended = nemesis.fleet.ended_by_itself
+    voids = Round.objects.exclude(void_reason="").values_list("void_reason", flat=True)
+    return {
+        "seed": options.seed,
+        "chaos_s": options.seconds,
+        "rounds": compared["rounds"],
+        "void": compared["void"],
+        "void_reasons": dict(Counter(voids)),
+        "bets": dict(crowd.tally.bets),
+        "refused": dict(crowd.tally.refused),
+        "errands": dict(sorted(crowd.tally.errands.items())),
+        "interrupted": dict(crowd.tally.interrupted),
+        "withdrawn_items": crowd.tally.withdrawn,
+        "blows": dict(sorted(Counter(wound.blow.kind for wound in nemesis.wounds).items())),
+        "died_at": dict(struck.died),
+        "never_reached": dict(struck.unreached),
+        "ended_by_themselves": ended,
+        "compared": compared,
+        "differences": [{"kind": one.kind, "text": one.text} for one in found]
+        + [{"kind": "play", "text": text} for text in play]
+        + [{"kind": "waiting", "text": text} for text in waiting]
+        + [{"kind": "ended", "text": text} for text in ended if text.startswith("engine") and DATABASE_AWAY not in text],
+    }

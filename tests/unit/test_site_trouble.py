@@ -1,0 +1,30 @@
+"""What a chaos run of the site does: by the seed, everything once, and no engine hurt twice at a time."""
+
+from __future__ import annotations
+
+from scripts.chaos_run.plan import Blow, Shape, plan
+from scripts.site_run import trouble
+from website.engine import crash
+
+SHAPE = Shape({"red:1": ("red-1",)}, 2, {"engine": ("engine-1", "engine-2"), "relay": ("relay a", "relay b")})
+
+
+def blows(seed: int) -> list[Blow]:
+    return plan(seed, 600, SHAPE, kinds=trouble.KINDS, power_cut=False, gap_s=trouble.GAP_S)
+
+
+def test_engines_die_at_every_point_and_every_kind_has_its_target() -> None:
+    for seed in range(1, 11):
+        done = blows(seed)
+        assert {blow.kind for blow in done} == {kind.name for kind in trouble.KINDS}
+        assert {trouble.DIES_AT + point for point in crash.POINTS} <= {blow.kind for blow in done}
+        targets = {kind.name: SHAPE.targets(kind.target) for kind in trouble.KINDS}
+        assert all(blow.target in targets[blow.kind] for blow in done)
+
+
+def test_no_engine_and_no_relay_is_hurt_twice_at_a_time() -> None:
+    for seed in range(1, 11):
+        free_at: dict[str, float] = {}
+        for blow in blows(seed):
+            assert free_at.get(blow.target, 0.0) <= blow.at_s
+            free_at[blow.target] = blow.at_s + blow.lasts_s
