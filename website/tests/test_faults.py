@@ -45,22 +45,28 @@ async def test_s7_bets_are_given_up_while_the_fleet_is_away_and_hold_nothing(cus
     room = quick_room()
     await run(open_room, room)
     people = await two_with_items(custody)
-    with override_settings(SITE_BET_GIVE_UP_MS=300):
-        async with playing(custody, address=behind(gate)) as play:
-            at = await play.open_round(room.name)
-            lost = gate.hold_answer(b"POST /locks")
-            bet = await play.bet(people[0][0], at, people[0][1], 100)
-            await run(lost.reached.wait)  # the fleet has locked it, and its answer is on its way
-            await play.until(lambda: Bet.objects.filter(id=bet.id, state=Bet.UNLOCKING).exists(), "it is given up")
-            gate.cut()
-            lost.drop()
-            assert set(await run(custody.locked)) >= set(people[0][1])
-            gate.mend()
-            decided = await play.answered(bet)
-            assert (decided.state, decided.code) == (Bet.REFUSED, "fleet_away")
-            assert not set(await run(custody.locked)) & set(people[0][1])
-            await play.quiet()
+    async with playing(custody, address=behind(gate)) as play:
+        at = await play.open_round(room.name)
+        lost = gate.hold_answer(b"POST /locks")
+        bet = await play.bet(people[0][0], at, people[0][1], 100)
+        await run(lost.reached.wait)  # the fleet has locked it, and its answer is on its way
+        await run(give_up_now, bet)
+        await play.until(lambda: Bet.objects.filter(id=bet.id, state=Bet.UNLOCKING).exists(), "it is given up")
+        gate.cut()
+        lost.drop()
+        assert set(await run(custody.locked)) >= set(people[0][1])
+        gate.mend()
+        decided = await play.answered(bet)
+        assert (decided.state, decided.code) == (Bet.REFUSED, "fleet_away")
+        assert not set(await run(custody.locked)) & set(people[0][1])
+        await play.quiet()
     await run(check_books, custody)
+
+
+def give_up_now(bet: Bet) -> None:
+    """The time of an unanswered bet is over."""
+    Bet.objects.filter(id=bet.id).update(give_up_ms=1)
+    Lane.objects.filter(name=bet.lane).update(next_at_ms=0)
 
 
 async def test_s7_a_round_that_is_drawn_is_paid_when_the_fleet_is_back(custody: Custody, gate: Gate) -> None:
