@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+
 from lottery import referral
 from lottery.referral import DEPTH_MAX, Registration
 
 from website.accounts.models import Player
+from website.engine.models import Call
 
 
 def inviters(player: Player, now_ms: int) -> tuple[int, ...]:
-    """The inviters whose links are active now, nearest first, as many as the lottery pays."""
+    """The inviters whose links are active now, nearest first, as many as the lottery pays.
+
+    The chain ends before somebody whom the fleet does not know: it could credit nobody, and would refuse the whole round.
+    """
     known: dict[int, Registration] = {}
     current: Player | None = player
     while current is not None and len(known) <= DEPTH_MAX:
         known[current.id] = Registration(current.id, current.registered_ms, current.inviter_id, current.first_deposit_ms)
         current = None if current.first_deposit_ms is None else current.inviter
-    return referral.chain(player.id, known, now_ms)
+    found = referral.chain(player.id, known, now_ms)
+    refs = [str(user_id) for user_id in found]
+    unknown = set(Call.objects.filter(kind=Call.USER, ref__in=refs).exclude(state=Call.DONE).values_list("ref", flat=True))
+    return tuple(itertools.takewhile(lambda user_id: str(user_id) not in unknown, found))

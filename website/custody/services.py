@@ -29,7 +29,7 @@ class ExchangeError(Exception):
 
 @dataclass(frozen=True)
 class Swap:
-    """What a player gives, and takes: `count` tickets of a name, or items of the house by their ids.
+    """What a player gives, items or cents of credit, and takes: `count` tickets of a name, or items of the house by their ids.
 
     `seen_cents`: what the given items were worth on the page. `token` is the form's own word: the same one, the same exchange.
     """
@@ -40,11 +40,13 @@ class Swap:
     ticket: str = ""
     count: int = 0
     deposit_ids: Sequence[str] = ()
+    credit_cents: int = 0
 
     def body(self, user_id: str) -> dict[str, Any]:
         tickets = {"market_hash_name": self.ticket, "count": self.count}
         take = tickets if self.ticket else {"deposit_ids": list(self.deposit_ids)}
-        return {"user_id": user_id, "give": list(self.give), "take": take, "seen_cents": self.seen_cents}
+        given = {"give": list(self.give), "credit_cents": self.credit_cents, "seen_cents": self.seen_cents}
+        return {"user_id": user_id, "take": take, **given}
 
 
 def exchange(player: Player, swap: Swap, now_ms: int) -> Exchange:
@@ -74,11 +76,11 @@ def _check(swap: Swap) -> None:
     for ids in (swap.give, swap.deposit_ids):
         if len(ids) > ITEMS_MAX or len(set(ids)) != len(ids):
             raise ExchangeError("deposit_ids", f"At most {ITEMS_MAX} items, each once.")
-    if not swap.give or bool(swap.ticket) == bool(swap.deposit_ids):
+    if not (swap.give or swap.credit_cents) or bool(swap.ticket) == bool(swap.deposit_ids):
         raise ExchangeError("nothing", "Give something, and take tickets or items.")
     if swap.ticket and not 1 <= swap.count <= ITEMS_MAX:
         raise ExchangeError("count", f"1 to {ITEMS_MAX} tickets.")
-    if swap.seen_cents < 0:
+    if swap.seen_cents < 0 or swap.credit_cents < 0:
         raise ExchangeError("number", "Cents are positive.")
 
 

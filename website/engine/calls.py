@@ -140,6 +140,7 @@ async def _exchange(fleet: AsyncClient, ref: str, body: Mapping[str, Any]) -> di
         give=body["give"],
         take=Take(**body["take"]),
         rest="credit",
+        give_credit_cents=body["credit_cents"] or None,
         seen_cents=body["seen_cents"],
     )
     cents = {"value_in_cents": done.value_in_cents, "value_out_cents": done.value_out_cents, "rest_cents": done.rest_cents}

@@ -44,6 +44,7 @@ REST_S = 0.005
 """Between commits on SQLite, whose waiting is not fair: others would wait for seconds."""
 FEED_WAIT_S = 25.0
 FEED_LIMIT = 200
+STOCK_PAGE_MAX = 200
 BEACON_S = 10.0
 PROBE_S = 5.0
 TOLERANCE_MS = 1_000
@@ -185,7 +186,8 @@ class Engine:
         wants: Wants = worked.wants
         wrong = await self._clock_wrong()
         if wants.stock_max_cents is not None:
-            found = await self.fleet.stock(value_max_cents=wants.stock_max_cents, limit=settings.SITE_STOCK_MAX)
+            most = min(settings.SITE_STOCK_MAX * settings.SITE_LANES_PER_ROOM, STOCK_PAGE_MAX)
+            found = await self.fleet.stock(value_max_cents=wants.stock_max_cents, limit=most)
             change = [row.deposit_id for row in found.items if row.market_hash_name not in TICKET_NAMES]
             return Given(stock=change, clock_wrong=wrong)
         if wants.beacon is not None and worked.rules is not None:

@@ -7,7 +7,7 @@ given of whatever there is.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -122,8 +122,7 @@ def stock(unit: Unit, rules: Room, number: int, free: Sequence[str]) -> tuple[Ho
     lane, ref = unit.lane.name, stock_ref(unit.lane.name, number)
     call = Call.objects.filter(kind=Call.LOCK, ref=ref).first()
     if call is None:
-        promised = set_aside()
-        ids = [each for each in free if each not in promised]
+        ids = share(free, set_aside() | asked_for())
         if ids:
             ask(unit, ref, ids, number)
         return None if ids else ()
@@ -135,10 +134,21 @@ def stock(unit: Unit, rules: Room, number: int, free: Sequence[str]) -> tuple[Ho
     return ()
 
 
+def share(free: Sequence[str], promised: Collection[str]) -> list[str]:
+    """What one round may bind of the house's free pieces, small and dear ones alike: the room's other lanes need change too."""
+    return [each for each in free if each not in promised][:: settings.SITE_LANES_PER_ROOM][: settings.SITE_STOCK_MAX]
+
+
 def set_aside() -> set[str]:
     """Deposits that are promised to a round as guarantees, or are in one."""
     rows = Guarantee.objects.filter(state__in=Guarantee.OPEN).values_list("deposit_ids", flat=True)
     return {deposit_id for text in rows for deposit_id in json.loads(text)}
+
+
+def asked_for() -> set[str]:
+    """Deposits of the house for which another lane has just asked: a lock takes all its rows or none."""
+    due = Call.objects.filter(kind=Call.LOCK, state=Call.DUE, ref__startswith="stk_").values_list("body", flat=True)
+    return {deposit_id for body in due for deposit_id in json.loads(body)["deposit_ids"]}
 
 
 # ---- shared

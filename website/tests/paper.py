@@ -64,6 +64,8 @@ class PaperFleet:
     answers: dict[tuple[str, str], Any] = field(default_factory=dict)
     credited: list[Credit] = field(default_factory=list)
     transfers: list[tuple[str, int, int, str]] = field(default_factory=list)
+    loses: bool = False
+    lost: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, owner: str, name: str, cents: int, count: int = 1) -> list[str]:
         ids = [f"dep_{next(numbers):06d}" for _ in range(count)]
@@ -126,18 +128,32 @@ class PaperFleet:
         said = SimpleNamespace(moved=len(moves), released=[row.deposit_id for row in left], lost=[], credits=[])
         return self.answers.setdefault(("transfer", ref), said)
 
-    async def exchange(self, ref: str, *, user_id: str, give: Sequence[str], take: Take, rest: str, seen_cents: int) -> Any:
+    async def exchange(
+        self,
+        ref: str,
+        *,
+        user_id: str,
+        take: Take,
+        rest: str,
+        give: Sequence[str] = (),
+        give_credit_cents: int | None = None,
+        seen_cents: int | None = None,
+    ) -> Any:
         if ("exchange", ref) in self.answers:
             return self.answers["exchange", ref]
         assert take.market_hash_name and take.count and rest == "credit"
         rows = [self.deposits[each] for each in give]
         if any(row.owner != user_id or row.lock for row in rows):
             raise refusal("item_locked")
-        came, went = sum(row.cents for row in rows), 100 * take.count
+        cents = give_credit_cents or 0
+        if cents > sum(line.cents for line in self.credited if line.user_id == user_id):
+            raise refusal("too_little_credit")
+        came, went = cents + sum(row.cents for row in rows), 100 * take.count
         if came != seen_cents:
             raise refusal("price_changed")
         if went > came:
-            raise refusal("too_little_credit")
+            raise refusal("too_little")
+        self.credited += [Credit(user_id, -cents, "exchange")] if cents else []
         for row in rows:
             row.owner = HOUSE
         took = self.add(user_id, take.market_hash_name, 100, take.count)
@@ -252,11 +268,18 @@ class Paper:
 
     def _send(self) -> int:
         claimed = calls.claim(self.now_ms)
-        fleet = cast(AsyncClient, self.fleet)
         for call in claimed:
-            outcome = asyncio.run(calls.send(fleet, call))
+            outcome = asyncio.run(self._sent(call))
             calls.answered(call.id, outcome, self.now_ms)
         return len(claimed)
+
+    async def _sent(self, call: Call) -> calls.Outcome:
+        """Where the fleet loses answers, it has done what it was asked for, and the first answer to each call is lost."""
+        outcome = await calls.send(cast(AsyncClient, self.fleet), call)
+        if self.fleet.loses and (call.kind, call.ref) not in self.fleet.lost:
+            self.fleet.lost.add((call.kind, call.ref))
+            return calls.Outcome(Call.DUE, code="AnswerLost", pause_ms=500)
+        return outcome
 
     # ---- what must hold
 

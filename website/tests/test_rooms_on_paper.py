@@ -9,9 +9,10 @@ import pytest
 from django.test import override_settings
 from paper import HOUSE, Paper, owners, record_of
 
+from website.accounts import referrals
 from website.custody import services as custody
 from website.custody.models import Exchange
-from website.engine.models import Alarm
+from website.engine.models import Alarm, Call
 from website.rooms import definitions, guarantees, numbers, services
 from website.rooms.models import Bet, Guarantee, Lane, LaneMessage, RoomVersion, Round, TypedNumber
 
@@ -178,7 +179,7 @@ def test_a_typed_number_counts_when_two_have_typed_the_same(paper: Paper) -> Non
 # ---- the house's part
 
 
-@override_settings(SITE_LANES_PER_ROOM=1)  # of two, the other one could have bound the stock
+@override_settings(SITE_LANES_PER_ROOM=1)  # of two, each binds a part of the stock
 def test_w11_guarantees_go_to_the_winner_and_change_comes_out_of_the_stock(paper: Paper) -> None:
     prizes = paper.fleet.add(HOUSE, "Gloves", 900, 2)
     small = [*paper.fleet.add(HOUSE, "Sticker", 3, 30), *paper.fleet.add(HOUSE, "Case", 200, 4)]
@@ -276,6 +277,83 @@ def test_inviters_are_credited_with_the_items_and_count_from_the_first_deposit(p
         amount = amount * 20 // 100
         expected += [(inviter.user_id, amount)] if amount else []
     assert credited == expected
+    paper.check()
+
+
+def test_an_inviter_whom_the_fleet_does_not_know_stops_no_round(paper: Paper) -> None:
+    """The fleet would refuse a credit to a stranger, and with it everything else that the call moves."""
+    strange = paper.player()
+    Call.objects.create(kind=Call.USER, ref=strange.user_id, body="{}", state=Call.REFUSED, made_ms=paper.now_ms)
+    paper.now_ms += 10
+    known = paper.player(inviter=strange)
+    paper.now_ms += 10
+    assert referrals.inviters(paper.player(inviter=known), paper.now_ms) == (known.id,)
+    assert referrals.inviters(known, paper.now_ms) == ()
+
+
+def test_two_lanes_share_the_stock(paper: Paper) -> None:
+    small = paper.fleet.add(HOUSE, "Sticker", 3, 40)
+    lanes = paper.open("classic-unlimited")
+    paper.settle()
+    held = [paper.fleet.deposits[each].lock for each in small]
+    assert min(held.count(f"stk_{lane}_1") for lane in lanes) >= 10
+
+
+# ---- exchanges
+
+
+def test_an_exchange_is_done_once_and_a_refused_one_says_why(paper: Paper) -> None:
+    ana = paper.player()
+    mine = paper.items(ana, 250, 80)
+    swap = custody.Swap(mine[:1], 250, "one", SNG, 2)
+    rows = [custody.exchange(ana, swap, paper.now_ms) for _ in range(3)]
+    assert len({row.id for row in rows}) == 1
+    with pytest.raises(custody.ExchangeError, match="other items"):
+        custody.exchange(ana, custody.Swap(mine, 330, "one", SNG, 3), paper.now_ms)
+    other = custody.exchange(ana, custody.Swap(mine[1:], 90, "two", SNG, 1), paper.now_ms)
+    of_credit = custody.exchange(ana, custody.Swap([], 40, "three", SNG, 1, credit_cents=40), paper.now_ms)
+    paper.settle()
+    found = {row.token: (row.state, row.code) for row in Exchange.objects.all()}
+    assert found == {"one": ("done", ""), "two": ("refused", "price_changed"), "three": ("refused", "too_little")}
+    assert owners(paper, mine[:1]) == {HOUSE} and owners(paper, mine[1:]) == {ana.user_id}
+    assert [(line.user_id, line.cents) for line in paper.fleet.credited] == [(ana.user_id, 50)]
+    assert not Alarm.objects.exists() and other.id != of_credit.id
+    for wrong in (
+        custody.Swap([], 0, "x", SNG, 1),
+        custody.Swap(mine, 1, "x"),
+        custody.Swap(mine, 1, "x", SNG, 1, ["dep_1"]),
+        custody.Swap(mine, 1, "x", SNG, 0),
+        custody.Swap(mine * 2, 1, "x", SNG, 1),
+        custody.Swap(mine, -1, "x", SNG, 1),
+        custody.Swap(mine, 1, "", SNG, 1),
+    ):
+        with pytest.raises(custody.ExchangeError):
+            custody.exchange(ana, wrong, paper.now_ms)
+
+
+def test_s2_every_first_answer_of_the_fleet_is_lost_and_nothing_happens_twice(paper: Paper) -> None:
+    """Locks of guarantees, change and bets, an exchange, the transfer, unlocks: each is asked for again under its ref."""
+    paper.fleet.loses = True
+    prizes = paper.fleet.add(HOUSE, "Knife", 5_000, 2)
+    paper.open("giveaway", item_limit_max=2, bet_item_limit_max=1)
+    for prize in prizes:
+        guarantees.set_aside("giveaway", [prize], paper.operator("ana"), "prizes", paper.now_ms)
+    paper.run(3)
+    at = paper.game("giveaway")
+    players = [paper.player() for _ in range(2)]
+    swaps = [
+        custody.exchange(each, custody.Swap(paper.items(each, 130), 130, "one", RAFFLE, 1), paper.now_ms) for each in players
+    ]
+    paper.run(3)
+    for swap, player in zip(swaps, players, strict=True):
+        swap.refresh_from_db()
+        assert paper.bet(player, at, json.loads(swap.answer)["took"]).state == Bet.LOCKING
+    done = paper.until_sealed(at)
+    paper.run(5)
+    assert record_of(done)["outcome"]["payouts"][0]["guarantees"]
+    assert [ref for ref, *_ in paper.fleet.transfers] == [f"round:{at.lane}:{at.round}:1"]
+    assert sum(line.cents for line in paper.fleet.credited) == 60, "the rest of each exchange, once"
+    assert {kind for kind, _ in paper.fleet.lost} == {Call.LOCK, Call.EXCHANGE, Call.TRANSFER}
     paper.check()
 
 
