@@ -1,4 +1,4 @@
-"""What operators do at the command line: each operation is somebody's, and a key says whose."""
+"""Prizes and typed numbers at the command line: each operation is somebody's, and a key says whose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from paper import HOUSE, Paper
 
-from website.rooms.models import Guarantee, Lane, RoomVersion, TypedNumber
+from website.rooms.models import Guarantee, TypedNumber
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -31,24 +31,6 @@ def say(*words: str) -> str:
 
 def by(name: str, keys: dict[str, Path], key_of: str = "") -> list[str]:
     return ["--by", name, "--key-file", str(keys[key_of or name])]
-
-
-def test_w25_one_operator_proposes_the_rules_of_a_room_and_another_approves(keys: dict[str, Path]) -> None:
-    assert "version 1 is draft" in say("rooms", "load", "5v5", "--why", "the first", *by("ana", keys))
-    assert not Lane.objects.exists()
-    with pytest.raises(CommandError, match="a second person"):
-        say("rooms", "approve", "5v5", "1", *by("ana", keys))
-    with pytest.raises(CommandError, match="no operator bo with this key"):
-        say("rooms", "approve", "5v5", "1", *by("bo", keys, key_of="ana"))
-    assert "is approved" in say("rooms", "approve", "5v5", "1", *by("bo", keys))
-    with pytest.raises(CommandError, match="no draft 1"):
-        say("rooms", "approve", "5v5", "1", *by("bo", keys))
-    with pytest.raises(CommandError, match="there are classic-unlimited"):
-        say("rooms", "load", "casino", "--why", "no", *by("ana", keys))
-    row = RoomVersion.objects.get()
-    assert (row.drafted_by.username, row.approved_by.username, row.state) == ("ana", "bo", RoomVersion.APPROVED)  # type: ignore[union-attr]
-    assert [lane.name for lane in Lane.objects.order_by("name")] == ["5v5-a", "5v5-b"]
-    assert "5v5  1  approved" in say("rooms", "list")
 
 
 def test_an_operator_sets_a_prize_aside_and_takes_it_back(keys: dict[str, Path], site_settings: None) -> None:

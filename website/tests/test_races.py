@@ -51,7 +51,7 @@ def test_two_lanes_after_one_prize_only_one_asks_for_it(paper: Paper) -> None:
         (prize,) = paper.fleet.add(HOUSE, "Knife", 5_000)
         row = guarantees.set_aside("giveaway", [prize], paper.operator("ana"), "a prize", paper.now_ms)
         writers = [Writer(Chains(ChainKey(CHAIN_KEY), 64), paper.clock, name) for name in ("one", "two")]
-        at_once(*(lambda w=writer, lane=lane: w.work(lane) for writer, lane in zip(writers, lanes, strict=True)))  # type: ignore[misc]
+        at_once(*(lambda w=writer, lane=lane: w.work(lane) for writer, lane in zip(writers, lanes, strict=True)))
         row.refresh_from_db()
         assert row.state == Guarantee.ASKED and row.lane in lanes
         asked = Call.objects.filter(kind=Call.LOCK, body__contains=prize)
@@ -69,7 +69,7 @@ def test_operators_who_type_at_once_have_one_seat_each(paper: Paper) -> None:
     paper.run(2)
     people = [paper.operator(name) for name in ("one", "two", "three")]
     answers = at_once(
-        *(lambda who=who: numbers.type_in(lane, 1, "150", EVIDENCE, who, paper.now_ms) for who in people),  # type: ignore[misc]
+        *(lambda who=who: numbers.type_in(lane, 1, "150", EVIDENCE, who, paper.now_ms) for who in people),
         lambda: paper.writer.work(lane),
     )
     assert sum(isinstance(answer, TypedNumber) for answer in answers) == 2
