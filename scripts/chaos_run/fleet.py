@@ -165,9 +165,7 @@ class ChaosFleet(Stack):
             if part.name in self._wanted:
                 self._start_again_at.setdefault(part.name, now + AGAIN_S)
                 if part.process.returncode not in (-signal.SIGKILL, 0):
-                    self.ended_by_itself.append(
-                        f"{part.name}: status {part.process.returncode}: {part.tail().rpartition(chr(10))[2]}"
-                    )
+                    self.ended_by_itself.append(f"{part.name}: status {part.process.returncode}: {last_words(part.tail())}")
         self._start_again_at.update(dict.fromkeys(at_once, now))
         for name, at in list(self._start_again_at.items()):
             if at <= now and self.part(name) is None:
@@ -278,6 +276,12 @@ def read_json(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return found
+
+
+def last_words(log: str) -> str:
+    """Why a program ended, by the last lines of its log: the last error, which may have lines after it, or the last line."""
+    lines = [line.strip() for line in log.splitlines()] or [""]
+    return next((line for line in reversed(lines) if "Error" in line), lines[-1])
 
 
 def alive(pid: int) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from scripts.chaos_run.fleet import last_words
 from scripts.chaos_run.plan import Blow, Shape, plan
-from scripts.site_run import trouble
+from scripts.site_run import chaos, trouble
 from website.engine import crash
 
 SHAPE = Shape({"red:1": ("red-1",)}, 2, {"engine": ("engine-1", "engine-2"), "relay": ("relay a", "relay b")})
@@ -28,3 +29,10 @@ def test_no_engine_and_no_relay_is_hurt_twice_at_a_time() -> None:
         for blow in blows(seed):
             assert free_at.get(blow.target, 0.0) <= blow.at_s
             free_at[blow.target] = blow.at_s + blow.lasts_s
+
+
+def test_an_engine_whose_database_was_away_is_told_from_one_that_broke() -> None:
+    away = "Traceback\ndjango.db.utils.OperationalError: connection refused\n\tIs the server running on that host?\n"
+    broke = "Traceback\nKeyError: 'room'\n"
+    assert chaos.DATABASE_AWAY in last_words(away)
+    assert (last_words(broke), last_words("it ends\n"), last_words("")) == ("KeyError: 'room'", "it ends", "")
