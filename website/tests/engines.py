@@ -19,14 +19,21 @@ from pathlib import Path
 PATIENCE_S = 120.0
 
 NURSERY = """
-import json, os, sys, traceback
+import ctypes, json, os, signal, sys, traceback
 import asyncio, sqlite3, logging
 import django, httpx, psycopg, pyblst
 import django.db.models, django.core.management, django.db.backends.sqlite3.base, django.db.backends.postgresql.base
 import lottery.rounds, lottery.proofs, lottery.record, lottery.payouts, lottery.odds, lottery.responsible_play, fleet_client
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+def end_with_parent():
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+end_with_parent()
+
 def grow(order):
+    end_with_parent()
     os.environ.update(order["environment"])
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1), os.dup2(log, 2), os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
