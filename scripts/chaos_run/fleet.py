@@ -164,7 +164,7 @@ class ChaosFleet(Stack):
                 part.process.stdout.close()
             if part.name in self._wanted:
                 self._start_again_at.setdefault(part.name, now + AGAIN_S)
-                if part.process.returncode not in (-signal.SIGKILL, 0):
+                if part.process.returncode not in (-signal.SIGKILL, -signal.SIGTERM, 0):  # these two are ours
                     self.ended_by_itself.append(f"{part.name}: status {part.process.returncode}: {last_words(part.tail())}")
         self._start_again_at.update(dict.fromkeys(at_once, now))
         for name, at in list(self._start_again_at.items()):

@@ -26,6 +26,8 @@ SKEW_S = 10.0
 LIES = ("garbage", "forged", "relabelled", "other_round", "no_signature", "huge")
 SLOWER_THAN_PATIENCE_S = 30.0
 DIES_AT = "engine_dies_at "
+# An engine comes to these points once in a round at most: there it dies at the first time, elsewhere at any of the first three.
+RARE = ("stock.locked", "settle.before_event", "unlock.answered")
 
 # An engine that is told to die at a point has so long to come there.
 ENGINES = (
@@ -131,7 +133,7 @@ class Trouble:
 
     def _arm(self, blow: Blow) -> Deed:
         point = blow.kind.removeprefix(DIES_AT)
-        self._come_back(blow.target, SITE_CRASH_AT=f"{point}:{self._chance.randint(1, 3)}")
+        self._come_back(blow.target, SITE_CRASH_AT=f"{point}:{1 if point in RARE else self._chance.randint(1, 3)}")
 
         def mend() -> None:
             armed = self._armed.pop(blow.target, None)
