@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, close_old_connections, connection
 from lottery.rooms import Room
 
 from fleet_client import AsyncClient, Patience
@@ -24,6 +27,9 @@ from website.engine.writer import Writer
 # Trying again is the engine's own affair: a call that has no answer stays due.
 PATIENCE = Patience(patience_s=0.0, request_max_s=0.0)
 TIMEOUT_S = 40.0
+AGAIN_S = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 def name() -> str:
@@ -33,12 +39,28 @@ def name() -> str:
 
 def chains() -> Chains:
     """The chains, with the key proven on every lane's newest one. Raises ImproperlyConfigured, ChainKeyError."""
+    close_old_connections()
     if not settings.SITE_CHAIN_KEY:
         raise ImproperlyConfigured("SITE_CHAIN_KEY_FILE names no file with a key: nobody could open a round")
     made = Chains(ChainKey.read(settings.SITE_CHAIN_KEY), settings.SITE_CHAIN_LENGTH)
     for row in Chain.objects.order_by("lane", "-first_round"):
         made.prove(row)
     return made
+
+
+async def once_there(make: Callable[[], Chains], again_s: float = AGAIN_S) -> Chains:
+    """What ``make`` reads from the database, as soon as that answers. Raises what ``make`` raises for other reasons.
+
+    SQLite is a file: what it refuses (no such table) is refused for good.
+    """
+    while True:
+        try:
+            return await asyncio.to_thread(make)
+        except OperationalError as error:
+            if connection.vendor == "sqlite":
+                raise
+            _log.warning("the database is away, trying again: %s", str(error).partition("\n")[0])
+            await asyncio.sleep(again_s)
 
 
 class Sources:
@@ -61,7 +83,7 @@ class Sources:
 async def run() -> None:
     """Until SIGTERM or SIGINT."""
     clock, sources = Clock(settings.SITE_CLOCK_SKEW_MS), Sources()
-    writer = Writer(await asyncio.to_thread(chains), clock, name())
+    writer = Writer(await once_there(chains), clock, name())
     crash.arm(settings.SITE_CRASH_AT)
     async with AsyncClient(settings.SITE_FLEET_URLS, settings.SITE_FLEET_KEY, patience=PATIENCE, timeout_s=TIMEOUT_S) as fleet:
         working = asyncio.create_task(driver.Engine(writer, fleet, sources.of, clock).run())

@@ -6,6 +6,7 @@ committed, as in the program.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -42,7 +43,8 @@ def lead_to(url: str) -> None:
     configured = connections.configure_settings({"default": environment.database(url)})["default"]
     connections.settings["default"].clear()
     connections.settings["default"].update(configured)
-    del connections["default"]
+    with contextlib.suppress(AttributeError):  # nobody has connected yet
+        del connections["default"]
     os.environ["SITE_DATABASE_URL"] = url
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from custody import Custody
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from hypothesis import given
 from hypothesis import strategies as st
 from lottery import commitments
@@ -18,7 +18,7 @@ from fleet_client import AsyncClient
 from fleet_client.answers import Event
 from website.accounts.models import Player
 from website.care.models import PlayLog
-from website.engine import feed, settlement
+from website.engine import feed, program, settlement
 from website.engine.chains import ChainKey, ChainKeyError, Chains
 from website.engine.clock import Clock, wall_ms
 from website.engine.models import Alarm, Chain, Feed
@@ -260,3 +260,23 @@ async def test_w6_locks_are_taken_in_one_order_lane_then_profiles(custody: Custo
     await run(work)
     if await run(lambda: connection.vendor) == "postgresql":  # SQLite has one lock, which the transaction begins with
         assert locked == ['"rooms_lane"', '"care_profile" player_id']
+
+
+# ---- its start
+
+
+@pytest.mark.both_databases
+async def test_s10_an_engine_that_starts_while_its_database_is_away_waits_for_it(database_url: str) -> None:
+    away = [OperationalError("the connection is lost"), OperationalError("the database system is starting up")]
+    there = Chains(ChainKey(CHAIN_KEY), 8)
+
+    def chains() -> Chains:
+        if away:
+            raise away.pop()
+        return there
+
+    if database_url.startswith("sqlite"):  # a file is not away: what it lacks, it lacks for good
+        with pytest.raises(OperationalError):
+            await program.once_there(chains, 0.0)
+    else:
+        assert await program.once_there(chains, 0.0) is there
