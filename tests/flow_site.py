@@ -168,13 +168,13 @@ class Website:
         """Each bot by its name, as its worker last reported."""
         return {row["bot"]: row for row in self.call("GET", "/bots").body["bots"]}
 
-    def all_may(self) -> None:
-        """Wait until every bot has said, after this call, that it may do everything."""
+    def all_may(self, *bots: str) -> None:
+        """Wait until each of these bots, or every bot, has said after this call that it may do everything."""
         began = time.monotonic()
 
         def said() -> bool:
             passed_s = time.monotonic() - began
-            rows = self.bots().values()
+            rows = [row for bot, row in self.bots().items() if not bots or bot in bots]
             return all(row["heartbeat_age_s"] is not None and row["heartbeat_age_s"] < passed_s for row in rows) and all(
                 all(row["may"].values()) for row in rows
             )

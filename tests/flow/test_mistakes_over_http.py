@@ -172,7 +172,7 @@ def test_mistake_14_a_link_preview_burns_no_token(site: Website, stack: Stack) -
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(preview, range(30))) <= {200, 302, 405}
     wrong = site.call("POST", "/verify", {"token": trade["token"], "steam_id": stranger.steam_id})
-    assert wrong.body == {"ok": False, "reason": "unknown"}
+    assert wrong.body == {"ok": False, "reason": "unknown", "livemode": False}
     first = site.call("POST", "/verify", {"token": trade["token"], "steam_id": player.steam_id})
     assert (first.body["ok"], first.body["trade_id"]) == (True, trade["trade_id"])
     assert first.body["items"] == len(offer["receive"])

@@ -149,8 +149,11 @@ def test_a_replayed_order_makes_no_second_offer(intruder: Intruder, site: Websit
     pids = [pid_of(intruder.stack, bot) for bot in bots]
     assets = site.acceptable(player)[:1]
     body = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url, "asset_ids": assets}
+    site.all_may(*bots)  # also those that stood still before
     with held(pids):
-        [trade] = site.call("POST", "/deposit?wait=0", {**body, "color": "red"}).body["trades"]
+        answer = site.call("POST", "/deposit?wait=0", {**body, "color": "red"})
+        assert answer.status == 202, answer.body
+        [trade] = answer.body["trades"]
 
         def queued() -> bool:
             # A worker that stands still may have been handed the order all the same.
