@@ -15,9 +15,8 @@ from website.engine.models import Chain
 from website.rooms import services
 from website.rooms.models import Bet, LaneEvent, Round
 
-pytestmark = pytest.mark.both_databases
 
-
+@pytest.mark.both_databases
 async def test_a_classic_round_goes_from_the_bet_to_the_winner(custody: Custody) -> None:
     """With a beacon of a chain of our own, checked as any beacon is; the house keeps its rake in items."""
     room = beacon_room()
@@ -141,6 +140,7 @@ async def test_the_next_chain_is_bound_before_the_last_secret_is_used(custody: C
     assert await run(LaneEvent.objects.filter(lane=lane, kind="renew").count) >= 1
 
 
+@pytest.mark.both_databases
 async def test_two_engines_on_one_lane_write_one_list(custody: Custody) -> None:
     """W4: with no lease between them, and one of their clocks off; every bet has one event, whoever took it."""
     room = quick_room(time_limit=3)
