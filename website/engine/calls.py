@@ -25,6 +25,8 @@ from website.rooms.models import TICKET_NAMES, Kind, Lane, Piece, unseen
 
 CALLS_AT_ONCE = 50
 PAUSE_FIRST_MS, PAUSE_MOST_MS = 200, 5_000
+# Our key is not taken: that says nothing about the call, which may have been done before.
+KEY_CODES = frozenset({"bad_key", "wrong_mode", "scope_missing"})
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ async def send(fleet: AsyncClient, call: Call) -> Outcome:
 
 
 def _refused(call: Call, problem: errors.Problem) -> Outcome:
+    if problem.error_code in KEY_CODES:
+        return Outcome(Call.DUE, code=problem.error_code, pause_ms=PAUSE_MOST_MS)
     if isinstance(problem, errors.NotNow) or problem.retryable or problem.status >= 500:
         asked_ms = int((problem.retry_after_s or 0) * 1000)
         return Outcome(Call.DUE, code=problem.error_code, pause_ms=max(_pause_ms(call.tries), min(asked_ms, PAUSE_MOST_MS)))
@@ -175,6 +179,13 @@ def answered(call_id: int, outcome: Outcome, now_ms: int) -> str:
         if outcome.state == Call.DUE:
             call.next_try_ms = now_ms + outcome.pause_ms
             call.save(update_fields=["next_try_ms", "code"])
+            if outcome.code in KEY_CODES:
+                alarm(
+                    "fleet_key",
+                    outcome.code,
+                    f"the fleet does not take our key ({outcome.code}): calls wait for a good one",
+                    now_ms,
+                )
             return ""
         call.save(update_fields=["state", "answer", "code"])
         _follow(call, now_ms)

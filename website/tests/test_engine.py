@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from custody import Custody
@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from lottery import commitments
 from play import CHAIN_KEY, OwnBeacons, beacon_room, new_engine, new_player, open_room, playing, quick_room, run
 
-from fleet_client import AsyncClient
+from fleet_client import AsyncClient, errors
 from fleet_client.answers import Event
 from website.accounts.models import Player
 from website.care.models import PlayLog
-from website.engine import feed, program, settlement
+from website.engine import calls, feed, program, settlement
 from website.engine.chains import ChainKey, ChainKeyError, Chains
 from website.engine.clock import Clock, wall_ms
-from website.engine.models import Alarm, Chain, Feed
+from website.engine.models import Alarm, Call, Chain, Feed
 from website.engine.settlement import Credit, Move
 from website.engine.steps import Given
 from website.engine.writer import Writer
@@ -260,6 +260,26 @@ async def test_w6_locks_are_taken_in_one_order_lane_then_profiles(custody: Custo
     await run(work)
     if await run(lambda: connection.vendor) == "postgresql":  # SQLite has one lock, which the transaction begins with
         assert locked == ['"rooms_lane"', '"care_profile" player_id']
+
+
+# ---- its key
+
+
+@pytest.mark.parametrize("problem", [errors.BadKey, errors.WrongMode, errors.ScopeMissing])
+async def test_s7_a_key_that_is_not_taken_refuses_no_call(database_url: str, problem: type[errors.Problem]) -> None:
+    """A lock may have been bound before the key was changed: the call waits for a good key, and somebody is told."""
+
+    class Fleet:
+        async def release(self, _ref: str) -> None:
+            raise problem({"code": problem.code}, 401)
+
+    call = Call(kind=Call.UNLOCK, ref="bet_1", body="{}", lane="", round=1, made_ms=1)
+    await run(call.save)
+    outcome = await calls.send(cast(AsyncClient, Fleet()), call)
+    await run(calls.answered, call.id, outcome, 1_000)
+    await run(call.refresh_from_db)
+    assert (call.state, call.code, call.next_try_ms > 1_000) == (Call.DUE, problem.code, True)
+    assert await run(Alarm.objects.filter(kind="fleet_key", about=problem.code).count) == 1
 
 
 # ---- its start
