@@ -8,6 +8,7 @@ from django.db import transaction
 
 from website.accounts.models import Player
 from website.engine.models import Call
+from website.live import hints
 
 
 def register(steam_id: int, name: str, now_ms: int, inviter: Player | None = None) -> Player:
@@ -19,4 +20,5 @@ def register(steam_id: int, name: str, now_ms: int, inviter: Player | None = Non
         if made:
             body = json.dumps({"steam_id": str(steam_id)})
             Call.objects.create(kind=Call.USER, ref=player.user_id, body=body, made_ms=now_ms)
+            hints.work()
     return player

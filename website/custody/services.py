@@ -13,6 +13,8 @@ from django.db import IntegrityError, transaction
 from website.accounts.models import Player
 from website.custody.models import Exchange
 from website.engine.models import Call
+from website.live import hints, post
+from website.live.post import Letter
 
 TOKEN_MAX = 64
 ITEMS_MAX = 1_000
@@ -63,6 +65,7 @@ def exchange(player: Player, swap: Swap, now_ms: int) -> Exchange:
                 exchange_id=ref, player=player, token=swap.token, asked=body, made_ms=now_ms, touched_ms=now_ms
             )
             Call.objects.create(kind=Call.EXCHANGE, ref=ref, body=body, made_ms=now_ms)
+            hints.work()
     except IntegrityError:
         row = Exchange.objects.get(player=player, token=swap.token)
         if row.asked != body:
@@ -88,4 +91,14 @@ def answered(call: Call, now_ms: int) -> None:
     """What the fleet has said, in the transaction in which its answer is kept."""
     state = Exchange.DONE if call.state == Call.DONE else Exchange.REFUSED
     asked = Exchange.objects.filter(exchange_id=call.ref, state=Exchange.ASKED)
+    mine = list(asked)
     asked.update(state=state, code=call.code, answer=call.answer, touched_ms=now_ms)
+    post.send([_letter(row, call) for row in mine], now_ms)
+
+
+def _letter(row: Exchange, call: Call) -> Letter:
+    if call.state != Call.DONE:
+        return Letter(row.player_id, "exchange_refused", {"exchange": row.exchange_id, "code": call.code})
+    answer = json.loads(call.answer)
+    told = {"exchange": row.exchange_id, "took": answer["took"], "rest_cents": answer["rest_cents"]}
+    return Letter(row.player_id, "exchanged", told)

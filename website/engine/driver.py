@@ -22,6 +22,7 @@ from django.db.models import Q
 from lottery import drand, rooms, sources
 from lottery.rooms import Room
 from lottery.state import Phase
+from redis import RedisError
 
 from fleet_client import AsyncClient, errors
 from fleet_client.answers import Event
@@ -31,6 +32,7 @@ from website.engine.clock import Clock
 from website.engine.models import Call
 from website.engine.steps import Given, Wants
 from website.engine.writer import Worked, Writer
+from website.live import hints, retention
 from website.rooms.models import TICKET_NAMES, Bet, Lane, RoomVersion
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ FEED_LIMIT = 200
 STOCK_PAGE_MAX = 200
 BEACON_S = 10.0
 PROBE_S = 5.0
+TIDY_S = 60.0
 TOLERANCE_MS = 1_000
 ROUNDS_OF_WANTS = 4
 
@@ -65,6 +68,7 @@ class Engine:
         self._sending: set[int] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._woken = asyncio.Event()
+        self._deaf = threading.Event()
         self._ending = False
 
     async def run(self) -> None:
@@ -73,10 +77,11 @@ class Engine:
             with contextlib.suppress(DatabaseError, OSError):
                 await self._compare()  # before the first bet is taken
             async with asyncio.TaskGroup() as group:
-                for work in (self._lanes, self._calls, self._follow, self._probe):
+                for work in (self._lanes, self._calls, self._follow, self._probe, self._listen, self._tidy):
                     group.create_task(self._forever(work))
         finally:
             self._ending = True
+            self._deaf.set()
             for task in [*self._busy.values(), *self._tasks]:
                 task.cancel()
             await asyncio.gather(*self._busy.values(), *self._tasks, return_exceptions=True)
@@ -152,6 +157,28 @@ class Engine:
         del self._busy[lane]
         if lane in self._again:
             self.wake(lane)
+
+    async def _listen(self) -> None:
+        """Hints of work. Without them it is found a little later (`_pause`)."""
+        if not settings.SITE_REDIS_URL:
+            await asyncio.sleep(TIDY_S)
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.to_thread(hints.hear, self._deaf, lambda lane: loop.call_soon_threadsafe(self._heard, lane))
+        except RedisError as error:
+            log.warning("no hints: %s", type(error).__name__)
+            await asyncio.sleep(AGAIN_S)
+
+    def _heard(self, lane: str) -> None:
+        self._woken.set()
+        if lane:
+            self.wake(lane)
+
+    async def _tidy(self) -> None:
+        """Messages that nobody asks for any more go."""
+        await self._db(retention.purge, self.clock.now_ms())
+        await asyncio.sleep(TIDY_S)
 
     async def _work(self, lane: str) -> None:
         try:

@@ -15,6 +15,8 @@ from website.care.gate import Line
 from website.engine import crash
 from website.engine.models import Call, Feed
 from website.engine.unit import alarm
+from website.live import post
+from website.live.post import Letter
 
 READER = "site"
 OURS = re.compile(r"(bet_[0-9a-f]{32}|stk_.+_\d+|gua_.+_\d+|exc_[0-9a-f]{32}|round:.+:\d+:\d+)")
@@ -51,6 +53,7 @@ def take(events: Sequence[Event], worth: Mapping[str, int], after: int, next_aft
             _apply(event, worth, now_ms)
         feed.after = next_after
         feed.save(update_fields=["after"])
+        post.send([letter for event in events for letter in _letters(event, worth)], now_ms)
         crash.at("feed.before_commit")
     crash.at("feed.after_commit")
     return next_after
@@ -82,11 +85,36 @@ def _deposited(event: Event, worth: Mapping[str, int]) -> None:
     gate.note([Line(player.id, at_ms, "deposit", worth.get(each, 0), "", f"deposit:{each}") for each in _brought(event.data)])
 
 
+def _letters(event: Event, worth: Mapping[str, int]) -> list[Letter]:
+    """What the player is told of an event."""
+    player = _player(event)
+    if player is None:
+        return []
+    if event.kind == "partner_blocked":
+        return [Letter(player.id, "blocked", {"reason": str(event.data.get("reason") or "")[:200]})]
+    found = {
+        "deposit_arrived": _changed(event.data, "deposit_pending", "active"),
+        "deposit_settled": _changed(event.data, "active", "active") if event.kind == "settled" else [],
+        "withdrawal_done": _changed(event.data, "withdraw_pending", "withdrawn"),
+    }
+    letters = []
+    for kind, ids in found.items():
+        told: dict[str, Any] = {"deposits": ids, "trade": event.trade_id or ""}
+        if kind == "deposit_arrived":
+            told["cents"] = sum(worth.get(each) or 0 for each in ids)
+        letters += [Letter(player.id, kind, told)] if ids else []
+    return letters
+
+
 def _brought(data: Mapping[str, Any]) -> list[str]:
     """Deposits that are in custody from this event on."""
+    return _changed(data, "deposit_pending", "active")
+
+
+def _changed(data: Mapping[str, Any], before: str, after: str) -> list[str]:
     rows = data.get("deposits") or []
     changed = [row for row in rows if isinstance(row, dict)]
-    return [str(row["deposit_id"]) for row in changed if (row.get("from"), row.get("to")) == ("deposit_pending", "active")]
+    return [str(row["deposit_id"]) for row in changed if (row.get("from"), row.get("to")) == (before, after)]
 
 
 def _blocked(event: Event, now_ms: int) -> None:

@@ -21,6 +21,8 @@ from website.accounts import referrals
 from website.care.gate import Gate
 from website.engine.models import Call
 from website.engine.unit import Unit
+from website.live import post
+from website.live.post import Letter
 from website.rooms.models import Bet, Kind, Piece
 
 
@@ -121,6 +123,8 @@ class _Desk:
         told = record.receipt(self.unit.state, receipt)  # type: ignore[arg-type]  # a bet's first effect
         row.state, row.receipt = Bet.PLACED, encoding.canonical_json(told).decode()
         self._touch(row, "state", "receipt")
+        said = {"bet": row.bet_id, "lane": row.lane, "round": row.round, "cents": cents, "items": len(offered)}
+        self.unit.letters.append(Letter(row.player_id, "bet_placed", said))
 
     # ---- shared
 
@@ -145,6 +149,8 @@ class _Desk:
         self._touch(row, "state", "code", "details")
         if row.state == Bet.UNLOCKING:
             unlock(row.bet_id, row.lane, row.round, self.unit.now_ms)
+        else:
+            self.unit.letters.append(refusal(row))
 
     def _touch(self, row: Bet, *names: str) -> None:
         row.touched_ms = self.unit.now_ms
@@ -162,6 +168,12 @@ def unlock(ref: str, lane: str, number: int, now_ms: int) -> None:
     Call.objects.bulk_create(
         [Call(kind=Call.UNLOCK, ref=ref, body="{}", lane=lane, round=number, made_ms=now_ms)], ignore_conflicts=True
     )
+
+
+def refusal(row: Bet) -> Letter:
+    """What a player is told of a bet that was not taken, once nothing of it is bound."""
+    where = {"bet": row.bet_id, "lane": row.lane, "round": row.round}
+    return Letter(row.player_id, "bet_refused", {**where, "code": row.code, "details": json.loads(row.details)})
 
 
 def _rows(row: Bet) -> tuple[Row, ...]:
@@ -193,4 +205,6 @@ def answered(call: Call, now_ms: int) -> None:
         if waiting.update(state=Bet.UNLOCKING, code=call.code, details=call.answer, touched_ms=now_ms):
             unlock(call.ref, call.lane, call.round, now_ms)
     elif call.kind == Call.UNLOCK and call.state == Call.DONE:
+        freed = list(bets.filter(state=Bet.UNLOCKING))
         bets.filter(state=Bet.UNLOCKING).update(state=Bet.REFUSED, touched_ms=now_ms)
+        post.send([refusal(row) for row in freed], now_ms)

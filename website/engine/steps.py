@@ -22,6 +22,7 @@ from website.engine.beacon import Beacon
 from website.engine.chains import Chains, last_round
 from website.engine.models import Call
 from website.engine.unit import Unit, alarm
+from website.live.post import Letter
 from website.rooms import projections
 from website.rooms.models import Bet, Lane, Piece, RoomVersion, Round
 
@@ -249,6 +250,7 @@ class Steps:
         unit.append(Settled(unit.time(), "settled", tuple(sorted(payouts.moving_rows(unit.state)))))
         house.given(unit)
         self._over()
+        self._tell_winners()
         return True
 
     def _void(self) -> bool:
@@ -260,12 +262,22 @@ class Steps:
         brought = unit.append(Open(unit.time(), "open", self.chains.secret(unit.lane.name, unit.place.number)))
         assert any(isinstance(effect, Sealed) for effect in brought)
         self._over()
+        told = {"lane": unit.lane.name, "round": unit.place.number, "reason": unit.state.void_reason or ""}
+        unit.letters += [Letter(user_id, "returned", told) for user_id in unit.state.players]
         return True
 
     def _over(self) -> None:
         unit = self.unit
         placed = Bet.objects.filter(lane=unit.lane.name, round=unit.place.number, state=Bet.PLACED)
         placed.update(state=Bet.OVER, touched_ms=unit.now_ms)
+
+    def _tell_winners(self) -> None:
+        unit = self.unit
+        won = projections.returned(unit.state)
+        for payout in payouts.of_outcome(unit.state.outcome or {"payouts": []}):
+            told = {"lane": unit.lane.name, "round": unit.place.number, "cents": won[payout.user_id]}
+            items = len(payout.rows) + len(payout.guarantees) + len(payout.change)
+            unit.letters.append(Letter(payout.user_id, "won", {**told, "items": items, "credit_cents": payout.credit}))
 
     def _nothing(self) -> bool:
         return False

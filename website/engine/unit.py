@@ -13,6 +13,8 @@ from lottery.state import Round
 from website.care import gate
 from website.care.gate import Line
 from website.engine.models import Alarm
+from website.live import hints, post
+from website.live.post import Letter
 from website.rooms import projections
 from website.rooms.models import Lane, LaneEvent, LaneMessage
 from website.rooms.projections import Message, Place
@@ -62,7 +64,10 @@ def _with(lane: Lane, held: Held | None, row: LaneEvent) -> Held:
 
 @dataclass
 class Unit:
-    """What is added to a lane in one transaction. `now_ms` is the engine's clock; a round's own time never goes back."""
+    """What is added to a lane in one transaction. `now_ms` is the engine's clock; a round's own time never goes back.
+
+    `letters` are for single players. `told` is what is hinted at when all is committed.
+    """
 
     lane: Lane
     held: Held | None
@@ -70,6 +75,8 @@ class Unit:
     events: list[LaneEvent] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    told: list[tuple[str, str]] = field(default_factory=list)
     _items_from: int = 0
     _bets_from: int = 0
     _changed: bool = False
@@ -122,7 +129,7 @@ class Unit:
         self.lines.clear()
 
     def save(self) -> None:
-        """Everything, but the lane's own row."""
+        """Everything, but the lane's own row. Mailboxes of players are locked last."""
         LaneEvent.objects.bulk_create(self.events)
         self._save_round()
         self.note_lines()
@@ -132,6 +139,8 @@ class Unit:
         ]
         LaneMessage.objects.bulk_create(rows)
         self.lane.seq += len(rows)
+        self.told = [(hints.lane_channel(row.lane), hints.message(row.seq, row.at_ms, row.kind, row.body)) for row in rows]
+        post.send(self.letters, self.now_ms)
 
     def _save_round(self) -> None:
         if self._changed:

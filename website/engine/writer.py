@@ -19,6 +19,7 @@ from website.engine.chains import Chains
 from website.engine.clock import Clock
 from website.engine.steps import Given, Steps, Wants
 from website.engine.unit import Held, Unit, catch_up
+from website.live import hints
 from website.rooms.models import Lane
 
 
@@ -48,6 +49,7 @@ class Writer:
             unit, wants = self._work(lane_name, held, given)
             crash.at("lane.before_commit")
         crash.at("lane.after_commit")
+        hints.publish(unit.told)
         if unit.held is not None:
             self._held[lane_name] = unit.held
         return _worked(unit, wants)

@@ -6,6 +6,7 @@ from django.db import transaction
 from lottery.game import DIGITS_MAX
 from lottery.sources import MANUAL_DIRECT
 
+from website.live import hints
 from website.office.models import Staff
 from website.rooms import projections
 from website.rooms.models import Lane, LaneEvent, Round, TypedNumber
@@ -34,6 +35,7 @@ def type_in(lane_name: str, number: int, digits: str, evidence: str, by: Staff, 
             raise NumberError(f"number {due} of round {lane.round} is to be typed now, not {number}")
         row = _seat(lane, number, digits, evidence, by, now_ms)
         Lane.objects.filter(id=lane.id).update(next_at_ms=0)
+        hints.work(lane_name)
     return row
 
 

@@ -14,6 +14,7 @@ from lottery import rooms as rules_of_rooms
 from lottery.bets import CLIENT_SEED_BYTES
 
 from website.accounts.models import Player
+from website.live import hints
 from website.office.models import Staff
 from website.rooms.models import Bet, Lane, RoomVersion
 
@@ -54,6 +55,7 @@ def place_bet(player: Player, wanted: Wanted, now_ms: int) -> Bet:
     _check(wanted)
     try:
         with transaction.atomic():
+            hints.work(wanted.lane)
             return Bet.objects.create(
                 bet_id=f"bet_{uuid.uuid4().hex}",
                 lane=wanted.lane,

@@ -12,6 +12,7 @@ INSTALLED_APPS = [
     "website.rooms",
     "website.custody",
     "website.engine",
+    "website.live",
 ]
 AUTH_USER_MODEL = "office.Staff"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -37,6 +38,17 @@ SITE_PACE_MS = int(environment.text("SITE_PACE_MS", "5000"))
 SITE_LANES_PER_ROOM = int(environment.text("SITE_LANES_PER_ROOM", "2"))
 # How far what a bet is worth may lie from what the player saw, in basis points; 0 refuses any change.
 SITE_PRICE_SLIP_BP = int(environment.text("SITE_PRICE_SLIP_BP", "0"))
+
+# --- what is told at once ---------------------------------------------------------------------------------------------------
+
+# Redis for hints that something is new (SITE_REDIS_URL_FILE where it has a password); empty: everybody looks for it themselves.
+# Nothing is lost with it. Several sites may share one: each has a prefix of its own.
+SITE_REDIS_URL = environment.secret("SITE_REDIS_URL", environment.text("SITE_REDIS_URL"))
+SITE_REDIS_PREFIX = environment.text("SITE_REDIS_PREFIX", "site:")
+# Messages of lanes are kept so long, and so many of each lane however old they are; those of players as long as the third says.
+SITE_MESSAGES_MS = int(environment.text("SITE_MESSAGES_MS", str(24 * 3_600_000)))
+SITE_MESSAGES_MIN = int(environment.text("SITE_MESSAGES_MIN", "2000"))
+SITE_USER_MESSAGES_MS = int(environment.text("SITE_USER_MESSAGES_MS", str(90 * 24 * 3_600_000)))
 
 # --- the engine --------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""What is told to those who watch: hints over Redis that something is new, and messages to single players."""
