@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,16 +191,19 @@ def chromium() -> str:
 
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
-    """A program that a test ran in this process has set up its logs: to a stream that is closed by the next test."""
-    root, configured = logging.getLogger(), structlog.is_configured()
-    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
+    """A program that a test ran in this process has set up its logs: to a stream that is closed by the next test.
+
+    What nobody has set up goes to the process's own standard error: `sys.stdout` is for a while that of a command, run in
+    a thread beside a service, and a line of the service's in it would be the command's answer.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    structlog.reset_defaults()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    if configured:
-        structlog.configure(**configuration)
-    else:
-        structlog.reset_defaults()
+    structlog.reset_defaults()
 
 
 # --- Redis ---------------------------------------------------------------------------------------

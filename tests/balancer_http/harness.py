@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -293,6 +293,17 @@ class Service:
                 if table not in (tables.audits, tables.probes)
             }
         )
+
+    async def until_ready(self, wanted: Callable[[dict[str, Any]], bool] = lambda body: bool(body["ready"])) -> dict[str, Any]:
+        """What `/readyz` says once this is true of it: on a busy machine a check may pass its own time-out before."""
+        async with asyncio.timeout(READY_S):
+            while True:
+                answer = await self.client.get("/readyz")
+                body: dict[str, Any] = await answer.json()
+                assert answer.status == (200 if body["ready"] else 503), body
+                if wanted(body):
+                    return body
+                await asyncio.sleep(0.02)
 
     async def report(self, kind: str, trade: dict[str, Any], data: dict[str, Any], at_ms: int = 0) -> None:
         """What the trade's bot tells of it."""

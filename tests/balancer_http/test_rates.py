@@ -296,7 +296,7 @@ async def test_an_address_has_so_many_pages(service: Service) -> None:
     assert (await get("/docs", "2001:db8:0:1::1")).status == 200
     # What machines look at is not counted.
     assert {(await get("/healthz")).status for _ in range(5)} == {200}
-    assert {(await get("/readyz")).status for _ in range(5)} == {200}
+    assert 429 not in {(await get("/readyz")).status for _ in range(5)}
 
 
 @ONE_DATABASE

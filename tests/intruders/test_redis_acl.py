@@ -41,7 +41,7 @@ def test_trades_go_their_whole_way_under_the_access_list(guarded: GuardedStack, 
     wait_until(lambda: pid_of(guarded, "red-1") != before, trading.LONG_S, 0.2)
     trading.all_online(site)
     site.agree()
-    assert site.call("GET", "/readyz").status == 200
+    wait_until(lambda: site.call("GET", "/readyz").status == 200, every_s=0.1)
     with guarded.redis.client() as operator:
         assert operator.acl_log() == []
 

@@ -145,10 +145,9 @@ def test_without_redis_deposits_are_queued_or_refused_and_go_on_afterwards(balan
     site = Website(balancers)
     known, unknown = site.player(habit="accept"), site.player(habit="accept")
     asset = site.acceptable(known)[0]
-    assert checks(site)["ready"]
+    wait_until(lambda: checks(site)["ready"], every_s=0.1)
     balancers.balancers.cut()
-    wait_until(lambda: not checks(site)["redis"], every_s=0.1)
-    assert checks(site)["database"] and not checks(site)["ready"]
+    wait_until(lambda: (now := checks(site))["database"] and not now["redis"] and not now["ready"], every_s=0.1)
     taken = site.call("POST", "/deposit?wait=1", body_of(known, [asset]))
     assert taken.status == 202, taken.body
     (trade,) = taken.body["trades"]

@@ -13,7 +13,6 @@ from nerves_lab import Fleet
 from support import wait_until
 
 from bot_worker.vault import SavedSession, Vault
-from scripts.lab.calls import get_json
 from shared import settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]
@@ -89,7 +88,7 @@ def test_a_balancer_whose_clock_is_wrong_goes_by_the_clock_of_redis(fleet: Fleet
     skew(fleet.stack.config, offset_s)
     fleet.stack.start_balancer()
     fleet.all_online()
-    clock = get_json(f"{fleet.stack.balancer_url}/readyz")["checks"]["clock"]
+    clock = fleet.call("GET", "/readyz").body["checks"]["clock"]
     assert clock["ok"] and clock["corrected_s"] == pytest.approx(-offset_s, abs=NEAR_S)
     player = fleet.player(12, habit="ignore")
     trade = fleet.begin_deposit(player, fleet.acceptable(player)[:1], wait=15)

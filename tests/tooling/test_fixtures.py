@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 import redis
 import sqlalchemy as sa
 import structlog
+from click.testing import CliRunner
 from support import wait_until
 
 from balancer.db import tables as models
@@ -84,9 +86,19 @@ def test_redis_is_empty_each_time(redis_url: str, turn: str) -> None:
 
 @pytest.mark.parametrize("turn", ["first", "second"])
 def test_logs_are_set_up_anew(turn: str) -> None:
-    assert not structlog.is_configured()
+    assert isinstance(structlog.get_config()["logger_factory"], structlog.PrintLoggerFactory)
     assert logging.StreamHandler not in map(type, logging.getLogger().handlers)
     log.set_up("debug", "json")
+
+
+def test_what_a_service_logs_while_a_command_runs_is_not_the_commands_answer() -> None:
+    @click.command()
+    def command() -> None:
+        click.echo("{}")
+        log.get("a service beside it").info("this balancer leads")
+
+    done = CliRunner().invoke(command)
+    assert (done.stdout, done.stderr) == ("{}\n", "")
 
 
 def test_waiting_ends_with_the_first_true_answer_or_says_what_was_missing() -> None:
