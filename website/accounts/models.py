@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+
 from django.db import models
+
+CODE_SIGNS = "23456789abcdefghjkmnpqrstuvwxyz"
+"""Signs of a referral code: none that is taken for another."""
+
+
+def new_code() -> str:
+    return "".join(secrets.choice(CODE_SIGNS) for _ in range(8))
 
 
 class Player(models.Model):
@@ -10,6 +19,12 @@ class Player(models.Model):
 
     steam_id = models.BigIntegerField(unique=True)
     name = models.CharField(max_length=64)
+    avatar = models.CharField(max_length=300, blank=True, default="")
+    language = models.CharField(max_length=8, blank=True, default="")
+    code = models.CharField(max_length=16, unique=True, default=new_code, editable=False)
+    trade_url_sealed = models.BinaryField(max_length=512, blank=True, default=b"")
+    show_statistics = models.BooleanField(default=True)
+    show_raffles = models.BooleanField(default=True)
     registered_ms = models.BigIntegerField()
     inviter = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="invited")
     first_deposit_ms = models.BigIntegerField(null=True, blank=True)
@@ -25,3 +40,21 @@ class Player(models.Model):
     def user_id(self) -> str:
         """The player as the fleet knows them."""
         return str(self.id)
+
+
+class PlayerSession(models.Model):
+    """One browser in which a player is signed in. The browser has the key, here stands its hash."""
+
+    key_hash = models.CharField(max_length=64, unique=True)
+    player = models.ForeignKey(Player, on_delete=models.CASCADE, related_name="sessions")
+    created_ms = models.BigIntegerField()
+    expires_ms = models.BigIntegerField()
+    seen_ms = models.BigIntegerField()
+    agent = models.CharField(max_length=120, blank=True, default="")
+
+
+class SignInNonce(models.Model):
+    """An answer of Steam that was used: it works once."""
+
+    nonce = models.CharField(max_length=255, unique=True)
+    seen_ms = models.BigIntegerField()

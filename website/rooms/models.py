@@ -29,6 +29,8 @@ class Kind(models.Model):
     item_id = models.CharField(max_length=64, unique=True)
     market_hash_name = models.CharField(max_length=255)
     icon_url = models.TextField(blank=True, default="")
+    color = models.CharField(max_length=8, blank=True, default="")
+    type = models.CharField(max_length=128, blank=True, default="")
 
 
 def unseen(name: str) -> str:

@@ -1,11 +1,20 @@
 """Settings that hold everywhere. What differs between machines comes from the environment (`environment`)."""
 
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
 from website.settings import environment
+
+FOLDER = Path(__file__).resolve().parent.parent
 
 DEBUG = False
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
     "website.office",
     "website.accounts",
     "website.care",
@@ -13,6 +22,34 @@ INSTALLED_APPS = [
     "website.custody",
     "website.engine",
     "website.live",
+    "website.pages",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "website.accounts.middleware.signed_in_player",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "website.urls"
+ASGI_APPLICATION = "website.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "website.pages.context.of_the_site",
+            ],
+            "builtins": ["website.pages.templatetags.site"],
+        },
+    }
 ]
 AUTH_USER_MODEL = "office.Staff"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -20,7 +57,52 @@ DATABASES = {"default": environment.database(environment.text("SITE_DATABASE_URL
 ATOMIC_REQUESTS = False
 USE_TZ = True
 TIME_ZONE = "UTC"
+
+# --- pages -------------------------------------------------------------------------------------------------------------------
+
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_AGE = 365 * 86_400
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [FOLDER / "static"]
+STATIC_ROOT = environment.text("SITE_STATIC_ROOT", "/var/lib/site/static")
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "website.pages.errors.form_refused"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+# What the site is called, and where players find it (no slash at the end): Steam sends them back there.
+SITE_NAME = environment.text("SITE_NAME", "Evenly")
+SITE_ADDRESS = environment.text("SITE_ADDRESS", "http://127.0.0.1:8430")
+# Where players sign in: Steam's own origin, or that of the simulated Steam.
+SITE_STEAM_URL = environment.text("SITE_STEAM_URL", "https://steamcommunity.com")
+# Where offers are answered and profiles are looked at, if it is not the same.
+SITE_PICTURES_URL = environment.text("SITE_PICTURES_URL", "https://community.akamai.steamstatic.com/economy/image/")
+# Days that a player stays signed in.
+SITE_SIGNED_IN_DAYS = int(environment.text("SITE_SIGNED_IN_DAYS", "14"))
+# So long a page waits for a fleet that is not there; the player is told, and may ask again.
+SITE_FLEET_PATIENCE_S = float(environment.text("SITE_FLEET_PATIENCE_S", "4"))
+
+# Nothing foreign and nothing inline on any page. `form-action` names Steam, since signing in is a form that leads there.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "font-src": [SELF],
+        "img-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF, SITE_STEAM_URL],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
 SECRET_KEY = environment.secret("SITE_SECRET_KEY")
 
 # --- who may play ------------------------------------------------------------------------------------------------------------
@@ -52,7 +134,8 @@ SITE_USER_MESSAGES_MS = int(environment.text("SITE_USER_MESSAGES_MS", str(90 * 2
 
 # --- the engine --------------------------------------------------------------------------------------------------------------
 
-# Balancers, and the file with a key of scope `play read` (SITE_FLEET_KEY_FILE).
+# Balancers, and the file with this process's key (SITE_FLEET_KEY_FILE): an engine's has the scopes `play` and `read`, that of a
+# process which serves pages `trade` and `read`, so that nobody who breaks into a page can hand items over.
 SITE_FLEET_URLS = environment.words("SITE_FLEET_URLS")
 SITE_FLEET_KEY = environment.secret("SITE_FLEET_KEY")
 # The key that opens secrets of rounds, 32 bytes in hex (SITE_CHAIN_KEY_FILE). Keep it twice: a lost one ends every lane.

@@ -4,3 +4,5 @@ from website.settings.base import *  # noqa: F403
 
 SECRET_KEY = "for the demo and the tests only, nothing is signed with it that leaves this machine"  # noqa: S105
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True

@@ -25,7 +25,7 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
-from django.test import override_settings  # noqa: E402
+from django.test import Client, override_settings  # noqa: E402
 from play import CHAIN_KEY  # noqa: E402
 
 from scripts.lab.postgres import EmbeddedPostgres  # noqa: E402
@@ -90,6 +90,22 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     yield site_url(server, name)
     connections.close_all()
     server.drop_database(name)
+
+
+@pytest.fixture
+def one_database(migrated_file: Path, tmp_path: Path) -> Iterator[str]:
+    """As `database_url`, on SQLite only: for pages, whose statements are Django's own."""
+    path = tmp_path / "site.sqlite3"
+    shutil.copy(migrated_file, path)
+    lead_to(f"sqlite://{path}")
+    yield f"sqlite://{path}"
+    connections.close_all()
+
+
+@pytest.fixture
+def browser(one_database: str) -> Client:
+    """A browser without scripts; it sends no CSRF tokens, and nobody asks it for them."""
+    return Client(SERVER_NAME="localhost")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+import website.accounts.models
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -16,6 +18,15 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("steam_id", models.BigIntegerField(unique=True)),
                 ("name", models.CharField(max_length=64)),
+                ("avatar", models.CharField(blank=True, default="", max_length=300)),
+                ("language", models.CharField(blank=True, default="", max_length=8)),
+                (
+                    "code",
+                    models.CharField(default=website.accounts.models.new_code, editable=False, max_length=16, unique=True),
+                ),
+                ("trade_url_sealed", models.BinaryField(blank=True, default=b"", max_length=512)),
+                ("show_statistics", models.BooleanField(default=True)),
+                ("show_raffles", models.BooleanField(default=True)),
                 ("registered_ms", models.BigIntegerField()),
                 ("first_deposit_ms", models.BigIntegerField(blank=True, null=True)),
                 ("blocked_why", models.CharField(blank=True, default="", max_length=200)),

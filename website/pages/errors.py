@@ -1,0 +1,37 @@
+"""Pages for what does not work: a sentence, and the way on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+
+def answer(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+    """One page for every error; programs get the same as JSON."""
+    if "application/json" in request.headers.get("Accept", ""):
+        return JsonResponse({"status": status, "title": title, "detail": text}, status=status)
+    return render(request, "site/error.html", {"title": title, "text": text, "status": status}, status=status)
+
+
+def refused(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return answer(request, 403, _("Not for you"), _("This page belongs to somebody else."))
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    text = _(
+        "This form is too old, or did not come from this site. Nothing was done. Load the page again, and send it once more."
+    )
+    return answer(request, 403, _("Form refused"), text)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return answer(request, 404, _("Nothing is here"), _("This page does not exist, or not any more."))
+
+
+def broken(request: HttpRequest, *arguments: Any) -> HttpResponse:
+    """Needs no database and no player: they may be what is broken."""
+    text = _("Something failed on our side. What you had is as it was; look at your inventory before you try again.")
+    return answer(request, 500, _("That did not work"), text)

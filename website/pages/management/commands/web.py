@@ -1,0 +1,32 @@
+"""`manage.py web`: serves the pages, one process; start as many as you like behind one address."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import uvicorn
+from django.core.management.base import BaseCommand, CommandParser
+
+
+class Command(BaseCommand):
+    help = "Serve the site's pages (uvicorn). Ends in order on SIGTERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
+        parser.add_argument("--port", type=int, default=8430, help="port to listen at (8430)")
+
+    def handle(self, *_: Any, host: str, port: int, **__: Any) -> None:
+        # Files of the development server are read in one go; that is all that this warning is about.
+        warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators")
+        # The address of the asker is taken from a proxy only if it runs on this machine.
+        uvicorn.run(
+            "website.asgi:application",
+            host=host,
+            port=port,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=10,
+            forwarded_allow_ips="127.0.0.1",
+        )

@@ -1,0 +1,42 @@
+"""What every page has at its head, and what machines ask."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from website.pages import calm
+
+YEAR_S = 365 * 86_400
+
+
+def local(address: str) -> str:
+    """An address of this site, or the lobby: nobody is led elsewhere by a form."""
+    return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else "/"
+
+
+@require_POST
+def switch_calm(request: HttpRequest) -> HttpResponseBase:
+    response = redirect(local(request.POST.get("next", "/")))
+    calm.switch(request, response)
+    return response
+
+
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponseBase:
+    response = redirect(local(request.POST.get("next", "/")))
+    chosen = request.POST.get("language", "")
+    if chosen in dict(settings.LANGUAGES):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME, chosen, max_age=YEAR_S, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
+        )
+    return response
+
+
+@require_GET
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers; it asks nobody else."""
+    return JsonResponse({"status": "ok"})
