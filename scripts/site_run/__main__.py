@@ -18,6 +18,7 @@ from scripts.lab.quick import NEVER_REACHED
 from scripts.lab.servers import EmbeddedError
 from scripts.lab.stack import Stack, Wish
 from scripts.site_run import audit, chaos
+from scripts.site_run.serve import Served, serve
 from scripts.site_run.start import Site
 
 PROTECTION_S = 3
@@ -35,6 +36,8 @@ TOLD_OF_CHAOS = ("blows", "died_at", "never_reached", "errands", "interrupted", 
 @click.option("--seed", default=1, show_default=True, help="Decides what people have and do.")
 @click.option("--database", "database_url", default="", help="A database of your own (postgresql://…) instead of SQLite.")
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and records here.")
+@click.option("--serve", "serving", is_flag=True, help="Let people play until Ctrl-C, and print the address of the site.")
+@click.option("--port", default=8430, show_default=True, help="Where the pages are served with --serve.")
 @click.option("--kill", is_flag=True, help="Engines are killed while people play, at points that the seed draws.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def cli(
@@ -46,6 +49,8 @@ def cli(
     seed: int,
     database_url: str,
     directory: Path | None,
+    serving: bool,
+    port: int,
     kill: bool,
     as_json: bool,
 ) -> None:
@@ -60,6 +65,8 @@ def cli(
     with tempfile.TemporaryDirectory(prefix="fleet-site-", ignore_cleanup_errors=True) as temporary, interruptible():
         folder = (directory or Path(temporary)).absolute()
         try:
+            if serving:
+                serve(folder, Served(players, engines, bots, seed, port, database_url), say)
             if chaos_s is None:
                 result = by_rounds(folder, rounds, players, engines, bots, seed, database_url, kill, say)
             else:

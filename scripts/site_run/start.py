@@ -28,7 +28,7 @@ LONELY_S = 60
 class Site:
     """What runs on top of the fleet. ``fleet_urls``, ``relays``: where its engines ask, if not at the one of the stack.
 
-    ``lonely_s``: so long somebody waits alone in a round until it is void.
+    ``lonely_s``: so long somebody waits alone until the round is void; ``time_limit_s``: so long a round with several goes on.
     """
 
     stack: Stack
@@ -37,6 +37,7 @@ class Site:
     fleet_urls: list[str] = field(default_factory=list)
     relays: list[str] = field(default_factory=list)
     lonely_s: int = LONELY_S
+    time_limit_s: int = TIME_LIMIT_S
     client_id: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
@@ -128,7 +129,7 @@ class Site:
             entropy=f"drand:{terms.chain_hash}",
             beacon=terms,
             entropy_margin_s=MARGIN_S,
-            time_limit=TIME_LIMIT_S,
+            time_limit=self.time_limit_s,
             lonely_void_s=self.lonely_s,
         )
         rules = self.folder / "classic.toml"

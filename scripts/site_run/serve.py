@@ -1,0 +1,98 @@
+"""`scripts/site --serve`: everything runs, simulated people play, and whoever reads the printed address may join them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.lab.parts import READY_S, Part, StackError
+from scripts.lab.quick import NEVER_REACHED
+from scripts.lab.stack import Stack, Wish
+from scripts.site_run.start import Site
+
+SPARE = 3
+"""Accounts of the simulated Steam that nobody plays with: they are for whoever looks at the site."""
+PROTECTION_S = 5
+BEACON_S = 1
+
+
+@dataclass(frozen=True)
+class Served:
+    """What to serve: how many people, engines and processes with pages; the port of the first page process."""
+
+    players: int
+    engines: int
+    bots: int
+    seed: int
+    port: int
+    database_url: str
+    time_limit_s: int = 25
+
+
+def serve(folder: Path, wanted: Served, say: Callable[[str], None]) -> None:
+    """Runs until it is interrupted. Raises StackError, KeyboardInterrupt."""
+    wish = Wish(
+        directory=folder,
+        bots_per_group=wanted.bots,
+        players=wanted.players + 1 + SPARE,
+        seed=wanted.seed,
+        protection_s=PROTECTION_S,
+        overrides={"rates": dict(NEVER_REACHED), "trades": {"settle_margin_s": 0.5}},
+        sandbox_args=[
+            *("--items-per-player", "15-20", "--player-delay-s", "0.2"),
+            *("--beacon-period-s", str(BEACON_S), "--beacon-clock", "real"),
+        ],
+    )
+    with Stack(wish, say) as stack:
+        database_url = wanted.database_url or f"sqlite://{folder / 'site' / 'site.sqlite3'}"
+        site = Site(stack, database_url, wanted.engines, time_limit_s=wanted.time_limit_s)
+        say("starting the site")
+        site.start()
+        address = start_pages(site, wanted.port)
+        say(f"the site: {address}")
+        say("sign in there as one of the simulated Steam's players; Ctrl-C ends everything")
+        import django
+
+        django.setup()  # after the settings are in the environment, before a model is imported
+        from scripts.site_run import crowd
+
+        asyncio.run(crowd.forever(site, wanted.players, wanted.seed))
+
+
+def start_pages(site: Site, port: int) -> str:
+    """A process that serves pages, with a key of its own that can hand nothing over. Gives its address when it answers."""
+    made = json.loads(site.stack.fleet("clients", "add", "site-web", "--scope", "trade", "--scope", "read", "--json"))
+    key = site.folder / "web.key"
+    key.touch(mode=0o600)
+    key.write_text(made["api_key"])
+    address = f"http://127.0.0.1:{port}"
+    environment = {
+        **site.environment,
+        "SITE_FLEET_KEY_FILE": str(key),
+        "SITE_CHAIN_KEY_FILE": "",  # a process with pages knows no secret of a round
+        "SITE_ADDRESS": address,
+        "SITE_STEAM_URL": site.stack.control_url,
+        "SITE_PICTURES_URL": f"{site.stack.steam_url}/economy/image/",
+        "SITE_PICTURES_DIR": str(site.folder / "pictures"),
+    }
+    program = (sys.executable, "-P", "-m", "website.manage", "web", "--port", str(port))
+    part = site.stack.spawn("web", *program, environment=environment)
+    wait_for(address, part)
+    return address
+
+
+def wait_for(address: str, part: Part) -> None:
+    """Until the pages answer. Raises StackError."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline and part.process.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/healthz", timeout=2):  # noqa: S310 - our own
+            return
+        time.sleep(0.1)
+    raise StackError(f"the site's pages did not start:\n{part.tail()}")
