@@ -6,15 +6,14 @@ import itertools
 import json
 import os
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 from support import PATIENCE_S, wait_until
 
 from scripts import crosscheck
-from scripts.lab.calls import get_json, send_json
+from scripts.lab.calls import balancer, get_json, send_json
 from scripts.lab.quick import NEVER_REACHED
 from scripts.lab.stack import Stack
 
@@ -62,9 +61,11 @@ class Player:
 
 @dataclass
 class Answer:
+    """What one call of `fleet_client` was answered, a refusal too. Names of headers in any case."""
+
     status: int
     body: Any
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: httpx.Headers = field(default_factory=httpx.Headers)
 
 
 class Website:
@@ -74,19 +75,10 @@ class Website:
         self.stack = stack
 
     def call(self, method: str, path: str, body: Any = None, *, key: str | None = None, api_key: str | None = None) -> Answer:
-        request = urllib.request.Request(self.stack.balancer_url + path, method=method)
-        request.add_header("Authorization", f"Bearer {api_key or self.stack.api_key}")
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        if method == "POST":
-            request.add_header("Idempotency-Key", key or new_key())
-        try:
-            with urllib.request.urlopen(request, timeout=150) as reply:
-                return Answer(reply.status, json.load(reply), dict(reply.headers))
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, json.load(error), dict(error.headers))
+        """One try, on a connection of its own."""
+        fleet = balancer(self.stack.balancer_url, api_key or self.stack.api_key, timeout_s=150)
+        said = fleet.send(method, path, body=body, key=(key or new_key()) if method == "POST" else None)
+        return Answer(said.status, json.loads(said.body), httpx.Headers(dict(said.headers)))
 
     def player(self, items: int | list[str] = 12, **account: Any) -> Player:
         """A new player; ``account`` are fields of the sandbox's account such as ``habit``."""

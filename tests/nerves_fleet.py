@@ -22,6 +22,7 @@ from flow_site import Answer, Player, Website, numbers
 from nerves_lab import GatedStack
 from support import PATIENCE_S, wait_until
 
+from fleet_client.errors import FleetError
 from scripts.lab.parts import Part, free_port
 from scripts.lab.postgres import EmbeddedPostgres
 from scripts.lab.stack import Wish
@@ -189,7 +190,7 @@ class Load:
         while not self._over.is_set():
             try:
                 status = call()
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, FleetError) as error:
                 with self._lock:
                     self.seen.failures.append(f"{name}: {error!r}")
             else:

@@ -188,8 +188,8 @@ class Fleet(Website):
         def online() -> bool:
             if self.call("GET", "/readyz").status != 200:
                 return False
-            rows = {f"{row['color']}-{row['bot_id']}": row for row in self.stack.bots()}
-            return all(rows.get(bot, {}).get("state") == "online" and self.worker(bot) is not None for bot in wanted)
+            online = {bot.bot for bot in self.stack.bots() if bot.state == "online"}
+            return all(bot in online and self.worker(bot) is not None for bot in wanted)
 
         wait_until(online, timeout_s, 0.1)
 
@@ -369,7 +369,7 @@ class Fleet(Website):
 
     def calls(self, bot: str, name: str) -> int:
         """How often this bot has called something at Steam."""
-        steam_id = next(row["steam_id"] for row in self.stack.bots() if f"{row['color']}-{row['bot_id']}" == bot)
+        steam_id = next(row.steam_id for row in self.stack.bots() if row.bot == bot)
         counts = get_json(f"{self.stack.control_url}/control/requests")["by_account"]
         return int(counts.get(steam_id, {}).get(name, 0))
 

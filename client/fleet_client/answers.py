@@ -7,12 +7,20 @@ stands in ``more``. Times are aware, in UTC; money is whole cents; 64-bit ids ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 # A trade's statuses at its end; of the others `accepted` is the good one, which may still become `reversed`.
 FINAL = frozenset({"settled", "declined", "countered", "expired", "canceled", "failed", "reversed"})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.plain()
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +30,10 @@ class Record:
 
     livemode: bool | None = field(default=None, repr=False, compare=False)
     more: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it, for a browser: times as text, and without `more`, of which nobody knows who may see it."""
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self) if one.name not in ("more", "livemode")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,9 +144,29 @@ def ask(call: Call[T], line: Line) -> Plan[T]:
             yield Wait(pause_s)
 
 
+def once(call: Call[Answer], line: Line) -> Plan[Answer]:
+    """One try at one address: its answer, good or not.
+
+    Raises:
+        Unreachable: the request did not arrive, or was one that only reads.
+        AnswerLost: it may have arrived.
+    """
+    address = line.address
+    got = yield Send(request_of(call, line.timeout_s), address)
+    assert not isinstance(got, (Opened, Chunk))
+    if isinstance(got, Answer):
+        line.note(got.headers)
+        return got
+    line.leave(address)
+    why = "There is no answer." if got is None else got.why
+    if got is not None and got.sent and call.method != "GET":
+        raise errors.AnswerLost(why, call.key)
+    raise errors.Unreachable(why)
+
+
 def request_of(call: Call[Any], timeout_s: float) -> Request:
     """What goes out for a call."""
-    path = re.sub(r"{(\w+)}", lambda name: quote(str(call.at[name[1]]), safe=""), call.path)
+    path = re.sub(r"{(\w+)}", lambda name: quote(str(call.at[name[1]]), safe=""), call.path) if call.at else call.path
     pairs = [(name, _text(one)) for name, value in call.query.items() for one in _each(value)]
     headers = {} if call.key is None else {KEY_HEADER: call.key}
     body = None

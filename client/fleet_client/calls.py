@@ -13,8 +13,8 @@ from typing import Any
 
 from fleet_client import answers, feed
 from fleet_client.asking import Call, Line, Repeat
-from fleet_client.named import listed, named
-from fleet_client.steps import Stream
+from fleet_client.named import listed, named, tried
+from fleet_client.steps import Answer, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -568,6 +568,17 @@ class Calls:
     def readiness(self) -> Call[answers.Readiness]:
         """Whether a balancer can do its work, part by part; "no" is an answer too."""
         return Call("GET", "/readyz", answers.Readiness, good=frozenset({200, 503}))
+
+    # --- whatever else there is --------------------------------------------------------------------------------------------
+
+    @tried
+    def send(self, method: str, target: str, *, body: Mapping[str, Any] | None = None, key: str | None = None) -> Call[Answer]:
+        """One try of any request, and its answer as it came, a refusal too: for calls that this package has no name for, and
+        for programs that look at each answer themselves.
+
+        ``target`` is the path with its query, escaped. Nothing is repeated, and a key is sent only if one is given.
+        """
+        return Call(method, target, Answer, body=body, key=key)
 
 
 def event_stream(after: int, kind: Sequence[str] | None) -> Call[answers.Event]:

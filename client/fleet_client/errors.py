@@ -20,9 +20,15 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+NOT_NOW = "This is not possible right now."
+
 
 class FleetError(Exception):
     """A call did not end well."""
+
+    def for_player(self) -> tuple[int, dict[str, str]]:
+        """What a site may answer to its player's browser: a status, and a ``code`` and a ``message``, nothing of the inside."""
+        return 503, {"code": "not_now", "message": NOT_NOW}
 
 
 class Unreachable(FleetError):
@@ -72,6 +78,12 @@ class Problem(FleetError):
         self.more = {name: value for name, value in document.items() if name not in _KNOWN}
         self.unsure = unsure
         super().__init__(self._sentence())
+
+    def for_player(self) -> tuple[int, dict[str, str]]:
+        """As it was refused, in the sentence for the player; that your API key may not do it is no business of the player's."""
+        if isinstance(self, NotAllowed) and not self.player_message:
+            return super().for_player()
+        return self.status, {"code": self.error_code, "message": self.player_message or NOT_NOW}
 
     def _sentence(self) -> str:
         fields = "".join(f" {one.get('field')}: {one.get('message')}" for one in self.errors)

@@ -46,6 +46,8 @@ class Awaiting:
 class named(Generic[P, T]):  # a decorator
     """One call: ``client.deposit(…)``, or ``await client.deposit(…)``."""
 
+    course: Callable[[Call[Any], Line], Plan[Any]] = staticmethod(asking.ask)
+
     def __init__(self, what: Callable[Concatenate[Any, P], Call[T]]) -> None:
         self.what = what
         self.__doc__ = what.__doc__
@@ -62,9 +64,15 @@ class named(Generic[P, T]):  # a decorator
 
         @functools.wraps(self.what)
         def call(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return client.run(asking.ask(self.what(client, *args, **kwargs), client.line))
+            return client.run(self.course(self.what(client, *args, **kwargs), client.line))
 
         return call
+
+
+class tried(named[P, T]):  # a decorator
+    """One try of a call, whose answer is given as it came."""
+
+    course = staticmethod(asking.once)
 
 
 class listed(Generic[P, T]):  # a decorator

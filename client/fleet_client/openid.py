@@ -2,6 +2,8 @@
 
 Pure, and of the standard library only: what is sent over the network you send yourself.
 
+`SignIn` does all of it for a site of one process. By itself:
+
 1. Send the browser to `login_url`. ``return_to`` holds a state of yours (`new_state`), which you also give to that browser as a
    cookie: an answer then works only where it was asked for.
 2. `check` what comes back in the query, with the ``return_to`` that belongs to the browser's cookie.
@@ -38,6 +40,7 @@ FIELDS = (
     "signed",
     "sig",
 )
+STATE_MIN = 16  # of the signs of a state
 NONCE_AHEAD_S = 60.0  # how far Steam's clock may be before ours
 ANSWER_MAX_BYTES = 4096  # of Steam's answer to the question; it has two lines
 QUERY_MAX_BYTES = 16_384
@@ -65,6 +68,11 @@ class Provider:
     endpoint: str = "https://steamcommunity.com/openid/login"
     identity_prefix: str = "https://steamcommunity.com/openid/id/"
     nonce_max_age_s: float = 300.0
+
+    @classmethod
+    def at(cls, address: str) -> Provider:
+        """The pages that are there instead of Steam's, as in ``http://127.0.0.1:8421`` of a sandbox."""
+        return cls(f"{address.rstrip('/')}/openid/login", f"{address.rstrip('/')}/openid/id/")
 
 
 STEAM = Provider()
@@ -175,6 +183,49 @@ class Nonces:
             return False
         self._seen[nonce] = now
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask Steam now: POST ``form`` to ``url``, follow no redirect, and give its answer to `confirmed`."""
+
+    url: str
+    form: Mapping[str, str] = field(repr=False)
+    claim: Claim
+
+    def confirmed(self, status: int, text: str) -> str:
+        """As the function of this name."""
+        return confirmed(self.claim, status, text)
+
+
+class SignIn:
+    """A site's sign-in in two steps, for a site of one process: ``return_to`` is where Steam sends browsers back to."""
+
+    def __init__(self, return_to: str, provider: Provider = STEAM) -> None:
+        self._return_to = return_to
+        self._provider = provider
+        self._nonces = Nonces(provider)
+
+    def leave(self) -> tuple[str, str]:
+        """Where to send a browser, and the state that it gets as a cookie (HttpOnly, SameSite=Lax, Secure)."""
+        state = new_state()
+        parts = urlsplit(self._return_to)
+        return login_url(self._for(state), f"{parts.scheme}://{parts.netloc}", self._provider), state
+
+    def back(self, query: str, state: str, now: datetime | None = None) -> Question:
+        """From Steam: the raw query of the request, and the cookie. ``now`` is for tests.
+
+        Raises:
+            SignInRefused: ``reason`` names the first check that failed. An answer that comes a second time is refused too.
+        """
+        _must(len(state) >= STATE_MIN, "state")  # a browser without the cookie did not leave from here
+        now = datetime.now(UTC) if now is None else now
+        claim = check(pairs_of(query), self._for(state), now, self._provider)
+        form = question(claim, nonce_is_new=self._nonces.is_new(claim.nonce, now))
+        return Question(self._provider.endpoint, form, claim)
+
+    def _for(self, state: str) -> str:
+        return f"{self._return_to}?{urlencode({'state': state})}"
 
 
 def _must(good: bool, reason: str) -> None:

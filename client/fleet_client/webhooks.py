@@ -40,6 +40,10 @@ class WebhookRefused(FleetError):
         super().__init__(f"Not a webhook of the fleet: {reason}.")
         self.reason = reason
 
+    def for_player(self) -> tuple[int, dict[str, str]]:
+        """The answer to whoever sent it."""
+        return 400, {"code": "webhook_refused", "message": str(self)}
+
 
 @dataclass(frozen=True, slots=True)
 class Webhook:

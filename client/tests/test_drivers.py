@@ -210,6 +210,32 @@ def test_a_problem_is_raised_as_its_class(both: Both, balancer: Balancer) -> Non
         both.do(both.client(balancer.url), deposit)
 
 
+def send(client: Any) -> Any:
+    return client.send("POST", "/deposit?wait=0", body={"user_id": "p"}, key="mine")
+
+
+def test_a_request_that_is_sent_as_it_stands_has_its_answer_whatever_it_is(both: Both, balancer: Balancer) -> None:
+    balancer.replies = [reply(503, {"code": "fleet_paused", "retryable": True}, "application/problem+json"), reply(201, GOOD)]
+    answer = both.do(both.client(balancer.url), send)
+    assert (answer.status, json.loads(answer.body)["code"]) == (503, "fleet_paused")
+    assert answer.headers["content-type"] == "application/problem+json"
+    ((line, headers, body),) = balancer.asked
+    assert (line, headers["Idempotency-Key"], json.loads(body)) == ("POST /deposit?wait=0", "mine", {"user_id": "p"})
+    assert headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_what_is_sent_as_it_stands_is_sent_once(both: Both, balancer: Balancer, nobody: str) -> None:
+    balancer.replies = [cut_off]
+    with pytest.raises(errors.AnswerLost) as caught:
+        both.do(both.client(balancer.url), send)
+    assert caught.value.key == "mine" and len(balancer.asked) == 1
+    with pytest.raises(errors.Unreachable):
+        both.do(both.client(balancer.url), lambda client: client.send("GET", "/bots"))
+    with pytest.raises(errors.Unreachable):
+        both.do(both.client(nobody, balancer.url), send)
+    assert len(balancer.asked) == 2
+
+
 def test_no_redirect_is_followed(both: Both, balancer: Balancer) -> None:
     def elsewhere(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(307)

@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 
 from fleet_client import errors
 from fleet_client.asking import Patience
+from fleet_client.webhooks import WebhookRefused
 
 DOCUMENT = {
     "type": "urn:trade-fleet:problem:item_not_accepted",
@@ -53,6 +54,18 @@ def test_a_code_has_a_class_of_its_own() -> None:
 def test_a_code_that_is_not_known_is_a_problem_of_its_kind(status: int, kind: type[errors.Problem]) -> None:
     error = made(status, DOCUMENT | {"code": "of_tomorrow", "status": status})
     assert type(error) is kind and error.error_code == "of_tomorrow"
+
+
+def test_a_player_is_told_the_sentence_for_the_player_and_nothing_of_the_inside() -> None:
+    refused = made(422, DOCUMENT)
+    assert refused is not None
+    assert refused.for_player() == (422, {"code": "item_not_accepted", "message": DOCUMENT["player_message"]})
+    bare = {name: value for name, value in DOCUMENT.items() if name != "player_message"}
+    of_the_site = made(403, bare | {"code": "scope_missing", "status": 403})
+    assert of_the_site is not None
+    for error in (of_the_site, errors.Unreachable("http://10.0.0.1 refused"), errors.AnswerLost("cut off", "key-1")):
+        assert error.for_player() == (503, {"code": "not_now", "message": errors.NOT_NOW})
+    assert WebhookRefused("the signature is wrong").for_player()[0] == 400
 
 
 def test_wrong_fields_are_told_in_its_sentence() -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 from hypothesis import given
@@ -103,6 +103,43 @@ def test_forged(name: str) -> None:
     with pytest.raises(openid.SignInRefused) as caught:
         openid.check(make(), RETURN_TO, NOW)
     assert caught.value.reason == reason
+
+
+def back_of(url: str, **changes: str | None) -> str:
+    """What a browser brings back that was sent to ``url``."""
+    return_to = dict(parse_qsl(urlsplit(url).query))["openid.return_to"]
+    fields = answer(return_to=return_to, response_nonce="2026-11-21T11:59:50Zabc", **changes)[1:]
+    return f"{urlsplit(return_to).query}&{urlencode(fields)}"
+
+
+def test_a_site_of_one_process_signs_in_with_two_calls() -> None:
+    steam = openid.SignIn("https://site.example/signed-in")
+    url, state = steam.leave()
+    assert url.startswith(ENDPOINT) and dict(parse_qsl(urlsplit(url).query))["openid.realm"] == "https://site.example"
+    asked = steam.back(back_of(url), state, NOW)
+    assert (asked.url, asked.form["openid.mode"]) == (ENDPOINT, "check_authentication")
+    assert asked.confirmed(200, YES) == PLAYER
+    with pytest.raises(openid.SignInRefused):
+        asked.confirmed(200, YES.replace("true", "false"))
+
+
+def test_an_answer_signs_in_once_and_only_the_browser_that_has_left() -> None:
+    steam = openid.SignIn("https://site.example/signed-in")
+    url, state = steam.leave()
+    for other, reason in ((steam.leave()[1], "return_to"), ("", "state")):
+        with pytest.raises(openid.SignInRefused) as caught:
+            steam.back(back_of(url), other, NOW)
+        assert caught.value.reason == reason
+    steam.back(back_of(url), state, NOW)
+    with pytest.raises(openid.SignInRefused) as caught:
+        steam.back(back_of(url), state, NOW)
+    assert caught.value.reason == "nonce_seen"
+
+
+def test_other_pages_may_stand_for_steams() -> None:
+    there = openid.Provider.at("http://127.0.0.1:8421/")
+    assert (there.endpoint, there.identity_prefix) == ("http://127.0.0.1:8421/openid/login", "http://127.0.0.1:8421/openid/id/")
+    assert openid.Provider.at("https://steamcommunity.com") == openid.STEAM
 
 
 @pytest.mark.parametrize(

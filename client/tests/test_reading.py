@@ -61,6 +61,12 @@ def test_a_trade() -> None:
     assert found.touched_at == datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 
 
+def test_an_answer_is_plain_json_for_a_browser_without_what_is_not_known() -> None:
+    found = trade(tomorrow={"secret": 1}, items=[ITEM | {"tomorrow": 2}])
+    assert "tomorrow" in found.more
+    assert json.loads(json.dumps(found.plain())) == TRADE | {"touched_at": "2026-11-30T09:00:00Z"}
+
+
 def test_what_is_new_is_kept_and_no_error() -> None:
     found = trade(status="teleported", moon="full", items=[ITEM | {"wear": "0.1"}])
     assert (found.status, found.more, found.items[0].more) == ("teleported", {"moon": "full"}, {"wear": "0.1"})

@@ -1,122 +1,71 @@
-"""The smallest site: players sign in through Steam, see their items, deposit, check the offer, follow it, and withdraw."""
+"""The smallest site: players sign in through Steam, see their items, deposit, follow, check the offer, and withdraw."""
 
-import asyncio
-import json
 import os
-from contextlib import suppress
-from datetime import UTC, datetime
+import secrets
 
-import httpx
-from aiohttp import web
+from aiohttp import ClientSession, web
 
-from fleet_client import AsyncClient, errors, openid
-from fleet_client.webhooks import WebhookRefused, Webhooks
+from fleet_client import AsyncClient, errors, openid, webhooks
 
-SITE = os.environ["SITE"]  # as in https://mysite.example; where the browser finds this program
-steam = openid.Provider(**json.loads(os.environ.get("OPENID", "{}")))  # the sandbox's pages instead of Steam's
-webhooks = Webhooks(os.environ["WEBHOOK_SECRET"]) if "WEBHOOK_SECRET" in os.environ else None
-nonces, players, news = openid.Nonces(steam), {}, []  # one process: a real site keeps all three in its database
-routes = web.RouteTableDef()
-
-
-@web.middleware
-async def told(request, handler):
-    try:
-        return await handler(request)
-    except (openid.SignInRefused, WebhookRefused, KeyError):
-        return web.json_response({"message": "Sign in first."}, status=403)
-    except errors.Problem as problem:
-        return web.json_response(
-            {"message": problem.player_message or "Not now.", "code": problem.error_code}, status=problem.status
-        )
+SITE = os.environ["SITE"]  # as in https://mysite.example; where browsers find this program
+fleet = AsyncClient(os.environ["FLEET"].split(), os.environ["FLEET_KEY"])
+steam = openid.SignIn(f"{SITE}/signed-in", openid.Provider.at(os.environ.get("STEAM", "https://steamcommunity.com")))
+hooks = webhooks.Webhooks(os.environ["WEBHOOK_SECRET"])
+players, news = {}, {}  # who signed in, by session; events, by number: a real site keeps both in its database
+# What a player may ask for. The browser makes one key per click, so a click that is sent twice is done once.
+CALLS = {
+    "inventory": lambda who, _: fleet.inventory(who["steam_id"]),
+    "deposit": lambda who, asked: fleet.deposit(**who, **{one: asked[one] for one in ("trade_url", "asset_ids", "key")}),
+    "trades": lambda who, _: fleet.trades(user_id=who["user_id"]),
+    "verify": lambda who, asked: fleet.verify(asked["token"], who["steam_id"]),
+    "items": lambda who, _: fleet.deposits(user_id=who["user_id"]),
+    "withdraw": lambda who, asked: fleet.withdraw(**who, **{one: asked[one] for one in ("trade_url", "deposit_ids", "key")}),
+}
 
 
-@routes.get("/")
-@routes.get("/sign-in")
-async def sign_in(request):
-    state = openid.new_state()
-    answer = web.HTTPFound(openid.login_url(f"{SITE}/signed-in?state={state}", SITE, steam))
-    answer.set_cookie("state", state, httponly=True, samesite="Lax", secure=SITE.startswith("https:"))
-    return answer
-
-
-@routes.get("/signed-in")
-async def signed_in(request):
-    now, ours = datetime.now(UTC), f"{SITE}/signed-in?state={request.cookies['state']}"
-    claim = openid.check(openid.pairs_of(request.rel_url.raw_query_string), ours, now, steam)
-    asked = openid.question(claim, nonce_is_new=nonces.is_new(claim.nonce, now))
-    async with httpx.AsyncClient(trust_env=False) as http:
-        said = await http.post(steam.endpoint, data=asked)
-    session, answer = openid.new_state(), web.HTTPFound("/inventory")
-    players[session] = openid.confirmed(claim, said.status_code, said.text)
-    answer.set_cookie("session", session, httponly=True, samesite="Lax", secure=SITE.startswith("https:"))
-    return answer
-
-
-def who(request):
+async def call(request):
     steam_id = players[request.cookies["session"]]
-    return {"user_id": f"player-{steam_id}", "steam_id": steam_id}
+    asked = await request.json() if request.can_read_body else {}
+    answer = await CALLS[request.match_info["what"]]({"user_id": f"player-{steam_id}", "steam_id": steam_id}, asked)
+    return web.json_response(answer.plain())
 
 
-@routes.get("/inventory")
-async def inventory(request):
-    seen = await request.app["fleet"].inventory(who(request)["steam_id"])
-    return web.json_response(
-        [[item.asset_id, item.market_hash_name, item.value_cents] for item in seen.items if item.acceptable]
-    )
+async def leave(_request):
+    url, state = steam.leave()
+    raise with_cookie(web.HTTPFound(url), "state", state)
 
 
-@routes.post("/{what:deposit|withdraw}")
-async def move(request):
-    """The browser makes one ``key`` per click, so a click that is sent twice is done once."""
-    asked, fleet = await request.json(), request.app["fleet"]
-    player = who(request) | {"trade_url": asked["trade_url"], "key": asked["key"]}
-    if request.match_info["what"] == "deposit":
-        made = await fleet.deposit(**player, asset_ids=asked["ids"])
-    else:
-        made = await fleet.withdraw(**player, deposit_ids=asked["ids"])
-    return web.json_response([[trade.trade_id, trade.status, trade.verify_url] for trade in made.trades])
+async def signed_in(request):
+    asked, session = steam.back(request.rel_url.raw_query_string, request.cookies["state"]), secrets.token_urlsafe()
+    async with ClientSession() as http, http.post(asked.url, data=asked.form, allow_redirects=False) as said:
+        players[session] = asked.confirmed(said.status, await said.text())
+    raise with_cookie(web.HTTPFound("/inventory"), "session", session)
 
 
-@routes.get("/items")
-async def items(request):
-    rows = [row async for row in request.app["fleet"].each_deposit(user_id=who(request)["user_id"])]
-    return web.json_response([[row.deposit_id, row.market_hash_name, row.status, row.settled_at is not None] for row in rows])
+def with_cookie(answer, name, value):
+    answer.set_cookie(name, value, httponly=True, samesite="Lax", secure=SITE.startswith("https:"))
+    return answer
 
 
-@routes.post("/verify")
-async def verify(request):
-    checked = await request.app["fleet"].verify((await request.json())["token"], who(request)["steam_id"])
-    return web.json_response({"ok": checked.ok, "offer_url": checked.offer_url, "message": checked.player_message})
-
-
-@routes.post("/webhooks")
-async def take_webhook(request):
-    event = webhooks.check(request.headers.items(), await request.read()).event()
-    news.append([event.number, event.kind, event.trade_id])  # once per number: a delivery may come again
+async def webhook(request):
+    event = hooks.check(request.headers.items(), await request.read()).event()
+    news[event.number] = event  # do once per number what it says: a delivery may come again
     return web.Response(status=204)
 
 
-@routes.get("/news")
-async def follow(request):
-    return web.json_response(news)
+@web.middleware
+async def refused(request, handler):
+    try:
+        return await handler(request)
+    except (openid.SignInRefused, openid.SteamAway, KeyError):
+        return web.json_response({"message": "Sign in first."}, status=403)
+    except errors.FleetError as error:
+        status, told = error.for_player()
+        return web.json_response(told, status=status)
 
 
-async def listen(fleet):
-    async for event in fleet.listen(after=news[-1][0] if news else 0):
-        news.append([event.number, event.kind, event.trade_id])
-
-
-async def run(app):
-    async with AsyncClient(os.environ["FLEET"].split(), os.environ["FLEET_KEY"]) as app["fleet"]:
-        listening = asyncio.create_task(listen(app["fleet"]))
-        yield
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
-
-
-app = web.Application(middlewares=[told])
-app.cleanup_ctx.append(run)
-app.add_routes(routes)
+app = web.Application(middlewares=[refused])
+app.add_routes(
+    [web.get("/", leave), web.get("/signed-in", signed_in), web.post("/webhooks", webhook), web.route("*", "/{what}", call)]
+)
 web.run_app(app, host="127.0.0.1", port=int(os.environ.get("PORT", "8080")))

@@ -227,7 +227,7 @@ def wait_for_bots(stack: Stack) -> None:
         BenchError: it does not.
     """
     deadline = time.monotonic() + READY_S
-    while sum(bot["state"] == "online" for bot in stack.bots()) < BOTS:
+    while sum(bot.state == "online" for bot in stack.bots()) < BOTS:
         if time.monotonic() > deadline:
             raise BenchError("the balancer does not see the fake bots")
         time.sleep(0.1)

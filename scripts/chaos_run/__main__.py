@@ -7,10 +7,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from urllib.error import HTTPError
 
 import click
 
+from fleet_client.errors import FleetError
 from scripts.chaos_run.plan import KINDS
 from scripts.chaos_run.report import report_lines
 from scripts.chaos_run.run import Options, run
@@ -56,7 +56,7 @@ def cli(directory: Path | None, as_json: bool, only_plan: bool, **given: object)
     try:
         with interruptible():
             result = run(options, folder, lambda text: click.echo(text, err=True))
-    except (StackError, EmbeddedError, HTTPError) as error:
+    except (StackError, EmbeddedError, FleetError) as error:
         click.echo(f"{error}\nlogs are in {folder}", err=True)
         raise SystemExit(2) from None
     except KeyboardInterrupt:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
+from fleet_client import AsyncClient
+from fleet_client.errors import FleetError
 
 PAUSE_S = (0.2, 0.8)
+CALL_S = 30.0
 
 
 @dataclass
@@ -49,24 +52,25 @@ class Reply:
 class Balancers:
     """The balancers as one address that is asked until it answers."""
 
-    def __init__(self, http: aiohttp.ClientSession, urls: Sequence[str], api_key: str, told: Told) -> None:
-        self._http = http
-        self._urls = urls
-        self._headers = {"Authorization": f"Bearer {api_key}"}
+    def __init__(self, urls: Sequence[str], api_key: str, told: Told) -> None:
+        self._all = [AsyncClient(url, api_key, timeout_s=CALL_S) for url in urls]
         self._told = told
         self._turn = itertools.count()
         self.stopping = asyncio.Event()
 
+    async def close(self) -> None:
+        for one in self._all:
+            await one.close()
+
     async def once(
-        self, method: str, path: str, body: Any = None, key: str | None = None, url: str | None = None
+        self, method: str, path: str, body: Any = None, key: str | None = None, one: AsyncClient | None = None
     ) -> Reply | None:
         """One try at one balancer; ``None`` when no answer came."""
-        url = url or self._urls[next(self._turn) % len(self._urls)]
-        headers = self._headers | ({"Idempotency-Key": key} if key else {})
+        one = one or self._all[next(self._turn) % len(self._all)]
         try:
-            async with self._http.request(method, url + path, json=body, headers=headers) as answer:
-                reply = Reply(answer.status, await answer.json(content_type=None))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            answer = await one.send(method, path, body=body, key=key)
+            reply = Reply(answer.status, json.loads(answer.body))
+        except (FleetError, ValueError):
             self._told.lost_answers += 1
             if key is not None:
                 self._told.lost_keys.add(key)
@@ -89,5 +93,5 @@ class Balancers:
 
     async def at_all(self, method: str, path: str, body: Any, key: str | None = None) -> list[Reply]:
         """The same request at every balancer in the same moment."""
-        replies = await asyncio.gather(*(self.once(method, path, body, key, url) for url in self._urls))
+        replies = await asyncio.gather(*(self.once(method, path, body, key, one) for one in self._all))
         return [reply for reply in replies if reply is not None]

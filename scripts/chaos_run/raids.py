@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
 
+from fleet_client import Patience
+from fleet_client.errors import FleetError
 from scripts.chaos_run.checker import LEFT, Reader
 from scripts.chaos_run.fleet import ChaosFleet
 from scripts.chaos_run.foreign_client import ForeignClient, Raid, credentials
 from scripts.chaos_run.readiness import LOOK_EVERY_S, Readiness
 from scripts.crosscheck import STEAM_ACCEPTED
-from scripts.lab.calls import get_json, send_json
+from scripts.lab.calls import balancer, get_json, send_json
 from shared import settings
 
 CALL_S = 5.0
+AT_ONCE = Patience(0.0, 0.0)
 
 
 class Accounts:
@@ -98,11 +98,8 @@ class Raids:
     def _unfrozen(self, bot: str) -> bool:
         """What an operator does who was told: let the bot go on. Its rows of those items stay frozen."""
         color, _, bot_id = bot.rpartition("-")
-        request = urllib.request.Request(f"{self.fleet.balancers[0].url}/bots/{color}/{bot_id}/unfreeze", b"{}", method="POST")  # noqa: S310
-        request.add_header("Authorization", f"Bearer {self.fleet.api_key}")
-        request.add_header("Idempotency-Key", f"unfreeze-{bot}-{time.time()}")
+        first = balancer(self.fleet.balancers[0].url, self.fleet.api_key, patience=AT_ONCE, timeout_s=CALL_S)
         try:
-            with urllib.request.urlopen(request, timeout=CALL_S) as answer:  # noqa: S310 - our own balancer
-                return bool(json.load(answer)["frozen_by"] is None)
-        except (OSError, ValueError, http.client.HTTPException):
+            return first.change_bot(color, int(bot_id), "unfreeze").frozen_by is None
+        except FleetError:
             return False  # that balancer is away; it is asked again

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import threading
 import time
-import urllib.error
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fleet_client import Patience
+from fleet_client.errors import FleetError
 from scripts.chaos_run.fleet import Balancer, ChaosFleet
-from scripts.lab.calls import get_json
+from scripts.lab.calls import balancer
 
 LOOK_EVERY_S = 0.25
 READY_S = 1.5
+NO_KEY = "none"  # whether a balancer is ready is told without one
 
 
 class Watch:
@@ -37,25 +37,15 @@ class Watch:
         at, checks = self._seen.get(name, (0.0, {}))
         return at > since_wall and all(checks.get(part, {}).get("ok") for part in ("database", "redis", "loops"))
 
-    def _run(self, balancer: Balancer) -> None:
+    def _run(self, one: Balancer) -> None:
+        fleet = balancer(one.url, NO_KEY, patience=Patience(0.0), timeout_s=READY_S)
         while not self._stop.wait(LOOK_EVERY_S):
             asked = time.time()
             try:
-                checks = get_json(f"{balancer.url}/readyz", timeout_s=READY_S)["checks"]
-            except urllib.error.HTTPError as error:
-                with error:
-                    checks = _checks_in(error)
-            except (OSError, ValueError, http.client.HTTPException):
+                checks = fleet.readiness().checks
+            except FleetError:
                 checks = {}  # it is down, or was killed while it answered
-            self._seen[balancer.name] = (asked, checks)
-
-
-def _checks_in(answer: urllib.error.HTTPError) -> dict[str, Any]:
-    try:
-        checks: dict[str, Any] = json.load(answer)["checks"]
-    except (OSError, ValueError, KeyError, http.client.HTTPException):
-        return {}
-    return checks
+            self._seen[one.name] = (asked, checks)
 
 
 class Readiness:

@@ -15,11 +15,10 @@ from typing import Any
 
 import aiohttp
 
-from scripts.chaos_run.asking import PAUSE_S, Balancers, Reply, Told
+from scripts.chaos_run.asking import CALL_S, PAUSE_S, Balancers, Reply, Told
 from scripts.chaos_run.games import Games
 
 HANDS = 2  # that play games with what players have
-CALL_S = 30.0
 CONNECT_S = 2.0
 THINK_S = (0.5, 6.0)
 UNBLOCK_AFTER_S = 2.0
@@ -204,7 +203,7 @@ class Workload:
     async def _open(self) -> None:
         timeout = aiohttp.ClientTimeout(total=CALL_S, sock_connect=CONNECT_S)
         self.http = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
-        self.api = Balancers(self.http, self._urls, self._api_key, self.told)
+        self.api = Balancers(self._urls, self._api_key, self.told)
         players = [Player(number, row, self) for number, row in enumerate(self._players[:-1], 1)]
         prober = Player(len(self._players), self._players[-1], self)
         self._tasks = [asyncio.create_task(player.play()) for player in players]
@@ -268,4 +267,5 @@ class Workload:
     async def _close(self) -> None:
         self._reading.set()
         await self._feed
+        await self.api.close()
         await self.http.close()

@@ -20,6 +20,7 @@ from scripts.demo_run.players import Tally
 from shared import wire
 
 if TYPE_CHECKING:
+    from fleet_client.answers import Bot
     from scripts.lab.stack import Stack
 
 REDRAW_S = 0.5
@@ -42,7 +43,7 @@ STATUS_ORDER = (
 )
 
 
-def bots_table(bots: list[dict[str, Any]], queues: dict[str, int]) -> Table:
+def bots_table(bots: Sequence[Bot], queues: dict[str, int]) -> Table:
     """One line per bot: state, items held and reserved, open offers, orders waiting."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (("bot", "left"), ("state", "left"), ("held", "right"), ("coming", "right")):
@@ -50,10 +51,9 @@ def bots_table(bots: list[dict[str, Any]], queues: dict[str, int]) -> Table:
     table.add_column("offers", justify="right")
     table.add_column("queue", justify="right")
     for bot in bots:
-        name = f"{bot['color']}-{bot['bot_id']}"
-        state = Text(bot["state"], style="green" if bot["state"] == "online" else "yellow")
-        queue = str(queues.get(name, 0))
-        table.add_row(name, state, str(bot["slots_held"]), str(bot["slots_reserved"]), str(bot["open_offers"]), queue)
+        state = Text(bot.state, style="green" if bot.state == "online" else "yellow")
+        queue = str(queues.get(bot.bot, 0))
+        table.add_row(bot.bot, state, str(bot.slots_held), str(bot.slots_reserved), str(bot.open_offers), queue)
     return table
 
 
@@ -71,7 +71,7 @@ def trades_table(tally: Tally) -> Table:
     return table
 
 
-def picture(bots: list[dict[str, Any]], queues: dict[str, int], tally: Tally, players: int, elapsed_s: float) -> Group:
+def picture(bots: Sequence[Bot], queues: dict[str, int], tally: Tally, players: int, elapsed_s: float) -> Group:
     """The whole live view."""
     grid = Table.grid(padding=(0, 4))
     grid.add_row(bots_table(bots, queues), trades_table(tally))
@@ -176,12 +176,10 @@ class Calls:
         return {direction: self.spent[direction] / count + rest for direction, count in self.made.items() if count}
 
 
-def calls_of(routes: Mapping[str, int], bots: Sequence[Mapping[str, Any]], made: Mapping[str, int]) -> Calls:
+def calls_of(routes: Mapping[str, int], bots: Sequence[Bot], made: Mapping[str, int]) -> Calls:
     """The same from what Steam counted and the bots say of themselves in ``GET /bots``."""
-    looks, seconds, deposits, withdrawals = (
-        sum(bot[name] for bot in bots) for name in ("look_calls", "second_calls", "deposit_calls", "withdraw_calls")
-    )
-    return Calls(routes, {"deposit": deposits, "withdraw": withdrawals}, made, looks, seconds)
+    spent = {"deposit": sum(bot.deposit_calls for bot in bots), "withdraw": sum(bot.withdraw_calls for bot in bots)}
+    return Calls(routes, spent, made, sum(bot.look_calls for bot in bots), sum(bot.second_calls for bot in bots))
 
 
 def calls_lines(calls: Calls) -> list[str]:

@@ -22,8 +22,10 @@ from typing import Any, Self
 import redis
 
 from bot_worker.vault import Account, Vault
+from fleet_client.answers import Bot
+from fleet_client.errors import FleetError
 from scripts import advice
-from scripts.lab.calls import get_json
+from scripts.lab.calls import balancer, get_json
 from scripts.lab.parts import READY_S, Part, StackError, free_port
 from scripts.lab.quick import NOT_FOR_HOSTS, QUICK, as_toml, layered
 from scripts.lab.redis_server import EmbeddedRedis
@@ -289,6 +291,7 @@ class Stack:
                 "endpoint": f"{self.control_url}/openid/login",
                 "identity_prefix": f"{self.control_url}/openid/id/",
             },
+            "webhooks": {"private_targets": True},  # whoever tries them has a receiver on this machine
         }
         private_files.replace(self.config, as_toml(layered(QUICK, common, balancer, self.wish.overrides)))
         for group in self.wish.groups:
@@ -335,8 +338,8 @@ class Stack:
         """The key of an earlier start on the same folder and database, if it still opens."""
         try:
             api_key = (self.wish.directory / "api-key").read_text().strip()
-            get_json(f"{self.balancer_url}/bots", api_key=api_key)
-        except (OSError, ValueError):
+            balancer(self.balancer_url, api_key).bots()
+        except (OSError, ValueError, FleetError):
             return None
         return api_key
 
@@ -356,10 +359,9 @@ class Stack:
         color, _, number = text.partition(":")
         return self.spawn_fleet(f"group-{color}-{number}", "group", "start", color, number, config=self.host_config(text))
 
-    def bots(self) -> list[dict[str, Any]]:
+    def bots(self) -> list[Bot]:
         """What the balancer says of the fleet."""
-        rows: list[dict[str, Any]] = get_json(f"{self.balancer_url}/bots", api_key=self.api_key)["bots"]
-        return rows
+        return balancer(self.balancer_url, self.api_key).bots().bots
 
     def wait_for_bots(self) -> None:
         """Say what is still waited for until every bot is signed in.
@@ -372,7 +374,7 @@ class Stack:
         told = ""
         while True:
             rows = self.bots()
-            online = sum(row["state"] == "online" for row in rows)
+            online = sum(row.state == "online" for row in rows)
             if online >= wanted:
                 self.say(f"all {wanted} bots are signed in" if wanted > 1 else "the bot is signed in")
                 return
@@ -387,7 +389,7 @@ class Stack:
             time.sleep(0.2)
 
 
-def _waiting_for(rows: list[dict[str, Any]], online: int, wanted: int) -> str:
+def _waiting_for(rows: list[Bot], online: int, wanted: int) -> str:
     """What the start still waits for, with what the bots themselves give as their reason."""
-    reasons = sorted({f"{row['bot']}: {row['reason']}" for row in rows if row["state"] != "online" and row["reason"]})
+    reasons = sorted({f"{row.bot}: {row.reason}" for row in rows if row.state != "online" and row.reason})
     return f"waiting for bots to sign in: {online} of {wanted}" + (f" ({', '.join(reasons[:3])})" if reasons else "")

@@ -14,7 +14,7 @@ from typing import Any
 from lottery import rooms
 from lottery.sources import BeaconTerms
 
-from scripts.lab.calls import get_json
+from scripts.lab.calls import balancer, get_json
 from scripts.lab.parts import READY_S, Part, StackError
 from scripts.lab.stack import Stack
 
@@ -78,14 +78,7 @@ class Site:
     def done_by_the_fleet(self) -> tuple[str, list[str]]:
         """The name under which the fleet knows the site's engines, and the transfers that it did for them."""
         key = (self.folder / "fleet.key").read_text()
-        refs: list[str] = []
-        after = ""
-        while True:
-            page = get_json(f"{self.stack.balancer_url}/transfers?limit=200{after}", api_key=key)
-            refs += [row["ref"] for row in page["transfers"]]
-            if page["next"] is None:
-                return self.client_id, refs
-            after = f"&after={page['next']}"
+        return self.client_id, [done.ref for done in balancer(self.stack.balancer_url, key).each_transfer()]
 
     def terms(self) -> BeaconTerms:
         """The sandbox's own drand network, as a room names it."""

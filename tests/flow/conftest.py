@@ -13,7 +13,6 @@ from scripts.lab.stack import Stack, Wish
 
 PROTECTION_S = 1
 QUICK_LOOKS = patient(
-    webhooks={"private_targets": True},  # the receivers of tests are on this machine
     group={"probe_s": 0.5, "probe_max_s": 2.0, "heartbeat_s": 0.5},
     listening={"stream_life_s": 0.5},  # one test asks every address and reads each answer to its end
     trades={

@@ -66,8 +66,7 @@ def found(row: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def steam_id(stack: Stack, bot: str) -> str:
-    found: str = next(row["steam_id"] for row in stack.bots() if row["bot"] == bot)
-    return found
+    return next(row.steam_id for row in stack.bots() if row.bot == bot)
 
 
 def assets_of(site: Website, bot: str) -> dict[str, dict[str, Any]]:

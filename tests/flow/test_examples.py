@@ -139,7 +139,7 @@ def test_node_signs_players_in_and_takes_webhooks(site: Website, player: Player)
         httpx.Client(base_url=url, trust_env=False, timeout=60) as browser,
     ):
         assert browser.get("/inventory").status_code == 403
-        sign_in(browser, player)
+        sign_in(browser, player, "/sign-in")
         assert browser.get("/inventory").json()[0][2] > 0
         takes_webhooks(url, 204)
 
@@ -147,44 +147,49 @@ def test_node_signs_players_in_and_takes_webhooks(site: Website, player: Player)
 def test_python(site: Website, player: Player) -> None:
     program = (sys.executable, str(EXAMPLES / "python" / "site.py"))
     with (
-        running(site, *program, OPENID=sign_in_pages(site)) as url,
+        running(site, *program, STEAM=site.stack.control_url) as url,
         httpx.Client(base_url=url, trust_env=False, timeout=60) as browser,
     ):
         assert browser.get("/inventory").status_code == 403
-        sign_in(browser, player)
-        asset_id, _, value_cents = browser.get("/inventory").json()[0]
-        assert value_cents > 0
-        asked = {"trade_url": player.trade_url, "ids": [asset_id], "key": new_key()}
-        ((trade_id, _, verify_url),) = post(browser, "/deposit", asked)
-        assert post(browser, "/deposit", asked)[0][0] == trade_id
-        token = verify_url.rpartition("/")[2]
-        assert post(browser, "/verify", {"token": token})["ok"] is True
-        wait_until(lambda: [row for row in browser.get("/items").json() if row[2:] == ["active", True]], PATIENCE_S)
-        assert trade_id in {row[2] for row in browser.get("/news").json()}
-        ids = [row[0] for row in browser.get("/items").json()]
-        ((back_id, _, _),) = post(browser, "/withdraw", {"trade_url": player.trade_url, "ids": ids, "key": new_key()})
-        site.until(back_id, "accepted", "settled")
-        refused = browser.post("/withdraw", json={"trade_url": player.trade_url, "ids": ids, "key": new_key()})
-        assert refused.status_code == 409
+        sign_in(browser, player, "/")
+        item = next(one for one in browser.get("/inventory").json()["items"] if one["acceptable"])
+        assert item["value_cents"] > 0
+        asked = {"trade_url": player.trade_url, "asset_ids": [item["asset_id"]], "key": new_key()}
+        (trade,) = post(browser, "/deposit", asked)["trades"]
+        assert [one["trade_id"] for one in post(browser, "/deposit", asked)["trades"]] == [trade["trade_id"]]
+        assert post(browser, "/verify", {"token": trade["verify_url"].rpartition("/")[2]})["ok"] is True
+        ids = wait_until(lambda: settled_items(browser), PATIENCE_S)
+        assert [one["status"] for one in browser.get("/trades").json()["trades"]] == ["settled"]
+        asked = {"trade_url": player.trade_url, "deposit_ids": ids, "key": new_key()}
+        (back,) = post(browser, "/withdraw", asked)["trades"]
+        site.until(back["trade_id"], "accepted", "settled")
+        refused = browser.post("/withdraw", json=asked | {"key": new_key()})
+        assert (refused.status_code, refused.json()["code"]) == (409, "not_in_custody")
         takes_webhooks(url, 204)
 
 
-def sign_in(browser: httpx.Client, player: Player) -> None:
+def settled_items(browser: httpx.Client) -> list[str]:
+    """The ids of what this player may withdraw."""
+    rows = browser.get("/items").json()["deposits"]
+    return [row["deposit_id"] for row in rows if row["status"] == "active" and row["settled_at"]]
+
+
+def sign_in(browser: httpx.Client, player: Player, leave: str) -> None:
     """Leave for the provider, be this player there, and come back; what was changed or is played again opens nothing."""
-    back = at_provider(browser, player)
+    back = at_provider(browser, player, leave)
     assert browser.get(back.replace(player.steam_id, "76561198000000002")).status_code == 403
-    back = at_provider(browser, player)
+    back = at_provider(browser, player, leave)
     for changed in (f"{back}&openid.mode=id_res", f"{back}&more=1", back.replace("id_res", "cancel")):
         assert browser.get(changed).status_code == 403, changed
     assert browser.get(back).status_code == 302
     assert browser.get(back).status_code == 403
 
 
-def at_provider(browser: httpx.Client, player: Player) -> str:
-    """Where the provider sends the browser back to."""
-    leave = browser.get("/sign-in")
-    assert leave.status_code == 302
-    answer = httpx.get(f"{leave.headers['location']}&auto={player.steam_id}", trust_env=False)
+def at_provider(browser: httpx.Client, player: Player, leave: str) -> str:
+    """Where the provider sends the browser back to that has left by this path."""
+    left = browser.get(leave)
+    assert left.status_code == 302
+    answer = httpx.get(f"{left.headers['location']}&auto={player.steam_id}", trust_env=False)
     return answer.headers["location"]
 
 

@@ -48,21 +48,21 @@ def two_hosts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 @TWO_HOSTS
 def test_the_bots_of_two_hosts_work_and_one_withdrawal_over_both_makes_two_trades(two_hosts: Stack) -> None:
     site = Website(two_hosts)
-    assert sum(row["state"] == "online" for row in two_hosts.bots()) == 2 * two_hosts.wish.bots_per_group
+    assert sum(bot.state == "online" for bot in two_hosts.bots()) == 2 * two_hosts.wish.bots_per_group
     player = site.player(items=30, habit="accept")
 
     def only(group: int) -> None:
         """Pause the bots of the other group, so that the next deposit lands where we want it."""
-        for row in two_hosts.bots():
-            mode = "resume" if (row["bot_id"] - 1) // 10 + 1 == group else "pause"
-            assert site.call("POST", f"/bots/red/{row['bot_id']}/{mode}").status == 200
+        for bot in two_hosts.bots():
+            mode = "resume" if (bot.bot_id - 1) // 10 + 1 == group else "pause"
+            assert site.call("POST", f"/bots/red/{bot.bot_id}/{mode}").status == 200
 
     only(1)
     first = site.settled_deposits(player, 2)
     only(2)
     second = site.settled_deposits(player, 2)
-    for row in two_hosts.bots():
-        site.call("POST", f"/bots/red/{row['bot_id']}/resume")
+    for bot in two_hosts.bots():
+        site.call("POST", f"/bots/red/{bot.bot_id}/resume")
     answer = site.withdraw(player, [*first, *second])
     assert answer.status == 201, answer.body
     groups = sorted((trade["bot_id"] - 1) // 10 + 1 for trade in answer.body["trades"])

@@ -257,7 +257,7 @@ def test_mistake_07_a_burst_never_fills_a_bot_over_its_cap(small_fleet: Stack) -
 
 def _slots(stack: Stack) -> list[int]:
     """Slots in use per bot, as `GET /bots` shows them: a moment old."""
-    return [row["slots_held"] + row["slots_reserved"] for row in stack.bots()]
+    return [bot.slots_held + bot.slots_reserved for bot in stack.bots()]
 
 
 def _open_offers(site: Website) -> int:
@@ -322,10 +322,10 @@ def test_mistake_12_two_items_of_one_name_do_not_swap_owners(site: Website, stac
     name = next(row["market_hash_name"] for row in _catalogue(stack) if row["tradable"] and row["price_cents"] >= 100)
     players = [site.player(items=[name, name], habit="manual") for _ in range(2)]
     owners = {row["item_uid"]: row["owner"] for row in site.record()["assets"] if row["market_hash_name"] == name}
-    others = [row for row in stack.bots() if row["bot_id"] != 1]
+    others = [bot for bot in stack.bots() if bot.bot_id != 1]
     site.settings(settle_changes_ids=True)
-    for row in others:
-        site.call("POST", f"/bots/red/{row['bot_id']}/pause")
+    for bot in others:
+        site.call("POST", f"/bots/red/{bot.bot_id}/pause")
     try:
         trades = [only_trade(site.deposit(player, 2)) for player in players]
         for player, trade in reversed([*zip(players, trades, strict=True)]):
@@ -333,8 +333,8 @@ def test_mistake_12_two_items_of_one_name_do_not_swap_owners(site: Website, stac
         held = [[item["deposit_id"] for item in site.until(trade["trade_id"], "settled")["items"]] for trade in trades]
     finally:
         site.settings(settle_changes_ids=False)
-        for row in others:
-            site.call("POST", f"/bots/red/{row['bot_id']}/resume")
+        for bot in others:
+            site.call("POST", f"/bots/red/{bot.bot_id}/resume")
     for player in players:
         site.change(player.steam_id, habit="accept")
     with ThreadPoolExecutor(2) as pool:

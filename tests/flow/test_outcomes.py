@@ -48,7 +48,7 @@ def test_an_accepted_deposit_is_credited_settles_and_knows_its_new_asset_ids(sit
     done = site.until(trade["trade_id"], "accepted", "settled")
     record = site.record()
     owners = {row["asset_id"]: row["owner"] for row in record["assets"]}
-    bots = {row["steam_id"] for row in site.stack.bots()}
+    bots = {bot.steam_id for bot in site.stack.bots()}
     assert all(owners[item["new_asset_id"]] in bots for item in done["items"])
     assert {item["matched"] for item in done["items"]} == {"receipt"}
     offer = next(offer for offer in record["offers"] if offer["offer_id"] == trade["offer_id"])

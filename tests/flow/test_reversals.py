@@ -95,7 +95,7 @@ def test_a_withdrawal_that_is_taken_back_is_active_and_frozen_under_its_new_id(s
     rows = site.deposits(player)
     assert {(row["status"], row["frozen_by"]) for row in rows.values()} == {("active", "reversal")}
     there = {row["asset_id"]: row["owner"] for row in site.record()["assets"]}
-    bot = next(row["steam_id"] for row in site.stack.bots() if f"red-{row['bot_id']}" == trade["bot"])
+    bot = next(row.steam_id for row in site.stack.bots() if row.bot == trade["bot"])
     assert {there[row["asset_id"]] for row in rows.values()} == {bot}
     assert given.isdisjoint(row["asset_id"] for row in rows.values())
     assert refused(site.withdraw(player, ids)) == (409, "partner_blocked")

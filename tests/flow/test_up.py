@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from flow_site import Website
 
-from scripts.lab.calls import get_json
 from scripts.lab.stack import Stack, Wish
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(240)]
@@ -29,7 +28,7 @@ def test_a_second_start_begins_with_empty_books_and_keeps_the_others(tmp_path: P
         site = Website(first)
         site.until(site.deposit(site.player()).body["trades"][0]["trade_id"], "accepted", "settled")
     with Stack(wish) as second:
-        assert get_json(f"{second.balancer_url}/trade", api_key=second.api_key)["trades"] == []
+        assert Website(second).call("GET", "/trade").body["trades"] == []
         assert (tmp_path / "api-key").read_text().strip() == second.api_key
         Website(second).agree()
     [kept] = tmp_path.glob("fleet-*.db")

@@ -99,8 +99,8 @@ def test_what_steam_holds_has_been_accepted_already(site: Website) -> None:
 
 def test_while_steam_shows_nothing_nothing_is_vouched_for(site: Website) -> None:
     player, trade = sent(site)
-    bot = next(row for row in site.stack.bots() if f"{row['color']}-{row['bot_id']}" == trade["bot"])
-    fault = site.fault(route="GetTradeOffer", kind="status", status=503, times=1000, account=bot["steam_id"])
+    bot = next(row for row in site.stack.bots() if row.bot == trade["bot"])
+    fault = site.fault(route="GetTradeOffer", kind="status", status=503, times=1000, account=bot.steam_id)
     try:
         said = check(site, player, trade)
         assert (said["ok"], said["reason"], said["retryable"]) == (False, "cannot_tell", True)

@@ -140,7 +140,7 @@ def test_a_tuesday_loses_and_doubles_nothing(tmp_path: Path) -> None:
             advance(site, 61)  # the item servers go first
             wait_until(lambda: "str_error" in struck(site))
             advance(site, 60)
-            wait_until(lambda: [row for row in stack.bots() if row["reason"] == "steam_maintenance"], every_s=0.2)
+            wait_until(lambda: [bot for bot in stack.bots() if bot.reason == "steam_maintenance"], every_s=0.2)
             made = len(day.trades)
             advance(site, MAINTENANCE_S)
             wait_until(lambda: len(day.trades) >= made + 4)

@@ -42,9 +42,9 @@ def offers_from(site: Website, bot_steam_id: str) -> set[str]:
 def test_its_keys_order_no_other_bot(intruder: Intruder, site: Website) -> None:
     """Put into another bot's queue by force, sealed with the stolen keys in every way there is: refused and told."""
     thief, stack = site.player(), intruder.stack
-    blue = next(bot for bot in stack.bots() if bot["bot"] == "blue-1")
-    give = [Asset(730, "2", row["asset_id"]) for row in site.record()["assets"] if row["owner"] == blue["steam_id"]]
-    before, refused = offers_from(site, blue["steam_id"]), len(intruder.events("order_refused", "blue-1"))
+    blue = next(bot for bot in stack.bots() if bot.bot == "blue-1")
+    give = [Asset(730, "2", row["asset_id"]) for row in site.record()["assets"] if row["owner"] == blue.steam_id]
+    before, refused = offers_from(site, blue.steam_id), len(intruder.events("order_refused", "blue-1"))
     order = intruder.send_order("blue-1", thief, give)
     with pytest.raises(redis.exceptions.NoPermissionError):
         intruder.host.rpush("rq:queue:blue-1", wire.job_id("blue-1", order.order_id))
@@ -58,7 +58,7 @@ def test_its_keys_order_no_other_bot(intruder: Intruder, site: Website) -> None:
     told = wait_until(lambda: intruder.events("order_refused", "blue-1")[refused:] or refused, trading.LONG_S, 0.2)
     assert told  # once for many: the same refusal again and again is not written down each time
     assert intruder.log_says("group-blue-1", "order_refused")()
-    assert offers_from(site, blue["steam_id"]) == before
+    assert offers_from(site, blue.steam_id) == before
     trading.deposit(site, site.player(habit="accept"), "blue", *DONE)
 
 

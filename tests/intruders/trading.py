@@ -46,4 +46,4 @@ def cancel(site: Website, trade: dict[str, Any]) -> None:
 
 def all_online(site: Website) -> None:
     """Wait until every bot is."""
-    wait_until(lambda: all(bot["state"] == "online" for bot in site.stack.bots()), LONG_S, 0.2)
+    wait_until(lambda: all(bot.state == "online" for bot in site.stack.bots()), LONG_S, 0.2)

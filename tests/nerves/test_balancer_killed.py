@@ -10,6 +10,7 @@ from flow_site import Answer, Player, Website
 from nerves_fleet import BalancerFleet, Depositor, body_of, load, new_key
 from support import wait_until
 
+from fleet_client.errors import AnswerLost, FleetError
 from shared import wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("nerves-balancer")]
@@ -24,14 +25,14 @@ def begun(site: Website, **account: Any) -> tuple[Player, list[str]]:
 
 
 def asked(
-    site: Website, player: Player, asset: str, key: str, answers: list[Answer | OSError], wait: int = 0
+    site: Website, player: Player, asset: str, key: str, answers: list[Answer | FleetError], wait: int = 0
 ) -> threading.Thread:
     """A deposit on its way, in a thread of its own."""
 
     def call() -> None:
         try:
             answers.append(site.call("POST", f"/deposit?wait={wait}", body_of(player, [asset]), key=key))
-        except OSError as error:
+        except FleetError as error:
             answers.append(error)
 
     thread = threading.Thread(target=call, daemon=True)
@@ -58,7 +59,7 @@ def test_killed_between_the_commit_and_the_order(balancers: BalancerFleet, reach
     one = balancers.one_balancer()
     site = Website(balancers)
     player, assets = begun(site)
-    gate, key, answers = balancers.balancers, new_key(), list[Answer | OSError]()
+    gate, key, answers = balancers.balancers, new_key(), list[Answer | FleetError]()
     held = (gate.hold_answer if reached else gate.hold)(b"RPUSH", b"send-trd_")
     calling = asked(site, player, assets[0], key, answers)
     assert held.reached.wait(120)
@@ -66,7 +67,7 @@ def test_killed_between_the_commit_and_the_order(balancers: BalancerFleet, reach
     balancers.kill(one)
     gate.cut()  # what is held does not go on by itself
     calling.join(120)
-    assert isinstance(answers[0], OSError)  # the caller was never answered
+    assert isinstance(answers[0], AnswerLost)  # the caller was never answered
     balancers.one_balancer()
     went_in_once(balancers, player, assets[0], key)
 
@@ -75,7 +76,7 @@ def test_killed_between_the_commit_of_a_report_and_its_acknowledgement(balancers
     one = balancers.one_balancer()
     site = Website(balancers)
     player, assets = begun(site)
-    key, answers = new_key(), list[Answer | OSError]()
+    key, answers = new_key(), list[Answer | FleetError]()
     with balancers.bots_stopped():
         asked(site, player, assets[0], key, answers).join(120)
         assert isinstance(answers[0], Answer) and answers[0].status == 202

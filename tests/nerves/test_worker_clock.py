@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from nerves_lab import Fleet
 from support import wait_until
 
 from bot_worker.vault import SavedSession, Vault
+from fleet_client.answers import Bot
 from shared import settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nerves")]
@@ -57,7 +57,7 @@ def test_a_host_whose_clock_is_wrong_signs_in_but_sends_nothing(
     codes = [fleet.calls(bot, GUARD) for bot in bots]
     fleet.stack.start_group(GROUP)
     rows = wait_until(lambda: unsure(fleet), every_s=0.1)
-    assert {row["action"] for row in rows} == {"set the clock of this host; no offers are sent until then"}
+    assert {row.action for row in rows} == {"set the clock of this host; no offers are sent until then"}
     # Guard codes go by Steam's clock: they were taken.
     assert all(fleet.calls(bot, GUARD) > before for bot, before in zip(bots, codes, strict=True))
     # It has looked at the order: told "later", or, so soon after another Redis, that it may have been begun; or the balancer
@@ -74,10 +74,10 @@ def test_a_host_whose_clock_is_wrong_signs_in_but_sends_nothing(
     fleet.no_difference()
 
 
-def unsure(fleet: Fleet) -> list[dict[str, Any]]:
+def unsure(fleet: Fleet) -> list[Bot]:
     """The bots' rows, once all of them say what is wrong."""
     rows = fleet.stack.bots()
-    return rows if all((row["state"], row["reason"]) == ("restricted", "clock_unsure") for row in rows) else []
+    return rows if all((row.state, row.reason) == ("restricted", "clock_unsure") for row in rows) else []
 
 
 @pytest.mark.long

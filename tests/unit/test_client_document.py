@@ -18,7 +18,7 @@ from balancer.web.routes import ROUTES
 from fleet_client import answers, asking, calls, errors
 from fleet_client.asking import Call, Repeat
 from fleet_client.calls import AssetRef, Calls, Credit, Move, Take
-from fleet_client.named import listed, named
+from fleet_client.named import listed, named, tried
 
 DOCUMENT = openapi.build(ROUTES)
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -30,7 +30,7 @@ OPERATIONS = {
     for method, about in methods.items()
     if not PAGES.match(path)
 }
-NAMED = {name: one for name, one in vars(Calls).items() if isinstance(one, named)}
+NAMED = {name: one for name, one in vars(Calls).items() if isinstance(one, named) and not isinstance(one, tried)}
 LISTED = {name: one for name, one in vars(Calls).items() if isinstance(one, listed)}
 # What the document says of these is a list of texts or objects; here they are classes.
 SAMPLES: dict[str, Any] = {

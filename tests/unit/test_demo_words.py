@@ -79,8 +79,8 @@ def test_a_game_without_failures_says_so() -> None:
     assert "  none did" in view.summary_lines(result(tally(("accepted", trade(1, "accepted")))))
 
 
-def row(bot: str, state: str, reason: str | None = None) -> dict[str, Any]:
-    return {"bot": bot, "state": state, "reason": reason}
+def row(bot: str, state: str, reason: str | None = None) -> Any:
+    return SimpleNamespace(bot=bot, state=state, reason=reason)
 
 
 def test_up_says_what_it_waits_for(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_up_says_what_it_waits_for(tmp_path: Path) -> None:
     said: list[str] = []
 
     class Seen(Stack):
-        def bots(self) -> list[dict[str, Any]]:
+        def bots(self) -> list[Any]:
             return looks.pop(0)
 
     Seen(Wish(tmp_path, bots_per_group=2), say=said.append).wait_for_bots()
@@ -125,9 +125,9 @@ def test_what_steam_was_asked_is_told_whole_and_looks_for_players_apart() -> Non
 
 
 def test_the_bots_say_for_what_they_asked() -> None:
-    bots = [
-        {"look_calls": 1, "second_calls": 0, "deposit_calls": 2.5, "withdraw_calls": 1.25},
-        {"look_calls": 1, "second_calls": 3, "deposit_calls": 0.5, "withdraw_calls": 0.75},
+    bots: list[Any] = [
+        SimpleNamespace(look_calls=1, second_calls=0, deposit_calls=2.5, withdraw_calls=1.25),
+        SimpleNamespace(look_calls=1, second_calls=3, deposit_calls=0.5, withdraw_calls=0.75),
     ]
     assert view.calls_of({"send": 9}, bots, {"deposit": 3}) == Calls(
         {"send": 9}, {"deposit": 3.0, "withdraw": 2.0}, {"deposit": 3}, 2, 3

@@ -109,7 +109,7 @@ def _take_one_item(stack: Stack) -> None:
     """Remove an asset from the first bot that holds one, as a thief at Steam would."""
     from scripts.lab.calls import get_json, send_json
 
-    bots = {row["steam_id"] for row in stack.bots()}
+    bots = {bot.steam_id for bot in stack.bots()}
     for asset in get_json(f"{stack.control_url}/control/record?part=assets", timeout_s=60)["assets"]:
         if asset["owner"] in bots:
             place = f"{asset['app_id']}/{asset['context_id']}/{asset['asset_id']}?owner={asset['owner']}"

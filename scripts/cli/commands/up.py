@@ -92,22 +92,19 @@ def cli(
 
 def _tell_calls(stack: Stack) -> None:
     """What Steam was asked for the trades that were made, if any were."""
+    from fleet_client import Patience
+    from fleet_client.errors import FleetError
     from scripts.demo_run.view import calls_lines, calls_of
-    from scripts.lab.calls import get_json
-    from scripts.lab.parts import StackError
+    from scripts.lab.calls import balancer, get_json
 
+    fleet = balancer(stack.balancer_url, stack.api_key, patience=Patience(0.0))
     try:
-        made, after = {"deposit": 0, "withdraw": 0}, ""
-        while True:
-            page = get_json(f"{stack.balancer_url}/trade?limit=200{after}", api_key=stack.api_key)
-            for trade in page["trades"]:
-                made[trade["direction"]] += 1
-            if page["next"] is None:
-                break
-            after = f"&after={page['next']}"
+        made = {"deposit": 0, "withdraw": 0}
+        for trade in fleet.each_trade():
+            made[trade.direction] += 1
         calls = get_json(f"{stack.control_url}/control/requests")["counts"]
-        bots = stack.bots()
-    except (OSError, StackError, ValueError):  # it is being stopped anyway
+        bots = fleet.bots().bots
+    except (OSError, FleetError, ValueError):  # it is being stopped anyway
         return
     if any(made.values()):
         click.echo("\n".join(calls_lines(calls_of(calls, bots, made))), err=True)
