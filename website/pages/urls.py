@@ -1,18 +1,15 @@
 from django.urls import path
 
-from website.pages import views
-from website.pages.errors import not_found
+from website.pages import information, views
 
 urlpatterns = [
     path("calm", views.switch_calm, name="calm"),
     path("language", views.set_language, name="language"),
     path("healthz", views.healthz, name="healthz"),
-    path("odds", not_found, name="odds"),
-    path("fairness", not_found, name="fairness"),
-    path("rules", not_found, name="rules"),
-    path("help", not_found, name="help"),
-    path("status", not_found, name="status"),
-    path("terms", not_found, name="terms"),
-    path("privacy", not_found, name="privacy"),
-    path("contacts", not_found, name="contacts"),
+    path("odds", information.odds, name="odds"),
+    path("fairness", information.fairness, name="fairness"),
+    path("rules", information.rules, name="rules"),
+    path("rules/<slug:room>/<int:number>", information.rules_of, name="rules_of"),
+    path("status", information.status, name="status"),
+    *(path(name, information.text, {"name": name}, name=name) for name in information.TEXTS),
 ]

@@ -80,9 +80,11 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 # What the site is called, and where players find it (no slash at the end): Steam sends them back there.
 SITE_NAME = environment.text("SITE_NAME", "Evenly")
 SITE_ADDRESS = environment.text("SITE_ADDRESS", "http://127.0.0.1:8430")
+# How players reach whoever runs the site: an address of mail, shown on the page of contacts. Empty: the page says so.
+SITE_CONTACT = environment.text("SITE_CONTACT")
 # Where players sign in: Steam's own origin, or that of the simulated Steam.
 SITE_STEAM_URL = environment.text("SITE_STEAM_URL", "https://steamcommunity.com")
-# Where offers are answered and profiles are looked at, if it is not the same.
+# Where pictures of items are fetched from, with a slash at the end; pages show them from the site itself.
 SITE_PICTURES_URL = environment.text("SITE_PICTURES_URL", "https://community.akamai.steamstatic.com/economy/image/")
 # Days that a player stays signed in.
 SITE_SIGNED_IN_DAYS = int(environment.text("SITE_SIGNED_IN_DAYS", "14"))

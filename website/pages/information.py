@@ -1,0 +1,62 @@
+"""Pages that explain: odds, rules by version, fairness, help, what is open now. All of them are read without signing in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from website.engine.clock import wall_ms
+from website.pages import facts
+from website.pages.parameters import described
+
+TEXTS = ("help", "types", "contacts", "terms", "privacy")
+"""Pages that are only text; each has its template."""
+
+
+def page(request: HttpRequest, name: str, **more: Any) -> HttpResponse:
+    return render(request, f"pages/{name}.html", {"contact": settings.SITE_CONTACT, **more})
+
+
+@require_safe
+def odds(request: HttpRequest) -> HttpResponse:
+    """The table of each room, and what the house really took in the last thirty days."""
+    taken = facts.collected(wall_ms())
+    rooms = [(version, taken.get(version.room, facts.Collected())) for version in facts.newest(facts.versions())]
+    return page(request, "odds", rooms=rooms, days=facts.COLLECTED_DAYS)
+
+
+@require_safe
+def fairness(request: HttpRequest) -> HttpResponse:
+    return page(request, "fairness", section="fairness", relays=settings.SITE_BEACON_RELAYS)
+
+
+@require_safe
+def rules(request: HttpRequest) -> HttpResponse:
+    """Every version of every room that ever counted or will."""
+    rooms: dict[str, list[facts.Version]] = {}
+    for version in facts.versions():
+        rooms.setdefault(version.room, []).append(version)
+    return page(request, "rules", rooms=rooms)
+
+
+@require_safe
+def rules_of(request: HttpRequest, room: str, number: int) -> HttpResponse:
+    found = next((version for version in facts.versions(room) if version.number == number), None)
+    if found is None:
+        raise Http404
+    return page(request, "rules_of", version=found, rows=described(found.rules))
+
+
+@require_safe
+def status(request: HttpRequest) -> HttpResponse:
+    return page(request, "status", now=facts.now(wall_ms()))
+
+
+@require_safe
+def text(request: HttpRequest, name: str) -> HttpResponse:
+    """A page that is only text: help, types, contacts, terms, privacy."""
+    return page(request, name)
