@@ -169,15 +169,23 @@ class Recorder:
         status: int = 200,
         client: str = "mysite",
         shown: bool = True,
+        patient: bool = False,
     ) -> Any:
-        """Send it, as ``title`` says; the whole answer, as it really is. Without ``shown`` it is not written down."""
+        """Send it, as ``title`` says; the whole answer, as it really is. Without ``shown`` it is not written down.
+
+        ``patient``: a busy machine may answer otherwise at first, so it is sent until the status is the one of the story.
+        """
         self._begin()
         found, path, operation = operation_of(method, urlsplit(address).path)
         key = f"{found.replace('_', '-')}-{len(self.written) + 1}" if "key" in operation.takes else None
         client = client if operation.scope else ""
         request = self._request(method, address, path, body, key)
         cookies = {"Cookie": self.cookies} if self.cookies else {}
-        response = await self.service.call(method, address, body, key=key, client=client, headers=cookies)
+        async with asyncio.timeout(READY_S):
+            while (
+                response := await self.service.call(method, address, body, key=key, client=client, headers=cookies)
+            ).status != status and patient:
+                await asyncio.sleep(0.02)
         self.location = response.headers.get("Location", "")
         self.cookies = "; ".join(f"{name}={one.value}" for name, one in response.cookies.items())
         answer = await self._answer(response)

@@ -99,8 +99,7 @@ async def play(recorder: Recorder, hook: str) -> None:
 async def _is_it_there(recorder: Recorder) -> None:
     recorder.chapter("Is it there?")
     await recorder.call("The process answers", "GET", "/healthz")
-    await recorder.service.until_ready()
-    await recorder.call("It can do its work", "GET", "/readyz")
+    await recorder.call("It can do its work", "GET", "/readyz", patient=True)
 
 
 async def _take_in(recorder: Recorder) -> list[str]:

@@ -13,12 +13,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_http import recording, story
-from balancer_http.harness import ONE_DATABASE, READY_S, Service
+from balancer_http.harness import ONE_DATABASE, Service
 from balancer_http.recording import Recorder
 from balancer_http.test_sign_in import Provider, provider  # noqa: F401 - a fixture
 
 from balancer.web import examples, openapi
-from balancer.web.handlers import health
 from balancer.web.routes import ROUTES
 from sandbox.settings import SandboxSettings
 from sandbox.world import fixed_players
@@ -49,8 +48,7 @@ def bot_names() -> tuple[str, ...]:
 
 
 @pytest.fixture
-async def recorder(service: Service, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Recorder:  # noqa: F811 - the fixture
-    monkeypatch.setattr(health, "CHECK_S", READY_S)  # a busy machine is no part of the story
+async def recorder(service: Service, provider: Provider) -> Recorder:  # noqa: F811 - the fixture
     await service.add_client("mysite", "trade", "read", "play")
     await service.add_client("office", "operate", "read", "play")
     service.bots.inventories.clear()
