@@ -6,6 +6,7 @@ urlpatterns = [
     path("calm", views.switch_calm, name="calm"),
     path("language", views.set_language, name="language"),
     path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
     path("odds", information.odds, name="odds"),
     path("fairness", information.fairness, name="fairness"),
     path("rules", information.rules, name="rules"),

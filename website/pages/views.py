@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -40,3 +41,14 @@ def set_language(request: HttpRequest) -> HttpResponseBase:
 def healthz(request: HttpRequest) -> HttpResponse:
     """The process answers; it asks nobody else."""
     return JsonResponse({"status": "ok"})
+
+
+@require_GET
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Whether pages can be made: the database answers. The fleet may be away; pages say so themselves."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return JsonResponse({"ready": False, "database": type(error).__name__}, status=503)
+    return JsonResponse({"ready": True, "database": "ok"})
