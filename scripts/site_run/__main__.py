@@ -19,17 +19,22 @@ from scripts.lab.servers import EmbeddedError
 from scripts.lab.stack import Stack, Wish
 from scripts.site_run import audit, chaos
 from scripts.site_run.serve import Served, serve
-from scripts.site_run.start import Site
+from scripts.site_run.start import PATRONS, Site
 
 PROTECTION_S = 3
 OFFER_LIFETIME_S = 600
 BEACON_S = 1
+PLAYERS, PLAYERS_OF_CHAOS = 40, 12
 TOLD_OF_CHAOS = ("blows", "died_at", "never_reached", "errands", "interrupted", "void_reasons")
 
 
 @click.command()
-@click.option("--rounds", default=10, show_default=True, type=click.IntRange(min=1), help="Rounds that are to be drawn.")
-@click.option("--players", default=8, show_default=True, type=click.IntRange(2, 40), help="People who play.")
+@click.option("--rounds", default=10, show_default=True, type=click.IntRange(min=1), help="Rounds of each room that are drawn.")
+@click.option(
+    "--players",
+    type=click.IntRange(10, 60),
+    help="People who play; 40, with --chaos or --serve 12. Two rooms need ten of them.",
+)
 @click.option("--engines", default=2, show_default=True, type=click.IntRange(1, 8), help="Engines that drive the rounds.")
 @click.option("--bots", default=4, show_default=True, type=click.IntRange(1, 10), help="Bots that keep the items.")
 @click.option("--chaos", "chaos_s", type=click.FloatRange(min=5), help="Hurt everything for so many seconds instead.")
@@ -43,7 +48,7 @@ TOLD_OF_CHAOS = ("blows", "died_at", "never_reached", "errands", "interrupted", 
 def cli(
     rounds: int,
     chaos_s: float | None,
-    players: int,
+    players: int | None,
     engines: int,
     bots: int,
     seed: int,
@@ -54,7 +59,7 @@ def cli(
     kill: bool,
     as_json: bool,
 ) -> None:
-    """Play classic rounds with items of a fleet against the simulated Steam, from the deposit to the withdrawal.
+    """Play all six rooms with items of a fleet against the simulated Steam, from the deposit to the withdrawal.
 
     With --chaos engines, the fleet's parts and the beacon's relays are hurt by the seed meanwhile, and healed in the end.
     """
@@ -66,11 +71,13 @@ def cli(
         folder = (directory or Path(temporary)).absolute()
         try:
             if serving:
-                serve(folder, Served(players, engines, bots, seed, port, database_url), say)
+                serve(folder, Served(players or PLAYERS_OF_CHAOS, engines, bots, seed, port, database_url), say)
             if chaos_s is None:
-                result = by_rounds(folder, rounds, players, engines, bots, seed, database_url, kill, say)
+                result = by_rounds(folder, rounds, players or PLAYERS, engines, bots, seed, database_url, kill, say)
             else:
-                result = chaos.run(chaos.Options(chaos_s, seed, players, engines, bots, database_url), folder, say)
+                result = chaos.run(
+                    chaos.Options(chaos_s, seed, players or PLAYERS_OF_CHAOS, engines, bots, database_url), folder, say
+                )
         except (StackError, EmbeddedError) as error:
             click.echo(str(error), err=True)
             raise SystemExit(2) from None
@@ -96,13 +103,13 @@ def by_rounds(
     wish = Wish(
         directory=folder,
         bots_per_group=bots,
-        players=players + 1,
+        players=players + PATRONS,
         seed=seed,
         protection_s=PROTECTION_S,
         offer_lifetime_s=OFFER_LIFETIME_S,
         overrides={"rates": dict(NEVER_REACHED), "trades": {"settle_margin_s": 0.5}},
         sandbox_args=[
-            *("--items-per-player", "15-20", "--player-delay-s", "0.2"),
+            *("--items-per-player", "24-32", "--player-delay-s", "0.2"),
             *("--beacon-period-s", str(BEACON_S), "--beacon-clock", "real"),
         ],
     )
@@ -118,7 +125,7 @@ def play(site: Site, rounds: int, players: int, seed: int, *, kill: bool) -> dic
     import django
 
     django.setup()  # after the settings are in the environment, before a model is imported
-    from scripts.site_run import game
+    from scripts.site_run import game, people
 
     started = time.monotonic()
     tally = asyncio.run(game.run(site, rounds, players, seed, kills=kill))
@@ -127,15 +134,18 @@ def play(site: Site, rounds: int, players: int, seed: int, *, kill: bool) -> dic
     return {
         "seed": seed,
         "rounds": compared["rounds"],
+        "rounds_by_room": dict(people.drawn()),
         "void": compared["void"],
         "bets": dict(tally.bets),
         "refused": dict(tally.refused),
         "kills": dict(tally.kills),
+        "errands": dict(sorted(tally.errands.items())),
         "withdrawn_items": tally.withdrawn,
         "compared": compared,
         "seconds": round(time.monotonic() - started, 1),
         "differences": [{"kind": one.kind, "text": one.text} for one in found]
-        + [{"kind": "play", "text": text} for text in tally.problems],
+        + [{"kind": "play", "text": text} for text in tally.problems]
+        + [{"kind": "waiting", "text": text} for text in people.under_way()],
     }
 
 

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,67 +21,130 @@ from scripts.lab.calls import get_json
 from scripts.site_run.start import Site
 
 HOUSE = "house"
+TRANSFER, EXCHANGE = "transfer", "exchange"
+KINDS = {"items_transferred": TRANSFER, "items_exchanged": EXCHANGE}
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One call that changed owners: who has which item from then on, and the cents that were credited (or spent) with it."""
+
+    taken: Mapping[str, str]
+    credits: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class SiteBooks:
-    """What the site says. `records` in the order of their settlement; `pieces`: the record's numbers and the fleet's ids."""
+    """What the site says. `pieces`: the record's numbers and the fleet's ids.
+
+    `deeds`: what was asked of the fleet and done, by kind and ref; `may_refs`: locks for rounds to come, held or not.
+    """
 
     records: list[dict[str, Any]]
     pieces: Mapping[int, str]
     open_refs: frozenset[str]
-    transfers: frozenset[str]
+    may_refs: frozenset[str]
+    deeds: Mapping[tuple[str, str], Deed]
     bets: list[dict[str, Any]]
     events: Counter[str]
     own: list[str]  # what the site finds wrong with itself: events against what readers see
 
 
-def differences(site: SiteBooks, fleet: Books, client_id: str, transfers: Iterable[str]) -> list[Difference]:
-    """Everything that does not add up between the site and the fleet."""
+def differences(site: SiteBooks, fleet: Books, client_id: str, done: Sequence[tuple[str, str]]) -> list[Difference]:
+    """Everything that does not add up between the site and the fleet. `done`: kind and ref of what the fleet did, in order."""
     return [
         *(Difference("projection", text) for text in site.own),
-        *owners(site, fleet),
+        *owners(site, fleet, done),
         *locks(site, fleet, client_id),
-        *settled(site, transfers),
+        *deeds(site, done),
+        *outcomes(site),
+        *credits(site, fleet),
         *sums(site),
         *bets(site),
     ]
 
 
-def owners(site: SiteBooks, fleet: Books) -> Iterator[Difference]:
-    """Who has an item is who the last round that it was in gave it to."""
+def owners(site: SiteBooks, fleet: Books, done: Sequence[tuple[str, str]]) -> Iterator[Difference]:
+    """Who has an item is who got it by the last thing that the site had done with it, in the order of the fleet's events."""
     rows = {row["deposit_id"]: row for row in fleet.deposits}
     last: dict[str, tuple[str, str]] = {}
-    for record in site.records:
-        where = f"{record['room']}/{record['id']}"
-        for payout in record["outcome"]["payouts"]:
-            for number in (*payout["rows"], *payout["guarantees"], *payout["change"]):
-                last[site.pieces[number]] = (str(payout["user_id"]), where)
-        for number in record["outcome"]["house"]:
-            last[site.pieces[number]] = (HOUSE, where)
-    for deposit_id, (owner, where) in last.items():
+    for key in done:
+        deed = site.deeds.get(key)
+        if deed is not None:
+            last |= {deposit_id: (taker, key[1]) for deposit_id, taker in deed.taken.items()}
+    for deposit_id, (owner, ref) in last.items():
         row = rows.get(deposit_id)
         if row is None:
-            yield Difference("gone", f"{deposit_id} of {where} is no row of the fleet", deposit_id)
+            yield Difference("gone", f"{deposit_id} of {ref} is no row of the fleet", deposit_id)
         elif row["user_id"] != owner:
-            yield Difference("owner", f"{deposit_id} belongs to {row['user_id']}, {where} gave it to {owner}", deposit_id)
+            yield Difference("owner", f"{deposit_id} belongs to {row['user_id']}, {ref} gave it to {owner}", deposit_id)
 
 
 def locks(site: SiteBooks, fleet: Books, client_id: str) -> Iterator[Difference]:
     """W8: what the fleet has bound for the site is what the site has in play, and nothing else."""
     held = {row["ref"] for row in fleet.locks if row["client_id"] == client_id and row["state"] in ("held", "part_moved")}
-    for ref in sorted(held - site.open_refs):
+    for ref in sorted(held - site.open_refs - site.may_refs):
         yield Difference("lock", f"lock {ref} is held, but nothing that goes on has it", ref)
-    for ref in sorted(ref for ref in site.open_refs - held if not ref.startswith("stk_")):
-        yield Difference("lock", f"bet {ref} is in a round that goes on, but its items are not bound", ref)
+    for ref in sorted(site.open_refs - held):
+        yield Difference("lock", f"{ref} is in a round that goes on, but its items are not bound", ref)
 
 
-def settled(site: SiteBooks, transfers: Iterable[str]) -> Iterator[Difference]:
-    """Each transfer of the site was done by the fleet, and the fleet did none that the site does not know."""
-    done = set(transfers)
-    for ref in sorted(site.transfers ^ done):
-        where = "the fleet has not done it" if ref in site.transfers else "the site knows nothing of it"
-        yield Difference("transfer", f"transfer {ref}: {where}", ref)
+def deeds(site: SiteBooks, done: Sequence[tuple[str, str]]) -> Iterator[Difference]:
+    """Each transfer and exchange of the site was done by the fleet, once, and the fleet did no other for it."""
+    for kind, ref in sorted(site.deeds.keys() ^ set(done)):
+        where = "the fleet has not done it" if (kind, ref) in site.deeds else "the site knows nothing of it"
+        yield Difference(kind, f"{kind} {ref}: {where}", ref)
+    for (kind, ref), count in Counter(done).items():
+        if count > 1:
+            yield Difference(kind, f"{kind} {ref} was done {count} times", ref)
+
+
+def outcomes(site: SiteBooks) -> Iterator[Difference]:
+    """W15: the calls of a round are together what its sealed record says, item by item and cent by cent."""
+    asked: dict[str, list[Deed]] = {}
+    for (kind, ref), deed in site.deeds.items():
+        if kind == TRANSFER:
+            asked.setdefault(ref.rpartition(":")[0], []).append(deed)
+    for record in site.records:
+        where, outcome = f"round:{record['room']}:{record['id']}", record["outcome"]
+        if outcome["void"]:
+            continue  # nothing moves, everything is freed: whatever was asked for is told below
+        wanted = {site.pieces[number]: HOUSE for number in outcome["house"]}
+        owed: Counter[str] = Counter()
+        for payout in outcome["payouts"]:
+            rows = (*payout["rows"], *payout["guarantees"], *payout["change"])
+            wanted |= {site.pieces[number]: str(payout["user_id"]) for number in rows}
+            owed[str(payout["user_id"])] += payout["credit"]
+        for line in outcome["referral"]:
+            for user_id, cents in zip(line["inviters"], line["credits"], strict=False):
+                owed[str(user_id)] += cents
+        parts = asked.pop(where, [])
+        moved = [pair for deed in parts for pair in deed.taken.items()]
+        if sorted(moved) != sorted(wanted.items()):
+            yield Difference("moves", f"{where}: its calls do not move what its record says", where)
+        if sum_of(parts) != +owed:
+            yield Difference("owed", f"{where}: its calls do not credit what its record says", where)
+    for where in sorted(asked):
+        yield Difference("moves", f"{where} was paid out and was not drawn", where)
+
+
+def sum_of(done: Iterable[Deed]) -> Counter[str]:
+    """Cents by user; who has none does not stand there."""
+    found: Counter[str] = Counter()
+    for deed in done:
+        for user_id, cents in deed.credits:
+            found[user_id] += cents
+    return Counter({user_id: cents for user_id, cents in found.items() if cents})
+
+
+def credits(site: SiteBooks, fleet: Books) -> Iterator[Difference]:
+    """What the fleet says that the house owes a user is what rounds and exchanges left."""
+    booked = Counter({row["user_id"]: int(row["cents"]) for row in fleet.credits if row["user_id"] != HOUSE and row["cents"]})
+    owed = sum_of(site.deeds.values())
+    for user_id in sorted(booked.keys() | owed.keys()):
+        if booked[user_id] != owed[user_id]:
+            text = f"the fleet owes {user_id} {booked[user_id]} cents, by the site's rounds and exchanges {owed[user_id]}"
+            yield Difference("credit", text, user_id)
 
 
 def sums(site: SiteBooks) -> Iterator[Difference]:
@@ -123,24 +186,45 @@ def of_all_books(site: Site) -> tuple[list[Difference], dict[str, int]]:
     """Steam's record against the fleet's rows, those against the site's rounds, every record by the verifier."""
     stack = site.stack
     record = get_json(f"{stack.control_url}/control/record", timeout_s=120)
-    books = crosscheck.read_books(stack.settings().database.url)
+    url = stack.settings().database.url
+    books = crosscheck.read_books(url)
     found = crosscheck.differences(books, record)
     own = read_site()
-    client_id, transfers = site.done_by_the_fleet()
-    found += differences(own, books, client_id, transfers)
+    found += differences(own, books, site.client_id, done_by_the_fleet(url, site.client_id))
     found += verify(site.folder, site.terms().chain_hash)
     compared = crosscheck.summary(books, record) | {
         "rounds": sum(not row["outcome"]["void"] for row in own.records),
         "void": sum(bool(row["outcome"]["void"]) for row in own.records),
         "records_verified": len(own.records),
-        "transfers_of_rounds": len(own.transfers),
+        "transfers_of_rounds": sum(kind == TRANSFER for kind, _ in own.deeds),
+        "exchanges_of_tickets": sum(kind == EXCHANGE for kind, _ in own.deeds),
+        "credits": sum(cents for deed in own.deeds.values() for _, cents in deed.credits),
+        "change": sum(len(payout["change"]) for row in own.records for payout in row["outcome"]["payouts"]),
+        "guarantees": sum(len(payout["guarantees"]) for row in own.records for payout in row["outcome"]["payouts"]),
         "bets_of_players": len(own.bets),
     }
     return found, compared
 
 
+def done_by_the_fleet(database_url: str, client_id: str) -> list[tuple[str, str]]:
+    """The transfers and exchanges that the fleet did for the site's engines, in the order of its events. In plain SQL."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(database_url)
+    query = "SELECT kind, data FROM events WHERE kind IN ('items_transferred', 'items_exchanged') ORDER BY number"
+    try:
+        with engine.connect() as connection:
+            rows = [(row.kind, row.data) for row in connection.exec_driver_sql(query)]
+    finally:
+        engine.dispose()
+    told = [(KINDS[kind], data if isinstance(data, dict) else json.loads(data)) for kind, data in rows]
+    return [(kind, data["ref"]) for kind, data in told if data["client_id"] == client_id]
+
+
 def read_site() -> SiteBooks:
     """Everything out of the site's database."""
+    from website.custody.models import Exchange
+    from website.engine import house
     from website.engine.models import Call
     from website.rooms import rebuild
     from website.rooms.models import Bet, Guarantee, Lane, LaneEvent, Piece, Round
@@ -148,17 +232,33 @@ def read_site() -> SiteBooks:
     sealed = Round.objects.exclude(sealed_ms=None).order_by("sealed_ms", "id")
     live = {(row.lane, row.round) for row in Round.objects.filter(sealed_ms=None)}
     placed = [bet for bet in Bet.objects.filter(state=Bet.PLACED) if (bet.lane, bet.round) in live]
-    pieces = {f"stk_{lane.name}_{number}" for lane in Lane.objects.all() for number in (lane.round, lane.round + 1)}
     held = Guarantee.objects.filter(state=Guarantee.BOUND).values_list("ref", flat=True)
+    asked = Guarantee.objects.filter(state=Guarantee.ASKED).values_list("ref", flat=True)
+    transfers = Call.objects.filter(kind=Call.TRANSFER, state=Call.DONE)
+    exchanges = Exchange.objects.filter(state=Exchange.DONE)
+    lanes = list(Lane.objects.order_by("name"))
     return SiteBooks(
         records=[json.loads(bytes(row.record)) for row in sealed],
         pieces=dict(Piece.objects.values_list("id", "deposit_id")),
-        open_refs=frozenset(bet.bet_id for bet in placed) | frozenset([*pieces, *held]),
-        transfers=frozenset(Call.objects.filter(kind=Call.TRANSFER, state=Call.DONE).values_list("ref", flat=True)),
+        open_refs=frozenset(bet.bet_id for bet in placed) | frozenset(held),
+        may_refs=frozenset([*asked, *(house.stock_ref(lane.name, number + lane.round) for lane in lanes for number in (0, 1))]),
+        deeds={(TRANSFER, call.ref): transferred(json.loads(call.body)) for call in transfers}
+        | {(EXCHANGE, row.exchange_id): exchanged(json.loads(row.asked), json.loads(row.answer)) for row in exchanges},
         bets=[dict(row) for row in Bet.objects.values("bet_id", "state", "receipt")],
         events=Counter(LaneEvent.objects.filter(kind="bet").values_list("token", flat=True)),
-        own=[text for lane in Lane.objects.all() for text in rebuild.differences(lane)],
+        own=[text for lane in lanes for text in rebuild.differences(lane)],
     )
+
+
+def transferred(body: Mapping[str, Any]) -> Deed:
+    lines = tuple((user_id, int(cents)) for user_id, cents, _ in body["credits"])
+    return Deed({deposit_id: taker for deposit_id, _, taker in body["moves"]}, lines)
+
+
+def exchanged(asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Deed:
+    user_id = asked["user_id"]
+    taken = dict.fromkeys(answer["gave"], HOUSE) | dict.fromkeys(answer["took"], user_id)
+    return Deed(taken, ((user_id, answer["rest_cents"] - asked["credit_cents"]),))
 
 
 def verify(folder: Path, chain_hash: str) -> list[Difference]:

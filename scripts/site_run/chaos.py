@@ -19,10 +19,11 @@ from scripts.chaos_run.workload import Workload
 from scripts.lab.calls import get_json
 from scripts.lab.stack import Wish
 from scripts.site_run import audit, trouble
-from scripts.site_run.start import Site
+from scripts.site_run.start import PATRONS, Site
 
 BALANCERS = 2
-LONELY_S = 12
+# With few people most rounds would be void otherwise, and somebody is alone more often.
+SHORTER = {"classic-unlimited": {"lonely_void_s": 12}, "global-pot": {"global_pot_limit": 800}}
 PROTECTION_S = 3
 OFFER_LIFETIME_S = 600
 SETTLE_S = 300.0
@@ -47,20 +48,14 @@ class Options:
         return Wish(
             directory=folder,
             bots_per_group=self.bots,
-            players=self.players + 1,
+            players=self.players + PATRONS,
             seed=self.seed,
             protection_s=PROTECTION_S,
             offer_lifetime_s=OFFER_LIFETIME_S,
             overrides={**PACES, "trades": {**PACES["trades"], "settle_margin_s": 0.5}},
             sandbox_args=[
-                "--items-per-player",
-                "15-20",
-                "--player-delay-s",
-                "0.2",
-                "--beacon-period-s",
-                "1",
-                "--beacon-clock",
-                "real",
+                *("--items-per-player", "24-32", "--player-delay-s", "0.2"),
+                *("--beacon-period-s", "1", "--beacon-clock", "real"),
             ],
         )
 
@@ -76,7 +71,7 @@ def run(options: Options, folder: Path, say: Callable[[str], None]) -> dict[str,
         database_url = options.database_url or fleet.postgres.create_database("site").replace("+psycopg", "")
         urls = [balancer.url for balancer in fleet.balancers]
         relays = [f"{fleet.steam_url}/relays/{name}" for name in trouble.RELAYS]
-        site = Site(fleet, database_url, options.engines, urls, relays, LONELY_S)
+        site = Site(fleet, database_url, options.engines, urls, relays, shorter=SHORTER)
         say("starting the site")
         site.start()
         result = hurt(options, fleet, site)
@@ -134,22 +129,26 @@ class Crowd:
             time.sleep(TICK_S)
 
     def _run(self) -> None:
-        from scripts.site_run import guests
+        from scripts.site_run import game
 
         options = self._options
+
+        async def stopped(_wanted: set[str]) -> bool:
+            return self.stopped.is_set()
+
         try:
-            asyncio.run(guests.run(self._site, options.seed, options.players, self.began, self.stopped, self.tally))
+            asyncio.run(game.whole(self._site, options.seed, options.players, self.tally, self.began.set, stopped))
         except BaseException as error:
             self.failed = error
 
 
 def told(options: Options, site: Site, nemesis: Nemesis, struck: trouble.Trouble, crowd: Crowd) -> dict[str, Any]:
     """The numbers, and every difference."""
-    from scripts.site_run import guests
+    from scripts.site_run import people
     from website.rooms.models import Round
 
     found, compared = audit.of_all_books(site)
-    waiting = guests.under_way()
+    waiting = people.under_way()
     play = [*crowd.tally.problems, *([repr(crowd.failed)] if crowd.failed is not None else [])]
     ended = nemesis.fleet.ended_by_itself
     voids = Round.objects.exclude(void_reason="").values_list("void_reason", flat=True)
@@ -157,6 +156,7 @@ def told(options: Options, site: Site, nemesis: Nemesis, struck: trouble.Trouble
         "seed": options.seed,
         "chaos_s": options.seconds,
         "rounds": compared["rounds"],
+        "rounds_by_room": dict(people.drawn()),
         "void": compared["void"],
         "void_reasons": dict(Counter(voids)),
         "bets": dict(crowd.tally.bets),

@@ -1,50 +1,43 @@
-"""Simulated people for whoever looks on: they come, play, bring things and take them home until everything is stopped."""
+"""Simulated people for whoever looks on: they come, play in all rooms, bring things and take them home until all is stopped."""
 
 from __future__ import annotations
 
 import asyncio
+import random
+from dataclasses import dataclass
 
-from fleet_client import AsyncClient, errors
-from scripts.site_run import game, people
-from scripts.site_run.guests import Guest
-from scripts.site_run.people import Tally, in_thread
-from scripts.site_run.start import Site
+from fleet_client import AsyncClient
+from scripts.site_run import game, person, seed_rooms
+from scripts.site_run.people import Stopped, Tally, in_thread
+from scripts.site_run.person import Person
+from scripts.site_run.start import PATRONS, Site
+from scripts.site_run.steward import Steward
 
-FEW = 2
 
+@dataclass
+class Visitor(Person):
+    """Plays at a pace that a person can follow."""
 
-class Visitor(Guest):
-    """Plays at a pace that a person can follow, and brings new items when few are left."""
+    rest_s: tuple[float, float] = (1.0, 8.0)
 
-    async def come(self, fleet: AsyncClient, tally: Tally) -> None:
+    async def come(self, fleet: AsyncClient, tally: Tally, stopped: Stopped) -> None:
         """Not everybody at once; then for ever. What cannot be done now is tried again later."""
         await asyncio.sleep(self.chance.uniform(0, 20))
-        await self.deposit(fleet)
-        while True:
-            await asyncio.sleep(self.chance.uniform(1, 8))
-            try:
-                await self._something(fleet, tally)
-            except (errors.FleetError, TimeoutError) as error:
-                tally.interrupted[type(error).__name__] += 1
-
-    async def _something(self, fleet: AsyncClient, tally: Tally) -> None:
-        mine = await self.free(fleet)
-        if len(mine) <= FEW:
-            await self.bring_in(fleet, tally)
-        elif len(mine) > 4 * FEW and self.chance.random() < 0.2:
-            await self.take_home(fleet, tally)
-        else:
-            await self.bet(fleet, tally)
+        await self.arrive(fleet)
+        await self.play(fleet, tally, stopped, set(seed_rooms.names()))
 
 
 async def forever(site: Site, players: int, seed: int) -> None:
     """Ends only with an error: TimeoutError when what should happen never does."""
-    everybody = await in_thread(people.settle_down, site.stack.control_url, seed, players + 1, Visitor)
-    tally = Tally()
+    everybody = await in_thread(person.settle_down, site.stack.control_url, seed, players + PATRONS, Visitor)
+    tally, never = Tally(), asyncio.Event()
+    chance = random.Random(f"steward:{seed}")  # noqa: S311 - a script of play, no secret
     async with AsyncClient(site.stack.balancer_url, site.stack.api_key) as fleet:
-        *crowd, patron = everybody
+        crowd, patrons = everybody[:-PATRONS], everybody[-PATRONS:]
         async with asyncio.TaskGroup() as group:
-            for person in crowd:
-                group.create_task(person.come(fleet, tally))
-            await patron.deposit(fleet)
-            await game.give_to_the_house(fleet, patron)
+            for each in crowd:
+                group.create_task(each.come(fleet, tally, never))
+            for patron in patrons:
+                await patron.arrive(fleet)
+                await game.give_to_the_house(fleet, patron)
+            group.create_task(Steward(fleet, tally, chance).work(never))

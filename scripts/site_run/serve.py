@@ -15,7 +15,8 @@ from pathlib import Path
 from scripts.lab.parts import READY_S, Part, StackError
 from scripts.lab.quick import NEVER_REACHED
 from scripts.lab.stack import Stack, Wish
-from scripts.site_run.start import Site
+from scripts.site_run import seed_rooms
+from scripts.site_run.start import PATRONS, Site
 
 SPARE = 3
 """Accounts of the simulated Steam that nobody plays with: they are for whoever looks at the site."""
@@ -33,7 +34,6 @@ class Served:
     seed: int
     port: int
     database_url: str
-    time_limit_s: int = 25
 
 
 def serve(folder: Path, wanted: Served, say: Callable[[str], None]) -> None:
@@ -41,18 +41,18 @@ def serve(folder: Path, wanted: Served, say: Callable[[str], None]) -> None:
     wish = Wish(
         directory=folder,
         bots_per_group=wanted.bots,
-        players=wanted.players + 1 + SPARE,
+        players=wanted.players + PATRONS + SPARE,
         seed=wanted.seed,
         protection_s=PROTECTION_S,
         overrides={"rates": dict(NEVER_REACHED), "trades": {"settle_margin_s": 0.5}},
         sandbox_args=[
-            *("--items-per-player", "15-20", "--player-delay-s", "0.2"),
+            *("--items-per-player", "24-32", "--player-delay-s", "0.2"),
             *("--beacon-period-s", str(BEACON_S), "--beacon-clock", "real"),
         ],
     )
     with Stack(wish, say) as stack:
         database_url = wanted.database_url or f"sqlite://{folder / 'site' / 'site.sqlite3'}"
-        site = Site(stack, database_url, wanted.engines, time_limit_s=wanted.time_limit_s)
+        site = Site(stack, database_url, wanted.engines, shorter=seed_rooms.SERVED)
         say("starting the site")
         site.start()
         address = start_pages(site, wanted.port)

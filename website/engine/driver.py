@@ -26,7 +26,7 @@ from redis import RedisError
 
 from fleet_client import AsyncClient, errors
 from fleet_client.answers import Event
-from website.engine import calls, feed
+from website.engine import calls, feed, reconciliation
 from website.engine.beacon import Beacon, Source
 from website.engine.clock import Clock
 from website.engine.models import Call
@@ -50,6 +50,8 @@ STOCK_PAGE_MAX = 200
 BEACON_S = 10.0
 PROBE_S = 5.0
 TIDY_S = 60.0
+LOOKS = 2
+LOOK_AGAIN_S = 5.0
 TOLERANCE_MS = 1_000
 ROUNDS_OF_WANTS = 4
 
@@ -69,6 +71,7 @@ class Engine:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._woken = asyncio.Event()
         self._deaf = threading.Event()
+        self.reconcile_again_s = LOOK_AGAIN_S
         self._ending = False
 
     async def run(self) -> None:
@@ -77,7 +80,7 @@ class Engine:
             with contextlib.suppress(DatabaseError, OSError):
                 await self._compare()  # before the first bet is taken
             async with asyncio.TaskGroup() as group:
-                for work in (self._lanes, self._calls, self._follow, self._probe, self._listen, self._tidy):
+                for work in (self._lanes, self._calls, self._follow, self._probe, self._listen, self._tidy, self._reconcile):
                     group.create_task(self._forever(work))
         finally:
             self._ending = True
@@ -174,6 +177,30 @@ class Engine:
         self._woken.set()
         if lane:
             self.wake(lane)
+
+    async def _reconcile(self) -> None:
+        """What the fleet has bound for us is what is in play: looked at twice before somebody is alarmed."""
+        if not settings.SITE_RECONCILE_MS:
+            await asyncio.sleep(TIDY_S)
+            return
+        minute_ms = await self._db(reconciliation.claim, self.clock.now_ms())
+        if minute_ms is not None:
+            for _ in range(LOOKS):
+                before, held = await self._db(reconciliation.ours), await self._held()
+                after = await self._db(reconciliation.ours)
+                found = reconciliation.compare(before, held, after)
+                if not found:
+                    break
+                await asyncio.sleep(self.reconcile_again_s)
+            if found:
+                log.error("what the fleet has bound is not what is in play: %s", "; ".join(each.text for each in found[:20]))
+            await self._db(reconciliation.keep, minute_ms, after, held, found, self.clock.now_ms())
+        await asyncio.sleep(AGAIN_S)
+
+    async def _held(self) -> dict[str, frozenset[str]]:
+        """Every lock that the fleet holds for us, with the items that are under it still."""
+        locks = [lock async for lock in self.fleet.each_lock(state=["held", "part_moved"])]
+        return {lock.ref: frozenset(row.deposit_id for row in lock.rows if row.state == "held") for lock in locks}
 
     async def _tidy(self) -> None:
         """Messages that nobody asks for any more go."""

@@ -75,3 +75,22 @@ class Alarm(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kind", "about"], condition=Q(ended_ms__isnull=True), name="alarm_once")]
+
+
+class CustodyCheck(models.Model):
+    """One look at what the fleet has bound for us (`engine.reconciliation`), for the page about custody.
+
+    `at_ms` is the minute, `done_ms` when it was looked at; null: an engine is at it, or died at it. `lanes`: JSON, lane → how
+    many items its rounds have and how many of these the fleet has bound. `differences`: JSON, sentences, of which there were
+    `count`.
+    """
+
+    at_ms = models.BigIntegerField(unique=True)
+    done_ms = models.BigIntegerField(null=True)
+    items_in_rounds = models.IntegerField(default=0)
+    items_bound = models.IntegerField(default=0)
+    locks = models.IntegerField(default=0)
+    under_way = models.IntegerField(default=0)
+    lanes = models.TextField(default="{}")
+    differences = models.TextField(default="[]")
+    count = models.IntegerField(default=0)

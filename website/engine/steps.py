@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from lottery import commitments, drawing, encoding, game, payouts, rooms
 from lottery.commitments import Piece as HousePiece
 from lottery.effects import Sealed
-from lottery.events import Create, Entropy, Finalize, Open, Renew, Settled, Start, Tick
+from lottery.errors import Refused
+from lottery.events import Create, Entropy, Finalize, Open, Renew, Settled, Start, Tick, Void
 from lottery.pot import Entry
 from lottery.state import Phase
 
@@ -24,7 +25,7 @@ from website.engine.models import Call
 from website.engine.unit import Unit, alarm
 from website.live.post import Letter
 from website.rooms import projections
-from website.rooms.models import Bet, Lane, Piece, RoomVersion, Round
+from website.rooms.models import Bet, Lane, Order, Piece, RoomVersion, Round
 
 SIBLING_MS = 1_000
 BEACON_FIRST_MS, BEACON_MOST_MS, BEACON_ALARM_MS = 300, 5_000, 600_000
@@ -154,9 +155,32 @@ class Steps:
 
     # ---- phases
 
+    def _ordered(self) -> bool:
+        """Two operators want the round to be void. After its end they come too late."""
+        unit = self.unit
+        wanted = Order.objects.filter(lane=unit.lane.name, round=unit.place.number, state=Order.AGREED, kind=Order.VOID)
+        row = wanted.order_by("id").first()
+        if row is None:
+            return False
+        try:
+            unit.append(Void(unit.time(), f"void:{row.id}", row.why))
+            row.state = Order.DONE
+        except Refused as no:
+            row.state, row.code = Order.REFUSED, no.code
+        row.save(update_fields=["state", "code"])
+        return row.state == Order.DONE
+
+    def _too_late(self) -> None:
+        """What was not carried out before the end is not any more."""
+        waiting = (Order.PROPOSED, Order.AGREED)
+        late = Order.objects.filter(lane=self.unit.lane.name, round=self.unit.place.number, state__in=waiting)
+        late.update(state=Order.REFUSED, code="closed")
+
     def _start(self) -> bool:
         """The lanes of a room alternate: this one begins when no other one takes bets."""
         unit = self.unit
+        if self._ordered():
+            return True
         if unit.lane.state != Lane.OPEN or self._clock_keeps_back():
             return False
         others = Round.objects.filter(room=unit.lane.room, phase__in=[Phase.GAME.value]).exclude(lane=unit.lane.name)
@@ -171,7 +195,7 @@ class Steps:
             row = self.chains.make(unit.lane.name, unit.place.number + 1, unit.now_ms)
             unit.append(Renew(unit.time(), "renew", bytes(row.anchor), last_round(row)))
             return True
-        return self._tick()
+        return self._tick() or self._ordered()
 
     def _tick(self) -> bool:
         """A clock or a rule has ended the round."""
@@ -183,11 +207,12 @@ class Steps:
 
     def _type(self) -> bool:
         """Mode mixed: bets have stopped, and the last number closes."""
-        return self._tick() or numbers.take(self.unit)
+        return self._tick() or self._ordered() or numbers.take(self.unit)
 
     def _open(self) -> bool:
         unit = self.unit
         assert unit.state.close is not None
+        self._too_late()
         if unit.time() < unit.state.close.close_ms + game.OPEN_AFTER_MS:
             return False
         unit.append(Open(unit.time(), "open", self.chains.secret(unit.lane.name, unit.place.number)))
@@ -256,6 +281,7 @@ class Steps:
     def _void(self) -> bool:
         """Nothing has moved: every lock is released. It is opened too, so that the lane's chain goes on."""
         unit = self.unit
+        self._too_late()
         for ref in locks_of(unit):
             saga.unlock(ref, unit.lane.name, unit.place.number, unit.now_ms)
         house.freed(unit)

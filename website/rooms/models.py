@@ -284,3 +284,31 @@ class TypedNumber(models.Model):
                 fields=["lane", "round", "number", "operator"], condition=Q(state="waiting"), name="typed_number_once"
             ),
         ]
+
+
+class Order(models.Model):
+    """What two people have an engine do to a round: one proposes it, another agrees, an engine carries it out.
+
+    proposed → agreed → done, or refused with the reason in `code`. `why` stands in the record of a round that is void by it.
+    """
+
+    VOID = "void"
+    PROPOSED, AGREED, DONE, REFUSED, DROPPED = "proposed", "agreed", "done", "refused", "dropped"
+
+    kind = models.CharField(max_length=12)
+    lane = models.CharField(max_length=64)
+    round = models.BigIntegerField()
+    why = models.CharField(max_length=200)
+    state = models.CharField(max_length=8, default=PROPOSED)
+    code = models.CharField(max_length=40, blank=True, default="")
+    proposed_by = models.ForeignKey("office.Staff", on_delete=models.PROTECT, related_name="orders")
+    agreed_by = models.ForeignKey("office.Staff", null=True, on_delete=models.PROTECT, related_name="agreed")
+    made_ms = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(agreed_by__isnull=True) | ~Q(agreed_by=models.F("proposed_by")), name="order_two_people"
+            ),
+        ]
+        indexes = [models.Index(fields=["lane", "round"], name="order_of_round")]

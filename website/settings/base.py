@@ -154,6 +154,8 @@ SITE_BET_GIVE_UP_MS = int(environment.text("SITE_BET_GIVE_UP_MS", "10000"))
 SITE_CALL_MS = int(environment.text("SITE_CALL_MS", "5000"))
 # So long an engine drives a lane alone unless it says so again; nothing rests on it but double work.
 SITE_LEASE_MS = int(environment.text("SITE_LEASE_MS", "10000"))
+# How often what the fleet has bound for us is held against what is in play; 0: never.
+SITE_RECONCILE_MS = int(environment.text("SITE_RECONCILE_MS", "60000"))
 # How often an engine looks for work that nobody told it of.
 SITE_LOOK_MS = int(environment.text("SITE_LOOK_MS", "100"))
 # For tests: where an engine dies, and how far its clock is off.

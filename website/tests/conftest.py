@@ -139,6 +139,7 @@ def settings_of_site() -> dict[str, object]:
         "SITE_LEASE_MS": 1_000,
         "SITE_CALL_MS": 2_000,
         "SITE_BET_GIVE_UP_MS": 60_000,
+        "SITE_RECONCILE_MS": 0,  # the fleet behind the tests has locks of all of them
     }
 
 
@@ -172,4 +173,5 @@ def environment_of_engine(custody: Custody, database_url: str, tmp_path: Path) -
         "SITE_LEASE_MS": "500",
         "SITE_CALL_MS": "500",
         "SITE_BET_GIVE_UP_MS": "60000",
+        "SITE_RECONCILE_MS": "0",
     }

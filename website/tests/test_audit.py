@@ -11,22 +11,22 @@ import pytest
 
 from scripts.crosscheck import Books
 from scripts.site_run import audit
-from scripts.site_run.audit import SiteBooks
+from scripts.site_run.audit import Deed, SiteBooks
 
 
 def record() -> dict[str, Any]:
     """Two players, 300 in the pot, the first one wins all but a rake of 30."""
     items = [{"deposit_id": 1, "price": 200}, {"deposit_id": 2, "price": 70}, {"deposit_id": 3, "price": 30}]
     payout = {"user_id": 7, "claim": 270, "rows": [1, 2], "guarantees": [], "change": [], "credit": 0}
-    outcome = {"payouts": [payout], "house": [3], "rake": {"net": 30}, "void": None}
+    outcome = {"payouts": [payout], "house": [3], "rake": {"net": 30}, "void": None, "referral": []}
     return {"room": "a", "id": 1, "bank": 300, "items": items, "stock": [], "guarantees": [], "outcome": outcome}
 
 
 def site(**changes: Any) -> SiteBooks:
     bets = [{"bet_id": "bet_1", "state": "over", "receipt": "{}"}, {"bet_id": "bet_2", "state": "refused", "receipt": ""}]
-    books = SiteBooks(
-        [record()], {1: "dep_1", 2: "dep_2", 3: "dep_3"}, frozenset(), frozenset({"round:a:1:1"}), bets, Counter(["bet_1"]), []
-    )
+    pieces = {1: "dep_1", 2: "dep_2", 3: "dep_3"}
+    paid = {("transfer", "round:a:1:1"): Deed({"dep_1": "7", "dep_2": "7", "dep_3": "house"})}
+    books = SiteBooks([record()], pieces, frozenset(), frozenset(), paid, bets, Counter(["bet_1"]), [])
     return replace(books, **changes)
 
 
@@ -40,7 +40,8 @@ def fleet(**changes: Any) -> Books:
 
 
 def found(of: SiteBooks, at: Books, transfers: list[str] | None = None) -> list[str]:
-    done = ["round:a:1:1"] if transfers is None else transfers
+    done = [("transfer", ref) for ref in (["round:a:1:1"] if transfers is None else transfers)]
+    done += [key for key in of.deeds if key[0] == "exchange"]
     return [difference.kind for difference in audit.differences(of, at, "cli_site", done)]
 
 
@@ -54,6 +55,25 @@ def test_an_item_that_another_has_is_named() -> None:
     assert found(site(), fleet(deposits=rows[1:])) == ["gone"]
 
 
+def test_who_swapped_an_item_after_a_round_has_it_no_more() -> None:
+    """The last thing that was done with an item counts, in the order in which the fleet did it."""
+    swap = {("exchange", "exc_1"): Deed({"dep_1": "house", "dep_9": "7"}, (("7", 31),))}
+    rows = [{**fleet().deposits[0], "user_id": "house"}, *fleet().deposits[1:], {"deposit_id": "dep_9", "user_id": "7"}]
+    owed = [{"user_id": "7", "cents": 31}, {"user_id": "house", "cents": -31}]
+    swapped = site(deeds={**site().deeds, **swap})
+    assert found(swapped, fleet(deposits=rows, credits=owed)) == []
+    assert found(swapped, fleet(deposits=rows, credits=[])) == ["credit"]
+    assert found(swapped, fleet(credits=owed)) == ["owner", "gone"]
+
+
+def test_calls_that_are_not_what_the_record_says_are_named() -> None:
+    paid = {("transfer", "round:a:1:1"): Deed({"dep_1": "7", "dep_2": "7"})}
+    assert found(site(deeds=paid), fleet()) == ["moves"]
+    credited = {("transfer", "round:a:1:1"): replace(site().deeds["transfer", "round:a:1:1"], credits=(("7", 5),))}
+    assert found(site(deeds=credited), fleet(credits=[{"user_id": "7", "cents": 5}])) == ["owed"]
+    assert found(site(records=[]), fleet()) == ["moves"]
+
+
 def test_a_lock_that_nothing_needs_and_a_bet_without_one_are_named() -> None:
     lock = {"client_id": "cli_site", "ref": "bet_9", "state": "held"}
     assert found(site(), fleet(locks=[lock])) == ["lock"]
@@ -64,6 +84,7 @@ def test_a_lock_that_nothing_needs_and_a_bet_without_one_are_named() -> None:
 def test_a_transfer_on_one_side_only_is_named() -> None:
     assert found(site(), fleet(), []) == ["transfer"]
     assert found(site(), fleet(), ["round:a:1:1", "round:a:2:1"]) == ["transfer"]
+    assert found(site(), fleet(), ["round:a:1:1", "round:a:1:1"]) == ["transfer"]
 
 
 @pytest.mark.parametrize(

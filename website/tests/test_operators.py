@@ -10,6 +10,7 @@ import pytest
 from custody import Custody
 from django.core.management import CommandError, call_command
 from django.test import override_settings
+from paper import Paper, record_of
 from play import CHAIN_KEY, quick_room
 
 from website.engine.chains import ChainKey, Chains
@@ -17,8 +18,9 @@ from website.engine.clock import Clock
 from website.engine.models import Call
 from website.engine.steps import Given
 from website.engine.writer import Writer
-from website.rooms import services
-from website.rooms.models import Lane, LaneEvent, RoomVersion, Round
+from website.rooms import orders, services
+from website.rooms.models import Bet, Lane, LaneEvent, Order, RoomVersion, Round
+from website.rooms.services import TwoPeopleError
 
 
 def said(*arguments: str) -> str:
@@ -113,3 +115,62 @@ def test_the_house_is_shown_what_is_bound_for_a_round(custody: Custody) -> None:
         assert said("stock", "change") == "bound         7  dep_1  P250 | Sand Dune  room-a/1\n"
     with override_settings(SITE_FLEET_URLS=[custody.balancer_url], SITE_FLEET_KEY="wrong"), pytest.raises(CommandError):
         said("stock", "change")
+
+
+# ---- orders
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_w25_a_round_is_void_by_two_people_before_its_close_and_everything_goes_back(database_url: str) -> None:
+    """Also a round of numbers that nobody types: nothing stays bound."""
+    paper = Paper()
+    paper.open("global-pot", global_pot_limit=400)
+    ana, bo = paper.operator("proposer"), paper.operator("approver")
+    players = [paper.player() for _ in range(2)]
+    at = paper.game("global-pot")
+    for player in players:
+        assert paper.bet(player, at, paper.items(player, 200)).state == Bet.PLACED
+    assert paper.round(at).phase == "typing"
+    order = orders.propose_void(at.lane, at.round, ana, "the stream broke off", paper.now_ms)
+    paper.settle()
+    assert paper.round(at).sealed_ms is None
+    with pytest.raises(TwoPeopleError):
+        orders.agree(order.id, ana)
+    orders.agree(order.id, bo)
+    with pytest.raises(orders.OrderError):
+        orders.agree(order.id, bo)
+    paper.settle()
+    assert (paper.round(at).void_reason, Order.objects.get().state) == ("the stream broke off", Order.DONE)
+    assert record_of(paper.round(at))["outcome"]["void"] and not any(row.lock for row in paper.fleet.deposits.values())
+    with pytest.raises(orders.OrderError):
+        orders.propose_void(at.lane, at.round, ana, "again", paper.now_ms)
+    paper.check()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_w25_an_order_that_nobody_agreed_to_before_the_close_is_refused(database_url: str) -> None:
+    """After the close nothing is void any more: that would be a veto of who lost."""
+    paper = Paper()
+    paper.open("classic-unlimited", time_limit=5)
+    at = paper.game("classic-unlimited")
+    order = orders.propose_void(at.lane, at.round, paper.operator("proposer"), "why not", paper.now_ms)
+    for player in [paper.player() for _ in range(2)]:
+        assert paper.bet(player, at, paper.items(player, 200)).state == Bet.PLACED
+    assert paper.until_sealed(at).void_reason == ""
+    order.refresh_from_db()
+    assert (order.state, order.code) == (Order.REFUSED, "closed")
+    with pytest.raises(orders.OrderError):
+        orders.agree(order.id, paper.operator("approver"))
+    paper.check()
+
+
+def test_a_pot_whose_numbers_nobody_types_gives_everything_back(database_url: str) -> None:
+    paper = Paper()
+    paper.open("global-pot", global_pot_limit=400, open_max_s=3600)
+    at = paper.game("global-pot")
+    for player in [paper.player() for _ in range(2)]:
+        paper.bet(player, at, paper.items(player, 200))
+    paper.run(3601, 1200)
+    paper.run(2)
+    assert paper.round(at).void_reason and not any(row.lock for row in paper.fleet.deposits.values())
+    paper.check()

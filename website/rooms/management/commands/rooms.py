@@ -1,4 +1,4 @@
-"""`manage.py rooms load|approve|list`: the rules of rooms, proposed by one operator and approved by another."""
+"""`manage.py rooms load|approve|list|void|agree|drop|orders`: rules of rooms, and what is done to a round, by two operators."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lottery.errors import RoomError
 
 from website.office import operators
 from website.office.models import Staff
-from website.rooms import definitions, services
-from website.rooms.models import RoomVersion
+from website.rooms import definitions, orders, services
+from website.rooms.models import Order, RoomVersion
 
 
 class Command(BaseCommand):
@@ -28,7 +28,16 @@ class Command(BaseCommand):
         approve = parts.add_parser("approve", help="let a version be used, from the next round on")
         approve.add_argument("room")
         approve.add_argument("version", type=int)
-        for part in (load, approve):
+        void = parts.add_parser("void", help="propose that a round which is not closed yet ends without a draw")
+        void.add_argument("lane")
+        void.add_argument("round", type=int)
+        void.add_argument("--why", required=True, help="stands in the record")
+        agree = parts.add_parser("agree", help="let an order of somebody else be carried out")
+        drop = parts.add_parser("drop", help="an order that waits for a second person is not to be carried out")
+        for part in (agree, drop):
+            part.add_argument("order", type=int)
+        parts.add_parser("orders", help="what was ordered, and what became of it")
+        for part in (load, approve, void, agree, drop):
             part.add_argument("--by", required=True, help="an operator")
             part.add_argument("--key-file", required=True, type=Path, help="the file with that operator's key")
         parts.add_parser("list", help="what there is")
@@ -38,14 +47,33 @@ class Command(BaseCommand):
             for row in RoomVersion.objects.order_by("room", "version"):
                 self.stdout.write(f"{row.room}  {row.version}  {row.state}  {bytes(row.rules_hash).hex()[:16]}  {row.why}")
             return
+        if options["what"] == "orders":
+            for order in Order.objects.select_related("proposed_by", "agreed_by").order_by("id"):
+                self._tell(order)
+            return
         try:
             by = operators.known(options["by"], options["key_file"])
+            if options["what"] in ("void", "agree", "drop"):
+                self._tell(self._order(options, by))
+                return
             row = self._load(options, by) if options["what"] == "load" else self._approve(options, by)
-        except (OSError, operators.WrongKeyError, services.TwoPeopleError, RoomError) as error:
+        except (OSError, operators.WrongKeyError, services.TwoPeopleError, orders.OrderError, RoomError) as error:
             raise CommandError(str(error)) from None
         except RoomVersion.DoesNotExist:
             raise CommandError(f"no draft {options['version']} of {options['room']} waits for approval") from None
         self.stdout.write(f"{row.room} version {row.version} is {row.state}, rules {bytes(row.rules_hash).hex()}")
+
+    def _order(self, options: dict[str, Any], by: Staff) -> Order:
+        if options["what"] == "void":
+            return orders.propose_void(options["lane"], options["round"], by, options["why"], time.time_ns() // 1_000_000)
+        return orders.agree(options["order"], by) if options["what"] == "agree" else orders.drop(options["order"])
+
+    def _tell(self, order: Order) -> None:
+        second = order.agreed_by.username if order.agreed_by else "nobody yet"
+        who = f"{order.proposed_by.username}, {second}"
+        self.stdout.write(
+            f"{order.id}  {order.kind} {order.lane}/{order.round}  {order.state} {order.code}  {who}: {order.why}"
+        )
 
     def _load(self, options: dict[str, Any], by: Staff) -> RoomVersion:
         path = Path(options["rules"])
