@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "website.care",
     "website.rooms",
     "website.custody",
+    "website.ledger",
     "website.engine",
     "website.live",
     "website.pages",
