@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("rooms", "0004_tickets"),
+        ("rooms", "0005_looks_of_kinds"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
