@@ -29,6 +29,18 @@ from lottery.encoding import canonical_json  # noqa: E402
 
 LARGEST_SPOILED = 40_000
 """Bytes. A lie is the same in a small record, and is found sooner."""
+HASHES: dict[str, records.Place] = {
+    "salt": ("salt",),
+    "chain: value before": ("chain", "value"),
+    "commitment": ("hash",),
+    "log start": ("log", "start"),
+    "log over": ("log", "end"),
+    "close hash": ("close", "hash"),
+    "final": ("final",),
+    "winning number": ("winning_number",),
+    "seal": ("seal",),
+}
+"""Checks whose lie tells what the record would have to say, and where it would say it."""
 OWN_ROOMS = ("classic-unlimited", "classic-limited", "sit-n-go", "5v5")
 
 
@@ -95,6 +107,36 @@ def spoiled(choose: Random, text: bytes) -> bytes:
     return canonical_json(records.changed(record, where, choose.choice(options)))
 
 
+def forged(choose: Random, text: bytes) -> bytes:
+    """The record with one value changed, and all its hashes made to fit again: what a liar would publish.
+
+    So the rules themselves are what finds it; or nothing does, where the change makes another honest round of it.
+    """
+    record = json.loads(text)
+    part = choose.choice(list(record))
+    where, value = choose.choice([each for each in records.leaves(record) if each[0][0] == part])
+    alike = [each for each in test_mutations.other_values(value) if type(each) is type(value) and plausible(each, value)]
+    if not alike:
+        return text
+    record = records.changed(record, where, choose.choice(alike))
+    for _ in range(len(HASHES)):
+        try:
+            lie = verify.verify(canonical_json(record)).lie
+        except verify.Unreadable:
+            break
+        place = next((to for name, to in HASHES.items() if lie is not None and lie[0].startswith(name)), None)
+        if lie is None or place is None:
+            break
+        due = lie[1].rpartition("recomputed ")[2]
+        record = records.changed(record, place, None if due == "None" else due)
+    return canonical_json(record)
+
+
+def plausible(other: Any, value: Any) -> bool:
+    """A number that can stand in a record, or a text as long as the true one."""
+    return 0 <= other < 2**64 if isinstance(other, int) else len(other) == len(value)
+
+
 def other_fields(choose: Random, fields: dict[str, Any]) -> dict[str, Any]:
     """One field less, or one too many."""
     if not fields or choose.random() < 0.5:
@@ -104,17 +146,18 @@ def other_fields(choose: Random, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def corpus(seed: str, count: int, spoil: int) -> Iterator[dict[str, Any]]:
-    """All lines."""
+    """All lines. Of the records that are not true, half have had their hashes made to fit."""
     small, choose = [], Random(seed)
     for name, text, trusted in true_ones(seed, count):
         yield judged(name, text, trusted)
         if len(text) <= LARGEST_SPOILED:
             small.append((name, text, trusted))
     for number in range(spoil):
-        name, text, trusted = small[number % len(small)]
-        other = spoiled(choose, text)
+        name, text, trusted = choose.choice(small)
+        kind, change = (("spoiled", spoiled), ("forged", forged))[number % 2]
+        other = change(choose, text)
         if other != text:  # a list of one entry stays the same when it is turned
-            yield judged(f"{name}, spoiled {number}", other, trusted)
+            yield judged(f"{name}, {kind} {number}", other, trusted)
 
 
 def main() -> None:

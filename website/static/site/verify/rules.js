@@ -4,7 +4,11 @@
 import { U32, U64, sha256, utf8 } from "./encoding.js";
 import { need, rising, sum, different } from "./report.js";
 
-export const [NONE, DRAND, BLOCK, MIXED, DIRECT] = [0n, 1n, 2n, 3n, 4n];
+export const NONE = 0n;
+export const DRAND = 1n;
+export const BLOCK = 2n;
+export const MIXED = 3n;
+export const DIRECT = 4n;
 const KEY_BYTES = new Map([["pedersen-bls-chained", 48], ["pedersen-bls-unchained", 48], ["bls-unchained-g1-rfc9380", 96]]);
 const TICKETS_MAX = 10n ** 18n - 1n;
 const CHANGE_MAX = 65_535n;
