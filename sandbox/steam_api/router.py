@@ -108,6 +108,8 @@ ROUTES: Final[dict[str, list[Route]]] = {
 STEAM_HOSTS: Final = (*ROUTES, API)
 OWN_ADDRESS: Final = _routes(
     IMAGE,
+    ("GetPlayerSummaries", "GET", r"/ISteamUser/GetPlayerSummaries/v0*2", users.summaries),
+    ("GetSteamLevel", "GET", r"/IPlayerService/GetSteamLevel/v0*1", users.level),
     ("beacon_chains", "GET", rf"{relay.RELAY}(?:/v2)?/chains", relay.chains),
     ("beacon_ids", "GET", rf"{relay.RELAY}/v2/beacons", relay.beacon_ids),
     ("beacon_info", "GET", rf"{relay.CHAIN_V1}/info", relay.info),

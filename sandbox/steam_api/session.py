@@ -62,7 +62,7 @@ def key_account(call: Call) -> Account | None:
 
 def has_key(call: Call) -> bool:
     """Any well-formed key counts as somebody's, as sites bring keys of accounts that are not simulated."""
-    key = call.value("key")
+    key = call.value("key") or call.headers.get("x-webapi-key", "")
     return API_KEY.fullmatch(key) is not None and key.upper() not in call.world.accounts.revoked_keys
 
 

@@ -72,6 +72,8 @@ def start_pages(site: Site, port: int) -> str:
     key = site.folder / "web.key"
     key.touch(mode=0o600)
     key.write_text(made["api_key"])
+    steam_key = site.folder / "steam.key"
+    steam_key.write_text("0" * 32)  # the simulated Steam takes any
     address = f"http://127.0.0.1:{port}"
     environment = {
         **site.environment,
@@ -79,6 +81,8 @@ def start_pages(site: Site, port: int) -> str:
         "SITE_CHAIN_KEY_FILE": "",  # a process with pages knows no secret of a round
         "SITE_ADDRESS": address,
         "SITE_STEAM_URL": site.stack.control_url,
+        "SITE_STEAM_API_URL": site.stack.steam_url,
+        "SITE_STEAM_API_KEY_FILE": str(steam_key),
         "SITE_PICTURES_URL": f"{site.stack.steam_url}/economy/image/",
         "SITE_PICTURES_DIR": str(site.folder / "pictures"),
     }

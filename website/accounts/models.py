@@ -18,8 +18,11 @@ class Player(models.Model):
     """One person, bound to one Steam account for good."""
 
     steam_id = models.BigIntegerField(unique=True)
-    name = models.CharField(max_length=64)
+    name = models.CharField(max_length=64)  # what others see: the pseudonym, else the name at Steam
+    steam_name = models.CharField(max_length=64, blank=True, default="")
+    pseudonym = models.CharField(max_length=64, blank=True, default="")
     avatar = models.CharField(max_length=300, blank=True, default="")
+    steam_level = models.IntegerField(null=True, blank=True)  # None: Steam has never shown it
     language = models.CharField(max_length=8, blank=True, default="")
     code = models.CharField(max_length=16, unique=True, default=new_code, editable=False)
     trade_url_sealed = models.BinaryField(max_length=512, blank=True, default=b"")

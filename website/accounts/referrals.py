@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import itertools
 
+from django.conf import settings
+from django.http import HttpResponseBase
 from lottery import referral
 from lottery.referral import DEPTH_MAX, Registration
 
 from website.accounts.models import Player
 from website.engine.models import Call
+
+COOKIE = "invited"
+COOKIE_S = 30 * 86_400
+
+
+def inviter(code: str) -> Player | None:
+    """Whose link it is; None for a code that nobody has."""
+    return Player.objects.filter(code=code).first() if 0 < len(code) <= 16 and code.isascii() else None
+
+
+def remember(response: HttpResponseBase, inviter: Player) -> None:
+    """Until this browser's owner registers."""
+    response.set_cookie(
+        COOKIE, inviter.code, max_age=COOKIE_S, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
+    )
 
 
 def inviters(player: Player, now_ms: int) -> tuple[int, ...]:

@@ -14,8 +14,9 @@ from lottery.events import Denial
 from lottery.responsible_play import Entry, Intent, Limit, Policy
 
 from website.accounts.models import Player
-from website.care import profiles
+from website.care import countries, profiles
 from website.care.models import Declaration, PlayDecision, PlayLog, Profile
+from website.engine.models import Feed
 
 LEDGER_MS = responsible_play.WINDOWS["month"]
 NOTHING_SAID = responsible_play.Profile(0)
@@ -33,10 +34,41 @@ class Line:
     ref: str
 
 
+def fleet_is_live() -> bool | None:
+    """What the fleet says of itself: items are real, or it tests and they are play value. None: it has not been heard yet."""
+    return Feed.objects.filter(reader="site").values_list("livemode", flat=True).first()
+
+
+def closed_because() -> str:
+    """Why nobody may play with items now: `fleet_unknown`, `not_turned_on`; "" when rooms are open.
+
+    With real items they are closed until an operator has turned them on knowingly, and named the countries.
+    """
+    live = fleet_is_live()
+    if live is None:
+        return "fleet_unknown"
+    return "not_turned_on" if live and not (settings.SITE_REAL_ITEMS and settings.SITE_COUNTRIES) else ""
+
+
+def play_is_open() -> bool:
+    """Whether rooms take items now."""
+    return not closed_because()
+
+
+def allowed_countries() -> frozenset[str]:
+    """Where may be played from: everywhere with play value, else where the operator's settings say."""
+    return frozenset(countries.CODES) if fleet_is_live() is False else frozenset(settings.SITE_COUNTRIES)
+
+
 def policy(rooms: Collection[str]) -> Policy:
-    """The operator's part: in a room may play who lives in one of the countries of the settings; no country, no play."""
-    allowed = frozenset(settings.SITE_COUNTRIES)
-    return Policy(countries=dict.fromkeys(rooms, allowed), pace_ms=settings.SITE_PACE_MS)
+    """The operator's part: in a room may play who lives in one of the countries that are allowed; no country, no play."""
+    return Policy(countries=dict.fromkeys(rooms, allowed_countries()), pace_ms=settings.SITE_PACE_MS)
+
+
+def level_is_enough(player: Player) -> bool:
+    """Whether the account's Steam level is at least that of the settings; one that Steam does not show is not."""
+    least: int = settings.SITE_STEAM_LEVEL_MIN
+    return not least or (player.steam_level is not None and player.steam_level >= least)
 
 
 def declare(player: Player, born: date, country: str, now_ms: int) -> None:
@@ -54,14 +86,23 @@ class Gate:
     def __init__(self, player_ids: Collection[int]) -> None:
         rows = Profile.objects.select_for_update().filter(player_id__in=sorted(player_ids)).order_by("player_id")
         self._profiles = {row.player_id: profiles.from_json(row.profile) for row in rows}
+        self._closed = closed_because()
 
     def ask(self, player_id: int, cents: int, room: str, cycle: str, now_ms: int) -> Denial | None:
         """Whether a bet may be made; None is yes. Kept as the next line of what the gate said to this player."""
         intent = Intent("bet", cents, room, cycle)
         profile = self._profiles.get(player_id, NOTHING_SAID)
-        answer = responsible_play.gate(profile, ledger(player_id, now_ms), now_ms, intent, policy([room]))
+        answer = self._of_the_site(player_id) or responsible_play.gate(
+            profile, ledger(player_id, now_ms), now_ms, intent, policy([room])
+        )
         _keep(player_id, intent, answer, now_ms)
         return responsible_play.denial(answer)
+
+    def _of_the_site(self, player_id: int) -> Denial | None:
+        """What the site itself asks for, before the player's own limits."""
+        if self._closed:
+            return Denial(self._closed)
+        return None if level_is_enough(Player.objects.get(id=player_id)) else Denial("steam_level")
 
 
 def ledger(player_id: int, now_ms: int) -> Sequence[Entry]:

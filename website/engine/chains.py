@@ -6,49 +6,25 @@ key learns no secret; who has the key and no database learns none either.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lottery import commitments, encoding
 from lottery.commitments import Link
 
+from website import sealing
 from website.engine.models import Chain, ChainPoint
 
-KEY_BYTES = 32
-NONCE_BYTES = 12
 POINT_EVERY = 1024
 
 
-class ChainKeyError(Exception):
-    """The key opens nothing here: it is another one, or the table was tampered with."""
+ChainKeyError = sealing.SealError
+"""The key opens nothing here: it is another one, or the table was tampered with."""
 
 
-class ChainKey:
+class ChainKey(sealing.Key):
     """Seals values of chains. Its bytes are in no repr."""
 
-    def __init__(self, key: bytes, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
-        if len(key) != KEY_BYTES:
-            raise ValueError(f"a chain key has {KEY_BYTES} bytes")
-        self._box, self.random = AESGCM(key), random
-
-    @classmethod
-    def read(cls, text: str) -> ChainKey:
-        """From the hex that stands in a key file."""
-        return cls(bytes.fromhex(text))
-
-    def seal(self, value: bytes, about: str) -> bytes:
-        nonce = self.random(NONCE_BYTES)
-        return nonce + self._box.encrypt(nonce, value, about.encode())
-
-    def open(self, sealed: bytes, about: str) -> bytes:
-        """Raises ChainKeyError."""
-        try:
-            return self._box.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], about.encode())
-        except InvalidTag:
-            raise ChainKeyError(f"the chain key does not open {about}") from None
+    called = "chain key"
 
 
 def _about(lane: str, first_round: int, place: int) -> str:

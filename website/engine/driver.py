@@ -73,6 +73,8 @@ class Engine:
         self._deaf = threading.Event()
         self.reconcile_again_s = LOOK_AGAIN_S
         self._ending = False
+        self._mode_heard = False
+        self._livemode: bool | None = None
 
     async def run(self) -> None:
         """Until it is canceled."""
@@ -312,7 +314,11 @@ class Engine:
 
     async def _follow(self) -> None:
         after = await self._db(feed.position)
-        page = await self.fleet.events(after=after, limit=FEED_LIMIT, wait=FEED_WAIT_S)
+        # The first answer is wanted at once: until the fleet has said whether it is live, nobody may play.
+        page = await self.fleet.events(after=after, limit=FEED_LIMIT, wait=FEED_WAIT_S if self._mode_heard else 0)
+        if not self._mode_heard or page.livemode is not self._livemode:
+            await self._db(feed.saw_mode, page.livemode)
+            self._mode_heard, self._livemode = True, page.livemode
         if page.next != after:
             worth = await self._worth(page.events)
             await self._db(feed.take, page.events, worth, after, page.next, self.clock.now_ms())

@@ -34,6 +34,14 @@ def position() -> int:
     return Feed.objects.get_or_create(reader=READER)[0].after
 
 
+def saw_mode(livemode: bool | None) -> None:
+    """What an answer of the fleet said of it: whether it is live, or tests. What says nothing changes nothing."""
+    if livemode is None:
+        return
+    close_old_connections()
+    Feed.objects.filter(reader=READER).exclude(livemode=livemode).update(livemode=livemode)
+
+
 def brought_in(events: Sequence[Event]) -> list[str]:
     """The deposits that came in by these events: what they are worth is asked before they are applied."""
     return sorted({deposit_id for event in events for deposit_id in _brought(event.data)})

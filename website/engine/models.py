@@ -62,6 +62,7 @@ class Feed(models.Model):
 
     reader = models.CharField(max_length=32, unique=True)
     after = models.BigIntegerField(default=0)
+    livemode = models.BooleanField(null=True)  # what the fleet last said of itself; None: it has not answered yet
 
 
 class Alarm(models.Model):

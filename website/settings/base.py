@@ -85,6 +85,15 @@ SITE_ADDRESS = environment.text("SITE_ADDRESS", "http://127.0.0.1:8430")
 SITE_CONTACT = environment.text("SITE_CONTACT")
 # Where players sign in: Steam's own origin, or that of the simulated Steam.
 SITE_STEAM_URL = environment.text("SITE_STEAM_URL", "https://steamcommunity.com")
+# Steam's Web API, and a key for it (SITE_STEAM_API_KEY_FILE): with it the site knows names, pictures and levels of players.
+# Without one a player is called "Player 12345" until they choose a name, and no level is known.
+SITE_STEAM_API_URL = environment.text("SITE_STEAM_API_URL", "https://api.steampowered.com")
+SITE_STEAM_API_KEY = environment.secret("SITE_STEAM_API_KEY")
+# The least Steam level of who plays: an account of years is not made for one evening. 0: none is asked for. A level that Steam
+# does not show (no key, a private profile) is too low. Nobody is kept from signing in and taking items home.
+SITE_STEAM_LEVEL_MIN = int(environment.text("SITE_STEAM_LEVEL_MIN", "0"))
+# The key that seals players' trade links, 32 bytes in hex (SITE_SEAL_KEY_FILE). A lost one costs players typing them again.
+SITE_SEAL_KEY = environment.secret("SITE_SEAL_KEY")
 # Where pictures of items are fetched from, with a slash at the end; pages show them from the site itself.
 SITE_PICTURES_URL = environment.text("SITE_PICTURES_URL", "https://community.akamai.steamstatic.com/economy/image/")
 # Days that a player stays signed in.
@@ -112,6 +121,9 @@ SECRET_KEY = environment.secret("SITE_SECRET_KEY")
 
 # ISO 3166 codes. Gambling with items needs a licence in many places, so nobody may play anywhere until an operator says where.
 SITE_COUNTRIES = environment.words("SITE_COUNTRIES")
+# A fleet that says it is live moves real items: rooms stay closed until an operator turns them on here, knowingly ("on"), and
+# names the countries above. With a fleet that tests, everybody may play: nothing has a value.
+SITE_REAL_ITEMS = environment.text("SITE_REAL_ITEMS") == "on"
 # What holds for a player who has chosen nothing: kind (stake, loss), window (day, week, month), cents.
 SITE_LIMITS = [tuple(each.split(":")) for each in environment.words("SITE_LIMITS", "stake:day:50000 loss:week:50000")]
 # Between the last stake in one game and the first in another, at least (RTS 14E).

@@ -30,7 +30,7 @@ from website.engine import calls
 from website.engine.beacon import Beacon
 from website.engine.chains import ChainKey, Chains
 from website.engine.clock import Clock
-from website.engine.models import Alarm, Call
+from website.engine.models import Alarm, Call, Feed
 from website.engine.steps import Given
 from website.engine.writer import Worked, Writer
 from website.office.models import Staff
@@ -174,6 +174,7 @@ class Paper:
     def __post_init__(self) -> None:
         self.clock = Clock(wall=lambda: self.now_ms, steady=lambda: self.now_ms)
         self.writer = Writer(Chains(ChainKey(CHAIN_KEY), 64), self.clock, "paper")
+        Feed.objects.get_or_create(reader="site", defaults={"livemode": False})
 
     # ---- the site
 
