@@ -17,6 +17,9 @@ STOP_S = 40.0
 
 # Below those that Linux, macOS and Windows take for outgoing connections.
 SERVER_PORTS = range(15_000, 32_000)
+BEACON = ("--beacon-period-s", "1", "--beacon-clock", "real")
+"""The sandbox's own drand network, for a website: a number each second, by the real time even where the fleet's is moved on."""
+HOW_TO_PLAY = "Press “Sign in” there, choose a player of the simulated Steam, and bring in some of their items"
 
 
 class StackError(Exception):

@@ -29,11 +29,13 @@ TOLD_OF_CHAOS = ("blows", "died_at", "never_reached", "errands", "interrupted", 
 
 
 @click.command()
-@click.option("--rounds", default=10, show_default=True, type=click.IntRange(min=1), help="Rounds of each room that are drawn.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), help="Play so many rounds of each room instead, and audit all three books."
+)
 @click.option(
     "--players",
     type=click.IntRange(10, 60),
-    help="People who play; 40, with --chaos or --serve 12. Two rooms need ten of them.",
+    help="People who play; 40, with --chaos 12. Two rooms need ten of them.",
 )
 @click.option("--engines", default=2, show_default=True, type=click.IntRange(1, 8), help="Engines that drive the rounds.")
 @click.option("--bots", default=4, show_default=True, type=click.IntRange(1, 10), help="Bots that keep the items.")
@@ -41,12 +43,11 @@ TOLD_OF_CHAOS = ("blows", "died_at", "never_reached", "errands", "interrupted", 
 @click.option("--seed", default=1, show_default=True, help="Decides what people have and do.")
 @click.option("--database", "database_url", default="", help="A database of your own (postgresql://…) instead of SQLite.")
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep settings, logs and records here.")
-@click.option("--serve", "serving", is_flag=True, help="Let people play until Ctrl-C, and print the address of the site.")
-@click.option("--port", default=8430, show_default=True, help="Where the pages are served with --serve.")
+@click.option("--port", default=8430, show_default=True, type=click.IntRange(0, 65535), help="Where pages are; 0: a free port.")
 @click.option("--kill", is_flag=True, help="Engines are killed while people play, at points that the seed draws.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def cli(
-    rounds: int,
+    rounds: int | None,
     chaos_s: float | None,
     players: int | None,
     engines: int,
@@ -54,13 +55,13 @@ def cli(
     seed: int,
     database_url: str,
     directory: Path | None,
-    serving: bool,
     port: int,
     kill: bool,
     as_json: bool,
 ) -> None:
-    """Play all six rooms with items of a fleet against the simulated Steam, from the deposit to the withdrawal.
+    """A site to play on: a fleet against the simulated Steam, six rooms, and forty simulated people who play until Ctrl-C.
 
+    With --rounds they play from the first deposit to the last withdrawal, and three books are held against each other.
     With --chaos engines, the fleet's parts and the beacon's relays are hurt by the seed meanwhile, and healed in the end.
     """
 
@@ -70,10 +71,11 @@ def cli(
     with tempfile.TemporaryDirectory(prefix="fleet-site-", ignore_cleanup_errors=True) as temporary, interruptible():
         folder = (directory or Path(temporary)).absolute()
         try:
-            if serving:
-                serve(folder, Served(players or PLAYERS_OF_CHAOS, engines, bots, seed, port, database_url), say)
+            if rounds is None and chaos_s is None:
+                serve(folder, Served(players or PLAYERS, engines, bots, seed, port, database_url), say)
+                return
             if chaos_s is None:
-                result = by_rounds(folder, rounds, players or PLAYERS, engines, bots, seed, database_url, kill, say)
+                result = by_rounds(folder, rounds or 1, players or PLAYERS, engines, bots, seed, database_url, kill, say)
             else:
                 result = chaos.run(
                     chaos.Options(chaos_s, seed, players or PLAYERS_OF_CHAOS, engines, bots, database_url), folder, say

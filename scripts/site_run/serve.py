@@ -1,10 +1,11 @@
-"""`scripts/site --serve`: everything runs, simulated people play, and whoever reads the printed address may join them."""
+"""`scripts/site`: everything runs, simulated people play, and whoever reads the printed address may join them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import socket
 import sys
 import time
 import urllib.request
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.lab.parts import READY_S, Part, StackError
+from scripts.lab.parts import BEACON, HOW_TO_PLAY, READY_S, Part, StackError
 from scripts.lab.quick import NEVER_REACHED
 from scripts.lab.stack import Stack, Wish
 from scripts.site_run import seed_rooms
@@ -21,7 +22,6 @@ from scripts.site_run.start import PATRONS, Site
 SPARE = 3
 """Accounts of the simulated Steam that nobody plays with: they are for whoever looks at the site."""
 PROTECTION_S = 5
-BEACON_S = 1
 
 
 @dataclass(frozen=True)
@@ -45,25 +45,32 @@ def serve(folder: Path, wanted: Served, say: Callable[[str], None]) -> None:
         seed=wanted.seed,
         protection_s=PROTECTION_S,
         overrides={"rates": dict(NEVER_REACHED), "trades": {"settle_margin_s": 0.5}},
-        sandbox_args=[
-            *("--items-per-player", "24-32", "--player-delay-s", "0.2"),
-            *("--beacon-period-s", str(BEACON_S), "--beacon-clock", "real"),
-        ],
+        sandbox_args=["--items-per-player", "24-32", "--player-delay-s", "0.2", *BEACON],
     )
     with Stack(wish, say) as stack:
-        database_url = wanted.database_url or f"sqlite://{folder / 'site' / 'site.sqlite3'}"
-        site = Site(stack, database_url, wanted.engines, shorter=seed_rooms.SERVED)
-        say("starting the site")
-        site.start()
-        address = start_pages(site, wanted.port)
+        site, address = start(stack, wanted.engines, wanted.port, wanted.database_url)
         say(f"the site: {address}")
-        say("sign in there as one of the simulated Steam's players; Ctrl-C ends everything")
+        say(f"{HOW_TO_PLAY}. Ctrl-C ends everything.")
         import django
 
         django.setup()  # after the settings are in the environment, before a model is imported
         from scripts.site_run import crowd
 
         asyncio.run(crowd.forever(site, wanted.players, wanted.seed))
+
+
+def start(stack: Stack, engines: int, port: int, database_url: str = "") -> tuple[Site, str]:
+    """A site on a fleet that runs, and where its pages are. Port 0 takes a free one. Raises StackError."""
+    stack.say("starting the site")
+    own = f"sqlite://{stack.wish.directory / 'site' / 'site.sqlite3'}"
+    site = Site(stack, database_url or own, engines, shorter=seed_rooms.SERVED)
+    site.start()
+    return site, start_pages(site, port or free_port())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def start_pages(site: Site, port: int) -> str:

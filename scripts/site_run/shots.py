@@ -67,7 +67,7 @@ KINDS = (Kind("dark", WIDE, "dark"), Kind("light", WIDE, "light"), Kind("phone",
     "--player", default=-1, show_default=True, help="Which account of the simulated Steam to sign in as; -1 is the last."
 )
 def cli(address: str, folder: Path, kinds: tuple[str, ...], only: str, player: int) -> None:
-    """Take a picture of every screen of the site at ADDRESS, which `scripts/site --serve` prints."""
+    """Take a picture of every screen of the site at ADDRESS, which `scripts/site` prints."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         raise click.ClickException("there is no Chromium: apt-get install chromium")

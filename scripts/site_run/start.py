@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,8 @@ class Site:
 
     def start(self) -> None:
         """From nothing to engines that drive all six rooms of the seed. Raises StackError."""
+        if self.folder.exists():  # of an earlier simulated Steam: nothing in it fits this one
+            self.folder.rename(self.folder.with_name(f"site-{time.strftime('%Y%m%d-%H%M%S')}"))
         self.folder.mkdir(mode=0o700)
         self.environment = self._environment()
         os.environ |= self.environment

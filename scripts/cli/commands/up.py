@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 @click.option(
     "--directory", type=click.Path(file_okay=False, path_type=Path), help="Keep everything here, not in a temporary folder."
 )
+@click.option("--site/--no-site", "with_site", default=True, show_default=True, help="Start the website on top too.")
+@click.option("--site-port", default=0, type=click.IntRange(0, 65535), help="The website's port; 0 takes a free one.")
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as one line of JSON first.")
 def cli(
@@ -52,13 +55,18 @@ def cli(
     seed: int,
     protection: int,
     directory: Path | None,
+    with_site: bool,
+    site_port: int,
     log_level: str,
     as_json: bool,
 ) -> None:
-    """Run Redis, SQLite, the sandbox Steam, a balancer and bots on this machine until Ctrl-C."""
-    from scripts.lab.parts import StackError, interruptible
+    """Run Redis, SQLite, the sandbox Steam, a balancer, bots and the website on this machine until Ctrl-C."""
+    from scripts.lab.parts import BEACON, StackError, interruptible
     from scripts.lab.stack import Stack, Wish
 
+    if with_site and find_spec("django") is None:
+        with_site = False
+        click.echo("the website is left out: it needs more packages (python3 scripts/bootstrap.py site)", err=True)
     with tempfile.TemporaryDirectory(prefix="fleet-up-", ignore_cleanup_errors=True) as temporary, interruptible():
         wish = Wish(
             directory=(directory or Path(temporary)).absolute(),
@@ -74,10 +82,12 @@ def cli(
             log_level=log_level,
             # Else another `fleet up` on this port would share it, and requests would go to either.
             overrides={"balancer": {"share_port": False}},
+            sandbox_args=list(BEACON) if with_site else [],
         )
         try:
             with Stack(wish, say=lambda text: click.echo(text, err=True)) as stack:
-                click.echo(json.dumps(_addresses(stack)) if as_json else _table(stack))
+                site = _site(stack, site_port) if with_site else ""
+                click.echo(json.dumps({**_addresses(stack), "site": site}) if as_json else _table(stack, site))
                 try:
                     stack.watch()
                 except KeyboardInterrupt:
@@ -122,12 +132,22 @@ def _addresses(stack: Stack) -> dict[str, str]:
     }
 
 
-def _table(stack: Stack) -> str:
+def _site(stack: Stack, port: int) -> str:
+    """Starts the website, with one engine; gives its address. It reads its settings when it is imported, so only now."""
+    from scripts.site_run import serve
+
+    return serve.start(stack, 1, port)[1]
+
+
+def _table(stack: Stack, site: str) -> str:
     lines = [f"{name:10} {value}" for name, value in _addresses(stack).items()]
     lines += [
         "",
         f"API page   {stack.balancer_url}/docs",
         f"players    {stack.control_url}/",
-        "Ctrl-C stops everything.",
     ]
-    return "\n".join(lines)
+    if site:
+        from scripts.lab.parts import HOW_TO_PLAY
+
+        lines += [f"website    {site}", f"           {HOW_TO_PLAY}."]
+    return "\n".join([*lines, "Ctrl-C stops everything."])
