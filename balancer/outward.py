@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -178,6 +179,7 @@ class Outward:
                 resolver=_Resolver(self._allowed),
                 use_dns_cache=False,
                 socket_factory=self._socket,
+                ssl=_trust(),
                 limit=self._connections_max,
                 keepalive_timeout=KEEPALIVE_S,
             )
@@ -214,6 +216,13 @@ class Outward:
         made = socket.socket(family, kind, protocol)
         made.setblocking(False)
         return made
+
+
+def _trust() -> ssl.SSLContext:
+    """Certificates count as this machine trusts them, or by ``SSL_CERT_FILE``, and only for the host that is called."""
+    made = ssl.create_default_context()
+    made.set_alpn_protocols(["http/1.1"])
+    return made
 
 
 class _Resolver(AbstractResolver):

@@ -11,13 +11,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from balancer.journal import events, tail
 from balancer.web import examples, openapi
 from balancer.web.examples import Example
 from balancer.web.routes import ROUTES
+from balancer.webhooks import sending
 
 COMMAND = "python -m scripts.http_examples"
 RECORD = "FLEET_EXAMPLES"  # the variable that tells the test where to write
@@ -27,7 +30,7 @@ PAGE = ROOT / "docs" / "http-api-examples.md"
 TEST = "tests/balancer_http/test_story.py::test_the_examples_are_what_is_sent_and_answered"
 WIDTH = 150
 SHORT = 60  # a longer part of an object has a line of its own
-MARKED = re.compile(r"(<!-- (calls|example ([\w ]+)) -->\n).*?(<!-- end -->\n)", re.DOTALL)
+MARKED = re.compile(r"(<!-- (calls|delivered|example ([\w ]+)) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 HEAD = f"""# Examples of every call
 
 One story, as a balancer of this release was asked and as it answered, whole. A player brings two items and bets them, another
@@ -71,7 +74,19 @@ def _sentence(title: str) -> str:
 
 def filled(text: str) -> str:
     """The guide with the examples and the table of calls where it has marks for them."""
-    return MARKED.sub(lambda mark: mark[1] + (_calls() if mark[2] == "calls" else _one(*mark[3].split())) + mark[4], text)
+    made = {"calls": _calls, "delivered": _delivered}
+    return MARKED.sub(lambda mark: mark[1] + made.get(mark[2], lambda: _one(*mark[3].split()))() + mark[4], text)
+
+
+def _delivered() -> str:
+    """What a target of webhooks gets of the story's first settled trade, signed with the secret that the story shows."""
+    told = next(one for one in examples.of("events_find")[0]["answer"]["body"]["events"] if one["kind"] == "settled")
+    at = datetime.fromisoformat(told["at"])
+    event = events.Event(**{**told, "at": int(at.timestamp())})
+    body = tail.line(event).body
+    sent = sending.headers([examples.of("webhooks_create")[0]["answer"]["body"]["secret"]], event, body, at)
+    lines = ["POST /fleet-events", *(f"{name}: {value}" for name, value in sent.items()), "", body.decode()]
+    return "\n".join(["```", *lines, "```", ""])
 
 
 def _one(operation: str, status: str = "", word: str = "") -> str:

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
+from balancer.db import mode
 from balancer.db.engine import prepare_file, told
 from shared.errors import SettingsError
+from shared.settings import Settings
 
 # Any number will do as long as nothing else in that database uses it.
 LOCK = 7_305_021
@@ -32,6 +34,21 @@ def upgrade(url: str, revision: str = "head") -> None:
         config = _config(connection)
         refuse_newer(connection)
         command.upgrade(config, revision)
+
+
+def open_for(settings: Settings) -> None:
+    """`upgrade`, for a balancer or a command with these settings: a database of the other mode is left as it is.
+
+    Raises:
+        SettingsError, DatabaseUnavailable: as `upgrade`; or the database is that of a live fleet and this one tests, or the
+            other way round.
+    """
+    with _locked(settings.database.url) as connection:
+        config = _config(connection)
+        refuse_newer(connection)
+        mode.refuse_other(connection, settings.balancer.livemode)
+        command.upgrade(config, "head")
+        mode.note(connection, settings.balancer.livemode)
 
 
 def downgrade(url: str, revision: str = "base") -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, true, tuple_, update
@@ -65,7 +66,7 @@ async def purge(ctx: Context, batches_max: int = BATCHES_MAX) -> int:
     await _in_batches(ctx, batches_max, retention.wipe_trade_urls)
     gone = {
         "trades": await _old(ctx, batches_max, retention.purge_trades, kept.trades_days),
-        "events": await _old(ctx, batches_max, retention.purge_events, kept.events_days),
+        "events": await _old(ctx, batches_max, partial(retention.purge_events, now=now), kept.events_days),
         "users": await _old(ctx, batches_max, retention.purge_users, kept.users_days),
     }
     if any(gone.values()):

@@ -7,6 +7,7 @@ custody can always be explained, however long it lies there.
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, delete, exists, select, update
 
@@ -21,11 +22,15 @@ from balancer.db.tables import (
     webhook_deliveries,
     webhook_targets,
 )
+from balancer.journal import events as journal
 from shared.domain.ids import record_id
 from shared.domain.status import FINAL
 
 BATCH_MAX = 500
+WHO = "sweep"
 _FINAL = [status.value for status in FINAL]
+_DISABLED = select(webhook_targets).where(webhook_targets.c.disabled_at.is_not(None))
+_OWED = webhook_deliveries.c.delivered_at.is_(None)
 
 
 def wipe_trade_urls(connection: Connection) -> int:
@@ -50,15 +55,20 @@ def purge_trades(connection: Connection, before: datetime) -> int:
     return len(ids)
 
 
-def purge_events(connection: Connection, before: datetime) -> int:
+def purge_events(connection: Connection, before: datetime, now: datetime) -> int:
     """The oldest events from before then whose trade is gone, or that are about none.
 
     They are looked at in the order of their numbers up to the first that is young, so a round costs what it removes, and those
     that are kept with their trade.
     """
-    # What a target of webhooks is still owed is kept too.
-    owed = exists().where(webhook_deliveries.c.number == events.c.number, webhook_deliveries.c.delivered_at.is_(None))
-    unread = exists().where(webhook_targets.c.spread_to < events.c.number)
+    # What a target of webhooks is still owed is kept too. One that is disabled, for years by now, is not waited for.
+    disabled = [row.target_id for row in connection.execute(_DISABLED)]
+    owed = exists().where(
+        webhook_deliveries.c.number == events.c.number,
+        webhook_deliveries.c.delivered_at.is_(None),
+        webhook_deliveries.c.target_id.not_in(disabled),
+    )
+    unread = exists().where(webhook_targets.c.spread_to < events.c.number, webhook_targets.c.disabled_at.is_(None))
     kept, after = exists().where(trades.c.trade_id == events.c.trade_id) | owed | unread, 0
     while True:
         page = select(events.c.number, events.c.at, kept.label("kept")).where(events.c.number > after)
@@ -66,10 +76,24 @@ def purge_events(connection: Connection, before: datetime) -> int:
         old = [row for row in rows if row.at < before]
         gone = [row.number for row in old if not row.kept]
         if gone:
+            _tell_missed(connection, gone, now)
+            connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.number.in_(gone), _OWED))
             return connection.execute(delete(events).where(events.c.number.in_(gone))).rowcount
         if not old or len(old) < len(rows):
             return 0
         after = rows[-1].number
+
+
+def _tell_missed(connection: Connection, gone: list[int], now: datetime) -> None:
+    """Say which of the events that go now a disabled target had not taken, or not looked at."""
+    for target in connection.execute(_DISABLED).all():
+        of_it = (webhook_deliveries.c.target_id == target.target_id, webhook_deliveries.c.number.in_(gone), _OWED)
+        owed = set(connection.scalars(select(webhook_deliveries.c.number).where(*of_it)))
+        missed = owed | {number for number in gone if number > target.spread_to}
+        if missed:
+            host = urlsplit(target.url).hostname or ""
+            told = {"target_id": target.target_id, "host": host, "events": len(missed), "last": max(missed)}
+            journal.append(connection, journal.row("webhook_missed", told, WHO, now))
 
 
 def purge_users(connection: Connection, before: datetime) -> int:

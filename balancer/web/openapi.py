@@ -54,11 +54,23 @@ _LIVEMODE = {
 }
 _HEADERS = {mode.HEADER: {"$ref": "#/components/headers/Livemode"}}
 
+_SIGNED = {
+    "webhook-id": ("The same whenever this event is sent again", "evt_5_1796040300"),
+    "webhook-timestamp": ("Unix seconds of this try; refuse what is older than five minutes", "1796040300"),
+    "webhook-signature": (
+        "`v1,` and the signature over `id.timestamp.body` in base64; two with a space between while the secret is changed",
+        "v1,OJusA2l7qqO37gW2ZzPlnZDxucW7FiQq3pixEmmVIP8=",
+    ),
+}
 _WEBHOOK = {
     "operationId": "webhook_event",
     "summary": "An event, sent to a target of `POST /webhooks`",
     "description": "Signed as the Standard Webhooks specification says (`webhook-id`, `webhook-timestamp`, "
     "`webhook-signature`). Events about one trade come in order; one may come twice, with the same id.",
+    "parameters": [
+        {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": text, "example": example}
+        for name, (text, example) in _SIGNED.items()
+    ],
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": REF.format(model="Event")}}}},
     "responses": {"2XX": {"description": "The event was taken. Anything else, or none in time: it is sent again"}},
 }

@@ -18,10 +18,10 @@ from pydantic import Field
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from balancer.db.tables import events as journal
-from balancer.db.tables import webhook_deliveries, webhook_targets
+from balancer.db.tables import idempotency, webhook_deliveries, webhook_targets
 from balancer.fields import Time, maybe_unix, unix
 from balancer.journal import alarms, events
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, RequestReused
 from shared.sealing import MasterKey, seal, unseal
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix that the specification gives secrets
@@ -58,6 +58,15 @@ class WithSecret:
         return f"WithSecret({self.target.target_id})"
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """The key under which a client asks for a target, and the hash of what it asks for."""
+
+    client_id: str
+    key: str
+    body_hash: str
+
+
 def add(
     connection: Connection,
     target_id: str,
@@ -68,12 +77,20 @@ def add(
     who: str,
     now: datetime,
     targets_max: int,
+    once: Once | None = None,
 ) -> WithSecret:
     """A new target that is sent what comes behind event ``after``, or from now on. The address was checked by the caller.
 
+    A second call with the same ``once`` makes nothing: it gives the target as it is now, with the secret it was made with.
+
     Raises:
         Conflict: ``webhook_exists``, there is one with this address; ``too_many_webhooks``.
+        RequestReused: the key was used for something else.
+        NotFound: the target that was made under this key was removed.
+        IntegrityError: another request has been quicker, with this key or this address; what it did is seen at a second call.
     """
+    if once is not None and (made := _made_before(connection, once, master)):
+        return made
     known = connection.scalars(select(webhook_targets.c.url).with_for_update()).all()
     if url in known:
         raise Conflict("There is a target with this address. If you lost its secret, rotate it.", code="webhook_exists")
@@ -90,8 +107,23 @@ def add(
         "created_by": who,
     }
     connection.execute(webhook_targets.insert().values(row))
+    if once is not None:
+        key = {"client_id": once.client_id, "key": once.key, "body_hash": once.body_hash, "created_at": now}
+        kept = {"trade_ids": target_id, "answer_sealed": row["secret_sealed"]}
+        connection.execute(idempotency.insert().values({**key, **kept}))
     _tell(connection, "webhook_added", target_id, url, who, now, kinds=list(kinds))
     return WithSecret(one(connection, target_id), secret)
+
+
+def _made_before(connection: Connection, once: Once, master: MasterKey) -> WithSecret | None:
+    mine = (idempotency.c.client_id == once.client_id, idempotency.c.key == once.key)
+    row = connection.execute(select(idempotency).where(*mine)).first()
+    if row is None:
+        return None
+    if row.body_hash != once.body_hash:
+        raise RequestReused()
+    secret = unseal(master.at_rest, row.answer_sealed, purpose=_purpose(row.trade_ids)).decode()
+    return WithSecret(one(connection, row.trade_ids), secret)
 
 
 def rotate(

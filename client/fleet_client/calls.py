@@ -425,13 +425,14 @@ class Calls:
 
     @named
     def add_webhook(
-        self, url: str, *, kinds: Sequence[str] | None = None, after: int | None = None
+        self, url: str, *, kinds: Sequence[str] | None = None, after: int | None = None, key: str | None = None
     ) -> Call[answers.WithSecret]:
-        """Send events to an address, from now on or from behind event ``after``. The secret in the answer is shown this once.
+        """Send events to an address, from now on or from behind event ``after``.
 
-        So it is not sent again after a lost answer: look at `webhooks`, and remove the target whose secret nobody has.
+        The secret in the answer is shown again only to the same call with the same ``key``.
         """
-        return Call("POST", "/webhooks", answers.WithSecret, body=_sent(url=url, kinds=kinds, after=after), repeat=Repeat.NEVER)
+        body, repeat = _sent(url=url, kinds=kinds, after=after), Repeat.ONCE_PER_KEY
+        return Call("POST", "/webhooks", answers.WithSecret, body=body, repeat=repeat, key=key or new_key())
 
     @named
     def remove_webhook(self, target_id: str) -> Call[answers.WebhookRemoved]:

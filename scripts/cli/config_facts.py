@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from balancer.db import migrate, tables
+from balancer.db import migrate, mode, tables
 from balancer.items import price_file
 from balancer.items.feeds import sources
 from bot_worker.vault import Vault, key_is_in_file
@@ -196,6 +196,7 @@ def _look_at_database(settings: Settings, file: File | None, trouble: dict[str, 
     def ask() -> None:
         with connected(settings) as connection:
             migrate.refuse_newer(connection)
+            mode.refuse_other(connection, settings.balancer.livemode)
             if settings.limits.dear_item_cents and _groups(connection) == 1:
                 remarks["limits.dear_item_cents"] = ONE_GROUP
             if server:

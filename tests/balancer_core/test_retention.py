@@ -133,6 +133,34 @@ async def test_who_is_blocked_stays_known(world: World) -> None:
     assert refused.value.error_code == "partner_blocked"
 
 
+async def test_a_disabled_target_of_webhooks_keeps_no_event_for_ever_and_an_enabled_one_does(world: World) -> None:
+    """It is told what it has missed: what it was owed, and what nobody has looked at for it."""
+    await over(world)
+    first, second = world.events()[:2]
+    now = world.ctx.clock.now()
+
+    def target(target_id: str, **more: object) -> None:
+        row = {"target_id": target_id, "url": f"https://{target_id}.example/", "secret_sealed": "x", "created_by": "cli"}
+        world.change(tables.webhook_targets.insert().values({**row, "created_at": now, **more}))
+
+    def owed(target_id: str, number: int) -> None:
+        row = {"target_id": target_id, "number": number, "lane": "", "next_at": now}
+        world.change(tables.webhook_deliveries.insert().values(row))
+
+    target("off", spread_to=first.number, disabled_at=now, disabled_why="gave_up")
+    target("on", spread_to=10**9)
+    owed("off", first.number)
+    owed("on", second.number)
+    kept = len(world.events())
+    await later(world, YEARS_S)
+    await purge.purge(world.ctx)
+    assert [row.number for row in world.events() if row.number < kept] == [second.number]
+    assert [(row.target_id, row.number) for row in world.rows(tables.webhook_deliveries.select())] == [("on", second.number)]
+    [told] = [json.loads(row.data) for row in world.events("webhook_missed")]
+    assert (told["target_id"], told["host"]) == ("off", "off.example")
+    assert told["events"] > 2 and told["last"] > second.number
+
+
 async def test_zero_keeps_for_ever(make: Make) -> None:
     names = ("tokens_days", "idempotency_days", "alarms_days", "trades_days", "events_days", "users_days")
     world = await make(retention=dict.fromkeys(names, 0))

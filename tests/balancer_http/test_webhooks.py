@@ -8,13 +8,16 @@ import hashlib
 import hmac
 import json
 import signal
+import ssl
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -28,6 +31,7 @@ from balancer.db import tables
 from balancer.journal import events
 from balancer.outward import Outward
 from balancer.web.handlers import health
+from sandbox.tls import Authority
 from shared.settings import Settings
 
 RULES = {
@@ -80,12 +84,16 @@ class Receiver:
         assert wanted in request.headers["webhook-signature"].split(" ")
 
     @asynccontextmanager
-    async def open(self, port: int = 0) -> AsyncIterator[Receiver]:
+    async def open(self, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
         app = web.Application()
         app.router.add_post("/hooks", self.handle)
-        async with TestServer(app, port=port) as server:
-            self.url = str(server.make_url("/hooks"))
+        server = TestServer(app, port=port, scheme="https" if tls else "http")
+        await server.start_server(ssl=tls)
+        try:
+            self.url = str(server.make_url("/hooks").with_host("localhost") if tls else server.make_url("/hooks"))
             yield self
+        finally:
+            await server.close()
 
     async def until(self, number: int) -> None:
         """Until so many were taken."""
@@ -237,6 +245,67 @@ async def test_a_secret_is_shown_once_and_two_sign_while_it_is_changed(settings:
         assert len(receiver.signatures[-1].split(" ")) == 1
         page = await (await service.call("GET", "/events?limit=500")).text()
         assert first not in page and again not in page and "/hooks" not in page
+
+
+@pytest.mark.both_databases
+async def test_a_target_is_made_once_for_a_key_however_often_it_is_asked_for(settings: Settings, receiver: Receiver) -> None:
+    """The answer with the secret may be lost: the same request shows both again, and many at once make one target."""
+
+    async def ask(status: int, key: str | None = "mine", **body: Any) -> Any:
+        response = await service.call("POST", "/webhooks", {"url": receiver.url, **body}, client="operator", key=key)
+        found = await response.json()
+        assert response.status == status, found
+        return found
+
+    async with operated(settings) as service:
+        made, *again = await asyncio.gather(*(ask(201) for _ in range(8)))
+        target_id, receiver.secret = made["target"]["target_id"], made["secret"]
+        assert {(one["secret"], one["target"]["target_id"]) for one in again} == {(made["secret"], target_id)}
+        assert len((await json_of(service, "GET", "/webhooks"))["webhooks"]) == 1
+        assert (await ask(422, kinds=["settled"]))["code"] == "idempotency_mismatch"
+        assert (await ask(400, None))["code"] == "idempotency_key_missing"
+        assert (await ask(409, "another"))["code"] == "webhook_exists"
+        rotated = await json_of(service, "POST", f"/webhooks/{target_id}/rotate")
+        later = await ask(201)
+        assert later["secret"] == made["secret"] != rotated["secret"]  # whoever made it is not shown what came after
+        assert later["target"]["rotating_until"] == rotated["target"]["rotating_until"]
+        rows = await service.ctx.db.look(lambda connection: connection.execute(select(tables.idempotency)).all())
+        assert len(rows) == 1 and made["secret"].removeprefix("whsec_") not in repr(rows)
+        await json_of(service, "DELETE", f"/webhooks/{target_id}")
+        assert (await ask(404))["code"] == "not_found"  # it does not come back to life
+        assert (await ask(201, "another"))["target"]["target_id"] != target_id
+
+
+@ONE_DATABASE
+async def test_a_receiver_is_believed_by_its_certificate_for_the_host_that_is_called(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate of an authority that is trusted, of the same one for another host, and of one that nobody trusts."""
+    trusted, strange = (Authority(["localhost"], datetime.now(UTC)) for _ in range(2))
+    (tmp_path / "ca.pem").write_bytes(trusted.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    good, other = Receiver(), Receiver()
+    async with good.open(tls=trusted.context()), other.open(tls=strange.context()), operated(settings) as service:
+        port = urlsplit(good.url).port
+        wrong_ids = []
+        for url in (f"https://127.0.0.1:{port}/hooks", other.url):
+            made = await json_of(service, "POST", "/webhooks", {"url": url}, 201)
+            wrong_ids.append(made["target"]["target_id"])
+        target_id = await add(service, good)
+        await tell(service, ("settled", "trd_1"))
+        await owed(service, target_id, 0)
+        assert good.taken[-1]["trade_id"] == "trd_1"
+        for wrong in wrong_ids:
+            async with asyncio.timeout(READY_S):
+                while not (tried := [one for one in await deliveries_of(service, wrong) if one["tries"]]):
+                    await asyncio.sleep(0.02)
+            assert {(one["state"], one["status"], one["error"]) for one in tried} == {("waiting", None, "tls")}
+    assert other.tried == []
+
+
+async def deliveries_of(service: Service, target_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await json_of(service, "GET", f"/webhooks/{target_id}/deliveries"))["deliveries"]
+    return found
 
 
 @pytest.mark.both_databases

@@ -43,7 +43,7 @@ SAMPLES: dict[str, Any] = {
 
 
 # A second answer is another one than the first: a token that was used up, a secret that was shown.
-SHOWN_ONCE = {"verify", "add_webhook", "rotate_webhook"}
+SHOWN_ONCE = {"verify", "rotate_webhook"}
 
 
 def made(name: str) -> Call[Any]:

@@ -73,6 +73,7 @@ EVERY = [
     _command("clients list", *BOOKS),
     _command("clients new-key site", *BOOKS),
     _command("clients revoke site", *BOOKS),
+    _command("config mode live --yes", "settings", "database"),
     _command("group start red 1", "settings", "vault"),
     _command("group status", "settings"),
     _command("locks list", *BOOKS),

@@ -15,6 +15,7 @@ from balancer.db.tables.custody import HOUSE, audits, decisions, deposits, users
 from balancer.db.tables.fleet import bots, resumptions, switches
 from balancer.db.tables.games import credit_calls, credits, exchanges, issues, lock_rows, locks, transfers
 from balancer.db.tables.journal import alarms, events
+from balancer.db.tables.mode import kept_mode
 from balancer.db.tables.trading import idempotency, tokens, trade_items, trades
 from balancer.db.tables.web import client_keys, clients, nonces, sessions
 from balancer.db.tables.webhooks import webhook_deliveries, webhook_targets
@@ -38,6 +39,7 @@ __all__ = [
     "issues",
     "item_values",
     "items",
+    "kept_mode",
     "lock_rows",
     "locks",
     "metadata",

@@ -125,7 +125,8 @@ idempotency = Table(
     Column("client_id", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("body_hash", Text, nullable=False),
-    Column("trade_ids", Text, nullable=False),  # words with one space between them
+    Column("trade_ids", Text, nullable=False),  # words with one space between them; of `POST /webhooks` the target's
+    Column("answer_sealed", Text),  # of `POST /webhooks` the secret, which the same request is answered again
     Column("created_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("client_id", "key"),
     Index("ix_idempotency_created_at", "created_at"),

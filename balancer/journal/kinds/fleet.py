@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from balancer.journal.kinds.shapes import A_HOOK, HOOK, HOOK_ID, TEXT, TEXTS, UNIX, WHOLE, About, Acts, Kind
+from balancer.journal.kinds.shapes import A_HOOK, FLAG, HOOK, HOOK_ID, TEXT, TEXTS, UNIX, WHOLE, About, Acts, Kind
 
 FLEET: dict[str, Kind] = {
     "paused": Kind(
@@ -34,6 +34,20 @@ FLEET: dict[str, Kind] = {
         About.NONE,
         {"trades": {"type": "object", "additionalProperties": WHOLE}},
         {"trades": {"sent": 3, "accepted": 12}},
+    ),
+    "mode_changed": Kind(
+        "An operator said that the database is of a live fleet (`live`), or of one that tests, and was noted wrongly.",
+        Acts.NOBODY,
+        About.NONE,
+        {"live": FLAG},
+        {"live": True},
+    ),
+    "webhook_missed": Kind(
+        "Old events were removed that a disabled target of webhooks had not taken; `events` counts them.",
+        Acts.SITE,
+        About.NONE,
+        {**HOOK, "events": WHOLE, "last": WHOLE},
+        {**A_HOOK, "events": 12, "last": 5120},
     ),
     "webhook_added": Kind(
         "Events are sent to a new target.", Acts.NOBODY, About.NONE, {**HOOK, "kinds": TEXTS}, {**A_HOOK, "kinds": []}

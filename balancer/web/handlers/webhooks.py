@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
+from sqlalchemy.exc import IntegrityError
 
 from balancer.context import Context
 from balancer.outward import Outward, Refused
@@ -10,7 +13,7 @@ from balancer.trades.requests import Caller
 from balancer.web import api
 from balancer.web.schemas import answers, operator
 from balancer.webhooks import deliveries, targets
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, RequestReused
 
 OUTWARD: web.AppKey[Outward] = web.AppKey("outward", Outward)
 
@@ -24,29 +27,32 @@ async def find(ctx: Context) -> web.Response:
 @api.operation(
     scope="operate",
     answers={201: targets.WithSecret},
-    errors=((Conflict, "webhook_exists"), (Conflict, "too_many_webhooks")),
+    errors=(
+        (Conflict, "webhook_exists"),
+        (Conflict, "too_many_webhooks"),
+        (NotFound, "not_found"),
+        (RequestReused, "idempotency_mismatch"),
+    ),
 )
-async def create(request: web.Request, ctx: Context, caller: Caller, body: operator.WebhookBody) -> web.Response:
+async def create(
+    request: web.Request, ctx: Context, caller: Caller, key: api.IdempotencyKey, body: operator.WebhookBody
+) -> web.Response:
     """Send events to an address, from now on or from behind event `after`.
 
-    The answer holds the secret that signs them, which is never shown again. The address must be https on port 443 or 8443
-    and lead to a machine on the Internet.
+    The answer holds the secret that signs them, which is shown again only to the same request with the same key. The address
+    must be https on port 443 or 8443 and lead to a machine on the Internet.
     """
     try:
         await request.app[OUTWARD].check(body.url)
     except Refused as error:
         raise api.invalid_field("body.url", f"{str(error)[:1].upper()}{str(error)[1:]}.", "refused") from None
-    made = await ctx.db.run(
-        targets.add,
-        ctx.new_id("whk"),
-        body.url,
-        body.kinds,
-        body.after,
-        ctx.master,
-        caller.who,
-        ctx.clock.now(),
-        ctx.settings.webhooks.targets_max,
-    )
+    once = targets.Once(caller.client_id, key.key, key.body_hash)
+    asked = (ctx.new_id("whk"), body.url, body.kinds, body.after, ctx.master, caller.who, ctx.clock.now())
+    add = partial(ctx.db.run, targets.add, *asked, ctx.settings.webhooks.targets_max, once)
+    try:
+        made = await add()
+    except IntegrityError:  # another request was quicker, and is over
+        made = await add()
     return api.answer(made, 201)
 
 

@@ -38,7 +38,7 @@ def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
     settings = app.settings({"balancer": chosen})
     log.set_up(settings.log.level, settings.log.format)
     try:
-        migrate.upgrade(settings.database.url)
+        migrate.open_for(settings)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, ready_json))
     except (errors.FleetError, SQLAlchemyError) as error:

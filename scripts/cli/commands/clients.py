@@ -117,7 +117,7 @@ def _opened(app: App, *, only_reads: bool = False) -> Iterator[tuple[Connection,
     settings = app.settings()
     log.set_up("error", settings.log.format)  # standard output is for the answer, and the command itself says what went wrong
     master = MasterKey.read(settings.balancer.master_key_file)
-    migrate.upgrade(settings.database.url)
+    migrate.open_for(settings)
     database = Database(settings.database)
     try:
         with database.reading() if only_reads else database.transaction() as connection:

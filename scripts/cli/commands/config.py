@@ -18,6 +18,7 @@ cli = click.Group("config", help="Show and check settings.")
 
 PARTS = click.Choice(["balancer", "host"])
 LEVELS = ("error", "warning")
+WORDS = {True: "live", False: "test"}
 
 
 @cli.command()
@@ -116,6 +117,42 @@ def _plain(finding: Finding, place: Place) -> dict[str, Any]:
         "text": finding.text,
         "do": finding.do or None,
     }
+
+
+@cli.command()
+@click.argument("mode", type=click.Choice(["live", "test"]), required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def mode(app: App, mode: str | None, yes: bool) -> None:
+    """Say whether the database is that of a live fleet or of one that tests; with MODE, put right what was noted wrongly.
+
+    It is noted at the first start from [balancer] livemode, and the other mode is refused from then on. Everything that the
+    database holds, its events too, counts as of the new mode afterwards. Stop all balancers before.
+    """
+    import getpass
+
+    from balancer.db import migrate
+    from balancer.db import mode as kept
+    from balancer.db.engine import Database
+    from balancer.upkeep import mode_change
+    from shared import log
+
+    settings = app.settings()
+    if mode is not None and settings.balancer.livemode is not (mode == "live"):
+        raise click.UsageError(f"write livemode = {'true' if mode == 'live' else 'false'} in [balancer] first")
+    log.set_up("error", settings.log.format)
+    migrate.upgrade(settings.database.url)
+    database = Database(settings.database)
+    try:
+        with database.transaction() as connection:
+            if mode is not None and kept.of(connection) is not (mode == "live"):
+                if not yes:
+                    click.confirm(f"All that the database holds will count as {mode}. Go on?", abort=True)
+                mode_change.change(connection, mode == "live", f"cli:{getpass.getuser()}", app.clock().now())
+            now = kept.of(connection)
+    finally:
+        database.close()
+    click.echo("nobody has opened it yet" if now is None else WORDS[now])
 
 
 @cli.command()

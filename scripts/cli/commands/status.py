@@ -43,7 +43,7 @@ def _look(app: App) -> dict[str, Any]:
     settings = app.settings()
     log.set_up("error", settings.log.format)
     master = MasterKey.read(settings.balancer.master_key_file)
-    migrate.upgrade(settings.database.url)
+    migrate.open_for(settings)
     database = Database(settings.database)
     clock = Clock.of(settings.clock)
     server_clock = ServerClock(clock)
