@@ -135,6 +135,12 @@ SITE_PACE_MS = int(environment.text("SITE_PACE_MS", "5000"))
 SITE_LANES_PER_ROOM = int(environment.text("SITE_LANES_PER_ROOM", "2"))
 # How far what a bet is worth may lie from what the player saw, in basis points; 0 refuses any change.
 SITE_PRICE_SLIP_BP = int(environment.text("SITE_PRICE_SLIP_BP", "0"))
+# The key that receipts of bets are signed with, 32 bytes in hex (SITE_RECEIPT_KEY_FILE). Without one, receipts are not signed.
+SITE_RECEIPT_KEY = environment.secret("SITE_RECEIPT_KEY")
+# Where the draw of the Global Pot is shown live; empty: nowhere yet.
+SITE_STREAM_URL = environment.text("SITE_STREAM_URL")
+# Seconds that a bet of a page with scripts waits for its answer; after that the page asks again.
+SITE_BET_WAIT_S = float(environment.text("SITE_BET_WAIT_S", "5"))
 
 # --- what is told at once ---------------------------------------------------------------------------------------------------
 
