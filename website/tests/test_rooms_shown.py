@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 import pytest
 from django.test import Client
-from paper import HOUSE, Paper
+from paper import Paper
 from rooms_shown import ClientOnPaper, signed_in
 
 from website import fleet
-from website.accounts.models import Player
-from website.rooms import guarantees, numbers
-from website.rooms.models import Bet, Round
+from website.rooms.models import Round
 
 SNG, RAFFLE = "SnG Ticket", "Raffle Ticket"
 EVIDENCE = "https://stream.example/812 sha256:" + "ab" * 32
@@ -88,6 +84,6 @@ def test_a_classic_round_in_every_phase(paper: Paper, client_on_paper: ClientOnP
     assert "was drawn" in text and "lottery verify" in text and f'data-record="{address(at)}/record.json"' in text
     sealed = Round.objects.get(id=at.id)
     assert hers.get(f"{address(at)}/record.json").content == bytes(sealed.record)
-    assert [event["event"] for event in hers.get(f"{address(at)}/events.json").json()][0] == "create"
+    assert next(event["event"] for event in hers.get(f"{address(at)}/events.json").json()) == "create"
     assert "hold" in page(hers, f"{address(at)}?explain")
     assert f"/{at.lane}/{at.round}" in page(hers, "/")
