@@ -68,7 +68,7 @@ def run(options: Options, folder: Path, say: Callable[[str], None]) -> dict[str,
     """
     started = time.monotonic()
     with ChaosFleet(options.wish(folder), balancers=BALANCERS, say=say) as fleet:
-        database_url = options.database_url or fleet.postgres.create_database("site").replace("+psycopg", "")
+        database_url = options.database_url or fleet.postgres.create_database(trouble.DATABASE_NAME).replace("+psycopg", "")
         urls = [balancer.url for balancer in fleet.balancers]
         relays = [f"{fleet.steam_url}/relays/{name}" for name in trouble.RELAYS]
         site = Site(fleet, database_url, options.engines, urls, relays, shorter=SHORTER)

@@ -171,6 +171,7 @@ class Person:
         tally.bets[f"{at.room}: {'placed' if decided.state != Bet.REFUSED else 'refused'}"] += 1
         if decided.state == Bet.REFUSED:
             tally.refused[decided.code] += 1
+            self.joined.discard((at.lane, at.round))
 
     def _may_join(self, at: Round) -> bool:
         return (at.lane, at.round) not in self.joined

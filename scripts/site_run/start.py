@@ -118,6 +118,7 @@ class Site:
             "SITE_LIMITS": "stake:day:1000000000",
             "SITE_PACE_MS": "0",
             "SITE_LEASE_MS": "3000",
+            "SITE_MARKS_DIR": str(self.folder / "marks"),
             "SITE_REDIS_URL": self.redis_url or self.stack.redis_url,
         }
 

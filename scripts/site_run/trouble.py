@@ -5,21 +5,25 @@ The fleet's own blows are those of `scripts.chaos_run`; which of them a run of t
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
+import threading
 import urllib.error
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from scripts.chaos_run.deeds import Deed, Strike
-from scripts.chaos_run.fleet import ChaosFleet, signal_part
+from scripts.chaos_run.fleet import ChaosFleet, signal_part, signal_pid
 from scripts.chaos_run.plan import BY_NAME, Blow, Kind, Shape, plan
 from scripts.lab.calls import send_json
 from scripts.lab.parts import Part
 from scripts.site_run.start import Site
 from website.engine import crash
 
+DATABASE_NAME = "site"
 RELAYS = ("a", "b", "c")
 GAP_S = (1.5, 5.0)
 SKEW_S = 10.0
@@ -43,6 +47,7 @@ BEACONS = (
     Kind("relay_is_silent", "relay", (4, 12), 1, "a relay does not answer"),
     Kind("relays_are_silent", "relays", (3, 8), 1, "no relay answers"),
 )
+DATABASE = Kind("database_stopped", "postgres", (2, 6), 2, "every connection of the site to its database stands still")
 OF_THE_FLEET = tuple(
     BY_NAME[name]
     for name in (
@@ -51,7 +56,7 @@ OF_THE_FLEET = tuple(
         *("postgres_killed", "postgres_restarted", "worker_killed", "host_killed"),
     )
 )
-KINDS = (*ENGINES, *BEACONS, *OF_THE_FLEET)
+KINDS = (*ENGINES, *BEACONS, DATABASE, *OF_THE_FLEET)
 
 
 def blows(seed: int, seconds: float, fleet: ChaosFleet, engines: int) -> list[Blow]:
@@ -65,6 +70,17 @@ def blows(seed: int, seconds: float, fleet: ChaosFleet, engines: int) -> list[Bl
     }
     shape = Shape(groups, len(fleet.balancers), others)
     return plan(seed, seconds, shape, kinds=KINDS, power_cut=False, gap_s=GAP_S)
+
+
+def backends(server: int, database: str) -> list[int]:
+    """The processes of a PostgreSQL server that serve connections to a database."""
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    found = []
+    for pid in children:
+        with contextlib.suppress(OSError):  # it has ended
+            title = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+            found += [int(pid)] if title.startswith("postgres:") and database in title.split() else []
+    return found
 
 
 def engine_name(number: int) -> str:
@@ -94,6 +110,7 @@ class Trouble:
             "engine_stopped": self._stop,
             "engine_restarted": self._restart,
             "engine_clock": self._skew,
+            "database_stopped": self._stop_database,
             **dict.fromkeys((DIES_AT + point for point in crash.POINTS), self._arm),
             "relay_lies": lambda blow: self._order(blow, kind="bad_beacon", shape=self._chance.choice(LIES)),
             "relay_is_slow": lambda blow: self._order(blow, kind="slow", route="@beacons", delay_s=SLOWER_THAN_PATIENCE_S),
@@ -148,6 +165,24 @@ class Trouble:
     def _come_back(self, name: str, **more: str) -> None:
         self._once[name] = more
         self.fleet.end_part(name, 0.0, signal.SIGKILL)
+
+    # ---- the database
+
+    def _stop_database(self, blow: Blow) -> Deed:
+        """What stands still may hold what the fleet's connections need: so it goes on by a clock, whoever waits meanwhile."""
+        pids = backends(self.fleet.postgres.pid, DATABASE_NAME)
+        self.fleet.say(f"{len(pids)} connections stand still")
+        for pid in pids:
+            signal_pid(pid, signal.SIGSTOP)
+
+        def go_on() -> None:
+            for pid in pids:
+                signal_pid(pid, signal.SIGCONT)
+
+        clock = threading.Timer(blow.lasts_s, go_on)
+        clock.daemon = True
+        clock.start()
+        return go_on, lambda _since: True
 
     # ---- relays
 

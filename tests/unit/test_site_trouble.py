@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from scripts.chaos_run.fleet import last_words
 from scripts.chaos_run.plan import Blow, Shape, plan
 from scripts.site_run import chaos, trouble
@@ -36,3 +40,15 @@ def test_an_engine_whose_database_was_away_is_told_from_one_that_broke() -> None
     broke = "Traceback\nKeyError: 'room'\n"
     assert chaos.DATABASE_AWAY in last_words(away)
     assert (last_words(broke), last_words("it ends\n"), last_words("")) == ("KeyError: 'room'", "it ends", "")
+
+
+def test_the_connections_of_one_database_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {
+        "/proc/10/task/10/children": "11 12 13 ",
+        "/proc/11/cmdline": "postgres: checkpointer \0",
+        "/proc/12/cmdline": "postgres: fleet site [local] idle\0",
+        "/proc/13/cmdline": "postgres: fleet fleet [local] idle\0",
+    }
+    monkeypatch.setattr(Path, "read_text", lambda path: texts[str(path)])
+    monkeypatch.setattr(Path, "read_bytes", lambda path: texts[str(path)].encode())
+    assert trouble.backends(10, "site") == [12]

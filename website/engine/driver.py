@@ -25,8 +25,8 @@ from lottery.state import Phase
 from redis import RedisError
 
 from fleet_client import AsyncClient, errors
-from fleet_client.answers import Event
-from website.engine import calls, feed, reconciliation
+from fleet_client.answers import Event, Lock
+from website.engine import calls, feed, reconciliation, recovery
 from website.engine.beacon import Beacon, Source
 from website.engine.clock import Clock
 from website.engine.models import Call
@@ -52,6 +52,8 @@ PROBE_S = 5.0
 TIDY_S = 60.0
 LOOKS = 2
 LOOK_AGAIN_S = 5.0
+LOOK_BACK_S = 30.0
+HELD = ("held", "part_moved")
 TOLERANCE_MS = 1_000
 ROUNDS_OF_WANTS = 4
 
@@ -81,6 +83,9 @@ class Engine:
         try:
             with contextlib.suppress(DatabaseError, OSError):
                 await self._compare()  # before the first bet is taken
+            with contextlib.suppress(DatabaseError, OSError, errors.FleetError, TimeoutError):
+                async with asyncio.timeout(LOOK_BACK_S):
+                    await self._look_back()
             async with asyncio.TaskGroup() as group:
                 for work in (self._lanes, self._calls, self._follow, self._probe, self._listen, self._tidy, self._reconcile):
                     group.create_task(self._forever(work))
@@ -199,9 +204,21 @@ class Engine:
             await self._db(reconciliation.keep, minute_ms, after, held, found, self.clock.now_ms())
         await asyncio.sleep(AGAIN_S)
 
+    async def _look_back(self) -> None:
+        """Whether the fleet did for us what stands nowhere here: then this database is an older one (S20)."""
+        locks = [lock async for lock in self.fleet.each_lock(state=list(HELD))]
+        paid = [transfer.ref async for transfer in self.fleet.each_transfer()]
+        for lane in await self._db(self._noted, locks, paid):
+            log.error("the fleet knows of a later round of %s than this database: it is not driven", lane)
+
+    def _noted(self, locks: list[Lock], paid: list[str]) -> list[str]:
+        close_old_connections()
+        return recovery.note(recovery.missing(locks, paid), self.writer.marks)
+
     async def _held(self) -> dict[str, frozenset[str]]:
         """Every lock that the fleet holds for us, with the items that are under it still."""
-        locks = [lock async for lock in self.fleet.each_lock(state=["held", "part_moved"])]
+        locks = [lock async for lock in self.fleet.each_lock(state=list(HELD))]
+        await self._db(self._noted, locks, [])
         return {lock.ref: frozenset(row.deposit_id for row in lock.rows if row.state == "held") for lock in locks}
 
     async def _tidy(self) -> None:
@@ -264,7 +281,8 @@ class Engine:
     # ---- the clock
 
     async def _probe(self) -> None:
-        """Holds the clock against beacons and the database's clock."""
+        """Holds the clock against beacons and the database's clock; tells other engines how far lanes are."""
+        await asyncio.to_thread(self.writer.marks.share)
         await self._compare()
         await asyncio.sleep(PROBE_S)
 

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +21,7 @@ from website.engine import crash, driver
 from website.engine.beacon import Source
 from website.engine.chains import ChainKey, Chains
 from website.engine.clock import Clock
+from website.engine.marks import Marks
 from website.engine.models import Chain
 from website.engine.relays import Relays
 from website.engine.writer import Writer
@@ -83,7 +85,9 @@ class Sources:
 async def run() -> None:
     """Until SIGTERM or SIGINT."""
     clock, sources = Clock(settings.SITE_CLOCK_SKEW_MS), Sources()
-    writer = Writer(await once_there(chains), clock, name())
+    marks = Marks(Path(settings.SITE_MARKS_DIR) if settings.SITE_MARKS_DIR else None)
+    await asyncio.to_thread(marks.share)
+    writer = Writer(await once_there(chains), clock, name(), marks)
     crash.arm(settings.SITE_CRASH_AT)
     async with AsyncClient(settings.SITE_FLEET_URLS, settings.SITE_FLEET_KEY, patience=PATIENCE, timeout_s=TIMEOUT_S) as fleet:
         working = asyncio.create_task(driver.Engine(writer, fleet, sources.of, clock).run())

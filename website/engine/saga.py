@@ -170,6 +170,15 @@ def unlock(ref: str, lane: str, number: int, now_ms: int) -> None:
     )
 
 
+def refuse_since(lane: str, since_ms: int, now_ms: int) -> None:
+    """Bets that were wanted after a lane was left alone are refused; what became of older ones somebody has to find out."""
+    rows = list(Bet.objects.filter(lane=lane, state=Bet.NEW, created_ms__gte=since_ms))
+    for row in rows:
+        row.state, row.code, row.touched_ms = Bet.REFUSED, "paused", now_ms
+        row.save(update_fields=["state", "code", "touched_ms"])
+    post.send([refusal(row) for row in rows], now_ms)
+
+
 def refusal(row: Bet) -> Letter:
     """What a player is told of a bet that was not taken, once nothing of it is bound."""
     where = {"bet": row.bet_id, "lane": row.lane, "round": row.round}

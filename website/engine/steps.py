@@ -21,7 +21,7 @@ from lottery.state import Phase
 from website.engine import crash, house, numbers, saga, settlement
 from website.engine.beacon import Beacon
 from website.engine.chains import Chains, last_round
-from website.engine.models import Call
+from website.engine.models import Alarm, Call
 from website.engine.unit import Unit, alarm
 from website.live.post import Letter
 from website.rooms import projections
@@ -68,7 +68,41 @@ class Steps:
         if unit.held is not None and unit.state.phase is not Phase.GAME:
             saga.work(unit, None)
         self.wants.next_at_ms = self._next_at_ms()
+        self._say_why()
         return self.wants
+
+    def _say_why(self) -> None:
+        lane, why = self.unit.lane, self._waits_for()
+        assert why in Lane.WAITS, why
+        if lane.waits_for != why or self.unit.events:
+            lane.waits_for, lane.waits_since_ms = why, self.unit.now_ms
+
+    def _waits_for(self) -> str:
+        """What the lane's newest round waits for, or the next one: a word of `Lane.WAITS`."""
+        unit = self.unit
+        if unit.held is None or projections.is_over(unit.state):
+            return self._why_not_created()
+        phase = unit.state.phase
+        if phase is Phase.WARMUP:
+            paused = unit.lane.state != Lane.OPEN
+            return "paused" if paused else "clock" if self._clock_keeps_back() else "other_lane"
+        if phase is Phase.GAME:
+            return "clock_to_end" if unit.state.deadline is not None else "players"
+        if phase is Phase.OPENED and unit.state.rules.source.waits:
+            return "beacon_time" if unit.time() < (drawing.beacon_ms(unit.state) or 0) else "beacon"
+        if phase is Phase.FINALIZED:
+            refused = Call.objects.filter(kind=Call.TRANSFER, lane=unit.lane.name, round=unit.place.number, state=Call.REFUSED)
+            return "fleet_refuses" if refused.exists() else "fleet"
+        return {Phase.CLOSED: "opening", Phase.FAILED: "paused"}.get(phase, "numbers")
+
+    def _why_not_created(self) -> str:
+        lane = self.unit.lane
+        if lane.state != Lane.OPEN:
+            return "paused"
+        if self._version() is None:
+            return "rules"
+        prize = Alarm.objects.filter(kind="no_prize", about=lane.room, ended_ms=None)
+        return "prize" if prize.exists() else "fleet_before"
 
     def _no_bets_because(self) -> str | None:
         if self.unit.lane.state != Lane.OPEN:

@@ -14,13 +14,16 @@ from django.db import close_old_connections, transaction
 from lottery.rooms import Room
 from lottery.state import Phase
 
-from website.engine import crash
+from website.engine import crash, saga
 from website.engine.chains import Chains
 from website.engine.clock import Clock
+from website.engine.marks import Marks
 from website.engine.steps import Given, Steps, Wants
-from website.engine.unit import Held, Unit, catch_up
+from website.engine.unit import Held, Unit, alarm, catch_up
 from website.live import hints
 from website.rooms.models import Lane
+
+OLDER_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ class Worked:
 
 
 class Writer:
-    def __init__(self, chains: Chains, clock: Clock, name: str) -> None:
+    def __init__(self, chains: Chains, clock: Clock, name: str, marks: Marks | None = None) -> None:
         self.chains, self.clock, self.name = chains, clock, name
+        self.marks = Marks(None) if marks is None else marks
         self._held: dict[str, Held] = {}
 
     def work(self, lane_name: str, given: Given = Given()) -> Worked:  # noqa: B008 - frozen
@@ -49,6 +53,7 @@ class Writer:
             unit, wants = self._work(lane_name, held, given)
             crash.at("lane.before_commit")
         crash.at("lane.after_commit")
+        self.marks.note(lane_name, (unit.lane.round, unit.lane.seq))
         hints.publish(unit.told)
         if unit.held is not None:
             self._held[lane_name] = unit.held
@@ -57,6 +62,8 @@ class Writer:
     def _work(self, lane_name: str, held: Held | None, given: Given) -> tuple[Unit, Wants]:
         lane = Lane.objects.select_for_update().get(name=lane_name)
         now_ms = self.clock.now_ms()
+        if (lane.round, lane.seq) < self.marks.of(lane_name):
+            return self._leave_alone(lane, now_ms)
         unit = Unit(lane, catch_up(lane, held), now_ms)
         wants = Steps(unit, self.chains, given).run()
         unit.save()
@@ -64,6 +71,23 @@ class Writer:
         lane.driver, lane.driver_until_ms = self.name, now_ms + settings.SITE_LEASE_MS
         lane.save()
         return unit, wants
+
+    def _leave_alone(self, lane: Lane, now_ms: int) -> tuple[Unit, Wants]:
+        """The table is older than what was committed before. Whatever happened since may be public: nothing is done."""
+        mark = self.marks.of(lane.name)
+        if lane.waits_for != "older":
+            lane.waits_for, lane.waits_since_ms = "older", now_ms
+        if lane.state == Lane.OPEN:
+            lane.state, lane.paused_why = Lane.PAUSED, "older"
+        lane.next_at_ms = now_ms + OLDER_MS
+        lane.save()
+        saga.refuse_since(lane.name, lane.waits_since_ms, now_ms)
+        text = (
+            f"the table of {lane.name} is at round {lane.round}, message {lane.seq}; round {mark[0]}, message {mark[1]} was"
+            " committed before: the database is an older one, and the lane is not driven (manage.py recover)"
+        )
+        alarm("older", lane.name, text, now_ms)
+        return Unit(lane, None, now_ms), Wants(next_at_ms=lane.next_at_ms)
 
 
 def _worked(unit: Unit, wants: Wants) -> Worked:

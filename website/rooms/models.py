@@ -79,6 +79,24 @@ class Lane(models.Model):
     """One chain of rounds of a room, one after the other. Its row is the lock of everything that happens on it."""
 
     OPEN, PAUSED, RETIRED = "open", "paused", "retired"
+    WAITS = {
+        "other_lane": "the room's other lane takes bets; this round begins after it",
+        "players": "more players, or more items",
+        "clock_to_end": "the clock runs; then bets are closed",
+        "numbers": "two operators type the next number",
+        "opening": "bets are closed; the secret is opened a second later",
+        "beacon_time": "the random number of the round is not public yet",
+        "beacon": "the random number is late: no relay of the beacon has it yet",
+        "fleet": "everybody knows who won; the fleet hands the items over",
+        "fleet_refuses": "the fleet refuses to hand the items over: somebody has to look",
+        "fleet_before": "the fleet binds the house's items for the next round",
+        "prize": "the house has set no prize aside for the next round",
+        "clock": "the clock of the machine is wrong; no round begins until it is right",
+        "rules": "no rules are approved",
+        "paused": "an operator has paused it, or something is wrong: `paused_why`",
+        "older": "the database is older than what was told before: somebody has to look",
+    }
+    """Everything that a round may wait for, in words."""
 
     name = models.CharField(max_length=64, unique=True)
     room = models.CharField(max_length=64, db_index=True)
@@ -87,6 +105,9 @@ class Lane(models.Model):
     round = models.BigIntegerField(default=0)
     seq = models.BigIntegerField(default=0)
     next_at_ms = models.BigIntegerField(default=0, db_index=True)
+    # What its newest round waits for, one of `WAITS`, and since when: written by the engine, for pages and operators.
+    waits_for = models.CharField(max_length=16, blank=True, default="")
+    waits_since_ms = models.BigIntegerField(default=0)
     driver = models.CharField(max_length=64, blank=True, default="")
     driver_until_ms = models.BigIntegerField(default=0)
 

@@ -177,6 +177,8 @@ SITE_LEASE_MS = int(environment.text("SITE_LEASE_MS", "10000"))
 SITE_RECONCILE_MS = int(environment.text("SITE_RECONCILE_MS", "60000"))
 # How often an engine looks for work that nobody told it of.
 SITE_LOOK_MS = int(environment.text("SITE_LOOK_MS", "100"))
+# A folder outside the database, best on another disk, where an engine notes how far each lane was; empty: only Redis knows it.
+SITE_MARKS_DIR = environment.text("SITE_MARKS_DIR")
 # For tests: where an engine dies, and how far its clock is off.
 SITE_CRASH_AT = environment.text("SITE_CRASH_AT")
 SITE_CLOCK_SKEW_MS = int(environment.text("SITE_CLOCK_SKEW_MS", "0"))

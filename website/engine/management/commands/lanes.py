@@ -44,7 +44,8 @@ class Command(BaseCommand):
         for lane in Lane.objects.order_by("name"):
             row = Round.objects.filter(lane=lane.name, round=lane.round).first()
             phase = "none yet" if row is None else f"{row.phase}, {row.items} items, {row.pot_cents} cents"
-            self.stdout.write(f"{lane.name}  {lane.state} {lane.paused_why}  round {lane.round}: {phase}")
+            waits = f"waits for {lane.waits_for}" if lane.waits_for else ""
+            self.stdout.write(f"{lane.name}  {lane.state} {lane.paused_why}  round {lane.round}: {phase}  {waits}")
         for alarm in Alarm.objects.filter(ended_ms=None).order_by("at_ms"):
             self.stdout.write(f"alarm {alarm.kind} {alarm.about}: {alarm.text}")
 

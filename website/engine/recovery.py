@@ -1,0 +1,68 @@
+"""What is missing in a database that is older than what was committed before: by the marks, and by what the fleet knows (S20).
+
+Nothing is rebuilt here and nothing is voided: a round that was drawn is not to be drawn again, and one whose secret was shown
+is not to be played on. A lane that lies behind stays paused until two people say that its mark is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fleet_client.answers import Lock
+from website.engine.marks import Marks
+from website.engine.models import Call
+from website.rooms.models import Bet, Lane
+
+NOTE = re.compile(r"(?P<lane>[a-z0-9._-]+)/(?P<round>\d+)")
+HOUSE = re.compile(r"(?:stk|gua)_(?P<lane>.+?)_(?P<round>\d+)(?:_\d+)?")
+PAID = re.compile(r"round:(?P<lane>.+):(?P<round>\d+):\d+")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One thing that the fleet did for a round and that stands nowhere here."""
+
+    lane: str
+    round: int
+    ref: str
+    what: str
+
+
+def missing(locks: Iterable[Lock], transfers: Iterable[str]) -> list[Missing]:
+    """What the fleet holds or has handed over for us, by refs that no call of ours has."""
+    asked = set(Call.objects.values_list("kind", "ref"))
+    bets = set(Bet.objects.values_list("bet_id", flat=True))
+    found = []
+    for lock in locks:
+        named = NOTE.fullmatch(lock.note) if lock.ref.startswith("bet_") else HOUSE.fullmatch(lock.ref)
+        if named and (Call.LOCK, lock.ref) not in asked and lock.ref not in bets:
+            items = ", ".join(row.deposit_id for row in lock.rows)
+            what = f"binds {items} of {lock.user_id}"
+            found.append(Missing(named["lane"], int(named["round"]), lock.ref, what))
+    for ref in transfers:
+        paid = PAID.fullmatch(ref)
+        if paid and (Call.TRANSFER, ref) not in asked:
+            found.append(Missing(paid["lane"], int(paid["round"]), ref, "was handed over"))
+    return sorted(found, key=lambda each: (each.lane, each.round, each.ref))
+
+
+def behind(marks: Marks) -> Mapping[str, tuple[tuple[int, int], tuple[int, int]]]:
+    """Lanes whose table lies behind their mark: where the table is, and the mark."""
+    rows = {lane.name: (lane.round, lane.seq) for lane in Lane.objects.order_by("name")}
+    return {lane: (at, marks.of(lane)) for lane, at in rows.items() if at < marks.of(lane)}
+
+
+def note(found: Iterable[Missing], marks: Marks) -> list[str]:
+    """A round that only the fleet knows is a mark too; lanes that lie behind by it."""
+    newest: dict[str, int] = defaultdict(int)
+    for each in found:
+        newest[each.lane] = max(newest[each.lane], each.round)
+    at = dict(Lane.objects.values_list("name", "round"))
+    ahead = sorted(lane for lane, number in newest.items() if lane in at and number >= max(at[lane], 1))
+    for lane in ahead:
+        known = Lane.objects.get(name=lane)
+        marks.note(lane, (max(newest[lane], known.round), max(known.seq + 1, marks.of(lane)[1])))
+    return ahead
