@@ -209,12 +209,14 @@ ROWS = (
     "Steam requests per accepted deposit",
     "Steam requests per accepted withdrawal",
     "Steam requests per settled trade, all looks",
+    "a record of 100 items checked in a browser",
     "memory per bot after trades (PSS)",
 )
 
 
 @pytest.mark.long
 @pytest.mark.postgresql
+@pytest.mark.javascript
 @pytest.mark.timeout(1200)
 def test_a_tiny_run_prints_every_row() -> None:
     command = [sys.executable, "-P", "-m", "scripts.benchmarks", "--quick", "--json"]

@@ -50,7 +50,8 @@ def test_every_need_is_a_mark_that_is_used_and_that_ci_brings() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     known = re.findall(r"^(\w+):", config["tool:pytest"]["markers"], re.MULTILINE)
-    texts = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    files = [path for folder in ("tests", "website") for path in (ROOT / folder).rglob("test_*.py")]
+    texts = "".join(path.read_text(encoding="utf-8") for path in files)
     brings = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     for need in needs.NEEDS:
         assert need.mark in known

@@ -1,15 +1,16 @@
 """Records for the proof in the browser, each with what `lottery verify` says: true ones of every room, and spoiled ones.
 
-Usage: python website/tests/proof_corpus.py FILE [--random N] [--spoiled N] [--seed WORD]
+Usage: python website/tests/proof_corpus.py FILE [--random N] [--spoiled N] [--rules N] [--seed WORD]
 
-A line of the file is an object: `name`, `record` (base64 of its bytes), `trusted` (what the reader vouches for), and the
-report as `lottery verify --json` prints it, whose `verdict` may also be `unreadable`.
+A line is an object: `name`, `record` (base64 of its bytes), `trusted` (what the reader vouches for), and the report as
+`lottery verify --json` prints it, whose `verdict` may also be `unreadable`; then come the lines of `rules_and_pools`.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ sys.path[:0] = [str(CORE), str(CORE / "tests"), str(CORE / "tests" / "verify")]
 import own_chain  # noqa: E402
 import plays  # type: ignore[import-not-found]  # noqa: E402
 import records  # type: ignore[import-not-found]  # noqa: E402
+import test_agreement  # type: ignore[import-not-found]  # noqa: E402
 import test_mutations  # type: ignore[import-not-found]  # noqa: E402
 from lottery import cli, rooms, verify  # noqa: E402
 from lottery.encoding import canonical_json  # noqa: E402
@@ -41,6 +43,7 @@ HASHES: dict[str, records.Place] = {
     "seal": ("seal",),
 }
 """Checks whose lie tells what the record would have to say, and where it would say it."""
+NO_CLOCK: dict[str, Any] = {"time_limit": None, "time_enable": False, "player_limit": None}
 OWN_ROOMS = ("classic-unlimited", "classic-limited", "sit-n-go", "5v5")
 
 
@@ -83,6 +86,17 @@ def true_ones(seed: str, count: int) -> Iterator[tuple[str, bytes, frozenset[str
         if found is not None:
             yield f"own chain {number}", found[0], frozenset()
             yield f"own chain {number}, known", *found
+
+
+def of_items(count: int) -> bytes:
+    """A round of so many items that waited for a beacon of drand, with a rake and change: what a page has to check in time."""
+    room = rooms.load("classic-unlimited", item_limit_max=count, bet_item_limit_max=None, lonely_void_s=None, **NO_CLOCK)
+    for number in itertools.count():
+        found = plays.play(f"to be timed {number}", room, tries=(10 * count,))
+        rake = found["outcome"]["rake"]
+        if len(found["items"]) == count and rake is not None and rake["change"]:
+            return canonical_json(found)
+    raise AssertionError("not reached")
 
 
 def spoiled(choose: Random, text: bytes) -> bytes:
@@ -160,15 +174,45 @@ def corpus(seed: str, count: int, spoil: int) -> Iterator[dict[str, Any]]:
             yield judged(f"{name}, {kind} {number}", other, trusted)
 
 
+def rules_and_pools(seed: str, count: int) -> Iterator[dict[str, Any]]:
+    """Rules that make sense or do not, with whether the verifier takes them; and large pots, with what the rake takes of them.
+
+    `rules` and `pool` are canonical JSON.
+    """
+    choose = Random(f"{seed} rules")
+    for _ in range(count):
+        rules = test_agreement.rules_with_oddities(choose)
+        try:
+            text = canonical_json(rules).decode()
+        except ValueError:
+            continue  # a fraction, or half of a character: no text of a record
+        yield {"rules": text, "accepted": test_agreement.verifier_accepts(rules)}
+    for number in range(count // 10):
+        record, rows = test_agreement.random_pool(choose) if number else test_agreement.beyond_the_bound()
+        target = choose.choice((1, 50, 999, 65_535, 65_536, 200_001, record["bank"] // 10 or 1, record["bank"] + 5))
+        take = verify.rake.choose(record, target if number else 65_535)
+        stock = zip(record["stock"]["deposit_id"], record["stock"]["price"], strict=True)
+        told = {"rules": record["rules"], "bank": record["bank"], "rows": rows, "stock": list(stock)}
+        found = {"taken": verify.rake.deposits(take.rows), "back": verify.rake.deposits(take.back)}
+        yield {"pool": canonical_json({**told, "target": target if number else 65_535, **found}).decode()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--random", type=int, default=120, metavar="N", help="random rounds")
     parser.add_argument("--spoiled", type=int, default=400, metavar="N", help="spoiled records")
+    parser.add_argument("--rules", type=int, default=400, metavar="N", help="rules of rooms, and a tenth as many pots")
     parser.add_argument("--seed", default="proof")
+    parser.add_argument(
+        "--one", type=int, metavar="N", help="write a single record of N items instead, as it would be published"
+    )
     given = parser.parse_args()
+    if given.one is not None:
+        given.file.write_bytes(of_items(given.one))
+        return
     with given.file.open("w", encoding="ascii") as file:
-        for line in corpus(given.seed, given.random, given.spoiled):
+        for line in itertools.chain(corpus(given.seed, given.random, given.spoiled), rules_and_pools(given.seed, given.rules)):
             file.write(json.dumps(line) + "\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ NOBLE = "1cc4df98a47219693c860091222dc74f2843902101d21bd3588cda0995e5ff79"
 """SHA-256 of the bundle that scripts/vendor_js makes."""
 VERSIONS = ("@noble/curves@2.4.0", "@noble/hashes@2.4.0")
 PATIENCE_S = 240
+NODE_IS_HERE = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not here")
 
 
 def node(*files: str, corpus: Path) -> str:
@@ -45,6 +47,7 @@ def make_corpus(path: Path, *options: str) -> Path:
 
 
 @pytest.mark.javascript
+@NODE_IS_HERE
 def test_w22_the_browser_agrees_with_the_program(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus.jsonl", "--random", "60", "--spoiled", "240")
     said = node(*sorted(path.name for path in (HERE / "js").glob("*.test.js")), corpus=corpus)
@@ -53,6 +56,7 @@ def test_w22_the_browser_agrees_with_the_program(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.javascript
+@NODE_IS_HERE
 @pytest.mark.parametrize("part", range(10))
 def test_w22_the_browser_agrees_on_ten_thousand_records(part: int, tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus.jsonl", "--random", "500", "--spoiled", "500", "--seed", f"long {part}")

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from website import proof
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(needs.browser() is None, reason="Chromium is not here")]
 EXAMPLES = Path(__file__).resolve().parents[2] / "lottery_core" / "examples"
 GOOD = (EXAMPLES / "classic-unlimited.json").read_bytes()
 PATIENCE_MS = 60_000

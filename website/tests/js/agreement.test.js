@@ -5,9 +5,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { check } from "../../static/site/verify/check.js";
+import { parse, Unreadable } from "../../static/site/verify/numbers.js";
+import { choose, deposits } from "../../static/site/verify/rake.js";
+import { Lie } from "../../static/site/verify/report.js";
+import { sense } from "../../static/site/verify/rules.js";
+import { checkRules } from "../../static/site/verify/shape.js";
 import { keyOf, words } from "../../static/site/verify/words.js";
 
-const lines = readFileSync(process.env.PROOF_CORPUS, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+const told = readFileSync(process.env.PROOF_CORPUS, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+const lines = told.filter((each) => each.record !== undefined);
+const read = (text) => parse(new TextEncoder().encode(text));
 /** Their words differ: which program verified the signature; a list that Python prints in its own way. */
 const OTHER_WORDS = new Set(["beacon", "rake: collected of rests"]);
 
@@ -58,4 +65,35 @@ test("the records are of all verdicts, and reach all checks", () => {
   const names = new Set(lines.flatMap((each) => each.checks ?? []).map((each) => keyOf(each.check)));
   for (const name of names) assert.notEqual(words(name, "en"), undefined);
   assert.deepEqual([...names].filter((name) => words(name, "en") === name), [], "names without words");
+});
+
+function accepts(rules) {
+  try {
+    checkRules(rules);
+    sense(rules);
+    return true;
+  } catch (error) {
+    if (error instanceof Lie || error instanceof Unreadable) return false;
+    throw error;
+  }
+}
+
+test("W22 the same rules of rooms make sense", () => {
+  const rules = told.filter((each) => each.rules !== undefined);
+  const wrong = rules.filter((each) => accepts(read(each.rules)) !== each.accepted);
+  assert.deepEqual(wrong.slice(0, 5), []);
+  const accepted = rules.filter((each) => each.accepted).length;
+  assert.ok(accepted > rules.length / 10 && accepted < rules.length, `${accepted} of ${rules.length}`);
+});
+
+test("W22 the rake takes the same items of any pot, and gives back the same change", () => {
+  const pools = told.filter((each) => each.pool !== undefined).map((each) => read(each.pool));
+  assert.ok(pools.some((each) => each.back.length));
+  for (const pool of pools) {
+    const rows = pool.rows.map(([deposit, price, user, item]) => ({ deposit, price, user, item }));
+    const stock = pool.stock.map(([deposit_id, price]) => ({ deposit_id, price }));
+    const record = { ...pool, stock, outcome: { winners: [{ user_id: 1n }] }, pot: { dearestFirst: rows } };
+    const found = choose(record, pool.target);
+    assert.deepEqual([deposits(found.rows), deposits(found.back)], [pool.taken, pool.back], `target ${pool.target} of ${rows.length} rows`);
+  }
 });

@@ -232,9 +232,11 @@ class Sums {
     this.rows = rows;
     this.first = new Uint16Array(Number(most) + 1).fill(NEVER);
     this.first[0] = 0;
+    let all = 0;
     rows.forEach((row, place) => {
       const price = Number(row.price);
-      for (let total = Number(most); total >= price; total--) {
+      all = Math.min(all + price, Number(most));
+      for (let total = all; total >= price; total--) {
         if (this.first[total] === NEVER && this.first[total - price] <= place) this.first[total] = place + 1;
       }
     });
