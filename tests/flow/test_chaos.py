@@ -29,7 +29,9 @@ PATIENCE_S = 60.0
 @pytest.mark.postgresql
 @pytest.mark.timeout(900)
 def test_a_short_bad_day_with_a_power_cut_loses_nothing(tmp_path: Path) -> None:
-    options = Options(seed=5, minutes=0.25, bots=2, players=12, protection_s=3, offer_lifetime_s=10, paces=SHORT)
+    options = Options(
+        seed=5, minutes=0.25, bots=2, groups=("red:1",), players=8, protection_s=3, offer_lifetime_s=10, paces=SHORT
+    )
     result = run(options, tmp_path / "fleet", print)
     assert result["differences"] == [], f"{result['differences']}\n{result['folder']}"
     assert len(result["blows"]) == len(options.plan()) >= 2

@@ -107,6 +107,7 @@ def orders_in_queue(site: Website, trade_id: str) -> bool:
         return any(trade_id in job.decode() for job in client.lrange("rq:queue:red-1", 0, -1))
 
 
+@pytest.mark.long
 def test_six_idle_players_and_thirty_waiting_withdrawals_keep_no_stranger_from_trading(one_bot: Stack) -> None:
     site = Website(one_bot)
     strangers = [site.player(habit="accept") for _ in range(2)]

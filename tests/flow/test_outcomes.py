@@ -11,20 +11,27 @@ from scripts.lab.calls import send_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]
 
+# What a worker makes of each answer is tried without a fleet (`bot_worker/test_send.py`, `bot_worker/test_answers.py`); here
+# one or two of a kind go the whole way.
+ALSO = pytest.mark.long
 LOST = [
-    pytest.param({"kind": "str_error", "code": 2, "status": 500}, id="2"),
-    pytest.param({"kind": "str_error", "code": 11}, id="11"),
+    pytest.param({"kind": "str_error", "code": 2, "status": 500}, id="2", marks=ALSO),
+    pytest.param({"kind": "str_error", "code": 11}, id="11", marks=ALSO),
     pytest.param({"kind": "str_error", "code": 16, "status": 500}, id="16"),
-    pytest.param({"kind": "html"}, id="html"),
-    pytest.param({"kind": "status", "status": 502}, id="502"),
-    pytest.param({"kind": "null", "status": 500}, id="null-500"),
+    pytest.param({"kind": "html"}, id="html", marks=ALSO),
+    pytest.param({"kind": "status", "status": 502}, id="502", marks=ALSO),
+    pytest.param({"kind": "null", "status": 500}, id="null-500", marks=ALSO),
     pytest.param({"kind": "cut"}, id="cut"),
 ]
-REFUSED = [(8, "steam_refused"), (26, "item_gone")]
-# Perhaps because of the bot: two of them are asked before the player is told.
-UNCLEAR = [(15, "partner_unavailable"), (34, "partner_unavailable")]
-# Because of the bot: another one makes the offer.
-OURS = [24, 25, 50]
+# Steam's word, ours, and how many bots are asked: where it is perhaps because of the bot, two before the player is told.
+REFUSED = [
+    pytest.param(8, "steam_refused", 1, marks=ALSO),
+    (26, "item_gone", 1),
+    (15, "partner_unavailable", 2),
+    pytest.param(34, "partner_unavailable", 2, marks=ALSO),
+]
+# Because of the bot, or perhaps so: another one makes the offer.
+OURS = [pytest.param(24, marks=ALSO), 25, pytest.param(50, marks=ALSO), 15, pytest.param(34, marks=ALSO)]
 
 
 @pytest.fixture
@@ -126,7 +133,7 @@ def test_the_site_cancels_an_offer_and_steam_says_so(site: Any) -> None:
 
 
 @pytest.mark.usefixtures("three")
-@pytest.mark.parametrize(("code", "word", "times"), [(*row, 1) for row in REFUSED] + [(*row, 2) for row in UNCLEAR])
+@pytest.mark.parametrize(("code", "word", "times"), REFUSED)
 def test_a_clear_no_of_steam_fails_the_trade_with_its_reason(site: Any, code: int, word: str, times: int) -> None:
     player = site.player(habit="accept")
     site.acceptable(player)
@@ -139,7 +146,7 @@ def test_a_clear_no_of_steam_fails_the_trade_with_its_reason(site: Any, code: in
 
 
 @pytest.mark.usefixtures("three")
-@pytest.mark.parametrize("code", [*OURS, *(code for code, _ in UNCLEAR)])
+@pytest.mark.parametrize("code", OURS)
 def test_a_no_that_is_or_may_be_because_of_the_bot_is_answered_by_another(site: Any, code: int) -> None:
     player = site.player(habit="accept")
     site.acceptable(player)
@@ -153,7 +160,7 @@ def test_a_no_that_is_or_may_be_because_of_the_bot_is_answered_by_another(site: 
     site.agree()
 
 
-@pytest.mark.parametrize("code", [20, 55])
+@pytest.mark.parametrize("code", [20, pytest.param(55, marks=ALSO)])
 def test_not_now_is_tried_again_and_made_once(site: Any, code: int) -> None:
     player = site.player(habit="accept")
     site.acceptable(player)

@@ -16,7 +16,7 @@ from scripts.lab.redis_server import EmbeddedRedis
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("routes"), pytest.mark.timeout(600)]
 
-QUICK, THOROUGH = 15, 400
+QUICK, THOROUGH = 6, 400
 # A page that a refused player still gets, a file, a redirect: these have no parameters that could be wrong.
 WITHOUT_PARAMETERS = {name for name, found in OPERATIONS.items() if not list(found.iter_parameters()) and not found.body}
 GUARDED = [name for name, found in OPERATIONS.items() if found.definition.raw.get("security")]

@@ -97,7 +97,9 @@ def gate_to_postgres(balancers: BalancerFleet) -> Iterator[tuple[Gate, str]]:
         yield gate, url
 
 
-@pytest.mark.parametrize("reached", [False, True], ids=["not-committed", "committed"])
+@pytest.mark.parametrize(
+    "reached", [pytest.param(False, id="not-committed", marks=pytest.mark.long), pytest.param(True, id="committed")]
+)
 def test_a_commit_whose_answer_is_lost_is_told_and_repeated(balancers: BalancerFleet, reached: bool) -> None:
     """The connection breaks while a deposit commits: 503 either way, and the same key gives the one trade there is."""
     one = balancers.one_balancer()

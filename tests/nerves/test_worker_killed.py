@@ -93,14 +93,14 @@ def outlives(fleet: Fleet, moment: Moment, ask: Callable[[], dict[str, object]])
     return fleet.ends_well(trade)
 
 
-@pytest.mark.parametrize("moment", params(DEPOSIT, "before_claim", "before_send", "send_unanswered", "after_send"))
+@pytest.mark.parametrize("moment", params(DEPOSIT, "before_send", "send_unanswered"))
 def test_a_deposit_outlives_its_worker(fleet: Fleet, moment: Moment) -> None:
     player = fleet.player(12, habit="accept")
     assets = fleet.acceptable(player)
     assert outlives(fleet, moment, lambda: fleet.begin_deposit(player, assets))["failure"] is None
 
 
-@pytest.mark.parametrize("moment", params(WITHDRAWAL, "after_send", "before_list", "before_confirm", "confirm_unanswered"))
+@pytest.mark.parametrize("moment", params(WITHDRAWAL, "before_confirm", "confirm_unanswered"))
 def test_a_withdrawal_outlives_its_worker(fleet: Fleet, moment: Moment) -> None:
     player, deposit_id = fleet.take_stock()
     assert outlives(fleet, moment, lambda: fleet.begin_withdrawal(player, [deposit_id]))["failure"] is None

@@ -68,6 +68,7 @@ def test_stopped_in_a_deposit_while_another_host_sends_it_again(fleet: Fleet) ->
     assert late_offer_and_another(fleet, player, trade, held)["failure"] is None
 
 
+@pytest.mark.long
 def test_stopped_in_a_withdrawal_it_does_not_confirm_when_another_host_has_sent_it(fleet: Fleet) -> None:
     player, deposit_id = fleet.take_stock()
     fleet.change(player.steam_id, habit="ignore")
