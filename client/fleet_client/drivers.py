@@ -80,7 +80,7 @@ class _Client(Calls):
             "url": send.address + request.target,
             "content": request.body,
             "headers": headers,
-            "timeout": httpx.Timeout(read_s, connect=CONNECT_S),
+            "timeout": httpx.Timeout(read_s, connect=min(CONNECT_S, read_s)),
         }
 
 

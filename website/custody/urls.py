@@ -1,9 +1,18 @@
 from django.urls import path
 
+from website.custody import pictures, verifying, views
 from website.pages.errors import not_found
 
 urlpatterns = [
-    path("inventory", not_found, name="inventory"),
+    path("inventory", views.inventory, name="inventory"),
+    path("inventory/refresh", views.refresh, name="inventory_refresh"),
+    path("deposits", views.deposit, name="deposits"),
+    path("deposits/<str:trade_id>/cancel", views.cancel, name="cancel_deposit"),
+    path("withdrawals", views.withdraw, name="withdrawals"),
+    path("withdrawals/<str:trade_id>/cancel", views.cancel, name="cancel_withdrawal"),
+    path("errands/<str:errand_id>", views.errand_page, name="errand"),
+    path("trades/<str:trade_id>", views.trade_page, name="trade"),
+    path("verify/<str:token>", verifying.verify, name="verify"),
     path("exchange", not_found, name="exchange"),
-    path("pictures/<str:name>", not_found, name="picture"),
+    path("pictures/<str:name>", pictures.picture, name="picture"),
 ]

@@ -8,13 +8,16 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from website.accounts.middleware import player_of
+from website.custody import worth
 from website.pages import calm
 
 
 def of_the_site(request: HttpRequest) -> dict[str, Any]:
+    player = player_of(request)
     return {
         "site_name": settings.SITE_NAME,
         "site_address": settings.SITE_ADDRESS,
-        "player": player_of(request),
+        "player": player,
+        "in_custody": None if player is None else worth.known(player),
         "calm": calm.is_calm(request),
     }

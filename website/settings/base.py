@@ -94,12 +94,24 @@ SITE_STEAM_API_KEY = environment.secret("SITE_STEAM_API_KEY")
 SITE_STEAM_LEVEL_MIN = int(environment.text("SITE_STEAM_LEVEL_MIN", "0"))
 # The key that seals players' trade links, 32 bytes in hex (SITE_SEAL_KEY_FILE). A lost one costs players typing them again.
 SITE_SEAL_KEY = environment.secret("SITE_SEAL_KEY")
-# Where pictures of items are fetched from, with a slash at the end; pages show them from the site itself.
+# Where pictures of items are fetched from, with a slash at the end; pages show them from the site itself. The folder that keeps
+# them, and its bound in megabytes.
 SITE_PICTURES_URL = environment.text("SITE_PICTURES_URL", "https://community.akamai.steamstatic.com/economy/image/")
+SITE_PICTURES_DIR = environment.text("SITE_PICTURES_DIR", "/var/lib/site/pictures")
+SITE_PICTURES_MAX_MB = int(environment.text("SITE_PICTURES_MAX_MB", "256"))
 # Days that a player stays signed in.
 SITE_SIGNED_IN_DAYS = int(environment.text("SITE_SIGNED_IN_DAYS", "14"))
 # So long a page waits for a fleet that is not there; the player is told, and may ask again.
 SITE_FLEET_PATIENCE_S = float(environment.text("SITE_FLEET_PATIENCE_S", "4"))
+# What the house keeps of items that players take from it, in basis points: the fleet's `[games] exchange_fee_bp`, shown before.
+SITE_EXCHANGE_FEE_BP = int(environment.text("SITE_EXCHANGE_FEE_BP", "300"))
+# An address that shows an offer holds a secret word: it stands in no log.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"masked": {"()": "website.custody.masking.Masked"}},
+    "loggers": {name: {"filters": ["masked"]} for name in ("django.request", "django.server", "django.security.csrf")},
+}
 
 # Nothing foreign and nothing inline on any page. `form-action` names Steam, since signing in is a form that leads there.
 CONTENT_SECURITY_POLICY = {

@@ -31,6 +31,7 @@ from play import CHAIN_KEY  # noqa: E402
 from scripts.lab.postgres import EmbeddedPostgres  # noqa: E402
 from scripts.lab.quick import NEVER_REACHED  # noqa: E402
 from scripts.lab.stack import Wish  # noqa: E402
+from website.custody import worth  # noqa: E402
 from website.engine.models import Feed  # noqa: E402
 from website.settings import environment  # noqa: E402
 
@@ -127,6 +128,12 @@ def site_settings(settings_of_site: dict[str, object]) -> Iterator[None]:
     """Play is allowed, and nothing waits for longer than it has to."""
     with override_settings(**settings_of_site):
         yield
+
+
+@pytest.fixture(autouse=True)
+def nobody_asks_behind_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that asks the fleet for the value in a page's bar would outlive its test."""
+    monkeypatch.setattr(worth, "ask_later", lambda _player: None)
 
 
 @pytest.fixture
