@@ -39,8 +39,8 @@ export function check(record, report) {
 /** In a raffle each purchase pays for whole tickets. @param {any} record */
 function paidInFull({ rules, items }) {
   if (rules.raffle === null) return `one per ${rules.tickets}`;
-  const full = rules.raffle.ticket_price;
-  need(items.every((/** @type {any} */ each) => each.price % full === 0n), `a purchase of a fraction of a ticket at ${full}`);
+  const full = /** @type {bigint} */ (rules.raffle.ticket_price);
+  need(items.every((/** @type {any} */ each) => BigInt(each.price) % full === 0n), `a purchase of a fraction of a ticket at ${full}`);
   return "as many as were bought";
 }
 

@@ -52,7 +52,8 @@ function classic({ outcome, pot, bank }) {
   const left = pot.dearestFirst.filter((/** @type {any} */ row) => !rake.taken.includes(row.deposit));
   const own = left.filter((/** @type {any} */ row) => row.user === winner);
   const others = left.filter((/** @type {any} */ row) => row.user !== winner);
-  const found = payout(winner, bank - rake.net, deposits([...own, ...others]));
+  const claim = /** @type {bigint} */ (bank) - rake.net;
+  const found = payout(winner, claim, deposits([...own, ...others]));
   return { payouts: [{ ...found, change: rake.change }], house: rake.taken };
 }
 
@@ -87,7 +88,8 @@ function globalPot(record) {
 /** The survivors share the bank less the due in proportion to their bets; odd cents go to the largest bet. @param {any} record @returns {Division} */
 function teams(record) {
   const bets = record.outcome.winners.map((/** @type {any} */ each) => each.share);
-  return handOut(record, byShares(record.bank - (record.outcome.rake?.due ?? 0n), bets, bets.indexOf(greatest(bets))));
+  const bank = /** @type {bigint} */ (record.bank) - (record.outcome.rake?.due ?? 0n);
+  return handOut(record, byShares(bank, bets, bets.indexOf(greatest(bets))));
 }
 
 /** Own rows first, then the dearest row to the largest open claim; what fits nobody is the house's, the rest is credit. @param {any} record @param {bigint[]} claims @returns {Division} */

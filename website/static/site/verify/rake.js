@@ -22,7 +22,7 @@ export function check(record, report) {
   const rake = record.outcome.rake;
   if (record.rules.rake === null || !drawn(record)) return report.same("rake", rake, null, "none in this round");
   report.holds("rake", rake !== null, "by table", "missing");
-  const dues = dueList(record);
+  const dues = /** @type {{percent: bigint, base: bigint, due: bigint}[]} */ (dueList(record));
   report.same("rake: dues by table", rake.dues, dues, dues.map((each) => `${each.percent} % of ${each.base}`).join(", "));
   report.same("rake: due", rake.due, sum(dues.map((each) => each.due)));
   report.same("rake: carry of earlier rests", rake.carry, carry(record));
@@ -30,7 +30,7 @@ export function check(record, report) {
   else checkTaken(record, report);
   const carried = carriedOf(record);
   report.same("rake: collected of rests", rake.carried, carried, carried.map((each) => `${each.cents} of ${each.seal}`).join(", ") || "none");
-  report.same("rake: shortfall", rake.shortfall, greater(0n, rake.due - rake.net));
+  report.same("rake: shortfall", rake.shortfall, greater(0n, /** @type {bigint} */ (rake.due) - rake.net));
 }
 
 // ---- what is due
@@ -69,14 +69,14 @@ function carry(record) {
   const owed = sum(restsOf(record).map((each) => each.cents));
   const due = record.outcome.rake.due;
   if (owed === 0n) return 0n;
-  const others = record.bank - record.pot.valueOf.get(record.outcome.winners[0].user_id);
+  const others = /** @type {bigint} */ (record.bank) - record.pot.valueOf.get(record.outcome.winners[0].user_id);
   return greater(0n, lesser(lesser(owed, due), others / 4n - due));
 }
 
 /** What came in above the due pays the rests, in the order in which they were bound. @param {any} record */
 function carriedOf(record) {
   const rake = record.outcome.rake;
-  let over = greater(0n, rake.net - rake.due);
+  let over = greater(0n, /** @type {bigint} */ (rake.net) - rake.due);
   const found = [];
   for (const { seal, cents } of restsOf(record)) {
     const part = lesser(over, cents);
@@ -140,10 +140,11 @@ export const stockOf = (record) => record.stock.map((/** @type {any} */ each) =>
 
 /** How much may be handed back for one row that is too dear: a sum, or a part of the pot if that is more. @param {any} record */
 export const changeMax = ({ rules, bank }) =>
-  lesser(CHANGE_MAX, greater(rules.rake_change_max, (bank * (rules.rake_change_max_bp ?? 0n)) / 10_000n));
+  lesser(CHANGE_MAX, greater(rules.rake_change_max, (/** @type {bigint} */ (bank) * (rules.rake_change_max_bp ?? 0n)) / 10_000n));
 
 /** The beginnings of the greedy spine that are kept, longest first; the base is among them, and the last one. @param {Piece[]} pool @param {bigint} target @returns {Piece[][]} */
 function tries(pool, target) {
+  /** @type {Piece[]} */
   const spine = [];
   let rest = target;
   let base = 0;
