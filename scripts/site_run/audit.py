@@ -21,8 +21,8 @@ from scripts.lab.calls import get_json
 from scripts.site_run.start import Site
 
 HOUSE = "house"
-TRANSFER, EXCHANGE = "transfer", "exchange"
-KINDS = {"items_transferred": TRANSFER, "items_exchanged": EXCHANGE}
+TRANSFER, EXCHANGE, CREDIT = "transfer", "exchange", "credit"
+KINDS = {"items_transferred": TRANSFER, "items_exchanged": EXCHANGE, "credits_posted": CREDIT}
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,8 @@ def done_by_the_fleet(database_url: str, client_id: str) -> list[tuple[str, str]
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(database_url)
-    query = "SELECT kind, data FROM events WHERE kind IN ('items_transferred', 'items_exchanged') ORDER BY number"
+    kinds = ", ".join(f"'{kind}'" for kind in KINDS)
+    query = f"SELECT kind, data FROM events WHERE kind IN ({kinds}) ORDER BY number"  # noqa: S608 - our own words
     try:
         with engine.connect() as connection:
             rows = [(row.kind, row.data) for row in connection.exec_driver_sql(query)]
@@ -235,6 +236,7 @@ def read_site() -> SiteBooks:
     held = Guarantee.objects.filter(state=Guarantee.BOUND).values_list("ref", flat=True)
     asked = Guarantee.objects.filter(state=Guarantee.ASKED).values_list("ref", flat=True)
     transfers = Call.objects.filter(kind=Call.TRANSFER, state=Call.DONE)
+    posted = Call.objects.filter(kind=Call.CREDIT, state=Call.DONE)
     exchanges = Exchange.objects.filter(state=Exchange.DONE)
     lanes = list(Lane.objects.order_by("name"))
     return SiteBooks(
@@ -243,11 +245,16 @@ def read_site() -> SiteBooks:
         open_refs=frozenset(bet.bet_id for bet in placed) | frozenset(held),
         may_refs=frozenset([*asked, *(house.stock_ref(lane.name, number + lane.round) for lane in lanes for number in (0, 1))]),
         deeds={(TRANSFER, call.ref): transferred(json.loads(call.body)) for call in transfers}
-        | {(EXCHANGE, row.exchange_id): exchanged(json.loads(row.asked), json.loads(row.answer)) for row in exchanges},
+        | {(EXCHANGE, row.exchange_id): exchanged(json.loads(row.asked), json.loads(row.answer)) for row in exchanges}
+        | {(CREDIT, call.ref): credited(json.loads(call.body)) for call in posted},
         bets=[dict(row) for row in Bet.objects.values("bet_id", "state", "receipt")],
         events=Counter(LaneEvent.objects.filter(kind="bet").values_list("token", flat=True)),
         own=[text for lane in lanes for text in rebuild.differences(lane)],
     )
+
+
+def credited(body: Mapping[str, Any]) -> Deed:
+    return Deed({}, tuple((user_id, int(cents)) for user_id, cents, _ in body["lines"]))
 
 
 def transferred(body: Mapping[str, Any]) -> Deed:

@@ -15,6 +15,7 @@ from scripts.site_run.people import LOOK_S, Tally, in_thread, until
 from scripts.site_run.person import Person
 from scripts.site_run.start import PATRONS, Site
 from scripts.site_run.steward import Steward
+from website.rooms.models import Guarantee
 
 GIFT, GIVEN = "site:gift", "site:given"
 TELL_S = 15.0
@@ -127,4 +128,8 @@ async def counted() -> Counter[str]:
 
 async def over(steward: Steward) -> bool:
     await in_thread(steward.end_rounds)
-    return not await in_thread(people.rest_of_play)
+    return not await in_thread(people.rest_of_play) and not await in_thread(refused_prizes)
+
+
+def refused_prizes() -> bool:
+    return Guarantee.objects.filter(state=Guarantee.REFUSED).exists()

@@ -6,6 +6,7 @@ Both are members of the staff with keys of their own, and nothing of theirs is d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from dataclasses import dataclass
@@ -102,11 +103,13 @@ class Steward:
         for at in Round.objects.filter(phase="game", deadline_ms=None, items__gt=0):
             waiting = Order.objects.filter(lane=at.lane, round=at.round, state__in=(Order.PROPOSED, Order.AGREED))
             if not waiting.exists():
-                order = orders.propose_void(at.lane, at.round, one, "the play is over", people.now_ms())
-                orders.agree(order.id, other)
-                self.tally.errands["round made void"] += 1
+                with contextlib.suppress(orders.OrderError):  # it has ended by itself just now
+                    orders.propose_void(at.lane, at.round, one, "the play is over", people.now_ms())
+                    self.tally.errands["round made void"] += 1
         for order in Order.objects.filter(state=Order.PROPOSED):
-            orders.agree(order.id, other)
+            with contextlib.suppress(orders.OrderError):
+                orders.agree(order.id, other)
+        self.dropped()
         return True
 
 

@@ -21,6 +21,7 @@ from website.custody import services as custody
 from website.engine import crash, saga
 from website.engine.models import Call
 from website.engine.unit import alarm
+from website.rooms import orders
 from website.rooms.models import TICKET_NAMES, Kind, Lane, Piece, unseen
 
 CALLS_AT_ONCE = 50
@@ -151,12 +152,18 @@ async def _exchange(fleet: AsyncClient, ref: str, body: Mapping[str, Any]) -> di
     return {"gave": done.gave, "took": done.took, "fee_cents": done.fee_cents, **cents}
 
 
+async def _credit(fleet: AsyncClient, ref: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    done = await fleet.credit(ref, lines=[Credit(*line) for line in body["lines"]])
+    return {"credits": done.credits}
+
+
 SENDERS: Mapping[str, Callable[[AsyncClient, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {
     Call.LOCK: _lock,
     Call.UNLOCK: _unlock,
     Call.TRANSFER: _transfer,
     Call.USER: _user,
     Call.EXCHANGE: _exchange,
+    Call.CREDIT: _credit,
 }
 
 
@@ -207,6 +214,8 @@ def _follow(call: Call, now_ms: int) -> None:
         _tell_lost(call, now_ms)
     if call.kind == Call.EXCHANGE:
         custody.answered(call, now_ms)
+    if call.kind == Call.CREDIT:
+        orders.answered(call, now_ms)
     if call.state == Call.REFUSED and call.kind not in (Call.LOCK, Call.EXCHANGE):
         text = f"the fleet refuses {call.kind} {call.ref} ({call.code}): nothing is settled by itself, somebody has to look"
         alarm(f"{call.kind}_refused", call.ref, text, now_ms)

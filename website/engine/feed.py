@@ -19,12 +19,13 @@ from website.live import post
 from website.live.post import Letter
 
 READER = "site"
-OURS = re.compile(r"(bet_[0-9a-f]{32}|stk_.+_\d+|gua_.+_\d+|exc_[0-9a-f]{32}|round:.+:\d+:\d+)")
+OURS = re.compile(r"(bet_[0-9a-f]{32}|stk_.+_\d+|gua_.+_\d+|exc_[0-9a-f]{32}|round:.+:\d+:\d+|mkg:.+:\d+:.+)")
 CALL_OF = {
     "items_locked": Call.LOCK,
     "items_unlocked": Call.UNLOCK,
     "items_transferred": Call.TRANSFER,
     "items_exchanged": Call.EXCHANGE,
+    "credits_posted": Call.CREDIT,
 }
 
 

@@ -9,7 +9,7 @@ from django.db.models import Q
 class Call(models.Model):
     """One call to the fleet that was decided on, until it has its answer. The fleet does it once however often it is sent."""
 
-    LOCK, UNLOCK, TRANSFER, USER, EXCHANGE = "lock", "unlock", "transfer", "user", "exchange"
+    LOCK, UNLOCK, TRANSFER, USER, EXCHANGE, CREDIT = "lock", "unlock", "transfer", "user", "exchange", "credit"
     DUE, WAITS, DONE, REFUSED, DROPPED = "due", "waits", "done", "refused", "dropped"
 
     kind = models.CharField(max_length=8)

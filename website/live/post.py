@@ -26,6 +26,7 @@ KINDS = (
     "bet_refused",  # bet, lane, round, code, details: nothing of it is bound any more
     "won",  # lane, round, cents, items, credit_cents: all that this player got of a round
     "returned",  # lane, round, reason: the round is void, what was staked is being freed
+    "made_good",  # lane, round, deposit, cents: what was lost on the way is credited
     "exchanged",  # exchange, took (deposit ids), rest_cents
     "exchange_refused",  # exchange, code
 )

@@ -313,12 +313,16 @@ class Order(models.Model):
     proposed → agreed → done, or refused with the reason in `code`. `why` stands in the record of a round that is void by it.
     """
 
-    VOID = "void"
+    VOID, MAKE_GOOD = "void", "make_good"
     PROPOSED, AGREED, DONE, REFUSED, DROPPED = "proposed", "agreed", "done", "refused", "dropped"
 
     kind = models.CharField(max_length=12)
     lane = models.CharField(max_length=64)
     round = models.BigIntegerField()
+    # Of a make_good: the item that was lost, whose it would have been, and what it was worth in the round.
+    deposit_id = models.CharField(max_length=64, blank=True, default="")
+    player = models.ForeignKey(Player, null=True, on_delete=models.PROTECT, related_name="made_good")
+    cents = models.BigIntegerField(default=0)
     why = models.CharField(max_length=200)
     state = models.CharField(max_length=8, default=PROPOSED)
     code = models.CharField(max_length=40, blank=True, default="")
@@ -333,3 +337,8 @@ class Order(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["lane", "round"], name="order_of_round")]
+
+    @property
+    def ref(self) -> str:
+        """Under which the fleet credits what is made good: each lost item once."""
+        return f"mkg:{self.lane}:{self.round}:{self.deposit_id}"

@@ -128,6 +128,11 @@ class PaperFleet:
         said = SimpleNamespace(moved=len(moves), released=[row.deposit_id for row in left], lost=[], credits=[])
         return self.answers.setdefault(("transfer", ref), said)
 
+    async def credit(self, ref: str, *, lines: Sequence[Credit]) -> Any:
+        if ("credit", ref) not in self.answers:
+            self.credited += lines
+        return self.answers.setdefault(("credit", ref), SimpleNamespace(credits=["crd_1"]))
+
     async def exchange(
         self,
         ref: str,

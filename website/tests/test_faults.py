@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from custody import Custody
+from django.db import connection
 from django.test import override_settings
 from play import Play, check_books, new_player, open_room, playing, quick_room, run
 
@@ -171,3 +172,31 @@ async def test_w14_a_limit_holds_across_rooms_at_the_same_moment(custody: Custod
     (refused,) = [bet for bet in decided if bet.state == Bet.REFUSED]
     assert (refused.code, json.loads(refused.details)["reason"]) == ("gate", "stake_limit")
     await run(check_books, custody)
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+async def test_s10_a_database_that_breaks_every_connection_loses_no_bet(custody: Custody) -> None:
+    """While nobody can write nothing is said to be placed; then everything goes on."""
+    room = quick_room()
+    await run(open_room, room)
+    people = await two_with_items(custody)
+    async with playing(custody) as play:
+        at = await play.open_round(room.name)
+        await run(break_connections)
+        await placed(play, at, people[:1])
+        await run(break_connections)
+        await placed(play, at, people[1:])
+        for _ in range(5):
+            await run(break_connections)
+        await play.sealed(at)
+        await play.quiet()
+    await run(check_books, custody)
+
+
+def break_connections() -> None:
+    """As a restart of the server does."""
+    others = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(others)

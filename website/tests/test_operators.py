@@ -15,9 +15,11 @@ from play import CHAIN_KEY, quick_room
 
 from website.engine.chains import ChainKey, Chains
 from website.engine.clock import Clock
-from website.engine.models import Call
+from website.engine.models import Alarm, Call
 from website.engine.steps import Given
+from website.engine.unit import alarm
 from website.engine.writer import Writer
+from website.live.models import UserMessage
 from website.rooms import orders, services
 from website.rooms.models import Bet, Lane, LaneEvent, Order, RoomVersion, Round
 from website.rooms.services import TwoPeopleError
@@ -174,3 +176,45 @@ def test_a_pot_whose_numbers_nobody_types_gives_everything_back(database_url: st
     paper.run(2)
     assert paper.round(at).void_reason and not any(row.lock for row in paper.fleet.deposits.values())
     paper.check()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_s18_what_was_lost_on_the_way_is_made_good_by_two_people_once(database_url: str) -> None:
+    """The alarm stands until then. What it was worth says the record, and nobody else."""
+    paper = Paper()
+    paper.open("classic-unlimited", time_limit=5)
+    at = paper.game("classic-unlimited")
+    players = [paper.player() for _ in range(2)]
+    items = {player.id: paper.items(player, 200) for player in players}
+    for player in players:
+        paper.bet(player, at, items[player.id])
+    paper.fleet.loses = True  # the first answer of every call is lost, also of the credit
+    record = record_of(paper.until_sealed(at))
+    (winner,) = record["outcome"]["payouts"]
+    assert not Alarm.objects.filter(kind="lost").exists()
+    ana, bo = paper.operator("proposer"), paper.operator("approver")
+    (won, *_) = items[winner["user_id"]]
+    with pytest.raises(orders.OrderError, match="has not said"):
+        orders.propose_make_good(at.lane, at.round, won, ana, "it is gone", paper.now_ms)
+    call = Call.objects.get(kind=Call.TRANSFER, lane=at.lane, round=at.round)
+    call.answer = json.dumps({**json.loads(call.answer), "lost": [{"deposit_id": won, "status": "reversed", "reason": "x"}]})
+    call.save()
+    alarm("lost", call.ref, "somebody has to look", paper.now_ms)
+    order = orders.propose_make_good(at.lane, at.round, won, ana, "it was reversed", paper.now_ms)
+    assert (order.cents, order.player_id) == (200, winner["user_id"])
+    with pytest.raises(orders.OrderError, match="is being made good"):
+        orders.propose_make_good(at.lane, at.round, won, bo, "it was reversed", paper.now_ms)
+    with pytest.raises(TwoPeopleError):
+        orders.agree(order.id, ana)
+    orders.agree(order.id, bo)
+    for _ in range(3):
+        paper.run(1)
+    order.refresh_from_db()
+    assert order.state == Order.DONE
+    credited = [line for line in paper.fleet.credited if line.kind == "make_good"]
+    assert [(line.user_id, line.cents) for line in credited] == [(str(winner["user_id"]), 200)]
+    assert not Alarm.objects.filter(kind="lost", ended_ms=None).exists()
+    told = UserMessage.objects.get(kind="made_good")
+    assert told.player_id == winner["user_id"] and json.loads(told.body)["cents"] == 200
+    with pytest.raises(orders.OrderError, match="is being made good"):
+        orders.propose_make_good(at.lane, at.round, won, ana, "once more", paper.now_ms)

@@ -1,4 +1,4 @@
-"""`manage.py rooms load|approve|list|void|agree|drop|orders`: rules of rooms, and what is done to a round, by two operators."""
+"""`manage.py rooms load|approve|list` for rules, `void|make-good|agree|drop|orders` for rounds: by two operators."""
 
 from __future__ import annotations
 
@@ -70,10 +70,11 @@ class Command(BaseCommand):
 
     def _tell(self, order: Order) -> None:
         second = order.agreed_by.username if order.agreed_by else "nobody yet"
-        who = f"{order.proposed_by.username}, {second}"
-        self.stdout.write(
-            f"{order.id}  {order.kind} {order.lane}/{order.round}  {order.state} {order.code}  {who}: {order.why}"
-        )
+        what = f"{order.kind} {order.lane}/{order.round}"
+        if order.kind == Order.MAKE_GOOD:
+            what += f" {order.deposit_id}: {order.cents} cents to {order.player_id}"
+        who = f"{order.proposed_by.username}, {second}: {order.why}"
+        self.stdout.write(f"{order.id}  {what}  {order.state} {order.code}  {who}")
 
     def _load(self, options: dict[str, Any], by: Staff) -> RoomVersion:
         path = Path(options["rules"])
