@@ -22,8 +22,6 @@ import redis
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from website.accounts.middleware import player_of
 from website.live import hints
@@ -73,6 +71,7 @@ SIGN_INS = Limit("sign-in", 10, 60, shared=1)
 BETS = Limit("bets", 5, 1)
 REFRESHES = Limit("refresh", 1, 10)
 EXCHANGES = Limit("exchanges", 1, 1)
+EXPORTS = Limit("exports", 1, 10)
 CHANGES = Limit("changes", 10, 10)
 """Changes of a player's own page: forms that nobody sends faster."""
 
@@ -150,12 +149,7 @@ def _refusal(request: HttpRequest, limit: Limit) -> HttpResponseBase | None:
 
 def too_often(request: HttpRequest, reached: LimitReachedError) -> HttpResponseBase:
     """429, in words."""
-    wait = ngettext(
-        "Nothing was done. Try again in %(count)d second.",
-        "Nothing was done. Try again in %(count)d seconds.",
-        reached.retry_after_s,
-    ) % {"count": reached.retry_after_s}
-    answer = errors.answer(request, 429, _("That was too fast"), wait)
+    answer = errors.too_often(request, reached.retry_after_s)
     answer.headers["Retry-After"] = str(reached.retry_after_s)
     return answer
 

@@ -9,7 +9,7 @@ from django.http import HttpResponseBase
 from lottery import referral
 from lottery.referral import DEPTH_MAX, Registration
 
-from website.accounts.models import Player
+from website.accounts.models import CODE_SIGNS, Player
 from website.engine.models import Call
 
 COOKIE = "invited"
@@ -18,7 +18,7 @@ COOKIE_S = 30 * 86_400
 
 def inviter(code: str) -> Player | None:
     """Whose link it is; None for a code that nobody has."""
-    return Player.objects.filter(code=code).first() if 0 < len(code) <= 16 and code.isascii() else None
+    return Player.objects.filter(code=code).first() if code and set(code) <= set(CODE_SIGNS) else None
 
 
 def remember(response: HttpResponseBase, inviter: Player) -> None:

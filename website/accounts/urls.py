@@ -1,7 +1,6 @@
 from django.urls import path
 
-from website.accounts import views
-from website.pages.errors import not_found
+from website.accounts import me, views
 
 urlpatterns = [
     path("sign-in", views.signing_in, name="sign_in"),
@@ -9,5 +8,11 @@ urlpatterns = [
     path("sign-out", views.sign_out, name="sign_out"),
     path("sign-out/everywhere", views.sign_out_everywhere, name="sign_out_everywhere"),
     path("r/<str:code>", views.invited, name="invitation"),
-    path("me", not_found, name="me"),
+    path("me", me.profile, name="me"),
+    path("me/trade-link", me.trade_link, name="trade_link"),
+    path("me/shown", me.shown_to_others, name="shown_to_others"),
+    path("me/language", me.language, name="my_language"),
+    path("me/sessions/<int:number>/end", me.end_session, name="end_session"),
+    path("me/data.json", me.own_data, name="own_data"),
+    path("me/referral", me.referral, name="referral"),
 ]

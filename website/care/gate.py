@@ -11,10 +11,11 @@ from django.conf import settings
 from django.db import transaction
 from lottery import encoding, responsible_play
 from lottery.events import Denial
-from lottery.responsible_play import Entry, Intent, Limit, Policy
+from lottery.responsible_play import Entry, Intent, Policy
 
 from website.accounts.models import Player
 from website.care import countries, profiles
+from website.care import services as care
 from website.care.models import Declaration, PlayDecision, PlayLog, Profile
 from website.engine.models import Feed
 
@@ -73,11 +74,9 @@ def level_is_enough(player: Player) -> bool:
 
 def declare(player: Player, born: date, country: str, now_ms: int) -> None:
     """A player says how old they are and where they live, once. Raises IntegrityError the second time."""
-    limits = tuple(Limit(kind, window, int(cents)) for kind, window, cents in settings.SITE_LIMITS)
-    profile = profiles.declared(player.id, born, country, limits, now_ms)
     with transaction.atomic():
         Declaration.objects.create(player=player, born=born, country=country, at_ms=now_ms)
-        Profile.objects.create(player=player, profile=profiles.to_json(profile))
+        care.change(player, lambda profile: profiles.declared(profile, born, country), now_ms)
 
 
 class Gate:

@@ -27,11 +27,11 @@ def from_json(text: str) -> Profile:
     return Profile(**values)
 
 
-def declared(player_id: int, born: date, country: str, limits: tuple[Limit, ...], now_ms: int) -> Profile:
-    """Of a player who has just said how old they are and where they live. The limits are the site's until they choose."""
-    return replace(
-        Profile(player_id, born, True, country, country),
-        limits=limits,
-        limits_prompted=True,
-        reality_answered_ms=now_ms,
-    )
+def new(player_id: int, limits: tuple[Limit, ...], now_ms: int) -> Profile:
+    """Of a player of whom nothing is known. The limits are the site's until they choose."""
+    return Profile(player_id, limits=limits, limits_prompted=True, reality_answered_ms=now_ms)
+
+
+def declared(profile: Profile, born: date, country: str) -> Profile:
+    """Of a player who has just said how old they are and where they live."""
+    return replace(profile, born=born, verified=True, identity_country=country, connection_country=country)

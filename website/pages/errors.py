@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 
 def answer(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
@@ -25,6 +26,14 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
         "This form is too old, or did not come from this site. Nothing was done. Load the page again, and send it once more."
     )
     return answer(request, 403, _("Form refused"), text)
+
+
+def too_often(request: HttpRequest, wait_s: int) -> HttpResponse:
+    """Asked faster than anybody may (`website.limits`)."""
+    text = ngettext(
+        "Nothing was done. Try again in %(count)d second.", "Nothing was done. Try again in %(count)d seconds.", wait_s
+    )
+    return answer(request, 429, _("That was too fast"), text % {"count": wait_s})
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -16,7 +16,8 @@ YEAR_S = 365 * 86_400
 
 def local(address: str) -> str:
     """An address of this site, or the lobby: nobody is led elsewhere by a form."""
-    return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else "/"
+    good = address.startswith("/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None)
+    return address if good else "/"
 
 
 @require_POST

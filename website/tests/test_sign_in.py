@@ -168,7 +168,14 @@ def test_a_forged_or_an_old_cookie_begins_nothing(
 
 
 def test_nobody_is_led_elsewhere(browser: Client, at_steam: SteamStub) -> None:
-    for back in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
+    for back in (
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "no-such-view",
+        "a\r\nb: c",
+    ):
         limits._buckets.forget()
         assert come_back(browser, spoken(at_steam, leave(browser, back)))["Location"] == "/"
 
