@@ -18,10 +18,12 @@ SELECT = "http://specs.openid.net/auth/2.0/identifier_select"
 SIGNED = "signed,op_endpoint,claimed_id,identity,return_to,response_nonce,assoc_handle"
 ASSOC_HANDLE = "1234567890"
 NONCE_S = 300
+NEW = "new"
+NEW_ITEMS = 12
 
 
 def answer(provider: Provider, call: Call) -> Answer:
-    """/openid/login: checkid_setup shows the players or redirects, check_authentication verifies once."""
+    """/openid/login: checkid_setup shows the players, makes a new one or redirects; check_authentication verifies once."""
     mode = call.value("openid.mode")
     if mode == "check_authentication" and call.method == "POST":
         return _check(provider, call)
@@ -42,6 +44,8 @@ def _set_up(provider: Provider, call: Call) -> Answer:
         return answers.redirect(_with_query(where.geturl(), {"openid.ns": NS, "openid.mode": "cancel"}))
     picked = call.value("auto") or (call.form.get("pick") or [""])[0]
     account = call.world.accounts.by_id.get(answers.whole(picked) or 0)
+    if picked == NEW and call.method == "POST":
+        account = call.world.add_account("player", call.now, items=NEW_ITEMS)
     if account is not None:
         return _send_back(provider, call, account.steam_id, where.geturl())
     return answers.html(_page(call))
@@ -119,5 +123,7 @@ h1{{font-size:1.4rem}}form{{display:grid;grid-template-columns:repeat(auto-fill,
 button{{background:#233142;color:inherit;border:1px solid #35506b;border-radius:8px;padding:.6rem .8rem;text-align:left;
 font:inherit;cursor:pointer}}button:hover,button:focus{{background:#2f4a66}}small{{display:block;color:#8fa3b5}}
 </style></head><body><h1>Sign in to {realm}</h1><p>This is the sandbox, not Steam: pick the player to be.</p>
-<form method="post" action="/openid/login">{hidden}{players}<button name="cancel" value="1">Cancel</button></form>
+<form method="post" action="/openid/login">{hidden}
+<button name="pick" value="new">A new player<small>with twelve items</small></button>
+{players}<button name="cancel" value="1">Cancel</button></form>
 </body></html>"""

@@ -169,6 +169,20 @@ def test_a_sign_in_is_valid_once(provider: tuple[Session, str, str], player: Per
     assert not is_valid(session, endpoint, fields)
 
 
+def test_a_newcomer_becomes_a_player_with_items_at_a_click(provider: tuple[Session, str, str], bench: Bench) -> None:
+    session, endpoint, origin = provider
+    assert 'value="new"' in session.get(endpoint, params=ASK).text
+    made = []
+    for _ in range(2):
+        answer = session.post(endpoint, data=ASK | {"pick": "new"}, allow_redirects=False)
+        made.append(fields_of(answer.headers["Location"])["openid.claimed_id"].removeprefix(f"{origin}/openid/id/"))
+    assert len(set(made)) == 2
+    people = {row["steam_id"]: row for row in bench.control("GET", "/control/accounts")["accounts"]}
+    assert all(people[each]["kind"] == "player" for each in made)
+    shown = session.get(endpoint, params=ASK | {"pick": "new"}, allow_redirects=False)
+    assert shown.status_code == 200, "a link makes nobody"
+
+
 def test_a_server_may_name_steam_as_its_origin_when_it_checks(provider: tuple[Session, str, str], player: Person) -> None:
     session, endpoint, _ = provider
     fields = fields_of(come_back(session, endpoint, player["steam_id"]))

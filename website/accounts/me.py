@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fleet_client import errors as fleet_errors
 from website import fleet, limits
-from website.accounts import export, invited, preferences, services, trade_links
+from website.accounts import agents, export, invited, preferences, services, trade_links
 from website.accounts.middleware import players_only, session_of
 from website.accounts.models import Player, PlayerSession
 from website.accounts.trade_links import TradeLinkError
@@ -46,7 +46,10 @@ def _profile(request: HttpRequest, player: Player, wrong: dict[str, str]) -> Htt
         "languages": settings.LANGUAGES,
         "language": get_language(),
         "session": session_of(request),
-        "sessions": PlayerSession.objects.filter(player=player, expires_ms__gt=wall_ms()).order_by("-seen_ms"),
+        "sessions": [
+            {"id": each.id, "seen_ms": each.seen_ms, "called": agents.called(each.agent)}
+            for each in PlayerSession.objects.filter(player=player, expires_ms__gt=wall_ms()).order_by("-seen_ms")
+        ],
     }
     return render(request, "accounts/me.html", shown, status=400 if wrong else 200)
 

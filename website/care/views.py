@@ -134,7 +134,7 @@ def _limits_page(request: HttpRequest, player: Player, status: int = 200) -> Htt
         "reality_minutes": profile.reality_every_ms // services.MINUTE_MS,
         "reality_choices": services.REALITY_MINUTES,
         "time_out_choices": services.TIME_OUT_DAYS,
-        "exclusion_choices": services.EXCLUSION_DAYS,
+        "exclusion_choices": zip(services.EXCLUSION_DAYS, words.EXCLUSIONS, strict=True),
         "word": exclusion_word(),
     }
     return render(request, "care/limits.html", shown, status=status)

@@ -21,6 +21,8 @@ WINDOWS: dict[str, Promise] = {
     "month": gettext_lazy("30 days"),
     "ever": gettext_lazy("all time"),
 }
+EXCLUSIONS = (gettext_lazy("half a year"), gettext_lazy("one year"), gettext_lazy("five years"))
+"""What the lengths of an exclusion are called, in the order of `services.EXCLUSION_DAYS`."""
 
 
 def date_of(unix_ms: int) -> str:

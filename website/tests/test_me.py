@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 
 import pytest
 from django.test import Client, override_settings
-from django.urls import URLPattern, get_resolver
 
 from website import limits
-from website.accounts import sessions, trade_links
+from website.accounts import agents, sessions, trade_links
+from website.accounts import urls as accounts_urls
 from website.accounts.models import Player, PlayerSession
 from website.accounts.services import register
 from website.care import countries, gate, services
+from website.care import urls as care_urls
 from website.care.models import Declaration, PlayLog
 from website.engine.clock import wall_ms
 from website.engine.models import Feed
@@ -40,8 +41,8 @@ def me(player: Player) -> Client:
     return signed_in(player)
 
 
-def signed_in(player: Player, **more: bool) -> Client:
-    browser = Client(SERVER_NAME="localhost", **more)
+def signed_in(player: Player, tokens: bool = False) -> Client:
+    browser = Client(SERVER_NAME="localhost", enforce_csrf_checks=tokens)
     browser.cookies[sessions.COOKIE] = sessions.start(player, "a browser", wall_ms())
     return browser
 
@@ -52,13 +53,7 @@ def text(browser: Client, address: str) -> str:
 
 def routes() -> list[str]:
     """Every address of these two apps."""
-    found = []
-    for part in get_resolver().url_patterns:
-        if getattr(part, "urlconf_module", None) and part.urlconf_module.__name__ in (
-            "website.accounts.urls",
-            "website.care.urls",
-        ):
-            found += [str(each.pattern) for each in part.url_patterns if isinstance(each, URLPattern)]
+    found = [str(each.pattern) for each in (*accounts_urls.urlpatterns, *care_urls.urlpatterns)]
     return ["/" + re.sub(r"<(\w+):\w+>", lambda match: "1" if match[1] == "int" else "day", each) for each in found]
 
 
@@ -83,7 +78,7 @@ def test_pages_have_nothing_inline_and_say_who_may_keep_them(me: Client, languag
 
 
 def test_w30_no_address_changes_anything_by_get_or_without_a_token(player: Player) -> None:
-    browser = signed_in(player, enforce_csrf_checks=True)
+    browser = signed_in(player, tokens=True)
     before = dump(player)
     for route in routes():
         limits._buckets.forget()
@@ -387,3 +382,12 @@ def test_countries_have_names_in_both_languages() -> None:
     assert (countries.name("LV", "en"), countries.name("LV", "ru"), countries.name("??", "ru")) == ("Latvia", "Латвия", "??")
     names = [name for _, name in countries.listed("ru")]
     assert names[0] == "Австралия" and names[-1] == "Япония"
+
+
+def test_browsers_have_the_names_that_people_know() -> None:
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+    chrome = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36"
+    safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1 Version/17.0 Mobile Safari/604.1"
+    assert [agents.called(each) for each in (firefox, chrome, safari, "curl/8", "")] == [
+        *("Firefox, Linux", "Chrome, Android", "Safari, iPhone", "curl/8", "")
+    ]
