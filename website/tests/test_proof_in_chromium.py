@@ -123,11 +123,22 @@ def test_w22_a_page_checks_its_round_by_itself_under_the_policy_of_the_site(site
     assert page.locator("li[data-step=paid]:not([data-name])").get_attribute("data-state") == "open"
     page.locator("#proof").evaluate("(section) => { section.dataset.record = '/nowhere.json'; }")
     state(page, "#proof", "waiting")
+    # A live page puts a part, or the section itself, in the place of another.
+    page.locator("#proof").evaluate(
+        "(old) => { const next = old.cloneNode(); next.dataset.record = '/good.json'; old.replaceWith(next); }"
+    )
+    state(page, "#proof", "good")
+    page.locator("ol:has(> [data-step=paid]:not([data-name]))").evaluate(
+        "(old) => { old.innerHTML = '<li data-step=paid></li>'; }"
+    )
+    state(page, "li[data-step=paid]:not([data-name])", "good")
 
 
 def test_a_page_whose_round_is_not_sealed_waits_and_the_browser_remembers(site: Site, page: Page) -> None:
     site.records = {"/good.json": GOOD}
-    page.goto(site.shows(None, language="ru"))
+    page.goto(site.shows("", language="ru"))
+    page.wait_for_load_state("networkidle")
+    assert page.locator("#proof").get_attribute("data-state") is None and page.locator("#proof .verdict").inner_text() == ""
     page.locator("#proof").evaluate("(section) => { section.dataset.record = '/good.json'; }")
     state(page, "#proof", "good")
     assert page.locator("#proof .verdict").inner_text() == "Всё, что эта запись может доказать, верно."

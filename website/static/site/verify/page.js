@@ -10,8 +10,9 @@
 //   </section>
 //   <script type="module" src="{% static 'site/verify/page.js' %}"></script>
 //
-// * Every element with `data-record` is looked after, from the start or as soon as the attribute is set or changed: a live page sets
-//   it when the round is sealed, and the check runs by itself. Without the attribute (or with an empty one) nothing is done.
+// * Every element with `data-record` is looked after, from the start, when the attribute is set or changed, and when such an element
+//   comes into the page: a live page names the record when the round is sealed, and the check runs by itself. Without the attribute (or
+//   with an empty one) nothing is done. Parts that a live page puts in the place of others are filled again.
 // * The section gets `data-state`: waiting, checking, then good | lie | unchecked | unreadable (the words of `lottery verify`), or
 //   away (the record could not be fetched) or large. The verdict is a whole sentence in the page's language (<html lang>).
 // * <li data-name="seal" data-step="paid" data-state="good|lie"><span class="tick">✓</span> <span class="name">…</span>
@@ -28,7 +29,7 @@
 // each other by relative names, so they have to be served beside each other, under their own names.
 
 import { check } from "./check.js";
-import { mark, show, state } from "./show.js";
+import { mark, refill, show, state } from "./show.js";
 
 export { mark } from "./show.js";
 
@@ -41,7 +42,7 @@ export async function prove(section) {
   const run = (runs.get(section) ?? 0) + 1;
   runs.set(section, run);
   const address = section.dataset.record;
-  if (!address) return state(section, "waiting");
+  if (!address) return;
   state(section, "checking");
   const bytes = await fetched(address);
   await new Promise((done) => setTimeout(done)); // let the page draw what it has
@@ -64,13 +65,25 @@ async function fetched(address) {
   }
 }
 
+/** What has come into the page. @param {Element[]} elements */
+function lookAfter(elements) {
+  const found = (/** @type {string} */ selector) =>
+    elements.flatMap((each) => [...(each.matches(selector) ? [each] : []), ...each.querySelectorAll(selector)]);
+  for (const section of found("[data-record]")) prove(/** @type {HTMLElement} */ (section));
+  if (found("[data-check], [data-step]:not(li[data-name])").length) refill();
+  if (found("[data-proved]").length) mark();
+}
+
 function start() {
   mark();
   for (const section of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-record]"))) prove(section);
   const watch = new MutationObserver((changes) => {
-    for (const change of changes) prove(/** @type {HTMLElement} */ (change.target));
+    for (const change of changes) {
+      if (change.type === "attributes") prove(/** @type {HTMLElement} */ (change.target));
+      else lookAfter([...change.addedNodes].filter((each) => each instanceof Element));
+    }
   });
-  watch.observe(document.documentElement, { subtree: true, attributes: true, attributeFilter: ["data-record"] });
+  watch.observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-record"] });
   document.addEventListener("click", (event) => {
     const button = /** @type {Element} */ (event.target).closest("[data-check-again]");
     const section = /** @type {HTMLElement|null|undefined} */ (button?.closest("[data-record]"));

@@ -9,11 +9,15 @@ import { ALL_STEPS, keyOf, nameInWords, saidInWords, stepOf, words } from "./wor
 const KEPT_UNDER = "proof";
 const KEPT_MAX = 200;
 
+/** @type {WeakMap<HTMLElement, Result>} what was found for a section */
+const results = new WeakMap();
+
 const language = () => document.documentElement.lang || "en";
 
 /** The state of a section, and its sentence. @param {HTMLElement} section @param {string} name @param {string} [sentence] */
 export function state(section, name, sentence = name) {
   if (section.dataset.state !== name) section.dataset.state = name;
+  if (name === "checking") results.delete(section); // what was found before is of another record, or of another moment
   part(section, "p", "verdict").textContent = words(sentence, language());
   const again = /** @type {HTMLButtonElement|null} */ (section.querySelector("[data-check-again]"));
   if (again) again.hidden = ["waiting", "checking"].includes(name);
@@ -27,11 +31,25 @@ export function show(section, result) {
   lines(section, "ul.unchecked", result.unchecked);
   lines(section, "ul.unproven", result.notProven);
   lines(section, "ul.program-only", result.byTheProgramOnly);
+  results.set(section, result);
+  fillAround(section, result);
+  keep(result);
+  section.dispatchEvent(new CustomEvent("proof", { bubbles: true, detail: result }));
+}
+
+/** What lies outside the list: in the section, or in the whole page if it has one section only. @param {HTMLElement} section @param {Result} result */
+function fillAround(section, result) {
   const scope = document.querySelectorAll("[data-record]").length === 1 ? document : section;
   fillChecks(scope, result);
   fillSteps(scope, result);
-  keep(result);
-  section.dispatchEvent(new CustomEvent("proof", { bubbles: true, detail: result }));
+}
+
+/** Fill what has come into the page after its section was checked. */
+export function refill() {
+  for (const section of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-record]"))) {
+    const result = results.get(section);
+    if (result) fillAround(section, result);
+  }
 }
 
 /** The part of a section with this class; made at its end when the page has none. @param {HTMLElement} section @param {string} tag @param {string} name @returns {HTMLElement} */
