@@ -1,3 +1,5 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from website.live import views
+
+urlpatterns = [path("api/v1/lanes/<str:lane>/messages", views.messages, name="lane_messages")]

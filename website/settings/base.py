@@ -27,7 +27,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "website.pages.files.StaticFiles",
     "csp.middleware.CSPMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -164,6 +164,9 @@ SITE_REDIS_PREFIX = environment.text("SITE_REDIS_PREFIX", "site:")
 SITE_MESSAGES_MS = int(environment.text("SITE_MESSAGES_MS", str(24 * 3_600_000)))
 SITE_MESSAGES_MIN = int(environment.text("SITE_MESSAGES_MIN", "2000"))
 SITE_USER_MESSAGES_MS = int(environment.text("SITE_USER_MESSAGES_MS", str(90 * 24 * 3_600_000)))
+# Sockets (and requests that wait for messages) that one player and one address may hold open in a process that serves pages.
+SITE_SOCKETS_PER_USER = int(environment.text("SITE_SOCKETS_PER_USER", "8"))
+SITE_SOCKETS_PER_ADDRESS = int(environment.text("SITE_SOCKETS_PER_ADDRESS", "30"))
 
 # --- the engine --------------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import django
@@ -47,6 +47,12 @@ def lead_to(url: str) -> None:
     with contextlib.suppress(AttributeError):  # nobody has connected yet
         del connections["default"]
     os.environ["SITE_DATABASE_URL"] = url
+
+
+@pytest.fixture(scope="session")
+def lead() -> Callable[[str], None]:
+    """Leads this process to a database of the test's own making."""
+    return lead_to
 
 
 @pytest.fixture(scope="session")

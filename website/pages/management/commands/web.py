@@ -8,6 +8,8 @@ from typing import Any
 import uvicorn
 from django.core.management.base import BaseCommand, CommandParser
 
+from website.live import frames
+
 
 class Command(BaseCommand):
     help = "Serve the site's pages (uvicorn). Ends in order on SIGTERM."
@@ -27,6 +29,8 @@ class Command(BaseCommand):
             access_log=False,
             server_header=False,
             lifespan="off",
+            ws_max_size=frames.BYTES_MAX,
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=10,
             forwarded_allow_ips="127.0.0.1",
         )
