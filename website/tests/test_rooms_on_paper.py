@@ -302,6 +302,20 @@ def test_two_lanes_share_the_stock(paper: Paper) -> None:
 # ---- exchanges
 
 
+def test_a_piece_that_a_round_has_for_change_is_no_prize_until_the_round_is_over(paper: Paper) -> None:
+    """Its lock would be refused, and a lane would stand still until somebody drops the prize."""
+    paper.open("classic-unlimited", time_limit=5)
+    paper.open("giveaway")
+    paper.fleet.add(HOUSE, "Small item", 20, 8)
+    at = paper.game("classic-unlimited")
+    (bound, *_) = (row.deposit_id for row in paper.fleet.deposits.values() if row.lock == f"stk_{at.lane}_{at.round}")
+    with pytest.raises(guarantees.GuaranteeError, match="bound as change"):
+        guarantees.set_aside("giveaway", [bound], paper.operator("proposer"), "a prize", paper.now_ms)
+    paper.fleet.add(HOUSE, "Small item", 20)  # came in later: nobody has bound it
+    (later, *_) = reversed(paper.fleet.deposits)
+    assert guarantees.set_aside("giveaway", [later], paper.operator("proposer"), "a prize", paper.now_ms)
+
+
 def test_an_exchange_is_done_once_and_a_refused_one_says_why(paper: Paper) -> None:
     ana = paper.player()
     mine = paper.items(ana, 250, 80)
