@@ -72,13 +72,13 @@ def blows(seed: int, seconds: float, fleet: ChaosFleet, engines: int) -> list[Bl
     return plan(seed, seconds, shape, kinds=KINDS, power_cut=False, gap_s=GAP_S)
 
 
-def backends(server: int, database: str) -> list[int]:
+def backends(server: int, database: str, proc: Path = Path("/proc")) -> list[int]:
     """The processes of a PostgreSQL server that serve connections to a database."""
-    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    children = (proc / f"{server}/task/{server}/children").read_text().split()
     found = []
     for pid in children:
         with contextlib.suppress(OSError):  # it has ended
-            title = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+            title = (proc / pid / "cmdline").read_bytes().decode(errors="replace")
             found += [int(pid)] if title.startswith("postgres:") and database in title.split() else []
     return found
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from scripts.chaos_run.fleet import last_words
 from scripts.chaos_run.plan import Blow, Shape, plan
 from scripts.site_run import chaos, trouble
@@ -42,13 +40,14 @@ def test_an_engine_whose_database_was_away_is_told_from_one_that_broke() -> None
     assert (last_words(broke), last_words("it ends\n"), last_words("")) == ("KeyError: 'room'", "it ends", "")
 
 
-def test_the_connections_of_one_database_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connections_of_one_database_are_found(tmp_path: Path) -> None:
     texts = {
-        "/proc/10/task/10/children": "11 12 13 ",
-        "/proc/11/cmdline": "postgres: checkpointer \0",
-        "/proc/12/cmdline": "postgres: fleet site [local] idle\0",
-        "/proc/13/cmdline": "postgres: fleet fleet [local] idle\0",
+        "10/task/10/children": "11 12 13 14 ",
+        "11/cmdline": "postgres: checkpointer \0",
+        "12/cmdline": "postgres: fleet site [local] idle\0",
+        "13/cmdline": "postgres: fleet fleet [local] idle\0",
     }
-    monkeypatch.setattr(Path, "read_text", lambda path: texts[str(path)])
-    monkeypatch.setattr(Path, "read_bytes", lambda path: texts[str(path)].encode())
-    assert trouble.backends(10, "site") == [12]
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert trouble.backends(10, "site", tmp_path) == [12], "14 has ended meanwhile"
