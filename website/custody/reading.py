@@ -138,6 +138,11 @@ def _tile(row: Deposit, links: Mapping[str, str]) -> Tile:
     return Tile(row.deposit_id, row.market_hash_name, row.value_cents, row.icon_url, row.color, mark, why, until, link)
 
 
+def plain(row: Deposit) -> Tile:
+    """The item alone, without what keeps it."""
+    return Tile(row.deposit_id, row.market_hash_name, row.value_cents, row.icon_url, row.color)
+
+
 def _mark(row: Deposit, links: Mapping[str, str]) -> tuple[str, Words, datetime | None, str]:
     if row.status == "withdraw_pending":
         return "way", _("on its way to Steam"), None, ""
@@ -350,8 +355,8 @@ def tiles_of(look: Look, player: Player, trade: Trade) -> list[Tile]:
 
 def credits(look: Look, player: Player) -> Credits | None:
     """What the house owes a player, with the newest lines first."""
-    first: Any = look.ask(lambda client: client.credits(player.user_id))
-    return first if first is None or first.user_id == player.user_id else None
+    found = look.ask(lambda client: client.credits(player.user_id))
+    return found if found is not None and found.user_id == player.user_id else None
 
 
 def stock(look: Look, most_cents: int, count: int) -> list[Tile]:

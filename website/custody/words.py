@@ -66,6 +66,10 @@ REFUSALS: Mapping[str, Words] = {
     "house_row_taken": _("Somebody else has just taken one of these items. Choose another."),
     "not_for_exchange": _("At least one of these items cannot be exchanged at the moment. Choose another."),
     "value_stale": _("The value of at least one of these items is not known at the moment. Use others meanwhile."),
+    "nothing_wanted": _("Choose what you want to have: tickets or items."),
+    "amount": _("Write an amount such as 12.50."),
+    "deposit_ids": _("These are too many items at once. Choose at most 1000."),
+    "number": _("Write an amount such as 12.50."),
     "count": _("Take between 1 and 1000 tickets."),
 }
 

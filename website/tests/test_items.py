@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from counter import Counter, counting
-from custody import Custody
+from custody import Custody, new_ref
+from django.db import connections
 from django.test import Client, override_settings
 from play import new_player
 
+from fleet_client import AsyncClient
 from website import fleet
 from website.accounts import sessions
 from website.accounts.models import Player
 from website.accounts.services import register
-from website.custody import errands, pictures, views, worth
-from website.custody.models import Errand, SteamInventory
+from website.custody import errands, pictures, swaps, views, worth
+from website.custody.models import Errand, Exchange, SteamInventory
+from website.engine import calls
 from website.engine.clock import wall_ms
 from website.rooms.models import Bet, Lane
 
@@ -371,3 +376,153 @@ def test_the_value_in_custody_is_never_waited_for(at_the_fleet: Custody, monkeyp
     worth._waiting.acquire()
     worth._ask(player.id, player.user_id)
     assert worth.known(player) == 8406 and "84.06" in text_of(signed_in(player), "/no-such-page", 404)
+
+
+# ---- exchanges, by the real fleet
+
+
+def tickets_of_the_house(custody: Custody) -> None:
+    body = {"ref": new_ref("issue"), "market_hash_name": "SnG Ticket", "value_cents": 100, "count": 1, "to": "house"}
+    custody.ask("POST", "/issues", body)
+    swaps._prices.clear()
+    swaps._searched_at = -1000.0
+
+
+def carry_out(custody: Custody) -> None:
+    """What an engine does with the calls that are due."""
+
+    async def send() -> None:
+        async with AsyncClient(custody.balancer_url, custody.api_key) as fleet_of_engine:
+            for call in await asyncio.to_thread(closing, calls.claim, wall_ms()):
+                outcome = await calls.send(fleet_of_engine, call)
+                await asyncio.to_thread(closing, calls.answered, call.id, outcome, wall_ms())
+
+    asyncio.run(send())
+
+
+def closing(work: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return work(*arguments)
+    finally:
+        connections.close_all()
+
+
+def hidden(page: str) -> dict[str, list[str]]:
+    """What a form on a page would send."""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def test_an_exchange_is_shown_whole_confirmed_once_and_followed(at_the_fleet: Custody) -> None:
+    player = new_player(at_the_fleet)
+    tickets_of_the_house(at_the_fleet)
+    given = at_the_fleet.tickets(player.user_id, 1, cents=350)
+    browser = signed_in(player)
+    chosen = browser.post("/exchange", {"ids": given}).content.decode()
+    assert chosen.count(" checked") == 2 and "SnG Ticket" in chosen  # the item, and the first kind of ticket
+    page = browser.post("/exchange/review", {"ids": given, "take": "SnG Ticket", "count": ""}).content.decode()
+    assert "3 × SnG Ticket" in page and "0.50" in page and not NO_INLINE.search(page)
+    form = hidden(page)
+    first, second = (browser.post("/exchanges", form) for _ in range(2))
+    assert first["Location"] == second["Location"] and Exchange.objects.count() == 1
+    assert "It is being exchanged" in text_of(browser, first["Location"])
+    carry_out(at_the_fleet)
+    done = text_of(browser, first["Location"])
+    assert "You have 3 items more" in done and "0.50" in done
+    assert [at_the_fleet.owners()[each] for each in given] == ["house"]
+    credit = text_of(browser, "/inventory?tab=credit")
+    assert "<b>0.50</b>" in credit and "exchange" in credit
+    assert signed_in(new_player(at_the_fleet, "bo")).get(first["Location"]).status_code == 404
+
+
+def test_what_cannot_be_exchanged_says_why_and_changes_nothing(at_the_fleet: Custody) -> None:
+    player, other = new_player(at_the_fleet), new_player(at_the_fleet, "bo")
+    tickets_of_the_house(at_the_fleet)
+    (mine,), (theirs,) = at_the_fleet.tickets(player.user_id, 1, cents=150), at_the_fleet.tickets(other.user_id, 1, cents=150)
+    browser = signed_in(player)
+    for form, said in (
+        ({"ids": [mine], "take": "SnG Ticket", "count": "2"}, "worth less"),
+        ({"ids": [mine], "take": "SnG Ticket", "count": "0"}, "between 1 and 1000"),
+        ({"ids": [mine], "take": "SnG Ticket", "count": "-1"}, "between 1 and 1000"),
+        ({"ids": [theirs], "take": "SnG Ticket"}, "is not here any more"),
+        ({"take": "SnG Ticket"}, "at least one item"),
+        ({"ids": [mine], "take": "items"}, "at least one item"),
+        ({"ids": [mine], "take": "items", "want": [theirs]}, "Somebody else"),
+        ({"ids": [mine], "take": "Gold"}, "tickets or items"),
+        ({"ids": [mine], "credit": "x", "take": "SnG Ticket"}, "Write an amount"),
+        ({"ids": [mine], "credit": "5", "take": "SnG Ticket"}, "credit is too low"),
+    ):
+        page = browser.post("/exchange/review", form)
+        assert page.status_code == 400 and said in page.content.decode(), form
+    for odd in ({}, {"token": TOKEN}, {"token": TOKEN, "ids": [mine], "ticket": "x"}, {"token": TOKEN, "seen_cents": "-1"}):
+        assert browser.post("/exchanges", odd).status_code == 400, odd
+    assert not Exchange.objects.exists()
+    forged = {"token": TOKEN, "ids": [theirs], "ticket": "SnG Ticket", "count": "1", "seen_cents": "150"}
+    address = browser.post("/exchanges", forged)["Location"]
+    carry_out(at_the_fleet)
+    assert "Nothing was exchanged" in text_of(browser, address) and at_the_fleet.owners()[theirs] == other.user_id
+
+
+# ---- is the offer ours?
+
+
+def check(browser: Client, counter: Counter, expected: int = 200, **verdict: Any) -> str:
+    counter.verdict = verdict
+    page = browser.post(f"/verify/{'t' * 22}")
+    assert page.status_code == expected and not NO_INLINE.search(page.content.decode())
+    return page.content.decode()
+
+
+def test_the_link_of_an_offer_shows_a_form_and_asks_nobody(counter: Counter) -> None:
+    _player, browser = ana()
+    assert "Check this offer" in text_of(browser, f"/verify/{'t' * 22}")
+    assert browser.get(f"/verify/{'t' * 22}.)")["Location"] == f"/verify/{'t' * 22}"
+    for odd in ("x", "t" * 23, "t" * 22 + "%2Fx", "%00" * 22, "..%2F" * 3):
+        assert "This is no link of ours" in text_of(browser, f"/verify/{odd}", 404)
+    assert ("POST", "/verify") not in counter.asked
+
+
+def test_an_offer_that_is_ours_is_shown_with_its_items_and_number(counter: Counter) -> None:
+    _player, browser = ana()
+    browser.post("/deposits", {"token": TOKEN, "ids": ["11"]})
+    (trade,) = counter.trades.values()
+    facts = {"trade_id": trade["trade_id"], "direction": "deposit", "status": "sent", "bot": "red-1", "items": 1}
+    facts |= {"bot_steam_id": trade["bot_steam_id"], "offer_id": trade["offer_id"], "seen_at": "2026-11-30T12:00:01Z"}
+    page = check(browser, counter, ok=True, **facts)
+    assert "Yes, this offer is ours." in page and trade["offer_id"] in page and "Redline" in page and "10.90" in page
+    assert "a thief copies" in page
+    again = check(browser, counter, ok=False, reason="used", verified_at="2026-11-30T12:00:01Z", **facts)
+    assert "you have checked it before" in again
+    over = check(
+        browser, counter, ok=False, reason="over", **{**facts, "status": "declined", "ended_at": "2026-11-30T12:00:02Z"}
+    )
+    assert "Do not accept anything" in over and "2 seconds after we made it" in over and "dev/apikey" in over
+
+
+def test_each_answer_has_a_way_on(counter: Counter) -> None:
+    _player, browser = ana()
+    for reason, said in (
+        ("unknown", "We cannot confirm this offer"),
+        ("expired", "too old"),
+        ("not_yet", "not out yet"),
+        ("in_hold", "accepted our offer already"),
+        ("cannot_tell", "Do not accept yet"),
+        ("a word of tomorrow", "Do not accept yet"),
+    ):
+        page = check(browser, counter, ok=False, reason=reason, direction="deposit", items=1)
+        assert said in page and ('class="go' in page or reason == "in_hold"), reason
+    with override_settings(SITE_FLEET_URLS=["http://127.0.0.1:9"]):
+        assert "cannot be reached" in check(browser, counter, 503)
+
+
+def test_the_token_of_an_offer_stands_in_no_log(counter: Counter, caplog: pytest.LogCaptureFixture) -> None:
+    _player, browser = ana()
+    token = "secretsecretsecret1234"
+    with override_settings(SITE_FLEET_URLS=["http://127.0.0.1:9"]):
+        browser.post(f"/verify/{token}")
+    Client(enforce_csrf_checks=True, SERVER_NAME="localhost").post(f"/verify/{token}")
+    browser.get(f"/verify/{token}/x")
+    said = [record.getMessage() for record in caplog.records]
+    assert any("/verify/…" in line for line in said) and not any("secret" in line for line in said)
