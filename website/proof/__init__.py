@@ -28,7 +28,10 @@ class Published:
 
 @cache
 def scripts() -> tuple[Published, ...]:
-    """Every script that takes part in a check, by name. The files are those of the release; they are read once."""
+    """Every script that takes part in a check, by name. The files are those of the release; they are read once.
+
+    In production they are served with hashes in the names that they import, and are otherwise the same (docs/proof.md).
+    """
     return tuple(_published(path) for path in sorted(SCRIPTS.rglob("*.js")))
 
 

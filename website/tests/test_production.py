@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.test import Client
+
+from website import proof
 
 COMMAND = [sys.executable, "-P", "-m", "website.manage"]
 
@@ -63,6 +67,11 @@ def test_files_for_browsers_are_named_by_their_hash(environment: dict[str, str])
     assert len(found) == 1
     imported = found[0].read_text()
     assert 'from "./check.js"' not in imported and 'from "./check.' in imported
+    # Without the hashes in the names that they import, the scripts of the proof are those of the release.
+    for script in proof.scripts():
+        (served,) = Path(environment["SITE_STATIC_ROOT"]).glob(f"site/verify/{script.name.removesuffix('.js')}.{'?' * 12}.js")
+        plain = re.sub(rb"\.[0-9a-f]{12}\.js(?=\")", b".js", served.read_bytes())
+        assert hashlib.sha256(plain).hexdigest() == script.sha256, script.name
 
 
 def test_ready_says_whether_the_database_answers(browser: Client) -> None:
