@@ -75,12 +75,27 @@ def of_bet(state: Round, user_id: int, cents: int = 0, items: int = 0, team: int
     Of a pot with many players only the first place is exact, and the rest is drawn ten thousand times: that takes a while, so
     it is kept for who asks again.
     """
+    state = _filled(state, user_id, cents, items)
     try:
         if state.rules.mode in PLACES_OF and len(state.players.keys() | {user_id}) > EXACT_USERS_MAX:
             return _drawn(_Asked(state, user_id, cents, items, team))
         return core.of_bet(state, user_id, cents, items, team)
     except LotteryError:
         return None
+
+
+def _filled(state: Round, user_id: int, cents: int, items: int) -> Round:
+    """A room that is drawn only when it is full is looked at as it will be then, with strangers on free places."""
+    rules = state.rules
+    if rules.mode != "sitngo" or rules.tickets != "item" or rules.item_limit_max is None:
+        return state
+    there = sum(each.items for each in state.players.values()) + items
+    worth = (state.bank + cents) // there if there else 0
+    free = range(1, rules.item_limit_max - there + 1)
+    full = bare(rules, state.guarantees, state.log)
+    full.players = dict(state.players) | {-place: Player(-place, 0, 1, worth, 1) for place in free}
+    full.tickets, full.bank = state.tickets + len(free), state.bank + worth * len(free)
+    return full
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +196,7 @@ def _example(rules: Room, players: int) -> Example | None:
     if found is None:
         return None
     back = None if found.expected is None else 1 + found.expected / PAR_STAKE
-    return Example(players, found.chance, found.edge, back)
+    return Example(players, found.chance, found.edge if back is None else 1 - back, back)
 
 
 def tables(rooms: Mapping[str, Room]) -> dict[str, dict[str, Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-NAME_WIDTH = 7.0
-"""Per cent of the ruler that a name needs."""
+NAME_WIDTH, NAME_WIDTH_NARROW = 7.0, 22.0
+"""Per cent of the ruler that a name needs; on a phone, the second number."""
 STEPS = (1, 2, 5)
 TICKS = 6
 
@@ -28,6 +28,7 @@ class Stretch(NamedTuple):
     x: str
     width: str
     has_name: bool
+    has_wide_name: bool
 
 
 class Tick(NamedTuple):
@@ -51,7 +52,7 @@ def stretches(held: Iterable[Held], total: int) -> list[Stretch]:
 
 def _drawn(held: Held, total: int) -> Stretch:
     width = 100 * held.tickets / total
-    return Stretch(*held, share(held.first, total), f"{width:.4f}%", width >= NAME_WIDTH)
+    return Stretch(*held, share(held.first, total), f"{width:.4f}%", width >= NAME_WIDTH, width >= NAME_WIDTH_NARROW)
 
 
 def share(ticket: int, total: int) -> str:

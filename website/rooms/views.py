@@ -19,6 +19,7 @@ from lottery import explain
 from lottery.bets import CLIENT_SEED_BYTES
 from lottery.verify import Unreadable
 
+from website import limits
 from website.accounts.middleware import player_of, players_only
 from website.accounts.models import Player
 from website.engine.clock import wall_ms
@@ -235,6 +236,7 @@ def _chosen(request: HttpRequest) -> Chosen:
 
 
 @require_POST
+@limits.limited(limits.CHANGES)
 @players_only
 def choose(request: HttpRequest, player: Player, room: str) -> HttpResponseBase:
     """Buttons of the picker: all, none, up to a value, or what is ticked with its odds. Changes nothing but the address."""
@@ -255,7 +257,12 @@ def choose(request: HttpRequest, player: Player, room: str) -> HttpResponseBase:
     elif how == "none":
         ids = []
     query = [("item", each) for each in ids] + [("team", str(chosen.team)), ("client_seed", chosen.client_seed)]
-    return redirect(f"{reverse('room', args=[room])}?{urlencode([each for each in query if each[1]] + [('still', '1')])}#bet")
+    return _see_other(f"{reverse('room', args=[room])}?{urlencode([each for each in query if each[1]] + [('still', '1')])}#bet")
+
+
+def _see_other(address: str) -> HttpResponse:
+    """303: whatever was sent, the next one is a GET, and going back sends nothing twice."""
+    return HttpResponse(status=303, headers={"Location": address})
 
 
 def _chosen_by(request: HttpRequest, how: str, offered: picker.Choice, most: int) -> list[str]:
@@ -281,13 +288,14 @@ def _cents(text: str) -> int | None:
 
 
 @require_POST
+@limits.limited(limits.BETS)
 async def place_bet(request: HttpRequest) -> HttpResponseBase:
     """303 to the page of the bet; for a program, its answer, or what is known after some seconds."""
     answer = await sync_to_async(_kept)(request)
     if isinstance(answer, HttpResponse):
         return answer
     if not wants_json(request):
-        return redirect(reverse("bet", args=[answer.bet_id]), permanent=False, preserve_request=False)
+        return _see_other(reverse("bet", args=[answer.bet_id]))
     row = await waiting.answered(answer, settings.SITE_BET_WAIT_S)
     return await sync_to_async(_as_json)(row)
 

@@ -159,7 +159,7 @@ def refusal(code: str, details: Mapping[str, Any]) -> Refusal:
     try:
         return make(details)
     except (KeyError, TypeError, ValueError, OverflowError):
-        return make({**_NOTHING, **{name: value for name, value in details.items() if name in ("reason", "because")}})
+        return make({**_NOTHING, **{name: str(details[name]) for name in ("reason", "because") if name in details}})
 
 
 _NOTHING: Mapping[str, Any] = {
@@ -199,7 +199,8 @@ def _team_full(details: Mapping[str, Any]) -> Refusal:
 
 
 def _team_switched(details: Mapping[str, Any]) -> Refusal:
-    return Refusal(_("You play for the other team in this round."), _("Bet for %(team)s.") % {"team": TEAMS[details["team"]]})
+    own = TEAMS.get(details["team"], "")
+    return Refusal(_("You play for the other team in this round."), _("Bet for %(team)s.") % {"team": own} if own else "")
 
 
 def _player_items(details: Mapping[str, Any]) -> Refusal:
