@@ -9,10 +9,13 @@ from typing import Any
 
 from django import template
 from django.utils import formats
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from website.pages.templatetags.site import cents
+from website.pages.templatetags.site import cents, face, grouped, picture, rarity
 from website.rooms import words
+from website.rooms.reading import Thing
 
 register = template.Library()
 EXACT_DIGITS = 60
@@ -22,6 +25,29 @@ EXACT_DIGITS = 60
 def plain(number: Any) -> str:
     """A number for machines: no grouping, whatever the language."""
     return "" if number is None or number == "" else str(int(number))
+
+
+PLAIN_ITEM = '<svg viewBox="0 0 100 64" aria-hidden="true" class="plain-item"><path d="M50 12 72 32 50 52 28 32Z"/></svg>'
+
+
+@register.simple_tag
+def pot_item(thing: Thing) -> SafeString:
+    """One item of the pot with its tickets. Written here and not in a template: a pot has a hundred of them on a page, and this
+    takes a tenth of the time. `items.html` has the same row as a `<template>` for scripts.
+    """
+    address = picture(thing.icon_url)
+    image = f'<img src="{escape(address)}" alt="" width="120" height="62" loading="lazy">' if address else PLAIN_ITEM
+    tickets = "" if thing.last is None else f"{grouped(thing.first)}–{grouped(thing.last)}"
+    user_id, whose = "", ""
+    if thing.seat is not None:
+        name = escape(_("you") if thing.seat.you else thing.seat.name)
+        user_id = str(thing.seat.user_id)
+        whose = f'<span class="whose" title="{name}">{face(thing.seat.look, 16)}<span class="sr">{name}</span></span>'
+    return mark_safe(  # noqa: S308 - every text is escaped above or here
+        f'<li class="item {rarity(thing.color)}" data-place="{thing.place}" data-user="{user_id}">{image}'
+        f"<p>{escape(thing.weapon)}<span>{escape(thing.finish)}</span></p>"
+        f"<footer>{cents(thing.cents)}<code>{tickets}</code></footer>{whose}</li>"
+    )
 
 
 @register.filter
