@@ -79,6 +79,26 @@ def declare(player: Player, born: date, country: str, now_ms: int) -> None:
         care.change(player, lambda profile: profiles.declared(profile, born, country), now_ms)
 
 
+def standing(player: Player | None, now_ms: int) -> Denial | None:
+    """What keeps everybody, or this player, from any bet now; for pages, which say so before somebody bets in vain."""
+    closed = closed_because()
+    if closed or player is None:
+        return Denial(closed) if closed else None
+    row = Profile.objects.filter(player=player).first()
+    profile = NOTHING_SAID if row is None else profiles.from_json(row.profile)
+    answer = _of_the_site(player, profile) or responsible_play.gate(
+        profile, (), now_ms, Intent("bet", 0, "any"), policy(["any"])
+    )
+    return responsible_play.denial(answer)
+
+
+def _of_the_site(player: Player, profile: responsible_play.Profile) -> Denial | None:
+    """What the site asks for before the player's own limits. Who has said nothing is asked to, and not told of countries."""
+    if not level_is_enough(player):
+        return Denial("steam_level")
+    return None if profile.verified else Denial("not_verified")
+
+
 class Gate:
     """The profiles of some players, locked until the transaction ends: all of them at once, in the order of ids."""
 
@@ -91,17 +111,14 @@ class Gate:
         """Whether a bet may be made; None is yes. Kept as the next line of what the gate said to this player."""
         intent = Intent("bet", cents, room, cycle)
         profile = self._profiles.get(player_id, NOTHING_SAID)
-        answer = self._of_the_site(player_id) or responsible_play.gate(
-            profile, ledger(player_id, now_ms), now_ms, intent, policy([room])
+        closed = Denial(self._closed) if self._closed else None
+        answer = (
+            closed
+            or _of_the_site(Player.objects.get(id=player_id), profile)
+            or responsible_play.gate(profile, ledger(player_id, now_ms), now_ms, intent, policy([room]))
         )
         _keep(player_id, intent, answer, now_ms)
         return responsible_play.denial(answer)
-
-    def _of_the_site(self, player_id: int) -> Denial | None:
-        """What the site itself asks for, before the player's own limits."""
-        if self._closed:
-            return Denial(self._closed)
-        return None if level_is_enough(Player.objects.get(id=player_id)) else Denial("steam_level")
 
 
 def ledger(player_id: int, now_ms: int) -> Sequence[Entry]:

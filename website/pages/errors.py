@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 
-def answer(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+def answer(request: HttpRequest, status: int, title: str, text: str, **more: str) -> HttpResponse:
     """One page for every error; programs get the same as JSON."""
     if "application/json" in request.headers.get("Accept", ""):
-        return JsonResponse({"status": status, "title": title, "detail": text}, status=status)
+        return JsonResponse({"status": status, "title": title, "detail": text, **more}, status=status)
     return render(request, "site/error.html", {"title": title, "text": text, "status": status}, status=status)
 
 
@@ -32,8 +32,8 @@ def too_often(request: HttpRequest, wait_s: int) -> HttpResponse:
     """Asked faster than anybody may (`website.limits`)."""
     text = ngettext(
         "Nothing was done. Try again in %(count)d second.", "Nothing was done. Try again in %(count)d seconds.", wait_s
-    )
-    return answer(request, 429, _("That was too fast"), text % {"count": wait_s})
+    ) % {"count": wait_s}
+    return answer(request, 429, _("That was too fast"), text, code="too_often")
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

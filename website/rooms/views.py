@@ -22,6 +22,7 @@ from lottery.verify import Unreadable
 from website import limits
 from website.accounts.middleware import player_of, players_only
 from website.accounts.models import Player
+from website.care import gate
 from website.engine.clock import wall_ms
 from website.rooms import forms, odds, picker, plain, reading, receipts, services, waiting, words
 from website.rooms import panel as panels
@@ -52,7 +53,9 @@ def is_sandbox() -> bool:
 @fresh
 def lobby(request: HttpRequest) -> HttpResponse:
     """Every room at one look."""
-    shown = {"cards": reading.cards(), "past": reading.last_rounds(), "now_ms": wall_ms()}
+    now_ms = wall_ms()
+    barred = words.barred(gate.standing(player_of(request), now_ms))
+    shown = {"cards": reading.cards(), "past": reading.last_rounds(), "now_ms": now_ms, "barred": barred}
     return render(request, "rooms/lobby.html", {"section": "rooms", "sandbox": is_sandbox(), **shown})
 
 
@@ -72,6 +75,7 @@ def room(request: HttpRequest, room: str) -> HttpResponse:
     still = bool(request.GET.keys() & {"item", "team", "still", "before"})
     context = _of_round(request, found, player) | {
         "panel": panel,
+        "barred": words.barred(gate.standing(player, wall_ms())),
         "still": still,
         "following": _following(found),
         "others": reading.others_on_the_way(room, row),

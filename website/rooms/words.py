@@ -13,8 +13,10 @@ from django.urls import reverse
 from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from lottery.events import Denial
 from lottery.sources import EntropyMode
 
+from website.care import words as care
 from website.pages.templatetags.site import cents as amount
 
 TITLES = {
@@ -256,11 +258,26 @@ GATE = {
 
 def _gate(details: Mapping[str, Any]) -> Refusal:
     reason, until = str(details["reason"]), details.get("until")
-    why = str(GATE.get(reason) or _("Responsible play says no: %(reason)s.") % {"reason": reason})
+    why = str(GATE.get(reason) or care.closed(reason) or _("Responsible play says no: %(reason)s.") % {"reason": reason})
     accepted = "" if until is None else _("Bets are taken again from %(time)s.") % {"time": _time(until)}
-    if reason == "not_verified":
-        return Refusal(why, accepted, "/me/declaration", _("Say it"))
-    return Refusal(why, accepted, reverse("limits"), _("Your limits"))
+    name, text = GATE_LINKS.get(reason, ("limits", gettext_lazy("Limits")))
+    return Refusal(why, accepted, reverse(name), str(text))
+
+
+GATE_LINKS = {
+    "fleet_unknown": ("status", gettext_lazy("Status")),
+    "not_turned_on": ("help", gettext_lazy("Help")),
+    "steam_level": ("me", gettext_lazy("Profile")),
+    "not_verified": ("declaration", gettext_lazy("Say it now")),
+    "country": ("declaration", gettext_lazy("Age and country")),
+    "under_age": ("declaration", gettext_lazy("Age and country")),
+    "reality_check": ("reality", gettext_lazy("Look at it now")),
+}
+
+
+def barred(no: Denial | None) -> Refusal | None:
+    """What keeps somebody from any bet, before they try."""
+    return None if no is None else _gate({"reason": no.reason, "until": no.until})
 
 
 def _time(unix_ms: int) -> str:

@@ -31,6 +31,7 @@ from play import CHAIN_KEY  # noqa: E402
 from scripts.lab.postgres import EmbeddedPostgres  # noqa: E402
 from scripts.lab.quick import NEVER_REACHED  # noqa: E402
 from scripts.lab.stack import Wish  # noqa: E402
+from website import limits  # noqa: E402
 from website.custody import worth  # noqa: E402
 from website.engine.models import Feed  # noqa: E402
 from website.settings import environment  # noqa: E402
@@ -127,6 +128,12 @@ def custody(shared_custody: Custody, database_url: str) -> Custody:
     """A real balancer. Others have played with it before: the site begins where its feed is now."""
     Feed.objects.create(reader="site", after=shared_custody.newest_event(), livemode=False)
     return shared_custody
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_asked_yet() -> None:
+    """Limits of requests are counted in this process, which all tests share."""
+    limits._buckets.forget()
 
 
 @pytest.fixture(autouse=True)

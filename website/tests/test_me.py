@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.test import Client, override_settings
+from lottery.events import Denial
 
 from website import limits
 from website.accounts import agents, sessions, trade_links
@@ -125,7 +126,8 @@ def test_anything_may_be_sent_and_the_answer_is_clear(me: Client, value: str) ->
             assert me.get(route, {"next": value, "page": value}).status_code in (200, 302, 404, 405), route
 
 
-def test_w31_changes_are_counted(me: Client) -> None:
+def test_w31_changes_are_counted(me: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_buckets", limits._Buckets(lambda: 1_000_000))
     answers = [me.post("/me/shown", {"pseudonym": "x"}) for _ in range(limits.CHANGES.count + 1)]
     assert answers[-2].status_code == 303 and answers[-1].status_code == 429 and int(answers[-1]["Retry-After"]) >= 1
     assert me.get("/me/data.json").status_code == 200 and me.get("/me/data.json").status_code == 429
@@ -246,6 +248,25 @@ def test_rooms_are_closed_until_the_fleet_is_heard_and_with_a_live_one_until_the
         assert gate.play_is_open() and asked(player) is None
     Feed.objects.update(livemode=None)
     assert asked(player) == "fleet_unknown"
+
+
+def test_rooms_say_what_keeps_a_player_from_betting_and_where_to_go(me: Client, player: Player) -> None:
+    assert "how old you are" in text(me, "/") and 'href="/me/declaration"' in text(me, "/")
+    gate.declare(player, datetime(1990, 5, 12, tzinfo=UTC).date(), "LV", wall_ms())
+    assert 'role="note"' not in text(me, "/")
+    services.take_time_out(player, 1, wall_ms())
+    assert "You have taken a time-out" in text(me, "/")
+    Feed.objects.update(livemode=True)
+    stranger = Client(SERVER_NAME="localhost")
+    assert "the operator has not turned them on" in text(stranger, "/")
+    assert gate.standing(None, wall_ms()) == Denial("not_turned_on")
+
+
+def test_w31_five_bets_a_second(me: Client, player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_buckets", limits._Buckets(lambda: 1_000_000))
+    answers = [me.post("/bets", {}, headers={"accept": "application/json"}) for _ in range(6)]
+    assert answers[0].status_code == 400
+    assert answers[-1].status_code == 429 and answers[-1].json()["code"] == "too_often" and answers[-1]["Retry-After"] == "1"
 
 
 def test_a_least_steam_level(me: Client, player: Player) -> None:
