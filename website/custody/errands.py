@@ -28,6 +28,7 @@ AT_WORK_MS = 65_000
 CARRIED_MS = 600_000
 """So long an errand is sent again by itself. After that its player has gone away, and would be surprised."""
 AWAY = "fleet_away"
+HOUSE_ISSUED = "house_issued"
 OF_OURS = frozenset({"bad_key", "wrong_mode", "scope_missing", "invalid_request"})
 
 
@@ -143,11 +144,14 @@ def _end(errand: Errand, now_ms: int, **what: str) -> None:
 
 def _code(problem: errors.Problem) -> str:
     """A mistake of ours is no affair of the player's: for them the fleet is away."""
+    if problem.reason == HOUSE_ISSUED:
+        return HOUSE_ISSUED
     return AWAY if problem.error_code in OF_OURS else problem.error_code[:40]
 
 
 def _details(problem: errors.Problem) -> dict[str, object]:
-    told = {"player_message": problem.player_message, "reason": problem.reason, "retry_after_s": problem.retry_after_s}
+    message = None if problem.reason == HOUSE_ISSUED else problem.player_message
+    told = {"player_message": message, "reason": problem.reason, "retry_after_s": problem.retry_after_s}
     return {name: value for name, value in told.items() if value is not None} | _items(problem)
 
 

@@ -26,7 +26,7 @@ from website.accounts.models import Player
 from website.custody import words, worth
 from website.custody.models import Errand, SteamInventory
 from website.custody.words import Words
-from website.rooms.models import TICKET_NAMES, Bet, Lane
+from website.rooms.models import TICKET_NAMES, Bet, Kind, Lane
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ ITEMS_SHOWN = 3_000
 PAGE = 1_000
 LOOK_UP_MAX = 200
 ERRANDS_SHOWN = 20
+CREDIT_ID = re.compile(r"crd_[a-z0-9]{1,40}")
 TRADE_ID = re.compile(r"trd_[a-z0-9]{1,40}")
 REFRESH_MS = 10_000
 """How often a player may have their inventory on Steam read."""
@@ -171,8 +172,8 @@ def _address(name: str, *arguments: object) -> str:
 
 
 def chosen(tiles: Sequence[Tile], how: str, most_cents: int | None = None, ids: Iterable[str] = ()) -> set[str]:
-    """Which of the free items are chosen: `all`, `upto` (the most valuable that fit into so many cents), or these `ids`."""
-    free = [tile for tile in tiles if not tile.mark]
+    """Which are chosen: `all` free ones, `upto` (the most valuable that fit into so many cents), or these `ids`."""
+    free = [tile for tile in tiles if not tile.mark and not tile.is_ticket]  # tickets are never sent to Steam
     if how == "all":
         return {tile.id for tile in free}
     if how == "upto" and most_cents is not None:
@@ -353,15 +354,17 @@ def tiles_of(look: Look, player: Player, trade: Trade) -> list[Tile]:
 # ---- credit and the house's items
 
 
-def credits(look: Look, player: Player) -> Credits | None:
-    """What the house owes a player, with the newest lines first."""
-    found = look.ask(lambda client: client.credits(player.user_id))
+def credits(look: Look, player: Player, after: str | None = None) -> Credits | None:
+    """What the house owes a player, with one page of lines: those behind the line `after`."""
+    found = look.ask(lambda client: client.credits(player.user_id, after=after))
     return found if found is not None and found.user_id == player.user_id else None
 
 
 def stock(look: Look, most_cents: int, count: int) -> list[Tile]:
     """Free items of the house that are worth no more than this, the most valuable first."""
     found = look.ask(lambda client: client.stock(value_max_cents=max(0, most_cents), limit=1000))
-    rows: Sequence[StockRow] = found.items if found else ()
-    tiles = [Tile(row.deposit_id, row.market_hash_name, row.value_cents, row.icon_url) for row in rows]
-    return sorted(tiles, key=lambda tile: -(tile.cents or 0))[:count]
+    rows: Sequence[StockRow] = sorted(found.items if found else (), key=lambda row: -row.value_cents)[:count]
+    looks = dict(Kind.objects.filter(item_id__in={row.item_id for row in rows}).values_list("item_id", "color"))
+    return [
+        Tile(row.deposit_id, row.market_hash_name, row.value_cents, row.icon_url, looks.get(row.item_id, "")) for row in rows
+    ]

@@ -72,8 +72,9 @@ def _way(_request: HttpRequest, player: Player, look: Look) -> dict[str, Any]:
     return {"way": found, "refresh_s": REFRESH_S if found.open and not look.away else 0}
 
 
-def _credit(_request: HttpRequest, player: Player, look: Look) -> dict[str, Any]:
-    return {"credit": reading.credits(look, player)}
+def _credit(request: HttpRequest, player: Player, look: Look) -> dict[str, Any]:
+    after = request.GET.get("after", "")
+    return {"credit": reading.credits(look, player, after if reading.CREDIT_ID.fullmatch(after) else None)}
 
 
 def _chosen(request: HttpRequest, tiles: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from counter import Counter, counting
 from custody import Custody, new_ref
 from django.db import connections
 from django.test import Client, override_settings
+from django.utils.translation import override
 from play import new_player
 
 from fleet_client import AsyncClient
@@ -21,7 +22,7 @@ from website import fleet
 from website.accounts import sessions
 from website.accounts.models import Player
 from website.accounts.services import register
-from website.custody import errands, pictures, swaps, views, worth
+from website.custody import errands, pictures, swaps, verifying, views, words, worth
 from website.custody.models import Errand, Exchange, SteamInventory
 from website.engine import calls
 from website.engine.clock import wall_ms
@@ -119,6 +120,35 @@ def test_what_is_chosen_by_a_button_without_scripts(at_the_fleet: Custody) -> No
     assert upto.count(" checked") == 2 and "<b data-sum>7.00</b>" in upto
     for odd in ("", "x", "-1", "1e9", "١", "1.234", "9" * 40):
         assert "Write an amount" in text_of(browser, f"/inventory?choose=upto&value={odd}", 400)
+
+
+def test_tickets_stay_here(at_the_fleet: Custody, monkeypatch: pytest.MonkeyPatch) -> None:
+    player = new_player(at_the_fleet)
+    (ticket,) = at_the_fleet.tickets(player.user_id, 1)
+    monkeypatch.setattr(views, "trade_url_of", lambda _player: LINK.replace("=1&", f"={player.steam_id - 76561197960265728}&"))
+    page = signed_in(player).post("/withdrawals", {"token": TOKEN, "ids": [ticket]}, follow=True).content.decode()
+    assert "they cannot be sent to Steam" in page and at_the_fleet.owners()[ticket] == player.user_id
+
+
+def test_russian_has_every_sentence_and_every_form_of_a_number(counter: Counter) -> None:
+    player, browser = ana()
+    browser.cookies["language"] = "ru"
+    texts = {**words.REFUSALS, **words.NOT_TAKEN, **words.FROZEN}
+    said = [
+        *texts.values(),
+        *(state.title for state in words._DEPOSIT.values()),
+        *(v.title for v in verifying.VERDICTS.values()),
+    ]
+    with override("ru"):
+        assert all(re.search("[а-я]", str(each)) for each in said)
+    for count, form in ((1, "1 предмет,"), (2, "2 предмета,"), (5, "5 предметов,")):
+        row = {"deposit_status": None, "market_hash_name": "AK-47 | Redline", "value_cents": 1, "asset_id": "1"}
+        row |= {"new_asset_id": None, "matched": None}
+        items = [{**row, "deposit_id": f"dep_{number}"} for number in range(count)]
+        trade = counter.trade(player.user_id, items=items)
+        assert form in text_of(browser, f"/trades/{trade['trade_id']}")
+    browser.post("/deposits", {"token": TOKEN, "ids": ["11"]})
+    assert "ru" in counter.languages
 
 
 def test_items_of_somebody_else_are_not_withdrawn(at_the_fleet: Custody) -> None:

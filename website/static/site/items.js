@@ -2,7 +2,7 @@
 // Without scripts the same pages reload themselves, and sums come with the next page.
 
 const sumOf = (form) => {
-  const chosen = [...form.querySelectorAll("input[data-cents]:checked")];
+  const chosen = [...form.querySelectorAll("input[name=ids][data-cents]:checked")];
   return chosen.reduce((sum, input) => sum + Number(input.dataset.cents || 0), 0);
 };
 
