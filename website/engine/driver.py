@@ -52,7 +52,7 @@ PROBE_S = 5.0
 TIDY_S = 60.0
 LOOKS = 2
 LOOK_AGAIN_S = 5.0
-LOOK_BACK_S = 30.0
+LOOK_BACK_S = 10.0
 HELD = ("held", "part_moved")
 TOLERANCE_MS = 1_000
 ROUNDS_OF_WANTS = 4
@@ -205,20 +205,19 @@ class Engine:
         await asyncio.sleep(AGAIN_S)
 
     async def _look_back(self) -> None:
-        """Whether the fleet did for us what stands nowhere here: then this database is an older one (S20)."""
+        """Whether the fleet has bound for us what stands nowhere here: then this database is an older one (S20)."""
         locks = [lock async for lock in self.fleet.each_lock(state=list(HELD))]
-        paid = [transfer.ref async for transfer in self.fleet.each_transfer()]
-        for lane in await self._db(self._noted, locks, paid):
+        for lane in await self._db(self._noted, locks):
             log.error("the fleet knows of a later round of %s than this database: it is not driven", lane)
 
-    def _noted(self, locks: list[Lock], paid: list[str]) -> list[str]:
+    def _noted(self, locks: list[Lock]) -> list[str]:
         close_old_connections()
-        return recovery.note(recovery.missing(locks, paid), self.writer.marks)
+        return recovery.note(recovery.missing(locks, ()), self.writer.marks)
 
     async def _held(self) -> dict[str, frozenset[str]]:
         """Every lock that the fleet holds for us, with the items that are under it still."""
         locks = [lock async for lock in self.fleet.each_lock(state=list(HELD))]
-        await self._db(self._noted, locks, [])
+        await self._db(self._noted, locks)
         return {lock.ref: frozenset(row.deposit_id for row in lock.rows if row.state == "held") for lock in locks}
 
     async def _tidy(self) -> None:
