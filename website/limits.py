@@ -71,6 +71,8 @@ SIGN_INS = Limit("sign-in", 10, 60, shared=1)
 BETS = Limit("bets", 5, 1)
 REFRESHES = Limit("refresh", 1, 10)
 EXCHANGES = Limit("exchanges", 1, 1)
+ODDS = Limit("odds", 5, 10)
+"""Odds that are drawn ten thousand times: almost half a second of work each."""
 EXPORTS = Limit("exports", 1, 10)
 CHANGES = Limit("changes", 10, 10)
 """Changes of a player's own page: forms that nobody sends faster."""

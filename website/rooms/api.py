@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from website import limits
 from website.accounts.middleware import player_of
 from website.engine.clock import wall_ms
 from website.rooms import forms, odds, plain, reading
@@ -35,7 +36,7 @@ def room(request: HttpRequest, room: str) -> JsonResponse:
 
 
 @require_GET
-def room_odds(request: HttpRequest, room: str) -> JsonResponse:
+def room_odds(request: HttpRequest, room: str) -> HttpResponseBase:
     """What a bet would be worth now: `cents`, `items`, `team`. On top of what the player has in the pot, who is signed in."""
     row = reading.open_round(room)
     if row is None:
@@ -47,6 +48,11 @@ def room_odds(request: HttpRequest, room: str) -> JsonResponse:
         return _problem(400, no.code, _("`cents`, `items` and `team` are whole numbers."))
     player = player_of(request)
     found = reading.view(row.lane, row.round, None if player is None else player.id)
+    if odds.are_drawn(found.state):
+        try:
+            limits.take(limits.ODDS, None if player is None else player.id, request.META.get("REMOTE_ADDR", ""))
+        except limits.LimitReachedError as reached:
+            return limits.too_often(request, reached)
     worth = odds.of_bet(found.state, 0 if player is None else player.id, cents, items, team)
     told = {"lane": row.lane, "round": row.round, "seq": found.lane.seq}
     return JsonResponse(told | {"odds": None if worth is None else plain.odds(worth)})

@@ -69,6 +69,11 @@ def stakes_of(rows: Iterable[models.RoundPlayer]) -> list[Stake]:
     return [Stake(row.user_id, row.team, row.items, row.value_cents, row.tickets) for row in rows]
 
 
+def are_drawn(state: Round) -> bool:
+    """Whether odds of this round are drawn, being too many to count: work that nobody may ask for freely."""
+    return state.rules.mode in PLACES_OF and len(state.players) >= EXACT_USERS_MAX
+
+
 def of_bet(state: Round, user_id: int, cents: int = 0, items: int = 0, team: int = 0) -> Odds | None:
     """The odds of a user with this bet on top of what is in the pot; None where there are none yet (an empty team, no stake).
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from lottery.odds import Odds
 from lottery.rooms import Room
 
+from website import limits
 from website.accounts.models import Player
 from website.rooms import forms, odds, picker, words
 from website.rooms.forms import Chosen
@@ -106,19 +107,28 @@ class Panel:
         return self.choice.cents if self.choice else 0
 
 
-def panel(found: View, player: Player | None, chosen: Chosen) -> Panel:
-    """For the round that is shown."""
+def panel(found: View, player: Player | None, chosen: Chosen, address: str) -> Panel:
+    """For the round that is shown. `address`: of who looks, as odds that are drawn are limited."""
     own, tickets_only = found.own, _tickets_only(found.rules)
     team = own.team if own else chosen.team
     choice, worth, token = None, None, ""
     if player is not None:
         choice = picker.choice(player, found.rules, set(chosen.deposit_ids))
-        worth = odds.of_bet(found.state, player.id, choice.cents, len(choice.chosen), team)
+        if not odds.are_drawn(found.state) or (choice.chosen and _may_draw(player, address)):
+            worth = odds.of_bet(found.state, player.id, choice.cents, len(choice.chosen), team)
         token = forms.token(player.id, found.row.lane, found.row.round)
     seed = chosen.client_seed or secrets.token_hex(SEED_BYTES)
     showing = None if worth is None else shown(worth)
     hint = _hint(found, choice, showing, team)
     return Panel(choice, chosen, showing, most(found), token, seed, tickets_only, team, hint)
+
+
+def _may_draw(player: Player, address: str) -> bool:
+    try:
+        limits.take(limits.ODDS, player.id, address)
+    except limits.LimitReachedError:
+        return False
+    return True
 
 
 def most(found: View) -> int:
@@ -145,4 +155,6 @@ def _hint(found: View, choice: Choice | None, showing: Shown | None, team: int) 
         if not team:
             return _("Choose a team to see the odds.")
         return _("The odds are known when the other team has somebody.")
+    if choice.chosen:
+        return _("These odds are much work; ask again in some seconds.")
     return _("Choose items to see what the bet would be worth.")

@@ -71,7 +71,7 @@ def room(request: HttpRequest, room: str) -> HttpResponse:
         return _not_begun(request, room)
     player, chosen = player_of(request), _chosen(request)
     found = _view(request, row.lane, row.round, player)
-    panel = panels.panel(found, player, chosen)
+    panel = panels.panel(found, player, chosen, request.META.get("REMOTE_ADDR", ""))
     still = bool(request.GET.keys() & {"item", "team", "still", "before"})
     context = _of_round(request, found, player) | {
         "panel": panel,

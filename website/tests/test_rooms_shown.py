@@ -18,7 +18,7 @@ from test_rooms_on_paper import type_both
 
 from website import fleet, limits
 from website.accounts.models import Player
-from website.rooms import api, guarantees, picker, reading, views
+from website.rooms import api, guarantees, odds, picker, reading, views
 from website.rooms.models import Bet, Round
 from website.rooms.services import draft
 
@@ -112,16 +112,16 @@ def test_w21_a_classic_round_in_every_phase(paper: Paper) -> None:
 
 
 def test_five_against_five_in_every_phase(paper: Paper) -> None:
-    paper.open("5v5", time_limit=2)
+    paper.open("5v5", time_limit=2, team_limit=2, player_limit=4, min_players=4)
     at = paper.game("5v5")
-    players = [paper.player() for _ in range(10)]
+    players = [paper.player() for _ in range(4)]
     hers = signed_in(players[0], paper)
     assert "free seat" in both(hers, at)
     for place, player in enumerate(players):
         paper.bet(player, at, paper.items(player, 300 + place), 1 + place % 2)
-        if place == 3:
+        if place == 1:
             text = both(hers, at)
-            assert text.count("free seat") == 6 and "waiting for 6 more players" in text
+            assert text.count("free seat") == 2 and "waiting for 2 more players" in text
     follow(paper, hers, at)
     gone = json.loads(Round.objects.get(id=at.id).outcome)["eliminations"]
     text = page(hers, address(at))
@@ -129,16 +129,16 @@ def test_five_against_five_in_every_phase(paper: Paper) -> None:
 
 
 def test_sit_n_go_in_every_phase(paper: Paper) -> None:
-    paper.open("sit-n-go")
+    paper.open("sit-n-go", item_limit_max=4, min_players=4, shares=[1, 1, 1])
     at = paper.game("sit-n-go")
-    players = [paper.player() for _ in range(10)]
+    players = [paper.player() for _ in range(4)]
     hers = signed_in(players[0], paper)
     assert "Get tickets for items" in page(hers, "/rooms/sit-n-go")
     paper.items(players[0], 100, 100, name=SNG)
     for player in players:
         paper.bet(player, at, paper.items(player, 100, name=SNG)[:1])
         if player is players[2]:
-            assert page(hers, address(at)).count(">10.00\u202f%<") >= 9, (
+            assert page(hers, address(at)).count(">25.00\u202f%<") >= 9, (
                 "three players, three places each, as it will be when it is full"
             )
     follow(paper, hers, at)
@@ -267,6 +267,25 @@ def test_w31_bets_come_at_most_so_often_and_the_page_says_when_again(paper: Pape
     late = [each for each in answers if each.status_code == 429]
     assert [each.status_code for each in answers[:5]] == [400] * 5 and late
     assert all(int(each["Retry-After"]) >= 1 for each in late)
+
+
+def test_w31_odds_that_are_drawn_are_asked_for_at_most_so_often(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(fleet, "client", lambda: ClientOnPaper(paper.fleet))
+    monkeypatch.setattr(odds, "EXACT_USERS_MAX", 1)
+    asked: list[int] = []
+    monkeypatch.setattr("lottery.odds.of_bet", lambda *question: asked.append(1))
+    paper.open("global-pot")
+    at = paper.game("global-pot")
+    ana = paper.player()
+    paper.bet(ana, at, paper.items(ana, 400))
+    (item,) = paper.items(ana, 200)
+    browser = signed_in(ana, paper)
+    assert "Choose items" in page(browser, "/rooms/global-pot") and not asked, "nothing is drawn for who only looks"
+    answers = [browser.get(f"/api/v1/rooms/global-pot/odds?cents={100 + each}&items=1") for each in range(8)]
+    assert [each.status_code for each in answers[:5]] == [200] * 5 and answers[-1].status_code == 429
+    drawn = len(asked)
+    assert "ask again in some seconds" in page(browser, f"/rooms/global-pot?item={item}") and len(asked) == drawn
 
 
 # ---- choosing without scripts
