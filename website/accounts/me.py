@@ -70,6 +70,8 @@ def trade_link(request: HttpRequest, player: Player) -> HttpResponseBase:
 
 
 def _no_link(code: str) -> str:
+    if code == "no_key":
+        return _("The site cannot keep trade links now: its operator has not given it a key for them. Nothing was changed.")
     if code == "not_yours":
         return _("This is the trade link of another Steam account. Give that of the account with which you are signed in.")
     return _(

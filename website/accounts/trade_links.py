@@ -25,7 +25,10 @@ _log = logging.getLogger(__name__)
 
 
 class TradeLinkError(ValueError):
-    """A text that is not the player's trade link; `code`: `no_link`, `not_yours`. It does not repeat the text."""
+    """A trade link cannot be kept; `code`: `no_link`, `not_yours`, or `no_key` where the site has no key to seal it with.
+
+    It does not repeat the text.
+    """
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -39,7 +42,7 @@ def trade_url_of(player: Player) -> str | None:
         return None
     try:
         token = _key().open(sealed, _about(player)).decode()
-    except sealing.SealError as error:
+    except (sealing.SealError, TradeLinkError) as error:
         _log.error("the trade link of player %s is lost until it is given again: %s", player.id, error)
         return None
     return _written(player, token)
@@ -85,4 +88,7 @@ def _about(player: Player) -> str:
 
 
 def _key() -> sealing.Key:
-    return sealing.Key.read(settings.SITE_SEAL_KEY)
+    try:
+        return sealing.Key.read(settings.SITE_SEAL_KEY)
+    except ValueError:
+        raise TradeLinkError("no_key") from None

@@ -23,12 +23,14 @@ COMMAND = [sys.executable, "-P", "-m", "website.manage"]
 def environment(tmp_path: Path) -> dict[str, str]:
     for name in ("secret", "fleet"):
         (tmp_path / name).write_text(secrets.token_urlsafe(64))
+    (tmp_path / "seal").write_text(secrets.token_hex(32))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SITE_")}
     return {
         **kept,
         "DJANGO_SETTINGS_MODULE": "website.settings.production",
         "SITE_SECRET_KEY_FILE": str(tmp_path / "secret"),
         "SITE_FLEET_KEY_FILE": str(tmp_path / "fleet"),
+        "SITE_SEAL_KEY_FILE": str(tmp_path / "seal"),
         "SITE_FLEET_URLS": "https://balancer.example",
         "SITE_ADDRESS": "https://site.example",
         "SITE_DATABASE_URL": f"sqlite://{tmp_path / 'site.sqlite3'}",

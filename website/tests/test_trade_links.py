@@ -6,9 +6,11 @@ import logging
 import sqlite3
 
 import pytest
+from django.core import checks
 from django.test import override_settings
 
 from website.accounts import trade_links
+from website.accounts.apps import seal_key
 from website.accounts.models import Player
 from website.accounts.services import register
 from website.accounts.trade_links import STEAM_ID_BASE, TradeLinkError
@@ -84,7 +86,11 @@ def test_another_key_loses_the_link_and_nothing_else(player: Player, caplog: pyt
         assert trade_links.trade_url_of(player) is None
         trade_links.set_trade_url(player, LINK)
         assert trade_links.trade_url_of(player) == LINK
-    with override_settings(SITE_SEAL_KEY="not a key"), pytest.raises(ValueError, match="64 hexadecimal digits") as error:
-        trade_links.set_trade_url(player, LINK)
-    assert "lost until it is given again" in caplog.text
+    for key in ("not a key", ""):
+        with override_settings(SITE_SEAL_KEY=key), pytest.raises(TradeLinkError) as error:
+            trade_links.set_trade_url(player, LINK)
+        with override_settings(SITE_SEAL_KEY=key):
+            (told,) = seal_key()
+        assert error.value.code == "no_key" and told.level == (checks.ERROR if key else checks.INFO)
+    assert seal_key() == [] and "lost until it is given again" in caplog.text
     assert TOKEN not in caplog.text + str(error.value) + repr(player) + str(player)
