@@ -389,6 +389,15 @@ def test_a_refusal_is_final_only_when_no_earlier_try_is_at_work(counter: Counter
     assert errands.carry_out(errand, LINK, "en", later_ms).state == Errand.REFUSED
 
 
+def test_a_process_that_died_before_it_asked_is_made_up_for_by_the_next_look(counter: Counter) -> None:
+    player, browser = ana()
+    errand = errands.ask(player, Errand.DEPOSIT, {"ids": ["11"]}, TOKEN, wall_ms())
+    assert counter.moves() == 0
+    (made,) = {browser.get(f"/errands/{errand.errand_id}")["Location"] for _ in range(2)}
+    assert made == f"/trades/{next(iter(counter.trades))}" and counter.moves() == 1
+    assert signed_in(register(76561198000000002, "bo", wall_ms())).get(f"/errands/{errand.errand_id}").status_code == 404
+
+
 def test_an_errand_of_long_ago_is_not_sent_by_itself(counter: Counter) -> None:
     player, browser = ana()
     errand = errands.ask(player, Errand.WITHDRAW, {"ids": ["dep_1"]}, TOKEN, wall_ms() - errands.CARRIED_MS)
