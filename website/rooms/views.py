@@ -146,6 +146,7 @@ def _of_round(request: HttpRequest, found: View, player: Player | None) -> dict[
         "trouble": words.waits(found.trouble) if found.trouble else "",
         "items_left": found.things[-1].place - 1 if found.things else 0,
         "stream": settings.SITE_STREAM_URL,
+        "rates": json.dumps(found.rules.rake or []),
         "record": _address(found, "record") if found.is_over and found.row.phase == "sealed" else "",
     }
 

@@ -44,7 +44,8 @@ def pot_item(thing: Thing) -> SafeString:
         user_id = str(thing.seat.user_id)
         whose = f'<span class="whose" title="{name}">{face(thing.seat.look, 16)}<span class="sr">{name}</span></span>'
     return mark_safe(  # noqa: S308 - every text is escaped above or here
-        f'<li class="item {rarity(thing.color)}" data-place="{thing.place}" data-user="{user_id}">{image}'
+        f'<li class="item {rarity(thing.color)}" data-place="{thing.place}" data-user="{user_id}"'
+        f' data-first="{thing.first}" data-last="{"" if thing.last is None else thing.last}">{image}'
         f"<p>{escape(thing.weapon)}<span>{escape(thing.finish)}</span></p>"
         f"<footer>{cents(thing.cents)}<code>{tickets}</code></footer>{whose}</li>"
     )
