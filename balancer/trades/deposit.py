@@ -293,7 +293,7 @@ def _chunks(n_items: int, most: int) -> list[int]:
 
 
 def _know_items(connection: Connection, ctx: Context, wanted: list[Wanted]) -> None:
-    """Write items that the table may not have yet."""
+    """Write items that the table may not have yet, and how those look that it has from a price list only."""
     new = {item_id_of(one.held.market_hash_name): one.held for one in wanted}
     new = {item_id: held for item_id, held in new.items() if item_id not in ctx.known_items}
     if not new:
@@ -310,4 +310,7 @@ def _know_items(connection: Connection, ctx: Context, wanted: list[Wanted]) -> N
         }
         for item_id, held in sorted(new.items())
     ]
-    connection.execute(pipeline.insert(connection, items).on_conflict_do_nothing(), rows)
+    there = pipeline.insert(connection, items)
+    looks = {name: there.excluded[name] for name in ("type", "color", "name_color", "icon_url", "icon_url_large")}
+    seen = there.on_conflict_do_update(index_elements=[items.c.item_id], set_=looks, where=items.c.icon_url == "")
+    connection.execute(seen, rows)

@@ -262,3 +262,22 @@ async def test_an_accepted_deposit_makes_the_inventory_be_read_anew(service: Ser
             await asyncio.sleep(0.02)
     response = await service.call("POST", "/deposit", service.deposit_body("1"))
     assert (response.status, (await response.json())["code"]) == (422, "unknown_asset")
+
+
+async def kinds(service: Service) -> dict[str, Any]:
+    """What the catalogue knows, by name."""
+    rows = (await (await service.call("GET", "/items")).json())["items"]
+    return {row["market_hash_name"]: row for row in rows}
+
+
+async def test_a_kind_that_a_price_list_named_first_gets_its_looks_from_the_first_deposit(service: Service) -> None:
+    """Whoever binds or shows an item later shows its picture; a price list has none."""
+    icon = "https://community.akamai.steamstatic.com/economy/image/abc"
+    before = await kinds(service)
+    assert (before[GOOD]["icon_url"], before[GOOD]["color"]) == ("", "")
+    looks = {"icon_url": icon, "icon_url_large": icon, "color": "d32ce6", "type": "Classified Rifle"}
+    service.bots.inventories[PLAYER] = [held(1, **looks)]
+    await service.deposit("1")
+    after = await kinds(service)
+    assert {name: after[GOOD][name] for name in looks} == looks
+    assert after[GOOD]["value_cents"] == before[GOOD]["value_cents"]
