@@ -26,7 +26,7 @@ from redis import RedisError
 
 from fleet_client import AsyncClient, errors
 from fleet_client.answers import Event, Lock
-from website.engine import calls, feed, reconciliation, recovery
+from website.engine import calls, feed, looks, reconciliation, recovery
 from website.engine.beacon import Beacon, Source
 from website.engine.clock import Clock
 from website.engine.models import Call
@@ -50,6 +50,7 @@ STOCK_PAGE_MAX = 200
 BEACON_S = 10.0
 PROBE_S = 5.0
 TIDY_S = 60.0
+LOOK_S = 5.0
 LOOKS = 2
 LOOK_AGAIN_S = 5.0
 LOOK_BACK_S = 10.0
@@ -75,6 +76,8 @@ class Engine:
         self._deaf = threading.Event()
         self.reconcile_again_s = LOOK_AGAIN_S
         self._ending = False
+        self._now_and_then = (self._tidy, self._reconcile, self._look)
+        self._looked: frozenset[str] = frozenset()
         self._mode_heard = False
         self._livemode: bool | None = None
 
@@ -87,7 +90,7 @@ class Engine:
                 async with asyncio.timeout(LOOK_BACK_S):
                     await self._look_back()
             async with asyncio.TaskGroup() as group:
-                for work in (self._lanes, self._calls, self._follow, self._probe, self._listen, self._tidy, self._reconcile):
+                for work in (self._lanes, self._calls, self._follow, self._probe, self._listen, *self._now_and_then):
                     group.create_task(self._forever(work))
         finally:
             self._ending = True
@@ -219,6 +222,15 @@ class Engine:
         locks = [lock async for lock in self.fleet.each_lock(state=list(HELD))]
         await self._db(self._noted, locks)
         return {lock.ref: frozenset(row.deposit_id for row in lock.rows if row.state == "held") for lock in locks}
+
+    async def _look(self) -> None:
+        """How kinds look that were not seen before. One that the catalogue knows no picture of is not asked for again."""
+        new = await self._db(looks.missing) - self._looked
+        if new:
+            found = [item async for item in self.fleet.each_item() if item.item_id in new]
+            await self._db(looks.keep, found)
+            self._looked |= new
+        await asyncio.sleep(LOOK_S)
 
     async def _tidy(self) -> None:
         """Messages that nobody asks for any more go."""
