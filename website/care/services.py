@@ -20,6 +20,8 @@ MINUTE_MS = 60_000
 REALITY_MINUTES = (15, 30, 60)
 TIME_OUT_DAYS = (1, 3, 7, 14, 30)
 EXCLUSION_DAYS = (EXCLUSION_MIN_MS // DAY_MS, 365, 5 * 365)
+# Limits of deposits join them when deposits ask the gate: a limit that nothing holds is worse than none.
+HELD = ("stake", "loss")
 CENTS_MAX = 100_000_000_00
 
 
@@ -142,5 +144,5 @@ def answer_reality(player: Player, now_ms: int) -> responsible_play.Profile:
 
 
 def _check(kind: str, window: str) -> None:
-    if kind not in responsible_play.LIMITS or window not in responsible_play.WINDOWS:
+    if kind not in HELD or window not in responsible_play.WINDOWS:
         raise CareError("no_such_limit")

@@ -154,7 +154,7 @@ def _groups(player: Player, profile: responsible_play.Profile, now_ms: int) -> l
             "note": notes[kind],
             "rows": [_row(profile, ledger, kind, window, now_ms) for window in responsible_play.WINDOWS],
         }
-        for kind in responsible_play.LIMITS
+        for kind in services.HELD
     ]
 
 
