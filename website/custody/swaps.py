@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from website import limits
 from website.accounts.middleware import players_only
 from website.accounts.models import Player
 from website.custody import forms, reading, services, words
@@ -24,6 +25,7 @@ from website.custody.reading import Here, Look, Tile
 from website.custody.services import ExchangeError, Swap
 from website.custody.views import REFRESH_S
 from website.engine.clock import wall_ms
+from website.limits import LimitReachedError
 from website.pages.errors import not_found
 from website.rooms.models import TICKET_NAMES
 
@@ -190,7 +192,11 @@ def confirm(request: HttpRequest, player: Player) -> HttpResponseBase:
             deposit_ids=forms.few(form, "want", services.ITEMS_MAX),
             credit_cents=_number(form, "credit_cents"),
         )
+        if not Exchange.objects.filter(player=player, token=swap.token).exists():  # a second click is no second exchange
+            limits.take(limits.EXCHANGES, player.id, request.META.get("REMOTE_ADDR", ""))
         row = services.exchange(player, swap, wall_ms())
+    except LimitReachedError as reached:
+        return limits.too_often(request, reached)
     except (ErrandError, ExchangeError) as error:
         return _choosing(request, player, error.code, 409 if error.code == "token_reused" else 400)
     return redirect("exchange_made", exchange_id=row.exchange_id)

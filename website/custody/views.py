@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from fleet_client import errors
-from website import fleet
+from website import fleet, limits
 from website.accounts.middleware import players_only
 from website.accounts.models import Player
 from website.accounts.trade_links import trade_url_of
@@ -27,6 +27,7 @@ from website.custody.errands import ErrandError
 from website.custody.models import Errand
 from website.custody.reading import Look
 from website.engine.clock import wall_ms
+from website.limits import LimitReachedError
 from website.pages.errors import not_found
 
 TABS = ("here", "steam", "way", "credit")
@@ -129,7 +130,12 @@ def _ask(request: HttpRequest, player: Player, kind: str, tab: str) -> HttpRespo
         body: dict[str, object] = {"ids": forms.ids(request.POST, "ids")}
         if kind == Errand.WITHDRAW and request.POST.get("when_settled"):
             body["when_settled"] = True
-        errand = errands.ask(player, kind, body, forms.token(request.POST), wall_ms())
+        token = forms.token(request.POST)
+        if not Errand.objects.filter(player=player, token=token).exists():  # a second click is no second wish
+            limits.take(limits.CHANGES, player.id, request.META.get("REMOTE_ADDR", ""))
+        errand = errands.ask(player, kind, body, token, wall_ms())
+    except LimitReachedError as reached:
+        return limits.too_often(request, reached)
     except ErrandError as error:
         return show_inventory(request, player, tab, error.code, 409 if error.code in ("token_reused", "trade_link") else 400)
     return _lead_on(errands.carry_out(errand, link, language(), wall_ms()))

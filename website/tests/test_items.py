@@ -18,7 +18,7 @@ from django.utils.translation import override
 from play import new_player
 
 from fleet_client import AsyncClient
-from website import fleet
+from website import fleet, limits
 from website.accounts import sessions
 from website.accounts.models import Player
 from website.accounts.services import register
@@ -476,6 +476,19 @@ def test_an_exchange_is_shown_whole_confirmed_once_and_followed(at_the_fleet: Cu
     assert signed_in(new_player(at_the_fleet, "bo")).get(first["Location"]).status_code == 404
 
 
+def test_w31_exchanges_and_deposits_have_a_limit_that_a_second_click_does_not_meet(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_buckets", limits._Buckets(lambda: 1))  # no time passes
+    _player, browser = ana()
+    forms = [{"token": f"{TOKEN}-{number}", "ids": ["dep_1"], "ticket": "SnG Ticket", "count": "1"} for number in range(12)]
+    assert [browser.post("/exchanges", form).status_code for form in (forms[0], forms[0])] == [302, 302]
+    refused = browser.post("/exchanges", forms[1])
+    assert refused.status_code == 429 and refused["Retry-After"] == "1" and Exchange.objects.count() == 1
+    answers = [browser.post("/deposits", form) for form in forms for _ in range(2)]
+    assert {answer.status_code for answer in answers} == {302, 429} and len(counter.trades) < len(forms)
+
+
 def test_what_cannot_be_exchanged_says_why_and_changes_nothing(at_the_fleet: Custody) -> None:
     player, other = new_player(at_the_fleet), new_player(at_the_fleet, "bo")
     tickets_of_the_house(at_the_fleet)
@@ -496,7 +509,9 @@ def test_what_cannot_be_exchanged_says_why_and_changes_nothing(at_the_fleet: Cus
         page = browser.post("/exchange/review", form)
         assert page.status_code == 400 and said in page.content.decode(), form
     for odd in ({}, {"token": TOKEN}, {"token": TOKEN, "ids": [mine], "ticket": "x"}, {"token": TOKEN, "seen_cents": "-1"}):
+        limits._buckets.forget()
         assert browser.post("/exchanges", odd).status_code == 400, odd
+    limits._buckets.forget()
     assert not Exchange.objects.exists()
     forged = {"token": TOKEN, "ids": [theirs], "ticket": "SnG Ticket", "count": "1", "seen_cents": "150"}
     address = browser.post("/exchanges", forged)["Location"]
