@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from website.engine.models import Call, Feed
+from website.engine.models import Call, CustodyCheck, Feed
 from website.rooms.models import Lane, RoomVersion, Round
 
 DAY_MS = 86_400_000
@@ -114,6 +114,36 @@ class Now:
     def late(self) -> bool:
         """Something has been under way for longer than a minute."""
         return max(self.oldest_settling_ms or 0, self.oldest_call_ms or 0) > LATE_MS
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at custody: items in rounds that are not over, items bound for them at the fleet, and what does not fit."""
+
+    at_ms: int
+    items_in_rounds: int
+    items_bound: int
+    locks: int
+    lanes: dict[str, Any]
+    differences: list[str]
+    count: int
+
+
+def custody(most: int = 10) -> list[Look]:
+    """The last looks that were finished, the newest first."""
+    rows = CustodyCheck.objects.exclude(done_ms=None).order_by("-at_ms")[:most]
+    return [
+        Look(
+            row.done_ms or row.at_ms,
+            row.items_in_rounds,
+            row.items_bound,
+            row.locks,
+            json.loads(row.lanes),
+            json.loads(row.differences),
+            row.count,
+        )
+        for row in rows
+    ]
 
 
 def now(now_ms: int) -> Now:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from website import proof
 from website.engine.clock import wall_ms
 from website.pages import facts
 from website.pages.parameters import described
@@ -31,7 +33,22 @@ def odds(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def fairness(request: HttpRequest) -> HttpResponse:
-    return page(request, "fairness", section="fairness", relays=settings.SITE_BEACON_RELAYS)
+    return page(request, "fairness", section="fairness", relays=settings.SITE_BEACON_RELAYS, offline=proof.page())
+
+
+@require_safe
+def scripts(request: HttpRequest) -> HttpResponse:
+    """The hashes of the scripts that check rounds, for whoever compares them with those of the public release."""
+    return JsonResponse({"page": asdict(proof.page()), "scripts": [asdict(each) for each in proof.scripts()]})
+
+
+@require_safe
+def custody(request: HttpRequest) -> HttpResponse:
+    """What is bound for rounds at the fleet, against what rounds say: the last looks, newest first."""
+    looks = facts.custody()
+    if "application/json" in request.headers.get("Accept", ""):
+        return JsonResponse({"looks": [asdict(look) for look in looks]})
+    return page(request, "custody", looks=looks, newest=looks[0] if looks else None)
 
 
 @require_safe

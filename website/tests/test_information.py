@@ -9,6 +9,7 @@ from fractions import Fraction
 from django.test import Client
 from lottery import rooms
 
+from website.engine.models import CustodyCheck
 from website.office.models import Staff
 from website.pages import facts, information, parameters
 from website.rooms import definitions
@@ -57,7 +58,7 @@ def test_status_tells_what_is_late(browser: Client) -> None:
 
 def test_every_page_is_in_both_languages(browser: Client) -> None:
     title = re.compile(r"<h1>(.*?)</h1>")
-    for name in (*information.TEXTS, "odds", "fairness", "rules", "status"):
+    for name in (*information.TEXTS, "odds", "fairness", "rules", "status", "custody"):
         browser.cookies.pop("language", None)
         english = browser.get(f"/{name}").content.decode()
         browser.cookies["language"] = "ru"
@@ -90,3 +91,22 @@ def sealed_round(number: int, outcome: str, sealed_ms: int, void_reason: str) ->
         void_reason=void_reason,
         **dict.fromkeys(("rules_hash", "hash", "salt", "log", "entropy", "outcome_hash", "seal", "record"), b""),
     )
+
+
+def test_custody_says_what_the_last_look_found(browser: Client) -> None:
+    assert "Nobody has looked yet." in browser.get("/custody").content.decode()
+    CustodyCheck.objects.create(at_ms=NOW_MS, done_ms=NOW_MS + 5, items_in_rounds=1234, items_bound=1234, locks=7)
+    CustodyCheck.objects.create(at_ms=NOW_MS + 120_000, items_in_rounds=9)
+    told = browser.get("/custody").content.decode()
+    assert "No difference." in told and "1\N{NARROW NO-BREAK SPACE}234" in told
+    text = json.dumps(["bet_1 is bound to nothing"])
+    CustodyCheck.objects.create(at_ms=NOW_MS + 60_000, done_ms=NOW_MS + 60_005, differences=text, count=1)
+    assert "bet_1 is bound to nothing" in browser.get("/custody").content.decode()
+    looks = browser.get("/custody", headers={"accept": "application/json"}).json()["looks"]
+    assert [look["count"] for look in looks] == [1, 0] and looks[1]["items_bound"] == 1234
+
+
+def test_fairness_publishes_the_hashes_of_what_checks(browser: Client) -> None:
+    told = browser.get("/fairness/scripts").json()
+    assert told["page"]["sha256"] in browser.get("/fairness").content.decode()
+    assert {"check.js", "beacon.js"} <= {each["name"] for each in told["scripts"]}
