@@ -88,6 +88,7 @@ def start_pages(site: Site, port: int) -> str:
         "SITE_CHAIN_KEY_FILE": "",  # a process with pages knows no secret of a round
         "SITE_ADDRESS": address,
         "SITE_STEAM_URL": site.stack.control_url,
+        "SITE_SANDBOX_URL": site.stack.control_url,
         "SITE_STEAM_API_URL": site.stack.steam_url,
         "SITE_STEAM_API_KEY_FILE": str(steam_key),
         "SITE_PICTURES_URL": f"{site.stack.steam_url}/economy/image/",

@@ -6,6 +6,7 @@ one that was asked for in another browser, proves nothing here; one that was use
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
 from fleet_client import openid
-from website.accounts import referrals, services, steam
+from website.accounts import referrals, services, steam, trade_links
 from website.accounts.models import Player, SignInNonce
 
 COOKIE = "sign-in"
@@ -93,4 +94,13 @@ def player(request: HttpRequest, steam_id: int, now_ms: int) -> Player:
     shown = steam.profile(steam_id)
     found = services.register(steam_id, shown.name, now_ms, referrals.inviter(request.COOKIES.get(referrals.COOKIE, "")))
     services.saw(found, shown)
+    if settings.SITE_SANDBOX_URL and not found.trade_url_sealed:
+        _take_link_of_sandbox(found)
     return found
+
+
+def _take_link_of_sandbox(found: Player) -> None:
+    """In the demo nobody has to copy what the simulated Steam would show them; without it the player is asked, as anywhere."""
+    with contextlib.suppress(trade_links.TradeLinkError):
+        if link := steam.trade_url_in_sandbox(found.steam_id):
+            trade_links.set_trade_url(found, link)

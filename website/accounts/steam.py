@@ -89,6 +89,17 @@ def profile(steam_id: int) -> SteamProfile:
     )
 
 
+def trade_url_in_sandbox(steam_id: int) -> str:
+    """What the simulated Steam knows of one of its players; empty where it does not say. The real Steam tells nobody."""
+    try:
+        status, body = _ask("GET", f"{settings.SITE_SANDBOX_URL}/control/accounts/{steam_id}", PROFILE_MAX_BYTES)
+        said = httpx.Response(status, content=body).json() if status == 200 else {}
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError):
+        return ""
+    link = said.get("trade_url") if isinstance(said, dict) else None
+    return link if isinstance(link, str) else ""
+
+
 def _is_picture(text: str) -> bool:
     return len(text) == 40 and set(text) <= set("0123456789abcdef")
 

@@ -94,6 +94,8 @@ SITE_STEAM_API_KEY = environment.secret("SITE_STEAM_API_KEY")
 SITE_STEAM_LEVEL_MIN = int(environment.text("SITE_STEAM_LEVEL_MIN", "0"))
 # The key that seals players' trade links, 32 bytes in hex (SITE_SEAL_KEY_FILE). A lost one costs players typing them again.
 SITE_SEAL_KEY = environment.secret("SITE_SEAL_KEY")
+# For the demo only: the control API of the simulated Steam, which tells trade links of its players. Empty at the real Steam.
+SITE_SANDBOX_URL = environment.text("SITE_SANDBOX_URL")
 # Where pictures of items are fetched from, with a slash at the end; pages show them from the site itself. The folder that keeps
 # them, and its bound in megabytes.
 SITE_PICTURES_URL = environment.text("SITE_PICTURES_URL", "https://community.akamai.steamstatic.com/economy/image/")

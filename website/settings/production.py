@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from website.settings.base import *  # noqa: F403
-from website.settings.base import SECRET_KEY, SITE_ADDRESS, SITE_FLEET_KEY, SITE_FLEET_URLS
+from website.settings.base import SECRET_KEY, SITE_ADDRESS, SITE_FLEET_KEY, SITE_FLEET_URLS, SITE_SANDBOX_URL
 
 LEAST_KEY = 50
 
@@ -23,6 +23,7 @@ _must(len(SECRET_KEY) >= LEAST_KEY, f"SITE_SECRET_KEY_FILE names a file with at 
 _must(SITE_FLEET_URLS, "SITE_FLEET_URLS names the balancers, as in https://balancer.example")
 _must(SITE_FLEET_KEY, "SITE_FLEET_KEY_FILE names a file with this process's key for the fleet")
 _must(SITE_ADDRESS.startswith("https://"), "SITE_ADDRESS is where players find the site, as in https://site.example")
+_must(not SITE_SANDBOX_URL, "SITE_SANDBOX_URL is for the demo: at the real Steam it must be empty")
 
 ALLOWED_HOSTS = [urlsplit(SITE_ADDRESS).hostname or ""]
 CSRF_TRUSTED_ORIGINS = [SITE_ADDRESS]
