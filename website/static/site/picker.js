@@ -107,6 +107,8 @@ async function odds(form) {
   show("win", money);
   show("due", (text) => `${money(text)} ${words("in_items")}`);
   show("expected", money);
+  form.querySelector('[data-part="hint"]')?.toggleAttribute("hidden", Boolean(found));
+  form.querySelector(".look")?.toggleAttribute("hidden", true); // they show by themselves
   form.querySelector('[data-odds="expected"]')?.toggleAttribute("data-loss", Boolean(found?.expected?.startsWith("-")));
 }
 
