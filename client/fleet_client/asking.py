@@ -258,6 +258,8 @@ class _Course(Generic[T]):
     def _refused(self, problem: errors.Problem) -> float:
         if self._lost_at is None or self._call.repeat is not Repeat.ONCE_PER_KEY or problem.status in OF_THE_FORM:
             raise problem
+        if not self._line.patience.request_max_s:
+            raise self._ended("An earlier try had no answer, and may still be at work.")
         # The try that was lost may be at work until then. Once more after that, and its word is final.
         pause_s = max(0.0, self._lost_at + self._line.patience.request_max_s - self._line.clock())
         pause_s = self._go_on(pause_s, self._ended("An earlier try had no answer."))

@@ -96,6 +96,14 @@ def test_a_refusal_that_stays_is_raised_then() -> None:
     assert len(script.sent) == 3 and not caught.value.unsure
 
 
+def test_who_does_not_wait_for_the_lost_try_takes_no_refusal_for_the_last_word() -> None:
+    script = Script([LOST, problem(409, "asset_in_trade")])
+    line = script.line(patience=asking.Patience(patience_s=30, request_max_s=0))
+    with pytest.raises(errors.AnswerLost) as caught:
+        script.run(asking.ask(call(), line))
+    assert caught.value.key == "key-1" and len(script.sent) == 2
+
+
 def test_answers_that_stay_lost_say_so_and_name_the_key() -> None:
     script = Script([LOST])
     with pytest.raises(errors.AnswerLost) as caught:

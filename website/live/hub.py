@@ -267,6 +267,7 @@ class Hub:
                 continue
             except Exception:
                 _log.exception("a look at the lanes has failed")
+                await asyncio.sleep(LOOK_ALONE_S)  # whatever calls for looks must not fill the log
 
     async def _look(self) -> None:
         self._forget_unwatched()

@@ -81,7 +81,7 @@ def test_w22_five_against_five_play_until_a_team_is_gone(paper: Paper) -> None:
     assert len(outcome["eliminations"]) == 10 - len(living) >= 5
     rests = {(payout["user_id"], payout["credit"]) for payout in outcome["payouts"] if payout["credit"]}
     assert rests == {(int(line.user_id), line.cents) for line in paper.fleet.credited if line.kind == "rest"}
-    assert rests, "with these prices something is left over"
+    assert rests or len(living) == 1, "with these prices something is left over when several share"
     assert owners(paper, ids) <= {HOUSE, *map(str, living)}
     paper.check()
 
