@@ -6,6 +6,7 @@ on exactly where it stood. What a step lacks, it wants (`Wants`): the writer com
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +15,14 @@ from lottery import commitments, drawing, encoding, game, payouts, rooms
 from lottery.commitments import Piece as HousePiece
 from lottery.effects import Sealed
 from lottery.errors import Refused
-from lottery.events import Create, Entropy, Finalize, Open, Renew, Settled, Start, Tick, Void
+from lottery.events import Create, Entropy, Fail, Finalize, Open, Renew, Settled, Start, Tick, Void
 from lottery.pot import Entry
 from lottery.state import Phase
 
 from website.engine import crash, house, numbers, saga, settlement
 from website.engine.beacon import Beacon
-from website.engine.chains import Chains, last_round
-from website.engine.models import Alarm, Call
+from website.engine.chains import ChainKeyError, Chains, last_round
+from website.engine.models import Alarm, Call, Chain, ChainPoint
 from website.engine.unit import Unit, alarm
 from website.live.post import Letter
 from website.rooms import projections
@@ -119,7 +120,7 @@ class Steps:
         held = self.unit.held
         if held is None or projections.is_over(held.state):
             return self._create()
-        return STEPS[held.state.phase](self)
+        return self._failed() or STEPS[held.state.phase](self)
 
     # ---- a new round
 
@@ -204,10 +205,40 @@ class Steps:
         row.save(update_fields=["state", "code"])
         return row.state == Order.DONE
 
+    def _failed(self) -> bool:
+        """Two operators say that the secret is lost. It is believed only where it cannot be opened; then the lane ends."""
+        unit = self.unit
+        wanted = Order.objects.filter(lane=unit.lane.name, round=unit.place.number, state=Order.AGREED, kind=Order.FAIL)
+        row = wanted.order_by("id").first()
+        if row is None:
+            return False
+        row.state, row.code = self._fail(row)
+        row.save(update_fields=["state", "code"])
+        return row.state == Order.DONE
+
+    def _fail(self, row: Order) -> tuple[str, str]:
+        unit = self.unit
+        with contextlib.suppress(ChainKeyError, Chain.DoesNotExist, ChainPoint.DoesNotExist):
+            self.chains.secret(unit.lane.name, unit.place.number)
+            return Order.REFUSED, "secret_is_here"
+        try:
+            unit.append(Fail(unit.time(), f"fail:{row.id}", row.why))
+        except Refused as no:
+            return Order.REFUSED, no.code
+        for ref in locks_of(unit):
+            saga.unlock(ref, unit.lane.name, unit.place.number, unit.now_ms)
+        house.freed(unit)
+        self._over()
+        unit.lane.state, unit.lane.paused_why = Lane.RETIRED, "secret_lost"
+        told = {"lane": unit.lane.name, "round": unit.place.number, "reason": row.why}
+        unit.letters += [Letter(user_id, "returned", told) for user_id in unit.state.players]
+        return Order.DONE, ""
+
     def _too_late(self) -> None:
         """What was not carried out before the end is not any more."""
         waiting = (Order.PROPOSED, Order.AGREED)
-        late = Order.objects.filter(lane=self.unit.lane.name, round=self.unit.place.number, state__in=waiting)
+        mine = Order.objects.filter(lane=self.unit.lane.name, round=self.unit.place.number, kind=Order.VOID)
+        late = mine.filter(state__in=waiting)
         late.update(state=Order.REFUSED, code="closed")
 
     def _start(self) -> bool:

@@ -313,7 +313,7 @@ class Order(models.Model):
     proposed → agreed → done, or refused with the reason in `code`. `why` stands in the record of a round that is void by it.
     """
 
-    VOID, MAKE_GOOD = "void", "make_good"
+    VOID, FAIL, MAKE_GOOD = "void", "fail", "make_good"
     PROPOSED, AGREED, DONE, REFUSED, DROPPED = "proposed", "agreed", "done", "refused", "dropped"
 
     kind = models.CharField(max_length=12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from django.db import transaction
 
@@ -17,6 +18,7 @@ from website.rooms.services import TwoPeopleError
 
 WHY_MAX = 200
 VOIDABLE = ("warmup", "game", "typing")
+FAILABLE = (*VOIDABLE, "closed", "void")
 
 
 class OrderError(Exception):
@@ -25,14 +27,27 @@ class OrderError(Exception):
 
 def propose_void(lane: str, number: int, by: Staff, why: str, now_ms: int) -> Order:
     """That a round ends without a draw and everything goes back. Before its close only. Raises OrderError."""
+    return _propose(Order.VOID, VOIDABLE, "a round that is not closed yet can be made void", (lane, number, by, why, now_ms))
+
+
+def propose_fail(lane: str, number: int, by: Staff, why: str, now_ms: int) -> Order:
+    """That a round whose secret is lost ends as the house's failure: everything goes back, and so does the lane end.
+
+    An engine that still has the secret refuses it: after the close this would be a veto of who lost. Raises OrderError.
+    """
+    return _propose(Order.FAIL, FAILABLE, "a round that is not drawn yet can fail", (lane, number, by, why, now_ms))
+
+
+def _propose(kind: str, phases: Sequence[str], may: str, asked: tuple[str, int, Staff, str, int]) -> Order:
+    lane, number, by, why, now_ms = asked
     if not 1 <= len(why) <= WHY_MAX or not why.isprintable():
         raise OrderError(f"say why in 1 to {WHY_MAX} signs: it stands in the record")
     with transaction.atomic():
         at = Round.objects.filter(lane=lane, round=number).first()
-        if at is None or at.phase not in VOIDABLE:
+        if at is None or at.phase not in phases:
             phase = "not there" if at is None else at.phase
-            raise OrderError(f"round {number} of {lane} is {phase}: only a round that is not closed yet can be made void")
-        return Order.objects.create(kind=Order.VOID, lane=lane, round=number, why=why, proposed_by=by, made_ms=now_ms)
+            raise OrderError(f"round {number} of {lane} is {phase}: only {may}")
+        return Order.objects.create(kind=kind, lane=lane, round=number, why=why, proposed_by=by, made_ms=now_ms)
 
 
 def propose_make_good(lane: str, number: int, deposit_id: str, by: Staff, why: str, now_ms: int) -> Order:

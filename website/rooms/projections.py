@@ -157,7 +157,7 @@ def lines(place: Place, state: Round, event: Create | Event, brought: Effects) -
         if isinstance(effect, effects.Receipt) and not isinstance(event, Create):
             cents = sum(entry.price for entry in effect.entries)
             found.append(Line(effect.user_id, event.now, "stake", cents, place.cycle, f"stake:{event.token}"))
-        elif isinstance(effect, effects.Sealed):
+        elif isinstance(effect, effects.Sealed | effects.LaneEnded):
             found += [
                 Line(user_id, event.now, "return", cents, place.cycle, f"return:{place.cycle}:{user_id}")
                 for user_id, cents in returned(state).items()

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from custody import Custody
 from django.core.management import CommandError, call_command
+from django.db.models import Sum
 from django.test import override_settings
+from lottery import verify
+from lottery.verify.report import GOOD, UNCHECKED
 from paper import Paper, record_of
 from play import CHAIN_KEY, quick_room
 
-from website.engine.chains import ChainKey, Chains
+from website.care.models import PlayLog
+from website.engine.chains import ChainKey, ChainKeyError, Chains
 from website.engine.clock import Clock
 from website.engine.models import Alarm, Call
 from website.engine.steps import Given
@@ -218,3 +222,54 @@ def test_s18_what_was_lost_on_the_way_is_made_good_by_two_people_once(database_u
     assert told.player_id == winner["user_id"] and json.loads(told.body)["cents"] == 200
     with pytest.raises(orders.OrderError, match="is being made good"):
         orders.propose_make_good(at.lane, at.round, won, ana, "once more", paper.now_ms)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("closed", [False, True])
+def test_s25_a_lost_chain_key_ends_the_lane_as_the_houses_failure_and_gives_all_back(database_url: str, closed: bool) -> None:
+    """While the key opens the secret nobody can end a round like that: after the close it would be a veto of who lost."""
+    paper = Paper()
+    paper.open("classic-unlimited", time_limit=5)
+    at = paper.game("classic-unlimited")
+    first, second = paper.operator("proposer"), paper.operator("approver")
+    players = [paper.player() for _ in range(2)]
+    ids = [paper.items(player, 200) for player in players]
+    before = {each: paper.fleet.deposits[each].owner for row in ids for each in row}
+    for player, mine in zip(players, ids, strict=True):
+        assert paper.bet(player, at, mine).state == Bet.PLACED
+    refused = orders.propose_fail(at.lane, at.round, first, "let us see", paper.now_ms)
+    orders.agree(refused.id, second)
+    paper.settle()
+    refused.refresh_from_db()
+    assert (refused.state, refused.code) == (Order.REFUSED, "secret_is_here")
+
+    chains = paper.writer.chains
+    chains.key, chains._parts = ChainKey(bytes(32)), {}
+    if closed:
+        with pytest.raises(ChainKeyError):
+            paper.until_sealed(at)
+        assert paper.round(at).phase == "closed"
+    order = orders.propose_fail(at.lane, at.round, first, "the key is lost", paper.now_ms)
+    orders.agree(order.id, second)
+    paper.writer.work(at.lane)
+    paper._send()
+    done = paper.round(at)
+    order.refresh_from_db()
+    assert (done.phase, done.void_reason, order.state) == ("failed", "the key is lost", Order.DONE)
+    assert not any(row.lock.startswith("bet_") for row in paper.fleet.deposits.values())
+    assert {each: paper.fleet.deposits[each].owner for each in before} == before
+    assert Lane.objects.get(name=at.lane).state == Lane.RETIRED
+    assert set(Bet.objects.filter(lane=at.lane, round=at.round).values_list("state", flat=True)) == {Bet.OVER}
+    assert verify.verify(bytes(done.record), frozenset()).verdict not in (GOOD, UNCHECKED)
+    staked, back = (PlayLog.objects.filter(kind=kind).aggregate(sum=Sum("cents"))["sum"] for kind in ("stake", "return"))
+    assert staked == back == 400
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("what", [("void",), ("fail",), ("make-good", "dep_x")])
+def test_an_order_about_a_round_that_is_not_there_says_so(
+    keys: dict[str, tuple[str, str, str, str]], what: tuple[str, ...]
+) -> None:
+    name, *more = what
+    with pytest.raises(CommandError, match="classic-unlimited-a"):
+        said("rooms", name, "classic-unlimited-a", "7", *more, "--why", "a test", *keys["ana"])

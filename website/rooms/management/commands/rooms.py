@@ -1,4 +1,7 @@
-"""`manage.py rooms load|approve|list` for rules, `void|make-good|agree|drop|orders` for rounds: by two operators."""
+"""`manage.py rooms load|approve|list` for rules, `void|fail|make-good|agree|drop|orders` for rounds.
+
+Two operators each: one proposes, another approves or agrees.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,23 @@ class Command(BaseCommand):
         void.add_argument("lane")
         void.add_argument("round", type=int)
         void.add_argument("--why", required=True, help="stands in the record")
+        fail = parts.add_parser(
+            "fail", help="propose that a lane ends whose secret is lost: all goes back, as the house's failure"
+        )
+        fail.add_argument("lane")
+        fail.add_argument("round", type=int)
+        fail.add_argument("--why", required=True, help="stands in the record")
+        good = parts.add_parser("make-good", help="propose a credit for an item of a sealed round that was lost on the way")
+        good.add_argument("lane")
+        good.add_argument("round", type=int)
+        good.add_argument("deposit_id")
+        good.add_argument("--why", required=True)
         agree = parts.add_parser("agree", help="let an order of somebody else be carried out")
         drop = parts.add_parser("drop", help="an order that waits for a second person is not to be carried out")
         for part in (agree, drop):
             part.add_argument("order", type=int)
         parts.add_parser("orders", help="what was ordered, and what became of it")
-        for part in (load, approve, void, agree, drop):
+        for part in (load, approve, void, fail, good, agree, drop):
             part.add_argument("--by", required=True, help="an operator")
             part.add_argument("--key-file", required=True, type=Path, help="the file with that operator's key")
         parts.add_parser("list", help="what there is")
@@ -53,7 +67,7 @@ class Command(BaseCommand):
             return
         try:
             by = operators.known(options["by"], options["key_file"])
-            if options["what"] in ("void", "agree", "drop"):
+            if options["what"] in ("void", "fail", "make-good", "agree", "drop"):
                 self._tell(self._order(options, by))
                 return
             row = self._load(options, by) if options["what"] == "load" else self._approve(options, by)
@@ -64,8 +78,13 @@ class Command(BaseCommand):
         self.stdout.write(f"{row.room} version {row.version} is {row.state}, rules {bytes(row.rules_hash).hex()}")
 
     def _order(self, options: dict[str, Any], by: Staff) -> Order:
-        if options["what"] == "void":
-            return orders.propose_void(options["lane"], options["round"], by, options["why"], time.time_ns() // 1_000_000)
+        now_ms = time.time_ns() // 1_000_000
+        if options["what"] in ("void", "fail"):
+            propose = orders.propose_void if options["what"] == "void" else orders.propose_fail
+            return propose(options["lane"], options["round"], by, options["why"], now_ms)
+        if options["what"] == "make-good":
+            lost = (options["lane"], options["round"], options["deposit_id"])
+            return orders.propose_make_good(*lost, by, options["why"], now_ms)
         return orders.agree(options["order"], by) if options["what"] == "agree" else orders.drop(options["order"])
 
     def _tell(self, order: Order) -> None:
