@@ -89,9 +89,10 @@ def add(
         NotFound: the target that was made under this key was removed.
         IntegrityError: another request has been quicker, with this key or this address; what it did is seen at a second call.
     """
+    known = connection.scalars(select(webhook_targets.c.url).with_for_update()).all()
+    # Looked up behind the targets: who sees the one that a request with this key has just made sees its key too.
     if once is not None and (made := _made_before(connection, once, master)):
         return made
-    known = connection.scalars(select(webhook_targets.c.url).with_for_update()).all()
     if url in known:
         raise Conflict("There is a target with this address. If you lost its secret, rotate it.", code="webhook_exists")
     if len(known) >= targets_max:
