@@ -9,6 +9,8 @@ from website.accounts import trade_links
 from website.accounts.models import Player, PlayerSession
 from website.care.models import Declaration, PlayDecision, PlayLog, Profile
 from website.custody.models import Exchange
+from website.ledger import services as ledger
+from website.ledger.models import Posting
 from website.live.models import UserMessage
 from website.rooms.models import Bet
 
@@ -28,6 +30,7 @@ def of(player: Player) -> dict[str, Any]:
         "gate": [json.loads(line) for line in _lines(player)],
         "bets": [_bet(row) for row in Bet.objects.filter(player=player).order_by("id")],
         "exchanges": [_exchange(row) for row in Exchange.objects.filter(player=player).order_by("id")],
+        "coins": {"balance_cents": ledger.balance(ledger.wallet(player.id)), "entries": _coins(player)},
         "messages": [_message(row) for row in UserMessage.objects.filter(player=player).order_by("seq")],
         "elsewhere": "Trades, items and credit are kept by the fleet of bots: see your inventory.",
     }
@@ -42,6 +45,7 @@ def _self(player: Player) -> dict[str, Any]:
         "pseudonym": player.pseudonym,
         "picture": player.avatar,
         "steam_level": player.steam_level,
+        "steam_made_ms": player.steam_made_ms,
         "language": player.language,
         "code": player.code,
         "trade_url": trade_links.trade_url_of(player),
@@ -73,6 +77,11 @@ def _exchange(row: Exchange) -> dict[str, Any]:
     answer = json.loads(row.answer) if row.answer else None
     said = {"state": row.state, "code": row.code, "made_ms": row.made_ms}
     return {"exchange_id": row.exchange_id, "asked": json.loads(row.asked), "answer": answer, **said}
+
+
+def _coins(player: Player) -> list[dict[str, Any]]:
+    rows = Posting.objects.filter(account__owner=ledger.wallet(player.id)).order_by("entry_id").select_related("entry")
+    return [{"at_ms": row.entry.at_ms, "kind": row.entry.kind, "cents": row.cents, "memo": row.entry.memo} for row in rows]
 
 
 def _message(row: UserMessage) -> dict[str, Any]:

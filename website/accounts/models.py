@@ -23,6 +23,7 @@ class Player(models.Model):
     pseudonym = models.CharField(max_length=64, blank=True, default="")
     avatar = models.CharField(max_length=300, blank=True, default="")
     steam_level = models.IntegerField(null=True, blank=True)  # None: Steam has never shown it
+    steam_made_ms = models.BigIntegerField(null=True, blank=True)  # when the Steam account was made; None as above
     language = models.CharField(max_length=8, blank=True, default="")
     code = models.CharField(max_length=16, unique=True, default=new_code, editable=False)
     trade_url_sealed = models.BinaryField(max_length=512, blank=True, default=b"")

@@ -35,8 +35,9 @@ def saw(player: Player, shown: SteamProfile) -> None:
     player.steam_name = shown.name or player.steam_name
     player.avatar = shown.picture or player.avatar
     player.steam_level = player.steam_level if shown.level is None else shown.level
+    player.steam_made_ms = player.steam_made_ms if shown.made_ms is None else shown.made_ms
     _name(player)
-    player.save(update_fields=["name", "steam_name", "avatar", "steam_level"])
+    player.save(update_fields=["name", "steam_name", "avatar", "steam_level", "steam_made_ms"])
 
 
 def call(player: Player, pseudonym: str) -> None:

@@ -22,6 +22,7 @@ TRIES = 2
 AT_ONCE = 8
 """Sign-ins of this process that Steam is being asked about; more are told to come again, so that Steam never is flooded."""
 PROFILE_MAX_BYTES = 65_536
+MADE_MAX_S = 10**11
 _asking = threading.BoundedSemaphore(AT_ONCE)
 _log = logging.getLogger(__name__)
 
@@ -32,11 +33,15 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class SteamProfile:
-    """What Steam shows of an account to everybody. `level` is None where it shows none; `picture` is a name of 40 digits."""
+    """What Steam shows of an account to everybody. `level` and `made_ms` are None where it shows none.
+
+    `made_ms` is when the account was made, `picture` a name of 40 digits.
+    """
 
     name: str = ""
     picture: str = ""
     level: int | None = None
+    made_ms: int | None = None
 
 
 def provider() -> openid.Provider:
@@ -72,8 +77,9 @@ def _confirm(claim: openid.Claim, question: Mapping[str, str]) -> int:
 def profile(steam_id: int) -> SteamProfile:
     """What Steam shows of an account; nothing of it where it does not answer. It needs a key of Steam's Web API.
 
-    Sources: ISteamUser/GetPlayerSummaries (v2), IPlayerService/GetSteamLevel (v1; the level is missing for private profiles);
-    the key goes in the header `x-webapi-key` (partner.steamgames.com/doc/webapi_overview/auth), so it is in no address.
+    Sources: ISteamUser/GetPlayerSummaries (v2; `timecreated`, in seconds, is missing for private profiles),
+    IPlayerService/GetSteamLevel (v1; the level is missing for private profiles); the key goes in the header `x-webapi-key`
+    (partner.steamgames.com/doc/webapi_overview/auth), so it is in no address.
     """
     if not settings.SITE_STEAM_API_KEY:
         return SteamProfile()
@@ -81,11 +87,13 @@ def profile(steam_id: int) -> SteamProfile:
     players = said.get("players")
     player = players[0] if isinstance(players, list) and players and isinstance(players[0], dict) else {}
     name, picture = player.get("personaname"), player.get("avatarhash")
+    made = player.get("timecreated")
     level = _read("IPlayerService/GetSteamLevel/v1/", {"steamid": str(steam_id)}).get("player_level")
     return SteamProfile(
         name=names.clean(name) if isinstance(name, str) else "",
         picture=picture if isinstance(picture, str) and _is_picture(picture) else "",
         level=level if type(level) is int and 0 <= level <= 100_000 else None,
+        made_ms=made * 1000 if type(made) is int and 0 < made <= MADE_MAX_S else None,
     )
 
 

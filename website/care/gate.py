@@ -109,13 +109,22 @@ class Gate:
 
     def ask(self, player_id: int, cents: int, room: str, cycle: str, now_ms: int) -> Denial | None:
         """Whether a bet may be made; None is yes. Kept as the next line of what the gate said to this player."""
-        intent = Intent("bet", cents, room, cycle)
+        return self._answer(player_id, Intent("bet", cents, room, cycle), self._closed, now_ms)
+
+    def ask_free_play(self, player_id: int, what: str, now_ms: int) -> Denial | None:
+        """Whether this player may be given something to play with for nothing. Kept as `ask` keeps its answers.
+
+        The fleet has no part in it: rooms that are closed keep nobody from it.
+        """
+        return self._answer(player_id, Intent("free_play", 0, what), "", now_ms)
+
+    def _answer(self, player_id: int, intent: Intent, closed_because: str, now_ms: int) -> Denial | None:
         profile = self._profiles.get(player_id, NOTHING_SAID)
-        closed = Denial(self._closed) if self._closed else None
+        closed = Denial(closed_because) if closed_because else None
         answer = (
             closed
             or _of_the_site(Player.objects.get(id=player_id), profile)
-            or responsible_play.gate(profile, ledger(player_id, now_ms), now_ms, intent, policy([room]))
+            or responsible_play.gate(profile, ledger(player_id, now_ms), now_ms, intent, policy([intent.room]))
         )
         _keep(player_id, intent, answer, now_ms)
         return responsible_play.denial(answer)

@@ -11,7 +11,10 @@ from django.db.models import F, Q
 
 
 class Account(models.Model):
-    """Whose coins: `wallet:12` of a player, `escrow:LANE:ROUND` of a raffle, `house`, or `mint`, where coins come from."""
+    """Whose coins: `wallet:12` of a player, `escrow:LANE:ROUND` of a raffle, `house`, or `mint`, where coins come from.
+
+    `mint:DAY` is where the coins of one day come from that players take themselves; below its floor that day gives no more.
+    """
 
     WALLET, ESCROW, HOUSE, MINT = "wallet", "escrow", "house", "mint"
 

@@ -143,6 +143,18 @@ SITE_LIMITS = [tuple(each.split(":")) for each in environment.words("SITE_LIMITS
 # Between the last stake in one game and the first in another, at least (RTS 14E).
 SITE_PACE_MS = int(environment.text("SITE_PACE_MS", "5000"))
 
+# --- play coins --------------------------------------------------------------------------------------------------------------
+
+# They are no money, and are never sold. What a player may take, in cents of them: once for each Steam account, and on each day
+# (UTC); 0: none. And what all players together may take on one day: a day keeps the total that it began with.
+SITE_COINS_WELCOME = int(environment.text("SITE_COINS_WELCOME", "1000"))
+SITE_COINS_DAILY = int(environment.text("SITE_COINS_DAILY", "200"))
+SITE_COINS_DAY_TOTAL = int(environment.text("SITE_COINS_DAY_TOTAL", "1000000"))
+# Who may take them: the least Steam level, and how many days the Steam account has existed; 0: nothing is asked for. Accounts
+# that are made for coins have neither. What Steam does not show (no key, a private profile) is too little.
+SITE_COINS_STEAM_LEVEL_MIN = int(environment.text("SITE_COINS_STEAM_LEVEL_MIN", "5"))
+SITE_COINS_STEAM_AGE_DAYS = int(environment.text("SITE_COINS_STEAM_AGE_DAYS", "30"))
+
 # --- rooms -------------------------------------------------------------------------------------------------------------------
 
 # Lanes of a room: while one is drawn and paid, another takes bets.

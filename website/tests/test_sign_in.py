@@ -243,14 +243,16 @@ def test_anything_in_the_query_is_a_page_and_never_an_error(browser: Client, que
 
 def test_name_picture_and_level_are_steams_and_the_key_is_in_no_address(browser: Client, at_steam: SteamStub) -> None:
     picture = "ab" * 20
+    shown = {"personaname": " a\u202en\u200ba ", "avatarhash": picture, "timecreated": 1_500_000_000}
     at_steam.api = {
-        "GetPlayerSummaries": {"response": {"players": [{"personaname": " a\u202en\u200ba ", "avatarhash": picture}]}},
+        "GetPlayerSummaries": {"response": {"players": [shown]}},
         "GetSteamLevel": {"response": {"player_level": 12}},
     }
     with override_settings(SITE_STEAM_API_KEY=KEY):
         come_back(browser, spoken(at_steam, leave(browser)))
     player = Player.objects.get()
     assert (player.name, player.steam_name, player.avatar, player.steam_level) == ("ana", "ana", picture, 12)
+    assert player.steam_made_ms == 1_500_000_000_000
     assert len(at_steam.read) == 2 and all(key == KEY and KEY not in path for path, key in at_steam.read)
     services.call(player, "somebody")
     at_steam.api = {"GetPlayerSummaries": b"<html>", "GetSteamLevel": {"response": {"player_level": "x" * 9}}}
@@ -258,6 +260,7 @@ def test_name_picture_and_level_are_steams_and_the_key_is_in_no_address(browser:
         come_back(browser, spoken(at_steam, leave(browser)))
     player.refresh_from_db()
     assert (player.name, player.steam_name, player.steam_level) == ("somebody", "ana", 12)
+    assert player.steam_made_ms == 1_500_000_000_000
 
 
 def test_an_inviter_is_fixed_when_somebody_registers(browser: Client, at_steam: SteamStub) -> None:
