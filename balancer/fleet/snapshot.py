@@ -83,7 +83,7 @@ class Fleet:
         Only heartbeats that have changed are opened.
         """
         changes = self._changes
-        rows = await self._db.look(_all_bots)
+        rows = await self._db.look(all_bots)
         known = {bot_name(row) for row in rows}
         self._beats = await asyncio.to_thread(self._read_beats, known)
         self._heard_s = self._clock.monotonic()
@@ -92,7 +92,7 @@ class Fleet:
         await asyncio.to_thread(self._take_over, rows)
         while changes != self._changes:  # what was read before an operator's word is older than that
             changes = self._changes
-            await asyncio.to_thread(self._take_over, await self._db.look(_all_bots))
+            await asyncio.to_thread(self._take_over, await self._db.look(all_bots))
 
     @property
     def fresh(self) -> bool:
@@ -142,7 +142,7 @@ class Fleet:
             NotFound: no such bot.
             ValueError: no such mode.
         """
-        rows = await self._db.run(_set_mode, color, bot_id, BotMode(mode), self._clock.now())
+        rows = await self._db.run(set_mode, color, bot_id, BotMode(mode), self._clock.now())
         self._changes += 1
         self._take_over(rows)
         return self._bots[str(BotName(color, bot_id))]
@@ -153,7 +153,7 @@ class Fleet:
         Raises:
             KeyError: no such bot.
         """
-        rows = await self._db.look(_all_bots)
+        rows = await self._db.look(all_bots)
         self._changes += 1
         self._take_over(rows)
         return self._bots[str(BotName(color, bot_id))]
@@ -275,7 +275,8 @@ class Fleet:
         return bot_of(row, beat, self._server_clock.unmoved_ms(), self._settings.group.offline_after_s)
 
 
-def _all_bots(connection: Connection) -> list[Row[Any]]:
+def all_bots(connection: Connection) -> list[Row[Any]]:
+    """The row of every bot."""
     return list(connection.execute(select(tables.bots)))
 
 
@@ -288,14 +289,19 @@ def _register(connection: Connection, beats: list[Heartbeat], now: datetime) -> 
             {"color": name.color, "bot_id": name.bot_id, "steam_id": int(beat.steam_id), "created_at": now, "touched": now}
         )
     connection.execute(pipeline.insert(connection, tables.bots).on_conflict_do_nothing(), rows)
-    return _all_bots(connection)
+    return all_bots(connection)
 
 
-def _set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, now: datetime) -> list[Row[Any]]:
+def set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, now: datetime) -> list[Row[Any]]:
+    """Set what the operator wants of a bot. Every balancer goes by it from its next refresh on. All rows of bots.
+
+    Raises:
+        NotFound: no such bot.
+    """
     bots = tables.bots
     changed = connection.execute(
         update(bots).where(bots.c.color == color, bots.c.bot_id == bot_id).values(mode=mode.value, touched=now)
     )
     if not changed.rowcount:
         raise NotFound(f"there is no bot {color}-{bot_id}")
-    return _all_bots(connection)
+    return all_bots(connection)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from balancer.db import engine, pipeline, tables
 from balancer.fields import Time, unix
@@ -85,18 +85,28 @@ def of_trade(connection: Connection, kind: str, trade: Row[Any], data: Mapping[s
     append(connection, row_of(kind, trade, data, who, now))
 
 
-def behind(connection: Connection, after: int, limit: int, livemode: bool) -> list[Event]:
-    """The events behind number ``after``, in order. A number never appears once a higher one has been given out."""
-    return [view(one, livemode) for one in rows_behind(connection, after, limit)]
+def behind(connection: Connection, after: int, limit: int, livemode: bool, *only: ColumnElement[bool]) -> list[Event]:
+    """The events behind number ``after``, in order. A number never appears once a higher one has been given out.
+
+    ``only`` are conditions on the table's columns; what they leave out is passed over.
+    """
+    return [view(one, livemode) for one in rows_behind(connection, after, limit, *only)]
 
 
-def rows_behind(connection: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
+def rows_behind(connection: Connection, after: int, limit: int, *only: ColumnElement[bool]) -> Sequence[Row[Any]]:
     """The same as rows of the table."""
     settled = engine.settled_number(connection)
-    query = select(tables.events).where(tables.events.c.number > after).order_by(tables.events.c.number).limit(limit)
+    query = select(tables.events).where(tables.events.c.number > after, *only).order_by(tables.events.c.number).limit(limit)
     if settled is not None:
         query = query.where(tables.events.c.number <= settled)
     return connection.execute(query).all()
+
+
+def last(connection: Connection, limit: int, livemode: bool, *only: ColumnElement[bool]) -> list[Event]:
+    """The last ``limit`` events that fit ``only``, in order; reading on `behind` the last of them misses nothing."""
+    up_to = tables.events.c.number <= settled(connection)
+    query = select(tables.events).where(up_to, *only).order_by(tables.events.c.number.desc()).limit(limit)
+    return [view(one, livemode) for one in reversed(connection.execute(query).all())]
 
 
 def newest(connection: Connection) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, Row, RowMapping, and_, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, bindparam, select
 
 from balancer.batching import Batch
 from balancer.db.engine import Database
@@ -199,6 +199,12 @@ def matching(
         query = query.where(trades.c.status == status)
     if after is not None:
         query = query.where(trades.c.trade_id > after)
+    return _with_items(connection, list(connection.execute(query)))
+
+
+def newest(connection: Connection, limit: int, *only: ColumnElement[bool]) -> Found:
+    """The rows of the ``limit`` newest trades that fit ``only`` (conditions on the table's columns), the newest first."""
+    query = _TRADES.where(*only).order_by(trades.c.trade_id.desc()).limit(limit)  # ids begin with the time
     return _with_items(connection, list(connection.execute(query)))
 
 

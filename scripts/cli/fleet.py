@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shared import __version__
+
 if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.settings import Settings
@@ -17,15 +19,18 @@ COMMANDS = {
     "approvals": "Withdrawals that wait for a second operator.",
     "backup": "Write a whole copy of the database while it is in use.",
     "balancer": "Run the HTTP service.",
-    "bots": "The vault of this host: import, list, Guard codes; unfreeze.",
+    "bots": "The vault of this host; at the balancer: status of bots, pause, drain, resume, unfreeze.",
     "clients": "API keys of the websites that call the balancer.",
+    "completion": "Print the lines that let a shell complete this command.",
     "config": "Show and check settings.",
     "crosscheck": "Compare the database with the sandbox's own record.",
     "demo": "Run players, ten bots and a simulated Steam, and audit every item at the end.",
     "doctor": "Say what is wrong with this machine's part of the fleet, and what to do about it.",
+    "events": "What happened in the fleet, from its numbered feed; follow it.",
     "group": "Ten bots of a color on this host: start, status.",
     "keys": "The master key, and the keys that a host needs for its bots.",
     "locks": "Items that stand in games: list old locks, release or restore one.",
+    "logs": "The story of one trade or one bot as lines in time; follow it.",
     "prices": "Price lists: which is held back and why, and accepting it.",
     "redis": "Make an access list for a Redis of your own.",
     "restore": "Put a backup in the database's place; bots then search for the offers of open trades.",
@@ -33,14 +38,14 @@ COMMANDS = {
     "status": "How many bots there are, and what they can serve.",
     "switches": "Pause deposits or withdrawals, and resume them.",
     "tickets": "Items that the house issues for its games: issue some, list their kinds.",
-    "trades": "The story of one trade; decide about doubts, frozen items, house items and blocked players.",
+    "trades": "List trades, the story of one; decide about doubts, frozen items, house items and blocked players.",
     "vault": "Change the key of this host's vault, or check that everything in it opens.",
     "up": "Run all parts on this machine until Ctrl-C.",
     "webhooks": "Addresses that events are sent to: add, test, list deliveries, send again.",
     "users": "What is kept about a person, and forgetting it.",
 }
 # Commands that share a module with another one: which, and under what name.
-BESIDE = {"restore": ("backup", "restore")}
+BESIDE = {"logs": ("events", "logs"), "restore": ("backup", "restore")}
 
 
 class LazyCommands(click.Group):
@@ -109,6 +114,7 @@ class App:
     envvar="FLEET_CONFIG",
     help="Settings that differ from the defaults (TOML).",
 )
+@click.version_option(__version__, prog_name="fleet")
 @click.option("--vault-key-prompt", is_flag=True, help="Type the key of this host's vault; it is not shown and not stored.")
 @click.pass_context
 def main(ctx: click.Context, config: Path | None, vault_key_prompt: bool) -> None:

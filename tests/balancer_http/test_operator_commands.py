@@ -1,10 +1,11 @@
-"""`fleet trades`, `approvals`, `switches`, `backup` and `restore`, as typed."""
+"""`fleet trades`, `events`, `logs`, `bots`, `approvals`, `switches`, `backup` and `restore`, as typed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from balancer_http.test_commands import fleet
 from sqlalchemy import update
 
 from balancer.db import tables
+from balancer.fleet import switches
 from balancer.fleet.reads import Turns
 from shared import wire
 from shared.clock import Clock
@@ -52,6 +54,111 @@ async def test_a_trades_story_is_told_to_people_and_programs(world: World, tmp_p
     shown = fleet(config, "trades", "show", live, "--json").stdout
     assert json.loads(shown)["trade"]["bot"] == "red-1" and world.ctx.master.verify_token(live) not in shown
     assert fleet(config, "trades", "show", "trd_none").exit_code == 1
+
+
+async def test_trades_are_listed_by_what_is_asked_for(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    assert "no such trade" in fleet(config, "trades", "list").stdout
+    [first] = await world.deposit(1, who=1)
+    [second] = await world.deposit(2, who=2)
+    await world.tell(first, "offer_declined", offer_id="77", state=7)
+
+    def listed(*asked: str) -> list[str]:
+        told = fleet(config, "trades", "list", *asked, "--json")
+        assert told.exit_code == 0 and world.ctx.master.verify_token(second) not in told.stdout, told.output
+        return [one["trade_id"] for one in json.loads(told.stdout)["trades"]]
+
+    assert listed() == [second, first]
+    assert listed("--status", "declined") == listed("--user", "user-1") == [first]
+    assert listed("--status", "declined", "--status", "queued") == [second, first]
+    assert listed("--open") == [second] and listed("--open", "--user", "user-1") == []
+    bot = world.trade(first).color + f"-{world.trade(first).bot_id}"
+    assert first in listed("--bot", bot) and listed("--bot", "blue-9") == []
+    before = Clock().now() - timedelta(days=3)
+    world.change(update(tables.trades).where(tables.trades.c.trade_id == first).values(created_at=before))
+    assert listed("--since", "2d") == [second] and listed("--since", "2020-01-01T00:00:00Z") == [second, first]
+    assert listed("--limit", "1") == [second]
+    told = fleet(config, "trades", "list", "--limit", "1")
+    assert "2 items" in told.stdout and "queued" in told.stdout and "only the newest 1" in told.stderr
+    assert "\x1b" not in told.stdout, "colors are for terminals"
+    for wrong in (("--status", "lost"), ("--bot", "red"), ("--since", "999999d"), ("--since", "yesterday"), ("--limit", "0")):
+        assert fleet(config, "trades", "list", *wrong).exit_code == 2, wrong
+
+
+async def test_events_are_shown_and_followed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "fleet.toml"
+    [trade_id] = await world.deposit(1)
+    kinds = [row.kind for row in world.events()]
+    all_of_them = [json.loads(line) for line in fleet(config, "events", "--json").stdout.splitlines()]
+    assert [one["kind"] for one in all_of_them] == kinds and all_of_them[-1]["trade_id"] == trade_id
+    assert fleet(config, "events", "--after", str(all_of_them[-1]["number"])).stdout == ""
+    assert fleet(config, "events", "--last", "0").stdout == ""
+    assert trade_id in fleet(config, "events", "--kind", "trade_created").stdout
+    assert fleet(config, "events", "--kind", "paused").stdout == ""
+    assert fleet(config, "events", "--kind", "no_such").exit_code == 2
+    waits = iter([("deposits", "\x1b[2J\nprices"), None])
+
+    def in_between(_seconds: float) -> None:
+        """Somebody pauses deposits while we follow; then Ctrl-C."""
+        if (said := next(waits)) is None:
+            raise KeyboardInterrupt
+        with world.ctx.db.transaction() as connection:
+            switches.write(connection, said[0], "cli:me", said[1], Clock().now(), True, None)
+
+    monkeypatch.setattr("scripts.cli.commands.events.time.sleep", in_between)
+    told = fleet(config, "events", "--follow", "--last", "1", "--kind", "paused", "--kind", "trade_created")
+    assert told.exit_code == 0 and [line.split()[3] for line in told.stdout.splitlines()] == ["trade_created", "paused"]
+    assert "\x1b" not in told.stdout
+
+
+async def test_logs_tell_of_one_trade_or_one_bot(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    [first], [_] = await world.deposit(1), await world.deposit(1, who=2)
+    await world.accept(first)
+    told = fleet(config, "logs", first)
+    assert told.exit_code == 0 and "Order to send, attempt 1" in told.stdout and "queued → accepted" in told.stdout
+    assert len(told.stdout.splitlines()) == len([row for row in world.events() if row.trade_id == first])
+    bot = next(row.bot for row in world.events() if row.trade_id == first)
+    rows = [json.loads(line) for line in fleet(config, "logs", "--bot", bot, "--last", "1", "--json").stdout.splitlines()]
+    assert [row["bot"] for row in rows] == [bot]
+    assert fleet(config, "logs", "trd_none").exit_code == 1
+    for wrong in ((), (first, "--bot", bot), ("--bot", "nobody")):
+        assert fleet(config, "logs", *wrong).exit_code == 2, wrong
+
+
+async def test_what_is_wanted_of_bots_is_said_and_shown(world: World, tmp_path: Path) -> None:
+    config = as_the_balancer(world, tmp_path)
+    await world.online("red-1", "red-2")
+    told = await asyncio.to_thread(fleet, config, "bots", "status", "--json")
+    assert told.exit_code == 0, told.output
+    assert [bot["state"] for bot in json.loads(told.stdout)["bots"]] == ["online", "online"]
+    dry = fleet(config, "bots", "pause", "red-1", "red-2", "--dry-run")
+    assert "red-1 would be paused (was active)" in dry.stdout and world.bot("red-1").mode == "active"
+    assert fleet(config, "bots", "pause", "red-1", "red-2").exit_code == 1, "several are asked about, and nobody says yes"
+    assert fleet(config, "bots", "pause", "red-1", "blue-7", "--yes").exit_code == 1 and world.bot("red-1").mode == "active"
+    assert fleet(config, "bots", "pause", "red").exit_code == 2
+    done = fleet(config, "bots", "drain", "red-1", "--json")
+    assert json.loads(done.stdout)["bots"] == [{"bot": "red-1", "from": "active", "to": "draining"}]
+    assert "already" in fleet(config, "bots", "drain", "red-1").stdout
+    await world.ctx.fleet.refresh()
+    assert world.ctx.fleet.bots()[0].mode == "draining", "a balancer goes by it"
+    shown = await asyncio.to_thread(fleet, config, "bots", "status", "red-1")
+    assert shown.exit_code == 1 and "draining" in shown.stdout and "red-2" not in shown.stdout
+    assert (await asyncio.to_thread(fleet, config, "bots", "status", "blue-7")).exit_code == 1
+    assert fleet(config, "bots", "pause", "red-1", "red-2", "--yes").exit_code == 0
+    assert [world.bot(name).mode for name in ("red-1", "red-2")] == ["paused", "paused"]
+    assert fleet(config, "bots", "resume", "red-1", "red-2").exit_code == 0
+    assert [world.bot(name).mode for name in ("red-1", "red-2")] == ["active", "active"]
+
+
+def as_the_balancer(world: World, tmp_path: Path) -> Path:
+    """Settings with the key that opens this world's heartbeats."""
+    key, config = tmp_path / "worlds.key", tmp_path / "status.toml"
+    key.touch(mode=0o600)
+    key.write_text(bytes(range(32)).hex())
+    lines = (tmp_path / "fleet.toml").read_text().replace("master.key", "worlds.key")
+    config.write_text(f"{lines}[group]\noffline_after_s = 86400.0\n")
+    return config
 
 
 async def test_an_operator_decides_about_a_doubt(world: World, tmp_path: Path) -> None:
@@ -213,11 +320,7 @@ async def test_backup_and_restore_leave_open_trades_in_doubt(world: World, tmp_p
 
 async def test_status_says_what_the_fleet_can_serve(world: World, tmp_path: Path) -> None:
     """By the bots' own heartbeats, which the balancer's key opens."""
-    key, config = tmp_path / "worlds.key", tmp_path / "status.toml"
-    key.touch(mode=0o600)
-    key.write_text(bytes(range(32)).hex())  # the world's own
-    lines = (tmp_path / "fleet.toml").read_text().replace("master.key", "worlds.key")
-    config.write_text(f"{lines}[group]\noffline_after_s = 86400.0\n")
+    config = as_the_balancer(world, tmp_path)
     await world.online("red-1", egress="host-a", read_every_s=2.0)
     await world.online("red-2", egress="proxy:8080", read_every_s=4.0)
     busy = world.ctx.fleet.lanes[1]

@@ -68,17 +68,23 @@ EVERY = [
     _command("bots keys {folder}/keys.json", "settings", "vault"),
     _command("bots list", "settings", "vault"),
     _command("bots proxy red-1 --clear", "settings", "vault"),
+    _command("bots drain red-1", *BOOKS),
+    _command("bots pause red-1", *BOOKS),
+    _command("bots resume red-1", *BOOKS),
+    _command("bots status", *BOOKS),
     _command("bots unfreeze red-1", *BOOKS),
     _command("clients add site", *BOOKS),
     _command("clients list", *BOOKS),
     _command("clients new-key site", *BOOKS),
     _command("clients revoke site", *BOOKS),
     _command("config mode live --yes", "settings", "database"),
+    _command("events", *BOOKS),
     _command("group start red 1", "settings", "vault"),
     _command("group status", "settings"),
     _command("locks list", *BOOKS),
     _command("locks release bet_1 --reason lost --unlock-a-running-game", *BOOKS),
     _command("locks restore bet_1 --reason found", *BOOKS),
+    _command("logs trd_x", *BOOKS),
     _command("keys issue red 1 --out {folder}/issued.json", "settings", "master"),
     _command("keys new", "settings"),
     _command("prices accept file --reason right", *BOOKS),
@@ -94,6 +100,7 @@ EVERY = [
     _command("trades decide dep_x release --reason x", *BOOKS),
     _command("trades doubt trd_x --none --reason x", *BOOKS),
     _command(f"trades give dep_x --reason x --trade-url {TRADE_URL}", *BOOKS),
+    _command("trades list", *BOOKS),
     _command("trades show trd_x", *BOOKS),
     _command("trades thaw dep_x --reason x", *BOOKS),
     _command("trades unblock 76561198000000001", *BOOKS),
@@ -109,7 +116,7 @@ EVERY = [
     _command("webhooks test wh_x --wait-s 1", *BOOKS),
 ]
 # Without settings of the operator's; tried by themselves in test_wrong_commands.py and below.
-OTHERS = {"config check", "config default", "demo", "doctor", "prices try", "redis acl", "sandbox", "up"}
+OTHERS = {"completion", "config check", "config default", "demo", "doctor", "prices try", "redis acl", "sandbox", "up"}
 
 
 CONFIG = """[database]

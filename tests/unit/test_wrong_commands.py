@@ -19,7 +19,7 @@ from scripts.cli.commands import bots, demo, group
 from scripts.cli.fleet import COMMANDS, main
 from scripts.lab.parts import StackError
 from scripts.lab.stack import Stack, Wish
-from shared import settings
+from shared import __version__, settings
 from shared.errors import SettingsError
 from shared.sealing import MasterKey
 
@@ -176,3 +176,15 @@ def test_a_folder_that_another_fleet_uses_is_named(tmp_path: Path) -> None:
             Stack(Wish(tmp_path, redis_wait_s=0.1))._start_redis()
     finally:
         first.stop()
+
+
+def test_the_version_and_the_lines_for_shells_are_printed() -> None:
+    assert CliRunner().invoke(main, ["--version"]).stdout == f"fleet, version {__version__}\n"
+    for shell in ("bash", "zsh", "fish"):
+        assert f"_FLEET_COMPLETE={shell}_complete" in CliRunner().invoke(main, ["completion", shell]).stdout
+    assert CliRunner().invoke(main, ["completion", "tcsh"]).exit_code == 2
+
+
+def test_a_shell_completes_commands_of_groups() -> None:
+    typed = {"_FLEET_COMPLETE": "bash_complete", "COMP_WORDS": "fleet trades li", "COMP_CWORD": "2"}
+    assert CliRunner().invoke(main, [], prog_name="fleet", env=typed).stdout == "plain,list\n"

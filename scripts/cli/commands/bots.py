@@ -1,4 +1,4 @@
-"""`fleet bots`: what this host's vault holds; and, at the balancer, letting a frozen bot go on."""
+"""`fleet bots`: what this host's vault holds; and, at the balancer, how bots are and what is wanted of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 import click
 
 from scripts.cli.fleet import App
+from scripts.cli.lines import colored, one_line
 
 if TYPE_CHECKING:
+    from balancer.fleet.bot import Bot
     from bot_worker.vault import Account, Vault
+    from shared.domain.ids import BotName
 
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-cli = click.Group(help="The vault of this host: import, list, Guard codes; at the balancer: unfreeze.")
+cli = click.Group(
+    help="The vault of this host: import, list, Guard codes. At the balancer: status of bots, pause, drain, resume, unfreeze."
+)
 
 
 def _vault(app: App, *, create: bool = False) -> Vault:
@@ -215,6 +220,134 @@ def proxy(app: App, bot: str, clear: bool) -> None:
     except VaultError as error:
         raise click.ClickException(error.detail) from None
     click.echo(f"{bot} connects {'through ' + egress_of(address) if address else 'directly'} from its next start on")
+
+
+@cli.command()
+@click.argument("bots", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="For programs; as in `GET /bots`.")
+@click.pass_obj
+def status(app: App, bots: tuple[str, ...], as_json: bool) -> None:
+    """At the balancer: how BOTS are (all, if none is named), what they may do, hold and wait for, and what to do about it.
+
+    Exit status 1: one of them is away, or may not do everything.
+
+    \b
+    fleet bots status
+    fleet bots status red-3 red-4 --json
+    """
+    from balancer import fields
+    from scripts.cli.commands.status import seeing
+
+    names = _names(bots)
+    with seeing(app) as seen:
+        seen.look()
+        found = seen.bots()
+    if unknown := sorted(names.keys() - {bot.name for bot in found}):
+        raise click.ClickException(f"no balancer knows {', '.join(unknown)}")
+    found = [bot for bot in found if not names or bot.name in names]
+    if as_json:
+        click.echo(json.dumps({"bots": [fields.plain(bot) for bot in found]}))
+    else:
+        click.echo("\n".join(line for bot in found for line in _status_lines(bot)) or "no bot has been heard of yet")
+    if any(bot.why_not for bot in found):
+        raise SystemExit(1)
+
+
+def _status_lines(bot: Bot) -> list[str]:
+    may = ", ".join(sorted(what.value for what in bot.may)) or "nothing"
+    beat = "never heard of" if bot.heartbeat_age_s is None else f"heard of {max(0, bot.heartbeat_age_s):.0f} s ago"
+    line = (
+        f"{bot.name:12} {colored(bot.state, 11)} {bot.mode:9} may {may}; {bot.used} items, {bot.open_offers} offers, "
+        f"{bot.waiting} withdrawals wait; {beat}"
+    )
+    return [line, *(one_line(f"    {why.reason}: {why.action or 'wait'}") for why in bot.why_not)]
+
+
+def _names(bots: tuple[str, ...]) -> dict[str, BotName]:
+    """What was typed as bots' names, each once."""
+    from shared.domain.ids import BotName
+
+    try:
+        parsed = [BotName.parse(bot) for bot in bots]
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return {str(name): name for name in parsed}
+
+
+BOTS = click.argument("bots", nargs=-1, required=True)
+DRY = click.option("--dry-run", is_flag=True, help="Only say what would change.")
+YES = click.option("--yes", is_flag=True, help="Do not ask; without it, you are asked when several bots are named.")
+
+
+@cli.command()
+@BOTS
+@DRY
+@YES
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def pause(app: App, bots: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool) -> None:
+    """At the balancer: give BOTS no new trades. They finish what they have begun; `fleet bots resume` ends it.
+
+    \b
+    fleet bots pause red-3
+    fleet bots pause red-3 red-4 --dry-run
+    """
+    _set_modes(app, bots, "paused", dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@cli.command()
+@BOTS
+@DRY
+@YES
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def drain(app: App, bots: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool) -> None:
+    """At the balancer: let BOTS only give items back, so that they become empty; `fleet bots resume` ends it.
+
+    \b
+    fleet bots drain red-3
+    """
+    _set_modes(app, bots, "draining", dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@cli.command()
+@BOTS
+@DRY
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def resume(app: App, bots: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """At the balancer: let BOTS take and give again. A frozen bot stays frozen: `fleet bots unfreeze`.
+
+    \b
+    fleet bots resume red-3
+    """
+    _set_modes(app, bots, "active", dry_run=dry_run, yes=True, as_json=as_json)
+
+
+def _set_modes(app: App, bots: tuple[str, ...], mode: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """All of them or, if one is not known, none. What is so already stays."""
+    from balancer.fleet import snapshot
+    from scripts.cli.commands.clients import _opened
+    from shared.domain.ids import bot_name
+    from shared.domain.status import BotMode
+
+    names = _names(bots)
+    if len(names) > 1 and not yes and not dry_run:
+        click.confirm(f"{', '.join(names)}: {mode}?", abort=True, err=True)
+    with _opened(app, only_reads=dry_run) as (connection, _):
+        before = {bot_name(row): row.mode for row in snapshot.all_bots(connection)}
+        if unknown := sorted(names.keys() - before.keys()):
+            raise click.ClickException(f"no balancer knows {', '.join(unknown)}; nothing was changed")
+        changed = {name: parts for name, parts in names.items() if before[name] != mode}
+        for each in changed.values() if not dry_run else ():
+            snapshot.set_mode(connection, each.color, each.bot_id, BotMode(mode), app.clock().now())
+    if as_json:
+        rows = [{"bot": name, "from": before[name], "to": mode} for name in names]
+        click.echo(json.dumps({"bots": rows, "dry_run": dry_run}))
+        return
+    verb = "would be" if dry_run else "is"
+    for name in names:
+        click.echo(f"{name} {verb} {mode} (was {before[name]})" if name in changed else f"{name} is {mode} already")
 
 
 @cli.command()

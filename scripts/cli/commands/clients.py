@@ -16,6 +16,7 @@ from scripts.cli.fleet import App
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from balancer.db.engine import Database
     from shared.sealing import MasterKey
 
 NAME = re.compile(r"[!-~]{1,64}")
@@ -109,6 +110,13 @@ def revoke(app: App, name: str | None, key_stdin: bool) -> None:
 @contextmanager
 def _opened(app: App, *, only_reads: bool = False) -> Iterator[tuple[Connection, MasterKey]]:
     """One transaction on the migrated database, and the key that API keys are hashed with. A read alone delays nobody."""
+    with books(app) as (database, master), database.reading() if only_reads else database.transaction() as connection:
+        yield connection, master
+
+
+@contextmanager
+def books(app: App) -> Iterator[tuple[Database, MasterKey]]:
+    """The migrated database, for a command that looks more than once, and the key that API keys are hashed with."""
     from balancer.db import migrate
     from balancer.db.engine import Database
     from shared import log
@@ -120,7 +128,6 @@ def _opened(app: App, *, only_reads: bool = False) -> Iterator[tuple[Connection,
     migrate.open_for(settings)
     database = Database(settings.database)
     try:
-        with database.reading() if only_reads else database.transaction() as connection:
-            yield connection, master
+        yield database, master
     finally:
         database.close()

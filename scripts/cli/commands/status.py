@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from scripts.cli.commands.clients import books
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
+    import redis
+
+    from balancer.db.engine import Database
+    from balancer.fleet.bot import Bot
+    from balancer.fleet.reads import Turns
     from balancer.fleet.snapshot import Fleet
 
 
@@ -23,45 +31,69 @@ def cli(app: App, as_json: bool) -> None:
 
     It reads the bots' heartbeats and rows itself, so no balancer has to run. Exit status 1: no bot is online.
     """
-    told = _look(app)
+    with seeing(app) as seen:
+        told = seen.look()
     click.echo(json.dumps(told) if as_json else "\n".join(_lines(told)))
     if not told["bots"]["online"]:
         raise SystemExit(1)
 
 
-def _look(app: App) -> dict[str, Any]:
-    from balancer.db import migrate
-    from balancer.db.engine import Database
-    from balancer.fleet import capacity
+@dataclass(frozen=True)
+class Seen:
+    """What one look at the fleet needs; `look` may be called again and again."""
+
+    fleet: Fleet
+    database: Database
+    turns: Turns
+    client: redis.Redis
+
+    def look(self) -> dict[str, Any]:
+        """Read heartbeats and rows again, and tell what there is."""
+        from balancer.fleet import capacity
+        from shared.domain.health import May
+
+        fleet = self.fleet
+        asyncio.run(fleet.refresh())
+        can = asdict(capacity.of(fleet.bots(), fleet.lanes, fleet.limits, 0, fleet.groups_known))
+        for shown, lane in zip(can["addresses"], fleet.lanes, strict=True):
+            shown["next_turn_s"] = self.turns.ahead_s(lane)
+        del can["reads_waiting"]  # each balancer knows its own; the next turns say how many there are
+        may = {what.value: fleet.able(what) for what in May}
+        known = {"known": fleet.count, "online": fleet.able(May.LOOK), "may": may}
+        return {"bots": known, "paused": _paused(fleet), "capacity": can}
+
+    def bots(self) -> list[Bot]:
+        """Every bot as `look` has last read it, with the withdrawals that wait for it."""
+        from balancer.trades import line
+        from shared.domain.status import WaitsFor
+
+        with self.database.reading() as connection:
+            waits = line.per_bot(connection)
+        return [
+            replace(bot, waiting=sum(mine.values()), in_line=mine.get(WaitsFor.OFFER, 0))
+            if (mine := waits.get(bot.name))
+            else bot
+            for bot in self.fleet.bots()
+        ]
+
+
+@contextmanager
+def seeing(app: App) -> Iterator[Seen]:
+    """The fleet by its heartbeats and rows; no balancer has to run."""
     from balancer.fleet.reads import Turns
     from balancer.fleet.snapshot import Fleet
-    from shared import log, wire
+    from shared import wire
     from shared.clock import Clock, ServerClock
-    from shared.domain.health import May
-    from shared.sealing import MasterKey
 
     settings = app.settings()
-    log.set_up("error", settings.log.format)
-    master = MasterKey.read(settings.balancer.master_key_file)
-    migrate.open_for(settings)
-    database = Database(settings.database)
     clock = Clock.of(settings.clock)
     server_clock = ServerClock(clock)
-    try:
-        with wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s) as client:
-            wire.measure_time(client, clock, server_clock)
-            fleet = Fleet(settings, clock, server_clock, master, client, database)
-            asyncio.run(fleet.refresh())
-            turns = Turns(client)
-            can = asdict(capacity.of(fleet.bots(), fleet.lanes, fleet.limits, 0, fleet.groups_known))
-            paused = _paused(fleet)
-            for shown, lane in zip(can["addresses"], fleet.lanes, strict=True):
-                shown["next_turn_s"] = turns.ahead_s(lane)
-    finally:
-        database.close()
-    del can["reads_waiting"]  # each balancer knows its own; the next turns say how many there are
-    may = {what.value: fleet.able(what) for what in May}
-    return {"bots": {"known": fleet.count, "online": fleet.able(May.LOOK), "may": may}, "paused": paused, "capacity": can}
+    with (
+        books(app) as (database, master),
+        wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s) as client,
+    ):
+        wire.measure_time(client, clock, server_clock)
+        yield Seen(Fleet(settings, clock, server_clock, master, client, database), database, Turns(client), client)
 
 
 def _paused(fleet: Fleet) -> list[dict[str, Any]]:

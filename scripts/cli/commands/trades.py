@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from scripts.cli.commands.clients import JSON, _opened
 from scripts.cli.fleet import App
+from scripts.cli.lines import colored, moment, moment_given, one_line
+from shared.domain.status import FINAL, TradeStatus
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from balancer.journal.story import Step
     from balancer.journal.views import Trade
     from balancer.web.schemas.operator import GiveBody
@@ -21,8 +25,97 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 cli = click.Group(
-    help="The story of one trade; decide about a trade in doubt or a frozen item; give house items; unblock a player."
+    help="List trades, the story of one; decide about a trade in doubt or a frozen item; give house items; unblock a player."
 )
+
+
+@cli.command("list")
+@click.option(
+    "--status", "statuses", multiple=True, type=click.Choice([str(one) for one in TradeStatus]), help="Repeat it for more."
+)
+@click.option("--open", "only_open", is_flag=True, help="Only trades that may still change.")
+@click.option("--bot", help="As in red-3.")
+@click.option("--user", "user_id", help="The site's own id of the user.")
+@click.option("--since", callback=moment_given, help="Made since then: 30m, 2h or 7d ago, or 2026-03-01T12:00:00Z.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many at most.")
+@JSON
+@click.pass_obj
+def list_(
+    app: App,
+    statuses: tuple[str, ...],
+    only_open: bool,
+    bot: str | None,
+    user_id: str | None,
+    since: datetime | timedelta | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List trades that fit everything given, the newest first. Shows no secrets.
+
+    \b
+    fleet trades list --open
+    fleet trades list --status in_doubt --bot red-3
+    fleet trades list --user 4711 --since 7d --json
+    """
+    from balancer import fields
+    from balancer.journal import views as show_trades
+
+    settings = app.settings()
+    now = app.clock().now()
+    only = _conditions(statuses, only_open, bot, user_id, _before(now, since))
+    with _opened(app, only_reads=True) as (connection, master):
+        # One more than is shown says whether there are more.
+        views = show_trades.views(show_trades.newest(connection, limit + 1, *only), master, settings, now)
+    more, views = len(views) > limit, views[:limit]
+    if as_json:
+        click.echo(json.dumps({"trades": [fields.plain(one.without_token()) for one in views], "more": more}))
+        return
+    for one in views:
+        click.echo(_listed(one))
+    if not views:
+        click.echo("there is no such trade")
+    if more:
+        click.echo(f"only the newest {limit} are shown; --limit shows more", err=True)
+
+
+def _before(now: datetime, since: datetime | timedelta | None) -> datetime | None:
+    try:
+        return now - since if isinstance(since, timedelta) else since
+    except OverflowError:
+        raise click.UsageError("--since is before all time") from None
+
+
+def _conditions(
+    statuses: tuple[str, ...], only_open: bool, bot: str | None, user_id: str | None, since: datetime | None
+) -> list[ColumnElement[bool]]:
+    from balancer.db.tables import trades
+    from shared.domain.ids import BotName
+
+    only: list[ColumnElement[bool]] = []
+    if statuses:
+        only.append(trades.c.status.in_(statuses))
+    if only_open:
+        only.append(trades.c.status.not_in([str(status) for status in FINAL]))
+    if bot is not None:
+        try:
+            name = BotName.parse(bot)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        only += [trades.c.color == name.color, trades.c.bot_id == name.bot_id]
+    if user_id is not None:
+        only.append(trades.c.user_id == user_id)
+    if since is not None:
+        only.append(trades.c.created_at >= since)
+    return only
+
+
+def _listed(view: Trade) -> str:
+    why = view.waits_for or (view.failure.code if view.failure else "")
+    worth = sum(item.value_cents for item in view.items) / 100
+    return (
+        f"{view.trade_id}  {moment(view.created_at)}  {view.direction:8}  {colored(view.status, 10)}  {view.bot:10}  "
+        f"{len(view.items):>3} items  {worth:>10.2f} {view.currency}  {one_line(view.user_id)}  {why}"
+    ).rstrip()
 
 
 @cli.command()
