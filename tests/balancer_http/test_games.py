@@ -128,7 +128,6 @@ async def test_b14_without_the_scope_play_no_owner_and_no_lock_changes(game: Ser
         ("GET", "/transfers/t", None),
         ("GET", "/transfers", None),
         ("POST", "/credits", {"ref": "c", "lines": [{"user_id": "player-1", "cents": 1, "kind": "rest"}]}),
-        ("GET", "/credits?user_id=player-1", None),
         (
             "POST",
             "/exchanges",
@@ -138,6 +137,8 @@ async def test_b14_without_the_scope_play_no_owner_and_no_lock_changes(game: Ser
     ):
         status, problem = await play(game, method, path, body, client="plain")
         assert (status, problem["code"], problem["scope"]) == (403, "scope_missing", "play"), path
+    seen, _ = await play(game, "GET", "/credits?user_id=player-1", client="plain")
+    assert seen != 403  # to see what is owed is no play
     assert await game.rows() == before
     [row] = await game.ctx.db.look(lambda connection: list(connection.execute(select(tables.deposits))))
     assert row.user_id == "player-1" and row.locked_by.endswith(":a")

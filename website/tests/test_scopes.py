@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -39,6 +40,14 @@ def test_w28_the_key_of_pages_hands_nothing_over(shared_custody: Custody, pages_
         assert fleet.health().status == "ok"
         with pytest.raises(errors.NotAllowed):
             WHAT_ONLY_ENGINES_MAY[what](fleet)
+
+
+def test_the_key_of_pages_sees_what_pages_show(shared_custody: Custody, pages_key: str) -> None:
+    """The exchange and the inventory ask for these: a scope that is missing would look like a fleet that is away."""
+    with Client(shared_custody.balancer_url, pages_key) as fleet:
+        assert fleet.stock(limit=1).items is not None
+        with contextlib.suppress(errors.NotFound):  # a user whom the fleet has not met
+            assert fleet.credits("1").balance_cents == 0
 
 
 def test_w28_without_the_chain_key_nothing_is_opened(one_database: str) -> None:

@@ -57,7 +57,7 @@ async def limited(ctx: Context, call: Call, doing: Callable[..., Answer], *asked
         raise
 
 
-@api.operation(scope="play", answers={200: credits.Credits}, errors=((NotFound, "not_found"),))
+@api.operation(scope="read", answers={200: credits.Credits}, errors=((NotFound, "not_found"),))
 async def find(ctx: Context, query: games.CreditsQuery) -> web.Response:
     """A user's balance, and the lines that it is the sum of.
 
