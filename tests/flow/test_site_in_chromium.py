@@ -106,7 +106,7 @@ class Visit:
     def deposit(self, count: int) -> None:
         items = self.free("/inventory?tab=steam")
         for number in range(count):
-            items.nth(items.count() - 1 - number).click()  # the cheapest ones
+            items.nth(number).click()  # the dearest ones: the room asks for a least value
         self.page.get_by_role("button", name="Deposit what is chosen").click()
         self.page.wait_for_url(re.compile(r"/trades/|/errands/"))
         self.until(lambda: self.free("/inventory").count() >= count, "the items are here")
@@ -121,7 +121,7 @@ class Visit:
             go = self.page.locator("#bet [data-part=go]")
             if not items.count() or go.is_disabled():
                 return False
-            items.last.click()
+            items.first.click()
             lane = self.page.locator("[data-lane]").first
             tried.append(f"{ROOM}/{lane.get_attribute('data-lane')}/{lane.get_attribute('data-round')}")
             go.click()
