@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "website.engine",
     "website.live",
     "website.pages",
+    "website.raffles",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

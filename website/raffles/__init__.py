@@ -1,0 +1,1 @@
+"""Raffles: what is raffled off, again and again."""
