@@ -19,7 +19,7 @@ import redis
 from balancer.context import Context
 from balancer.custody.audit import ask as audit_ask
 from balancer.db import write_probe
-from balancer.fleet import health_events
+from balancer.fleet import health_events, identity
 from balancer.outward import Outward
 from balancer.reports.stream import Reader
 from balancer.trades import dear
@@ -234,6 +234,7 @@ class Loops:
 
     async def _tell_health(self) -> None:
         await health_events.round_of(self._ctx.fleet, self._ctx.db, self._ctx.clock)
+        await identity.keep([each for bot in self._ctx.fleet.bots() if (each := bot.identity_news)], self._ctx.db)
 
     async def _audit(self) -> None:
         await audit_ask.round_of(self._ctx)

@@ -17,6 +17,7 @@ from shared import log
 from shared.clock import Clock, ServerClock
 from shared.domain import health
 from shared.domain.health import May
+from shared.domain.identity import NOBODY, Identity
 from shared.errors import SteamError
 from shared.messages import WatchedTrade
 from shared.sealing import BotKeys
@@ -48,6 +49,7 @@ class Health:
         self.items: int | None = None
         self.offers: int | None = None
         self.orders_done = 0
+        self.identity: Identity = NOBODY  # replaced, never changed
         self.restrictions: Mapping[str, int] = {}  # replaced, never changed: whoever reads it needs no lock
         self._lock = threading.Lock()
 
@@ -140,6 +142,7 @@ class Memory:
     watched_trades: frozenset[tuple[str, int]] = frozenset()  # those of the last watch, and
     looked_at_s: int = 0  # when that was, unix s, and
     whole_look_at: float = 0.0  # when all changes of their lives were read last, monotonic s
+    identity_at: float = 0.0  # when Steam is asked next who this account is, monotonic s
     redis_run: str = ""
     doubt_before_ms: int = 0  # a send issued before may have been begun by a worker whose marker Redis forgot; and
     lease_doubt_before_ms: int = 0  # by one before this run took its lease, unless the order was first given for this run

@@ -178,6 +178,7 @@ class Beats:
             egress=self._egress,
             read_every_s=self._read_every_s,
             paused=self._paused(),
+            identity=health.identity.to_json() or None,
         )
 
     def _paused(self) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from types import FrameType
 import redis
 import structlog
 
-from bot_worker import backoff, broken, memory, orders, own_account
+from bot_worker import backoff, broken, identity, memory, orders, own_account
 from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.bot import Bot, Health
 from bot_worker.credentials.accounts import check_account, egress_of
@@ -238,6 +238,8 @@ class Worker:
                 self._away.back()
                 self._as_expected()
                 self._look_at_restrictions()
+                if not worked:
+                    self._look_at_identity()
                 if untidy and not worked:
                     memory.tidy()
                 untidy = worked
@@ -283,6 +285,16 @@ class Worker:
         self._told = self.bot.health.restrictions
         if self._told is not before:
             self.beats.nudge()
+
+    def _look_at_identity(self) -> None:
+        """Who the account is, if it is time to ask; what nobody expected there must not take the bot out of service."""
+        try:
+            if identity.look(self.bot):
+                self.beats.nudge()
+        except redis.RedisError:
+            raise
+        except Exception:
+            _log.exception("identity_failed")
 
     def _know_server(self) -> None:
         """After Redis was away it may be another one. What is issued after this look was begun by nobody."""

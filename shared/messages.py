@@ -414,6 +414,8 @@ class Heartbeat:
     list of ``{"reason", "since_ms"}``; `shared.domain.health` has the reasons. ``egress`` names the address that Steam sees,
     which may read a player's inventory every ``read_every_s``. ``paused`` is null, or what Steam's last "too many calls" means
     for this address: ``{"reason", "since_ms", "until_ms", "asked_s"}``, the last being what Steam asked for, or null.
+    ``identity`` is the account as players see it, ``{"name", "avatar", "level", "since"}`` without what is not known
+    (`shared.domain.identity`); null before it was read, and of a worker of a release that does not read it.
     """
 
     bot: str
@@ -439,6 +441,7 @@ class Heartbeat:
     egress: str = ""
     read_every_s: float = 0.0
     paused: dict[str, Any] | None = None
+    identity: dict[str, Any] | None = None
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""

@@ -104,6 +104,7 @@ class BalancerSettings(_Section):
     site_name: Annotated[str, Field(max_length=40)]
     site_logo_file: str
     pictures_url: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?)?$")]
+    avatars_url: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?)?$")]
     master_key_file: Path
     prices_file: Path
     prices_check_s: Some

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from balancer.fields import UNSHOWN, BotText, Time
 from balancer.fleet.health import OFFLINE, BotMay, BotWhyNot, allowed, reasons
+from balancer.fleet.identity import BotIdentity, News, as_kept, known_of
 from shared.domain.health import RESTRICTIONS, May
 from shared.domain.ids import bot_name, group_of
 from shared.domain.status import BotMode
@@ -81,6 +82,8 @@ class Bot:
     latency_ms: float | None
     items_seen: Annotated[int | None, UNSHOWN]
     health_told: Annotated[str | None, UNSHOWN]
+    identity: Annotated[BotIdentity | None, Field(description="As players see it in Steam; null: nobody knows yet")] = None
+    identity_news: Annotated[News | None, UNSHOWN] = None
 
     @property
     def name(self) -> str:
@@ -97,11 +100,13 @@ class Bot:
         return max(self.slots_held + self.slots_reserved, self.items_seen or 0)
 
 
-def bot_of(row: Row[Any], beat: Heartbeat | None, now_ms: int, offline_after_s: float) -> Bot:
+def bot_of(row: Row[Any], beat: Heartbeat | None, now_ms: int, offline_after_s: float, avatars_url: str) -> Bot:
     """This row with the last heartbeat of its worker; ``now_ms`` is Redis' time, as heartbeats have it."""
     age_s = None if beat is None else (now_ms - beat.at_ms) / 1000
     state, reason, action = _state(row, beat, age_s, offline_after_s)
     why_not = reasons(row, beat, state, reason, action)
+    known = known_of(row, beat)
+    kept = as_kept(known)
     return Bot(
         bot=bot_name(row),
         color=row.color,
@@ -131,6 +136,8 @@ def bot_of(row: Row[Any], beat: Heartbeat | None, now_ms: int, offline_after_s: 
         why_not=why_not,
         may=allowed(why_not),
         health_told=row.health,
+        identity=BotIdentity.of(known, avatars_url),
+        identity_news=None if kept == row.identity else News(row.color, row.bot_id, row.identity, kept),
     )
 
 

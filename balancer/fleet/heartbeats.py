@@ -104,6 +104,7 @@ def is_sane(beat: Heartbeat) -> bool:
         and isinstance(beat.read_every_s, int | float)
         and 0 <= beat.read_every_s <= READ_EVERY_MAX_S
         and (beat.paused is None or _is_pause(beat.paused))
+        and (beat.identity is None or isinstance(beat.identity, dict))  # each of its values is cleaned by who reads it
     )
 
 

@@ -272,7 +272,8 @@ class Fleet:
 
     def _view(self, row: Row[Any]) -> Bot:
         beat = self._beats.get(bot_name(row))
-        return bot_of(row, beat, self._server_clock.unmoved_ms(), self._settings.group.offline_after_s)
+        settings = self._settings
+        return bot_of(row, beat, self._server_clock.unmoved_ms(), settings.group.offline_after_s, settings.balancer.avatars_url)
 
 
 def all_bots(connection: Connection) -> list[Row[Any]]:

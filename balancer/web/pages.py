@@ -47,7 +47,7 @@ def _hash(text: str) -> str:
 
 
 def policy(pictures: str = "", live: bool = False) -> str:
-    """What a page may load: its own style, by its hash. ``pictures`` is one more origin, for pictures only.
+    """What a page may load: its own style, by its hash. ``pictures`` are more origins, for pictures only.
 
     With ``live`` its one script too, by its hash, which asks for the same page again.
     """

@@ -175,13 +175,13 @@ class Connection:
 
         return self.web_api("IEconService", method, response, query)
 
-    def web_api(self, interface: str, method: str, parse: Callable[[Any], T], query: dict[str, Any]) -> T:
+    def web_api(self, interface: str, method: str, parse: Callable[[Any], T], query: dict[str, Any], version: str = "v1") -> T:
         """One GET of the Web API with the access token, read by ``parse``."""
 
         def call() -> requests.Response:
             self.pace.wait("read")
             query["access_token"] = self.client._access_token
-            response: requests.Response = self.client.api_call("GET", interface, method, "v1", query)
+            response: requests.Response = self.client.api_call("GET", interface, method, version, query)
             result = transport.result_of(response)
             if response.status_code == 200 and result not in (None, 1):
                 raise answers.read_failure(result or 0)

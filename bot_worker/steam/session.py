@@ -29,10 +29,12 @@ from bot_worker.steam.shapes import (
     banned_of,
     known_of,
     level_of,
+    profile_of,
     trade_bans,
 )
 from bot_worker.steam.trade_page import TradePage
 from shared import log, strict
+from shared.domain.identity import Identity
 from shared.domain.ids import SteamId, TradeUrl
 from shared.domain.items import Asset
 from shared.errors import AnswerLost, FleetError, NotSignedIn, SteamError, SteamRefused, SteamThrottled, SteamUnavailable
@@ -323,6 +325,13 @@ class SteamSession:
     def level(self, steam_id: str) -> int | None:
         """The Steam level of an account; ``None`` when its profile does not show it (IPlayerService/GetSteamLevel)."""
         return self.connection.web_api("IPlayerService", "GetSteamLevel", level_of, {"steamid": steam_id})
+
+    def profile(self) -> Identity:
+        """The bot's own account as everybody sees it, without its level (ISteamUser/GetPlayerSummaries v2)."""
+        own = self.steam_id
+        return self.connection.web_api(
+            "ISteamUser", "GetPlayerSummaries", lambda data: profile_of(data, own), {"steamids": own}, "v2"
+        )
 
     def trade_page(self, partner: str, trade_token: str) -> TradePage:
         """The page on which an offer to this partner would begin: what Steam says against it, about partner or bot.

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from bot_worker.steam import inventories
 from shared import strict
+from shared.domain.identity import Identity
 from shared.domain.ids import ACCOUNT_ID_MAX, SteamId
 from shared.domain.items import CS2_APP_ID, Asset
 from shared.strict import BadShape
@@ -383,6 +384,20 @@ def level_of(data: object) -> int | None:
     """
     level = strict.mapping(strict.mapping(data, "level").get("response"), "response").get("player_level")
     return None if level is None else strict.whole(level, "player_level", most=LEVEL_MAX)
+
+
+def profile_of(data: object, steam_id: str) -> Identity:
+    """What GetPlayerSummaries says of this account; ``timecreated`` is missing from a private profile's answer.
+
+    Raises:
+        BadShape: it says nothing of the account.
+    """
+    response = strict.mapping(strict.mapping(data, "summaries").get("response"), "response")
+    row = next((row for row in strict.objects(response.get("players")) if str(row.get("steamid")) == steam_id), None)
+    if row is None:
+        raise BadShape("players", "the account that was asked for")
+    told = {"name": row.get("personaname"), "avatar": row.get("avatarhash"), "since": row.get("timecreated")}
+    return Identity.of(told)
 
 
 def trade_bans(data: object, wanted: Collection[str]) -> dict[str, bool]:

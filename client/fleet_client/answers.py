@@ -129,6 +129,16 @@ class BotPause(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BotIdentity(Record):
+    """A bot as players see it in Steam, as far as anybody knows. Anybody can copy it: it proves nothing."""
+
+    name: str | None  # At most 32 characters, without any that are invisible; escape it
+    avatar_url: str | None  # Its picture, at the address in `balancer.avatars_url`
+    level: int | None  # Its Steam level
+    since: datetime | None  # When the account was made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bot(Record):
     """One bot, as its worker last reported."""
 
@@ -159,6 +169,7 @@ class Bot(Record):
     withdraw_calls: float  # The same for withdrawals; the rest is for no trade: signing in, audits
     paused: BotPause | None  # Why Steam allows no calls from its address now; null: it may call
     latency_ms: float | None
+    identity: BotIdentity | None = None  # As players see it in Steam; null: nobody knows yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -656,6 +667,7 @@ class VerifyAnswer(Record):
     status: str | None = None  # The trade's present status; of an offer that has ended, how it ended
     bot: str | None = None
     bot_steam_id: str | None = None
+    bot_identity: BotIdentity | None = None  # The bot as the player sees it in Steam; null: nobody knows yet
     items: int | None = None
     offer_id: str | None = None
     offer_url: str | None = None  # Opens our offer and no other; a copy would have another number

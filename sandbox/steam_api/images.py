@@ -1,4 +1,5 @@
-"""Pictures of items, at the addresses that clients make from an item's `icon_url`: `/economy/image/{icon_url}[/{size}]`.
+"""Pictures of accounts, by their `avatarhash`: `/{avatarhash}[_medium|_full].jpg`; and of items, at the addresses that clients
+make from an item's `icon_url`: `/economy/image/{icon_url}[/{size}]`.
 
 Steam answers with pixels of the size asked for; here it is the same drawing for all sizes, which has none.
 """
@@ -20,7 +21,15 @@ HOSTS: Final = (
 )
 """Under these names clients and Steam's own pages ask for pictures."""
 PATH: Final = r"/economy/image/(?P<icon>[A-Za-z0-9_-]{1,400})(?:/(?P<size>[A-Za-z0-9]{1,24}))?"
+AVATAR_HOST: Final = "avatars.steamstatic.com"
+AVATAR_PATH: Final = r"/(?P<avatar>[0-9a-f]{40})(?:_medium|_full)?\.jpg"
 KEPT: Final = 2048
+
+AVATAR: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 52 52" width="184" height="184">'
+    '<rect width="52" height="52" fill="hsl({hue} 65% 68%)"/>'
+    '<path d="M-10 16l52 52M-2-4l60 60M18-10l52 52" stroke="hsl({hue} 45% 40%)" stroke-width="4"/></svg>'
+)
 
 
 def image(call: Call) -> Answer:
@@ -28,7 +37,19 @@ def image(call: Call) -> Answer:
     kind = call.world.catalogue.by_icon(call.args["icon"])
     if kind is None:
         return plain("Not Found", 404)
-    body, tag = _drawn(kind)
+    return _sent(call, *_drawn(kind))
+
+
+def avatar(call: Call) -> Answer:
+    """The picture of an account: a field of its own colour with stripes; 404 for a name that no account has."""
+    number = int(call.args["avatar"], 16)
+    if all(account.account_id != number for account in call.world.accounts):
+        return plain("Not Found", 404)
+    body = AVATAR.format(hue=number * 47 % 360).encode()
+    return _sent(call, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+def _sent(call: Call, body: bytes, tag: str) -> Answer:
     headers = {
         "Cache-Control": "public, max-age=604800",
         "ETag": tag,

@@ -41,6 +41,7 @@ def _openid(call: Call) -> Answer:
 
 
 IMAGE: Final = ("image", "GET", images.PATH, images.image)
+AVATAR: Final = ("avatar", "GET", images.AVATAR_PATH, images.avatar)
 SETTOKEN: Final = ("settoken", "GET POST", r"/login/settoken", signin.set_token)
 
 ROUTES: Final[dict[str, list[Route]]] = {
@@ -103,11 +104,13 @@ ROUTES: Final[dict[str, list[Route]]] = {
     "checkout.steampowered.com": _routes(SETTOKEN),
     "steam.tv": _routes(SETTOKEN),
     **{host: _routes(IMAGE) for host in images.HOSTS},
+    images.AVATAR_HOST: _routes(AVATAR),
 }
 
 STEAM_HOSTS: Final = (*ROUTES, API)
 OWN_ADDRESS: Final = _routes(
     IMAGE,
+    AVATAR,
     ("GetPlayerSummaries", "GET", r"/ISteamUser/GetPlayerSummaries/v0*2", users.summaries),
     ("GetSteamLevel", "GET", r"/IPlayerService/GetSteamLevel/v0*1", users.level),
     ("beacon_chains", "GET", rf"{relay.RELAY}(?:/v2)?/chains", relay.chains),

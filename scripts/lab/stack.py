@@ -283,6 +283,7 @@ class Stack:
                 "port": port,
                 "site_url": f"http://127.0.0.1:{port}",
                 "pictures_url": f"{self.steam_url}/economy/image/",
+                "avatars_url": f"{self.steam_url}/",
                 "master_key_file": folder / "master.key",
                 "prices_file": folder / "prices.json",
                 "prices_check_s": 2.0,

@@ -74,6 +74,7 @@ class FakeBots:
     banned: set[str] = field(default_factory=set)
     egress: dict[str, str] = field(default_factory=dict)  # by bot; all behind one address if not said
     read_every_s: float = 0.0
+    identity: dict[str, Any] | None = None  # of every bot, as players see it in Steam
     names: tuple[str, ...] = BOTS
     lies: dict[str, dict[str, list[HeldAsset] | str]] = field(default_factory=dict)  # by bot and player, what it tells instead
     lies_second: dict[str, list[HeldAsset] | str] = field(default_factory=dict)  # by player, whichever bot reads a second time
@@ -98,6 +99,7 @@ class FakeBots:
                 offers=0,
                 egress=self.egress.get(bot, "host-1"),
                 read_every_s=self.read_every_s,
+                identity=self.identity,
             )
             pipe = client.pipeline()
             wire.put_heartbeat(pipe, beat, self.master.bot(bot))

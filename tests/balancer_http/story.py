@@ -52,6 +52,7 @@ CASE = {
     "icon_url_large": ICON,
     "wear": None,
 }
+AVATAR = "5d0b8c1f9e7a63424c1d7fa0b5e86c2d9f34a17b"
 # What PLAYER has there.
 FIRST, SECOND = "40145483141", "40145478371"
 ITEMS = {
@@ -100,6 +101,11 @@ async def _is_it_there(recorder: Recorder) -> None:
     recorder.chapter("Is it there?")
     await recorder.call("The process answers", "GET", "/healthz")
     await recorder.call("It can do its work", "GET", "/readyz", patient=True)
+    service = recorder.service
+    service.bots.identity = {"name": "Evenly keeper 7", "avatar": AVATAR, "level": 24, "since": 1_614_556_800}
+    async with asyncio.timeout(READY_S):
+        while any(bot.identity is None for bot in service.ctx.fleet.bots()):
+            await asyncio.sleep(0.02)
 
 
 async def _take_in(recorder: Recorder) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.asyncio
 from aiohttp import ClientSession
 from balancer_http import story
 from balancer_http.harness import ONE_DATABASE, PLAYER, Service, held
@@ -169,9 +170,21 @@ async def with_pictures(service: Service, sandbox: sandbox_server.RunningSandbox
             connection.execute(update(tables.items).where(tables.items.c.market_hash_name == name).values(values))
 
     await service.ctx.db.run(write)
-    changes = {"pictures_url": f"{sandbox.steam_url}/economy/image/", "site_name": "Evenly"}
+    addresses = {"pictures_url": f"{sandbox.steam_url}/economy/image/", "avatars_url": f"{sandbox.steam_url}/"}
+    changes = addresses | {"site_name": "Evenly"}
     settings = service.ctx.settings
     service.ctx.settings = settings.model_copy(update={"balancer": settings.balancer.model_copy(update=changes)})
+
+
+async def with_identity(service: Service, sandbox: sandbox_server.RunningSandbox) -> None:
+    """Bots are known as the player sees them in Steam, with a picture that the sandbox has."""
+    account = next(iter(sandbox.world.accounts))
+    told = {"name": "Evenly keeper 8", "avatar": f"{account.account_id:040x}", "level": 24, "since": 1_614_556_800}
+    service.bots.identity = told
+    service.ctx.fleet._settings = service.ctx.settings
+    async with redis.asyncio.Redis.from_url(service.bots.url) as client:
+        await service.bots.beat(client)
+    await service.ctx.fleet.refresh()
 
 
 async def checked_at(service: Service, page: Page, token: str) -> None:
@@ -185,6 +198,7 @@ async def test_items_have_their_pictures_and_nothing_else_is_loaded(service: Ser
     with sandbox_server.in_thread(SandboxSettings(players=1)) as sandbox:
         trade = await service.deposit("1", "2")
         await with_pictures(service, sandbox)
+        await with_identity(service, sandbox)
         seen = Seen(page)
         await checked_at(service, page, trade["token"])
         for language, heading in (("en", "Yes, this offer is ours."), ("ru", "Да")):
@@ -192,12 +206,13 @@ async def test_items_have_their_pictures_and_nothing_else_is_loaded(service: Ser
             assert (await page.locator("h1").inner_text()).startswith(heading)
             assert "Evenly" in await page.locator("header").inner_text()
             pictures = page.locator(".items img")
-            assert await pictures.count() == 2
+            assert await pictures.count() == 2 and await page.locator("img.face").count() == 1
+            assert "2021" in await page.locator(".bot").inner_text()
             shown = "Array.from(document.images).every(image => image.complete && image.naturalWidth > 0)"
             await page.wait_for_function(shown)
             await page.locator("summary").click()
             await fits(page, f"pictures-{language}")
-        images = f"{sandbox.steam_url}/economy/image/"
+        images = (f"{sandbox.steam_url}/economy/image/", f"{sandbox.steam_url}/0")
         assert [url for url in seen.foreign(base_of(service)) if not url.startswith(images)] == []
         assert seen.complaints == []
 

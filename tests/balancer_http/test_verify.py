@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import redis.asyncio
 from balancer_http.harness import OTHER, PLAYER, Service, assert_fits
 from sqlalchemy import update
 
@@ -94,6 +95,7 @@ async def test_a_yes_names_the_offer_and_is_said_once(service: Service) -> None:
         "status": "sent",
         "bot": trade["bot"],
         "bot_steam_id": trade["bot_steam_id"],
+        "bot_identity": None,
         "items": 2,
         "offer_id": trade["offer_id"],
         "offer_url": f"https://steamcommunity.com/tradeoffer/{trade['offer_id']}/",
@@ -735,6 +737,37 @@ async def test_a_picture_is_shown_for_what_bots_have_seen_and_for_nothing_else(s
     with_site(service, pictures_url="")
     policy, text = await shown_for(f"{known}abc")
     assert "img-src data:;" in policy and "<img" not in text
+
+
+async def test_the_answer_says_who_the_bot_is_in_steam_as_far_as_it_is_known(service: Service) -> None:
+    trade, other = await service.deposit("1"), await service.deposit("2")
+    avatar = "0123456789abcdef0123456789abcdef01234567"
+    picture = f"https://avatars.steamstatic.com/{avatar}_full.jpg"
+
+    async def told(**identity: Any) -> None:
+        service.bots.identity = identity
+        async with redis.asyncio.Redis.from_url(service.bots.url) as client:
+            await service.bots.beat(client)
+        await service.ctx.fleet.refresh()
+
+    await sign_in(service)
+    _, before = await press(service, trade["token"])
+    assert "Our bot red-" in before and '<svg class="face"' in before and "level" not in before.split("</style>")[1]
+    await told(name="Even <b>ly</b> 8")
+    named = await show(service, trade["token"])
+    assert "<bdi>Even &lt;b&gt;ly&lt;/b&gt; 8</bdi>" in named and '<svg class="face"' in named and "since" not in named
+    await told(name="Evenly keeper 8", avatar=avatar, level=24, since=1_614_556_800)
+    response = await service.client.get(f"/verify/{trade['token']}")
+    text, policy = await response.text(), response.headers["Content-Security-Policy"]
+    assert f'<img class="face" src="{picture}" alt=""' in text and "https://avatars.steamstatic.com" in policy
+    assert 'aria-label="Steam level 24">24<' in text and "on Steam since 2021" in text
+    said = await check(service, other["token"])
+    assert said["bot_identity"] == {
+        "name": "Evenly keeper 8",
+        "avatar_url": picture,
+        "level": 24,
+        "since": "2021-03-01T00:00:00Z",
+    }
 
 
 async def test_only_an_answer_that_was_given_asks_for_itself_again(service: Service) -> None:

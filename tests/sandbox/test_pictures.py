@@ -163,6 +163,19 @@ def test_the_address_that_clients_make_of_an_icon_leads_to_its_picture(bench: Be
     assert ElementTree.fromstring(answers[0].content).tag == f"{SVG}svg"
 
 
+def test_every_account_has_its_own_picture_and_nobody_else_has_one(bench: Bench) -> None:
+    ids = [account.account_id for account in bench.running.world.accounts][:2]
+    host, own = f"https://{images.AVATAR_HOST}", bench.running.steam_url
+
+    there = [bench.session().get(f"{host}/{number:040x}_full.jpg", timeout=60) for number in ids]
+    here = requests.get(f"{own}/{ids[0]:040x}.jpg", timeout=60)
+
+    assert [answer.status_code for answer in there] == [200, 200]
+    assert there[0].content == here.content != there[1].content
+    assert ElementTree.fromstring(here.content).tag == f"{SVG}svg"
+    assert requests.get(f"{own}/{'f' * 40}_full.jpg", timeout=60).status_code == 404
+
+
 def test_pictures_are_at_the_sandboxs_own_address_and_kept_by_their_tag(bench: Bench) -> None:
     address = f"{bench.running.steam_url}/economy/image/{icon_of(bench)}"
 

@@ -102,6 +102,8 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("balancer.site_logo_file", ".fleet/prices.json"), "error", "balancer.site_logo_file"),
     (one("balancer.pictures_url", "http://pictures.example/"), "error", "balancer.pictures_url"),
     (one("balancer.pictures_url", "https://pictures.example/economy/image"), "error", "balancer.pictures_url"),
+    (one("balancer.avatars_url", "http://avatars.example/"), "error", "balancer.avatars_url"),
+    (one("balancer.avatars_url", "https://avatars.example"), "error", "balancer.avatars_url"),
     (one("balancer.site_url", "http://127.0.0.1:8420"), "warning", "balancer.site_url"),
     (one("balancer.site_url", "https://192.168.1.5"), "warning", "balancer.site_url"),
     (one("balancer.site_url", "http://localhost:8080"), "warning", "balancer.site_url"),

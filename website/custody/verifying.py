@@ -17,8 +17,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from fleet_client import errors
-from fleet_client.answers import Trade, VerifyAnswer
+from fleet_client.answers import BotIdentity, Trade, VerifyAnswer
 from website import fleet
+from website.accounts import names
 from website.accounts.middleware import players_only
 from website.accounts.models import Player
 from website.custody import reading, views
@@ -162,6 +163,7 @@ def _facts(player: Player, token: str, answer: VerifyAnswer) -> dict[str, object
     return {
         **_shown(verdict, token),
         "answer": answer,
+        "who": _who(answer.bot_identity),
         "way": reading.way(trade) if trade else None,
         "tiles": _tiles(look, player, trade, verdict),
         "ended": ENDED.get(answer.status or "", ""),
@@ -170,6 +172,22 @@ def _facts(player: Player, token: str, answer: VerifyAnswer) -> dict[str, object
         "unmoved": (answer.status or "") in UNMOVED,
         "offer_url": reading.offer_url(answer.offer_id),
     }
+
+
+@dataclass(frozen=True)
+class Who:
+    """The bot as the player sees it in Steam, as far as the fleet knows; numbers as text, so that no language groups digits."""
+
+    name: str = ""
+    level: str | None = None
+    year: str = ""
+
+
+def _who(told: BotIdentity | None) -> Who:
+    if told is None:
+        return Who()
+    level = None if told.level is None else str(told.level)
+    return Who(names.clean(told.name or ""), level, str(told.since.year) if told.since else "")
 
 
 def _tiles(look: Look, player: Player, trade: Trade | None, verdict: Verdict) -> list[Tile]:

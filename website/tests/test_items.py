@@ -547,6 +547,11 @@ def test_an_offer_that_is_ours_is_shown_with_its_items_and_number(counter: Count
     page = check(browser, counter, ok=True, **facts)
     assert "Yes, this offer is ours." in page and trade["offer_id"] in page and "Redline" in page and "10.90" in page
     assert "a thief copies" in page
+    assert "Our bot red-1" in page and 'class="level"' not in page and "since" not in page
+    known = {"name": "Even <b>ly</b> 8", "avatar_url": "https://a.example/x.jpg", "level": 0, "since": "2021-03-01T00:00:00Z"}
+    named = check(browser, counter, ok=True, **facts, bot_identity=known)
+    assert "<bdi>Even &lt;b&gt;ly&lt;/b&gt; 8</bdi>" in named and "on Steam since 2021" in named
+    assert 'aria-label="Steam level 0">0</span>' in named and "a.example" not in named
     again = check(browser, counter, ok=False, reason="used", verified_at="2026-11-30T12:00:01Z", **facts)
     assert "you have checked it before" in again
     over = check(

@@ -19,6 +19,7 @@ bots = Table(
     Column("open_offers", Integer, nullable=False, server_default="0"),
     Column("frozen_by", Text),  # what an operator has to look at first: nothing is withdrawn from this bot
     Column("health", Text),  # JSON: what was told last of what it may do; null: nothing yet, so everything
+    Column("identity", Text),  # JSON: who it is as players see it in Steam, what was known last; null: nothing yet
     Column("created_at", UtcDateTime, nullable=False),
     Column("touched", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("color", "bot_id"),

@@ -18,6 +18,7 @@ from balancer.custody.views import BotAudit
 from balancer.fields import Time
 from balancer.fleet.bot import Bot
 from balancer.fleet.capacity import Capacity
+from balancer.fleet.identity import BotIdentity
 from balancer.fleet.switches import Pause
 from balancer.journal.events import Event
 from balancer.journal.story import Step
@@ -204,6 +205,7 @@ class VerifyAnswer(BaseModel):
     status: TradeStatus | None = Field(None, description="The trade's present status; of an offer that has ended, how it ended")
     bot: str | None = None
     bot_steam_id: str | None = None
+    bot_identity: BotIdentity | None = Field(None, description="The bot as the player sees it in Steam; null: nobody knows yet")
     items: int | None = None
     offer_id: str | None = None
     offer_url: str | None = Field(None, description="Opens our offer and no other; a copy would have another number")

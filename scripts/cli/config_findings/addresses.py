@@ -104,12 +104,12 @@ def addresses(settings: Settings) -> Findings:
         yield warning("balancer.site_url", text, "write the same port in both, or the public address", "balancer.port")
     if site.username or site.password:
         yield error("balancer.site_url", "a user or password in it would be in every offer's message", "leave it out")
-    pictures = urlsplit(balancer.pictures_url)
-    if pictures.scheme == "http" and site.scheme == "https":
-        text = "browsers load no pictures over plain HTTP into a page that came over https://"
-        yield error("balancer.pictures_url", text, 'write https://, or "" to show none', "balancer.site_url")
-    if balancer.pictures_url and not balancer.pictures_url.endswith("/"):
-        yield error("balancer.pictures_url", "a picture's name is put right behind it", "end it with /")
+    for name, address in (("pictures_url", balancer.pictures_url), ("avatars_url", balancer.avatars_url)):
+        if urlsplit(address).scheme == "http" and site.scheme == "https":
+            text = "browsers load no pictures over plain HTTP into a page that came over https://"
+            yield error(f"balancer.{name}", text, 'write https://, or "" to show none', "balancer.site_url")
+        if address and not address.endswith("/"):
+            yield error(f"balancer.{name}", "a picture's name is put right behind it", "end it with /")
     if balancer.port == 0:
         yield warning(
             "balancer.port", "the port is another one at each start: no proxy and no link can find it", "write a fixed port"

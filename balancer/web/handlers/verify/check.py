@@ -142,11 +142,11 @@ async def site_check(request: web.Request, ctx: Context, caller: Caller, body: r
     # All players of a site share its address, so here a wrong try counts against the player.
     trade = await _trade_of(request, ctx, f"{caller.client_id}:{int(steam_id)}", body.token, steam_id)
     if trade is None:
-        return api.answer(_in_json(Answer(Verdict.UNKNOWN)))
-    return api.answer(_in_json(await verify.answer(ctx, trade, body.token, caller.who)))
+        return api.answer(_in_json(ctx, Answer(Verdict.UNKNOWN)))
+    return api.answer(_in_json(ctx, await verify.answer(ctx, trade, body.token, caller.who)))
 
 
-def _in_json(answer: Answer) -> answers.VerifyAnswer:
+def _in_json(ctx: Context, answer: Answer) -> answers.VerifyAnswer:
     reason = "used" if answer.verdict is Verdict.OK and not answer.first else answer.verdict.value
     head = {"ok": True} if answer.first else {"ok": False, "reason": reason}
     trade, said = answer.trade, PLAYER_MESSAGES.get(answer.verdict)
@@ -161,6 +161,7 @@ def _in_json(answer: Answer) -> answers.VerifyAnswer:
         status=answer.status,
         bot=trade.bot,
         bot_steam_id=trade.bot_steam_id,
+        bot_identity=people.identity_of(ctx, trade.bot),
         items=len(trade.items),
         offer_id=trade.offer_id,
         offer_url=links.OFFER_URL.format(offer_id=trade.offer_id) if trade.offer_id else None,

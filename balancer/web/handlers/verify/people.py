@@ -10,11 +10,13 @@ from aiohttp import web
 
 from balancer import spoken
 from balancer.context import Context
+from balancer.fleet.identity import BotIdentity
 from balancer.items import looks
 from balancer.journal.views import Trade
 from balancer.trades.verify import Answer, Verdict
 from balancer.web import api, chosen, pages, problems
 from balancer.web.handlers.verify import links
+from shared.clock import from_unix
 from shared.domain.status import ENDED_UNMOVED, TradeStatus
 from shared.errors import FleetError, RateLimited
 
@@ -107,9 +109,26 @@ async def answer_page(ctx: Context, token: str, answer: Answer) -> web.Response:
     shows_items = answer.verdict is Verdict.OK
     pictures = ctx.settings.balancer.pictures_url if shows_items else ""
     live = answer.verified_at is not None
-    headers = {**pages.PAGE_HEADERS, "Content-Security-Policy": pages.policy(_origin(pictures), live)}
+    who = identity_of(ctx, answer.trade.bot) if shows_items and answer.trade else None
+    origins = dict.fromkeys((_origin(pictures), _origin(who.avatar_url or "") if who else ""))
+    policy = pages.policy(" ".join(each for each in origins if each), live)
+    headers = {**pages.PAGE_HEADERS, "Content-Security-Policy": policy}
     items = await _items(ctx, answer.trade, pictures) if shows_items and answer.trade else []
-    return pages.page("answer.html", headers=headers, live=live, items=items, **_values(ctx, token, answer))
+    return pages.page("answer.html", headers=headers, live=live, items=items, who=_shown(who), **_values(ctx, token, answer))
+
+
+def identity_of(ctx: Context, bot: str | None) -> BotIdentity | None:
+    """A trade's bot as players see it in Steam; ``None`` when nobody knows."""
+    view = ctx.fleet.get(bot) if bot else None
+    return view.identity if view else None
+
+
+def _shown(who: BotIdentity | None) -> dict[str, Any]:
+    """What the page says of a bot, empty where that is not known."""
+    if who is None:
+        return {"name": "", "picture": "", "level": None, "year": None}
+    year = None if who.since is None else from_unix(who.since).year
+    return {"name": who.name or "", "picture": who.avatar_url or "", "level": who.level, "year": year}
 
 
 def _origin(address: str) -> str:
