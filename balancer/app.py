@@ -11,16 +11,19 @@ from functools import cache
 
 import redis
 from aiohttp import ClientSession, web
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from balancer import context, loops, rates
 from balancer.context import Context
 from balancer.items import price_refresh
 from balancer.items.feeds import sources
 from balancer.journal.tail import Tail
+from balancer.metrics.requests import REQUESTS, Requests
+from balancer.metrics.watch import WATCH, Watch
 from balancer.outward import Outward
 from balancer.trades.deposit import Deposits
 from balancer.web import addresses, api, auth, openapi, pages, problems
-from balancer.web.handlers import deposit, events, health, webhooks
+from balancer.web.handlers import deposit, events, health, metrics, webhooks
 from balancer.web.handlers.verify import people, sign_in
 from balancer.web.listen import Listener
 from balancer.web.rates import RATES
@@ -41,6 +44,8 @@ LOOK_S = 0.02
 # Files of a balancer that are no connection of a caller's: database, Redis, Steam, logs.
 FILES_BESIDE = 200
 STEAM_HEADERS = {"Origin": "https://steamcommunity.com", "Referer": "https://steamcommunity.com/"}
+
+REGISTRY: web.AppKey[CollectorRegistry] = web.AppKey("registry", CollectorRegistry)
 
 _log = log.get(__name__)
 
@@ -63,6 +68,9 @@ def build(settings: Settings) -> web.Application:
     app[openapi.DOCUMENT] = _description()
     app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)
     app[auth.KEYS] = auth.Keys()
+    app[metrics.READERS] = addresses.Networks(settings.metrics.allow)
+    app[REGISTRY] = registry = CollectorRegistry()
+    app[REQUESTS] = Requests(registry)
     app[RATES] = limits = rates.Rates(settings, Clock())
     app[events.STREAMS] = events.Streams()
     app[webhooks.OUTWARD] = Outward(private=settings.webhooks.private_targets)
@@ -141,6 +149,8 @@ async def _loops(app: web.Application) -> AsyncIterator[None]:
     """The core's loops: what the bots report, watching, the sweep, the snapshot of the fleet."""
     running = loops.Loops(app[api.CONTEXT], app[webhooks.OUTWARD])
     app[health.LOOPS] = running
+    app[WATCH] = Watch(app[api.CONTEXT], running, app[REGISTRY])
+    ProcessCollector(namespace="fleet", registry=app[REGISTRY])
     running.start()
     yield
     await running.stop()

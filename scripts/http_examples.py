@@ -36,9 +36,9 @@ HEAD = f"""# Examples of every call
 One story, as a balancer of this release was asked and as it answered, whole. A player brings two items and bets them, another
 player wins one and takes it home; then an operator works. [http-api.md](http-api.md) explains the calls.
 
-Every call has the header `Authorization: Bearer fk_live_…`, except those that need no key: `/healthz`, `/readyz`, `/docs`,
-`/openapi.json` and the pages below `/verify`. Every body is sent with `Content-Type: application/json`. Answers are JSON
-(`application/json`) if nothing else is said. Ids, secrets and times are made up, and the same in all examples.
+Every call has the header `Authorization: Bearer fk_live_…`, except those that need no key: `/healthz`, `/readyz`,
+`/metrics`, `/docs`, `/openapi.json` and the pages below `/verify`. Every body is sent with `Content-Type: application/json`.
+Answers are JSON (`application/json`) if nothing else is said. Ids, secrets and times are made up, and the same in all examples.
 
 `{COMMAND}` writes this page; a test compares it with what a balancer answers.
 """

@@ -157,6 +157,12 @@ class ListeningSettings(_Section):
     heartbeat_s: Annotated[float, Field(gt=0, le=30)]
 
 
+class MetricsSettings(_Section):
+    """Of `/metrics`."""
+
+    allow: Annotated[list[Annotated[str, AfterValidator(_network)]], BeforeValidator(_listed)]
+
+
 class WebhookSettings(_Section):
     """Of events that are sent to addresses of the site's."""
 
@@ -421,6 +427,7 @@ class Settings(_Section):
     balancer: BalancerSettings
     http: HttpSettings
     listening: ListeningSettings
+    metrics: MetricsSettings
     webhooks: WebhookSettings
     rates: RateSettings
     limits: LimitSettings

@@ -105,6 +105,10 @@ class Fleet:
         beat = self._beats.get(bot)
         return beat.run if beat is not None else None
 
+    def beats(self) -> list[Heartbeat]:
+        """The last heartbeat of every bot that has sent one, however old."""
+        return list(self._beats.values())
+
     def bots(self) -> list[Bot]:
         """Every known bot, ordered by color and number."""
         return list(self._bots.values())

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeGuard
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
+from balancer.metrics.requests import REQUESTS, UNKNOWN, Requests
 from balancer.web import mode, problems
 from balancer.web.addresses import Networks
 from balancer.web.connections import Connections, Limits
@@ -225,28 +226,39 @@ class Runner(web.AppRunner):
 
 
 class AccessLog(AbstractAccessLogger):
-    """One line per refused or failed request, with the route's pattern instead of its path: a path may hold a token."""
+    """Counts every request for `/metrics`, and writes one line per refused or failed one, with the route's pattern instead of
+    its path: a path may hold a token."""
 
     def __init__(self, logger: logging.Logger, log_format: str) -> None:
         super().__init__(logger, log_format)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """``time`` is in seconds."""
-        status = response.status
+        status, pattern = response.status, _pattern(request)
+        if (requests := _requests_of(request)) is not None:
+            requests.note(request.method, pattern, status, time)
         if status < 400 and not _access_level.isEnabledFor(logging.DEBUG):
             return
         write = _access.debug if status < 400 else _access.info if status < 500 else _access.warning
-        write("request", action="http", method=request.method, path=_pattern(request), status=status, ms=round(time * 1000, 1))
+        write("request", action="http", method=request.method, path=pattern, status=status, ms=round(time * 1000, 1))
 
     @property
     def enabled(self) -> bool:
         return True
 
 
+def _matched(request: web.BaseRequest) -> TypeGuard[web.Request]:
+    """Whether a route was looked for: what could not be read was never matched with one."""
+    return isinstance(request, web.Request) and getattr(request, "_match_info", None) is not None
+
+
+def _requests_of(request: web.BaseRequest) -> Requests | None:
+    return request.app.get(REQUESTS) if _matched(request) else None
+
+
 def _pattern(request: web.BaseRequest) -> str:
-    # What could not be read was never matched with a route.
-    if isinstance(request, web.Request) and getattr(request, "_match_info", None) is not None:
+    if _matched(request):
         resource = request.match_info.route.resource
         if resource is not None:
             return resource.canonical
-    return "(unknown)"
+    return UNKNOWN

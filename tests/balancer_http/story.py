@@ -304,6 +304,7 @@ async def _pages(recorder: Recorder) -> None:
     await recorder.call("This API as a document", "GET", "/openapi.json", shown=False)
     await recorder.call("A page to try it", "GET", "/docs")
     await recorder.call("What that page loads", "GET", "/docs/docs.js")
+    await recorder.call("Figures for Prometheus", "GET", "/metrics", shown=False)
 
 
 class World:

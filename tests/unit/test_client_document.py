@@ -22,8 +22,8 @@ from fleet_client.named import listed, named, tried
 
 DOCUMENT = openapi.build(ROUTES)
 SCHEMAS = DOCUMENT["components"]["schemas"]
-# For browsers and for people, not for programs.
-PAGES = re.compile(r"/verify/|/docs|/openapi\.json")
+# For browsers, for people and for Prometheus, not for a site's programs.
+PAGES = re.compile(r"/verify/|/docs|/openapi\.json|/metrics")
 OPERATIONS = {
     (method.upper(), path): about
     for path, methods in DOCUMENT["paths"].items()

@@ -144,6 +144,8 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("balancer.trusted_proxies", ["0.0.0.0/0"]), "error", "balancer.trusted_proxies"),
     (one("balancer.trusted_proxies", ["127.0.0.0/8", "2000::/3"]), "error", "balancer.trusted_proxies"),
     (one("balancer.trusted_proxies", ["10.0.0.0/8", "203.0.113.7"]), "", ""),
+    (one("metrics.allow", ["0.0.0.0/0"]), "error", "metrics.allow"),
+    (one("metrics.allow", ["10.0.0.0/8", "203.0.113.7"]), "", ""),
     (one("http.head_s", 600.0), "warning", "http.head_s"),
     (one("http.body_s", 600.0), "warning", "http.body_s"),
     (one("http.unread_s", 600.0), "warning", "http.unread_s"),

@@ -16,6 +16,7 @@ STEAM = "steamcommunity.com"
 LONGEST_WAIT_S = 1.0
 BODY_MAX_BYTES = 16 * 1024 * 1024
 PROXIES_MAX = 65536  # addresses of one network of proxies; those of a large CDN have fewer
+READERS_MAX = 256  # addresses of one public network that may read `/metrics`
 FILES_MAX = 65536  # LimitNOFILE in config/systemd/fleet-balancer@.service
 
 
@@ -148,6 +149,14 @@ def proxies(settings: Settings) -> Findings:
         if not each.is_private and each.num_addresses > PROXIES_MAX:
             text = f"{network} is a large part of the internet: anybody in it can claim another address for a request"
             yield error("balancer.trusted_proxies", text, "name the proxies' own addresses only")
+
+
+def metrics(settings: Settings) -> Findings:
+    for network in settings.metrics.allow:
+        each = ipaddress.ip_network(network)
+        if not each.is_private and each.num_addresses > READERS_MAX:
+            text = f"{network} is a part of the internet: strangers read how the fleet does, and what the site earns with it"
+            yield error("metrics.allow", text, "name Prometheus' own address only")
 
 
 def http(settings: Settings) -> Findings:

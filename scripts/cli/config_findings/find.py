@@ -26,8 +26,8 @@ def find(settings: Settings, parts: frozenset[Part], facts: Facts | None) -> lis
     """Everything, in no order. Without ``facts`` only what the settings themselves tell."""
     checks: list[Callable[[Settings], Findings]] = [addresses.redis, limits.orders, hosts.process]
     if BALANCER in parts:
-        checks += [addresses.database, addresses.addresses, addresses.proxies, addresses.http, addresses.webhooks]
-        checks += [addresses.sign_in, addresses.mode]
+        checks += [addresses.database, addresses.addresses, addresses.proxies, addresses.http, addresses.metrics]
+        checks += [addresses.webhooks, addresses.sign_in, addresses.mode]
         checks += [limits.limits, limits.rates, limits.trades, limits.looks, limits.requests, limits.retention, limits.games]
         checks.append(prices.prices)
     checks += [hosts.group, hosts.steam, hosts.pace] if HOST in parts else []
