@@ -7,11 +7,12 @@ import json
 
 import pytest
 from django.test import Client
+from lottery import rooms
 from paper import Paper, record_of
 
 from website.accounts.models import Player
 from website.office.models import Staff
-from website.rooms import definitions, services, words
+from website.rooms import services, words
 from website.rooms.models import Bet, RoomVersion, Round
 
 
@@ -46,7 +47,7 @@ def test_s22_rules_that_change_as_a_round_is_made_are_of_one_version(paper: Pape
     at, _ = two_bets(paper)
     ana, bo = (Staff.objects.create(username=name) for name in ("ana-2", "bo-2"))
     rules = json.loads(RoomVersion.objects.get(room="classic-unlimited", version=1).rules)
-    services.draft(definitions.rooms.parse({**rules, "time_limit": 9}), ana, "longer", paper.now_ms)
+    services.draft(rooms.parse({**rules, "time_limit": 9}), ana, "longer", paper.now_ms)
     services.approve("classic-unlimited", 2, bo)
     paper.until_sealed(at)
     paper.settle()
