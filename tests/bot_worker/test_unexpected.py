@@ -210,6 +210,7 @@ def test_a_secret_that_is_none_is_told_by_the_bot_until_it_is_mended(world: Stea
     assert (beat.reason, "shared_secret has 5 bytes: 20 are wanted" in (beat.action or "")) == ("vault", True)
     vault.put([good])
     wait_until(lambda: (beat := beat_of(client, "red-1")) is not None and beat.state == "online")
+    wait_until(lambda: (beat := beat_of(client, "red-1")) is not None and beat.identity is not None)  # in its first idle moment
     stop.set()
     thread.join(120)
     assert status == [0]
