@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
@@ -15,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from balancer.db import mode
-from balancer.db.engine import prepare_file, told
+from balancer.db.engine import prepare_file, sqlite_file, told
 from shared.errors import SettingsError
 from shared.settings import Settings
 
@@ -51,6 +52,35 @@ def open_for(settings: Settings) -> None:
         mode.note(connection, settings.balancer.livemode)
 
 
+@dataclass(frozen=True)
+class Pending:
+    """A revision that a database lacks, and the first line of what it says about itself."""
+
+    revision: str
+    says: str
+
+
+def pending(settings: Settings) -> list[Pending]:
+    """What `open_for` would run, in order. It changes nothing, and makes no file.
+
+    Raises:
+        SettingsError, DatabaseUnavailable: as `open_for`.
+    """
+    path = sqlite_file(make_url(settings.database.url))
+    if path is not None and not path.exists():
+        return _behind(ScriptDirectory.from_config(_config(None)), ())
+    with _locked(settings.database.url) as connection:
+        refuse_newer(connection)
+        mode.refuse_other(connection, settings.balancer.livemode)
+        there = MigrationContext.configure(connection).get_current_heads()
+        return _behind(ScriptDirectory.from_config(_config(connection)), there)
+
+
+def _behind(scripts: ScriptDirectory, there: tuple[str, ...]) -> list[Pending]:
+    found = [Pending(one.revision, one.doc) for one in scripts.iterate_revisions("head", there or "base")]
+    return found[::-1]
+
+
 def downgrade(url: str, revision: str = "base") -> None:
     """Take revisions back, with everything in the tables they made."""
     with _locked(url) as connection:
@@ -81,7 +111,7 @@ def missing(connection: Connection) -> int | None:
     return len(list(ScriptDirectory.from_config(_config(connection)).iterate_revisions("head", there)))
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection | None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection

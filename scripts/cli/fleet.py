@@ -24,6 +24,7 @@ COMMANDS = {
     "completion": "Print the lines that let a shell complete this command.",
     "config": "Show and check settings.",
     "crosscheck": "Compare the database with the sandbox's own record.",
+    "db": "Bring the database to this release, or say what that would run.",
     "demo": "Run players, ten bots and a simulated Steam, and audit every item at the end.",
     "doctor": "Say what is wrong with this machine's part of the fleet, and what to do about it.",
     "events": "What happened in the fleet, from its numbered feed; follow it.",

@@ -79,6 +79,7 @@ EVERY = [
     _command("clients revoke site", *BOOKS),
     _command("config mode live --yes", "settings", "database"),
     _command("events", *BOOKS),
+    _command("db upgrade --yes", "settings", "database"),
     _command("group start red 1", "settings", "vault"),
     _command("group status", "settings"),
     _command("locks list", *BOOKS),
@@ -298,6 +299,20 @@ def test_a_full_disk_under_the_database_is_named(folder: Path, command: Command,
     with no_room(8192):
         said = typed(folder, command)
     assert f"{folder}/fleet.db" in said and "disk of that file" in said and "nothing is half done" in said
+
+
+def test_what_an_upgrade_would_run_is_told_and_then_run(folder: Path, one_behind: Path) -> None:
+    def upgrade(*more: str) -> Any:
+        return CliRunner().invoke(main, ["--config", str(folder / "fleet.toml"), "db", "upgrade", *more])
+
+    every = json.loads(upgrade("--dry-run", "--json").stdout)["migrations"]
+    assert not (folder / "fleet.db").exists() and every[0]["revision"] == "0001"
+    shutil.copy(one_behind, folder / "fleet.db")
+    assert json.loads(upgrade("--dry-run", "--json").stdout)["migrations"] == every[-1:]
+    assert upgrade().exit_code == 1, "nobody says yes"
+    assert f"{every[-1]['revision']} would run" in upgrade("--dry-run").stdout
+    assert f"{every[-1]['revision']} has run" in upgrade("--yes").stdout
+    assert "nothing is to be run" in upgrade("--yes").stdout
 
 
 @pytest.mark.parametrize(
