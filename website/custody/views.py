@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from fleet_client import errors
+from fleet_client.answers import Trade
 from website import fleet, limits
 from website.accounts.middleware import players_only
 from website.accounts.models import Player
@@ -32,6 +33,7 @@ from website.pages.errors import not_found
 
 TABS = ("here", "steam", "way", "credit")
 REFRESH_S = 3
+SOON_MS = 60_000
 """How often a page reloads itself while something is under way."""
 
 
@@ -164,17 +166,26 @@ def errand_page(request: HttpRequest, player: Player, errand_id: str) -> HttpRes
     look = Look()
     page = look.ask(lambda client: client.look_up(trade_ids=trades)) if trades else None
     details = json.loads(errand.details)
+    ways = [reading.way(trade) for trade in (page.trades if page else ()) if trade.user_id == player.user_id]
+    goes_on = errands.is_carried(errand, now_ms) or any(way.is_open for way in ways)
     context = {
         "section": "inventory",
         "errand": errand,
-        "ways": [reading.way(trade) for trade in (page.trades if page else ()) if trade.user_id == player.user_id],
+        "ways": ways,
         "why": words.refusal(errand.code, details.get("player_message")),
         "reasons": sorted({str(words.not_taken(each.get("reason"))) for each in details.get("assets", [])}),
         "carried": errands.is_carried(errand, now_ms),
-        "refresh_s": REFRESH_S if errands.is_carried(errand, now_ms) else 0,
+        "refresh_s": REFRESH_S if goes_on else 0,
         "away": look.away,
     }
     return render(request, "custody/errand.html", context)
+
+
+def _settles_soon(trade: Trade) -> bool:
+    """Accepted, and safe within this minute: who looks on is not to be told to wait once it is."""
+    if trade.status != "accepted" or trade.settles_at is None:
+        return False
+    return abs(trade.settles_at.timestamp() * 1000 - wall_ms()) < SOON_MS
 
 
 @never_cache
@@ -186,12 +197,14 @@ def trade_page(request: HttpRequest, player: Player, trade_id: str) -> HttpRespo
     if trade is None and not look.away:
         return not_found(request)
     way = reading.way(trade) if trade else None
+    if way is not None and not way.is_open:
+        reading.here(look, player)  # the sum in the head of the page counts what has come or gone
     context = {
         "section": "inventory",
         "way": way,
         "tiles": reading.tiles_of(look, player, trade) if trade else [],
         "away": look.away,
-        "refresh_s": REFRESH_S if way is None or way.is_open else 0,
+        "refresh_s": REFRESH_S if way is None or way.is_open or _settles_soon(way.trade) else 0,
     }
     return render(request, "custody/trade.html", context, status=200 if trade else 503)
 

@@ -125,7 +125,7 @@ _DEPOSIT: Mapping[str, State] = {
     ),
     "accepted": State(
         _("The items are here"),
-        _("You can play with them once Steam can no longer take them back: see the clock beside each."),
+        _("You can play with them once Steam can no longer take them back: your inventory shows when."),
         "yes",
     ),
     "settled": State(_("The items are here"), _("Nobody can take them back any more. You can play with them."), "yes"),

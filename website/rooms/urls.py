@@ -1,4 +1,5 @@
 from django.urls import path, register_converter
+from django.views.generic.base import RedirectView
 
 from website.rooms import api, views
 
@@ -34,6 +35,7 @@ ROUND = "rooms/<lane_name:room>/<lane_name:lane>/<round_number:number>"
 
 urlpatterns = [
     path("", views.lobby, name="lobby"),
+    path("rooms", RedirectView.as_view(pattern_name="lobby")),
     path("rooms/<lane_name:room>", views.room, name="room"),
     path("rooms/<lane_name:room>/choose", views.choose, name="choose"),
     path(ROUND, views.round_page, name="round"),

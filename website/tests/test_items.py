@@ -327,6 +327,7 @@ def test_a_request_with_several_trades_shows_each(counter: Counter) -> None:
     counter.per_request = 2
     page = browser.post("/deposits", {"token": TOKEN, "ids": ["11"]}, follow=True)
     assert "2 trades were made" in page.content.decode() and page.content.decode().count('href="/trades/') == 2
+    assert 'data-refresh="3"' in page.content.decode()  # it goes on until both are over
 
 
 # ---- on Steam

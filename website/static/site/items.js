@@ -28,6 +28,8 @@ const look = async () => {
     if (fresh && !held && fresh.innerHTML !== main.innerHTML) {
       main.replaceChildren(...document.adoptNode(fresh).childNodes);
       document.title = page.title;
+      const worth = document.querySelector("header .value"), now = page.querySelector("header .value");
+      if (worth && now) worth.replaceWith(document.adoptNode(now));
     }
   } catch { /* the next look may find it */ }
   again();

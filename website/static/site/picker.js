@@ -96,7 +96,9 @@ async function odds(form) {
   const { items, sum } = chosen(form), team = new FormData(form).get("team");
   const query = new URLSearchParams({ cents: String(sum), items: String(items), ...(team ? { team: String(team) } : {}) });
   const answer = await fetch(`${form.dataset.odds}?${query}`).catch(() => null);
-  const found = answer?.ok ? (await answer.json()).odds : null;
+  const told = answer?.ok ? await answer.json() : null, of = (/** @type {string} */ name) => /** @type {any} */ (form.elements.namedItem(name))?.value;
+  // The server tells of the round that is open now; while this page still shows the one before, its numbers would be another round's.
+  const found = told && told.lane === of("lane") && String(told.round) === of("round") ? told.odds : null;
   const { items: now, sum: then } = chosen(form);
   if (now !== items || then !== sum) return; // something else was chosen meanwhile
   const show = (/** @type {string} */ name, /** @type {(text: string) => string} */ as) => {
