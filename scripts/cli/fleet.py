@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,11 +85,12 @@ class LazyCommands(click.Group):
 class App:
     """What the root command hands down: where the settings come from. They are read when a command asks for them.
 
-    ``loaded`` are the ones that were read last, for messages that say where something was looked for.
+    ``loaded`` are the ones that were read last, for messages that say where something was looked for. ``wait`` is for commands
+    that follow what happens.
     """
 
-    def __init__(self, config: Path | None) -> None:
-        self.config = config
+    def __init__(self, config: Path | None, wait: Callable[[float], None] = time.sleep) -> None:
+        self.config, self.wait = config, wait
         self.loaded: Settings | None = None
 
     def settings(self, overrides: dict[str, dict[str, Any]] | None = None) -> Settings:

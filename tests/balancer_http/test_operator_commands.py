@@ -17,6 +17,8 @@ from sqlalchemy import update
 from balancer.db import tables
 from balancer.fleet import switches
 from balancer.fleet.reads import Turns
+from scripts.cli.commands import events
+from scripts.cli.fleet import App
 from shared import wire
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE
@@ -85,7 +87,7 @@ async def test_trades_are_listed_by_what_is_asked_for(world: World, tmp_path: Pa
         assert fleet(config, "trades", "list", *wrong).exit_code == 2, wrong
 
 
-async def test_events_are_shown_and_followed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_events_are_shown_and_followed(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "fleet.toml"
     [trade_id] = await world.deposit(1)
     kinds = [row.kind for row in world.events()]
@@ -105,10 +107,11 @@ async def test_events_are_shown_and_followed(world: World, tmp_path: Path, monke
         with world.ctx.db.transaction() as connection:
             switches.write(connection, said[0], "cli:me", said[1], Clock().now(), True, None)
 
-    monkeypatch.setattr("scripts.cli.commands.events.time.sleep", in_between)
-    told = fleet(config, "events", "--follow", "--last", "1", "--kind", "paused", "--kind", "trade_created")
-    assert told.exit_code == 0 and [line.split()[3] for line in told.stdout.splitlines()] == ["trade_created", "paused"]
-    assert "\x1b" not in told.stdout
+    only = [tables.events.c.kind.in_(["paused", "trade_created"])]
+    capsys.readouterr()
+    events.show(App(config, in_between), only, None, 1, follow=True, as_json=False)
+    told = capsys.readouterr().out
+    assert [line.split()[3] for line in told.splitlines()] == ["trade_created", "paused"] and "\x1b" not in told
 
 
 async def test_logs_tell_of_one_trade_or_one_bot(world: World, tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bot_lab import Lab, ask
+from bot_lab import Lab, ask, does_otherwise
 
 from bot_worker import identity
-from bot_worker.steam.session import SteamSession
 from shared.errors import NotSignedIn, SteamThrottled, SteamUnavailable
 
 
@@ -34,18 +33,18 @@ def test_the_account_is_read_once_a_day_and_for_no_trade(make_lab: Callable[...,
 
 @pytest.mark.parametrize("error", [NotSignedIn(), SteamThrottled(), SteamUnavailable("no answer")])
 def test_what_cannot_be_read_stays_as_it_was_and_is_asked_for_hours_later(
-    make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch, error: Exception
+    make_lab: Callable[..., Lab], error: Exception
 ) -> None:
     bot = make_lab().bot
     identity.look(bot)
     known, asked = bot.health.identity, 0
 
-    def fails(_session: SteamSession) -> None:
+    def fails() -> None:
         nonlocal asked
         asked += 1
         raise error
 
-    monkeypatch.setattr(SteamSession, "profile", fails)
+    does_otherwise(bot, "session", profile=fails)
     bot.memory.identity_at = 0.0
     assert not identity.look(bot) and not identity.look(bot)
 

@@ -6,7 +6,6 @@ They read what `GET /events` serves, by the same function and from the database,
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,7 @@ def cli(app: App, after: int | None, kinds: tuple[str, ...], last: int, follow: 
     if unknown := sorted(set(kinds) - known.KINDS.keys()):
         raise click.UsageError(f"there is no kind {', '.join(unknown)}; GET /openapi.json lists them")
     only = [tables.events.c.kind.in_(kinds)] if kinds else []
-    _show(app, only, after, last, follow=follow, as_json=as_json)
+    show(app, only, after, last, follow=follow, as_json=as_json)
 
 
 @click.command()
@@ -81,16 +80,16 @@ def logs(app: App, trade_id: str | None, bot: str | None, last: int, follow: boo
         raise click.UsageError("give either TRADE_ID or --bot BOT")
     if trade_id is not None:
         only = tables.events.c.trade_id == trade_id
-        _show(app, [only], 0, last, follow=follow, as_json=as_json, nothing=f"there is no trade {trade_id}")
+        show(app, [only], 0, last, follow=follow, as_json=as_json, nothing=f"there is no trade {trade_id}")
         return
     try:
         name = str(BotName.parse(bot or ""))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    _show(app, [tables.events.c.bot == name], None, last, follow=follow, as_json=as_json)
+    show(app, [tables.events.c.bot == name], None, last, follow=follow, as_json=as_json)
 
 
-def _show(
+def show(
     app: App,
     only: Sequence[ColumnElement[bool]],
     after: int | None,
@@ -108,7 +107,7 @@ def _show(
             raise click.ClickException(nothing)
         try:
             while follow:
-                time.sleep(LOOK_EVERY_S)
+                app.wait(LOOK_EVERY_S)
                 at, _ = _rest(database, only, at, livemode, as_json=as_json)
         except KeyboardInterrupt:
             return
