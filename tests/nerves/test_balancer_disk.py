@@ -24,6 +24,7 @@ from shared.sealing import MasterKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("nerves-disk")]
 
+NO_LIMIT_OF_OFFERS = dict.fromkeys(("offers_per_bot_max", "offers_per_player_max", "offers_per_partner_max"), 100_000)
 # Less than what one deposit writes.
 ROOM_BYTES = 16 * 1024
 
@@ -37,7 +38,8 @@ def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancerFlee
         players=0,
         protection_s=1,
         log_level="info",
-        overrides=short(trades={"inventory_wait_s": 3.0}, limits=NO_SHARES),
+        # However quick the machine is: the load runs into the disk, not into limits of offers.
+        overrides=short(trades={"inventory_wait_s": 3.0}, limits={**NO_SHARES, **NO_LIMIT_OF_OFFERS}),
     )
     with BalancerFleet(wish, None) as running:
         yield running
