@@ -51,11 +51,11 @@ async def test_s7_bets_are_given_up_while_the_fleet_is_away_and_hold_nothing(cus
         lost = gate.hold_answer(b"POST /locks")
         bet = await play.bet(people[0][0], at, people[0][1], 100)
         await run(lost.reached.wait)  # the fleet has locked it, and its answer is on its way
+        assert set(await run(custody.locked)) >= set(people[0][1])
         await run(give_up_now, bet)
         await play.until(lambda: Bet.objects.filter(id=bet.id, state=Bet.UNLOCKING).exists(), "it is given up")
         gate.cut()
         lost.drop()
-        assert set(await run(custody.locked)) >= set(people[0][1])
         gate.mend()
         decided = await play.answered(bet)
         assert (decided.state, decided.code) == (Bet.REFUSED, "fleet_away")
