@@ -50,7 +50,7 @@ STOCK_PAGE_MAX = 200
 BEACON_S = 10.0
 PROBE_S = 5.0
 TIDY_S = 60.0
-LOOK_S = 5.0
+LOOK_S = 60.0  # it reads the whole catalogue, which has a row for each name of a price list
 LOOKS = 2
 LOOK_AGAIN_S = 5.0
 LOOK_BACK_S = 10.0
@@ -366,7 +366,8 @@ def due_lanes(now_ms: int, name: str) -> list[str]:
     close_old_connections()
     # A lease of somebody whose clock is far ahead is none.
     until = Q(driver_until_ms__lte=now_ms) | Q(driver_until_ms__gt=now_ms + settings.SITE_LEASE_MS)
-    mine = Lane.objects.filter(Q(driver=name) | until).exclude(state=Lane.RETIRED)
+    # A retired lane too: what was under way when it ended is freed, and a bet that comes late is refused.
+    mine = Lane.objects.filter(Q(driver=name) | until)
     waiting = Bet.objects.filter(state__in=(Bet.NEW, Bet.LOCKED)).values("lane")
     due = mine.filter(Q(next_at_ms__lte=now_ms) | Q(name__in=waiting)).order_by("next_at_ms")
     return list(due.values_list("name", flat=True)[:LANES_AT_ONCE])

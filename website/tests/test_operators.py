@@ -19,6 +19,7 @@ from play import CHAIN_KEY, quick_room
 from website.care.models import PlayLog
 from website.engine.chains import ChainKey, ChainKeyError, Chains
 from website.engine.clock import Clock
+from website.engine.driver import due_lanes
 from website.engine.models import Alarm, Call
 from website.engine.steps import Given
 from website.engine.unit import alarm
@@ -260,6 +261,11 @@ def test_s25_a_lost_chain_key_ends_the_lane_as_the_houses_failure_and_gives_all_
     assert {each: paper.fleet.deposits[each].owner for each in before} == before
     assert Lane.objects.get(name=at.lane).state == Lane.RETIRED
     assert set(Bet.objects.filter(lane=at.lane, round=at.round).values_list("state", flat=True)) == {Bet.OVER}
+    late = services.place_bet(paper.player(), services.Wanted(at.lane, at.round, ["dep_late"], 1, "a late form"), paper.now_ms)
+    assert at.lane in due_lanes(paper.now_ms, "paper"), "nobody waits for an answer on a lane that has ended"
+    paper.writer.work(at.lane)
+    late.refresh_from_db()
+    assert late.state == Bet.REFUSED
     assert verify.verify(bytes(done.record), frozenset()).verdict not in (GOOD, UNCHECKED)
     staked, back = (PlayLog.objects.filter(kind=kind).aggregate(sum=Sum("cents"))["sum"] for kind in ("stake", "return"))
     assert staked == back == 400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from django.db import connection
 from django.test import Client
 
 from website.accounts import sessions
@@ -74,3 +75,23 @@ def test_amounts_hashes_and_people() -> None:
     assert site.rarity("D32CE6") == "rarity-d32ce6" and site.rarity('x" onload="') == "rarity-none"
     css = (Path(site.__file__).parents[2] / "static/site/look.css").read_text()
     assert all(f".rarity-{color} " in css for color in site.RARITIES)
+
+
+def test_s10_pages_without_their_database_say_so(one_database: str) -> None:
+    """Who is signed in is not known then either, so the page must not ask."""
+    browser = Client(SERVER_NAME="localhost", raise_request_exception=False)
+    browser.cookies["player"] = "a key that nobody can look up now"
+    connection.close()
+    path = connection.settings_dict["NAME"]
+    connection.settings_dict["NAME"] = "/nowhere/site.sqlite3"
+    try:
+        assert browser.get("/help").status_code == 200, "what needs no database is there"
+        for address in ("/", "/me", "/inventory", "/odds"):
+            page = browser.get(address)
+            text = page.content.decode()
+            assert page.status_code == 503 and "<h1>" in text and "Retry-After" in page.headers, address
+        told = browser.get("/", headers={"accept": "application/json"})
+        assert told.status_code == 503 and told.json()["status"] == 503
+        assert browser.get("/healthz").status_code == 200
+    finally:
+        connection.settings_dict["NAME"] = path
