@@ -63,10 +63,7 @@ KINDS = (Kind("dark", WIDE, "dark"), Kind("light", WIDE, "light"), Kind("phone",
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where the pictures go.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice([kind.name for kind in KINDS]), help="Only these.")
 @click.option("--only", "only", default="", help="Only screens whose name holds this.")
-@click.option(
-    "--player", default=-1, show_default=True, help="Which account of the simulated Steam to sign in as; -1 is the last."
-)
-def cli(address: str, folder: Path, kinds: tuple[str, ...], only: str, player: int) -> None:
+def cli(address: str, folder: Path, kinds: tuple[str, ...], only: str) -> None:
     """Take a picture of every screen of the site at ADDRESS, which `scripts/site` prints."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
@@ -75,7 +72,7 @@ def cli(address: str, folder: Path, kinds: tuple[str, ...], only: str, player: i
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         state = folder / "signed-in.json"
-        signed_in(browser, address, player, state)
+        signed_in(browser, address, state)
         paths = list(screens(browser, address, state))
         for kind in KINDS:
             if not kinds or kind.name in kinds:
@@ -87,16 +84,14 @@ def cli(address: str, folder: Path, kinds: tuple[str, ...], only: str, player: i
         browser.close()
 
 
-def signed_in(browser: Browser, address: str, player: int, state: Path) -> None:
-    """Signs in as a player of the sandbox, whose page lists its players as links or buttons."""
+def signed_in(browser: Browser, address: str, state: Path) -> None:
+    """Signs in as a new player, whom the sandbox's page makes at a click."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{address}/sign-in")
     page.locator("main form button").first.click()
-    page.wait_for_load_state()
-    if not page.url.startswith(address):
-        page.locator("main a, main button, form button, a[href*='steam_id']").nth(player).click()
-        page.wait_for_url(f"{address}/**")
+    page.locator("button[name=pick]").first.click()
+    page.wait_for_url(f"{address}/**")
     context.storage_state(path=state)
     context.close()
 

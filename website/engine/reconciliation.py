@@ -57,7 +57,6 @@ def ours() -> Ours:
     """What stands in the tables now."""
     close_old_connections()
     live = {(row.lane, row.round): row.phase for row in Round.objects.filter(sealed_ms=None)}
-    freed = set(Call.objects.filter(kind=Call.UNLOCK).values_list("ref", flat=True))
     freeing = set(Call.objects.filter(kind=Call.UNLOCK, state=Call.DUE).values_list("ref", flat=True))
     asked = set(Call.objects.filter(kind=Call.LOCK, state=Call.DUE).values_list("ref", flat=True))
     must: dict[str, tuple[str, frozenset[str]]] = {}
@@ -73,7 +72,7 @@ def ours() -> Ours:
         else:
             may.add(row.ref)
     next_round = dict(Lane.objects.values_list("name", "round"))
-    for call in Call.objects.filter(kind=Call.LOCK, ref__startswith="stk_", state=Call.DONE).exclude(ref__in=freed):
+    for call in _stock_calls(live, next_round):
         if live.get((call.lane, call.round)) in BEFORE_PAYOUT:
             must[call.ref] = (call.lane, frozenset(row["deposit_id"] for row in json.loads(call.answer)["rows"]))
         elif (call.lane, call.round) in live or call.round > next_round.get(call.lane, 0):
@@ -110,6 +109,18 @@ def compare(before: Ours, held: Mapping[str, frozenset[str]], after: Ours) -> li
     return found + [Found(f"{deposit_id} is in two rounds that are not over") for deposit_id in doubled]
 
 
+def _stock_calls(live: Mapping[tuple[str, int], str], newest: Mapping[str, int]) -> list[Call]:
+    """What was bound for change in rounds that are not over or not made yet, and was not freed; never the whole past."""
+    found: list[Call] = []
+    for lane, number in newest.items():
+        since = min((at for name, at in live if name == lane), default=number + 1)
+        calls = Call.objects.filter(kind=Call.LOCK, lane=lane, round__gte=since, ref__startswith="stk_", state=Call.DONE)
+        found += calls
+    freed = Call.objects.filter(kind=Call.UNLOCK, ref__in=[call.ref for call in found])
+    gone = set(freed.values_list("ref", flat=True))
+    return [call for call in found if call.ref not in gone]
+
+
 def keep(minute_ms: int, mine: Ours, held: Mapping[str, frozenset[str]], found: Sequence[Found], now_ms: int) -> None:
     """Writes down what a look has found, raises or ends the alarm, and pauses lanes whose own items are not bound."""
     close_old_connections()
@@ -124,8 +135,8 @@ def keep(minute_ms: int, mine: Ours, held: Mapping[str, frozenset[str]], found: 
             defaults={
                 "done_ms": now_ms,
                 "items_in_rounds": sum(mine.in_rounds.values()),
-                "items_bound": sum(len(ids) for ids in held.values()),
-                "locks": len(held),
+                "items_bound": sum(by_lane.values()),
+                "locks": len(mine.must),
                 "under_way": len(mine.may),
                 "lanes": json.dumps(lanes),
                 "differences": json.dumps(said[:TOLD_MAX]),

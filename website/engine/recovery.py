@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
 
 from fleet_client.answers import Lock
 from website.engine.marks import Marks
 from website.engine.models import Call
 from website.rooms.models import Bet, Lane
 
+AT_ONCE = 500
 NOTE = re.compile(r"(?P<lane>[a-z0-9._-]+)/(?P<round>\d+)")
 HOUSE = re.compile(r"(?:stk|gua)_(?P<lane>.+?)_(?P<round>\d+)(?:_\d+)?")
 PAID = re.compile(r"round:(?P<lane>.+):(?P<round>\d+):\d+")
@@ -31,10 +35,12 @@ class Missing:
     what: str
 
 
-def missing(locks: Iterable[Lock], transfers: Iterable[str]) -> list[Missing]:
-    """What the fleet holds or has handed over for us, by refs that no call of ours has."""
-    asked = set(Call.objects.values_list("kind", "ref"))
-    bets = set(Bet.objects.values_list("bet_id", flat=True))
+def missing(locks: Sequence[Lock], transfers: Sequence[str]) -> list[Missing]:
+    """What the fleet holds or has handed over for us, by refs that no call of ours has. Only these are looked up."""
+    refs = [lock.ref for lock in locks]
+    asked = {(Call.LOCK, ref) for ref in _known(Call.objects.filter(kind=Call.LOCK), "ref", refs)}
+    asked |= {(Call.TRANSFER, ref) for ref in _known(Call.objects.filter(kind=Call.TRANSFER), "ref", transfers)}
+    bets = _known(Bet.objects.all(), "bet_id", refs)
     found = []
     for lock in locks:
         named = NOTE.fullmatch(lock.note) if lock.ref.startswith("bet_") else HOUSE.fullmatch(lock.ref)
@@ -47,6 +53,14 @@ def missing(locks: Iterable[Lock], transfers: Iterable[str]) -> list[Missing]:
         if paid and (Call.TRANSFER, ref) not in asked:
             found.append(Missing(paid["lane"], int(paid["round"]), ref, "was handed over"))
     return sorted(found, key=lambda each: (each.lane, each.round, each.ref))
+
+
+def _known(rows: QuerySet[Any], name: str, values: Sequence[str]) -> set[str]:
+    """Which of these values stand in a column. In parts, as a statement takes only so many."""
+    found: set[str] = set()
+    for start in range(0, len(values), AT_ONCE):
+        found.update(rows.filter(**{f"{name}__in": values[start : start + AT_ONCE]}).values_list(name, flat=True))
+    return found
 
 
 def behind(marks: Marks) -> Mapping[str, tuple[tuple[int, int], tuple[int, int]]]:

@@ -44,7 +44,9 @@ class Command(BaseCommand):
 
     def _missing(self) -> list[recovery.Missing]:
         with Client(settings.SITE_FLEET_URLS, settings.SITE_FLEET_KEY) as fleet:
-            return recovery.missing(fleet.each_lock(state=["held", "part_moved"]), [row.ref for row in fleet.each_transfer()])
+            return recovery.missing(
+                list(fleet.each_lock(state=["held", "part_moved"])), [row.ref for row in fleet.each_transfer()]
+            )
 
     def _list(self, marks: Marks, found: list[recovery.Missing]) -> None:
         for lane, (at, mark) in recovery.behind(marks).items():
