@@ -125,7 +125,8 @@ def shared_custody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Custody
 
 @pytest.fixture
 def custody(shared_custody: Custody, database_url: str) -> Custody:
-    """A real balancer. Others have played with it before: the site begins where its feed is now."""
+    """A real balancer. Others have played with it before: the site begins where its feed is now, with nothing bound."""
+    shared_custody.free_all()
     Feed.objects.create(reader="site", after=shared_custody.newest_event(), livemode=False)
     return shared_custody
 
