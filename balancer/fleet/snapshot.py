@@ -23,6 +23,7 @@ from balancer.fleet.bot import Bot, Group, bot_of, group_of_bot, in_maintenance
 from balancer.fleet.health import OFFLINE
 from balancer.fleet.heartbeats import Beats, is_sane
 from balancer.fleet.reads import Lane, window
+from balancer.journal import events
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.health import May
@@ -139,14 +140,14 @@ class Fleet:
         """How many bots may do this now."""
         return self._able[what]
 
-    async def set_mode(self, color: str, bot_id: int, mode: str) -> Bot:
-        """Set what the operator wants of a bot (`BotMode`); setting it again changes nothing.
+    async def set_mode(self, color: str, bot_id: int, mode: str, who: str) -> Bot:
+        """Set what the operator ``who`` wants of a bot (`BotMode`); setting it again changes nothing.
 
         Raises:
             NotFound: no such bot.
             ValueError: no such mode.
         """
-        rows = await self._db.run(set_mode, color, bot_id, BotMode(mode), self._clock.now())
+        rows = await self._db.run(set_mode, color, bot_id, BotMode(mode), who, self._clock.now())
         self._changes += 1
         self._take_over(rows)
         return self._bots[str(BotName(color, bot_id))]
@@ -297,16 +298,21 @@ def _register(connection: Connection, beats: list[Heartbeat], now: datetime) -> 
     return all_bots(connection)
 
 
-def set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, now: datetime) -> list[Row[Any]]:
-    """Set what the operator wants of a bot. Every balancer goes by it from its next refresh on. All rows of bots.
+def set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, who: str, now: datetime) -> list[Row[Any]]:
+    """Set what an operator wants of a bot, with the event that says so. Every balancer goes by it from its next refresh on.
+
+    A second call changes nothing and tells nothing. Returns all rows of bots.
 
     Raises:
         NotFound: no such bot.
     """
     bots = tables.bots
-    changed = connection.execute(
-        update(bots).where(bots.c.color == color, bots.c.bot_id == bot_id).values(mode=mode.value, touched=now)
-    )
-    if not changed.rowcount:
+    mine = (bots.c.color == color, bots.c.bot_id == bot_id)
+    before = connection.scalar(select(bots.c.mode).where(*mine).with_for_update())
+    if before is None:
         raise NotFound(f"there is no bot {color}-{bot_id}")
+    if before != mode.value:
+        connection.execute(update(bots).where(*mine).values(mode=mode.value, touched=now))
+        told = {"from": before, "to": mode.value}
+        events.append(connection, events.row("bot_mode", told, who, now, None, None, str(BotName(color, bot_id))))
     return all_bots(connection)

@@ -106,9 +106,9 @@ def found(shown: BotAudit) -> list[tuple[str, str]]:
 async def held(world: World, bot: str, n: int = 1, who: int = 1) -> list[str]:
     """Settled deposits with this bot."""
     other = "red-2" if bot == "red-1" else "red-1"
-    await world.ctx.fleet.set_mode("red", int(other[-1]), "paused")
+    await world.ctx.fleet.set_mode("red", int(other[-1]), "paused", "test")
     ids = await world.held(n, who)
-    await world.ctx.fleet.set_mode("red", int(other[-1]), "active")
+    await world.ctx.fleet.set_mode("red", int(other[-1]), "active", "test")
     return ids
 
 

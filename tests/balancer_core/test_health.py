@@ -46,9 +46,9 @@ async def test_a_restriction_forbids_what_it_says_and_leaves_the_looking(world: 
 
 async def test_modes_and_a_freeze_are_reasons_too(world: World) -> None:
     fleet = world.ctx.fleet
-    assert (await fleet.set_mode("red", 1, "draining")).may == {May.LOOK, May.GIVE}
-    assert (await fleet.set_mode("red", 1, "paused")).may == LOOK
-    await fleet.set_mode("red", 1, "active")
+    assert (await fleet.set_mode("red", 1, "draining", "test")).may == {May.LOOK, May.GIVE}
+    assert (await fleet.set_mode("red", 1, "paused", "test")).may == LOOK
+    await fleet.set_mode("red", 1, "active", "test")
     world.change(update(tables.bots).where(tables.bots.c.bot_id == 1).values(frozen_by="audit"))
     view = await fleet.read_again("red", 1)
     assert view.may == LOOK and [each.reason for each in view.why_not] == ["frozen"]
@@ -76,7 +76,7 @@ async def test_a_refresh_under_way_does_not_bring_an_earlier_mode_back(world: Wo
     fleet = Fleet(ctx.settings, ctx.clock, ctx.server_clock, ctx.master, ctx.redis, cast(Database, db))
     refreshing = asyncio.create_task(fleet.refresh())
     await db.read.wait()
-    await fleet.set_mode("red", 1, "paused")
+    await fleet.set_mode("red", 1, "paused", "test")
     db.go_on.set()
     await refreshing
     view = fleet.get("red-1")

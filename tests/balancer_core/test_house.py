@@ -102,7 +102,7 @@ async def test_nobody_gives_a_players_item_away_nor_while_withdrawals_are_paused
 
 async def test_a_gift_is_not_taken_for_another_item_while_something_is_on_its_way(world: World) -> None:
     deposit_id = await gift(world)
-    await world.ctx.fleet.set_mode("red", 2, "paused")
+    await world.ctx.fleet.set_mode("red", 2, "paused", "test")
     await world.deposit(1)
     await start(world, "red-1")
     await look(world, {"99": asset(99, KNIFE)})

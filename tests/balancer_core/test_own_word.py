@@ -228,7 +228,7 @@ async def test_a_taken_over_hosts_own_rows_are_no_evidence_for_another_groups_bo
     world = await make(bots=("red-1", "red-11"))
     await world.online("red-1")
     await taken_in(world, who=1, name=DEAR, class_id="5")
-    await world.ctx.fleet.set_mode("red", 1, "paused")
+    await world.ctx.fleet.set_mode("red", 1, "paused", "test")
     await world.online("red-11")
     trade_id = await taken_in(world, who=2, name=CHEAP, class_id="5")
     assert world.trade(trade_id).bot_id == 11

@@ -126,8 +126,8 @@ async def test_no_room_for_all_items(make: Make) -> None:
 
 
 async def test_paused_and_draining_bots_take_no_deposits(world: World) -> None:
-    await world.ctx.fleet.set_mode("red", 1, "paused")
-    await world.ctx.fleet.set_mode("red", 2, "draining")
+    await world.ctx.fleet.set_mode("red", 1, "paused", "test")
+    await world.ctx.fleet.set_mode("red", 2, "draining", "test")
     await assert_refused(world, NoBotAvailable, "no_bot_available", world.deposit(1))
 
 

@@ -136,15 +136,15 @@ async def test_silent_bot_is_offline_and_one_with_another_account_unhealthy(worl
 
 
 async def test_modes_are_kept_and_unknown_bots_refused(world: World) -> None:
-    view = await world.ctx.fleet.set_mode("red", 1, "paused")
+    view = await world.ctx.fleet.set_mode("red", 1, "paused", "test")
     assert view.mode == "paused"
     await world.ctx.fleet.refresh()
     assert [bot.mode for bot in world.ctx.fleet.bots()] == ["paused", "active"]
     assert [lane.bots for lane in world.ctx.fleet.lanes] == [("red-2",)]
     with pytest.raises(NotFound):
-        await world.ctx.fleet.set_mode("red", 99, "paused")
+        await world.ctx.fleet.set_mode("red", 99, "paused", "test")
     with pytest.raises(ValueError, match="asleep"):
-        await world.ctx.fleet.set_mode("red", 1, "asleep")
+        await world.ctx.fleet.set_mode("red", 1, "asleep", "test")
 
 
 async def test_bots_behind_one_address_are_one_lane_as_slow_as_the_slowest_word(world: World) -> None:

@@ -280,6 +280,12 @@ async def test_bots_and_what_is_wanted_of_them(service: Service) -> None:
         bot = await response.json()
         assert_fits(bot, "Bot")
         assert (bot["bot"], bot["mode"]) == ("red-1", mode)
+    listed = await (await service.call("GET", "/events?kind=bot_mode")).json()
+    assert [(event["bot"], event["who"], event["data"]["from"], event["data"]["to"]) for event in listed["events"]] == [
+        ("red-1", "client:site", "active", "paused"),
+        ("red-1", "client:site", "paused", "draining"),
+        ("red-1", "client:site", "draining", "active"),
+    ]  # the second `resume` changed nothing
 
 
 async def test_no_such_bot_or_action(service: Service) -> None:
@@ -292,7 +298,7 @@ async def test_with_all_bots_paused_nothing_is_taken(service: Service) -> None:
     await service.call("POST", "/inventory", {"steam_id": PLAYER, "trade_url": TRADE_URL})
     for number in (1, 2):
         await service.call("POST", f"/bots/red/{number}/pause")
-    while (before := await service.rows())["events"] < 2:  # that they may take nothing now
+    while (before := await service.rows())["events"] < 4:  # that they were paused, and that they may take nothing now
         await asyncio.sleep(0.05)
     response = await service.call("POST", "/deposit", service.deposit_body("1"))
     problem = await response.json()

@@ -1,10 +1,17 @@
-"""What bots tell beside what they tell of trades."""
+"""What bots tell beside what they tell of trades, and what operators want of them."""
 
 from __future__ import annotations
 
 from balancer.journal.kinds.shapes import FLAG, TEXT, WHOLE, About, Acts, Kind, maybe
 
 BOTS: dict[str, Kind] = {
+    "bot_mode": Kind(
+        "An operator paused a bot, lets it only give items back (`draining`), or lets it do everything again (`active`).",
+        Acts.NOBODY,
+        About.BOT,
+        {"from": TEXT, "to": TEXT},
+        {"from": "active", "to": "paused"},
+    ),
     "order_refused": Kind(
         "There was something in a bot's queue that is no order of ours.",
         Acts.OPERATOR,

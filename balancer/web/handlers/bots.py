@@ -45,7 +45,7 @@ async def change(ctx: Context, caller: Caller, path: requests.BotPath) -> web.Re
         await ctx.db.run(freeze.unfreeze, path.color, path.bot_id, caller.who, ctx.clock.now())
         view = await ctx.fleet.read_again(path.color, path.bot_id)
     else:
-        view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value)
+        view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value, caller.who)
     waits = await ctx.db.look(line.per_bot)
     return api.answer(_with(view, waits))
 

@@ -326,6 +326,8 @@ def resume(app: App, bots: tuple[str, ...], dry_run: bool, as_json: bool) -> Non
 
 def _set_modes(app: App, bots: tuple[str, ...], mode: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """All of them or, if one is not known, none. What is so already stays."""
+    import getpass
+
     from balancer.fleet import snapshot
     from scripts.cli.commands.clients import _opened
     from shared.domain.ids import bot_name
@@ -340,7 +342,8 @@ def _set_modes(app: App, bots: tuple[str, ...], mode: str, *, dry_run: bool, yes
             raise click.ClickException(f"no balancer knows {', '.join(unknown)}; nothing was changed")
         changed = {name: parts for name, parts in names.items() if before[name] != mode}
         for each in changed.values() if not dry_run else ():
-            snapshot.set_mode(connection, each.color, each.bot_id, BotMode(mode), app.clock().now())
+            who, now = f"cli:{getpass.getuser()}", app.clock().now()
+            snapshot.set_mode(connection, each.color, each.bot_id, BotMode(mode), who, now)
     if as_json:
         rows = [{"bot": name, "from": before[name], "to": mode} for name in names]
         click.echo(json.dumps({"bots": rows, "dry_run": dry_run}))
