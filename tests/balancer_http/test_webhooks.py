@@ -297,7 +297,7 @@ async def test_a_receiver_is_believed_by_its_certificate_for_the_host_that_is_ca
         target_id = await add(service, good)
         await tell(service, ("settled", "trd_1"))
         await owed(service, target_id, 0)
-        assert good.taken[-1]["trade_id"] == "trd_1"
+        assert "trd_1" in [event["trade_id"] for event in good.taken]  # between others': order is kept for each trade alone
         for wrong in wrong_ids:
             async with asyncio.timeout(READY_S):
                 while not (tried := [one for one in await deliveries_of(service, wrong) if one["tries"]]):
@@ -508,7 +508,7 @@ async def test_two_balancers_send_each_event_once_and_one_goes_on_when_the_other
             assert len(receiver.ids) == len(set(receiver.ids))
         await tell(first, ("picked_up", "trd_9"))
         await owed(first, target_id, 0)
-    assert receiver.taken[-1]["trade_id"] == "trd_9"
+    assert "trd_9" in [event["trade_id"] for event in receiver.taken]
     assert len(receiver.ids) == len(set(receiver.ids))
 
 
