@@ -60,6 +60,9 @@ _WORDS = {
     "order_failed": "A bot could not carry out an order.",
     "order_refused": "A bot refused an order.",
     "alarm": "An operator has to look.",
+    "alarm_acknowledged": "An operator has seen these alarms.",
+    "bot_mode": "An operator wants something else of this bot.",
+    "bot_health": "What this bot may do is another than before.",
     "restored": "The database was restored from a backup; a bot has to search.",
 }
 

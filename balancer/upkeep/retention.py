@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, exists, select, update
 
 from balancer.db.tables import (
     HOUSE,
+    alarm_acks,
     deposits,
     events,
     tokens,
@@ -78,6 +79,7 @@ def purge_events(connection: Connection, before: datetime, now: datetime) -> int
         if gone:
             _tell_missed(connection, gone, now)
             connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.number.in_(gone), _OWED))
+            connection.execute(delete(alarm_acks).where(alarm_acks.c.number.in_(gone)))
             return connection.execute(delete(events).where(events.c.number.in_(gone))).rowcount
         if not old or len(old) < len(rows):
             return 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 COMMANDS = {
+    "alarms": "What only an operator can solve: list what nobody has seen yet, acknowledge it.",
     "audit": "Compare every bot's rows with its real inventory.",
     "approvals": "Withdrawals that wait for a second operator.",
     "backup": "Write a whole copy of the database while it is in use.",
@@ -38,9 +39,10 @@ COMMANDS = {
     "redis": "Make an access list for a Redis of your own.",
     "restore": "Put a backup in the database's place; bots then search for the offers of open trades.",
     "sandbox": "Run a simulated Steam.",
-    "status": "How many bots there are, and what they can serve.",
+    "status": "The fleet on one screen: bots, what they can serve, trades under way, what waits for you.",
     "switches": "Pause deposits or withdrawals, and resume them.",
     "tickets": "Items that the house issues for its games: issue some, list their kinds.",
+    "top": "Watch bots, queues and trades live.",
     "trades": "List trades, the story of one; decide about doubts, frozen items, house items and blocked players.",
     "vault": "Change the key of this host's vault, or check that everything in it opens.",
     "up": "Run all parts on this machine until Ctrl-C.",

@@ -11,6 +11,8 @@ from balancer_core.test_at_once import assert_counters_add_up
 from sqlalchemy import update
 
 from balancer.db import tables
+from balancer.journal import events as journal
+from balancer.journal import open_alarms
 from balancer.trades.requests import DepositWish
 from balancer.upkeep import persons, purge, restored, retention, search
 from shared.domain.ids import TradeUrl
@@ -93,6 +95,12 @@ async def test_trades_events_and_users_go_in_their_time(world: World) -> None:
     world.clone(tables.users, user, many, user_id="clone-{}".format, steam_id=lambda number: number + 1)
     world.clone(tables.trades, world.trade(done), many, trade_id=lambda number: f"{done}-{number}")
     world.clone(tables.events, last, many, number=None)
+    with world.ctx.db.transaction() as connection:
+        alarm = journal.row("alarm", {"alarm": "doubt_stays", "action": "look"}, "test", world.ctx.clock.now())
+        journal.append(connection, alarm)
+        assert open_alarms.acknowledge(connection, None, "test", "", world.ctx.clock.now()) and not open_alarms.count(
+            connection
+        )
     await later(world, 729 * 86400)
     await purge.purge(world.ctx)
     assert (world.count("trades"), world.count("users"), world.count("deposits")) == (6 + many, 4 + many, 0)
@@ -100,6 +108,7 @@ async def test_trades_events_and_users_go_in_their_time(world: World) -> None:
     await later(world, 3 * 86400)
     await purge.purge(world.ctx)
     assert (world.count("trades"), world.count("trade_items"), world.count("users")) == (0, 0, 1)
+    assert world.count("alarm_acks") == 0
     assert {row.kind for row in world.events()} == {"deposits_purged", "rows_purged"}
     [told] = [json.loads(row.data) for row in world.events("rows_purged")]
     assert told["trades"] == 6 + many and told["users"] == 3 + many and told["events"] > 10 + many

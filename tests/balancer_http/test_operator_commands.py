@@ -17,6 +17,7 @@ from sqlalchemy import update
 from balancer.db import tables
 from balancer.fleet import switches
 from balancer.fleet.reads import Turns
+from balancer.journal import events as feed
 from scripts.cli.commands import events
 from scripts.cli.fleet import App
 from shared import wire
@@ -339,3 +340,52 @@ async def test_status_says_what_the_fleet_can_serve(world: World, tmp_path: Path
     world.ctx.redis.delete(wire.heartbeat_key("red-1"), wire.heartbeat_key("red-2"))
     away = await asyncio.to_thread(fleet, config, "status")
     assert (away.exit_code, "0 online" in away.output) == (1, True)
+
+
+async def test_alarms_are_listed_until_an_operator_has_seen_them(world: World, tmp_path: Path) -> None:
+    config = as_the_balancer(world, tmp_path)
+    none = fleet(config, "alarms", "list")
+    assert (none.exit_code, none.stdout) == (0, "no alarm that nobody has acknowledged\n")
+    data = {"alarm": "bot_restricted", "reason": "bot_locked", "forbids": ["give"], "action": "ask \x1b[2J Steam"}
+    rows = [feed.row("alarm", data, "health", world.ctx.clock.now(), None, None, bot) for bot in ("red-1", "red-2")]
+    with world.ctx.db.transaction() as connection:
+        feed.append(connection, feed.row("resumed", {"switch": "deposits", "reason": ""}, "test", world.ctx.clock.now()), *rows)
+    listed = fleet(config, "alarms", "list")
+    assert listed.exit_code == 1 and "to do: ask" in listed.stdout and "\x1b" not in listed.stdout
+    newest, older = (alarm["number"] for alarm in json.loads(fleet(config, "alarms", "list", "--json").stdout)["alarms"])
+    assert fleet(config, "alarms", "ack").exit_code == 2 == fleet(config, "alarms", "ack", "1", "--all").exit_code
+    assert json.loads(fleet(config, "alarms", "ack", "--all", "--dry-run", "--json").stdout)["acknowledged"] == [older, newest]
+    assert f"{older - 1} is no alarm" in fleet(config, "alarms", "ack", str(older - 1)).stdout, "another event is none"
+    for _ in range(2):  # the second changes nothing
+        fleet(config, "alarms", "ack", str(older), "--note", "a ticket is open")
+    assert [alarm["number"] for alarm in json.loads(fleet(config, "alarms", "list", "--json").stdout)["alarms"]] == [newest]
+    assert fleet(config, "alarms", "ack", "--all").exit_code == 1, "nobody said yes"
+    assert "1 are acknowledged" in fleet(config, "alarms", "ack", "--all", "--yes").stdout
+    told = [json.loads(line) for line in fleet(config, "events", "--kind", "alarm_acknowledged", "--json").stdout.splitlines()]
+    assert [event["data"] for event in told] == [
+        {"numbers": [older], "note": "a ticket is open"},
+        {"numbers": [newest], "note": ""},
+    ]
+
+
+async def test_what_waits_for_an_operator_stands_in_status_and_top(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = as_the_balancer(world, tmp_path)
+    await world.online("red-1", "red-2")
+    [doubtful, _] = [(await world.deposit(1))[0] for _ in range(2)]
+    await world.tell(doubtful, "answer_lost", reason="connection_cut")
+    fleet(config, "bots", "pause", "red-2")
+    fleet(config, "switches", "pause", "deposits", "--reason", "looking")
+    told = await asyncio.to_thread(fleet, config, "status")
+    assert "1 in_doubt, 1 queued" in told.stdout and "switches are off: deposits: fleet switches list" in told.stdout
+    drawn = await asyncio.to_thread(fleet, config, "top", "--sort", "queue")
+    assert drawn.exit_code == 0, drawn.output
+    lines = drawn.stdout.splitlines()
+    assert lines[0].endswith("offers") and "2 bots, 2 online" in lines[0]
+    assert lines[3].startswith("red-1") and lines[4].startswith("red-2") and "paused" in lines[4]
+    assert "fleet trades list --status in_doubt" in drawn.stdout
+    assert "red-1" not in (await asyncio.to_thread(fleet, config, "top", "--once", "--color", "blue")).stdout
+    monkeypatch.setenv("COLUMNS", "140")
+    wide = await asyncio.to_thread(fleet, config, "top", "--once")
+    assert "an operator has paused it: resume it" in wide.stdout and "2/1000" in wide.stdout

@@ -1,10 +1,10 @@
-"""The append-only list of what happened, and which alarms were told."""
+"""The append-only list of what happened, which alarms were told, and which of them an operator has seen."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Table, Text
 
-from balancer.db.tables.columns import Number, UtcDateTime, metadata
+from balancer.db.tables.columns import Number, UtcDateTime, metadata, partial
 
 events = Table(
     "events",
@@ -18,6 +18,7 @@ events = Table(
     Column("who", Text, nullable=False),
     Column("data", Text, nullable=False),  # JSON
     Index("ix_events_trade_id", "trade_id"),
+    Index("ix_events_alarms", "number", **partial("kind = 'alarm'")),
     sqlite_autoincrement=True,
 )
 
@@ -26,4 +27,13 @@ alarms = Table(
     metadata,
     Column("alarm", Text, primary_key=True),  # what it is about, so that each is told once
     Column("raised_at", UtcDateTime, nullable=False),
+)
+
+alarm_acks = Table(
+    "alarm_acks",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # of the event
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("note", Text, nullable=False),
 )

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from balancer.journal.kinds.shapes import A_HOOK, FLAG, HOOK, HOOK_ID, TEXT, TEXTS, UNIX, WHOLE, About, Acts, Kind
+from balancer.journal.kinds.shapes import A_HOOK, FLAG, HOOK, HOOK_ID, TEXT, TEXTS, UNIX, WHOLE, WHOLES, About, Acts, Kind
 
 FLEET: dict[str, Kind] = {
+    "alarm_acknowledged": Kind(
+        "An operator has seen the alarms of these events; what they tell of is not mended by it.",
+        Acts.NOBODY,
+        About.NONE,
+        {"numbers": WHOLES, "note": TEXT},
+        {"numbers": [5120, 5124], "note": "the account was locked; a ticket at Steam is open"},
+    ),
     "paused": Kind(
         "Something was paused.",
         Acts.OPERATOR,

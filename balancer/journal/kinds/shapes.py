@@ -48,6 +48,7 @@ TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
 FLAG: Schema = {"type": "boolean"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
+WHOLES: Schema = {"type": "array", "items": WHOLE}
 ANYTHING: Schema = {"type": "object"}
 
 

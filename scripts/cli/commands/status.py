@@ -1,9 +1,10 @@
-"""`fleet status`: how many bots are there, and what they can serve."""
+"""`fleet status`: the fleet on one screen: bots, what they can serve, trades under way, and what an operator has to look at."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +14,7 @@ import click
 
 from scripts.cli.commands.clients import books
 from scripts.cli.fleet import App
+from scripts.cli.lines import colored
 
 if TYPE_CHECKING:
     import redis
@@ -21,15 +23,23 @@ if TYPE_CHECKING:
     from balancer.fleet.bot import Bot
     from balancer.fleet.reads import Turns
     from balancer.fleet.snapshot import Fleet
+    from balancer.metrics.glance import Glance
+    from shared.clock import Clock
+
+_WAITS = {"settlement": "Steam's protection to end", "approval": "a second operator", "offer": "a free offer", "bot": "a bot"}
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def cli(app: App, as_json: bool) -> None:
-    """Say how many bots may look, take and give, and how much they can take in: items, offers, inventories a minute.
+    """Say how many bots may look, take and give, how much they can take in, which trades are under way, and what waits for you.
 
     It reads the bots' heartbeats and rows itself, so no balancer has to run. Exit status 1: no bot is online.
+
+    \b
+    fleet status
+    fleet status --json | jq .trades
     """
     with seeing(app) as seen:
         told = seen.look()
@@ -46,6 +56,7 @@ class Seen:
     database: Database
     turns: Turns
     client: redis.Redis
+    clock: Clock
 
     def look(self) -> dict[str, Any]:
         """Read heartbeats and rows again, and tell what there is."""
@@ -59,8 +70,15 @@ class Seen:
             shown["next_turn_s"] = self.turns.ahead_s(lane)
         del can["reads_waiting"]  # each balancer knows its own; the next turns say how many there are
         may = {what.value: fleet.able(what) for what in May}
-        known = {"known": fleet.count, "online": fleet.able(May.LOOK), "may": may}
-        return {"bots": known, "paused": _paused(fleet), "capacity": can}
+        known = {"known": fleet.count, "online": fleet.able(May.LOOK), "may": may, "states": _states(fleet)}
+        return {"bots": known, "paused": _paused(fleet), "capacity": can, "trades": asdict(self.glance())}
+
+    def glance(self) -> Glance:
+        """Trades under way, and what nobody has looked at yet."""
+        from balancer.metrics import glance
+
+        with self.database.reading() as connection:
+            return glance.read(connection, self.clock.now())
 
     def bots(self) -> list[Bot]:
         """Every bot as `look` has last read it, with the withdrawals that wait for it."""
@@ -93,7 +111,7 @@ def seeing(app: App) -> Iterator[Seen]:
         wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s) as client,
     ):
         wire.measure_time(client, clock, server_clock)
-        yield Seen(Fleet(settings, clock, server_clock, master, client, database), database, Turns(client), client)
+        yield Seen(Fleet(settings, clock, server_clock, master, client, database), database, Turns(client), client, clock)
 
 
 def _paused(fleet: Fleet) -> list[dict[str, Any]]:
@@ -103,6 +121,40 @@ def _paused(fleet: Fleet) -> list[dict[str, Any]]:
     return [{"bot": bot.bot, **plain(bot.paused)} for bot in fleet.bots() if bot.paused is not None]
 
 
+def _states(fleet: Fleet) -> dict[str, int]:
+    """How many bots are in each state, and how many of them an operator has paused or lets run empty."""
+    return dict(Counter([bot.state for bot in fleet.bots()] + [bot.mode.value for bot in fleet.bots() if bot.mode != "active"]))
+
+
+def glance_lines(trades: dict[str, Any]) -> list[str]:
+    """Trades under way, what they wait for, and what an operator has to look at, each with the command for it."""
+    lines = []
+    for name in ("deposits", "withdrawals"):
+        under_way = (
+            ", ".join(f"{count} {colored(status)}" for status, count in sorted(trades[name].items())) or "none under way"
+        )
+        lines.append(f"{name:12} {under_way}")
+    waits = ", ".join(f"{count} for {_WAITS.get(what, what)}" for what, count in sorted(trades["waiting"].items()))
+    lines.append(f"{'waiting':12} {waits or 'none'}; the oldest move under way is {_age(trades['oldest_s'])} old")
+    todo = [
+        (trades["alarms"], "alarms that nobody has acknowledged", "fleet alarms list"),
+        (trades["doubts"], "trades in doubt", "fleet trades list --status in_doubt"),
+        (trades["differences"], "differences in audits", "fleet audit"),
+        (trades["waiting"].get("approval", 0), "withdrawals that wait for a second operator", "fleet approvals list"),
+        (trades["webhooks_disabled"], "disabled targets of webhooks", "fleet webhooks list"),
+        (len(trades["paused"]), f"switches are off: {', '.join(trades['paused'])}", "fleet switches list"),
+    ]
+    due = [f"  {click.style(str(count), fg='red')} {what}: {command}" for count, what, command in todo if count]
+    return [*lines, *(["look at", *due] if due else [f"{'look at':12} nothing"])]
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def _lines(told: dict[str, Any]) -> list[str]:
     bots, can = told["bots"], told["capacity"]
     may = ", ".join(f"{count} may {what}" for what, count in bots["may"].items())
@@ -110,6 +162,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     rate = "as many as are asked for" if reads is None else f"{reads:g} a minute"
     lines = [
         f"bots         {bots['known']} known, {bots['online']} online; {may}",
+        "health       " + (", ".join(f"{n} {colored(state)}" for state, n in sorted(bots["states"].items())) or "no bot yet"),
         f"room         {can['slots_free']} items, {can['offers_free']} open offers for deposits",
         f"inventories  {rate}, over {len(can['addresses'])} addresses that Steam sees",
         f"dear items   read by bots of {'two groups' if can['groups'] > 1 else 'one group only: there is no second one'}",
@@ -120,4 +173,4 @@ def _lines(told: dict[str, Any]) -> list[str]:
     for each in told["paused"]:
         asked = f" (it asked for {each['asked_s']} s)" if each["asked_s"] is not None else ""
         lines.append(f"  {each['bot']}: {each['reason']} since {each['since']}, until {each['until']}{asked}")
-    return lines
+    return [*lines, *glance_lines(told["trades"])]

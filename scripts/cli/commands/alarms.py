@@ -1,0 +1,98 @@
+"""`fleet alarms`: what only an operator can solve, and saying that somebody has seen it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts.cli.commands.clients import JSON, _opened
+from scripts.cli.fleet import App
+from scripts.cli.lines import moment, one_line
+
+if TYPE_CHECKING:
+    from balancer.journal.events import Event
+
+NOTE_MAX = 500
+
+cli = click.Group(help="What only an operator can solve: list what nobody has seen yet, acknowledge it.")
+
+
+@cli.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many, the newest.")
+@JSON
+@click.pass_obj
+def list_(app: App, limit: int, as_json: bool) -> None:
+    """Alarms that nobody has acknowledged, the newest first, with what to do. Exit status 1: there are some.
+
+    \b
+    fleet alarms list
+    fleet alarms list --json | jq '.alarms[].data.action'
+    """
+    from balancer import fields
+    from balancer.journal import open_alarms
+
+    with _opened(app, only_reads=True) as (connection, _):
+        found = open_alarms.unseen(connection, limit, app.settings().balancer.livemode)
+        total = open_alarms.count(connection)
+    if as_json:
+        click.echo(json.dumps({"alarms": [fields.plain(event) for event in found], "unseen": total}))
+    else:
+        for event in found:
+            click.echo("\n".join(lines_of(event)))
+        click.echo(f"{total} alarms that nobody has acknowledged" if total else "no alarm that nobody has acknowledged")
+    if total:
+        raise SystemExit(1)
+
+
+def lines_of(event: Event) -> list[str]:
+    """One alarm for people: when, what, about what; then what to do."""
+    about = event.trade_id or event.bot or event.user_id or "the fleet"
+    facts = ", ".join(f"{name} {value}" for name, value in event.data.items() if name not in ("alarm", "action"))
+    head = click.style(str(event.data.get("alarm")), fg="red", bold=True)
+    lines = [f"{event.number:>7}  {moment(event.at)}  {head}  {about}", one_line(f"         {facts}") if facts else ""]
+    return [
+        line for line in (*lines, f"         to do: {one_line(str(event.data.get('action', 'look at its story')))}") if line
+    ]
+
+
+@cli.command()
+@click.argument("numbers", nargs=-1, type=click.IntRange(min=1))
+@click.option("--all", "every", is_flag=True, help="All that there are now, instead of NUMBERS.")
+@click.option("--note", default="", help="What you found or did; it stands in the feed.")
+@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
+@click.option("--yes", is_flag=True, help="Do not ask before --all.")
+@JSON
+@click.pass_obj
+def ack(app: App, numbers: tuple[int, ...], every: bool, note: str, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Say that you have seen the alarms with these NUMBERS. What they tell of is not mended by it.
+
+    \b
+    fleet alarms ack 5120 5124 --note "ticket at Steam is open"
+    fleet alarms ack --all --yes
+    """
+    from balancer.journal import open_alarms
+
+    if bool(numbers) == every:
+        raise click.UsageError("give either NUMBERS, as `fleet alarms list` shows them, or --all")
+    if len(note) > NOTE_MAX or not note.isprintable():
+        raise click.UsageError(f"--note is one line of at most {NOTE_MAX} characters")
+    if every and not yes and not dry_run:
+        click.confirm("All alarms that nobody has acknowledged?", abort=True, err=True)
+    seen: list[int] = []
+    with _opened(app, only_reads=dry_run) as (connection, _):
+        if dry_run:
+            unseen = {event.number for event in open_alarms.unseen(connection, 100_000, True)}
+            seen = sorted(unseen if every else unseen & set(numbers))
+        else:
+            who, now = f"cli:{getpass.getuser()}", app.clock().now()
+            while new := open_alarms.acknowledge(connection, None if every else numbers, who, note, now):
+                seen += new
+    if as_json:
+        click.echo(json.dumps({"acknowledged": seen, "dry_run": dry_run}))
+        return
+    for number in sorted(set(numbers) - set(seen)):
+        click.echo(f"{number} is no alarm that is open")
+    click.echo(f"{len(seen)} {'would be' if dry_run else 'are'} acknowledged")
