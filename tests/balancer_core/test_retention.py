@@ -98,6 +98,7 @@ async def test_trades_events_and_users_go_in_their_time(world: World) -> None:
     with world.ctx.db.transaction() as connection:
         alarm = journal.row("alarm", {"alarm": "doubt_stays", "action": "look"}, "test", world.ctx.clock.now())
         journal.append(connection, alarm)
+    with world.ctx.db.transaction() as connection:
         assert open_alarms.acknowledge(connection, None, "test", "", world.ctx.clock.now()) and not open_alarms.count(
             connection
         )
