@@ -6,6 +6,7 @@ the place whose standing still is the fault: the event loop of a balancer, the l
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import faulthandler
 import os
@@ -51,3 +52,11 @@ class Life:
         if self._every_s is not None and self._clock.monotonic() >= self._next:
             self._next = self._clock.monotonic() + self._every_s
             tell("WATCHDOG=1")
+
+
+async def signs(clock: Clock) -> None:
+    """Those of the event loop that runs this, for as long as it comes round; ends at once if nobody waits for any."""
+    life, pause_s = Life(clock), every_s()
+    while pause_s is not None:
+        life.sign()
+        await asyncio.sleep(pause_s)

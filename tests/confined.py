@@ -17,6 +17,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+UNITS = Path(__file__).parents[1] / "config" / "systemd"
+CONFINED = Path(__file__)
+
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
 EQUAL = 4  # SCMP_CMP_EQ
 PR_SET_NO_NEW_PRIVS, PR_SET_MDWE, REFUSE_EXEC_GAIN = 38, 65, 1

@@ -208,3 +208,40 @@ def test_a_worker_that_keeps_dying_is_started_ever_more_slowly(group: Group, wai
     text = (group.folder / "log").read_text()
     waits = [line.split("again_s=")[1].split()[0] for line in text.splitlines() if "worker_died" in line]
     assert waits == ["0.05", "0.1", "0.2"]
+
+
+HUNG = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from notified import Ear
+from bot_worker.group import Group
+from shared import settings
+
+ear = Ear(Path(sys.argv[2]), watchdog_us=60_000)
+os.environ.update(ear.environment)
+
+class Stuck(Group):
+    looks = 0
+    def _look(self):
+        self.looks += 1
+        if self.looks == 3:
+            before = len(ear.heard())
+            time.sleep(0.2)
+            print("while it stood still:", len(ear.heard()) - before)
+        if self.looks == 6:
+            self._stopping = True
+
+Stuck(settings.load(Path(sys.argv[1])), "red", 1).run()
+print(ear.heard())
+"""
+
+
+def test_a_supervisor_that_stands_still_gives_no_sign(group: Group) -> None:
+    """Its signs come from the loop that looks after the workers, so systemd ends one whose loop hangs."""
+    tests = str(Path(__file__).parents[1])
+    command = [sys.executable, "-c", HUNG, str(group.config), str(group.folder / "notify"), tests]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "while it stood still: 0\n" in done.stdout, done.stdout + done.stderr
+    words = done.stdout.splitlines()[-1]
+    assert words.startswith("['READY=1', 'WATCHDOG=1', ") and words.endswith("'WATCHDOG=1', 'STOPPING=1']")

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
-import select
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+import click
 import pytest
-from confined import read_unit
+from confined import CONFINED, UNITS, read_unit
 from flow_site import Website, patient
+from notified import Ear, gives_signs
 from support import PATIENCE_S, wait_until
 
+from scripts.cli.fleet import main
 from scripts.lab.parts import Part
 from scripts.lab.stack import Stack, Wish
 
-UNITS = Path(__file__).parents[2] / "config" / "systemd"
-NAMES = ("fleet-balancer@.service", "fleet-group@.service")
+NAMES = sorted(path.name for path in UNITS.glob("*.service"))
+WATCHED = [name for name in NAMES if not name.startswith("fleet-backup")]
 EXPOSURE_MAX = 3.0
-CONFINED = Path(__file__).parents[1] / "confined.py"
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.systemd
 
@@ -43,8 +45,8 @@ def test_a_unit_is_little_exposed(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_unit_is_well_formed(name: str, tmp_path: Path) -> None:
     """With a program in the place of the one that an installation has."""
-    text = (UNITS / name).read_text()
-    (tmp_path / name).write_text(text.replace("/opt/fleet/.venv/bin/fleet", str(shutil.which("true"))))
+    text = re.sub(r"/opt/fleet/(\.venv/bin/|scripts/)\w+", str(shutil.which("true")), (UNITS / name).read_text())
+    (tmp_path / name).write_text(text)
     done = subprocess.run(["systemd-analyze", "verify", str(tmp_path / name)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -53,8 +55,42 @@ def test_a_unit_is_well_formed(name: str, tmp_path: Path) -> None:
 def test_a_unit_keeps_secrets_and_powers_from_its_program(name: str) -> None:
     unit = read_unit(UNITS / name)
     assert (unit["LimitCORE"], unit["CapabilityBoundingSet"], unit["NoNewPrivileges"]) == (["0"], [""], ["yes"])
-    assert (unit["Type"], unit["NotifyAccess"]) == (["notify"], ["main"]) and int(unit["WatchdogSec"][0]) >= 30
     assert unit["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_a_unit_ends_and_starts_again_what_gives_no_sign(name: str) -> None:
+    unit = read_unit(UNITS / name)
+    assert (unit["Type"], unit["NotifyAccess"], unit["Restart"]) == (["notify"], ["main"], ["always"])
+    assert 30 <= int(unit["WatchdogSec"][0]) <= 120
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_unit_starts_what_there_is(name: str) -> None:
+    """The command line that it has is one of ours, with options that exist."""
+    (command,) = read_unit(UNITS / name)["ExecStart"]
+    if found := re.search(r"/opt/fleet/(scripts/\S+)", command):
+        assert os.access(ROOT / found[1], os.X_OK)
+    elif found := re.search(r"website\.manage (\w+)(.*)", command):
+        (module,) = (ROOT / "website").glob(f"*/management/commands/{found[1]}.py")
+        assert all(f'"{option}"' in module.read_text() for option in re.findall(r"--\w+", found[2]))
+    else:
+        found = re.search(r"/opt/fleet/\.venv/bin/fleet ([a-z ]+)", command)
+        assert found
+        group: click.Command | None = main
+        for word in found[1].split():
+            assert isinstance(group, click.Group)
+            group = group.get_command(click.Context(group), word)
+        assert group is not None
+
+
+def test_a_timer_starts_its_unit(tmp_path: Path) -> None:
+    for name in ("fleet-backup@.timer", "fleet-backup@.service"):
+        text = (UNITS / name).read_text().replace("/opt/fleet/scripts/backup", str(shutil.which("true")))
+        (tmp_path / name).write_text(text)
+    command = ["systemd-analyze", "verify", str(tmp_path / "fleet-backup@.timer")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 REFUSED = """
@@ -87,28 +123,6 @@ def test_the_limits_are_in_force_in_the_next_test(name: str) -> None:
 # --- a fleet under their limits ----------------------------------------------------------------------------
 
 
-def gives_signs(ear: Ear) -> bool:
-    return ear.heard().count("WATCHDOG=1") >= 3
-
-
-class Ear:
-    """Where a program tells systemd how it is."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.words: list[str] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-
-    def heard(self) -> list[str]:
-        while select.select([self._socket], [], [], 0)[0]:
-            self.words.append(self._socket.recv(4096).decode())
-        return self.words
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 class ConfinedStack(Stack):
     """The balancer and the group each run as their unit would let them, and are asked for signs of life."""
 
@@ -117,12 +131,12 @@ class ConfinedStack(Stack):
         self.ears: dict[str, Ear] = {}
 
     def spawn(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> Part:
-        unit = {"balancer": NAMES[0], "group-red-1": NAMES[1]}.get(name)
+        unit = {"balancer": "fleet-balancer@.service", "group-red-1": "fleet-group@.service"}.get(name)
         if unit is None:
             return super().spawn(name, *command, environment=environment)
         ear = self.ears[name] = Ear(self.wish.directory / f"{name}.notify")
-        asked = {"NOTIFY_SOCKET": str(ear.path), "WATCHDOG_USEC": "1500000"}
-        return super().spawn(name, sys.executable, str(CONFINED), str(UNITS / unit), *command, environment=asked)
+        confined = (sys.executable, str(CONFINED), str(UNITS / unit))
+        return super().spawn(name, *confined, *command, environment=ear.environment)
 
 
 @pytest.fixture(scope="module")

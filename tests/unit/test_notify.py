@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hand_clock import HandClock
 
 from shared import notify
+from shared.clock import Clock
+from website import life as of_the_website
 
 
 @pytest.fixture
@@ -90,3 +94,43 @@ def test_signs_come_three_times_as_often_as_they_are_missed(heard: socket.socket
         life.sign()
         clock.pass_time(1.0)
     assert words(heard) == [b"WATCHDOG=1"] * 3
+
+
+@pytest.mark.parametrize("signs", [lambda: notify.signs(Clock()), of_the_website.signs], ids=["balancer", "website"])
+async def test_a_loop_that_stands_still_gives_no_sign(
+    signs: Callable[[], Awaitable[None]], heard: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else systemd would believe for ever that it serves. Once it comes round again, signs go on."""
+    monkeypatch.setenv("WATCHDOG_USEC", "60000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    giving = asyncio.ensure_future(signs())
+    while not words(heard):
+        await asyncio.sleep(0.01)
+    words(heard)
+    time.sleep(0.2)
+    assert words(heard) == []
+    while not words(heard):
+        await asyncio.sleep(0.01)
+    giving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await giving
+
+
+@pytest.mark.parametrize("signs", [lambda: notify.signs(Clock()), of_the_website.signs], ids=["balancer", "website"])
+async def test_where_nobody_waits_for_signs_none_are_given(
+    signs: Callable[[], Awaitable[None]], heard: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    await asyncio.wait_for(signs(), 60)
+    assert words(heard) == []
+
+
+def test_the_website_speaks_as_the_fleet_does(heard: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has these few lines of its own; they must not drift apart."""
+    of_the_website.tell("READY=1")
+    assert words(heard) == [b"READY=1"]
+    for waits in ("60000000", "0", "soon", ""):
+        monkeypatch.setenv("WATCHDOG_USEC", waits)
+        assert of_the_website.every_s() == notify.every_s()
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    assert of_the_website.every_s() is None

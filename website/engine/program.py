@@ -17,6 +17,7 @@ from django.db import OperationalError, close_old_connections, connection
 from lottery.rooms import Room
 
 from fleet_client import AsyncClient, Patience
+from website import life
 from website.engine import crash, driver
 from website.engine.beacon import Source
 from website.engine.chains import ChainKey, Chains
@@ -91,11 +92,15 @@ async def run() -> None:
     crash.arm(settings.SITE_CRASH_AT)
     async with AsyncClient(settings.SITE_FLEET_URLS, settings.SITE_FLEET_KEY, patience=PATIENCE, timeout_s=TIMEOUT_S) as fleet:
         working = asyncio.create_task(driver.Engine(writer, fleet, sources.of, clock).run())
+        signs = asyncio.create_task(life.signs())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, working.cancel)
+        life.tell("READY=1")
         try:
             with contextlib.suppress(asyncio.CancelledError):
                 await working
         finally:
+            life.tell("STOPPING=1")
+            signs.cancel()
             await sources.close()

@@ -28,15 +28,17 @@ PATIENCE_S = 60.0
 class Web:
     """`manage.py web` on a port of its own, with a database of its own."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], under: tuple[str, ...] = ()) -> None:
+        """`under` is the command that starts it, if not this test itself."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.log, self.environment = folder / "web.log", {**os.environ, **environment}
+        self.under = under
         self.address = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-P", "-m", "website.manage", "web", "--port", str(self.port)]
+        command = [*self.under, sys.executable, "-P", "-m", "website.manage", "web", "--port", str(self.port)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output)
         deadline = time.monotonic() + PATIENCE_S

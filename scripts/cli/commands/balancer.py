@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # What stopping takes at most: idle connections, requests, loops; a database that hangs may keep it for ever.
 STOP_MAX_S = 40.0
-SIGN_S = 1.0
 
 
 @click.command()
@@ -74,6 +73,7 @@ async def _serve(settings: Settings, ready_json: bool) -> None:
 
     from balancer.app import running
     from shared import notify
+    from shared.clock import Clock
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -83,24 +83,11 @@ async def _serve(settings: Settings, ready_json: bool) -> None:
         _spare_collections()
         click.echo(json.dumps({"balancer": url}) if ready_json else f"balancer on {url}, API page {url}/docs")
         notify.tell("READY=1")
-        signs = asyncio.create_task(_give_signs())
+        signs = asyncio.create_task(notify.signs(Clock()))
         await stop.wait()
         _end_at_the_latest()
         notify.tell("STOPPING=1")
         signs.cancel()
-
-
-async def _give_signs() -> None:
-    """Tell systemd that the event loop comes round. One that stands still serves nobody, and is started again."""
-    import asyncio
-
-    from shared import notify
-    from shared.clock import Clock
-
-    life = notify.Life(Clock())
-    while True:
-        life.sign()
-        await asyncio.sleep(SIGN_S)
 
 
 def _end_at_the_latest() -> None:

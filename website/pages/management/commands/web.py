@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
 import warnings
 from typing import Any
 
 import uvicorn
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from website import life
 from website.live import frames
+
+
+class Server(uvicorn.Server):
+    """Says to systemd that it answers, that its loop comes round, and that it ends."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        life.tell("READY=1")
+
+    async def main_loop(self) -> None:
+        signs = asyncio.create_task(life.signs())
+        try:
+            await super().main_loop()
+        finally:
+            signs.cancel()
+            life.tell("STOPPING=1")
 
 
 class Command(BaseCommand):
@@ -22,7 +42,7 @@ class Command(BaseCommand):
         # Files of the development server are read in one go; that is all that this warning is about.
         warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators")
         # The address of the asker is taken from a proxy only if it runs on this machine.
-        uvicorn.run(
+        config = uvicorn.Config(
             "website.asgi:application",
             host=host,
             port=port,
@@ -34,3 +54,9 @@ class Command(BaseCommand):
             timeout_graceful_shutdown=10,
             forwarded_allow_ips="127.0.0.1",
         )
+        config.load_app()
+        server = Server(config)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()
+        if not server.started:
+            raise CommandError(f"cannot listen at {host}:{port}")
