@@ -20,6 +20,7 @@ from balancer.context import Context
 from balancer.custody.audit import ask as audit_ask
 from balancer.db import write_probe
 from balancer.fleet import health_events, identity
+from balancer.notices.telling import Teller
 from balancer.outward import Outward
 from balancer.reports.stream import Reader
 from balancer.trades import dear
@@ -33,6 +34,7 @@ from shared.errors import DatabaseUnavailable
 logger = log.get(__name__)
 
 MEASURE_S = 15.0
+NOTICES_S = 5.0
 FAILED_WAIT_S = 1.0
 STOP_S = 10.0
 # How many rounds a leader may miss before another takes over.
@@ -95,6 +97,7 @@ class Loops:
         self.probe = write_probe.WriteProbe(ctx.clock)
         self.feeds = feeds.Fetcher(ctx.db, ctx.clock, ctx.prices, ctx.settings)
         outward = outward or Outward(private=ctx.settings.webhooks.private_targets)
+        self.teller = Teller(ctx.db, ctx.clock, ctx.master, ctx.settings)
         self.senders = Senders(ctx.db, ctx.clock, ctx.master, ctx.settings, outward)
 
     def all(self) -> list[Loop]:
@@ -110,6 +113,7 @@ class Loops:
             Loop("clock", self._measure, MEASURE_S),
             Loop("disk", self._probe, write_probe.EVERY_S, redis=False),
             Loop("webhooks", self.senders.round, settings.webhooks.poll_s, redis=False),
+            Loop("notices", self.teller.round, NOTICES_S, redis=False),
             Loop("feeds", self.feeds.round, feeds.EVERY_S, redis=False),
         ]
 

@@ -148,6 +148,10 @@ class MasterKey:
         """What marks the state of a player's sign-in as made by us: 128 bits, URL-safe base64."""
         return base64.urlsafe_b64encode(hmac.digest(self._sign_in, text.encode(), "sha256")[:16]).rstrip(b"=").decode()
 
+    def notice_target(self, address: str) -> str:
+        """What the database calls an address that alarms are sent to: a keyed hash, as addresses hold passwords."""
+        return hashlib.blake2b(address.encode(), key=self._pepper, digest_size=16, person=b"notices").hexdigest()
+
     def api_key_hash(self, api_key: str) -> str:
         """What the database keeps of an API key: a keyed hash, as keys are random and long. Any text of a header has one."""
         return hashlib.blake2b(api_key.encode(errors="surrogateescape"), key=self._pepper, digest_size=32).hexdigest()

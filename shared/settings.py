@@ -163,6 +163,13 @@ class MetricsSettings(_Section):
     allow: Annotated[list[Annotated[str, AfterValidator(_network)]], BeforeValidator(_listed)]
 
 
+class AlarmSettings(_Section):
+    """Whom alarms are sent to. The addresses hold passwords and tokens: they are never printed."""
+
+    notify: Annotated[list[Annotated[str, Field(pattern=r"^[a-zA-Z0-9+.-]+://.")]], BeforeValidator(_listed), Field(repr=False)]
+    ops_url: Annotated[str, Field(pattern=r"^(https?://.+)?$")]
+
+
 class WebhookSettings(_Section):
     """Of events that are sent to addresses of the site's."""
 
@@ -428,6 +435,7 @@ class Settings(_Section):
     http: HttpSettings
     listening: ListeningSettings
     metrics: MetricsSettings
+    alarms: AlarmSettings
     webhooks: WebhookSettings
     rates: RateSettings
     limits: LimitSettings

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, delete
 
 from balancer.db import pipeline
 from balancer.db.tables import alarms
@@ -63,6 +63,11 @@ WEBHOOK_ACTION = (
     "nothing is sent to this target any more. Mend the receiver, then `fleet webhooks enable`: everything that it is still "
     "owed is sent in order. `fleet webhooks deliveries` shows what it answered"
 )
+NOTICES = "notices_not_taken"
+NOTICES_ACTION = (
+    "one of the addresses in `[alarms] notify` takes no notices. `fleet alarms test` shows which; mend it. What it was not "
+    "told is sent to it then"
+)
 RENAMED = "item_renamed"
 RENAMED_ACTION = "Steam has given this item a new name. Check that the price list has it; nothing is frozen"
 READINGS_ACTION = (
@@ -76,6 +81,11 @@ def first(connection: Connection, alarm: str, now: datetime) -> bool:
     """Whether this alarm was never raised before; it has been now."""
     row = pipeline.insert(connection, alarms).values(alarm=alarm, raised_at=now).on_conflict_do_nothing()
     return connection.execute(row.returning(alarms.c.alarm)).first() is not None
+
+
+def over(connection: Connection, alarm: str) -> None:
+    """What this alarm was about is well again: the next time it is raised anew."""
+    connection.execute(delete(alarms).where(alarms.c.alarm == alarm))
 
 
 def of_trade(connection: Connection, alarm: str, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> bool:

@@ -152,6 +152,7 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("http.idle_s", 10.0), "warning", "http.idle_s"),
     (one("http.linger_s", 60.0), "warning", "http.linger_s"),
     (one("http.connections_max", 50), "warning", "http.connections_per_address_max"),
+    (one("alarms.notify", ["nosuch://service"]), "error", "alarms.notify"),
     (one("webhooks.private_targets", True), "error", "webhooks.private_targets"),
     (one("webhooks.give_up_s", 3600.0), "warning", "webhooks.give_up_s"),
     (one("webhooks.retry_min_s", 0.1), "warning", "webhooks.retry_min_s"),
@@ -291,6 +292,7 @@ def test_every_finding_says_what_to_do() -> None:
 
 # Settings of which no value is unsafe or impossible, alone or with others, beyond what reading them refuses.
 NOTHING_TO_SAY = {
+    "alarms.ops_url": "only people read it",
     "database.units_of_work_max": "compared with the server's own limit, below",
     "balancer.currency": "any of them",
     "balancer.site_name": "any of them",

@@ -56,6 +56,9 @@ TRADE_URL = "https://steamcommunity.com/tradeoffer/new/?partner=1&token=abcdefgh
 EVERY = [
     _command("users export user-1", *BOOKS),
     _command("users forget user-1 --yes", *BOOKS),
+    _command("alarms ack 1", *BOOKS),
+    _command("alarms list", *BOOKS),
+    _command("alarms test", "settings"),
     _command("approvals list", *BOOKS),
     _command("approvals approve trd_x", *BOOKS),
     _command("approvals reject trd_x", *BOOKS),
@@ -98,6 +101,7 @@ EVERY = [
     _command("switches resume deposits", *BOOKS),
     _command("tickets issue SnG --value-cents 100 --count 1", *BOOKS),
     _command("tickets list", *BOOKS),
+    _command("top --once", *BOOKS),
     _command("trades decide dep_x release --reason x", *BOOKS),
     _command("trades doubt trd_x --none --reason x", *BOOKS),
     _command(f"trades give dep_x --reason x --trade-url {TRADE_URL}", *BOOKS),
@@ -352,7 +356,7 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-@wanting("settings", but=("group status", "keys new"))  # which read nothing else
+@wanting("settings", but=("alarms test", "group status", "keys new"))  # which read nothing else
 def test_what_another_user_may_not_read_is_named(folder: Path, command: Command, sqlite_template: Path) -> None:
     """The set-up is root's; somebody else types the command."""
     for path in (folder, folder / "fleet.toml"):

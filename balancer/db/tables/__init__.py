@@ -14,7 +14,7 @@ from balancer.db.tables.columns import UtcDateTime, metadata
 from balancer.db.tables.custody import HOUSE, audits, decisions, deposits, users
 from balancer.db.tables.fleet import bots, resumptions, switches
 from balancer.db.tables.games import credit_calls, credits, exchanges, issues, lock_rows, locks, transfers
-from balancer.db.tables.journal import alarm_acks, alarms, events
+from balancer.db.tables.journal import alarm_acks, alarms, events, notice_targets
 from balancer.db.tables.mode import kept_mode
 from balancer.db.tables.trading import idempotency, tokens, trade_items, trades
 from balancer.db.tables.web import client_keys, clients, nonces, sessions
@@ -45,6 +45,7 @@ __all__ = [
     "locks",
     "metadata",
     "nonces",
+    "notice_targets",
     "price_feeds",
     "price_lists",
     "probes",

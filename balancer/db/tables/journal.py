@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
 from balancer.db.tables.columns import Number, UtcDateTime, metadata, partial
 
@@ -36,4 +36,17 @@ alarm_acks = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("who", Text, nullable=False),
     Column("note", Text, nullable=False),
+)
+
+# Whom alarms are sent to: each address by a keyed hash, as it holds passwords.
+notice_targets = Table(
+    "notice_targets",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("told_to", BigInteger, nullable=False),  # number of the last event that it was told of, or need not be
+    Column("lease_by", Text),  # the one balancer that tells it …
+    Column("lease_until", UtcDateTime, nullable=False),  # … until then
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("fails", Integer, nullable=False, server_default="0"),  # tries in a row that came to nothing
+    Column("failing_since", UtcDateTime),
 )

@@ -116,6 +116,12 @@ ALARMS: dict[str, Kind] = {
         {"class_id": TEXT, "old": TEXT, "new": TEXT},
         {"class_id": "310776668", "old": "Old Name", "new": "New Name"},
     ),
+    "notices_not_taken": _alarm(
+        "An address to which alarms are sent takes none; `service` is its kind, as in `mailto`.",
+        About.NONE,
+        {"service": TEXT, "tries": WHOLE},
+        {"service": "mailto", "tries": 7},
+    ),
     "prices": _alarm(
         "A list of prices was not taken; the earlier prices of its `feed` (`file`: the price file) stay in use.",
         About.NONE,

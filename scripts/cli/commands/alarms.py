@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NOTE_MAX = 500
 
-cli = click.Group(help="What only an operator can solve: list what nobody has seen yet, acknowledge it.")
+cli = click.Group(help="What only an operator can solve: list what nobody has seen yet, acknowledge it, try who is told.")
 
 
 @cli.command("list")
@@ -96,3 +96,30 @@ def ack(app: App, numbers: tuple[int, ...], every: bool, note: str, dry_run: boo
     for number in sorted(set(numbers) - set(seen)):
         click.echo(f"{number} is no alarm that is open")
     click.echo(f"{len(seen)} {'would be' if dry_run else 'are'} acknowledged")
+
+
+@cli.command()
+@JSON
+@click.pass_obj
+def test(app: App, as_json: bool) -> None:
+    """Send a test message to each address of `[alarms] notify`. Exit status 1: one did not take it, or there is none.
+
+    Addresses hold passwords, so only their kind and their place in the list are shown.
+    """
+    import asyncio
+
+    from balancer.notices import people
+
+    rows = []
+    for number, address in enumerate(app.settings().alarms.notify, 1):
+        taken = asyncio.run(people.send(address, "trade fleet: a test", "Alarms of the fleet will come here."))
+        rows.append({"number": number, "service": address.partition("://")[0], "taken": taken})
+    if as_json:
+        click.echo(json.dumps({"addresses": rows}))
+    else:
+        for row in rows:
+            click.echo(f"{row['number']}. {row['service']}: {'taken' if row['taken'] else 'not taken'}")
+        if not rows:
+            click.echo("[alarms] notify is empty: nobody is told of alarms", err=True)
+    if not rows or not all(row["taken"] for row in rows):
+        raise SystemExit(1)

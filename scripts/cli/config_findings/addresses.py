@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy.engine import make_url
 
 from scripts.cli.config_findings.finding import DAY_S, Findings, error, warning
+from shared.errors import SettingsError
 from shared.settings import Settings
 
 STEAM = "steamcommunity.com"
@@ -228,3 +229,17 @@ def both(settings: Settings) -> Findings:
         yield error("steam.base_url", "bots trade in a sandbox, but players sign in at Steam", "point both at one, or neither")
     if not bots_in_sandbox and is_here(urlsplit(settings.openid.endpoint).hostname):
         yield error("openid.endpoint", "players sign in at a sandbox, but bots trade at Steam", "point both at one, or neither")
+
+
+def notices(settings: Settings) -> Findings:
+    """The addresses hold passwords: they are named by their place in the list."""
+    from balancer.notices import people
+
+    try:
+        unknown = people.check(settings.alarms.notify)
+    except SettingsError as missing:
+        yield error("alarms.notify", missing.detail, "install it, or leave the list empty")
+        return
+    for number in unknown:
+        text = f"address {number} in the list is none that apprise knows"
+        yield error("alarms.notify", text, "write it as the pages of apprise show for that service; then `fleet alarms test`")

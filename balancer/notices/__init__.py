@@ -1,0 +1,1 @@
+"""Alarms to people, by mail, Telegram, Discord or what else they read."""
