@@ -30,8 +30,9 @@ OPERATIONS = {
     for method, about in methods.items()
     if not PAGES.match(path)
 }
-NAMED = {name: one for name, one in vars(Calls).items() if isinstance(one, named) and not isinstance(one, tried)}
-LISTED = {name: one for name, one in vars(Calls).items() if isinstance(one, listed)}
+CALLABLE = {name: getattr(Calls, name) for name in dir(Calls)}
+NAMED = {name: one for name, one in CALLABLE.items() if isinstance(one, named) and not isinstance(one, tried)}
+LISTED = {name: one for name, one in CALLABLE.items() if isinstance(one, listed)}
 # What the document says of these is a list of texts or objects; here they are classes.
 SAMPLES: dict[str, Any] = {
     "asset_ids": ["1", AssetRef("2")],
