@@ -18,8 +18,8 @@ from website.rooms import forms, odds, picker, words
 from website.rooms.forms import Chosen
 from website.rooms.models import TICKET_NAMES
 from website.rooms.picker import Choice
-from website.rooms.reading import Seat, View
 from website.rooms.services import ITEMS_MAX
+from website.rooms.shown import Seat, View
 
 SEED_BYTES = 8
 

@@ -11,7 +11,7 @@ from lottery.odds import Odds
 
 from website.rooms import words
 from website.rooms.models import Bet, LaneMessage, Round
-from website.rooms.reading import Card, View
+from website.rooms.shown import Card, View
 
 
 def fraction(value: Fraction | None) -> str | None:

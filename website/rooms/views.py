@@ -28,8 +28,8 @@ from website.rooms import forms, odds, picker, plain, reading, receipts, service
 from website.rooms import panel as panels
 from website.rooms.forms import Chosen
 from website.rooms.models import Bet, Lane, LaneEvent, Round
-from website.rooms.reading import View
 from website.rooms.services import BetError
+from website.rooms.shown import View
 
 REFRESH_S = 5
 EXPLAIN_MAX = 2_000_000

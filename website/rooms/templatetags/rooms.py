@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from website.pages.templatetags.site import cents, face, grouped, picture, rarity
 from website.rooms import words
-from website.rooms.reading import Thing
+from website.rooms.shown import Thing
 
 register = template.Library()
 EXACT_DIGITS = 60
