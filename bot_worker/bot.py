@@ -19,7 +19,7 @@ from shared.domain import health
 from shared.domain.health import May
 from shared.domain.identity import NOBODY, Identity
 from shared.errors import SteamError
-from shared.messages import WatchedTrade
+from shared.orders import WatchedTrade
 from shared.sealing import BotKeys
 from shared.settings import Settings
 

@@ -21,7 +21,7 @@ from bot_worker.steam.transport import Observer
 from shared import log, private_files, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.status import Direction
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 from shared.sealing import BotKeys
 
 MEASURE_EVERY_S = 30.0

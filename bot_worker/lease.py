@@ -11,7 +11,7 @@ from enum import StrEnum
 import redis
 
 from shared import turns, wire
-from shared.messages import Order
+from shared.orders import Order
 
 # What nobody of ours wrote (another type, no number) must not stop a bot: a mark that is no number counts as set, since it is
 # safe to look for an offer that is not there.

@@ -18,7 +18,7 @@ from shared import log
 from shared.domain.health import May
 from shared.domain.status import TradeEvent
 from shared.errors import NotSignedIn, SteamError, SteamUnavailable
-from shared.messages import SendOrder
+from shared.orders import SendOrder
 
 # Refusals that may be because of either side.
 AMBIGUOUS = frozenset({"partner_unavailable", "partner_banned", "token_wrong"})

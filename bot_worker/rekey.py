@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bot_worker.vault import Vault, new_key_file, write_new_key
 from shared.errors import VaultError
-from shared.settings import GroupSettings
+from shared.sections import GroupSettings
 
 
 def rekey(settings: GroupSettings, out: Path | None = None) -> list[str]:

@@ -10,7 +10,8 @@ import redis
 
 from shared import log, wire
 from shared.clock import ServerClock
-from shared.messages import Order, Report
+from shared.orders import Order
+from shared.reports import Report
 from shared.sealing import BotKeys, seal
 
 FIRST_WAIT_S = 0.1

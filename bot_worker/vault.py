@@ -25,7 +25,7 @@ from typing import Any
 from shared import private_files
 from shared.errors import VaultError
 from shared.sealing import BotKeys, SealBroken, seal, unseal
-from shared.settings import GroupSettings
+from shared.sections import GroupSettings
 
 KEY_VARIABLE = "FLEET_VAULT_KEY"
 _KEYS_FIELD = "wire_keys"

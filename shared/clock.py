@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from shared.errors import SettingsError
-from shared.settings import ClockSettings
+from shared.sections import ClockSettings
 
 # Two machines that disagree by more than this cannot go by each other's times.
 OFF_MAX_MS = 30_000

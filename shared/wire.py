@@ -35,7 +35,8 @@ from typing import Any
 import redis
 
 from shared.clock import Clock, ServerClock
-from shared.messages import Heartbeat, Order, Report
+from shared.orders import Order
+from shared.reports import Heartbeat, Report
 from shared.sealing import BotKeys, SealBroken, seal, unseal
 
 REPORTS = "fleet:reports"

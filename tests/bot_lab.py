@@ -27,7 +27,16 @@ from bot_worker.worker import Worker, new_run
 from shared import settings as settings_module
 from shared import wire
 from shared.domain.items import Asset
-from shared.messages import DeclineOrder, Heartbeat, OfferOrder, Order, Payload, Report, SendOrder, WatchedTrade, WatchOrder
+from shared.orders import (
+    DeclineOrder,
+    OfferOrder,
+    Order,
+    Payload,
+    SendOrder,
+    WatchedTrade,
+    WatchOrder,
+)
+from shared.reports import Heartbeat, Report
 from shared.sealing import BotKeys, MasterKey
 from shared.settings import Settings
 

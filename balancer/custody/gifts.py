@@ -21,7 +21,7 @@ from balancer.journal import events, opening
 from shared.domain.ids import BotName, bot_name
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, item_id_of
 from shared.domain.status import LIVE, DepositStatus, TradeStatus
-from shared.messages import DeclineOrder
+from shared.orders import DeclineOrder
 
 GIFT = "Gift that nobody has named"
 FROZEN = "gift"

@@ -28,7 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from balancer.db.errors import unavailable
 from shared import log, private_files
-from shared.settings import DatabaseSettings
+from shared.sections import DatabaseSettings
 
 logger = log.get(__name__)
 

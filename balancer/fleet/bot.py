@@ -14,7 +14,7 @@ from balancer.fleet.identity import BotIdentity, News, as_kept, known_of
 from shared.domain.health import RESTRICTIONS, May
 from shared.domain.ids import bot_name, group_of
 from shared.domain.status import BotMode
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 
 MAINTENANCE = "steam_maintenance"
 

@@ -16,7 +16,7 @@ from sqlalchemy import Row
 from balancer.fields import Time
 from shared.domain.health import NOTHING, RESTRICTED, TRADES, May, rule_of
 from shared.domain.status import BotMode
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 
 ONLINE = "online"
 OFFLINE = "offline"

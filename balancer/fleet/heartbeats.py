@@ -9,7 +9,7 @@ import redis
 
 from shared import wire
 from shared.domain.ids import BotName, SteamId
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 
 SEALED_MAX = 8192  # a heartbeat has a few hundred bytes
 NAME_MAX = 40

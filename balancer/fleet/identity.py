@@ -17,7 +17,7 @@ from balancer.db.engine import Database
 from balancer.db.tables import bots
 from balancer.fields import Time
 from shared.domain.identity import NOBODY, Identity
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 
 AVATAR = "{base}{name}_full.jpg"  # Steam's picture of 184 pixels a side
 

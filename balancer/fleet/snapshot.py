@@ -30,7 +30,7 @@ from shared.domain.health import May
 from shared.domain.ids import BotName, bot_name, group_of
 from shared.domain.status import BotMode
 from shared.errors import NotFound
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 from shared.sealing import MasterKey, SealBroken
 from shared.settings import Settings
 

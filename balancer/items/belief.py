@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.settings import PriceSettings
+from shared.sections import PriceSettings
 
 # Lists with fewer names in common say nothing about the others.
 FEW = 10

@@ -31,7 +31,8 @@ from shared.clock import Clock
 from shared.domain.ids import SteamId
 from shared.domain.items import Asset, HeldAsset
 from shared.errors import FleetError, NoBotAvailable, SteamUnavailable
-from shared.messages import InventoryOrder, Report
+from shared.orders import InventoryOrder
+from shared.reports import Report
 from shared.settings import Settings
 
 CACHED_MAX = 2000

@@ -22,7 +22,7 @@ from balancer.items.price_list import NAME_MAX, BadPrices, PriceList
 from balancer.items.price_lists import Held, Known
 from shared import log, strict
 from shared.clock import Clock
-from shared.settings import PriceSettings
+from shared.sections import PriceSettings
 from shared.strict import BadShape
 
 FILE_MAX_BYTES = 256 * 1024 * 1024

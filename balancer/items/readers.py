@@ -18,8 +18,9 @@ from balancer.orders.build import Orders
 from balancer.orders.outbox import Outbox
 from shared import log
 from shared.errors import SteamUnavailable
-from shared.messages import InventoryOrder, Report
-from shared.settings import TradeSettings
+from shared.orders import InventoryOrder
+from shared.reports import Report
+from shared.sections import TradeSettings
 
 # What concerns the address that a bot reads from, so that another one may do better.
 OF_THE_LANE = frozenset({"steam_throttled", "own_pace"})

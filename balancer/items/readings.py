@@ -12,7 +12,7 @@ from shared import log
 from shared.domain.ids import SteamId
 from shared.domain.items import Asset, HeldAsset
 from shared.errors import FleetError, NotAccepted, PlayerMustAct, SteamThrottled, SteamUnavailable
-from shared.messages import Report
+from shared.reports import Report
 
 # An address that Steam has throttled is left alone for this long when Steam did not say for how long.
 THROTTLED_S = 30.0

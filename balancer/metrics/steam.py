@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter
 
 from shared.domain.ids import BotName
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 
 USES = ("deposit", "withdraw", "look", "second", "other")
 

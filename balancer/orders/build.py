@@ -15,7 +15,7 @@ from shared.clock import Clock, ServerClock
 from shared.domain.ids import bot_name, record_id
 from shared.domain.items import Asset
 from shared.domain.status import Direction
-from shared.messages import OfferOrder, Order, Payload, SendOrder, WatchedTrade
+from shared.orders import OfferOrder, Order, Payload, SendOrder, WatchedTrade
 from shared.sealing import MasterKey, seal, unseal
 from shared.settings import Settings
 

@@ -23,7 +23,7 @@ from shared import log, wire
 from shared.away import RedisAway
 from shared.clock import Clock
 from shared.domain.ids import bot_name
-from shared.messages import Order
+from shared.orders import Order
 from shared.sealing import MasterKey
 
 logger = log.get(__name__)

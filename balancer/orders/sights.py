@@ -22,8 +22,9 @@ from shared import log, wire
 from shared.away import RedisAway
 from shared.clock import Clock, ServerClock
 from shared.domain.status import TradeEvent, TradeStatus, leads_to
-from shared.messages import Report, WatchedTrade, WatchOrder
-from shared.settings import TradeSettings
+from shared.orders import WatchedTrade, WatchOrder
+from shared.reports import Report
+from shared.sections import TradeSettings
 
 REPORTS = frozenset({"looked", "not_looked"})
 KEPT_MAX = 20_000

@@ -14,7 +14,7 @@ from balancer.trades import reversal
 from shared.clock import from_unix
 from shared.domain.ids import bot_name
 from shared.domain.status import TradeEvent, TradeStatus, Verdict
-from shared.messages import Report
+from shared.reports import Report
 
 _TRADE_EVENTS = frozenset(event.value for event in TradeEvent)
 _SIGHTINGS = frozenset({"items_seen", "items_gone"})

@@ -30,7 +30,7 @@ from shared import log, wire
 from shared.domain.ids import BotName
 from shared.domain.status import TradeEvent
 from shared.errors import DatabaseUnavailable
-from shared.messages import Report
+from shared.reports import Report
 from shared.sealing import SealBroken
 
 logger = log.get(__name__)

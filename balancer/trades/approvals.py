@@ -19,7 +19,7 @@ from balancer.journal.rules import Rules
 from balancer.trades import cancel
 from shared.domain.status import WaitsFor
 from shared.errors import Forbidden, NotFound, TooLate
-from shared.settings import TradeSettings
+from shared.sections import TradeSettings
 
 
 async def list_approvals(ctx: Context, after: str, limit: int) -> list[str]:

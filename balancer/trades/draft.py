@@ -27,8 +27,8 @@ from shared.domain.ids import BotName, TradeUrl
 from shared.domain.items import Asset, item_id_of
 from shared.domain.status import Direction, WaitsFor
 from shared.errors import NotAccepted
-from shared.messages import Order
-from shared.settings import MESSAGE_MAX, TOKEN_CHARS
+from shared.orders import Order
+from shared.sections import MESSAGE_MAX, TOKEN_CHARS
 
 Waits = tuple[WaitsFor, datetime | None]
 

@@ -18,7 +18,7 @@ from balancer.trades import shares
 from balancer.trades.players import Holdings
 from shared.domain.ids import BotName, bot_name
 from shared.domain.status import COUNTED, LIVE, BotMode, TradeStatus, WaitsFor
-from shared.settings import LimitSettings
+from shared.sections import LimitSettings
 
 SERVED_MAX = 500
 

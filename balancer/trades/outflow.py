@@ -26,7 +26,7 @@ from balancer.journal import events
 from shared import log
 from shared.domain.status import ENDED_UNMOVED, Direction
 from shared.errors import FleetPaused
-from shared.settings import LimitSettings
+from shared.sections import LimitSettings
 
 logger = log.get(__name__)
 

@@ -19,7 +19,7 @@ from balancer.spoken import PlayerMessage
 from balancer.trades import players, shares
 from balancer.trades.players import Holdings
 from shared.errors import Conflict, FleetError
-from shared.settings import LimitSettings
+from shared.sections import LimitSettings
 
 
 class What(StrEnum):

@@ -24,7 +24,7 @@ from shared import log
 from shared.domain.health import BOT_RESTRICTED, May
 from shared.domain.ids import BotName, bot_name
 from shared.domain.status import DepositStatus, Direction, TradeEvent, TradeStatus, WaitsFor
-from shared.settings import TradeSettings
+from shared.sections import TradeSettings
 
 logger = log.get(__name__)
 

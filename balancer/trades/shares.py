@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from balancer.trades.players import Holdings
 from shared.errors import ANSWER_FIRST, TOO_MANY_OFFERS, PlayerMustAct
-from shared.settings import LimitSettings, TradeSettings
+from shared.sections import LimitSettings, TradeSettings
 
 STEAM_PER_BOT = "offers_with_bot"
 SECOND_OFFERS = "second_offers"

@@ -22,7 +22,8 @@ from balancer.outward import Outward
 from shared import log
 from shared.clock import Clock
 from shared.errors import DatabaseUnavailable
-from shared.settings import PriceSettings, Settings
+from shared.sections import PriceSettings
+from shared.settings import Settings
 
 EVERY_S = 30.0
 # A balancer that dies while it fetches: another one does it after this, on top of the time that an answer may take.

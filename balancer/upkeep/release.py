@@ -24,7 +24,8 @@ from balancer.trades.players import Holdings
 from shared.domain.health import May
 from shared.domain.ids import BotName
 from shared.domain.status import DepositStatus, TradeStatus, WaitsFor
-from shared.settings import Settings, TradeSettings
+from shared.sections import TradeSettings
+from shared.settings import Settings
 
 WHO = "sweep"
 BATCH_MAX = 200

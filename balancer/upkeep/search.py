@@ -21,7 +21,7 @@ from balancer.journal import alarms
 from balancer.orders import build
 from shared.domain.ids import bot_name
 from shared.domain.status import Direction, TradeStatus
-from shared.messages import Order, WatchOrder
+from shared.orders import Order, WatchOrder
 
 BATCH_MAX = 500
 # Searches after which a trade that is still in doubt is told to an operator: with the default waits some two and a half hours.

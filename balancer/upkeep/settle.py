@@ -20,8 +20,8 @@ from shared.clock import from_unix
 from shared.domain.ids import bot_name
 from shared.domain.items import CS2_APP_ID, Asset
 from shared.domain.status import DepositStatus, Direction, TradeStatus
-from shared.messages import Order, SettleCheck, SettleOrder, WantedAsset
-from shared.settings import TradeSettings
+from shared.orders import Order, SettleCheck, SettleOrder, WantedAsset
+from shared.sections import TradeSettings
 
 D, S = DepositStatus, TradeStatus
 

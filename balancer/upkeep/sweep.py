@@ -21,7 +21,7 @@ from balancer.orders import build
 from balancer.trades import cancel, holding, restricted
 from balancer.upkeep import purge, release, search, settle
 from shared.domain.status import LIVE, Direction, TradeEvent, TradeStatus
-from shared.messages import Order
+from shared.orders import Order
 
 S = TradeStatus
 

@@ -21,7 +21,7 @@ from balancer.orders import build
 from shared import wire
 from shared.domain.ids import bot_name
 from shared.domain.status import TradeStatus
-from shared.messages import Order, WatchOrder
+from shared.orders import Order, WatchOrder
 
 S = TradeStatus
 

@@ -28,7 +28,7 @@ from balancer.fields import Time, maybe_unix
 from balancer.journal import events
 from balancer.webhooks import targets
 from shared.errors import NotFound
-from shared.settings import WebhookSettings
+from shared.sections import WebhookSettings
 
 PAGE = 500
 REDELIVER_MAX = 1000

@@ -27,7 +27,8 @@ from shared import log
 from shared.clock import Clock
 from shared.errors import DatabaseUnavailable
 from shared.sealing import MasterKey
-from shared.settings import Settings, WebhookSettings
+from shared.sections import WebhookSettings
+from shared.settings import Settings
 
 # Of an answer's body so much is read, to use the connection again, and none of it is kept.
 ANSWER_MAX_BYTES = 4096

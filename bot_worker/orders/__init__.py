@@ -1,6 +1,6 @@
 """The one function that may be ordered: it opens an order, checks it, and calls the function of its kind.
 
-Whatever happens, the balancer hears of it: each order ends in one of the reports that `shared.messages` lists, and nothing of a
+Whatever happens, the balancer hears of it: each order ends in one of the reports that `shared.reports` lists, and nothing of a
 text that does not open is repeated. An exception that nobody expected is told with its type and place, and ends nothing else.
 """
 
@@ -19,7 +19,7 @@ from bot_worker.reporting import Tell
 from shared import log, wire
 from shared.domain.status import TradeEvent
 from shared.errors import NotSignedIn, OrderRefused, SteamError, SteamUnavailable
-from shared.messages import InventoryOrder, Order
+from shared.orders import InventoryOrder, Order
 from shared.sealing import SealBroken
 from shared.trouble import place_of
 

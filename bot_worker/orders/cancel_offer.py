@@ -9,7 +9,7 @@ from bot_worker.orders import conclude, offer_steps
 from bot_worker.reporting import Tell
 from bot_worker.steam import answers
 from shared.errors import SteamUnavailable
-from shared.messages import OfferOrder, Order, WatchedTrade
+from shared.orders import OfferOrder, Order, WatchedTrade
 
 # Steam back-dates changes by up to half an hour (node-steam-tradeoffer-manager), and an order is no older than a day.
 LOOK_BACK_S = 24 * 3600

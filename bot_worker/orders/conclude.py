@@ -16,7 +16,7 @@ from bot_worker.steam.answers import ExchangeMeans
 from bot_worker.steam.shapes import Exchange, Offer
 from shared.domain.items import Asset
 from shared.domain.status import TradeEvent, TradeStatus
-from shared.messages import WatchedTrade
+from shared.orders import WatchedTrade
 
 E, S = TradeEvent, TradeStatus
 

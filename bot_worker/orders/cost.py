@@ -6,7 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from shared.domain.status import Direction
-from shared.messages import InventoryOrder, OfferOrder, Order, SendOrder, SettleCheck, SettleOrder, WatchedTrade, WatchOrder
+from shared.orders import (
+    InventoryOrder,
+    OfferOrder,
+    Order,
+    SendOrder,
+    SettleCheck,
+    SettleOrder,
+    WatchedTrade,
+    WatchOrder,
+)
 
 Shares = Mapping[Direction, float]
 

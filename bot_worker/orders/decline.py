@@ -15,7 +15,7 @@ from bot_worker.steam import answers
 from bot_worker.steam.answers import ExchangeMeans
 from bot_worker.steam.shapes import Offer
 from shared import log
-from shared.messages import DeclineOrder, Order
+from shared.orders import DeclineOrder, Order
 
 # Steam writes both changes of a counter within a moment of each other.
 COUNTERED_WITHIN_S = 60

@@ -26,7 +26,8 @@ from shared import log
 from shared.domain.items import Asset
 from shared.domain.status import TradeEvent
 from shared.errors import SteamRefused, SteamThrottled, SteamUnavailable
-from shared.messages import Order, Report, WatchedTrade, WatchOrder
+from shared.orders import Order, WatchedTrade, WatchOrder
+from shared.reports import Report
 
 E = TradeEvent
 INCONCLUSIVE = "find_inconclusive"

@@ -12,7 +12,7 @@ from bot_worker.steam.pace import OWN_PACE
 from shared import log
 from shared.domain.health import May
 from shared.errors import SteamError, SteamRefused, SteamUnavailable
-from shared.messages import InventoryOrder, Order
+from shared.orders import InventoryOrder, Order
 
 _log = log.get(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.items import Asset, HeldAsset
-from shared.messages import WantedAsset
+from shared.orders import WantedAsset
 
 
 @dataclass(frozen=True, slots=True)

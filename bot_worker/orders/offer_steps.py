@@ -15,7 +15,7 @@ from bot_worker.steam.shapes import Exchange, Offer
 from shared import wire
 from shared.domain.status import TradeEvent
 from shared.errors import NotSignedIn, SteamUnavailable
-from shared.messages import WatchedTrade
+from shared.orders import WatchedTrade
 
 # Times PaceSettings.retry_s: a confirmation appears 1 to 3 s after the offer.
 CONFIRM_WAITS = (0.0, 2.0, 4.0, 8.0)

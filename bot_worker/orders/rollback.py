@@ -13,7 +13,7 @@ from typing import Any
 from bot_worker.orders.matching import Match, match_assets
 from bot_worker.steam.shapes import Exchange, Moved
 from shared.domain.items import Asset, HeldAsset
-from shared.messages import WantedAsset
+from shared.orders import WantedAsset
 
 
 def rollbacks_of(reversed_ones: Iterable[Exchange], history: Iterable[Exchange]) -> dict[str, Exchange]:

@@ -33,7 +33,7 @@ from shared.errors import (
     SteamThrottled,
     SteamUnavailable,
 )
-from shared.messages import Order, SendOrder, WatchedTrade
+from shared.orders import Order, SendOrder, WatchedTrade
 
 E = TradeEvent
 # The order of the claim is tried again after Redis turned out to be another one; more often than that nobody knows.

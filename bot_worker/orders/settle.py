@@ -19,7 +19,8 @@ from bot_worker.steam.inventory_reads import Inventory
 from bot_worker.steam.shapes import Exchange
 from shared.domain.items import CONTEXT_NORMAL, Asset, HeldAsset
 from shared.domain.status import TradeEvent
-from shared.messages import Order, Report, SettleCheck, SettleOrder, WantedAsset
+from shared.orders import Order, SettleCheck, SettleOrder, WantedAsset
+from shared.reports import Report
 
 E = TradeEvent
 BY_ITS_ID = frozenset({"id", "receipt"})

@@ -15,7 +15,7 @@ from bot_worker.reporting import Tell
 from bot_worker.steam import answers
 from bot_worker.steam.shapes import Offer
 from shared.domain.status import TradeEvent
-from shared.messages import Order, WatchedTrade, WatchOrder
+from shared.orders import Order, WatchedTrade, WatchOrder
 
 
 def look(bot: Bot, order: Order, tell: Tell) -> None:

@@ -14,7 +14,8 @@ from bot_worker.steam.shapes import Offer
 from shared import log
 from shared.domain.status import EARLY, ENDED_UNMOVED, TradeEvent, TradeStatus
 from shared.errors import SteamUnavailable
-from shared.messages import Order, Report, WatchedTrade, WatchOrder
+from shared.orders import Order, WatchedTrade, WatchOrder
+from shared.reports import Report
 
 E, S = TradeEvent, TradeStatus
 # Steam back-dates changes (node-steam-tradeoffer-manager looks back 30 min).

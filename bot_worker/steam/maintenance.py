@@ -14,7 +14,7 @@ from enum import Enum
 from steam.enums import EResult
 
 from shared.clock import Clock
-from shared.settings import SteamSettings
+from shared.sections import SteamSettings
 
 CODE = "steam_maintenance"
 ENOUGH = 6

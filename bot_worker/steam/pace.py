@@ -17,7 +17,7 @@ import tenacity
 from shared import log, wire
 from shared.clock import Clock
 from shared.errors import SteamThrottled, SteamUnavailable
-from shared.settings import PaceSettings
+from shared.sections import PaceSettings
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ from shared import log, strict
 from shared.clock import Clock
 from shared.domain.status import Direction
 from shared.errors import NotSignedIn, SteamError, SteamThrottled, SteamUnavailable
-from shared.settings import SteamSettings
+from shared.sections import SteamSettings
 from shared.strict import BadShape
 
 _NAMED = {

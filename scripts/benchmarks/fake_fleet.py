@@ -17,7 +17,8 @@ import redis
 from shared import wire
 from shared.domain.ids import STEAM_ID_BASE
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset, HeldAsset
-from shared.messages import Heartbeat, InventoryOrder, Order, Report
+from shared.orders import InventoryOrder, Order
+from shared.reports import Heartbeat, Report
 from shared.sealing import MasterKey
 
 BEAT_S = 1.0

@@ -16,7 +16,7 @@ from shared import wire
 from shared.clock import Clock
 from shared.domain.ids import STEAM_ID_BASE
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset
-from shared.messages import Order, SendOrder
+from shared.orders import Order, SendOrder
 from shared.sealing import BotKeys, MasterKey
 
 Say = Callable[[str], None]

@@ -15,7 +15,8 @@ from balancer.items.feeds.sources import Feed
 from balancer.items.price_list import BadPrices, PriceList
 from balancer.outward import Outward
 from shared.errors import SettingsError
-from shared.settings import FeedSettings, Settings
+from shared.sections import FeedSettings
+from shared.settings import Settings
 
 SAMPLE = 5
 TRIAL = "trial"

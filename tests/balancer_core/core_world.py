@@ -23,7 +23,8 @@ from shared import wire
 from shared.clock import Clock
 from shared.domain.ids import SteamId, TradeUrl
 from shared.domain.items import Asset, HeldAsset
-from shared.messages import Heartbeat, Order, Report
+from shared.orders import Order
+from shared.reports import Heartbeat, Report
 from shared.sealing import MasterKey
 from shared.settings import load
 

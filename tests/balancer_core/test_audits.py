@@ -23,7 +23,7 @@ from balancer.upkeep import release, settle, sweep
 from shared.domain.health import May
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
-from shared.messages import InventoryOrder, Order, SettleOrder
+from shared.orders import InventoryOrder, Order, SettleOrder
 
 Make = Callable[..., Awaitable[World]]
 Asset = dict[str, Any]

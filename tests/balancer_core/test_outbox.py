@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from balancer_core.core_world import World
 
-from shared.messages import InventoryOrder, Order
+from shared.orders import InventoryOrder, Order
 
 pytestmark = pytest.mark.both_databases
 

@@ -19,7 +19,7 @@ from balancer.reports import apply
 from balancer.reports.stream import Reader
 from balancer.trades.requests import Wanted
 from shared import wire
-from shared.messages import REPORT_KINDS
+from shared.reports import REPORT_KINDS
 
 CHEAP, DEAR = "P250 | Sand Dune (Field-Tested)", "AWP | Gungnir (Factory New)"
 CENTS = {CHEAP: 6, DEAR: 318_416}

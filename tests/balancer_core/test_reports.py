@@ -18,7 +18,7 @@ from balancer.reports.apply import apply
 from balancer.reports.stream import TRIES_MAX, Reader
 from shared import wire
 from shared.errors import DatabaseUnavailable
-from shared.messages import Report
+from shared.reports import Report
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from shared import wire
 from shared.domain.health import May
 from shared.domain.status import TradeStatus
 from shared.errors import Conflict, NotFound
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 from shared.sealing import BotKeys, MasterKey
 
 pytestmark = pytest.mark.both_databases

@@ -27,7 +27,8 @@ from balancer.web.routes import ROUTES
 from balancer.web.server import CHECK_S, Runner
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
-from shared.messages import Heartbeat, Order, Report
+from shared.orders import Order
+from shared.reports import Heartbeat, Report
 from shared.sealing import MasterKey
 from shared.settings import Settings
 

@@ -16,7 +16,7 @@ from balancer_http.test_operator_commands import world  # noqa: F401 - a fixture
 
 from balancer.custody.audit import ask
 from shared import wire
-from shared.messages import Report
+from shared.reports import Report
 
 
 async def order_of(service: Service, bot: str, after: int = 0) -> Any:

@@ -10,7 +10,7 @@ from balancer_http.harness import GOOD, ONE_DATABASE, PLAYER, READY_S, Service, 
 
 from shared import wire
 from shared.domain.ids import SteamId
-from shared.messages import Order
+from shared.orders import Order
 from shared.settings import Settings
 
 pytestmark = ONE_DATABASE

@@ -22,7 +22,7 @@ from balancer.web import addresses
 from balancer.web.handlers import health
 from balancer.web.handlers import metrics as handler
 from shared.errors import DatabaseUnavailable
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

@@ -18,7 +18,8 @@ from sqlalchemy import update
 
 from balancer.db import tables
 from balancer.web.handlers import health
-from shared.settings import PriceSettings, Settings
+from shared.sections import PriceSettings
+from shared.settings import Settings
 
 pytestmark = ONE_DATABASE
 

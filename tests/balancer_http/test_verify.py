@@ -21,7 +21,7 @@ from balancer.db import tables
 from balancer.web import pages, sessions, tries
 from balancer.web.handlers.verify import links, people
 from shared.domain.ids import SteamId
-from shared.messages import WatchedTrade
+from shared.orders import WatchedTrade
 
 
 async def check(service: Service, token: str, steam_id: str = PLAYER, client: str = "site") -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from bot_lab import FAST, Lab, SteamWorld
 
-from shared.messages import Order, Report, SendOrder
+from shared.orders import Order, SendOrder
+from shared.reports import Report
 
 ROUNDS_MAX = 400
 TROUBLE: list[dict[str, Any]] = [

@@ -7,7 +7,16 @@ from bot_lab import Lab, SteamAccount, SteamWorld, kinds
 from bot_worker.orders import cost
 from shared.domain.items import Asset
 from shared.domain.status import Direction
-from shared.messages import InventoryOrder, Order, Report, SendOrder, SettleCheck, SettleOrder, WantedAsset, WatchOrder
+from shared.orders import (
+    InventoryOrder,
+    Order,
+    SendOrder,
+    SettleCheck,
+    SettleOrder,
+    WantedAsset,
+    WatchOrder,
+)
+from shared.reports import Report
 
 D = Direction
 TRADES = 10  # live at one bot at a time, as in `scripts/bench --only steam`

@@ -14,7 +14,8 @@ from bot_lab import Killed, Lab, SteamAccount, SteamWorld, ask, does_otherwise, 
 from bot_worker.orders.find import Proof, judge
 from bot_worker.orders.watch import BACK_DATED_S
 from shared.domain.items import Asset
-from shared.messages import Report, WatchedTrade, WatchOrder
+from shared.orders import WatchedTrade, WatchOrder
+from shared.reports import Report
 
 
 def lost(lab: Lab, player: SteamAccount, *, made: bool, give: bool = False) -> WatchedTrade:

@@ -20,7 +20,8 @@ from bot_worker.vault import Vault
 from shared import settings as settings_module
 from shared import wire
 from shared.clock import Clock
-from shared.messages import Heartbeat, Order, Report, SendOrder, WatchOrder
+from shared.orders import Order, SendOrder, WatchOrder
+from shared.reports import Heartbeat, Report
 
 BOTS = ("red-1", "red-2")
 pytestmark = pytest.mark.slow

@@ -9,7 +9,8 @@ from bot_lab import Lab, SteamAccount, SteamWorld
 
 from bot_worker.steam import inventories, shapes
 from shared.domain.items import HeldAsset
-from shared.messages import InventoryOrder, Report
+from shared.orders import InventoryOrder
+from shared.reports import Report
 from shared.strict import BadShape
 
 

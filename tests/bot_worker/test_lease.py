@@ -18,7 +18,8 @@ from bot_worker.lease import Claim, Lease
 from bot_worker.worker import Worker, new_run
 from shared import wire
 from shared.errors import VaultError
-from shared.messages import Heartbeat, WatchOrder
+from shared.orders import WatchOrder
+from shared.reports import Heartbeat
 
 
 class Running:

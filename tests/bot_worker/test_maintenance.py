@@ -12,7 +12,7 @@ from hand_clock import HandClock
 
 from bot_worker.steam.maintenance import ENOUGH, POINTS, Maintenance, Sign, in_window, is_maintenance, sign_of
 from shared import settings
-from shared.messages import InventoryOrder, SettleCheck, SettleOrder, WantedAsset
+from shared.orders import InventoryOrder, SettleCheck, SettleOrder, WantedAsset
 
 SUNDAY = datetime(2026, 11, 22, 22, tzinfo=UTC)
 S = Sign

@@ -11,7 +11,8 @@ import requests
 from bot_lab import Lab, SteamAccount, kinds, twist
 
 from shared.errors import SteamError, SteamRefused, SteamUnavailable
-from shared.messages import InventoryOrder, Report, SettleCheck, SettleOrder, WantedAsset
+from shared.orders import InventoryOrder, SettleCheck, SettleOrder, WantedAsset
+from shared.reports import Report
 
 EDGE = b"<html><head><title>Access Denied</title></head><body>Reference #18.2</body></html>"
 CURRENCY = {"appid": 730, "contextid": "2", "currencyid": "1", "classid": "1", "instanceid": "0", "amount": "20"}

@@ -13,7 +13,8 @@ from support import wait_until
 from bot_worker import own_account
 from bot_worker.steam import trade_page
 from shared.domain.health import RESTRICTIONS, TRADES, May
-from shared.messages import InventoryOrder, Order, Report, SettleCheck, SettleOrder, WantedAsset
+from shared.orders import InventoryOrder, Order, SettleCheck, SettleOrder, WantedAsset
+from shared.reports import Report
 
 
 def deposit(lab: Lab, player: SteamAccount) -> Report:

@@ -11,7 +11,8 @@ import requests
 from bot_lab import Lab, SteamAccount, SteamWorld, ask, twist
 
 from shared import wire
-from shared.messages import InventoryOrder, Report
+from shared.orders import InventoryOrder
+from shared.reports import Report
 
 
 def read(lab: Lab, rows: int = 0) -> Report:

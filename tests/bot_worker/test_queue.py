@@ -19,7 +19,7 @@ from bot_worker import orders
 from bot_worker.rq_worker import put_right
 from shared import wire
 from shared.errors import OrderRefused
-from shared.messages import InventoryOrder, WatchOrder
+from shared.orders import InventoryOrder, WatchOrder
 
 
 def push(lab: Lab, job_id: str, fields: dict[str, Any]) -> None:

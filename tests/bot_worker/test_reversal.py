@@ -12,7 +12,8 @@ from bot_lab import Lab, SteamAccount, SteamWorld, ask, kinds
 from bot_worker.orders.rollback import find_items, rollbacks_of
 from bot_worker.steam.shapes import Exchange, Moved
 from shared.domain.items import Asset, HeldAsset
-from shared.messages import Report, SettleCheck, SettleOrder, WantedAsset, WatchedTrade
+from shared.orders import SettleCheck, SettleOrder, WantedAsset, WatchedTrade
+from shared.reports import Report
 
 PARTNER = "76561198000000002"
 

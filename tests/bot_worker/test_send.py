@@ -13,7 +13,7 @@ from support import wait_until
 from bot_worker.orders import send
 from shared import wire
 from shared.clock import Clock
-from shared.messages import Order
+from shared.orders import Order
 
 
 def offers_of(lab: Lab, order: Order) -> list[dict[str, object]]:

@@ -24,7 +24,8 @@ from shared import log, wire
 from shared.clock import Clock
 from shared.domain.items import Asset
 from shared.errors import NotSignedIn, SteamRefused, SteamThrottled, SteamUnavailable
-from shared.settings import PaceSettings, Settings
+from shared.sections import PaceSettings
+from shared.settings import Settings
 
 
 class Opened:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from bot_worker.orders.matching import match_assets
 from bot_worker.steam.inventory_reads import Inventory
 from shared.domain.items import Asset, HeldAsset
-from shared.messages import Report, SettleCheck, SettleOrder, WantedAsset
+from shared.orders import SettleCheck, SettleOrder, WantedAsset
+from shared.reports import Report
 
 
 def held(asset_id: str, name: str = "AK", wear: str | None = None, context_id: str = "2") -> HeldAsset:

@@ -20,7 +20,7 @@ from bot_worker.vault import Account, Vault
 from bot_worker.worker import Worker, new_run
 from shared import wire
 from shared.errors import SteamError, SteamRefused, SteamThrottled, SteamUnavailable, VaultError
-from shared.messages import InventoryOrder, Order
+from shared.orders import InventoryOrder, Order
 
 # --- back-off ------------------------------------------------------------------------------------
 

@@ -25,7 +25,8 @@ from bot_worker.vault import Vault
 from bot_worker.worker import Worker, new_run
 from shared import wire
 from shared.errors import SteamError
-from shared.messages import Heartbeat, InventoryOrder, WatchOrder
+from shared.orders import InventoryOrder, WatchOrder
+from shared.reports import Heartbeat
 from shared.sealing import seal
 from shared.trouble import place_of
 

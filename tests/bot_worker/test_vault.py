@@ -13,7 +13,7 @@ from bot_lab import MASTER
 from bot_worker.vault import Account, SavedSession, Vault
 from shared import settings as settings_module
 from shared.errors import VaultError
-from shared.settings import GroupSettings
+from shared.sections import GroupSettings
 
 ACCOUNT = Account("red-1", "botone", "pass-word", "76561198000000001", "c2hhcmVk", "aWRlbnRpdHk=", "android:1")
 

@@ -10,7 +10,9 @@ from bot_lab import Lab, SteamAccount, kinds
 
 from shared.clock import Clock
 from shared.domain.items import Asset
-from shared.messages import NUMBER_MAX, Order, Report, WatchedTrade, WatchOrder
+from shared.messages import NUMBER_MAX
+from shared.orders import Order, WatchedTrade, WatchOrder
+from shared.reports import Report
 
 OFFERS = ("GetTradeOffer", "GetTradeOffers")
 

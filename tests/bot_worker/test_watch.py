@@ -13,7 +13,7 @@ from bot_worker.steam.shapes import Exchange, Moved, Offer
 from shared import wire
 from shared.domain.items import Asset
 from shared.domain.status import TradeEvent
-from shared.messages import OfferOrder, WatchedTrade, WatchOrder
+from shared.orders import OfferOrder, WatchedTrade, WatchOrder
 
 GIVE, TAKE = Asset(730, "2", "11"), Asset(730, "2", "22")
 TRADE = WatchedTrade("tr_1", 1, "secret-token", "76561198000000002", "100", "sent", [GIVE], [TAKE])

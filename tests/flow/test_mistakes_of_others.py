@@ -32,7 +32,7 @@ from scripts.lab.stack import Stack
 from shared import wire
 from shared.clock import Clock
 from shared.domain.status import TradeEvent
-from shared.messages import Report
+from shared.reports import Report
 from shared.sealing import MasterKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flow")]

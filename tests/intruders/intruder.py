@@ -15,7 +15,8 @@ from intruders.guarded import GuardedStack
 from shared import wire
 from shared.clock import Clock
 from shared.domain.items import Asset
-from shared.messages import Order, Report, SendOrder
+from shared.orders import Order, SendOrder
+from shared.reports import Report
 from shared.sealing import BotKeys, seal
 
 

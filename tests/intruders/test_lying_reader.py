@@ -19,7 +19,8 @@ from support import wait_until
 from scripts.lab.calls import get_json
 from shared import wire
 from shared.clock import Clock
-from shared.messages import InventoryOrder, Order, Report
+from shared.orders import InventoryOrder, Order
+from shared.reports import Report
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intruders"), pytest.mark.timeout(600)]
 

@@ -25,7 +25,8 @@ from bot_worker.vault import Account, SavedSession, Vault
 from scripts.cli.fleet import main
 from shared import settings as settings_module
 from shared.errors import VaultError
-from shared.settings import GroupSettings, Settings
+from shared.sections import GroupSettings
+from shared.settings import Settings
 
 BOTS = ("red-1", "red-2", "red-3")
 

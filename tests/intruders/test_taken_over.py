@@ -23,7 +23,7 @@ from support import wait_until
 from shared import wire
 from shared.clock import Clock
 from shared.domain.items import Asset
-from shared.messages import Heartbeat, Report
+from shared.reports import Heartbeat, Report
 from shared.sealing import seal
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intruders"), pytest.mark.timeout(600)]

@@ -25,7 +25,7 @@ from scripts.benchmarks.raw_sql import Item
 from scripts.benchmarks.rows import BenchError, Floor, Row, interleaved, percentile, table
 from scripts.benchmarks.site import ITEMS, Players, bare_server, prepare_raw
 from shared import wire
-from shared.messages import InventoryOrder, Order
+from shared.orders import InventoryOrder, Order
 from shared.sealing import BotKeys, MasterKey
 
 ITEM = Item("itm_bench", "AK-47 | Redline (Field-Tested)", 1200)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared import settings as settings_module
-from shared.settings import RetentionSettings
+from shared.sections import RetentionSettings
 
 GUIDE = Path(__file__).parents[2] / "docs" / "http-api.md"
 TEXT = GUIDE.read_text(encoding="utf-8").partition("\n## What is kept, and for how long\n")[2].partition("\n## ")[0]

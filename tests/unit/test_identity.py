@@ -10,7 +10,7 @@ import pytest
 from balancer.fleet.heartbeats import is_sane
 from bot_worker.steam.shapes import profile_of
 from shared.domain.identity import NAME_MAX, NOBODY, Identity, clean_name
-from shared.messages import Heartbeat
+from shared.reports import Heartbeat
 from shared.strict import BadShape
 
 HASH = "0123456789abcdef0123456789abcdef01234567"

@@ -13,7 +13,8 @@ from odd_shapes import check, odd, odd_text
 from balancer.fleet.heartbeats import is_sane
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
-from shared.messages import Heartbeat, OfferOrder, Order, Report
+from shared.orders import OfferOrder, Order
+from shared.reports import Heartbeat, Report
 from shared.sealing import MasterKey, SealBroken, seal
 
 KEYS = MasterKey(b"m" * 32).bot("red-1")

@@ -7,13 +7,11 @@ from hypothesis import strategies as st
 
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
-from shared.messages import (
-    Heartbeat,
+from shared.orders import (
     InventoryOrder,
     OfferOrder,
     Order,
     Payload,
-    Report,
     SendOrder,
     SettleCheck,
     SettleOrder,
@@ -21,6 +19,7 @@ from shared.messages import (
     WatchedTrade,
     WatchOrder,
 )
+from shared.reports import Heartbeat, Report
 from shared.sealing import BotKeys, MasterKey, SealBroken, seal, unseal
 
 MASTER = MasterKey(b"m" * 32)

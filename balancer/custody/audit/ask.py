@@ -18,8 +18,8 @@ from balancer.fleet.bot import MAINTENANCE
 from shared.domain.ids import BotName, bot_name
 from shared.domain.status import AuditVerdict, DepositStatus
 from shared.errors import NotFound
-from shared.messages import InventoryOrder
-from shared.settings import TradeSettings
+from shared.orders import InventoryOrder
+from shared.sections import TradeSettings
 
 
 @dataclass(frozen=True, slots=True)

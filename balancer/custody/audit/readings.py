@@ -18,8 +18,8 @@ from balancer.journal import swaps
 from shared import log, strict
 from shared.domain.ids import BotName, bot_name
 from shared.domain.status import AuditVerdict, TradeStatus
-from shared.messages import Report
-from shared.settings import TradeSettings
+from shared.reports import Report
+from shared.sections import TradeSettings
 
 logger = log.get(__name__)
 

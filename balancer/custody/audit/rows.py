@@ -15,7 +15,7 @@ from balancer.journal import events as feed
 from shared import log
 from shared.domain.ids import bot_name
 from shared.domain.status import AuditVerdict
-from shared.settings import TradeSettings
+from shared.sections import TradeSettings
 
 logger = log.get(__name__)
 

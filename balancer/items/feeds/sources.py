@@ -11,7 +11,8 @@ from balancer import outward
 from balancer.items.feeds import shapes
 from balancer.items.feeds.shapes import BadShape, Shape
 from shared.errors import SettingsError
-from shared.settings import FeedSettings, Settings
+from shared.sections import FeedSettings
+from shared.settings import Settings
 
 # The price file of `[balancer] prices_file`, which every balancer reads by itself.
 FILE = "file"

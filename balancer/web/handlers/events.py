@@ -18,7 +18,7 @@ from balancer.web.schemas import answers, requests
 from balancer.web.server import Handler
 from shared import log
 from shared.errors import DatabaseUnavailable, FleetError, RateLimited
-from shared.settings import ListeningSettings
+from shared.sections import ListeningSettings
 
 LAST_EVENT_ID = "Last-Event-ID"
 STREAM_HEADERS = {
