@@ -16,8 +16,8 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
   items_not_in_place, inventory_private, exchange_not_done, offer_unclear, steam_maintenance, or an error's code): ask again
 - offer_canceled may carry ``reason`` not_confirmed: the bot gave the offer up, as its phone could not confirm it
 - answer_lost: ``reason``; order_dropped: ``reason`` "recalled" or "expired"
-- settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched", "name", "class_id"}``, matched
-  one of ``id``, ``receipt``, ``fingerprint``, ``name``
+- settled / items_seen: ``assets``: list of ``{"deposit_id", "asset_id", "context_id", "matched", "name", "class_id",
+  "phase"}``, matched one of ``id``, ``receipt``, ``fingerprint``, ``name``
 - items_gone: ``deposit_ids``; not_settled: ``settles_at`` (unix s or null), ``reason``
 - looked: ``seen``: list of ``{"trade_id", "offer_id", "sees", "changed_at"}``, one for each trade asked for: its offer, what
   that shows as a `TradeEvent` (offer_active, offer_declined, …; null: nothing clear), since when in Steam's unix s (or null).
@@ -27,7 +27,8 @@ A report's ``kind`` is a `TradeEvent` or one of `OTHER_REPORTS`. Its ``data`` by
   ``code``, ``reason``, ``retry_after_s``; both with ``bans``: whether each account that was asked for is banned from trading,
   as far as Steam said
 - custody_read: ``steam_id`` (the bot's own), ``assets``: list of ``{"asset_id", "context_id", "class_id", "instance_id",
-  "name", "fingerprint"}`` of all that lies in contexts 2 and 16; custody_unread: ``reason`` (an error's code, inventory_half)
+  "name", "fingerprint", "phase"?}`` of all that lies in contexts 2 and 16; custody_unread: ``reason`` (an error's code,
+  inventory_half)
 - order_refused: ``reason``; nothing of the refused text is repeated
 - order_failed: ``kind`` of the order, ``reason`` (an error's code, expired, offer_not_found, other_offer, internal, …),
   ``retryable``; nothing else was reported of this order

@@ -53,6 +53,7 @@ class Seen:
     name: str
     fingerprint: str | None
     class_id: str = ""
+    phase: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Deposit:
     wear: str | None
     pattern: str | None
     name_tag: str | None
+    phase: Annotated[str | None, Field(description="Of a Doppler, where Steam says it; its value is that of the phase")]
     inspect_link: str | None
     settles_at: Annotated[Time | None, Field(description="When Steam's protection ends; null until Steam has said so")]
     settled_at: Annotated[Time | None, Field(description="Null: it can neither be withdrawn nor locked yet")]
@@ -150,6 +151,7 @@ def _view(row: Row[Any]) -> Deposit:
         wear=row.wear,
         pattern=row.pattern,
         name_tag=row.name_tag,
+        phase=row.phase,
         inspect_link=row.inspect_link,
         settles_at=maybe_unix(row.settles_at),
         settled_at=maybe_unix(row.settled_at),

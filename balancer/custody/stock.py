@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from balancer.db.tables import HOUSE, bots, deposits, items
 from balancer.fields import Time, maybe_unix
+from balancer.items import worth
 from shared.domain.ids import bot_name
 from shared.domain.status import DepositStatus
 
@@ -29,7 +30,7 @@ class StockRow:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueItem:
-    """A known item. `value_cents` is null when nobody knows what it is worth."""
+    """A known item, or a phase of one: then the name has the phase behind it. `value_cents`: null when nobody knows it."""
 
     item_id: str
     market_hash_name: str
@@ -46,15 +47,20 @@ class CatalogueItem:
 def free(connection: Connection, value_max_cents: int | None, limit: int) -> list[StockRow]:
     """Free rows of the house that lie with a bot which is not frozen, the smallest value first."""
     query = (
-        select(deposits, items.c.market_hash_name, items.c.icon_url, items.c.value_cents.label("worth"), items.c.valued_at)
-        .join(items, items.c.item_id == deposits.c.item_id)
-        .join(bots, (bots.c.color == deposits.c.color) & (bots.c.bot_id == deposits.c.bot_id))
+        select(
+            deposits,
+            items.c.market_hash_name,
+            items.c.icon_url,
+            worth.value_cents.label("worth"),
+            worth.valued_at.label("valued_at"),
+        )
+        .select_from(worth.of(deposits).join(bots, (bots.c.color == deposits.c.color) & (bots.c.bot_id == deposits.c.bot_id)))
         .where(deposits.c.user_id == HOUSE, deposits.c.status == DepositStatus.ACTIVE.value, bots.c.frozen_by.is_(None))
         .where(deposits.c.locked_by.is_(None), deposits.c.frozen_by.is_(None), deposits.c.settled_at.is_not(None))
-        .where(items.c.value_cents.is_not(None))
+        .where(worth.value_cents.is_not(None))
     )
     if value_max_cents is not None:
-        query = query.where(items.c.value_cents <= value_max_cents)
+        query = query.where(worth.value_cents <= value_max_cents)
     return [
         StockRow(
             row.deposit_id,
@@ -65,7 +71,7 @@ def free(connection: Connection, value_max_cents: int | None, limit: int) -> lis
             bot_name(row),
             row.icon_url,
         )
-        for row in connection.execute(query.order_by(items.c.value_cents, deposits.c.deposit_id).limit(limit))
+        for row in connection.execute(query.order_by(worth.value_cents, deposits.c.deposit_id).limit(limit))
     ]
 
 

@@ -145,7 +145,7 @@ def accept(
     refused: list[tuple[Asset, str]] = []
     for asset in assets:
         held = inventory[asset]
-        cents = value_of(held.market_hash_name)
+        cents = value_of(held.priced_name)
         reason = refusal(held, cents, rules)
         if reason is None and cents is not None:
             taken.append((held, cents))

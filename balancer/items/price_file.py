@@ -22,6 +22,7 @@ from balancer.items.price_list import NAME_MAX, BadPrices, PriceList
 from balancer.items.price_lists import Held, Known
 from shared import log, strict
 from shared.clock import Clock
+from shared.domain import phases
 from shared.sections import PriceSettings
 from shared.strict import BadShape
 
@@ -51,6 +52,7 @@ def parse(text: str | bytes) -> PriceList:
             left_out["value"] += 1
         else:
             found[name] = cents
+    found = phases.spread(found)
     if not found:
         raise BadPrices("no name with a whole number of cents in it")
     return PriceList(found, left_out)

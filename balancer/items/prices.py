@@ -14,6 +14,7 @@ from balancer.items import trust
 from balancer.items.feeds.sources import FILE
 from balancer.items.price_file import PriceFile
 from balancer.items.trust import SourceList, Values
+from shared.domain import phases
 from shared.settings import Settings
 
 
@@ -35,9 +36,12 @@ class Prices:
     def __len__(self) -> int:
         return len(self._values.cents)
 
-    def value(self, market_hash_name: str) -> int | None:
-        """Cents, or ``None`` when nobody told us a value."""
-        return self._values.cents.get(market_hash_name)
+    def value(self, priced_name: str) -> int | None:
+        """Cents, or ``None`` when nobody told us a value. A phase without a price of its own has the name's, the lowest."""
+        cents = self._values.cents.get(priced_name)
+        if cents is None and (told := phases.split(priced_name)):
+            return self._values.cents.get(told[0])
+        return cents
 
     def all(self) -> Mapping[str, int]:
         """Every name with its cents; not to be changed."""

@@ -36,11 +36,12 @@ class Item:
     wear: str | None
     pattern: str | None
     name_tag: str | None
+    phase: Annotated[str | None, Field(description="Of a Doppler, where Steam says it; null for all others")]
 
 
 _AS_HELD = (
     *("market_hash_name", "tradable", "amount", "type", "color", "name_color", "icon_url", "icon_url_large"),
-    *("inspect_link", "wear", "pattern", "name_tag"),
+    *("inspect_link", "wear", "pattern", "name_tag", "phase"),
 )
 
 
@@ -68,7 +69,7 @@ def of(found: PlayerInventory, value_of: policy.ValueOf, settings: Settings) -> 
 
 
 def _item(held: HeldAsset, value_of: policy.ValueOf, rules: policy.Rules) -> Item:
-    cents = value_of(held.market_hash_name)
+    cents = value_of(held.priced_name)
     reason = policy.refusal(held, cents, rules)
     return Item(
         asset_id=held.asset.asset_id,

@@ -3,6 +3,9 @@
 Before an item comes, the bot that read the player's inventory says what it is; an intruder on that host could
 say anything. The bot that received the item says it again, and this counts: with Steam's receipt, at settlement, in an audit.
 
+The *phase* of a Doppler is part of what it is: another one than in the row is a swap, and one that the row does not know yet is
+the row's from now on.
+
 Valve renames items, too. Another name is a *rename* if a bot has called the item's class (Steam's ``classid``) by the row's
 name before: the bot that holds the item itself, or another of its group, whose word is as good; or bots of two other groups.
 The class that the reader of the player's inventory told proves nothing, as it may have been made up like the name. The row then
@@ -23,6 +26,7 @@ from balancer.db import pipeline
 from balancer.db.tables import deposits, items
 from balancer.journal import alarms
 from shared import strict
+from shared.domain import phases
 from shared.domain.ids import BotName, group_of
 from shared.domain.items import item_id_of
 from shared.domain.status import DepositStatus
@@ -37,10 +41,11 @@ _HERE = [DepositStatus.ACTIVE.value, DepositStatus.WITHDRAW_PENDING.value]
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a bot calls an item that it holds; ``class_id`` is empty if it did not say."""
+    """What a bot calls an item that it holds; ``class_id`` is empty, ``phase`` is ``None`` if it did not say."""
 
     name: str
     class_id: str = ""
+    phase: str | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self | None:
@@ -48,7 +53,7 @@ class Named:
         name = data.get("name")
         if not isinstance(name, str) or not 0 < len(name) <= NAME_MAX:
             return None
-        return cls(name, strict.maybe_text(data.get("class_id"), CLASS_MAX))
+        return cls(name, strict.maybe_text(data.get("class_id"), CLASS_MAX), phases.known(data.get("phase")))
 
 
 def compare(
@@ -67,12 +72,19 @@ def compare(
     for row in connection.execute(query.with_for_update(of=deposits)).all():
         named = told[row.deposit_id]
         if named.name == row.market_hash_name:
+            if named.phase and row.phase and named.phase != row.phase:
+                _freeze(connection, row, named, _worth(named, value_of), who, now, trade_id)
+                swapped.append(str(row.deposit_id))
+                continue
+            if named.phase and not row.phase:
+                found = deposits.c.deposit_id == row.deposit_id
+                connection.execute(update(deposits).where(found).values(phase=named.phase, touched=now))
             if named.class_id and named.class_id != row.named_class:
                 confirmed.setdefault(named.class_id, []).append(row.deposit_id)
         elif _is_renamed(connection, row, named):
             rename(connection, _bot(row), named.class_id, row.market_hash_name, named.name, who, now, row.deposit_id)
         else:
-            _freeze(connection, row, named, value_of(named.name) or 0, who, now, trade_id)
+            _freeze(connection, row, named, _worth(named, value_of), who, now, trade_id)
             swapped.append(str(row.deposit_id))
     for class_id, ids in confirmed.items():
         connection.execute(update(deposits).where(deposits.c.deposit_id.in_(ids)).values(named_class=class_id))
@@ -126,12 +138,17 @@ def _is_renamed(connection: Connection, row: Row[Any], named: Named) -> bool:
     return (row.color, group_of(row.bot_id)) in groups or len(groups) >= GROUPS_THAT_AGREE
 
 
+def _worth(named: Named, value_of: ValueOf) -> int:
+    return value_of(phases.priced_name(named.name, named.phase)) or 0
+
+
 def _freeze(
     connection: Connection, row: Row[Any], named: Named, cents: int, who: str, now: datetime, trade_id: str | None
 ) -> None:
     values = {
         "item_id": _know(connection, named.name),
         "named_class": named.class_id or None,
+        "phase": named.phase,
         "value_cents": cents,
         "frozen_by": row.frozen_by or FROZEN,
         "touched": now,
@@ -139,8 +156,8 @@ def _freeze(
     connection.execute(update(deposits).where(deposits.c.deposit_id == row.deposit_id).values(values))
     data = {
         "deposit_id": row.deposit_id,
-        "said": row.market_hash_name,
-        "is": named.name,
+        "said": phases.priced_name(row.market_hash_name, row.phase),
+        "is": phases.priced_name(named.name, named.phase),
         "value_cents_said": row.value_cents,
         "value_cents": cents,
     }

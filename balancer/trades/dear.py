@@ -96,7 +96,7 @@ def _of_one(said: HeldAsset, again: HeldAsset | None) -> list[dict[str, Any]]:
         return [{"asset_id": asset_id, "field": "asset", "first": _short(said.market_hash_name), "second": None}]
     told = [(name, getattr(said, name), getattr(again, name)) for name in ("market_hash_name", "class_id", "amount")]
     # Steam leaves an item's properties out at times.
-    both = [(name, getattr(said, name), getattr(again, name)) for name in ("wear", "pattern", "name_tag")]
+    both = [(name, getattr(said, name), getattr(again, name)) for name in ("wear", "pattern", "name_tag", "phase")]
     told += [each for each in both if None not in each[1:]]
     differ = [(name, *map(_short, each)) for name, *each in told if each[0] != each[1]]
     return [{"asset_id": asset_id, "field": name, "first": one, "second": other} for name, one, other in differ]

@@ -124,6 +124,7 @@ class Draft:
                 "pattern": held.pattern,
                 "name_tag": held.name_tag,
                 "inspect_link": held.inspect_link,
+                "phase": held.phase,
                 "value_cents": wanted.value_cents,
                 "created_at": now,
                 "touched": now,

@@ -18,6 +18,7 @@ from balancer.trades import draft as drafts
 from balancer.trades import idempotency, outflow, players, withdraw
 from balancer.trades.draft import Draft
 from balancer.trades.requests import HouseWish, Made, Request
+from shared.domain import phases
 from shared.domain.status import Direction, WaitsFor
 from shared.errors import Conflict
 
@@ -51,7 +52,7 @@ def make(connection: Connection, ctx: Context, request: Request, wish: HouseWish
         trade_id = making.begin(bot, {"why": "holds_items", "items": len(part)}, (WaitsFor.APPROVAL, None))
         for row in part:
             # The house's rows have no value of their own; what goes out is limited by what it is worth.
-            cents = ctx.prices.value(row.market_hash_name) or row.value_cents
+            cents = ctx.prices.value(phases.priced_name(row.market_hash_name, row.phase)) or row.value_cents
             making.give_out(trade_id, row, cents)
     withdraw.check_outflow(connection, making)
     pipeline.insert_rows(connection, drafts.rows([making]))

@@ -32,6 +32,7 @@ class Match:
             "matched": self.matched,
             "name": self.held.market_hash_name or None,
             "class_id": self.held.class_id,
+            "phase": self.held.phase,
         }
 
 

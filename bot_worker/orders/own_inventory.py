@@ -106,4 +106,5 @@ def _told(held: HeldAsset) -> dict[str, str | None]:
         "instance_id": held.instance_id,
         "name": held.market_hash_name,
         "fingerprint": held.fingerprint,
+        **({"phase": held.phase} if held.phase else {}),
     }

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot_worker.steam import certificate
 from shared import strict
+from shared.domain import phases
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset, HeldAsset
 from shared.strict import BadShape
 
@@ -194,13 +196,15 @@ class _Descriptions:
 def _held(asset: Asset, row: Mapping[str, Any], about: Mapping[str, Any], properties: Any, owner: str) -> HeldAsset:
     told = _properties(properties)
     class_id, instance_id = class_key(row)
+    name = name_of(about)
+    paint = certificate.paint_index(told.get(INSPECT), asset.asset_id, told.get(PATTERN)) if " Doppler" in name else None
     return HeldAsset(
         asset=asset,
         class_id=class_id,
         instance_id=instance_id,
         amount=_amount(row),
         # Interned: a thousand assets share a few hundred names.
-        market_hash_name=sys.intern(name_of(about)),
+        market_hash_name=sys.intern(name),
         # In context 16 the flag says nothing; what lies there cannot be traded.
         tradable=_is_yes(about.get("tradable")) and asset.context_id == CONTEXT_NORMAL,
         type=sys.intern(strict.maybe_text(about.get("type"))),
@@ -212,6 +216,7 @@ def _held(asset: Asset, row: Mapping[str, Any], about: Mapping[str, Any], proper
         pattern=told.get(PATTERN),
         name_tag=told.get(NAME_TAG),
         inspect_link=_inspect_link(about, asset.asset_id, owner, told.get(INSPECT)),
+        phase=None if paint is None else phases.of_paint(name, paint),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.settings import SandboxSettings
+from sandbox.steam_api.certificates import certificate
 from sandbox.world.accounts import STEAM_ID_BASE
 from sandbox.world.catalogue import WEARS, Kind
 from sandbox.world.exchanges import Exchange, Move
@@ -123,7 +124,7 @@ def inventory_asset(item: Item) -> dict[str, Any]:
 
 
 def properties(item: Item) -> list[dict[str, Any]]:
-    """Pattern 1, wear 2, name tag 5, inspect payload 6; some items in context 16 lack them (csfloat/extension)."""
+    """Pattern 1, wear 2, name tag 5, certificate 6; some items in context 16 lack them (csfloat/extension)."""
     if item.kind.commodity or item.app_id != CS2:
         return []
     if item.context_id == PROTECTED_CONTEXT and item.item_uid % 5 == 0:
@@ -135,7 +136,7 @@ def properties(item: Item) -> list[dict[str, Any]]:
         found.append({"propertyid": 2, "float_value": item.wear, "name": "Wear Rating"})
     if item.name_tag is not None:
         found.append({"propertyid": 5, "string_value": item.name_tag, "name": "Name Tag"})
-    found.append({"propertyid": 6, "string_value": f"00{item.item_uid:014X}", "name": "Item Certificate"})
+    found.append({"propertyid": 6, "string_value": certificate(item), "name": "Item Certificate"})
     return found
 
 

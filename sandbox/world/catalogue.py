@@ -1,7 +1,7 @@
 """The items that exist in the sandbox: real names, invented prices, the same ones for the same seed."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.world import catalogue_data as data
 
@@ -34,6 +34,12 @@ class Kind:
     classid: int
     tradable: bool = True
     app_id: int = 730
+    def_index: int = 0
+    """The game's numbers of the weapon and of its paint; real ones of weapons and phases, made up of other paints."""
+    paint_index: int = 0
+    phase: str = ""
+    phases: tuple["Kind", ...] = ()
+    """All copies of such a kind are one of these: of the same name, but another class, paint, picture and price."""
 
     @property
     def commodity(self) -> bool:
@@ -69,13 +75,15 @@ class Catalogue:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.kinds = {kind.market_hash_name: kind for kind in _generate(seed)}
-        self._by_icon = {kind.icon_url: kind for kind in self.kinds.values()}
+        phases = [phase for kind in self.kinds.values() for phase in kind.phases]
+        self._phases = {f"{phase.market_hash_name} - {phase.phase}": phase for phase in phases}
+        self._by_icon = {kind.icon_url: kind for kind in (*self.kinds.values(), *phases)}
         self.ordinary = [kind for kind in self.kinds.values() if kind.tradable]
 
     def kind(self, name: str, app_id: int = 730) -> Kind:
-        """The kind of that name; an unknown name becomes a plain kind without a price."""
-        if app_id == 730 and name in self.kinds:
-            return self.kinds[name]
+        """The kind of that name, which may have ` - Ruby` behind it; an unknown name becomes a plain kind without a price."""
+        if app_id == 730 and (known := self.kinds.get(name) or self._phases.get(name)):
+            return known
         key = f"{name}#{app_id}"
         if key not in self.kinds:
             self.kinds[key] = Kind(
@@ -89,8 +97,9 @@ class Catalogue:
         return self._by_icon.get(icon_url)
 
     def prices(self) -> dict[str, int]:
-        """Integer cents of every priced name."""
-        return {k.market_hash_name: k.price_cents for k in self.kinds.values() if k.price_cents is not None}
+        """Integer cents of every priced name; of a phase it has the phase behind it, and the name alone the lowest price."""
+        kinds = self.kinds | self._phases
+        return {name: kind.price_cents for name, kind in kinds.items() if kind.price_cents is not None and kind.app_id == 730}
 
 
 def _class(name: str) -> int:
@@ -134,13 +143,18 @@ def _finish(seed: int, weapon: str, kind: str, finish: str, rarity: str, wears: 
             name = f"{prefix}{weapon} | {finish} ({WEARS[exterior][0]})"
             price = round(base * WEARS[exterior][4] * factor * (0.9 + 0.2 * _share(seed, name, "price")))
             unpriced = _share(seed, name, "unpriced") < 0.02
-            made.append(
-                Kind(
-                    name, kind, label, tag, color, weapon, exterior, quality,
-                    None if unpriced else max(3, price), _class(name),
-                )
+            plain = Kind(
+                name, kind, label, tag, color, weapon, exterior, quality, None if unpriced else max(3, price), _class(name),
+                def_index=data.DEF_INDEXES.get(weapon, 0), paint_index=2000 + _class(finish) % 1000,
             )  # fmt: skip
+            made.append(replace(plain, phases=tuple(_phase(plain, *each) for each in data.PHASES.get(finish, ()))))
     return made
+
+
+def _phase(kind: Kind, phase: str, paint_index: int, factor: float) -> Kind:
+    price = None if kind.price_cents is None else round(kind.price_cents * factor)
+    name = f"{kind.market_hash_name} - {phase}"
+    return replace(kind, phase=phase, paint_index=paint_index, classid=_class(name), price_cents=price)
 
 
 def _plain(seed: int, item_type: str, name: str) -> Kind:

@@ -13,6 +13,52 @@ RARITIES: dict[str, tuple[str, str, str, float, float]] = {
 }
 """Label, Steam's tag, colour (hex), range of prices in cents."""
 
+DEF_INDEXES: dict[str, int] = {
+    "Desert Eagle": 1,
+    "Five-SeveN": 3,
+    "Glock-18": 4,
+    "AK-47": 7,
+    "AWP": 9,
+    "FAMAS": 10,
+    "Galil AR": 13,
+    "M4A4": 16,
+    "MAC-10": 17,
+    "P90": 19,
+    "UMP-45": 24,
+    "XM1014": 25,
+    "Negev": 28,
+    "Tec-9": 30,
+    "MP7": 33,
+    "MP9": 34,
+    "Nova": 35,
+    "P250": 36,
+    "SSG 08": 40,
+    "M4A1-S": 60,
+    "USP-S": 61,
+    "CZ75-Auto": 63,
+    "★ Flip Knife": 505,
+    "★ Gut Knife": 506,
+    "★ Karambit": 507,
+    "★ M9 Bayonet": 508,
+    "★ Butterfly Knife": 515,
+    "★ Sport Gloves": 5030,
+    "★ Driver Gloves": 5031,
+}
+"""The game's own numbers of weapons (its `items_game.txt`)."""
+
+PHASES: dict[str, tuple[tuple[str, int, float], ...]] = {
+    "Doppler": (
+        ("Phase 1", 418, 1.0),
+        ("Phase 2", 419, 1.15),
+        ("Phase 3", 420, 1.02),
+        ("Phase 4", 421, 1.1),
+        ("Ruby", 415, 5.0),
+        ("Sapphire", 416, 6.5),
+        ("Black Pearl", 417, 4.0),
+    ),
+}
+"""By finish its phases: name, number of the paint, factor on the price."""
+
 FINISHES: tuple[tuple[str, str, str, str, str, str], ...] = (
     # weapon, type, finish, rarity, exteriors, marks: s StatTrak, v Souvenir
     ("AK-47", "Rifle", "Redline", "pink", "1234", "s"),

@@ -85,13 +85,14 @@ class Inventories:
         return self._next_asset
 
     def create(self, kind: Kind, owner: int, now: float, tradable: bool = True, name_tag: str | None = None) -> Item:
-        """Put a new item into an inventory, with its own wear and pattern where the kind has them."""
+        """Put a new item into an inventory, with its own wear, pattern and phase where the kind has them."""
         wear = pattern = None
         if kind.exterior is not None:
             low, high = WEARS[kind.exterior][2:4]
             wear = f"{self._chance.uniform(low, high):.17f}"
             pattern = self._chance.randrange(1, 1001)
         uid, self._next_uid = self._next_uid, self._next_uid + 1
+        kind = kind.phases[uid % len(kind.phases)] if kind.phases else kind
         item = Item(
             item_uid=uid,
             kind=kind,

@@ -10,6 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 
+from shared.domain import phases
+
 CS2_APP_ID = 730
 CONTEXT_NORMAL = "2"
 CONTEXT_PROTECTED = "16"
@@ -56,7 +58,8 @@ class HeldAsset:
     """One asset as an inventory shows it, joined with its description.
 
     ``tradable`` is false for everything in context 16. ``color`` is the rarity's colour and ``name_color`` the name's, both
-    six hex digits. ``inspect_link`` is ready to use (owner and asset filled in) or ``None``.
+    six hex digits. ``inspect_link`` is ready to use (owner and asset filled in) or ``None``. ``phase`` is one of
+    `phases.PHASES`, of those few names that have some, or ``None``: not known.
     """
 
     asset: Asset
@@ -74,6 +77,12 @@ class HeldAsset:
     pattern: str | None = None
     name_tag: str | None = None
     inspect_link: str | None = None
+    phase: str | None = None
+
+    @property
+    def priced_name(self) -> str:
+        """Under which name its value is looked up."""
+        return phases.priced_name(self.market_hash_name, self.phase)
 
     @property
     def fingerprint(self) -> str | None:
@@ -92,7 +101,7 @@ class HeldAsset:
         for name in ("type", "color", "name_color", "icon_url", "icon_url_large"):
             if value := getattr(self, name):
                 data[name] = value
-        for name in ("wear", "pattern", "name_tag", "inspect_link"):
+        for name in ("wear", "pattern", "name_tag", "inspect_link", "phase"):
             if (value := getattr(self, name)) is not None:
                 data[name] = value
         return data
@@ -108,10 +117,11 @@ class HeldAsset:
             *(held.class_id, held.instance_id, held.market_hash_name, held.type),
             *(held.color, held.name_color, held.icon_url, held.icon_url_large),
         )
-        maybe_texts = (held.wear, held.pattern, held.name_tag, held.inspect_link)
+        maybe_texts = (held.wear, held.pattern, held.name_tag, held.inspect_link, held.phase)
         if not (
             all(isinstance(text, str) for text in texts)
             and all(text is None or isinstance(text, str) for text in maybe_texts)
+            and phases.known(held.phase) == held.phase
             and isinstance(held.amount, int)
             and isinstance(held.tradable, bool)
         ):

@@ -190,3 +190,19 @@ def test_a_private_profile_shows_no_level(data: dict[str, Any], level: int | Non
 def test_a_level_of_another_shape_is_none_to_be_believed(data: object) -> None:
     with pytest.raises(BadShape):
         shapes.level_of(data)
+
+
+def test_the_phase_of_a_doppler_is_read_from_its_certificate(lab: Lab, player: SteamAccount) -> None:
+    """As the owner's copies lie in two shapes of inventories, and with the bot itself."""
+    names = [f"★ Karambit | Doppler (Factory New) - {phase}" for phase in ("Ruby", "Phase 1", "Black Pearl")]
+    for giver in (player, lab.me):
+        giver.give_items(*names, "AK-47 | Redline (Field-Tested)")
+    for reading in (read(lab, player, player.trade_token), read(lab, player)):
+        told = [HeldAsset.from_json(each) for each in reading.data["assets"]]
+        assert {each.priced_name for each in told if "Doppler" in each.market_hash_name} >= set(names)
+        assert {each.phase for each in told if "Doppler" not in each.market_hash_name} == {None}
+        classes = {each.class_id for each in told if each.priced_name in names}
+        assert len(classes) >= 3  # a phase is a class of its own
+    (own,) = lab.do(lab.order("inventory", InventoryOrder(lab.me.steam_id, None, own_rows=0), trade_id=None))
+    assert own.kind == "custody_read"
+    assert {each["phase"] for each in own.data["assets"] if "phase" in each} >= {"Ruby", "Phase 1", "Black Pearl"}

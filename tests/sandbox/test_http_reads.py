@@ -1,5 +1,7 @@
 """Shapes of what Steam gives to read: inventories, offers, trades, players."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -508,3 +510,47 @@ def test_item_classes_are_described(bench: Bench, bot: SteamClient, player: Pers
 
     assert result["success"] is True
     assert result[f"{item['classid']}_{item['instanceid']}"]["market_hash_name"] == item["market_hash_name"]
+
+
+def test_a_certificate_is_the_games_own_message_about_the_asset(bench: Bench, bot: SteamClient, player: Person) -> None:
+    """Key, message and check as in texts that Steam made; read here by hand, and the same again after the asset has moved."""
+    names = ["★ Karambit | Doppler (Factory New) - Sapphire", "StatTrak™ AK-47 | Redline (Field-Tested)"]
+    body = {"items": [{"market_hash_name": name, "name_tag": "mine"} for name in names]}
+    made = bench.control("POST", f"/control/accounts/{player['steam_id']}/items", body)["assets"]
+    page = inventory(bot._session, player["steam_id"]).json()
+    told = {row["assetid"]: {each["propertyid"]: each for each in row["asset_properties"]} for row in page["asset_properties"]}
+    for asset, (def_index, paint) in zip(made, ((507, 416), (7, None)), strict=True):
+        said = told[asset["asset_id"]]
+        fields = fields_of(said[6]["string_value"])
+        assert said[6]["name"] == "Item Certificate"
+        assert (fields[2], fields[3], fields[8]) == (int(asset["asset_id"]), def_index, int(said[1]["int_value"]))
+        assert struct.unpack("<f", struct.pack("<I", fields[7]))[0] == pytest.approx(float(asset["wear"]), rel=1e-6)
+        assert fields[11] == b"mine" and fields[4] == (paint or fields[4])
+    assert {row["market_hash_name"] for row in made} == {"★ Karambit | Doppler (Factory New)", names[1]}
+
+
+def fields_of(text: str) -> dict[int, Any]:
+    sealed = bytes.fromhex(text)
+    plain = bytes(byte ^ sealed[0] for byte in sealed)
+    message, check = plain[1:-4], int.from_bytes(plain[-4:], "big")
+    crc = zlib.crc32(sealed[:1] + message)
+    assert check == (crc & 0xFFFF ^ len(message) * crc) & 0xFFFFFFFF
+    found: dict[int, Any] = {}
+    at = 0
+
+    def number() -> int:
+        nonlocal at
+        total = shift = 0
+        while True:
+            byte, at = message[at], at + 1
+            total, shift = total | (byte & 0x7F) << shift, shift + 7
+            if byte < 0x80:
+                return total
+
+    while at < len(message):
+        tag = number()
+        found[tag >> 3] = number()
+        if tag & 7 == 2:
+            length = found[tag >> 3]
+            found[tag >> 3], at = message[at : at + length], at + length
+    return found

@@ -13,8 +13,9 @@ from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 from odd_shapes import VALUES, check, odd_text
 
-from balancer.items.feeds import documents, money, paths, phases, reader, shapes
+from balancer.items.feeds import documents, money, paths, reader, shapes
 from balancer.items.price_list import BadPrices, PriceList
+from shared.domain import phases
 
 KARAMBIT = "★ Karambit | Doppler (Factory New)"
 AK, CASE = "AK-47 | Redline (Field-Tested)", "Fever Case"
@@ -151,7 +152,7 @@ KNOWN: list[tuple[str, Any, dict[str, int]]] = [
             KARAMBIT: {"price": 900.0, "doppler": {"Phase 1": 850, "Ruby": 4000.5, "Phase 3": "null"}},
             CASE: None,
         },
-        {AK: 1250, KARAMBIT: 85_000},
+        {AK: 1250, KARAMBIT: 85_000, f"{KARAMBIT} - Phase 1": 85_000, f"{KARAMBIT} - Ruby": 400_050},
     ),
     (
         "csgotrader_market",
@@ -193,7 +194,7 @@ KNOWN: list[tuple[str, Any, dict[str, int]]] = [
                 "phases": {"p1": {"min": 1, "avg": 900}, "ruby": {"avg": 5000}},
             },
         ],
-        {AK: 1050, KARAMBIT: 90_000},
+        {AK: 1050, KARAMBIT: 90_000, f"{KARAMBIT} - Phase 1": 90_000, f"{KARAMBIT} - Ruby": 500_000},
     ),
     ("plain", {AK: 1234}, {AK: 1234}),
     ("plain", {"source": "x", "prices": {AK: 1234, CASE: 0}}, {AK: 1234}),
@@ -316,25 +317,25 @@ def test_a_list_says_what_time_it_is_from_or_nothing(said: Any, at: float | None
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "phase"),
     [
-        "★ Karambit | Doppler (Factory New) - Ruby",
-        "★ Karambit | Doppler (Factory New) Phase 2",
-        "★ Karambit | Doppler (Factory New) - Phase 4",
-        "★ Karambit | Doppler Phase 1 (Factory New)",
-        "★ Karambit | Doppler (Black Pearl) (Factory New)",
-        "★ Karambit | Doppler Sapphire (Factory New)",
+        ("★ Karambit | Doppler (Factory New) - Ruby", "Ruby"),
+        ("★ Karambit | Doppler (Factory New) Phase 2", "Phase 2"),
+        ("★ Karambit | Doppler (Factory New) - Phase 4", "Phase 4"),
+        ("★ Karambit | Doppler Phase 1 (Factory New)", "Phase 1"),
+        ("★ Karambit | Doppler (Black Pearl) (Factory New)", "Black Pearl"),
+        ("★ Karambit | Doppler Sapphire (Factory New)", "Sapphire"),
     ],
 )
-def test_a_name_with_a_phase_is_steams_name(name: str) -> None:
-    assert phases.base_of(name) == KARAMBIT
+def test_a_name_with_a_phase_is_steams_name_and_the_phase(name: str, phase: str) -> None:
+    assert phases.split(name) == (KARAMBIT, phase)
 
 
 @pytest.mark.parametrize(
     "name", [KARAMBIT, "Ruby", "Sticker | Doppler Poison Frog (Foil)", "Glock-18 | Gamma Doppler (Factory New)", ""]
 )
 def test_a_name_without_one_stays(name: str) -> None:
-    assert phases.base_of(name) is None
+    assert phases.split(name) is None
 
 
 PHASED = [
@@ -348,15 +349,33 @@ PHASED = [
 ]
 
 
-def test_of_several_prices_of_a_name_the_lowest_counts() -> None:
-    assert read({"items": PHASED}, "market_csgo").cents == {KARAMBIT: 80_050, "Twice": 200, AK: 1100}
+def test_of_several_prices_of_a_name_the_lowest_counts_and_each_phase_has_its_own() -> None:
+    of_phases = {f"{KARAMBIT} - Ruby": 400_000, f"{KARAMBIT} - Phase 2": 80_050}
+    assert read({"items": PHASED}, "market_csgo").cents == {KARAMBIT: 80_050, "Twice": 200, AK: 1100, **of_phases}
+
+
+def test_phases_that_stand_beside_a_name_are_read_however_they_are_spelled() -> None:
+    told = {
+        "Phase 1": 900,
+        "phase2": 950,
+        "p3": 930,
+        "blackpearl": 3000,
+        "Ruby": "5000",
+        "Opal": 1,
+        "min": 0.5,
+        "Sapphire": None,
+    }
+    found = read({KARAMBIT: {"price": 880, "doppler": told}}, "csgotrader").cents
+    cents = {"Phase 1": 90_000, "Phase 2": 95_000, "Phase 3": 93_000, "Black Pearl": 300_000, "Ruby": 500_000}
+    assert found == {KARAMBIT: 50, **{f"{KARAMBIT} - {phase}": each for phase, each in cents.items()}}
 
 
 def test_names_with_several_prices_can_be_left_out() -> None:
     found = read({"items": PHASED}, "market_csgo", phases="leave_out")
-    assert (found.cents, found.left_out) == ({AK: 1100}, {"phases": 2})
+    of_phases = {f"{KARAMBIT} - Ruby": 400_000, f"{KARAMBIT} - Phase 2": 80_050}  # of which nothing is unclear
+    assert (found.cents, found.left_out) == ({AK: 1100, **of_phases}, {"phases": 2})
     shapely = {KARAMBIT: {"price": 900, "doppler": {"Phase 1": 900}}, AK: {"price": 1}}
-    assert read(shapely, "csgotrader", phases="leave_out").cents == {AK: 100}
+    assert read(shapely, "csgotrader", phases="leave_out").cents == {AK: 100, f"{KARAMBIT} - Phase 1": 90_000}
 
 
 # --- shapes --------------------------------------------------------------------------------------------------------------

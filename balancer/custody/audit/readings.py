@@ -16,6 +16,7 @@ from balancer.custody.compare import Kind, Seen
 from balancer.db.tables import audits, trades
 from balancer.journal import swaps
 from shared import log, strict
+from shared.domain import phases
 from shared.domain.ids import BotName, bot_name
 from shared.domain.status import AuditVerdict, TradeStatus
 from shared.reports import Report
@@ -59,7 +60,8 @@ def _seen(data: dict[str, Any]) -> Seen:
     texts = [data["asset_id"], data["context_id"], data["name"]]
     if not all(isinstance(each, str) for each in [*texts, fingerprint or ""]) or not data["asset_id"].isdecimal():
         raise TypeError("an asset is told in texts")
-    return Seen(data["asset_id"], data["context_id"], data["name"], fingerprint, strict.maybe_text(data.get("class_id")))
+    class_id, phase = strict.maybe_text(data.get("class_id")), phases.known(data.get("phase"))
+    return Seen(data["asset_id"], data["context_id"], data["name"], fingerprint, class_id, phase)
 
 
 def _read(
@@ -91,6 +93,7 @@ def _read(
         logger.warning("audit keeps changing", action="audit", bot=bot_name(row), count=len(found), first=found[0].text)
         finish(connection, row, AuditVerdict.INCONCLUSIVE, differences(row), "keeps_changing", now, times, **counts)
         return
+    swaps.compare(connection, _phases(state, seen), value_of, WHO, now)
     if judged.new:
         freeze_rows(connection, judged.new, now)
         freeze(connection, row, judged.new, now)
@@ -105,6 +108,18 @@ def _read(
     finish(connection, row, judged.verdict, [difference_json(each) for each in told], None, now, times, **counts)
     if len(told) < len(found):  # some were seen for the first time
         change(connection, row, next_at=again_at(now, times))
+
+
+def _phases(rows: Sequence[compare.Entry], seen: Sequence[Seen]) -> dict[str, swaps.Named]:
+    """What a bot says of its rows' phases, where it says something; of those that lie where their row says, under its name."""
+    there = {each.asset_id: each for each in seen if each.phase}
+    found = {row.deposit_id: there[row.asset_id] for row in rows if row.pinned and row.asset_id in there}
+    named = {row.deposit_id: row.name for row in rows}
+    return {
+        deposit_id: swaps.Named(each.name, each.class_id, each.phase)
+        for deposit_id, each in found.items()
+        if named[deposit_id] == each.name
+    }
 
 
 def _tell_renamed(connection: Connection, found: Sequence[tuple[str, str, str]], row: Row[Any], now: datetime) -> None:

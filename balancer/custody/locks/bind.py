@@ -16,6 +16,7 @@ from balancer.db import pipeline
 from balancer.db.pipeline import Statement, Step
 from balancer.db.tables import bots, deposits, items, lock_rows, locks, users
 from balancer.fields import maybe_unix, unix
+from balancer.items import worth
 from balancer.journal import events
 from shared.domain.games import LockRowState, LockState
 from shared.domain.status import DepositStatus
@@ -72,13 +73,14 @@ def rows_of(connection: Connection, deposit_ids: Iterable[str]) -> dict[str, Row
             deposits,
             items.c.market_hash_name,
             items.c.icon_url,
-            items.c.value_cents.label("item_value_cents"),
-            items.c.value_source,
-            items.c.valued_at,
+            worth.value_cents.label("item_value_cents"),
+            worth.value_source.label("value_source"),
+            worth.valued_at.label("valued_at"),
             bots.c.frozen_by.label("bot_frozen"),
         )
-        .join(items, items.c.item_id == deposits.c.item_id)
-        .outerjoin(bots, (bots.c.color == deposits.c.color) & (bots.c.bot_id == deposits.c.bot_id))
+        .select_from(
+            worth.of(deposits).outerjoin(bots, (bots.c.color == deposits.c.color) & (bots.c.bot_id == deposits.c.bot_id))
+        )
         .where(deposits.c.deposit_id.in_(list(deposit_ids)))
         .order_by(deposits.c.deposit_id)
         .with_for_update(of=deposits)

@@ -55,6 +55,7 @@ deposits = Table(
     Column("pattern", Text),
     Column("name_tag", Text),
     Column("inspect_link", Text),
+    Column("phase", Text),  # of a Doppler, by the word of a bot that read the copy itself; null: not known, or it has none
     Column("value_cents", BigInteger, nullable=False),  # when it was taken in
     Column("settles_at", UtcDateTime),  # Steam's word for when it may settle; null until it said so
     Column("settled_at", UtcDateTime),  # null: Steam may still reverse the exchange that brought it

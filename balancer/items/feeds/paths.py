@@ -60,9 +60,13 @@ class Path:
 
     def find(self, thing: Any, key: str | None = None) -> list[Any]:
         """Everything that stands there, of the first way that gives something other than null."""
+        return [each for _, each in self.find_named(thing, key)]
+
+    def find_named(self, thing: Any, key: str | None = None) -> list[tuple[str | None, Any]]:
+        """The same, each with the name that stood for the last ``*`` on the way to it; ``None`` where none did."""
         for way in self.ways:
-            found = [key] if way is None else _walk(thing, way)
-            if found := [each for each in found if each is not None]:
+            found = [(None, key)] if way is None else _walk(thing, way)
+            if found := [each for each in found if each[1] is not None]:
                 return found
         return []
 
@@ -134,20 +138,20 @@ def _step(match: re.Match[str]) -> _Step:
     return _Step(match["quoted"] or match["plain"].strip())
 
 
-def _walk(thing: Any, steps: tuple[_Step, ...]) -> list[Any]:
-    here = [thing]
+def _walk(thing: Any, steps: tuple[_Step, ...]) -> list[tuple[str | None, Any]]:
+    here: list[tuple[str | None, Any]] = [(None, thing)]
     for step in steps:
-        here = [found for each in here for found in _take(each, step)]
+        here = [found for name, each in here for found in _take(name, each, step)]
     return here
 
 
-def _take(thing: Any, step: _Step) -> Iterator[Any]:
+def _take(name: str | None, thing: Any, step: _Step) -> Iterator[tuple[str | None, Any]]:
     if step.every:
-        yield from (each for _, each in items_of(thing))
+        yield from items_of(thing)
     elif step.text is not None:
-        yield from (each for _, each in items_of(thing) if step.text in (_field(each, step.name)))
+        yield from ((name, each) for _, each in items_of(thing) if step.text in (_field(each, step.name)))
     else:
-        yield from _field(thing, step.name)
+        yield from ((name, each) for each in _field(thing, step.name))
 
 
 def _field(thing: Any, name: str) -> list[Any]:

@@ -1,8 +1,9 @@
 """A feed's bytes as prices: every row that can be used, and how many were left out, by reason. Pure.
 
 Whatever the bytes are, nothing but `BadPrices` comes out of here, and a row that is bad leaves the good ones beside it. Of
-several prices of one name the lowest counts: nobody knows which phase a player's copy has, and one who brings the cheapest
-should not be paid for the dearest.
+several prices of one name the lowest counts: of most copies nobody knows why one price should be theirs, and one who brings
+the cheapest should not be paid for the dearest. A price that a feed gives for one phase stands beside it, under the name with
+that phase (`shared.domain.phases`), for copies whose phase is known.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from balancer.items.feeds import documents, money, paths, phases
+from balancer.items.feeds import documents, money, paths
 from balancer.items.feeds.documents import BrokenLine, Unreadable
 from balancer.items.feeds.shapes import Shape
 from balancer.items.price_list import NAME_MAX, BadPrices, PriceList
 from shared import strict
+from shared.domain import phases
 
 MS_MAX = strict.TIME_MAX * 1000
 # Why a row is left out.
@@ -62,21 +64,26 @@ class _Found:
         of_phases, _ = self._prices(shape.phases_at, row)
         if not prices and not of_phases:
             return reason
-        base = phases.base_of(name)
-        name = base or name
-        lowest, known = min([*prices, *of_phases]), self._cents.get(name)
-        if base or of_phases or known not in (None, lowest):
+        name, phase = phases.split(name) or (name, None)
+        lowest, known = min(cents for _, cents in [*prices, *of_phases]), self._cents.get(name)
+        if phase or of_phases or known not in (None, lowest):
             self._with_phases.add(name)
-        self._cents[name] = lowest if known is None else min(lowest, known)
+        self._lower(name, lowest)
+        for said, cents in [(phase, lowest)] if phase else of_phases:
+            if of_phase := phases.spelled(said):
+                self._lower(phases.priced_name(name, of_phase), cents)
         return None
 
-    def _prices(self, where: Iterable[paths.Path], row: Any) -> tuple[list[int], str]:
-        """The prices that stand at these places, and why there is none if there is none."""
+    def _lower(self, name: str, cents: int) -> None:
+        self._cents[name] = min(cents, self._cents.get(name, cents))
+
+    def _prices(self, where: Iterable[paths.Path], row: Any) -> tuple[list[tuple[str | None, int]], str]:
+        """The prices that stand at these places, each with the name it has there, and why there is none if there is none."""
         prices, reason = [], NO_PRICE
         for path in where:
-            for value in path.find(row):
+            for name, value in path.find_named(row):
                 try:
-                    prices.append(money.cents_of(value, self._cents_each))
+                    prices.append((name, money.cents_of(value, self._cents_each)))
                 except money.NoPrice:
                     continue
                 except money.BadPrice:

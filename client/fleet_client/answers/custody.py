@@ -54,6 +54,7 @@ class Deposit(Record):
     wear: str | None
     pattern: str | None
     name_tag: str | None
+    phase: str | None  # Of a Doppler, where Steam says it; its value is that of the phase
     inspect_link: str | None
     settles_at: datetime | None  # When Steam's protection ends; null until Steam has said so
     settled_at: datetime | None  # Null: it can neither be withdrawn nor locked yet

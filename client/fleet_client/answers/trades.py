@@ -173,6 +173,7 @@ class Item(Record):
     wear: str | None
     pattern: str | None
     name_tag: str | None
+    phase: str | None  # Of a Doppler, where Steam says it; null for all others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
