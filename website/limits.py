@@ -73,6 +73,8 @@ REFRESHES = Limit("refresh", 1, 10)
 EXCHANGES = Limit("exchanges", 1, 1)
 ODDS = Limit("odds", 5, 10)
 """Odds that are drawn ten thousand times: almost half a second of work each."""
+PICTURES = Limit("pictures", 240, 60, shared=1)
+"""Pictures that have to be fetched, in a minute by one address; what is kept already is not counted."""
 EXPORTS = Limit("exports", 1, 10)
 CHANGES = Limit("changes", 10, 10)
 """Changes of a player's own page: forms that nobody sends faster."""

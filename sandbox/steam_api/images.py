@@ -28,7 +28,8 @@ KEPT: Final = 2048
 AVATAR: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 52 52" width="184" height="184">'
     '<rect width="52" height="52" fill="hsl({hue} 65% 68%)"/>'
-    '<path d="M-10 16l52 52M-2-4l60 60M18-10l52 52" stroke="hsl({hue} 45% 40%)" stroke-width="4"/></svg>'
+    '<g fill="none" stroke="hsl({hue} 45% 30%)" stroke-width="4" stroke-linecap="round"><path d="M17 19v5M35 19v5"/>'
+    '<path d="M15 34q11 9 22 0"/></g></svg>'
 )
 
 
@@ -41,7 +42,7 @@ def image(call: Call) -> Answer:
 
 
 def avatar(call: Call) -> Answer:
-    """The picture of an account: a field of its own colour with stripes; 404 for a name that no account has."""
+    """The picture of an account: a face of its own colour; 404 for a name that no account has."""
     number = int(call.args["avatar"], 16)
     if all(account.account_id != number for account in call.world.accounts):
         return plain("Not Found", 404)

@@ -21,8 +21,10 @@ from fleet_client.answers import FINAL, Deposit, Trade
 from scripts.lab.calls import get_json
 from scripts.site_run import people
 from scripts.site_run.people import Stopped, Tally, asked, in_thread, until
+from shared.domain.ids import STEAM_ID_BASE
 from website.accounts import services as accounts
 from website.accounts.models import Player
+from website.accounts.steam import SteamProfile
 from website.care import gate
 from website.custody import services as exchanges
 from website.custody.models import Exchange
@@ -235,6 +237,11 @@ def without_tickets(rows: Sequence[Deposit]) -> list[Deposit]:
     return [row for row in rows if row.market_hash_name not in TICKET_NAMES]
 
 
+def picture_of(steam_id: int) -> str:
+    """The name that the simulated Steam gives to the picture of one of its accounts."""
+    return f"{steam_id - STEAM_ID_BASE:040x}"
+
+
 def settle_down(control_url: str, seed: int, count: int, kind: type[P]) -> list[P]:
     """The sandbox's players register at the site, most of them invited by somebody, and say how old they are."""
     found = get_json(f"{control_url}/control/credentials?kind=player")["accounts"][:count]
@@ -242,6 +249,7 @@ def settle_down(control_url: str, seed: int, count: int, kind: type[P]) -> list[
     for number, account in enumerate(found):
         inviter = made[number // 3].player if number else None
         player = accounts.register(int(account["steam_id"]), account["account_name"], people.now_ms(), inviter)
+        accounts.saw(player, SteamProfile(account["account_name"], picture_of(int(account["steam_id"]))))
         gate.declare(player, date(1990, 1, 1), "LV", people.now_ms())
         chance = random.Random(f"{seed}:{number}")  # noqa: S311 - a script of play, no secret
         trade_url = get_json(f"{control_url}/control/accounts/{account['steam_id']}")["trade_url"]

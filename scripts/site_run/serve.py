@@ -92,6 +92,7 @@ def start_pages(site: Site, port: int) -> str:
         "SITE_STEAM_API_URL": site.stack.steam_url,
         "SITE_STEAM_API_KEY_FILE": str(steam_key),
         "SITE_PICTURES_URL": f"{site.stack.steam_url}/economy/image/",
+        "SITE_AVATARS_URL": f"{site.stack.steam_url}/",
         "SITE_PICTURES_DIR": str(site.folder / "pictures"),
     }
     program = (sys.executable, "-P", "-m", "website.manage", "web", "--port", str(port))

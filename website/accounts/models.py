@@ -45,6 +45,11 @@ class Player(models.Model):
         """The player as the fleet knows them."""
         return str(self.id)
 
+    @property
+    def picture(self) -> str:
+        """The picture at Steam that others may see: none of somebody who goes by another name here."""
+        return "" if self.pseudonym else self.avatar
+
 
 class PlayerSession(models.Model):
     """One browser in which a player is signed in. The browser has the key, here stands its hash."""

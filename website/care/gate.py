@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -79,17 +79,23 @@ def declare(player: Player, born: date, country: str, now_ms: int) -> None:
         care.change(player, lambda profile: profiles.declared(profile, born, country), now_ms)
 
 
-def standing(player: Player | None, now_ms: int) -> Denial | None:
-    """What keeps everybody, or this player, from any bet now; for pages, which say so before somebody bets in vain."""
+def standing(player: Player | None, now_ms: int, least_cents: int = 1) -> Denial | None:
+    """What keeps everybody, or this player, from any bet of `least_cents` or more; for pages, which say so before somebody bets
+    in vain. The seconds between two games are no reason to be told: they are over before anybody has read it.
+    """
     closed = closed_because()
     if closed or player is None:
         return Denial(closed) if closed else None
+    if player.blocked_why:
+        return Denial("blocked")
     row = Profile.objects.filter(player=player).first()
     profile = NOTHING_SAID if row is None else profiles.from_json(row.profile)
+    unhurried = replace(policy(["any"]), pace_ms=0)
     answer = _of_the_site(player, profile) or responsible_play.gate(
-        profile, (), now_ms, Intent("bet", 0, "any"), policy(["any"])
+        profile, ledger(player.id, now_ms), now_ms, Intent("bet", least_cents, "any"), unhurried
     )
-    return responsible_play.denial(answer)
+    found = responsible_play.denial(answer)
+    return None if found is None or found.reason == "pace" else found
 
 
 def _of_the_site(player: Player, profile: responsible_play.Profile) -> Denial | None:

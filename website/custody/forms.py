@@ -22,7 +22,7 @@ def new_token() -> str:
 
 def ids(form: QueryDict, name: str, most: int = ITEMS_MAX) -> list[str]:
     """Chosen items, each once. Raises ErrandError."""
-    found = list(dict.fromkeys(form.getlist(name)))
+    found = list(dict.fromkeys([*form.getlist(name), *_of_piles(form, name)]))
     if not found:
         raise ErrandError("nothing")
     if len(found) > most:
@@ -34,7 +34,29 @@ def ids(form: QueryDict, name: str, most: int = ITEMS_MAX) -> list[str]:
 
 def few(form: QueryDict, name: str, most: int = ITEMS_MAX) -> list[str]:
     """The same, but none is fine."""
-    return ids(form, name, most) if form.getlist(name) else []
+    return ids(form, name, most) if form.getlist(name) or _of_piles(form, name) else []
+
+
+def sent(form: QueryDict, name: str) -> list[str]:
+    """Chosen items as they were sent, to be shown chosen again; nothing of a form that is none."""
+    try:
+        return few(form, name)
+    except ErrandError:
+        return []
+
+
+def _of_piles(form: QueryDict, name: str) -> list[str]:
+    """So `…_many` of each `…_pile` of items that are alike. Raises ErrandError."""
+    listed, counts = form.getlist(f"{name}_pile"), form.getlist(f"{name}_many")
+    if len(listed) != len(counts):
+        raise ErrandError("not_found")
+    found: list[str] = []
+    for each, text in zip(listed, counts, strict=True):
+        of_pile, many = each.split(","), count(text or "0")
+        if many is None or many > len(of_pile):
+            raise ErrandError("not_found")
+        found += of_pile[:many]
+    return found
 
 
 def amount(text: str) -> int | None:

@@ -1,6 +1,7 @@
-"""Pictures of items: fetched once from the item CDN, kept on disk, served as our own. No page loads anything foreign.
+"""Pictures of items and players: fetched once from Steam's CDN, kept on disk, served as our own. Pages load nothing foreign.
 
-A CDN that is slow, away or answers nonsense costs a drawn sign in place of the picture, never a page that hangs.
+A CDN that is slow, away or answers nonsense costs a drawn sign in place of the picture, never a page that hangs. Names that it
+does not know are not asked for again at once, and nobody has it asked for names without end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import tempfile
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from fleet_client import errors
-from website import fleet
+from website import fleet, limits
 from website.pages.errors import not_found
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,400}")
@@ -36,12 +38,21 @@ SWEEP_EVERY = 50
 """After so many new pictures the folder is brought below its bound."""
 YEAR_S = 365 * 86_400
 AGAIN_S = 30
+"""So long a name that brought no picture is not asked for again, by the site and by browsers."""
+MISSING_MAX = 4_096
 SVG = "image/svg+xml"
 ASKED_FOR = {"Accept": "image/*", "Accept-Encoding": "identity"}
 """Nothing packed: a small answer cannot become a large one."""
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", SVG: "svg"}
 NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """For a drawing: should somebody open it as a page, it can run and load nothing."""
+AVATAR = re.compile(r"[0-9a-f]{40}")
+"""Steam's name of a player's picture: its `avatarhash`."""
+NOBODY = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="64" height="64"><rect width="64" height="64" '
+    b'fill="#3a4253"/><circle cx="32" cy="25" r="11" fill="#8b95a8"/>'
+    b'<path d="M11 64c0-13 9-22 21-22s21 9 21 22" fill="#8b95a8"/></svg>'
+)
 PLACEHOLDER = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 384" width="512" height="384"><g fill="none" stroke="#7d8799" '
     b'stroke-width="14" stroke-linejoin="round" opacity=".55"><path d="M256 92l104 56v96l-104 56-104-56v-96z"/>'
@@ -58,15 +69,71 @@ class Picture:
     kind: str
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A picture by its name, and where the CDN has it. Items and players have names of their own."""
+
+    name: str
+    address: str
+
+
 @require_safe
 def picture(request: HttpRequest, name: str) -> HttpResponseBase:
-    """A picture by the CDN's name of it; 404 only for what can be no name."""
+    """An item's picture by the CDN's name of it; 404 only for what can be no name."""
     if not NAME.fullmatch(name):
         return not_found(request)
-    found = kept(name) or fetched(name)
+    return _shown(request, Wanted(name, f"{settings.SITE_PICTURES_URL}{name}/{SIZE}"), PLACEHOLDER)
+
+
+@require_safe
+def avatar(request: HttpRequest, name: str) -> HttpResponseBase:
+    """A player's picture at Steam by its hash."""
+    if not AVATAR.fullmatch(name):
+        return not_found(request)
+    return _shown(request, Wanted(f"avatar/{name}", f"{settings.SITE_AVATARS_URL}{name}_medium.jpg"), NOBODY)
+
+
+def _shown(request: HttpRequest, wanted: Wanted, instead: bytes) -> HttpResponse:
+    found = kept(wanted.name) or _asked_for(request, wanted)
     if found is None:
-        return _answer(Picture(PLACEHOLDER, SVG), f"public, max-age={AGAIN_S}")
+        return _answer(Picture(instead, SVG), f"public, max-age={AGAIN_S}")
     return _answer(found, f"public, max-age={YEAR_S}, immutable")
+
+
+def _asked_for(request: HttpRequest, wanted: Wanted) -> Picture | None:
+    """From the CDN, unless it had none a moment ago, or this address has asked for too many: then a sign stands for it."""
+    if _missing.has(wanted.name):
+        return None
+    try:
+        limits.take(limits.PICTURES, None, request.META.get("REMOTE_ADDR", ""))
+    except limits.LimitReachedError:
+        return None
+    return fetched(wanted)
+
+
+class Missing:
+    """Names that brought no picture, for a while."""
+
+    def __init__(self) -> None:
+        self._until: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def has(self, name: str) -> bool:
+        return time.monotonic() < self._until.get(name, 0.0)
+
+    def note(self, name: str) -> None:
+        with self._lock:
+            self._until[name] = time.monotonic() + AGAIN_S
+            self._until.move_to_end(name)
+            while len(self._until) > MISSING_MAX:
+                self._until.popitem(last=False)
+
+    def forget(self) -> None:
+        """For tests, which share a process."""
+        self._until.clear()
+
+
+_missing = Missing()
 
 
 def _answer(shown: Picture, caching: str) -> HttpResponse:
@@ -123,16 +190,18 @@ def sweep(folder: Path, most_bytes: int) -> None:
 # ---- fetched
 
 
-def fetched(name: str) -> Picture | None:
+def fetched(wanted: Wanted) -> Picture | None:
     """From the CDN, at most so many at once; None if it has none that we show."""
     if not _fetching.acquire(timeout=QUEUE_S):
         return None
     try:
-        found = kept(name) or _fetch(name)  # somebody may have fetched it while we waited
+        found = kept(wanted.name) or _fetch(wanted.address)  # somebody may have fetched it while we waited
     finally:
         _fetching.release()
-    if found is not None:
-        keep(name, found)
+    if found is None:
+        _missing.note(wanted.name)
+    else:
+        keep(wanted.name, found)
     return found
 
 
@@ -143,10 +212,10 @@ def _http() -> httpx.Client:
     return httpx.Client(trust_env=False, follow_redirects=False, timeout=FETCH_S / 2, limits=limits)
 
 
-def _fetch(name: str) -> Picture | None:
+def _fetch(address: str) -> Picture | None:
     until = time.monotonic() + FETCH_S
     try:
-        with _http().stream("GET", f"{settings.SITE_PICTURES_URL}{name}/{SIZE}", headers=ASKED_FOR) as response:
+        with _http().stream("GET", address, headers=ASKED_FOR) as response:
             if response.status_code != 200 or "content-encoding" in response.headers:
                 return None
             body = b""

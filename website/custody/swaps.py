@@ -92,7 +92,7 @@ def _choosing(request: HttpRequest, player: Player, code: str = "", status: int 
     look = Look()
     here, prices, credit = reading.here(look, player), ticket_prices(look), reading.credits(look, player)
     balance = max(0, credit.balance_cents) if credit else 0
-    chosen = reading.chosen(here.tiles, "", None, request.POST.getlist("ids"))
+    chosen = reading.chosen(here.tiles, "", None, forms.sent(request.POST, "ids"))
     context = {
         "section": "exchange",
         "tiles": [tile for tile in here.tiles if not tile.mark],
@@ -101,7 +101,7 @@ def _choosing(request: HttpRequest, player: Player, code: str = "", status: int 
         "balance": balance,
         "prices": sorted(prices.items(), key=lambda pair: TICKET_NAMES[pair[0]]),
         "stock": reading.stock(look, here.free_cents + balance, STOCK_SHOWN),
-        "wanted": set(request.POST.getlist("want")),
+        "wanted": set(forms.sent(request.POST, "want")),
         "sent": request.POST,
         "fee_bp": settings.SITE_EXCHANGE_FEE_BP,
         "away": look.away,

@@ -17,4 +17,5 @@ urlpatterns = [
     path("exchanges", swaps.confirm, name="exchanges"),
     path("exchanges/<str:exchange_id>", swaps.made, name="exchange_made"),
     path("pictures/<str:name>", pictures.picture, name="picture"),
+    path("avatars/<str:name>", pictures.avatar, name="avatar"),
 ]

@@ -85,7 +85,7 @@ def _chosen(request: HttpRequest, tiles: Any) -> dict[str, Any]:
     how = request.GET.get("choose", "")
     up_to = request.GET.get("value", "")
     cents = forms.amount(up_to)
-    sent = request.POST.getlist("ids")
+    sent = forms.sent(request.POST, "ids")
     ids = reading.chosen(tiles, how, cents, sent)
     wrong = how == "upto" and cents is None
     total = sum(tile.cents or 0 for tile in tiles if tile.id in ids)

@@ -33,8 +33,8 @@ class Names:
 
     def who(self, user_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
         def read(ids: Collection[int]) -> dict[int, dict[str, Any]]:
-            rows = Player.objects.filter(id__in=ids).values_list("id", "name")
-            return {user_id: {"name": name, "look": site.look_of(user_id)} for user_id, name in rows}
+            rows = Player.objects.filter(id__in=ids).only("id", "name", "pseudonym", "avatar")
+            return {row.id: {"name": row.name, "look": site.look_of(row.id), **_picture(row)} for row in rows}
 
         return _kept(self._who, set(user_ids), read)
 
@@ -43,6 +43,10 @@ class Names:
             return {kind.id: _look(kind) for kind in Kind.objects.filter(id__in=ids)}
 
         return _kept(self._what, set(item_nos), read)
+
+
+def _picture(row: Player) -> dict[str, Any]:
+    return {"picture": site.avatar(row.picture)} if row.picture else {}
 
 
 def _kept(kept: dict[int, tuple[float, dict[str, Any]]], ids: set[int], read: Any) -> dict[int, dict[str, Any]]:

@@ -9,8 +9,10 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 
 from website.accounts.middleware import player_of
+from website.accounts.models import Player
 from website.custody import worth
 from website.pages import calm
+from website.pages import guide as guides
 
 
 def of_the_site(request: HttpRequest) -> dict[str, Any]:
@@ -24,4 +26,12 @@ def of_the_site(request: HttpRequest) -> dict[str, Any]:
         "player": player,
         "in_custody": None if player is None else worth.known(player),
         "calm": calm.is_calm(request),
+        "guide": lambda: _guide(player),  # asked for when the page shows it
     }
+
+
+def _guide(player: Player | None) -> list[guides.Step]:
+    try:
+        return guides.steps(player)
+    except (OperationalError, InterfaceError):
+        return []

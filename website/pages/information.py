@@ -14,6 +14,7 @@ from website import proof
 from website.engine.clock import wall_ms
 from website.pages import facts
 from website.pages.parameters import described
+from website.proof import program as programs
 
 TEXTS = ("help", "types", "contacts", "terms", "privacy")
 """Pages that are only text; each has its template."""
@@ -33,13 +34,22 @@ def odds(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def fairness(request: HttpRequest) -> HttpResponse:
-    return page(request, "fairness", section="fairness", relays=settings.SITE_BEACON_RELAYS, offline=proof.page())
+    shown = {"relays": settings.SITE_BEACON_RELAYS, "offline": proof.page(), "program": programs.published()}
+    return page(request, "fairness", section="fairness", source=settings.SITE_SOURCE_URL, **shown)
+
+
+@require_safe
+def program(request: HttpRequest) -> HttpResponse:
+    """The checking program as one file."""
+    headers = {"Content-Disposition": f'attachment; filename="{programs.NAME}"', "Cache-Control": "public, max-age=3600"}
+    return HttpResponse(programs.program(), content_type="application/zip", headers=headers)
 
 
 @require_safe
 def scripts(request: HttpRequest) -> HttpResponse:
     """The hashes of the scripts that check rounds, for whoever compares them with those of the public release."""
-    return JsonResponse({"page": asdict(proof.page()), "scripts": [asdict(each) for each in proof.scripts()]})
+    files = {"page": asdict(proof.page()), "program": asdict(programs.published())}
+    return JsonResponse({**files, "scripts": [asdict(each) for each in proof.scripts()]})
 
 
 @require_safe

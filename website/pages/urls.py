@@ -10,6 +10,7 @@ urlpatterns = [
     path("odds", information.odds, name="odds"),
     path("fairness", information.fairness, name="fairness"),
     path("fairness/scripts", information.scripts, name="fairness_scripts"),
+    path("fairness/lottery.pyz", information.program, name="program"),
     path("custody", information.custody, name="custody"),
     path("rules", information.rules, name="rules"),
     path("rules/<slug:room>/<int:number>", information.rules_of, name="rules_of"),

@@ -16,6 +16,7 @@ DEPOSIT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LANE = re.compile(r"[a-z0-9-]{1,64}")
 NUMBER = re.compile(r"[0-9]{1,15}")
 """Whole numbers that every part of the site can hold; records end at 2^53."""
+COUNT = re.compile(r"[0-9]{1,4}")
 FORM = "This form was not as the page made it."
 
 
@@ -43,8 +44,8 @@ def wanted(form: QueryDict) -> Wanted:
 
 
 def chosen(form: QueryDict) -> Chosen:
-    """Items are `item=DEPOSIT:CENTS`, once for each. Raises BetError."""
-    sent = form.getlist("item")
+    """Items are `item=DEPOSIT:CENTS`, once for each, or so `many` of a `pile` of items that are alike. Raises BetError."""
+    sent = [*form.getlist("item"), *_of_piles(form)]
     if len(sent) > ITEMS_MAX:
         raise BetError("deposit_ids", f"1 to {ITEMS_MAX} items, each once.")
     pairs = [each.partition(":") for each in sent]
@@ -58,6 +59,22 @@ def chosen(form: QueryDict) -> Chosen:
     if team > 2:
         raise BetError("number", FORM)
     return Chosen([each[0] for each in pairs], sum(int(each[2] or 0) for each in pairs), team, seed)
+
+
+def _of_piles(form: QueryDict) -> list[str]:
+    """`pile=CENTS:DEPOSIT,DEPOSIT,…` with `many`, how many of them, at the same place. Raises BetError."""
+    piles, counts = form.getlist("pile"), form.getlist("many")
+    if len(piles) != len(counts):
+        raise BetError("deposit_ids", FORM)
+    found: list[str] = []
+    for pile, many in zip(piles, counts, strict=True):
+        cents, _, listed = pile.partition(":")
+        ids = listed.split(",")
+        count = int(many) if COUNT.fullmatch(many) and many.isascii() else 0 if not many else len(ids) + 1
+        if count > len(ids):
+            raise BetError("deposit_ids", FORM)
+        found += [f"{each}:{cents}" for each in ids[:count]]
+    return found
 
 
 def number(form: QueryDict, name: str) -> int:

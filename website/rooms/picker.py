@@ -52,11 +52,44 @@ class Own:
 
 
 @dataclass(frozen=True)
+class Pile:
+    """Items that are alike: one picture, and how many of them."""
+
+    items: Sequence[Own]
+
+    @property
+    def first(self) -> Own:
+        return self.items[0]
+
+    @property
+    def count(self) -> int:
+        return len(self.items)
+
+    @property
+    def chosen(self) -> int:
+        return sum(each.chosen for each in self.items)
+
+    @property
+    def value(self) -> str:
+        """What a form sends of it: what one is worth, and which items, those that are chosen first."""
+        in_order = sorted(self.items, key=lambda each: not each.chosen)
+        return f"{self.first.cents}:{','.join(each.deposit_id for each in in_order)}"
+
+
+@dataclass(frozen=True)
 class Choice:
     """All of a player's items, those that can be bet first, the dearest first."""
 
     items: Sequence[Own] = ()
     away: bool = False
+
+    @property
+    def piles(self) -> list[Pile]:
+        """Everything, with what is alike put together, in the order of the first of each."""
+        found: dict[tuple[str, int, str], list[Own]] = {}
+        for each in self.items:
+            found.setdefault((each.name, each.cents, each.why_not), []).append(each)
+        return [Pile(alike) for alike in found.values()]
 
     @property
     def free(self) -> list[Own]:

@@ -177,7 +177,11 @@ class Card:
 
     @property
     def about(self) -> str:
-        return words.about(self.mode)
+        return words.about(self.rules)
+
+    @property
+    def terms(self) -> list[str]:
+        return words.terms(self.rules)
 
     @property
     def rates(self) -> tuple[int, int] | None:

@@ -24,7 +24,7 @@ from website.accounts.middleware import player_of, players_only
 from website.accounts.models import Player
 from website.care import gate
 from website.engine.clock import wall_ms
-from website.rooms import forms, odds, picker, plain, reading, receipts, services, waiting, words
+from website.rooms import forms, odds, people, picker, plain, reading, receipts, results, services, waiting, words
 from website.rooms import panel as panels
 from website.rooms.forms import Chosen
 from website.rooms.models import Bet, Lane, LaneEvent, Round
@@ -33,6 +33,7 @@ from website.rooms.shown import View
 
 REFRESH_S = 5
 EXPLAIN_MAX = 2_000_000
+RECEIPTS_SHOWN = 50
 TO_STEPS = ("commitment", "closed", "secret", "beacon", "drawn", "paid")
 fresh = cache_control(private=True, no_cache=True)
 
@@ -55,7 +56,9 @@ def lobby(request: HttpRequest) -> HttpResponse:
     """Every room at one look."""
     now_ms = wall_ms()
     barred = words.barred(gate.standing(player_of(request), now_ms))
+    player = player_of(request)
     shown = {"cards": reading.cards(), "past": reading.last_rounds(), "now_ms": now_ms, "barred": barred}
+    shown |= {"result": results.last(player, now_ms), "may_play": player is not None and barred is None}
     return render(request, "rooms/lobby.html", {"section": "rooms", "sandbox": is_sandbox(), **shown})
 
 
@@ -75,10 +78,11 @@ def room(request: HttpRequest, room: str) -> HttpResponse:
     still = bool(request.GET.keys() & {"item", "team", "still", "before"})
     context = _of_round(request, found, player) | {
         "panel": panel,
-        "barred": words.barred(gate.standing(player, wall_ms())),
+        "barred": words.barred(gate.standing(player, wall_ms(), max(1, found.rules.bet_value_min or 0))),
         "still": still,
         "following": _following(found),
         "others": reading.others_on_the_way(room, row),
+        "result": results.last(player, wall_ms(), but=row),
     }
     return render(request, "rooms/room.html", context)
 
@@ -147,8 +151,19 @@ def _of_round(request: HttpRequest, found: View, player: Player | None) -> dict[
         "items_left": found.things[-1].place - 1 if found.things else 0,
         "stream": settings.SITE_STREAM_URL,
         "rates": json.dumps(found.rules.rake or []),
+        "pictures": people.pictures(seat.user_id for seat in found.seats),
+        "terms": words.terms(found.rules),
+        "receipts": _receipts(found, player),
         "record": _address(found, "record") if found.is_over and found.row.phase == "sealed" else "",
     }
+
+
+def _receipts(found: View, player: Player | None) -> str:
+    """Own receipts of a round that is over, as texts in JSON: the browser holds them against the record."""
+    if player is None or found.row.sealed_ms is None:
+        return "[]"
+    mine = Bet.objects.filter(player=player, lane=found.row.lane, round=found.row.round).exclude(receipt="")
+    return json.dumps(list(mine.order_by("id").values_list("receipt", flat=True)[:RECEIPTS_SHOWN]))
 
 
 def _address(found: View, name: str) -> str:
@@ -194,9 +209,9 @@ def _following(found: View) -> list[tuple[str, Any, Any]]:
 
 def _command(found: View) -> str:
     """What a stranger types to check the round."""
-    address = f"{settings.SITE_ADDRESS}{_address(found, 'record')}"
+    program, record = f"{settings.SITE_ADDRESS}{reverse('program')}", f"{settings.SITE_ADDRESS}{_address(found, 'record')}"
     trust = "" if found.rules.beacon is None else f" --trust-chain {found.rules.beacon.chain_hash}"
-    return f"curl -sSfO {address} && lottery verify{trust} record.json"
+    return f"curl -sSfO {program} -sSfO {record}\npython3 lottery.pyz verify{trust} record.json"
 
 
 def _story(found: View) -> list[str]:

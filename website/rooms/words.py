@@ -14,6 +14,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from lottery.events import Denial
+from lottery.rooms import Room
 from lottery.sources import EntropyMode
 
 from website.care import words as care
@@ -39,12 +40,57 @@ TEAMS = {1: "CT", 2: "T"}
 TEAM_NAMES = {1: gettext_lazy("Counter-Terrorists"), 2: gettext_lazy("Terrorists")}
 
 
+UNHURRIED = gettext_lazy("One winner takes the pot. Small stakes and no clock: it is drawn when the pot holds all its items.")
+"""What a classic room without a clock says of itself, so that nobody takes it for the other."""
+
+
 def title(room: str) -> str:
     return str(TITLES.get(room, room))
 
 
-def about(mode: str) -> str:
-    return str(ABOUT.get(mode, ""))
+def about(rules: Room) -> str:
+    """A room in a sentence."""
+    if rules.mode == "classic" and not rules.time_enable:
+        return str(UNHURRIED)
+    return str(ABOUT.get(rules.mode, ""))
+
+
+def terms(rules: Room) -> list[str]:
+    """What decides whether one plays here: the least and the largest bet, and what closes a round."""
+    said = []
+    if rules.tickets == "cent" and rules.bet_value_min:
+        said.append(_("from %(cents)s") % {"cents": amount(rules.bet_value_min)})
+    if rules.tickets == "cent" and rules.bet_value_max is not None:
+        said.append(_("at most %(cents)s a player") % {"cents": amount(rules.bet_value_max)})
+    return [*said, *_closes(rules)]
+
+
+def _closes(rules: Room) -> list[str]:
+    said = []
+    if rules.time_enable and rules.time_limit:
+        time, players = duration(rules.time_limit), rules.player_limit
+        if players:
+            said.append(
+                ngettext("%(time)s once a player is in", "%(time)s once %(count)d players are in", players)
+                % {"time": time, "count": players}
+            )
+        else:
+            said.append(_("drawn every %(time)s") % {"time": time})
+    if rules.global_pot_limit:
+        said.append(_("drawn at %(cents)s") % {"cents": amount(rules.global_pot_limit)})
+    if not rules.time_enable and rules.item_limit_max:
+        said.append(
+            ngettext("drawn at one item", "drawn at %(count)d items", rules.item_limit_max) % {"count": rules.item_limit_max}
+        )
+    return said
+
+
+def duration(seconds: int) -> str:
+    """30 s, 5 min, 24 h."""
+    for size, unit in ((3_600, _("%(count)d h")), (60, _("%(count)d min"))):
+        if seconds >= size and seconds % size == 0:
+            return unit % {"count": seconds // size}
+    return _("%(count)d s") % {"count": seconds}
 
 
 # ---- rounds
@@ -249,6 +295,7 @@ GATE = {
     "time_out": gettext_lazy("You have taken a time-out. Withdrawals go on as ever."),
     "limits_not_chosen": gettext_lazy("You have not said yet whether you want limits."),
     "reality_check": gettext_lazy("You have played for a while: look at what came of it, then go on if you want to."),
+    "blocked": gettext_lazy("Your account takes no new bets until somebody of the house has looked at it."),
     "pace": gettext_lazy("There are some seconds between the last bet in one game and the first in another."),
     "deposit_limit": gettext_lazy("That is more than the limit of deposits that you have set."),
     "stake_limit": gettext_lazy("That is more than the limit of stakes that you have set."),
@@ -265,6 +312,9 @@ def _gate(details: Mapping[str, Any]) -> Refusal:
 
 
 GATE_LINKS = {
+    "blocked": ("contacts", gettext_lazy("Contacts")),
+    "self_excluded": ("inventory", gettext_lazy("Take items home")),
+    "national_list": ("inventory", gettext_lazy("Take items home")),
     "fleet_unknown": ("status", gettext_lazy("Status")),
     "not_turned_on": ("help", gettext_lazy("Help")),
     "steam_level": ("me", gettext_lazy("Profile")),

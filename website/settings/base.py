@@ -67,6 +67,7 @@ LANGUAGES = [("en", "English"), ("ru", "Русский")]
 LANGUAGE_COOKIE_NAME = "language"
 LANGUAGE_COOKIE_AGE = 365 * 86_400
 LANGUAGE_COOKIE_SAMESITE = "Lax"
+FORMAT_MODULE_PATH = ["website.formats"]  # dates in one form on every page
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [FOLDER / "static"]
 STATIC_ROOT = environment.text("SITE_STATIC_ROOT", "/var/lib/site/static")
@@ -97,10 +98,11 @@ SITE_STEAM_LEVEL_MIN = int(environment.text("SITE_STEAM_LEVEL_MIN", "0"))
 SITE_SEAL_KEY = environment.secret("SITE_SEAL_KEY")
 # For the demo only: the control API of the simulated Steam, which tells trade links of its players. Empty at the real Steam.
 SITE_SANDBOX_URL = environment.text("SITE_SANDBOX_URL")
-# Where pictures of items are fetched from, with a slash at the end; pages show them from the site itself. The folder that keeps
-# them, and its bound in megabytes.
+# Where pictures of items, and those of players, are fetched from, with a slash at the end; pages show them from the site
+# itself. The folder that keeps them, and its bound in megabytes.
 SITE_PICTURES_URL = environment.text("SITE_PICTURES_URL", "https://community.akamai.steamstatic.com/economy/image/")
 SITE_PICTURES_DIR = environment.text("SITE_PICTURES_DIR", "/var/lib/site/pictures")
+SITE_AVATARS_URL = environment.text("SITE_AVATARS_URL", "https://avatars.steamstatic.com/")
 SITE_PICTURES_MAX_MB = int(environment.text("SITE_PICTURES_MAX_MB", "256"))
 # Days that a player stays signed in.
 SITE_SIGNED_IN_DAYS = int(environment.text("SITE_SIGNED_IN_DAYS", "14"))
@@ -131,6 +133,10 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECRET_KEY = environment.secret("SITE_SECRET_KEY")
+
+# Where the public source of this site is, for whoever wants the checking program from elsewhere than from the house that draws.
+# Empty: pages name the folder of the source alone.
+SITE_SOURCE_URL = environment.text("SITE_SOURCE_URL")
 
 # --- who may play ------------------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from counter import Answering, pictures_server, served
 from django.test import Client, override_settings
 
+from website import limits
 from website.custody import pictures
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
@@ -39,9 +41,14 @@ def cdn(tmp_path: Path, answer: Answering, livemode: bool | None = True) -> Iter
 
     with (
         served(pictures_server(noted)) as address,
-        override_settings(SITE_PICTURES_URL=f"{address}/economy/image/", SITE_PICTURES_DIR=str(tmp_path / "pictures")),
+        override_settings(
+            SITE_PICTURES_URL=f"{address}/economy/image/",
+            SITE_AVATARS_URL=f"{address}/",
+            SITE_PICTURES_DIR=str(tmp_path / "pictures"),
+        ),
     ):
         pictures._livemode = livemode
+        pictures._missing.forget()
         yield asked
         pictures._http().close()
         pictures._http.cache_clear()
@@ -100,6 +107,37 @@ def test_a_cdn_that_drips_or_is_away_holds_no_page_up(browser: Client, tmp_path:
         assert looked(browser)[0] == pictures.PLACEHOLDER
     pictures._http().close()
     pictures._http.cache_clear()
+
+
+def test_a_name_that_brought_no_picture_is_not_asked_for_again_at_once(browser: Client, tmp_path: Path) -> None:
+    with cdn(tmp_path, lambda handler: said(handler, b"", status=404)) as asked:
+        for _ in range(3):
+            assert looked(browser, "nothing-there")[0] == pictures.PLACEHOLDER
+        assert len(asked) == 1
+        pictures._missing._until["nothing-there"] = 0.0  # a while later
+        looked(browser, "nothing-there")
+        assert len(asked) == 2
+    for number in range(pictures.MISSING_MAX + 10):
+        pictures._missing.note(str(number))
+    assert len(pictures._missing._until) == pictures.MISSING_MAX
+
+
+def test_w31_nobody_has_the_cdn_asked_for_names_without_end(browser: Client, tmp_path: Path) -> None:
+    few = limits.Limit("pictures", 3, 60, shared=1)
+    with cdn(tmp_path, lambda handler: said(handler, PNG)) as asked, mock.patch.object(limits, "PICTURES", few):
+        shown = [looked(browser, f"of-many-{number}")[0] for number in range(5)]
+        assert shown == [PNG] * 3 + [pictures.PLACEHOLDER] * 2 and len(asked) == 3
+        assert looked(browser, "of-many-0")[0] == PNG, "what is kept is not counted"
+
+
+def test_w29_pictures_of_players_come_from_the_site_too(browser: Client, tmp_path: Path) -> None:
+    with cdn(tmp_path, lambda handler: said(handler, PNG)) as asked:
+        for _ in range(2):
+            page = browser.get(f"/avatars/{'0a' * 20}")
+            assert (page.content, page.headers["Content-Type"]) == (PNG, "image/png")
+        assert asked == [f"/{'0a' * 20}_medium.jpg"]
+        for name in ("0a", "0A" * 20, "..", "g" * 40):
+            assert browser.get(f"/avatars/{name}").status_code == 404
 
 
 def test_only_so_many_are_fetched_at_once(browser: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

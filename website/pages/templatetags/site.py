@@ -85,6 +85,12 @@ def picture(icon_url: str | None) -> str:
     return reverse("picture", args=[name]) if name else ""
 
 
+@register.filter
+def avatar(name: str | None) -> str:
+    """Where this site serves a player's picture at Steam from; empty when there is none."""
+    return reverse("avatar", args=[name]) if name else ""
+
+
 @register.simple_tag
 def face(look: int, size: int = 26) -> SafeString:
     """The sign of a player: a square of their colour with their pattern. It stands beside a name, so it says nothing itself.

@@ -3,7 +3,9 @@
 
 const sumOf = (form) => {
   const chosen = [...form.querySelectorAll("input[name=ids][data-cents]:checked")];
-  return chosen.reduce((sum, input) => sum + Number(input.dataset.cents || 0), 0);
+  const piles = [...form.querySelectorAll("input[name=ids_many]")].filter((input) => input.validity.valid);
+  const worth = (input) => Number(input.dataset.cents || 0);
+  return chosen.reduce((sum, input) => sum + worth(input), 0) + piles.reduce((sum, input) => sum + worth(input) * Number(input.value), 0);
 };
 
 for (const form of document.querySelectorAll("form")) {
@@ -12,6 +14,7 @@ for (const form of document.querySelectorAll("form")) {
   const format = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const show = () => { shown.textContent = format.format(sumOf(form) / 100); };
   form.addEventListener("change", show);
+  form.addEventListener("input", show);
   show();
 }
 

@@ -2,6 +2,7 @@
 // is the one that works without scripts, and its token makes a second click the same bet.
 
 import { cents, perCent } from "./format.js";
+import { keep } from "./receipts.js";
 import { part } from "./round.js";
 import { say, sound } from "./say.js";
 import { language, words } from "./words.js";
@@ -17,6 +18,12 @@ function money(text) {
 
 /** @param {HTMLFormElement} form @returns {HTMLInputElement[]} */
 const boxes = (form) => [...form.querySelectorAll('input[name="item"]')].map((each) => /** @type {HTMLInputElement} */ (each));
+
+/** How many of a pile of items that are alike. @param {HTMLFormElement} form @returns {HTMLInputElement[]} */
+const piles = (form) => [...form.querySelectorAll('input[name="many"]')].map((each) => /** @type {HTMLInputElement} */ (each));
+
+/** A whole number within what the pile holds. @param {HTMLInputElement} pile */
+const many = (pile) => Math.min(Math.max(0, Math.floor(Number(pile.value)) || 0), Number(pile.max));
 
 /** 12.34 or 12,34 in cents; null when it is no amount. @param {string} text */
 export function amount(text) {
@@ -54,6 +61,9 @@ export function choose() {
     later();
   };
   form.addEventListener("change", changed);
+  form.addEventListener("input", (event) => {
+    if (/** @type {HTMLElement} */ (event.target).matches('input[name="many"]')) changed();
+  });
   form.addEventListener("click", (event) => {
     const button = /** @type {HTMLElement} */ (event.target).closest("button[name=choose]");
     if (!button) return;
@@ -71,17 +81,23 @@ export function choose() {
 
 /** @param {HTMLFormElement} form @param {string} how */
 function tick(form, how) {
-  const all = boxes(form), values = all.map((box) => Number(box.dataset.cents)), most = Number(form.dataset.most);
+  // One entry for each item: a pile stands there as often as it holds some.
+  const all = [...boxes(form), ...piles(form).flatMap((pile) => Array(Number(pile.max)).fill(pile))];
+  const values = all.map((box) => Number(box.dataset.cents)), most = Number(form.dataset.most);
   const value = amount(/** @type {HTMLInputElement} */ (form.elements.namedItem("up_to")).value);
   if (how === "these" || (how === "value" && value === null)) return;
   const taken = how === "none" ? new Set() : upTo(values, how === "all" ? Infinity : (value ?? 0), most);
-  all.forEach((box, index) => (box.checked = taken.has(index)));
+  for (const pile of piles(form)) pile.value = String(all.filter((each, index) => each === pile && taken.has(index)).length);
+  all.forEach((box, index) => {
+    if (box.type === "checkbox") box.checked = taken.has(index);
+  });
 }
 
 /** @param {HTMLFormElement} form */
 function chosen(form) {
-  const ticked = boxes(form).filter((box) => box.checked);
-  return { items: ticked.length, sum: ticked.reduce((sum, box) => sum + Number(box.dataset.cents), 0) };
+  const ticked = boxes(form).filter((box) => box.checked).map((box) => [1, Number(box.dataset.cents)]);
+  const counted = [...ticked, ...piles(form).map((pile) => [many(pile), Number(pile.dataset.cents)])];
+  return { items: counted.reduce((sum, [count]) => sum + count, 0), sum: counted.reduce((sum, [count, worth]) => sum + count * worth, 0) };
 }
 
 /** @param {HTMLFormElement} form */
@@ -139,7 +155,22 @@ async function bet(form) {
 function taken(form, said) {
   say(words(said.answered ? "bet_taken" : "bet_waits"));
   sound("bet");
+  keep(said.receipt);
   for (const box of boxes(form)) if (box.checked) box.closest("label")?.remove();
+  for (const pile of piles(form)) shrink(pile, many(pile));
   sums(form);
   odds(form);
+  document.querySelector(".guide")?.remove(); // the last of its steps is done
+}
+
+/** A pile without the first so many of it. @param {HTMLInputElement} pile @param {number} count */
+function shrink(pile, count) {
+  const tile = /** @type {HTMLElement} */ (pile.closest('[data-part="pile"]')), kept = /** @type {HTMLInputElement} */ (tile.querySelector('[name="pile"]'));
+  const [worth, listed = ""] = kept.value.split(":"), left = listed.split(",").slice(count);
+  if (!left.length) return tile.remove();
+  kept.value = `${worth}:${left.join(",")}`;
+  pile.max = String(left.length);
+  pile.value = "0";
+  const times = tile.querySelector(".times");
+  if (times) times.textContent = `×${left.length}`;
 }

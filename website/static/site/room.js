@@ -7,7 +7,7 @@ import { part, RoundPage } from "./round.js";
 import { calm, say, sound, soundSwitch } from "./say.js";
 import { words } from "./words.js";
 
-const DRAW_MS = 2500, STAY_MS = 6000, SPREAD_MS = 700;
+const DRAW_MS = 2500, STAY_MS = 6000, SPREAD_MS = 700, DOCKED_MS = 4000;
 const REGIONS = ["section.pot", "#round > .left", "#proof"];
 
 /** @type {RoundPage} */
@@ -89,11 +89,37 @@ function watch() {
   });
 }
 
-/** The ruler zooms into the drawn ticket: where it ends is known when it begins. */
+/** The ruler zooms into the drawn ticket: where it ends is known when it begins. Who has scrolled away from it sees it all the same. */
 function draw() {
-  const svg = /** @type {SVGElement|null} */ (document.querySelector("#round svg.ruler")), hit = svg?.querySelector(".hit.first");
-  if (!svg || !hit || calm()) return;
+  const svg = /** @type {SVGElement|null} */ (document.querySelector("#round svg.ruler"));
+  if (!svg?.querySelector(".hit.first")) return;
+  const docked = inView(svg) ? null : dock(svg);
+  if (calm()) return;
   sound("draw");
+  zoomInto(docked ?? svg);
+}
+
+/** @param {Element} element */
+function inView(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
+}
+
+/** A copy of the ruler with what was drawn, at the head of the window for some seconds; nothing on the page moves for it. @param {SVGElement} svg */
+function dock(svg) {
+  document.getElementById("docked")?.remove();
+  const made = document.createElement("aside"), copy = /** @type {SVGElement} */ (svg.cloneNode(true)), text = part("drawn")?.cloneNode(true);
+  made.id = "docked";
+  made.setAttribute("aria-hidden", "true"); // the same stands on the page, and was said
+  made.append(copy, ...(text ? [text] : []));
+  document.body.append(made);
+  setTimeout(() => made.remove(), DRAW_MS + DOCKED_MS);
+  return copy;
+}
+
+/** @param {SVGElement} svg */
+function zoomInto(svg) {
+  const hit = /** @type {Element} */ (svg.querySelector(".hit.first"));
   svg.style.transformOrigin = `${hit.getAttribute("x1")} 50%`;
   svg.classList.add("zooming");
   const frames = [{ transform: "scaleX(1)" }, { transform: "scaleX(6)" }];

@@ -73,7 +73,7 @@ export class RoundPage {
   bet(said) {
     const { body } = said;
     if (!this.simple || this.held.length + body.items.length > SHOWN) return false;
-    const user = String(body.user_id), seat = this.seat(user, said.who?.[user]?.name ?? user);
+    const user = String(body.user_id), seat = this.seat(user, said.who?.[user]?.name ?? user, said.who?.[user]?.picture);
     for (const [index, item] of body.items.entries()) {
       seat.cents += item.price;
       seat.tickets += item.tickets;
@@ -90,8 +90,8 @@ export class RoundPage {
     return true;
   }
 
-  /** The seat of a user, a new one if need be. @param {string} user @param {string} name */
-  seat(user, name) {
+  /** The seat of a user, a new one if need be. @param {string} user @param {string} name @param {string} [picture] */
+  seat(user, name, picture) {
     const there = this.seats.find((each) => each.user === user);
     if (there) return there;
     const you = user === this.root.dataset.you, look = you ? 0 : (this.seats.length % LOOKS) + 1;
@@ -101,6 +101,11 @@ export class RoundPage {
     row.dataset.look = String(look);
     if (you) row.className = "you";
     row.querySelector("use")?.setAttribute("href", `#face-${look}`);
+    const image = row.querySelector("img");
+    if (image && picture) {
+      image.src = picture;
+      image.hidden = false;
+    } else row.querySelector(".who-is")?.replaceWith(/** @type {Element} */ (row.querySelector("svg")));
     part("players")?.append(row);
     const made = { user, name: you ? words("you") : name, look, cents: 0, tickets: 0, row };
     this.seats.push(made);

@@ -1,0 +1,6 @@
+"""1 декабря 2026 14:05."""
+
+DATE_FORMAT = "j E Y"
+TIME_FORMAT = "H:i"
+DATETIME_FORMAT = "j E Y H:i"
+SHORT_DATETIME_FORMAT = "j E H:i"
