@@ -139,8 +139,8 @@ async def test_the_command_ends_with_what_it_found(world: World, tmp_path: Path)
     done = await typed(world, config, asset(5))
     assert done.exit_code == 1
     assert "extra: asset 5 (Case) of red-1 belongs to no row" in done.stdout and "fleet bots unfreeze red-1" in done.stdout
-    assert fleet(config, "bots", "unfreeze", "red-1").exit_code == 0
-    assert fleet(config, "bots", "unfreeze", "red-1").exit_code == 1
+    assert fleet(config, "bots", "unfreeze", "red-1", "--yes").exit_code == 0
+    assert fleet(config, "bots", "unfreeze", "red-1", "--yes").exit_code == 1
     assert fleet(config, "bots", "unfreeze", "red").exit_code == 2
     done = await typed(world, config, asset(5))
     assert (done.exit_code, "(known)" in done.stdout) == (1, True)

@@ -64,8 +64,8 @@ def test_keys_are_changed_and_ended(config: Path) -> None:
     assert fleet(config, "clients", "new-key", "site").exit_code == 1
     assert fleet(config, "clients", "revoke", "--key-stdin", stdin=second + "\n").exit_code == 0
     assert fleet(config, "clients", "revoke", "--key-stdin", stdin=second + "\n").exit_code == 1
-    assert fleet(config, "clients", "revoke", "site").exit_code == 0
-    assert fleet(config, "clients", "revoke", "site").exit_code == 1
+    assert fleet(config, "clients", "revoke", "site", "--yes").exit_code == 0
+    assert fleet(config, "clients", "revoke", "site", "--yes").exit_code == 1
     assert fleet(config, "clients", "list").stdout == ""
 
 

@@ -177,16 +177,16 @@ async def test_an_operator_decides_about_a_doubt(world: World, tmp_path: Path) -
         ["--offer", "x", "--reason", "x"],
     ):
         assert fleet(config, "trades", "doubt", trade_id, *wrong).exit_code == 2, wrong
-    told = fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "I have looked")
+    told = fleet(config, "trades", "doubt", trade_id, "--none", "--yes", "--reason", "I have looked")
     assert told.exit_code == 1 and "long enough" in told.output
     assert "look this offer up" in fleet(config, "trades", "doubt", trade_id, "--offer", "4711", "--reason", "seen").stdout
     await world.tell(trade_id, "find_inconclusive", reason="items_not_in_place")
     world.change(update(tables.trades).values(find_tries=13))
-    told = fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "I have looked")
+    told = fleet(config, "trades", "doubt", trade_id, "--none", "--yes", "--reason", "I have looked")
     assert told.exit_code == 0 and "queued" in told.stdout, told.output
     shown = fleet(config, "trades", "show", trade_id).stdout
     assert "An operator has checked: there is no such offer." in shown and "I have looked" in shown and "4711" in shown
-    assert fleet(config, "trades", "doubt", trade_id, "--none", "--reason", "again").exit_code == 1
+    assert fleet(config, "trades", "doubt", trade_id, "--none", "--yes", "--reason", "again").exit_code == 1
 
 
 async def test_a_frozen_item_is_thawed(world: World, tmp_path: Path) -> None:

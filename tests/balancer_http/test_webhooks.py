@@ -552,5 +552,5 @@ async def test_the_commands_do_the_same(settings: Settings, receiver: Receiver, 
         await owed(service, target_id, 0)
         assert [event["number"] for event in receiver.taken].count(number) == 2
         assert (await run("enable", target_id)).exit_code == 0
-        assert (await run("remove", target_id)).exit_code == 0
-        assert (await run("remove", target_id)).exit_code == 1
+        assert (await run("remove", target_id, "--yes")).exit_code == 0
+        assert (await run("remove", target_id, "--yes")).exit_code == 1

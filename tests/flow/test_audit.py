@@ -211,7 +211,7 @@ def test_a_theft_freezes_its_bot_and_the_others_go_on(site: Website) -> None:
     assert (refused.status, refused.body["code"], refused.body["actor"]) == (409, "bot_frozen", "operator")
     assert site.withdraw(player, [other["items"][0]["deposit_id"]]).status == 201
     assert {trade["bot"] for trade in site.deposit(player, 3).body["trades"]}.isdisjoint({"red-1"})
-    assert site.stack.fleet("bots", "unfreeze", "red-1").startswith("red-1 gives")
+    assert site.stack.fleet("bots", "unfreeze", "red-1", "--yes").startswith("red-1 gives")
     assert frozen(site) == set()
     assert site.withdraw(player, [left]).status == 201
     assert [row["kind"] for row in audit_events(site, "red-1")] == ["audit_difference", "bot_unfrozen"]

@@ -8,6 +8,8 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +190,57 @@ def test_the_version_and_the_lines_for_shells_are_printed() -> None:
 def test_a_shell_completes_commands_of_groups() -> None:
     typed = {"_FLEET_COMPLETE": "bash_complete", "COMP_WORDS": "fleet trades li", "COMP_CWORD": "2"}
     assert CliRunner().invoke(main, [], prog_name="fleet", env=typed).stdout == "plain,list\n"
+
+
+def commands(group: click.Group = main, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name in group.list_commands(click.Context(group)):
+        found = group.get_command(click.Context(group), name)
+        assert found is not None
+        if isinstance(found, click.Group):
+            yield from commands(found, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", found
+
+
+# They run until they are ended, draw, or print what is a file's whole text.
+NO_JSON = {"balancer", "completion", "config default", "group start", "sandbox", "top", "users export"}
+# What cannot be taken back, lets items or keys go, or stops what players see.
+DANGEROUS = {
+    "alarms ack", "bots drain", "bots pause", "bots unfreeze", "clients revoke", "db upgrade", "trades doubt", "users forget",
+    "webhooks remove",
+}  # fmt: skip
+# These ask, and say what they would do only by asking: a dry run of them would be another program.
+ONLY_ASK = {"restore", "config mode"}
+DRY = DANGEROUS | {
+    "approvals approve", "approvals reject", "bots resume", "locks release", "locks restore", "prices accept", "switches pause",
+    "switches resume", "tickets issue", "trades decide", "trades thaw", "trades unblock", "webhooks enable",
+    "webhooks redeliver",
+}  # fmt: skip
+
+
+def test_commands_answer_programs_ask_before_and_show_how_they_are_typed() -> None:
+    options = {name: {text for each in found.params for text in each.opts} for name, found in commands()}
+    assert {name for name, has in options.items() if "--json" not in has} == NO_JSON
+    assert {name for name, has in options.items() if "--yes" in has} == DANGEROUS | ONLY_ASK
+    assert {name for name, has in options.items() if "--dry-run" in has} == DRY
+    helps = {name: cleandoc(found.help or "").replace("--config fleet.toml ", "") for name, found in commands()}
+    assert [name for name, text in helps.items() if f"fleet {name}" not in text.partition("\b\n")[2]] == []
+
+
+def test_a_dry_run_fails_as_the_real_one_does_and_changes_nothing(config: Path) -> None:
+    def typed(*arguments: str, stdin: str = "") -> Any:
+        return CliRunner().invoke(main, ["--config", str(config), *arguments], input=stdin)
+
+    typed("clients", "add", "site")
+    dry = typed("clients", "revoke", "site", "--dry-run")
+    assert (dry.exit_code, dry.stdout) == (0, "nothing was changed; it would be: revoked\n")
+    assert "no valid client" in refused(config, "clients", "revoke", "other", "--dry-run")
+    asked = typed("clients", "revoke", "site", stdin="n\n")
+    assert asked.exit_code == 1 and "Revoke site with all its keys?" in asked.stderr and asked.stdout == ""
+    paused = json.loads(typed("switches", "pause", "deposits", "--dry-run", "--json").stdout)
+    assert [each["switch"] for each in paused["paused"]] == ["deposits"]
+    assert json.loads(typed("switches", "list", "--json").stdout) == {"paused": []}
+    assert [each["name"] for each in json.loads(typed("clients", "list", "--json").stdout)["clients"]] == ["site"]
+    assert json.loads(typed("clients", "revoke", "site", "--yes", "--json").stdout) == {
+        "client": "site", "revoked": True, "dry_run": False,
+    }  # fmt: skip

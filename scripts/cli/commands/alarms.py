@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.cli.commands.clients import JSON, _opened
+from scripts.cli.asking import JSON, answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 from scripts.cli.lines import moment, one_line
 
@@ -34,7 +34,7 @@ def list_(app: App, limit: int, as_json: bool) -> None:
     from balancer import fields
     from balancer.journal import open_alarms
 
-    with _opened(app, only_reads=True) as (connection, _):
+    with opened(app, only_reads=True) as (connection, _):
         found = open_alarms.unseen(connection, limit, app.settings().balancer.livemode)
         total = open_alarms.count(connection)
     if as_json:
@@ -62,9 +62,7 @@ def lines_of(event: Event) -> list[str]:
 @click.argument("numbers", nargs=-1, type=click.IntRange(min=1))
 @click.option("--all", "every", is_flag=True, help="All that there are now, instead of NUMBERS.")
 @click.option("--note", default="", help="What you found or did; it stands in the feed.")
-@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
-@click.option("--yes", is_flag=True, help="Do not ask before --all.")
-@JSON
+@dangerous
 @click.pass_obj
 def ack(app: App, numbers: tuple[int, ...], every: bool, note: str, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Say that you have seen the alarms with these NUMBERS. What they tell of is not mended by it.
@@ -79,23 +77,15 @@ def ack(app: App, numbers: tuple[int, ...], every: bool, note: str, dry_run: boo
         raise click.UsageError("give either NUMBERS, as `fleet alarms list` shows them, or --all")
     if len(note) > NOTE_MAX or not note.isprintable():
         raise click.UsageError(f"--note is one line of at most {NOTE_MAX} characters")
-    if every and not yes and not dry_run:
-        click.confirm("All alarms that nobody has acknowledged?", abort=True, err=True)
+    sure("All alarms that nobody has acknowledged?", yes=yes or not every, dry_run=dry_run)
     seen: list[int] = []
-    with _opened(app, only_reads=dry_run) as (connection, _):
-        if dry_run:
-            unseen = {event.number for event in open_alarms.unseen(connection, 100_000, True)}
-            seen = sorted(unseen if every else unseen & set(numbers))
-        else:
-            who, now = f"cli:{getpass.getuser()}", app.clock().now()
-            while new := open_alarms.acknowledge(connection, None if every else numbers, who, note, now):
-                seen += new
-    if as_json:
-        click.echo(json.dumps({"acknowledged": seen, "dry_run": dry_run}))
-        return
-    for number in sorted(set(numbers) - set(seen)):
-        click.echo(f"{number} is no alarm that is open")
-    click.echo(f"{len(seen)} {'would be' if dry_run else 'are'} acknowledged")
+    with opened(app, dry_run=dry_run) as (connection, _):
+        who, now = f"cli:{getpass.getuser()}", app.clock().now()
+        while new := open_alarms.acknowledge(connection, None if every else numbers, who, note, now):
+            seen += new
+    others = [f"{number} is no alarm that is open" for number in sorted(set(numbers) - set(seen))]
+    line = "\n".join([*others, f"{len(seen)} are acknowledged"])
+    answer({"acknowledged": seen}, line, as_json=as_json, dry_run=dry_run)
 
 
 @cli.command()
@@ -105,6 +95,9 @@ def test(app: App, as_json: bool) -> None:
     """Send a test message to each address of `[alarms] notify`. Exit status 1: one did not take it, or there is none.
 
     Addresses hold passwords, so only their kind and their place in the list are shown.
+
+    \b
+    fleet alarms test
     """
     import asyncio
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.cli.commands.clients import JSON, _opened
+from scripts.cli.asking import DRY, JSON, answer, opened
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
@@ -21,10 +21,14 @@ cli = click.Group(help="Withdrawals that wait for a second operator.")
 @JSON
 @click.pass_obj
 def list_(app: App, as_json: bool) -> None:
-    """List the withdrawals that wait, oldest first."""
+    """List the withdrawals that wait, oldest first.
+
+    \b
+    fleet approvals list --json
+    """
     from balancer.trades import approvals
 
-    with _opened(app) as (connection, _):
+    with opened(app) as (connection, _):
         rows = [_row(connection, trade_id) for trade_id in approvals.waiting_for_approval(connection)]
     if as_json:
         click.echo(json.dumps({"approvals": rows}))
@@ -57,28 +61,40 @@ def _row(connection: Connection, trade_id: str) -> dict[str, Any]:
 
 @cli.command()
 @click.argument("trade_id")
+@DRY
+@JSON
 @click.pass_obj
-def approve(app: App, trade_id: str) -> None:
-    """Approve a withdrawal: its order is given within seconds, or when its items have settled."""
-    _decide(app, trade_id, approve=True)
-    click.echo("approved")
+def approve(app: App, trade_id: str, dry_run: bool, as_json: bool) -> None:
+    """Approve a withdrawal: its order is given within seconds, or when its items have settled.
+
+    \b
+    fleet approvals approve trd_01jdv
+    """
+    _decide(app, trade_id, approve=True, dry_run=dry_run)
+    answer({"trade_id": trade_id, "decision": "approved"}, "approved", as_json=as_json, dry_run=dry_run)
 
 
 @cli.command()
 @click.argument("trade_id")
+@DRY
+@JSON
 @click.pass_obj
-def reject(app: App, trade_id: str) -> None:
-    """Reject a withdrawal; its items are free at once."""
-    _decide(app, trade_id, approve=False)
-    click.echo("rejected")
+def reject(app: App, trade_id: str, dry_run: bool, as_json: bool) -> None:
+    """Reject a withdrawal; its items are free at once.
+
+    \b
+    fleet approvals reject trd_01jdv
+    """
+    _decide(app, trade_id, approve=False, dry_run=dry_run)
+    answer({"trade_id": trade_id, "decision": "rejected"}, "rejected", as_json=as_json, dry_run=dry_run)
 
 
-def _decide(app: App, trade_id: str, *, approve: bool) -> None:
+def _decide(app: App, trade_id: str, *, approve: bool, dry_run: bool) -> None:
     from balancer.journal.rules import Rules
     from balancer.trades import approvals
 
     settings = app.settings()
     who = f"cli:{getpass.getuser()}"
-    with _opened(app) as (connection, _):
+    with opened(app, dry_run=dry_run) as (connection, _):
         rules = Rules.of(settings)
         approvals.decide_in(connection, trade_id, None, who, settings.trades, rules, app.clock().now(), approve=approve)

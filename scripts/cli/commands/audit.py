@@ -33,6 +33,10 @@ def cli(app: App, bots: tuple[str, ...], wait_s: float, as_json: bool) -> None:
 
     A running balancer carries it out. A difference counts when a second look, [trades] audit_again_s later, shows it too; it
     freezes that bot until `fleet bots unfreeze`.
+
+    \b
+    fleet audit
+    fleet audit --json
     """
     try:
         audit_id, views = _audited(app, bots, wait_s)
@@ -72,13 +76,13 @@ def _audited(app: App, bots: tuple[str, ...], wait_s: float) -> tuple[str, list[
     """Ask for an audit, as the API does, and wait until it or the time is over."""
     from balancer.custody.audit import ask, show
     from balancer.db.engine import Database
-    from scripts.cli.commands.clients import _opened
+    from scripts.cli.asking import opened
     from shared.domain.ids import BotName, record_id
 
     clock = app.clock()
     names = [str(BotName.parse(name)) for name in bots]
     audit_id = record_id("audit", clock.now_ms(), secrets.token_bytes(7))
-    with _opened(app) as (connection, _):
+    with opened(app) as (connection, _):
         chosen = ask.want(connection, names or None, audit_id, f"cli:{getpass.getuser()}", clock.now())
     database = Database(app.settings().database)
     deadline = time.monotonic() + wait_s

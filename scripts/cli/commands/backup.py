@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.cli.commands.clients import _opened
+from scripts.cli.asking import JSON, YES, answer, opened, sure
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@JSON
 @click.pass_obj
-def cli(app: App, file: Path) -> None:
-    """Write a whole copy of the SQLite database to FILE. Balancers may go on working meanwhile."""
+def cli(app: App, file: Path, as_json: bool) -> None:
+    """Write a whole copy of the SQLite database to FILE. Balancers may go on working meanwhile.
+
+    \b
+    fleet backup /var/backups/fleet-2026-12-01.db
+    """
     from balancer.upkeep import restored
 
     size = restored.backup(restored.database_file(app.settings()), file)
-    click.echo(f"{file}: {size} bytes; keep it as secret as the database itself")
+    answer(
+        {"file": str(file), "bytes": size}, f"{file}: {size} bytes; keep it as secret as the database itself", as_json=as_json
+    )
 
 
 @click.command()
@@ -31,13 +38,18 @@ def cli(app: App, file: Path) -> None:
 @click.option(
     "--marks-only", is_flag=True, help="The database was already restored (pg_restore): only mark the trades and pause."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
+@JSON
 @click.pass_obj
-def restore(app: App, file: Path | None, marks_only: bool, yes: bool) -> None:
+def restore(app: App, file: Path | None, marks_only: bool, yes: bool, as_json: bool) -> None:
     """Put the backup FILE in the database's place, with all balancers stopped.
 
     The replaced database is kept beside it. Every trade whose order may have been given is in doubt until a bot has searched
     for its offer. Deposits and withdrawals stay paused until an operator has run the audit and resumes them.
+
+    \b
+    fleet restore /var/backups/fleet-2026-12-01.db
+    fleet restore --marks-only
     """
     from balancer.upkeep import restored
 
@@ -45,16 +57,15 @@ def restore(app: App, file: Path | None, marks_only: bool, yes: bool) -> None:
         raise click.UsageError("name a FILE, or give --marks-only")
     settings, now = app.settings(), app.clock().now()
     _refuse_while_running(settings)
-    if not yes:
-        click.confirm("Everything after the backup will be lost. Go on?", abort=True)
+    sure("Everything after the backup will be lost. Go on?", yes=yes, dry_run=False)
     kept = None if file is None else restored.put_back(file, restored.database_file(settings), now)
-    with _opened(app) as (connection, _):
+    with opened(app) as (connection, _):
         counted = restored.mark(connection, settings, f"cli:{getpass.getuser()}", now)
-    if kept is not None:
-        click.echo(f"the replaced database is kept as {kept}")
+    lines = [] if kept is None else [f"the replaced database is kept as {kept}"]
     trades = ", ".join(f"{count} {status}" for status, count in sorted(counted.items())) or "none"
-    click.echo(f"restored; trades whose offers bots will search for: {trades}")
-    click.echo("deposits and withdrawals are paused: start a balancer, run `fleet audit`, then `fleet switches resume …`")
+    lines += [f"restored; trades whose offers bots will search for: {trades}"]
+    lines += ["deposits and withdrawals are paused: start a balancer, run `fleet audit`, then `fleet switches resume …`"]
+    answer({"kept": None if kept is None else str(kept), "trades": counted}, "\n".join(lines), as_json=as_json)
 
 
 def _refuse_while_running(settings: Settings) -> None:

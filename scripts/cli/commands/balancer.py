@@ -24,7 +24,11 @@ STOP_MAX_S = 40.0
 @click.option("--ready-json", is_flag=True, help="Print one line of JSON with the address when it answers.")
 @click.pass_obj
 def cli(app: App, host: str | None, port: int | None, ready_json: bool) -> None:
-    """Run the HTTP service. Migrates the database first; several may run side by side, also on one port."""
+    """Run the HTTP service. Migrates the database first; several may run side by side, also on one port.
+
+    \b
+    fleet balancer --port 8080
+    """
     import asyncio
 
     from sqlalchemy.exc import SQLAlchemyError

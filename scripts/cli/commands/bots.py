@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scripts.cli.asking import DRY, JSON, YES, answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 from scripts.cli.lines import colored, one_line
 
@@ -40,11 +41,24 @@ def _vault(app: App, *, create: bool = False) -> Vault:
 @click.option("--first", type=click.IntRange(min=1), default=1, show_default=True, help="Number of the first maFile's bot.")
 @click.option("--passwords", type=File, help="CSV with the columns account_name and password; else they are asked for.")
 @click.option("--replace", is_flag=True, help="Allow another account for a bot that the vault knows.")
+@JSON
 @click.pass_obj
-def import_(app: App, files: tuple[Path, ...], color: str | None, first: int, passwords: Path | None, replace: bool) -> None:
+def import_(
+    app: App,
+    files: tuple[Path, ...],
+    color: str | None,
+    first: int,
+    passwords: Path | None,
+    replace: bool,
+    as_json: bool,
+) -> None:
     """Take credentials from maFiles or CSV FILES into the vault. All of them or, if anything is wrong, none.
 
     maFiles are numbered in the natural order of their names, whatever order they are given in: bot_2 before bot_10.
+
+    \b
+    fleet bots import maFiles/*.maFile --color red
+    fleet bots import bots.csv
     """
     from bot_worker.credentials.accounts import check_together
     from shared.errors import VaultError
@@ -60,9 +74,10 @@ def import_(app: App, files: tuple[Path, ...], color: str | None, first: int, pa
         vault.put(_with_passwords(accounts, passwords))
     except VaultError as error:
         raise click.ClickException(error.detail) from None
-    click.echo(f"{len(accounts)} imported into {vault.path}:")
-    for account in accounts:
-        click.echo(f"  {account.bot:12} {account.account_name} ({account.steam_id})")
+    rows = [{"bot": each.bot, "account_name": each.account_name, "steam_id": each.steam_id} for each in accounts]
+    lines = [f"{len(accounts)} imported into {vault.path}:"]
+    lines += [f"  {account.bot:12} {account.account_name} ({account.steam_id})" for account in accounts]
+    answer({"vault": str(vault.path), "bots": rows}, "\n".join(lines), as_json=as_json)
 
 
 def _show_mapping(accounts: list[Account], known: dict[str, Account]) -> None:
@@ -147,9 +162,14 @@ def _with_passwords(accounts: list[Account], passwords: Path | None) -> list[Acc
 
 @cli.command()
 @click.argument("file", type=File)
+@JSON
 @click.pass_obj
-def keys(app: App, file: Path) -> None:
-    """Put the keys that `fleet keys issue` wrote into the vault. All of them or, if anything is wrong, none."""
+def keys(app: App, file: Path, as_json: bool) -> None:
+    """Put the keys that `fleet keys issue` wrote into the vault. All of them or, if anything is wrong, none.
+
+    \b
+    fleet bots keys keys.json
+    """
     from bot_worker.credentials import wire_keys
     from shared.errors import VaultError
 
@@ -158,14 +178,18 @@ def keys(app: App, file: Path) -> None:
     except VaultError as error:
         raise click.ClickException(error.detail) from None
     _vault(app, create=True).put_keys(found)
-    click.echo(f"keys of {len(found)} bots are in the vault")
+    answer({"bots": len(found)}, f"keys of {len(found)} bots are in the vault", as_json=as_json)
 
 
 @cli.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@JSON
 @click.pass_obj
 def list_(app: App, as_json: bool) -> None:
-    """All bots of this host. Shows no secrets."""
+    """All bots of this host. Shows no secrets.
+
+    \b
+    fleet bots list --json
+    """
     from shared.domain.ids import BotName
     from shared.errors import VaultError
 
@@ -201,9 +225,15 @@ def _row(vault: Vault, bot: str) -> dict[str, object]:
 @cli.command()
 @click.argument("bot")
 @click.option("--clear", is_flag=True, help="Let the bot connect without a proxy again.")
+@JSON
 @click.pass_obj
-def proxy(app: App, bot: str, clear: bool) -> None:
-    """Let BOT reach Steam through a proxy, whose address is asked for (it may hold a password). Restart the bot then."""
+def proxy(app: App, bot: str, clear: bool, as_json: bool) -> None:
+    """Let BOT reach Steam through a proxy, whose address is asked for (it may hold a password). Restart the bot then.
+
+    \b
+    fleet bots proxy red-3
+    fleet bots proxy red-3 --clear
+    """
     from dataclasses import replace
 
     from bot_worker.credentials.accounts import egress_of
@@ -219,7 +249,9 @@ def proxy(app: App, bot: str, clear: bool) -> None:
         vault.put([replace(account, proxy=address)])
     except VaultError as error:
         raise click.ClickException(error.detail) from None
-    click.echo(f"{bot} connects {'through ' + egress_of(address) if address else 'directly'} from its next start on")
+    egress = egress_of(address) if address else None
+    line = f"{bot} connects {'through ' + egress if egress else 'directly'} from its next start on"
+    answer({"bot": bot, "proxy": egress}, line, as_json=as_json)
 
 
 @cli.command()
@@ -275,15 +307,13 @@ def _names(bots: tuple[str, ...]) -> dict[str, BotName]:
 
 
 BOTS = click.argument("bots", nargs=-1, required=True)
-DRY = click.option("--dry-run", is_flag=True, help="Only say what would change.")
-YES = click.option("--yes", is_flag=True, help="Do not ask; without it, you are asked when several bots are named.")
 
 
 @cli.command()
 @BOTS
 @DRY
 @YES
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@JSON
 @click.pass_obj
 def pause(app: App, bots: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool) -> None:
     """At the balancer: give BOTS no new trades. They finish what they have begun; `fleet bots resume` ends it.
@@ -299,7 +329,7 @@ def pause(app: App, bots: tuple[str, ...], dry_run: bool, yes: bool, as_json: bo
 @BOTS
 @DRY
 @YES
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@JSON
 @click.pass_obj
 def drain(app: App, bots: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool) -> None:
     """At the balancer: let BOTS only give items back, so that they become empty; `fleet bots resume` ends it.
@@ -313,7 +343,7 @@ def drain(app: App, bots: tuple[str, ...], dry_run: bool, yes: bool, as_json: bo
 @cli.command()
 @BOTS
 @DRY
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@JSON
 @click.pass_obj
 def resume(app: App, bots: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """At the balancer: let BOTS take and give again. A frozen bot stays frozen: `fleet bots unfreeze`.
@@ -329,14 +359,13 @@ def _set_modes(app: App, bots: tuple[str, ...], mode: str, *, dry_run: bool, yes
     import getpass
 
     from balancer.fleet import snapshot
-    from scripts.cli.commands.clients import _opened
     from shared.domain.ids import bot_name
     from shared.domain.status import BotMode
 
     names = _names(bots)
     if len(names) > 1 and not yes and not dry_run:
         click.confirm(f"{', '.join(names)}: {mode}?", abort=True, err=True)
-    with _opened(app, only_reads=dry_run) as (connection, _):
+    with opened(app, only_reads=dry_run) as (connection, _):
         before = {bot_name(row): row.mode for row in snapshot.all_bots(connection)}
         if unknown := sorted(names.keys() - before.keys()):
             raise click.ClickException(f"no balancer knows {', '.join(unknown)}; nothing was changed")
@@ -355,31 +384,42 @@ def _set_modes(app: App, bots: tuple[str, ...], mode: str, *, dry_run: bool, yes
 
 @cli.command()
 @click.argument("bot")
+@dangerous
 @click.pass_obj
-def unfreeze(app: App, bot: str) -> None:
-    """At the balancer: release BOT, which an audit has frozen. Its differences are then known and do not freeze it again."""
+def unfreeze(app: App, bot: str, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """At the balancer: release BOT, which an audit has frozen. Its differences are then known and do not freeze it again.
+
+    \b
+    fleet bots unfreeze red-3
+    """
     import getpass
 
     from balancer.custody.audit import freeze
-    from scripts.cli.commands.clients import _opened
     from shared.domain.ids import BotName
 
     try:
         name = BotName.parse(bot)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    with _opened(app) as (connection, _):
+    sure(f"Have you looked at the differences of {name} (`fleet audit`)?", yes=yes, dry_run=dry_run)
+    with opened(app, dry_run=dry_run) as (connection, _):
         frozen = freeze.unfreeze(connection, name.color, name.bot_id, f"cli:{getpass.getuser()}", app.clock().now())
     if not frozen:
         raise click.ClickException(f"{name} is not frozen")
-    click.echo(f"{name} gives and takes again within seconds")
+    line = f"{name} gives and takes again within seconds"
+    answer({"bot": str(name)}, line, as_json=as_json, dry_run=dry_run)
 
 
 @cli.command()
 @click.argument("bot")
+@JSON
 @click.pass_obj
-def code(app: App, bot: str) -> None:
-    """Print the Guard code of BOT (as in red-3) for signing in by hand."""
+def code(app: App, bot: str, as_json: bool) -> None:
+    """Print the Guard code of BOT (as in red-3) for signing in by hand.
+
+    \b
+    fleet bots code red-3
+    """
     from bot_worker.credentials.accounts import guard_code
     from shared.clock import Clock
     from shared.errors import VaultError
@@ -389,5 +429,6 @@ def code(app: App, bot: str) -> None:
         text = guard_code(_vault(app).account(bot).shared_secret, now_s)
     except VaultError as error:
         raise click.ClickException(error.detail) from None
-    click.echo(text)
-    click.echo(f"valid for {30 - now_s % 30} more seconds", err=True)
+    left_s = 30 - now_s % 30
+    answer({"bot": bot, "code": text, "valid_s": left_s}, text, as_json=as_json)
+    click.echo(f"valid for {left_s} more seconds", err=True)

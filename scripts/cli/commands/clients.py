@@ -5,23 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import click
 
+from scripts.cli.asking import JSON, answer, dangerous, opened, sure
 from scripts.cli.fleet import App
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from balancer.db.engine import Database
-    from shared.sealing import MasterKey
 
 NAME = re.compile(r"[!-~]{1,64}")
 SCOPES = click.Choice(["trade", "read", "operate", "play"])
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 cli = click.Group(help="API keys of the websites that call the balancer.")
@@ -36,6 +27,9 @@ def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     """Make a client and print its key. The key is shown this once; only a hash of it is kept.
 
     A live balancer's keys begin with fk_live_, those of a test balancer ([balancer] livemode = false) with fk_test_.
+
+    \b
+    fleet clients add site --scope trade --scope read
     """
     from balancer.web import clients
 
@@ -44,7 +38,7 @@ def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     chosen = sorted(set(scopes or ("trade", "read")))
     livemode = app.settings().balancer.livemode
     key = clients.new_key(livemode)
-    with _opened(app) as (connection, master):
+    with opened(app) as (connection, master):
         client = clients.create(connection, name, chosen, master.api_key_hash(key), now=app.clock().now())
     if as_json:
         answer = {"client_id": client.client_id, "name": name, "scopes": chosen, "livemode": livemode, "api_key": key}
@@ -58,12 +52,16 @@ def add(app: App, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
 @JSON
 @click.pass_obj
 def new_key(app: App, name: str, as_json: bool) -> None:
-    """Make a second key for a client, so that it can change keys without a gap."""
+    """Make a second key for a client, so that it can change keys without a gap.
+
+    \b
+    fleet clients new-key site
+    """
     from balancer.web import clients
 
     livemode = app.settings().balancer.livemode
     key = clients.new_key(livemode)
-    with _opened(app) as (connection, master):
+    with opened(app) as (connection, master):
         clients.add_key(connection, name, master.api_key_hash(key), now=app.clock().now())
     click.echo(json.dumps({"name": name, "livemode": livemode, "api_key": key}) if as_json else key)
 
@@ -72,10 +70,14 @@ def new_key(app: App, name: str, as_json: bool) -> None:
 @JSON
 @click.pass_obj
 def list_(app: App, as_json: bool) -> None:
-    """List the clients that may call."""
+    """List the clients that may call.
+
+    \b
+    fleet clients list --json
+    """
     from balancer.web import clients
 
-    with _opened(app) as (connection, _):
+    with opened(app) as (connection, _):
         found = clients.live(connection)
     rows = [{"client_id": one.client_id, "name": one.name, "scopes": sorted(one.scopes)} for one in found]
     if as_json:
@@ -87,15 +89,22 @@ def list_(app: App, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("name", required=False)
-@click.option("--key-stdin", is_flag=True, help="Revoke only the key that is given on standard input.")
+@click.option("--key-stdin", is_flag=True, help="Revoke only the key that is given on standard input; nothing is asked then.")
+@dangerous
 @click.pass_obj
-def revoke(app: App, name: str | None, key_stdin: bool) -> None:
-    """Revoke a client with all its keys, or one key. Balancers refuse it within three seconds."""
+def revoke(app: App, name: str | None, key_stdin: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Revoke a client with all its keys, or one key. Balancers refuse it within three seconds.
+
+    \b
+    fleet clients revoke site
+    fleet clients revoke --key-stdin < leaked.txt
+    """
     from balancer.web import clients
 
     if bool(name) == key_stdin:
         raise click.UsageError("name a client, or give a key with --key-stdin")
-    with _opened(app) as (connection, master):
+    sure(f"Revoke {name} with all its keys?", yes=yes or key_stdin, dry_run=dry_run)
+    with opened(app, dry_run=dry_run) as (connection, master):
         now = app.clock().now()
         if name:
             ended = clients.revoke(connection, name, now=now)
@@ -104,30 +113,4 @@ def revoke(app: App, name: str | None, key_stdin: bool) -> None:
             ended = clients.revoke_key(connection, master.api_key_hash(given), now=now)
     if not ended:
         raise click.ClickException("there is no valid client or key like this")
-    click.echo("revoked")
-
-
-@contextmanager
-def _opened(app: App, *, only_reads: bool = False) -> Iterator[tuple[Connection, MasterKey]]:
-    """One transaction on the migrated database, and the key that API keys are hashed with. A read alone delays nobody."""
-    with books(app) as (database, master), database.reading() if only_reads else database.transaction() as connection:
-        yield connection, master
-
-
-@contextmanager
-def books(app: App) -> Iterator[tuple[Database, MasterKey]]:
-    """The migrated database, for a command that looks more than once, and the key that API keys are hashed with."""
-    from balancer.db import migrate
-    from balancer.db.engine import Database
-    from shared import log
-    from shared.sealing import MasterKey
-
-    settings = app.settings()
-    log.set_up("error", settings.log.format)  # standard output is for the answer, and the command itself says what went wrong
-    master = MasterKey.read(settings.balancer.master_key_file)
-    migrate.open_for(settings)
-    database = Database(settings.database)
-    try:
-        yield database, master
-    finally:
-        database.close()
+    answer({"client": name, "revoked": True}, "revoked", as_json=as_json, dry_run=dry_run)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scripts.cli.asking import JSON, YES, answer, sure
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def check(app: App, offline: bool, parts: tuple[Part, ...], as_json: bool) -> No
     """Say what is wrong with the settings and with what they name, by line, and what to do about it. Starts nothing.
 
     Exit status 0: nothing was found. 1: warnings, which may be intended. 2: errors: it is unsafe or would not work.
+
+    \b
+    fleet --config fleet.toml config check
+    fleet --config fleet.toml config check --offline --json
     """
     from shared.errors import SettingsError
     from shared.settings_text import Written
@@ -121,13 +126,18 @@ def _plain(finding: Finding, place: Place) -> dict[str, Any]:
 
 @cli.command()
 @click.argument("mode", type=click.Choice(["live", "test"]), required=False)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
+@JSON
 @click.pass_obj
-def mode(app: App, mode: str | None, yes: bool) -> None:
+def mode(app: App, mode: str | None, yes: bool, as_json: bool) -> None:
     """Say whether the database is that of a live fleet or of one that tests; with MODE, put right what was noted wrongly.
 
     It is noted at the first start from [balancer] livemode, and the other mode is refused from then on. Everything that the
     database holds, its events too, counts as of the new mode afterwards. Stop all balancers before.
+
+    \b
+    fleet config mode
+    fleet config mode live
     """
     import getpass
 
@@ -146,18 +156,21 @@ def mode(app: App, mode: str | None, yes: bool) -> None:
     try:
         with database.transaction() as connection:
             if mode is not None and kept.of(connection) is not (mode == "live"):
-                if not yes:
-                    click.confirm(f"All that the database holds will count as {mode}. Go on?", abort=True)
+                sure(f"All that the database holds will count as {mode}. Go on?", yes=yes, dry_run=False)
                 mode_change.change(connection, mode == "live", f"cli:{getpass.getuser()}", app.clock().now())
             now = kept.of(connection)
     finally:
         database.close()
-    click.echo("nobody has opened it yet" if now is None else WORDS[now])
+    answer({"live": now}, "nobody has opened it yet" if now is None else WORDS[now], as_json=as_json)
 
 
 @cli.command()
 def default() -> None:
-    """Print every setting with its unit and the reason for its value."""
+    """Print every setting with its unit and the reason for its value.
+
+    \b
+    fleet config default > fleet.toml
+    """
     from shared.settings import default_toml
 
     click.echo(default_toml(), nl=False)

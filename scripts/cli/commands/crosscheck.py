@@ -31,6 +31,9 @@ def cli(app: App, record: str, database: str | None, as_json: bool) -> None:
 
     At an address a difference counts when a second reading shows it too. Trades that are still going on are counted and are no
     difference.
+
+    \b
+    fleet crosscheck http://127.0.0.1:8071
     """
     from scripts import crosscheck
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from scripts.cli.commands.clients import JSON
+from scripts.cli.asking import JSON
 from scripts.cli.fleet import App
 
 cli = click.Group(help="Bring the database to the schema of this release, or say what that would run.")

@@ -47,6 +47,10 @@ def cli(
     """Let twenty players deposit and withdraw through ten bots against a simulated Steam, then audit every item.
 
     They also decline, counter, cancel, let offers expire and give old trade URLs, so that every kind of end occurs.
+
+    \b
+    fleet demo
+    fleet demo --json
     """
     from scripts.demo_run.players import Tally
     from scripts.demo_run.view import Screen, draw, summary_lines

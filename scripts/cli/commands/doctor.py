@@ -30,6 +30,10 @@ def cli(app: App, parts: tuple[Part, ...], as_json: bool) -> None:
     address, each bot, prices, old locks. Run it as the user of the service.
 
     Exit status 0: nothing was found. 1: warnings. 2: errors, which keep trades from going on or are unsafe.
+
+    \b
+    fleet doctor
+    fleet doctor --json
     """
     found = examine(app, parts)
     if as_json:

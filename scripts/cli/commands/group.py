@@ -18,7 +18,11 @@ cli = click.Group(help="Ten bots of a color on this host: start, status.")
 @click.argument("group", type=click.IntRange(min=1))
 @click.pass_obj
 def start(app: App, color: str, group: int) -> None:
-    """Run the bots of GROUP of COLOR (group 1 of red: red-1 … red-10) until Ctrl-C or SIGTERM."""
+    """Run the bots of GROUP of COLOR (group 1 of red: red-1 … red-10) until Ctrl-C or SIGTERM.
+
+    \b
+    fleet group start red 1
+    """
     settings = app.settings()
     from bot_worker.group import Group
     from shared import log
@@ -38,7 +42,11 @@ def start(app: App, color: str, group: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def status(app: App, color: str | None, group: int | None, as_json: bool) -> None:
-    """Show the state of this host's groups, or of one of them."""
+    """Show the state of this host's groups, or of one of them.
+
+    \b
+    fleet group status
+    """
     settings = app.settings().group
     from bot_worker.group import read_status
     from shared.clock import Clock

@@ -7,15 +7,21 @@ from pathlib import Path
 
 import click
 
+from scripts.cli.asking import JSON, answer
 from scripts.cli.fleet import App
 
 cli = click.Group(help="The master key, and the keys that a host needs for its bots.")
 
 
 @cli.command()
+@JSON
 @click.pass_obj
-def new(app: App) -> None:
-    """Make the balancer's master key. An existing one is never overwritten."""
+def new(app: App, as_json: bool) -> None:
+    """Make the balancer's master key. An existing one is never overwritten.
+
+    \b
+    fleet keys new
+    """
     from shared import private_files
     from shared.sealing import MasterKey
 
@@ -27,16 +33,22 @@ def new(app: App) -> None:
         raise click.ClickException(
             f"{path} exists; the keys of all bots are derived from it, so it is not overwritten"
         ) from None
-    click.echo(f"{path} written. Keep a copy: without it no bot can get orders and no token can be checked.")
+    line = f"{path} written. Keep a copy: without it no bot can get orders and no token can be checked."
+    answer({"file": str(path)}, line, as_json=as_json)
 
 
 @cli.command()
 @click.argument("color")
 @click.argument("group", type=click.IntRange(min=1))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, mode 600.")
+@JSON
 @click.pass_obj
-def issue(app: App, color: str, group: int, out: Path) -> None:
-    """Write the keys of a group's ten bots, for `fleet bots keys` on their host."""
+def issue(app: App, color: str, group: int, out: Path, as_json: bool) -> None:
+    """Write the keys of a group's ten bots, for `fleet bots keys` on their host.
+
+    \b
+    fleet keys issue red 1 --out keys.json
+    """
     from shared import private_files
     from shared.domain.ids import bots_of_group, parse_color
     from shared.errors import SettingsError
@@ -48,6 +60,5 @@ def issue(app: App, color: str, group: int, out: Path) -> None:
     except (SettingsError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     private_files.replace(out, json.dumps([master.bot(str(name)).to_json() for name in names], indent=1) + "\n")
-    click.echo(
-        f"{out}: keys of {names[0]} … {names[-1]}. Copy it to their host, run `fleet bots keys {out}` there, then delete it."
-    )
+    line = f"{out}: keys of {names[0]} … {names[-1]}. Copy it to their host, run `fleet bots keys {out}` there, then delete it."
+    answer({"file": str(out), "bots": [str(name) for name in names]}, line, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.cli.commands.clients import JSON, _opened
+from scripts.cli.asking import DRY, JSON, answer, opened
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ def status(app: App, as_json: bool) -> None:
     """Show every source of values in the order of trust, and the lists that are held back.
 
     Exit status 1: of one of them the newest list is not in use.
+
+    \b
+    fleet prices status
     """
     from scripts.cli import price_status
 
     settings = app.settings()
-    with _opened(app, only_reads=True) as (connection, _):
+    with opened(app, only_reads=True) as (connection, _):
         told = price_status.look(settings, connection, app.clock().now())
     click.echo(json.dumps(told) if as_json else "\n".join(price_status.lines(told)))
     if not all(source["usable"] for source in told["sources"]):
@@ -42,12 +45,16 @@ def status(app: App, as_json: bool) -> None:
 @click.option(
     "--digest", default="", help="The list that was looked at, as `status` shows it; its first characters are enough."
 )
+@DRY
 @JSON
 @click.pass_obj
-def accept(app: App, source: str, reason: str, digest: str, as_json: bool) -> None:
+def accept(app: App, source: str, reason: str, digest: str, dry_run: bool, as_json: bool) -> None:
     """Let every balancer use the list of SOURCE that is held back: a feed's name, or `file` for the price file.
 
     They take it at their next look ([balancer] prices_check_s). With --digest no other list is accepted than that one.
+
+    \b
+    fleet prices accept skinport --digest 9f86d0 --reason "they removed stickers"
     """
     from balancer.items import price_lists
     from balancer.items.feeds import kept
@@ -60,7 +67,7 @@ def accept(app: App, source: str, reason: str, digest: str, as_json: bool) -> No
         )
     who, now = f"cli:{getpass.getuser()}", app.clock().now()
     try:
-        with _opened(app) as (connection, _):
+        with opened(app, dry_run=dry_run) as (connection, _):
             if source == FILE:
                 taken: Any = price_lists.accept(connection, FILE, digest, reason, who, now)
             else:
@@ -68,7 +75,7 @@ def accept(app: App, source: str, reason: str, digest: str, as_json: bool) -> No
     except (NotFound, TooLate) as error:
         raise click.ClickException(error.detail) from None
     told = {"source": source, "digest": taken.digest, "names": taken.names, "accepted_by": who, "reason": reason}
-    click.echo(json.dumps(told) if as_json else f"accepted: {taken.names} names of {source}")
+    answer(told, f"accepted: {taken.names} names of {source}", as_json=as_json, dry_run=dry_run)
 
 
 @cli.command("try")
@@ -81,6 +88,9 @@ def try_(app: App, place: str, preset: str, parts: tuple[str, ...], as_json: boo
     """Show what would be read from PLACE: an address, a file, or a feed of the settings. Nothing is changed.
 
     Exit status 1: no price in it can be used.
+
+    \b
+    fleet prices try https://prices.example/all.json --preset skinport
     """
     from scripts.cli import feed_trial
 
@@ -96,10 +106,14 @@ def try_(app: App, place: str, preset: str, parts: tuple[str, ...], as_json: boo
 @JSON
 @click.pass_obj
 def history(app: App, market_hash_name: str, as_json: bool) -> None:
-    """Show what an item was worth and who said so, the newest first. Kept for [retention] values_days."""
+    """Show what an item was worth and who said so, the newest first. Kept for [retention] values_days.
+
+    \b
+    fleet prices history "AK-47 | Redline (Field-Tested)"
+    """
     from balancer.items import catalogue
 
-    with _opened(app, only_reads=True) as (connection, _):
+    with opened(app, only_reads=True) as (connection, _):
         found = catalogue.history(connection, market_hash_name)
     rows = [_shown(asdict(each)) for each in found]
     if as_json:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scripts.cli.asking import JSON, answer
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ PASSWORD = ".password"  # noqa: S105 - a file's suffix
     "--egress", multiple=True, help="An address whose spacing of calls hosts share: a host's name, proxy:port. Else all."
 )
 @click.option("--for", "version", metavar="VERSION", help="Version of the Redis or Valkey that reads the list, as in 7.0.")
+@JSON
 @click.pass_obj
-def acl(app: App, folder: Path, groups: tuple[str, ...], egress: tuple[str, ...], version: str | None) -> None:
+def acl(app: App, folder: Path, groups: tuple[str, ...], egress: tuple[str, ...], version: str | None, as_json: bool) -> None:
     """Write FOLDER/users.acl for Redis, and a password file beside it for the operator, the balancers and each host.
 
     Users that already have a password file are kept; to change a password, delete its file and run this again. No password is
     shown. The list has only rules that your Redis knows: the one of [redis] url if it answers, else the one that is installed
     here; without either, rules that every server from Redis 7.0 on knows.
+
+    \b
+    fleet redis acl /etc/fleet/redis --group red:1 --group red:2
     """
     from scripts.cli import redis_acl
     from shared import private_files
@@ -64,11 +69,14 @@ def acl(app: App, folder: Path, groups: tuple[str, ...], egress: tuple[str, ...]
     users = [redis_acl.OPERATOR, redis_acl.BALANCER, *sorted({*kept, *(redis_acl.host_user(group) for group in groups)})]
     hashes = {user: redis_acl.hash_of(_password(folder / f"{user}{PASSWORD}")) for user in users}
     private_files.replace(folder / "users.acl", "\n".join(redis_acl.lines(hashes, egress or ("*",), reader)) + "\n")
-    click.echo(f"for Redis {_dotted(reader)} and newer ({whose}); --for names another version")
-    click.echo(f"{folder / 'users.acl'}: name it as `aclfile` in redis.conf, or `ACL LOAD` if it is named there")
-    for user in users:
-        click.echo(f"{user}: password in {folder / f'{user}{PASSWORD}'}")
-    click.echo('each part gets its own user: [redis] url = "redis://USER:PASSWORD@HOST:6379/0"')
+    lines = [
+        f"for Redis {_dotted(reader)} and newer ({whose}); --for names another version",
+        f"{folder / 'users.acl'}: name it as `aclfile` in redis.conf, or `ACL LOAD` if it is named there",
+        *(f"{user}: password in {folder / f'{user}{PASSWORD}'}" for user in users),
+        'each part gets its own user: [redis] url = "redis://USER:PASSWORD@HOST:6379/0"',
+    ]
+    told = {"file": str(folder / "users.acl"), "users": users, "version": _dotted(reader)}
+    answer(told, "\n".join(lines), as_json=as_json)
 
 
 def _version_at_hand(app: App) -> tuple[redis_acl.Version, str]:

@@ -14,5 +14,9 @@ import click
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def cli(arguments: tuple[str, ...]) -> None:
-    """Run a simulated Steam; all options are those of ``python -m sandbox``."""
+    """Run a simulated Steam; all options are those of ``python -m sandbox``.
+
+    \b
+    fleet sandbox --help
+    """
     os.execv(sys.executable, [sys.executable, "-P", "-m", "sandbox", *arguments])

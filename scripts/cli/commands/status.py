@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.cli.commands.clients import books
+from scripts.cli.asking import books
 from scripts.cli.fleet import App
 from scripts.cli.lines import colored
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.cli.commands.clients import JSON, _opened
+from scripts.cli.asking import DRY, JSON, opened
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
@@ -26,42 +26,58 @@ cli = click.Group(help="Pause deposits, withdrawals or locks for games, and resu
 @SWITCH
 @CLIENT
 @click.option("--reason", default="", help="Shown to the sites whose requests are refused.")
+@DRY
+@JSON
 @click.pass_obj
-def pause(app: App, switch: str, client: str | None, reason: str) -> None:
+def pause(app: App, switch: str, client: str | None, reason: str, dry_run: bool, as_json: bool) -> None:
     """Refuse new trades of this kind. Every balancer does so within seconds.
 
     Withdrawals that no bot has begun are held, too; a bot finishes what it has begun.
+
+    \b
+    fleet switches pause deposits --reason "Steam updates its servers"
+    fleet switches pause withdrawals --client site
     """
     if len(reason) > REASON_MAX or not reason.isprintable():
         raise click.UsageError(f"--reason is one line of at most {REASON_MAX} characters")
-    _show(_turn(app, switch, client, reason, paused=True), as_json=False)
+    _show(_turn(app, switch, client, reason, paused=True, dry_run=dry_run), as_json=as_json)
 
 
 @cli.command()
 @SWITCH
 @CLIENT
+@DRY
+@JSON
 @click.pass_obj
-def resume(app: App, switch: str, client: str | None) -> None:
-    """Take new trades of this kind again. Limits of what goes out count from now on."""
-    _show(_turn(app, switch, client, "", paused=False), as_json=False)
+def resume(app: App, switch: str, client: str | None, dry_run: bool, as_json: bool) -> None:
+    """Take new trades of this kind again. Limits of what goes out count from now on.
+
+    \b
+    fleet switches resume deposits
+    """
+    _show(_turn(app, switch, client, "", paused=False, dry_run=dry_run), as_json=as_json)
 
 
 @cli.command("list")
 @JSON
 @click.pass_obj
 def list_(app: App, as_json: bool) -> None:
-    """Show what is paused."""
+    """Show what is paused.
+
+    \b
+    fleet switches list --json
+    """
     from balancer.fleet import switches
 
-    with _opened(app) as (connection, _):
+    with opened(app) as (connection, _):
         pauses = switches.read(connection)
     _show(pauses, as_json=as_json)
 
 
-def _turn(app: App, switch: str, client: str | None, reason: str, *, paused: bool) -> list[Pause]:
+def _turn(app: App, switch: str, client: str | None, reason: str, *, paused: bool, dry_run: bool) -> list[Pause]:
     from balancer.fleet import switches
 
-    with _opened(app) as (connection, _):
+    with opened(app, dry_run=dry_run) as (connection, _):
         return switches.write(connection, switch, f"cli:{getpass.getuser()}", reason, app.clock().now(), paused, client)
 
 

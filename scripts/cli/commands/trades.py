@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.cli.commands.clients import JSON, _opened
+from scripts.cli.asking import DRY, JSON, answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 from scripts.cli.lines import colored, moment, moment_given, one_line
 from shared.domain.status import FINAL, TradeStatus
@@ -63,7 +63,7 @@ def list_(
     settings = app.settings()
     now = app.clock().now()
     only = _conditions(statuses, only_open, bot, user_id, _before(now, since))
-    with _opened(app, only_reads=True) as (connection, master):
+    with opened(app, only_reads=True) as (connection, master):
         # One more than is shown says whether there are more.
         views = show_trades.views(show_trades.newest(connection, limit + 1, *only), master, settings, now)
     more, views = len(views) > limit, views[:limit]
@@ -123,13 +123,17 @@ def _listed(view: Trade) -> str:
 @JSON
 @click.pass_obj
 def show(app: App, trade_id: str, as_json: bool) -> None:
-    """Tell TRADE_ID's story: choice, orders, reports, Steam's results. Shows no secrets."""
+    """Tell TRADE_ID's story: choice, orders, reports, Steam's results. Shows no secrets.
+
+    \b
+    fleet trades show trd_01jdv
+    """
     from balancer import fields
     from balancer.journal import story
     from balancer.journal import views as show_trades
 
     settings = app.settings()
-    with _opened(app) as (connection, master):
+    with opened(app) as (connection, master):
         views = show_trades.views(show_trades.by_ids(connection, [trade_id]), master, settings, app.clock().now())
         steps = story.of_trade(connection, trade_id)
     if not views:
@@ -160,12 +164,26 @@ def _tell(view: Trade, steps: list[Step]) -> None:
 @click.option("--offer", "offer_id", help="The id of the trade's offer. Its bot looks it up, and takes it only if it fits.")
 @click.option("--none", "none_there", is_flag=True, help="There is no offer: you have seen the bot's sent offers and history.")
 @click.option("--reason", required=True, help="How you found out; it is shown in the trade's story.")
+@dangerous
 @click.pass_obj
-def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reason: str) -> None:
+def doubt(
+    app: App,
+    trade_id: str,
+    offer_id: str | None,
+    none_there: bool,
+    reason: str,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Say what has become of TRADE_ID, which stays in doubt: its offer's id, or that there is none.
 
     Without an offer the trade is sent again, or ends if it is to be canceled or its attempts are used up. Should there be an
     offer all the same, a trade that was sent again is still watched; the offer of one that has ended is only told as unknown.
+
+    \b
+    fleet trades doubt trd_01jdv --offer 7012345678 --reason "seen in the bot's sent offers"
+    fleet trades doubt trd_01jdv --none --reason "neither sent offers nor history have it"
     """
     from balancer.journal import record
     from balancer.journal.rules import Rules
@@ -178,19 +196,28 @@ def doubt(app: App, trade_id: str, offer_id: str | None, none_there: bool, reaso
         said = DoubtBody(offer_id=offer_id, reason=reason)
     except ValueError as error:
         raise click.UsageError("an offer's id is a number; a reason is one line of up to 200 characters") from error
+    if none_there:
+        sure("The trade may be sent again: is it certain that there is no offer?", yes=yes, dry_run=dry_run)
     rules, who = Rules.of(app.settings()), f"cli:{getpass.getuser()}"
-    with _opened(app) as (connection, _):
+    with opened(app, dry_run=dry_run) as (connection, _):
         doubts.decide(connection, trade_id, said.offer_id, said.reason, who, rules, app.clock().now())
         status = record.read_trade(connection, trade_id).status
-    click.echo("the trade's bot will look this offer up" if offer_id else f"noted; the trade is {status}")
+    line = "the trade's bot will look this offer up" if offer_id else f"noted; the trade is {status}"
+    answer({"trade_id": trade_id, "status": status}, line, as_json=as_json, dry_run=dry_run)
 
 
 @cli.command()
 @click.argument("deposit_id")
 @click.option("--reason", required=True, help="What you have seen; it is shown in the event feed.")
+@DRY
+@JSON
 @click.pass_obj
-def thaw(app: App, deposit_id: str, reason: str) -> None:
-    """Release the item of DEPOSIT_ID, which a reversal or a failed exchange has frozen. Check it on Steam first."""
+def thaw(app: App, deposit_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
+    """Release the item of DEPOSIT_ID, which a reversal or a failed exchange has frozen. Check it on Steam first.
+
+    \b
+    fleet trades thaw dep_01jdv --reason "it lies in the bot's inventory"
+    """
     from balancer.custody import deposits
     from balancer.web.schemas.operator import ThawBody
 
@@ -198,9 +225,9 @@ def thaw(app: App, deposit_id: str, reason: str) -> None:
         said = ThawBody(reason=reason)
     except ValueError as error:
         raise click.UsageError("a reason is one line of up to 200 characters") from error
-    with _opened(app) as (connection, _):
+    with opened(app, dry_run=dry_run) as (connection, _):
         deposits.thaw(connection, deposit_id, said.reason, f"cli:{getpass.getuser()}", app.clock().now())
-    click.echo(f"{deposit_id} may be used again")
+    answer({"deposit_id": deposit_id}, f"{deposit_id} may be used again", as_json=as_json, dry_run=dry_run)
 
 
 @cli.command()
@@ -208,10 +235,16 @@ def thaw(app: App, deposit_id: str, reason: str) -> None:
 @click.argument("decision", type=click.Choice(["release", "write_off"]))
 @click.option("--asset", "asset_id", help="To release: the asset in the bot's inventory, if another than the row names.")
 @click.option("--reason", required=True, help="What you have seen; it is shown in the event feed.")
+@DRY
+@JSON
 @click.pass_obj
-def decide(app: App, deposit_id: str, decision: str, asset_id: str | None, reason: str) -> None:
+def decide(app: App, deposit_id: str, decision: str, asset_id: str | None, reason: str, dry_run: bool, as_json: bool) -> None:
     """Release or write off the item of DEPOSIT_ID, which stays frozen (unmatched, receipt_missing, items_gone, items_left,
     missing). A second person has to say the same within a day; then the bot's next reading carries it out, if it agrees.
+
+    \b
+    fleet trades decide dep_01jdv release --asset 27348562001 --reason "it is there under a new id"
+    fleet trades decide dep_01jdv write_off --reason "it is in nobody's inventory"
     """
     from balancer.custody import decide as decisions
     from balancer.orders.build import new_id
@@ -224,14 +257,16 @@ def decide(app: App, deposit_id: str, decision: str, asset_id: str | None, reaso
         raise click.UsageError("an asset's id is a number; a reason is one line of up to 200 characters") from error
     clock, who = app.clock(), f"cli:{getpass.getuser()}"
     asset = None if said.asset_id is None else int(said.asset_id)
-    with _opened(app) as (connection, _):
+    with opened(app, dry_run=dry_run) as (connection, _):
         made = decisions.decide(
             connection, deposit_id, said.decision, asset, said.reason, who, new_id(clock, "audit"), clock.now()
         )
     if made.agreed_by is None:
-        click.echo(f"proposed by {made.proposed_by}; somebody else has to say the same within a day")
+        line = f"proposed by {made.proposed_by}; somebody else has to say the same within a day"
     else:
-        click.echo(f"agreed by {made.agreed_by}; the bot reads its inventory now, and the event feed says what came of it")
+        line = f"agreed by {made.agreed_by}; the bot reads its inventory now, and the event feed says what came of it"
+    told = {"deposit_id": deposit_id, "proposed_by": made.proposed_by, "agreed_by": made.agreed_by}
+    answer(told, line, as_json=as_json, dry_run=dry_run)
 
 
 @cli.command()
@@ -245,6 +280,9 @@ def give(app: App, deposit_ids: tuple[str, ...], trade_url: str, reason: str, me
     """Send items of the house (DEPOSIT_IDS) to an account that is not a bot's, after another person has approved each trade.
 
     Given twice, the second call finds the items in a trade and changes nothing.
+
+    \b
+    fleet trades give dep_01jdv dep_01jdw --reason "prize of the raffle in May"
     """
     from balancer.web.schemas.operator import GiveBody
 
@@ -252,7 +290,7 @@ def give(app: App, deposit_ids: tuple[str, ...], trade_url: str, reason: str, me
         said = GiveBody(trade_url=trade_url, deposit_ids=list(deposit_ids), reason=reason, message=message)
     except ValueError as error:
         raise click.UsageError("a trade URL, deposit ids, and a reason of one line of up to 200 characters") from error
-    with _opened(app) as (_, master):
+    with opened(app) as (_, master):
         pass  # the key and the migrated database are there
     trade_ids = asyncio.run(_give(app.settings(), master, said))
     if as_json:
@@ -287,9 +325,15 @@ async def _give(settings: Settings, master: MasterKey, said: GiveBody) -> list[s
 
 @cli.command()
 @click.argument("steam_id")
+@DRY
+@JSON
 @click.pass_obj
-def unblock(app: App, steam_id: str) -> None:
-    """Unblock the player with STEAM_ID, who was blocked because a trade was reversed."""
+def unblock(app: App, steam_id: str, dry_run: bool, as_json: bool) -> None:
+    """Unblock the player with STEAM_ID, who was blocked because a trade was reversed.
+
+    \b
+    fleet trades unblock 76561198000000001
+    """
     from balancer.trades import reversal
     from shared.domain.ids import SteamId
 
@@ -297,8 +341,8 @@ def unblock(app: App, steam_id: str) -> None:
         account = SteamId(steam_id)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    with _opened(app) as (connection, _):
+    with opened(app, dry_run=dry_run) as (connection, _):
         user_id = reversal.unblock(connection, None, int(account), f"cli:{getpass.getuser()}", app.clock().now())
     if user_id is None:
         raise click.ClickException("no player with this Steam id is blocked")
-    click.echo(f"{user_id} may trade again")
+    answer({"user_id": user_id}, f"{user_id} may trade again", as_json=as_json, dry_run=dry_run)

@@ -60,7 +60,12 @@ def cli(
     log_level: str,
     as_json: bool,
 ) -> None:
-    """Run Redis, SQLite, the sandbox Steam, a balancer, bots and the website on this machine until Ctrl-C."""
+    """Run Redis, SQLite, the sandbox Steam, a balancer, bots and the website on this machine until Ctrl-C.
+
+    \b
+    fleet up
+    fleet up --no-site --directory ./here
+    """
     from scripts.lab.parts import BEACON, StackError, interruptible
     from scripts.lab.stack import Stack, Wish
 

@@ -7,7 +7,7 @@ import json
 
 import click
 
-from scripts.cli.commands.clients import _opened
+from scripts.cli.asking import answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 
 cli = click.Group(help="What is kept about a person, and forgetting it.")
@@ -19,32 +19,39 @@ PERSON = click.argument("person")
 @PERSON
 @click.pass_obj
 def export(app: App, person: str) -> None:
-    """Print everything that is kept of PERSON, a user id or a Steam id, as JSON. Secrets are not shown."""
+    """Print everything that is kept of PERSON, a user id or a Steam id, as JSON. Secrets are not shown.
+
+    \b
+    fleet users export 76561198000000001
+    """
     from balancer.upkeep import persons
 
-    with _opened(app, only_reads=True) as (connection, _):
+    with opened(app, only_reads=True) as (connection, _):
         kept = persons.export(connection, persons.find(connection, person))
     click.echo(json.dumps(kept, indent=2, ensure_ascii=False))
 
 
 @cli.command()
 @PERSON
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@dangerous
 @click.pass_obj
-def forget(app: App, person: str, yes: bool) -> None:
+def forget(app: App, person: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Take the name of PERSON, a user id or a Steam id, off everything that is kept here. It cannot be undone.
 
     Trades, items and events stay under a made-up name. Refused while PERSON has trades under way or items here, or is blocked.
     Backups and logs are not touched: after restoring an older backup say it again.
+
+    \b
+    fleet users forget user-17 --dry-run
     """
     from balancer.upkeep import persons
 
-    with _opened(app, only_reads=True) as (connection, _):
+    with opened(app, only_reads=True) as (connection, _):
         found = persons.find(connection, person)
         persons.check_free(connection, found)
         known = persons.mentions(connection, found, 0)
-    if not yes:
-        click.confirm(f"Forget user {found.user_id}, Steam account {found.steam_id}, for good?", abort=True)
-    with _opened(app) as (connection, _):
+    sure(f"Forget user {found.user_id}, Steam account {found.steam_id}, for good?", yes=yes, dry_run=dry_run)
+    with opened(app, dry_run=dry_run) as (connection, _):
         done = persons.forget(connection, found, known, f"cli:{getpass.getuser()}", app.clock().now())
-    click.echo(f"forgotten: {done['trades']} trades, {done['items']} items and {done['events']} events no longer have a name")
+    line = f"forgotten: {done['trades']} trades, {done['items']} items and {done['events']} events no longer have a name"
+    answer({"user_id": found.user_id, **done}, line, as_json=as_json, dry_run=dry_run)

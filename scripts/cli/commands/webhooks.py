@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.cli.commands.clients import JSON, _opened
+from scripts.cli.asking import DRY, JSON, answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ cli = click.Group(help="Webhooks: addresses that events are sent to.")
 @JSON
 @click.pass_obj
 def list_(app: App, as_json: bool) -> None:
-    """Every target, and what it is still owed. Exit status 1: one is disabled."""
+    """Every target, and what it is still owed. Exit status 1: one is disabled.
+
+    \b
+    fleet webhooks list
+    """
     from balancer import fields
     from balancer.webhooks import targets
 
-    with _opened(app, only_reads=True) as (connection, _):
+    with opened(app, only_reads=True) as (connection, _):
         found = targets.every(connection)
     if as_json:
         click.echo(json.dumps({"webhooks": [fields.plain(each) for each in found]}))
@@ -50,7 +54,11 @@ def list_(app: App, as_json: bool) -> None:
 @JSON
 @click.pass_obj
 def add(app: App, url: str, kinds: tuple[str, ...], after: int | None, as_json: bool) -> None:
-    """Send events to URL. Prints the secret that signs them, which is shown this once."""
+    """Send events to URL. Prints the secret that signs them, which is shown this once.
+
+    \b
+    fleet webhooks add https://site.example/hooks --kind settled --kind alarm
+    """
     from balancer.outward import Outward, Refused
     from balancer.webhooks import targets
     from shared.domain.ids import record_id
@@ -61,7 +69,7 @@ def add(app: App, url: str, kinds: tuple[str, ...], after: int | None, as_json: 
     except Refused as error:
         raise click.UsageError(str(error)) from None
     target_id = record_id("whk", clock.now_ms(), secrets.token_bytes(7))
-    with _opened(app) as (connection, master):
+    with opened(app) as (connection, master):
         made = targets.add(connection, target_id, url, kinds, after, master, _who(), clock.now(), rules.targets_max)
     _show_secret(made, as_json=as_json)
 
@@ -71,10 +79,14 @@ def add(app: App, url: str, kinds: tuple[str, ...], after: int | None, as_json: 
 @JSON
 @click.pass_obj
 def rotate(app: App, target_id: str, as_json: bool) -> None:
-    """Make a new secret and print it. The one before signs too for [webhooks] rotate_s."""
+    """Make a new secret and print it. The one before signs too for [webhooks] rotate_s.
+
+    \b
+    fleet webhooks rotate whk_01jdv
+    """
     from balancer.webhooks import targets
 
-    with _opened(app) as (connection, master):
+    with opened(app) as (connection, master):
         made = targets.rotate(connection, target_id, master, _who(), app.clock().now(), app.settings().webhooks.rotate_s)
     _show_secret(made, as_json=as_json)
 
@@ -85,10 +97,14 @@ def rotate(app: App, target_id: str, as_json: bool) -> None:
 @JSON
 @click.pass_obj
 def test(app: App, target_id: str, wait_s: float, as_json: bool) -> None:
-    """Send an event to this target alone and say what it answered. Exit status 1: it was not taken."""
+    """Send an event to this target alone and say what it answered. Exit status 1: it was not taken.
+
+    \b
+    fleet webhooks test whk_01jdv
+    """
     from balancer.webhooks import targets
 
-    with _opened(app) as (connection, _):
+    with opened(app) as (connection, _):
         number = targets.try_out(connection, target_id, _who(), app.clock().now())
     found = _tried(app, target_id, number, wait_s)
     if as_json:
@@ -105,7 +121,7 @@ def _tried(app: App, target_id: str, number: int, wait_s: float) -> Delivery | N
 
     until = time.monotonic() + wait_s
     while True:
-        with _opened(app, only_reads=True) as (connection, _):
+        with opened(app, only_reads=True) as (connection, _):
             found = deliveries.find(connection, target_id, number - 1, 1)
         if (found and found[0].tries) or time.monotonic() >= until:
             return found[0] if found else None
@@ -114,26 +130,38 @@ def _tried(app: App, target_id: str, number: int, wait_s: float) -> Delivery | N
 
 @cli.command()
 @TARGET
+@DRY
+@JSON
 @click.pass_obj
-def enable(app: App, target_id: str) -> None:
-    """Send to a disabled target again, first everything that it is owed."""
+def enable(app: App, target_id: str, dry_run: bool, as_json: bool) -> None:
+    """Send to a disabled target again, first everything that it is owed.
+
+    \b
+    fleet webhooks enable whk_01jdv
+    """
     from balancer.webhooks import targets
 
-    with _opened(app) as (connection, _):
+    with opened(app, dry_run=dry_run) as (connection, _):
         target = targets.enable(connection, target_id, _who(), app.clock().now())
-    click.echo(_line(target))
+    answer({"target": _plain(target)}, _line(target), as_json=as_json, dry_run=dry_run)
 
 
 @cli.command()
 @TARGET
+@dangerous
 @click.pass_obj
-def remove(app: App, target_id: str) -> None:
-    """Forget a target, with what it was sent and what it is owed."""
+def remove(app: App, target_id: str, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Forget a target, with what it was sent and what it is owed.
+
+    \b
+    fleet webhooks remove whk_01jdv --yes
+    """
     from balancer.webhooks import targets
 
-    with _opened(app) as (connection, _):
+    sure(f"Forget {target_id} and what it is still owed?", yes=yes, dry_run=dry_run)
+    with opened(app, dry_run=dry_run) as (connection, _):
         targets.remove(connection, target_id, _who(), app.clock().now())
-    click.echo("removed")
+    answer({"target_id": target_id}, "removed", as_json=as_json, dry_run=dry_run)
 
 
 @cli.command()
@@ -144,10 +172,14 @@ def remove(app: App, target_id: str) -> None:
 @JSON
 @click.pass_obj
 def deliveries(app: App, target_id: str, after: int, limit: int, state: str | None, as_json: bool) -> None:
-    """What a target was sent or is owed, in the order of the events."""
+    """What a target was sent or is owed, in the order of the events.
+
+    \b
+    fleet webhooks deliveries whk_01jdv --state waiting
+    """
     from balancer.webhooks import deliveries as rows
 
-    with _opened(app, only_reads=True) as (connection, _):
+    with opened(app, only_reads=True) as (connection, _):
         found = rows.find(connection, target_id, after, limit, state)
     if as_json:
         click.echo(json.dumps({"deliveries": [_plain(each) for each in found]}))
@@ -159,14 +191,20 @@ def deliveries(app: App, target_id: str, after: int, limit: int, state: str | No
 @TARGET
 @click.argument("first", type=click.IntRange(min=1))
 @click.argument("last", type=click.IntRange(min=1), required=False)
+@DRY
+@JSON
 @click.pass_obj
-def redeliver(app: App, target_id: str, first: int, last: int | None) -> None:
-    """Send event FIRST again, or all from FIRST to LAST (at most 1000), with the same ids."""
+def redeliver(app: App, target_id: str, first: int, last: int | None, dry_run: bool, as_json: bool) -> None:
+    """Send event FIRST again, or all from FIRST to LAST (at most 1000), with the same ids.
+
+    \b
+    fleet webhooks redeliver whk_01jdv 5120 5180
+    """
     from balancer.webhooks import deliveries as rows
 
-    with _opened(app) as (connection, _):
+    with opened(app, dry_run=dry_run) as (connection, _):
         count = rows.redeliver(connection, target_id, first, last or first, _who(), app.clock().now())
-    click.echo(f"{count} events are sent again")
+    answer({"events": count}, f"{count} events are sent again", as_json=as_json, dry_run=dry_run)
 
 
 def _who() -> str:
