@@ -20,6 +20,8 @@ from website.care.models import Declaration, PlayDecision, PlayLog, Profile
 from website.engine.models import Feed
 
 LEDGER_MS = responsible_play.WINDOWS["month"]
+ITEM, COIN = "item", "coin"
+"""What is staked. A limit counts each of them by itself: coins are no money."""
 NOTHING_SAID = responsible_play.Profile(0)
 
 
@@ -33,6 +35,7 @@ class Line:
     cents: int
     cycle: str
     ref: str
+    currency: str = ITEM
 
 
 def fleet_is_live() -> bool | None:
@@ -117,6 +120,10 @@ class Gate:
         """Whether a bet may be made; None is yes. Kept as the next line of what the gate said to this player."""
         return self._answer(player_id, Intent("bet", cents, room, cycle), self._closed, now_ms)
 
+    def ask_purchase(self, player_id: int, cents: int, room: str, cycle: str, now_ms: int) -> Denial | None:
+        """Whether tickets of a raffle may be bought with coins, as `ask`. The fleet has no part in it."""
+        return self._answer(player_id, Intent("purchase", cents, room, cycle), "", now_ms, COIN)
+
     def ask_free_play(self, player_id: int, what: str, now_ms: int) -> Denial | None:
         """Whether this player may be given something to play with for nothing. Kept as `ask` keeps its answers.
 
@@ -124,21 +131,21 @@ class Gate:
         """
         return self._answer(player_id, Intent("free_play", 0, what), "", now_ms)
 
-    def _answer(self, player_id: int, intent: Intent, closed_because: str, now_ms: int) -> Denial | None:
+    def _answer(self, player_id: int, intent: Intent, closed_because: str, now_ms: int, currency: str = ITEM) -> Denial | None:
         profile = self._profiles.get(player_id, NOTHING_SAID)
         closed = Denial(closed_because) if closed_because else None
         answer = (
             closed
             or _of_the_site(Player.objects.get(id=player_id), profile)
-            or responsible_play.gate(profile, ledger(player_id, now_ms), now_ms, intent, policy([intent.room]))
+            or responsible_play.gate(profile, ledger(player_id, now_ms, currency), now_ms, intent, policy([intent.room]))
         )
         _keep(player_id, intent, answer, now_ms)
         return responsible_play.denial(answer)
 
 
-def ledger(player_id: int, now_ms: int) -> Sequence[Entry]:
-    """What a player staked and got back with items in the longest window that a limit has, the oldest first."""
-    rows = PlayLog.objects.filter(player_id=player_id, currency="item", time_ms__gt=now_ms - LEDGER_MS)
+def ledger(player_id: int, now_ms: int, currency: str = ITEM) -> Sequence[Entry]:
+    """What a player staked and got back in the longest window that a limit has, the oldest first."""
+    rows = PlayLog.objects.filter(player_id=player_id, currency=currency, time_ms__gt=now_ms - LEDGER_MS)
     found = rows.order_by("time_ms", "id").values_list("time_ms", "kind", "cents", "cycle")
     return [Entry(time_ms, kind, cents, cycle) for time_ms, kind, cents, cycle in found]
 
@@ -150,7 +157,7 @@ def note(lines: Sequence[Line]) -> None:
             player_id=line.user_id,
             time_ms=line.time_ms,
             kind=line.kind,
-            currency="item",
+            currency=line.currency,
             cents=line.cents,
             cycle=line.cycle,
             ref=line.ref,

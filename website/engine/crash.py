@@ -19,6 +19,7 @@ POINTS = (
     "settle.before_event",  # all rows have moved, the round does not know
     "stock.locked",  # the house's pieces are locked, the round is not created
     "unlock.answered",  # the fleet has freed the items, the bet is not refused yet
+    "raffle.refund",  # a raffle is void, its refunds are not booked
     "feed.before_commit",  # events are applied, and not committed
     "feed.after_commit",
 )

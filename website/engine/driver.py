@@ -33,6 +33,8 @@ from website.engine.models import Call
 from website.engine.steps import Given, Wants
 from website.engine.writer import Worked, Writer
 from website.live import hints, retention
+from website.raffles import instances
+from website.raffles.models import Purchase, TemplateVersion
 from website.rooms.models import TICKET_NAMES, Bet, Lane, RoomVersion
 
 log = logging.getLogger(__name__)
@@ -263,6 +265,8 @@ class Engine:
                     self.wake(lane)
 
     def _lanes_of(self, room: str) -> list[str]:
+        if instances.template_of(room) is not None:
+            return []  # raffles do not wait for each other
         return [f"{room}-{letter}" for letter in "abcdefgh"[: settings.SITE_LANES_PER_ROOM]]
 
     async def _fetch(self, worked: Worked) -> Given | None:
@@ -369,7 +373,8 @@ def due_lanes(now_ms: int, name: str) -> list[str]:
     # A retired lane too: what was under way when it ended is freed, and a bet that comes late is refused.
     mine = Lane.objects.filter(Q(driver=name) | until)
     waiting = Bet.objects.filter(state__in=(Bet.NEW, Bet.LOCKED)).values("lane")
-    due = mine.filter(Q(next_at_ms__lte=now_ms) | Q(name__in=waiting)).order_by("next_at_ms")
+    buying = Purchase.objects.filter(state=Purchase.NEW).values("lane")
+    due = mine.filter(Q(next_at_ms__lte=now_ms) | Q(name__in=waiting) | Q(name__in=buying)).order_by("next_at_ms")
     return list(due.values_list("name", flat=True)[:LANES_AT_ONCE])
 
 
@@ -377,8 +382,9 @@ def rooms_in_use() -> list[Room]:
     """Rules whose rounds wait for a beacon, one for each chain."""
     close_old_connections()
     rows = RoomVersion.objects.filter(state__in=(RoomVersion.APPROVED, RoomVersion.IN_USE)).values_list("rules", flat=True)
-    found = {rules.entropy: rules for rules in (rooms.parse(json.loads(text)) for text in rows) if rules.source.waits}
-    return list(found.values())
+    raffled = TemplateVersion.objects.filter(template__active=True, state=TemplateVersion.APPROVED)
+    in_use = [rooms.parse(json.loads(text)) for text in rows] + [instances.rules_of(row, 1) for row in raffled]
+    return list({rules.entropy: rules for rules in in_use if rules.source.waits}.values())
 
 
 def database_ms() -> int | None:

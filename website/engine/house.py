@@ -101,6 +101,16 @@ def freed(unit: Unit) -> None:
     _bound(unit).update(state=Guarantee.WAITING)
 
 
+def let_go(unit: Unit, number: int) -> None:
+    """A round that was about to be created is not wanted any more: what was asked for is freed, and waits for another one."""
+    row = Guarantee.objects.filter(lane=unit.lane.name, round=number, state=Guarantee.ASKED).first()
+    if row is None:
+        return
+    row.state = Guarantee.WAITING
+    row.save(update_fields=["state"])
+    saga.unlock(row.ref, row.lane, row.round, unit.now_ms)
+
+
 def _bound(unit: Unit) -> Any:
     return Guarantee.objects.filter(lane=unit.lane.name, round=unit.place.number, state=Guarantee.BOUND)
 

@@ -18,6 +18,7 @@ from django.db import close_old_connections, transaction
 
 from website.engine.models import Call, CustodyCheck
 from website.engine.unit import alarm, end_alarms
+from website.raffles import instances
 from website.rooms.models import Bet, Guarantee, Lane, Piece, Round, RoundItem
 
 KEPT_MS = 7 * 24 * 3_600_000
@@ -84,9 +85,11 @@ def ours() -> Ours:
 
 
 def _twice(live: Collection[tuple[str, int]]) -> list[str]:
-    """W9: items that are in two rounds that are not over."""
+    """W9: items that are in two rounds that are not over. Tickets of raffles are no items."""
     seen: Counter[int] = Counter()
     for lane, number in live:
+        if instances.slot_of(lane) is not None:
+            continue
         seen.update(RoundItem.objects.filter(lane=lane, round=number).values_list("number", flat=True))
     doubled = [number for number, count in seen.items() if count > 1]
     return sorted(Piece.objects.filter(id__in=doubled).values_list("deposit_id", flat=True))

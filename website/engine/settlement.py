@@ -47,8 +47,12 @@ class Part:
 
 
 def moves(state: Round) -> list[Move]:
-    """Every row of the outcome once: payouts in their order, a user's rows one after the other, then what the house keeps."""
-    givers = {entry.deposit_id: str(entry.user_id) for entry in state.entries}
+    """Every row of the outcome once: payouts in their order, a user's rows one after the other, then what the house keeps.
+
+    What was bought in a raffle are no rows: its entries have numbers of their own, which are also those of others' items.
+    """
+    staked = () if state.rules.raffle is not None else state.entries
+    givers = {entry.deposit_id: str(entry.user_id) for entry in staked}
     outcome = state.outcome or {"payouts": [], "house": []}
     found = []
     for payout in payouts.of_outcome(outcome):

@@ -19,12 +19,13 @@ from lottery.events import Create, Entropy, Fail, Finalize, Open, Renew, Settled
 from lottery.pot import Entry
 from lottery.state import Phase
 
-from website.engine import crash, house, numbers, saga, settlement
+from website.engine import crash, house, numbers, raffles, saga, settlement
 from website.engine.beacon import Beacon
 from website.engine.chains import ChainKeyError, Chains, last_round
 from website.engine.models import Alarm, Call, Chain, ChainPoint
 from website.engine.unit import Unit, alarm
 from website.live.post import Letter
+from website.raffles.models import TemplateVersion
 from website.rooms import projections
 from website.rooms.models import Bet, Lane, Order, Piece, RoomVersion, Round
 
@@ -64,12 +65,14 @@ class Steps:
         while self._step():
             pass
         saga.work(unit, self._no_bets_because())
+        raffles.work(unit, self._no_bets_because())
         while self._step():  # the last bet may have closed the round
             pass
         if unit.held is not None and unit.state.phase is not Phase.GAME:
             saga.work(unit, None)
-        self.wants.next_at_ms = self._next_at_ms()
+            raffles.work(unit, None)
         self._say_why()
+        self.wants.next_at_ms = self._next_at_ms()
         return self.wants
 
     def _say_why(self) -> None:
@@ -100,7 +103,10 @@ class Steps:
         lane = self.unit.lane
         if lane.state != Lane.OPEN:
             return "paused"
-        if self._version() is None:
+        if raffles.is_raffle(lane):
+            if raffles.wanted(lane) is None:
+                return "off"
+        elif self._version() is None:
             return "rules"
         prize = Alarm.objects.filter(kind="no_prize", about=lane.room, ended_ms=None)
         return "prize" if prize.exists() else "fleet_before"
@@ -128,11 +134,12 @@ class Steps:
         unit, lane = self.unit, self.unit.lane
         if lane.state != Lane.OPEN:
             return False
-        version = self._version()
-        if version is None:
+        terms, number = self._terms(), lane.round + 1
+        if terms is None:
+            house.let_go(unit, number)
             return False
-        rules, number = rooms.parse(json.loads(version.rules)), lane.round + 1
-        guarantees = house.guarantees(unit, rules, number)
+        rules, version = terms
+        guarantees = self._guarantees(terms, number)
         if guarantees is None:
             return False
         stock = self._stock(rules, number)
@@ -156,8 +163,23 @@ class Steps:
             stock,
         )
         unit.create(event, version.version, secret)
-        self._use(version, number)
+        if isinstance(version, RoomVersion):
+            self._use(version, number)
         return True
+
+    def _terms(self) -> tuple[rooms.Room, RoomVersion | TemplateVersion] | None:
+        """The rules of the next round, and where they stand."""
+        if raffles.is_raffle(self.unit.lane):
+            return raffles.wanted(self.unit.lane, to_create=True)
+        version = self._version()
+        return None if version is None else (rooms.parse(json.loads(version.rules)), version)
+
+    def _guarantees(
+        self, terms: tuple[rooms.Room, RoomVersion | TemplateVersion], number: int
+    ) -> tuple[HousePiece, ...] | None:
+        if isinstance(terms, raffles.Terms):
+            return raffles.prize(self.unit, terms, number)
+        return house.guarantees(self.unit, terms[0], number)
 
     def _version(self) -> RoomVersion | None:
         """The newest approved rules whose time has come."""
@@ -228,6 +250,7 @@ class Steps:
         for ref in locks_of(unit):
             saga.unlock(ref, unit.lane.name, unit.place.number, unit.now_ms)
         house.freed(unit)
+        raffles.returned(unit)
         self._over()
         unit.lane.state, unit.lane.paused_why = Lane.RETIRED, "secret_lost"
         told = {"lane": unit.lane.name, "round": unit.place.number, "reason": row.why}
@@ -242,14 +265,14 @@ class Steps:
         late.update(state=Order.REFUSED, code="closed")
 
     def _start(self) -> bool:
-        """The lanes of a room alternate: this one begins when no other one takes bets."""
+        """The lanes of a room alternate: this one begins when no other one takes bets. Raffles run beside each other."""
         unit = self.unit
         if self._ordered():
             return True
         if unit.lane.state != Lane.OPEN or self._clock_keeps_back():
             return False
         others = Round.objects.filter(room=unit.lane.room, phase__in=[Phase.GAME.value]).exclude(lane=unit.lane.name)
-        if others.exists():
+        if others.exists() and not raffles.is_raffle(unit.lane):
             return False
         unit.append(Start(unit.time(), "start"))
         return True
@@ -306,7 +329,8 @@ class Steps:
         """The outcome is known and public before anything moves."""
         unit = self.unit
         unit.append(Finalize(unit.time(), "finalize"))
-        moved, refs = settlement.moves(unit.state), locks_of(unit)
+        own, refs = raffles.not_of_the_fleet(unit), locks_of(unit)
+        moved = [move for move in settlement.moves(unit.state) if move.number not in own]
         numbers = {number for numbers in refs.values() for number in numbers}
         deposit_ids = dict(Piece.objects.filter(id__in=numbers).values_list("id", "deposit_id"))
         lock_of = {number: ref for ref, numbers in refs.items() for number in numbers}
@@ -339,6 +363,7 @@ class Steps:
         crash.at("settle.before_event")
         unit.append(Settled(unit.time(), "settled", tuple(sorted(payouts.moving_rows(unit.state)))))
         house.given(unit)
+        raffles.settled(unit)
         self._over()
         self._tell_winners()
         return True
@@ -352,6 +377,7 @@ class Steps:
         house.freed(unit)
         brought = unit.append(Open(unit.time(), "open", self.chains.secret(unit.lane.name, unit.place.number)))
         assert any(isinstance(effect, Sealed) for effect in brought)
+        raffles.returned(unit)
         self._over()
         told = {"lane": unit.lane.name, "round": unit.place.number, "reason": unit.state.void_reason or ""}
         unit.letters += [Letter(user_id, "returned", told) for user_id in unit.state.players]
@@ -364,6 +390,8 @@ class Steps:
 
     def _tell_winners(self) -> None:
         unit = self.unit
+        if raffles.is_raffle(unit.lane):
+            return  # `raffles.settled` has told who won
         won = projections.returned(unit.state)
         for payout in payouts.of_outcome(unit.state.outcome or {"payouts": []}):
             told = {"lane": unit.lane.name, "round": unit.place.number, "cents": won[payout.user_id]}
@@ -378,7 +406,7 @@ class Steps:
     def _next_at_ms(self) -> int:
         unit, now_ms = self.unit, self.unit.now_ms
         if unit.held is None or projections.is_over(unit.state):
-            return now_ms + SIBLING_MS
+            return now_ms + (raffles.IDLE_MS if unit.lane.waits_for == "off" else SIBLING_MS)
         waits = [self._of_phase(now_ms)]
         given_up = saga.soonest(unit.lane.name)
         return min([*waits, *([given_up] if given_up is not None else [])])
@@ -413,8 +441,13 @@ STEPS: Mapping[Phase, Callable[[Steps], bool]] = {
 
 
 def locks_of(unit: Unit) -> dict[str, list[int]]:
-    """Every lock of the round and the numbers of its rows: one of each bet, and those of the house's pieces."""
+    """Every lock of the round and the numbers of its rows: one of each bet, and those of the house's pieces.
+
+    Tickets of a raffle are no items, and nothing binds them.
+    """
     state = unit.state
+    if state.rules.raffle is not None:
+        return house.locks(unit)
     found = {token: [entry.deposit_id for entry in _entries(unit, number)] for token, number in state.bet_tokens.items()}
     return found | house.locks(unit)
 

@@ -13,6 +13,8 @@ from lottery.state import Round
 from website.care import gate
 from website.care.gate import Line
 from website.engine.models import Alarm
+from website.ledger import services as ledger
+from website.ledger.services import Wanted
 from website.live import hints, post
 from website.live.post import Letter
 from website.rooms import projections
@@ -66,7 +68,7 @@ def _with(lane: Lane, held: Held | None, row: LaneEvent) -> Held:
 class Unit:
     """What is added to a lane in one transaction. `now_ms` is the engine's clock; a round's own time never goes back.
 
-    `letters` are for single players. `told` is what is hinted at when all is committed.
+    `letters` are for single players, `coins` are entries of play coins. `told` is what is hinted at when all is committed.
     """
 
     lane: Lane
@@ -76,6 +78,7 @@ class Unit:
     messages: list[Message] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
+    coins: list[Wanted] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
     _items_from: int = 0
     _bets_from: int = 0
@@ -123,16 +126,24 @@ class Unit:
         self.messages += projections.messages(self.state, event, brought)
         self.lines += projections.lines(self.place, self.state, event, brought)
 
+    def coins_of(self, owner: str) -> int:
+        """What an account holds, with what this transaction is going to move."""
+        return ledger.balance(owner) + sum(wanted.lines.get(owner, 0) for wanted in self.coins)
+
     def note_lines(self) -> None:
         """Writes what players' logs have got so far, so that the gate sees it for the next bet of the same transaction."""
         gate.note(self.lines)
         self.lines.clear()
 
     def save(self) -> None:
-        """Everything, but the lane's own row. Mailboxes of players are locked last."""
+        """Everything, but the lane's own row. Accounts of coins are locked after profiles, mailboxes of players last.
+
+        Raises LedgerError when somebody's coins have become too few meanwhile: all is done anew.
+        """
         LaneEvent.objects.bulk_create(self.events)
         self._save_round()
         self.note_lines()
+        ledger.post_all(self.coins, self.now_ms)
         rows = [
             LaneMessage(lane=self.lane.name, seq=seq, at_ms=said.at_ms, kind=said.kind, body=said.body)
             for seq, said in enumerate(self.messages, self.lane.seq + 1)

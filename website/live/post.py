@@ -26,6 +26,9 @@ KINDS = (
     "bet_refused",  # bet, lane, round, code, details: nothing of it is bound any more
     "won",  # lane, round, cents, items, credit_cents: all that this player got of a round
     "returned",  # lane, round, reason: the round is void, what was staked is being freed
+    "tickets_bought",  # purchase, lane, round, cents (of coins), tickets (their count)
+    "tickets_refused",  # purchase, lane, round, code, details: nothing was paid
+    "raffle_won",  # lane, round, prize, kind (item, key, hand)
     "made_good",  # lane, round, deposit, cents: what was lost on the way is credited
     "exchanged",  # exchange, took (deposit ids), rest_cents
     "exchange_refused",  # exchange, code

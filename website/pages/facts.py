@@ -44,7 +44,8 @@ class Collected:
 
 def collected(now_ms: int) -> dict[str, Collected]:
     """By room, over rounds that were sealed in the last thirty days and not void."""
-    rows = Round.objects.filter(sealed_ms__gt=now_ms - COLLECTED_DAYS * DAY_MS, void_reason="")
+    sealed = Round.objects.filter(sealed_ms__gt=now_ms - COLLECTED_DAYS * DAY_MS, void_reason="")
+    rows = sealed.exclude(room__startswith="raffle-")  # they take coins, and no rake
     found: dict[str, Collected] = defaultdict(Collected)
     for room, pot, outcome in rows.values_list("room", "pot_cents", "outcome").iterator():
         rake = (json.loads(outcome) if outcome else {}).get("rake") or {}

@@ -5,19 +5,24 @@ Nothing here reaches an instance that runs: it has a snapshot of its version in 
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
-from lottery import raffle
 from lottery.errors import RoomError
 
+from website.live import hints
 from website.office.models import Staff
+from website.raffles import instances
 from website.raffles.models import Template, TemplateVersion
+from website.rooms.models import Lane
 from website.rooms.services import TwoPeopleError
 
 PARALLEL_MAX = 100
 STEAM_LEVEL_MAX = 10_000
-KINDS = (TemplateVersion.ITEM,)
+KINDS = (TemplateVersion.ITEM, TemplateVersion.KEY, TemplateVersion.HAND)
+TIERS = (TemplateVersion.GOLD, TemplateVersion.SILVER, TemplateVersion.BRONZE)
+GENRE_MAX = 60
 
 
 class TemplateError(Exception):
@@ -41,6 +46,15 @@ class Terms:
     steam_level_min: int = 0
     share_max_percent: int = 50
     prize_kind: str = TemplateVersion.ITEM
+    genre: str = ""
+    tier: str = TemplateVersion.BRONZE
+    entropy: str = "drand:quicknet"
+    beacon: str = ""
+
+    @property
+    def ticket_price_cents(self) -> int:
+        """What one ticket costs, rounded up; what is over goes to the house."""
+        return -(-(self.price_cents + self.commission_cents) // self.tickets)
 
     @property
     def tickets_max(self) -> int:
@@ -53,7 +67,7 @@ def draft(terms: Terms, by: Staff, why: str, now_ms: int, template_id: int | Non
 
     Raises lottery.errors.RoomError for terms that make no sense, Template.DoesNotExist.
     """
-    _check(terms)
+    check(terms)
     with transaction.atomic():
         template = Template.objects.create() if template_id is None else _locked(template_id)
         newest = template.versions.order_by("-version").first()
@@ -75,6 +89,7 @@ def approve(template_id: int, version: int, by: Staff) -> TemplateVersion:
             raise TwoPeopleError(f"version {version} of template {template_id} is {by.username}'s own: another approves it")
         row.state, row.approved_by = TemplateVersion.APPROVED, by
         row.save(update_fields=["state", "approved_by"])
+        _lanes(Template.objects.get(id=template_id), row)
     return row
 
 
@@ -106,19 +121,41 @@ def _switch(template_id: int, on: bool, by: Staff, why: str, now_ms: int) -> Tem
             raise TemplateError("not_approved", f"no version of template {template_id} is approved")
         template.active, template.switched_by, template.switched_why, template.switched_ms = on, by, why, now_ms
         template.save()
+        if on:
+            _lanes(template, newest(template_id))
     return template
+
+
+def _lanes(template: Template, version: TemplateVersion | None) -> None:
+    """A lane for each instance that runs beside others. Engines look at them once this is committed."""
+    if version is None or not template.active:
+        return
+    room = instances.room_of(template.id)
+    names = [instances.lane_of(template.id, number) for number in range(1, version.parallel + 1)]
+    Lane.objects.bulk_create([Lane(name=name, room=room) for name in names], ignore_conflicts=True)
+    # Not before: whoever works on a lane locks it first, and its template then.
+    transaction.on_commit(lambda: _wake(room), robust=True)
+
+
+def _wake(room: str) -> None:
+    Lane.objects.filter(room=room).update(next_at_ms=0)
+    hints.work()
 
 
 def _locked(template_id: int) -> Template:
     return Template.objects.select_for_update().get(id=template_id)
 
 
-def _check(terms: Terms) -> None:
-    """By the rules that an instance would have, and what the core does not know of: who may buy how much."""
-    made = raffle.Template(
-        1, terms.prize, terms.price_cents, terms.commission_cents, terms.tickets, terms.parallel, expires_s=terms.expires_s
-    )
-    raffle.instance_rules(made, raffle.Slot(1, 1))
+def check(terms: Terms) -> None:
+    """What makes sense, by the rules that an instance would have and what the core does not know of: who may buy how much.
+
+    Raises RoomError.
+    """
+    try:
+        json.loads(terms.beacon or "null")
+    except ValueError:
+        raise RoomError("beacon", "is no JSON") from None
+    instances.rules_of(TemplateVersion(template_id=1, version=1, **asdict(terms)), 1)
     bounds = (("parallel", 1, PARALLEL_MAX), ("steam_level_min", 0, STEAM_LEVEL_MAX), ("share_max_percent", 1, 100))
     for name, least, most in bounds:
         value = getattr(terms, name)
@@ -128,3 +165,7 @@ def _check(terms: Terms) -> None:
         raise RoomError("share_max_percent", f"lets nobody buy one of {terms.tickets} tickets")
     if terms.prize_kind not in KINDS:
         raise RoomError("prize_kind", f"one of {', '.join(KINDS)}, not {terms.prize_kind!r}")
+    if terms.tier not in TIERS:
+        raise RoomError("tier", f"one of {', '.join(TIERS)}, not {terms.tier!r}")
+    if len(terms.genre) > GENRE_MAX:
+        raise RoomError("genre", f"at most {GENRE_MAX} signs")

@@ -93,6 +93,7 @@ class Lane(models.Model):
         "prize": "the house has set no prize aside for the next round",
         "clock": "the clock of the machine is wrong; no round begins until it is right",
         "rules": "no rules are approved",
+        "off": "its template is switched off, or has as many raffles open as it is to have",
         "paused": "an operator has paused it, or something is wrong: `paused_why`",
         "older": "the database is older than what was told before: somebody has to look",
     }

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from lottery import drawing, effects, encoding, event_json, payouts, record
 from lottery.effects import Effects
 from lottery.events import Bet as BetEvent
-from lottery.events import Create, Entropy, Event, Manual
+from lottery.events import Buy, Create, Entropy, Event, Manual
 from lottery.state import Phase, Player, Round
 
-from website.care.gate import Line
+from website.care.gate import COIN, ITEM, Line
 from website.rooms import models
 
 
@@ -122,7 +122,7 @@ def _opened_round(state: Round, started: effects.Started) -> dict[str, Any]:
 def _bet(state: Round, event: Create | Event, receipt: effects.Receipt) -> dict[str, Any]:
     """What the log's hash covers, so that a browser keeps the log itself."""
     told = record.receipt(state, receipt)
-    seed = event.client_seed if isinstance(event, BetEvent) else ""
+    seed = event.client_seed if isinstance(event, BetEvent | Buy) else ""
     team = event.team if isinstance(event, BetEvent) else 0
     named = {name: told[name] for name in ("bet", "user_id", "number", "items", "logs")}
     return named | {"team": team, "client_seed": seed, "time_ms": event.now, "pot": state.bank, "tickets": state.tickets}
@@ -151,15 +151,15 @@ def outcome_hash(state: Round) -> bytes:
 
 
 def lines(place: Place, state: Round, event: Create | Event, brought: Effects) -> list[Line]:
-    """Stakes as they are accepted, and what came back when all is over."""
-    found = []
+    """Stakes as they are accepted, and what came back when all is over. Raffles are played with coins."""
+    found, currency = [], ITEM if state.rules.raffle is None else COIN
     for effect in brought:
         if isinstance(effect, effects.Receipt) and not isinstance(event, Create):
             cents = sum(entry.price for entry in effect.entries)
-            found.append(Line(effect.user_id, event.now, "stake", cents, place.cycle, f"stake:{event.token}"))
+            found.append(Line(effect.user_id, event.now, "stake", cents, place.cycle, f"stake:{event.token}", currency))
         elif isinstance(effect, effects.Sealed | effects.LaneEnded):
             found += [
-                Line(user_id, event.now, "return", cents, place.cycle, f"return:{place.cycle}:{user_id}")
+                Line(user_id, event.now, "return", cents, place.cycle, f"return:{place.cycle}:{user_id}", currency)
                 for user_id, cents in returned(state).items()
                 if cents
             ]
@@ -167,8 +167,8 @@ def lines(place: Place, state: Round, event: Create | Event, brought: Effects) -
 
 
 def returned(state: Round) -> dict[int, int]:
-    """What everybody of a round got back, in cents at the prices of the round."""
-    prices = {piece.deposit_id: piece.price for piece in state.guarantees}
+    """What everybody of a round got back, in cents at the prices of the round. The prize of a raffle is no coins."""
+    prices = {piece.deposit_id: piece.price if state.rules.raffle is None else 0 for piece in state.guarantees}
     back = dict.fromkeys(state.players, 0)
     for payout in payouts.of_outcome(state.outcome or {"payouts": []}):
         back[payout.user_id] = back.get(payout.user_id, 0) + payout.claim + sum(prices[row] for row in payout.guarantees)

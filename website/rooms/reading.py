@@ -105,7 +105,7 @@ def changes(now: Room, then: Room) -> list[tuple[str, Any, Any]]:
 def cards() -> list[Card]:
     """One for each room that plays, in the order of the seed."""
     rules = {room: rules_of(version) for room, version in versions().items()}
-    lanes = list(Lane.objects.exclude(state=Lane.RETIRED).order_by("name"))
+    lanes = list(Lane.objects.filter(room__in=rules).exclude(state=Lane.RETIRED).order_by("name"))
     rows: dict[str, list[Round]] = {}
     for row in newest(lanes):
         rows.setdefault(row.room, []).append(row)
@@ -140,9 +140,10 @@ def best(rows: Iterable[Round]) -> Round | None:
 
 
 def last_rounds(room: str = "", count: int = LAST_ROUNDS) -> list[Past]:
-    """The last sealed rounds that had a winner, the newest first."""
+    """The last sealed rounds that had a winner, the newest first; of one room, or of all in which items are staked."""
     found = Round.objects.filter(phase="sealed", sealed_ms__isnull=False).exclude(winners="[]").order_by("-sealed_ms")
-    rows = list((found.filter(room=room) if room else found).defer(*HEAVY)[:count])
+    of_rooms = found.filter(room=room) if room else found.exclude(room__startswith="raffle-")
+    rows = list(of_rooms.defer(*HEAVY)[:count])
     first = [json.loads(row.winners) for row in rows]
     names = people(winners[0][0] for winners in first)
     at = Q(pk__in=[])

@@ -94,7 +94,8 @@ SITE_STEAM_API_KEY = environment.secret("SITE_STEAM_API_KEY")
 # The least Steam level of who plays: an account of years is not made for one evening. 0: none is asked for. A level that Steam
 # does not show (no key, a private profile) is too low. Nobody is kept from signing in and taking items home.
 SITE_STEAM_LEVEL_MIN = int(environment.text("SITE_STEAM_LEVEL_MIN", "0"))
-# The key that seals players' trade links, 32 bytes in hex (SITE_SEAL_KEY_FILE). A lost one costs players typing them again.
+# The key that seals players' trade links and keys of games in stock, 32 bytes in hex (SITE_SEAL_KEY_FILE). A lost one costs
+# players typing their links again, and the house every key of a game: keep it twice.
 SITE_SEAL_KEY = environment.secret("SITE_SEAL_KEY")
 # For the demo only: the control API of the simulated Steam, which tells trade links of its players. Empty at the real Steam.
 SITE_SANDBOX_URL = environment.text("SITE_SANDBOX_URL")
