@@ -26,6 +26,8 @@ from balancer.web import addresses, api, auth, openapi, pages, problems
 from balancer.web.handlers import deposit, events, health, metrics, webhooks
 from balancer.web.handlers.verify import people, sign_in
 from balancer.web.listen import Listener
+from balancer.web.ops import gate as ops_gate
+from balancer.web.ops.routes import ROUTES as OPS_ROUTES
 from balancer.web.rates import RATES
 from balancer.web.routes import PAGES, ROUTES
 from balancer.web.server import Runner
@@ -60,10 +62,10 @@ def build(settings: Settings) -> web.Application:
     _check(settings)
     master = MasterKey.read(settings.balancer.master_key_file)
     app = web.Application(
-        middlewares=[people.for_people, problems.middleware, api.in_time],
+        middlewares=[people.for_people, ops_gate.for_operators, problems.middleware, api.in_time],
         client_max_size=settings.balancer.body_max_bytes,
     )
-    app.add_routes([*ROUTES, *PAGES])
+    app.add_routes([*ROUTES, *PAGES, *OPS_ROUTES])
     app[problems.STOPPING] = problems.Stopping()
     app[openapi.DOCUMENT] = _description()
     app[api.NETWORKS] = addresses.Networks(settings.balancer.trusted_proxies)

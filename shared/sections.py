@@ -163,6 +163,33 @@ class AlarmSettings(Section):
     ops_url: Annotated[str, Field(pattern=r"^(https?://.+)?$")]
 
 
+class OperatorSettings(Section):
+    """One person who may use the operators' page; each role includes those before it."""
+
+    steam_id: Annotated[str, Field(pattern=r"^7656119\d{10}$")]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+    role: Literal["look", "act", "approve"]
+
+
+class OpsSettings(Section):
+    """Of the operators' page."""
+
+    operators: list[OperatorSettings]
+    session_s: Some
+    idle_s: Some
+    wrong_codes_max: Annotated[int, Field(ge=1, le=100)]
+    locked_s: Some
+
+    @model_validator(mode="after")
+    def _each_once(self) -> OpsSettings:
+        """What an event says is done by ``ops:ann`` was done by one person."""
+        for what in ("name", "steam_id"):
+            told = [getattr(each, what) for each in self.operators]
+            if twice := sorted({each for each in told if told.count(each) > 1}):
+                raise ValueError(f"two operators have the {what} {twice[0]}")
+        return self
+
+
 class WebhookSettings(Section):
     """Of events that are sent to addresses of the site's."""
 

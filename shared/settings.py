@@ -30,6 +30,7 @@ from shared.sections import (
     LogSettings,
     MetricsSettings,
     OpenIdSettings,
+    OpsSettings,
     PaceSettings,
     PriceSettings,
     RateSettings,
@@ -53,6 +54,7 @@ class Settings(Section):
     listening: ListeningSettings
     metrics: MetricsSettings
     alarms: AlarmSettings
+    ops: OpsSettings
     webhooks: WebhookSettings
     rates: RateSettings
     limits: LimitSettings

@@ -68,6 +68,11 @@ NOTICES_ACTION = (
     "one of the addresses in `[alarms] notify` takes no notices. `fleet alarms test` shows which; mend it. What it was not "
     "told is sent to it then"
 )
+OPERATOR_LOCKED = "operator_locked"
+OPERATOR_ACTION = (
+    "somebody came through Steam's sign-in as this operator and did not know the codes. Ask the operator; if it was not they, "
+    "their Steam account is in other hands: take them out of `[ops] operators`, and let them change its password"
+)
 RENAMED = "item_renamed"
 RENAMED_ACTION = "Steam has given this item a new name. Check that the price list has it; nothing is frozen"
 READINGS_ACTION = (
@@ -131,6 +136,13 @@ def of_webhook(connection: Connection, target_id: str, host: str, why: str, last
     data = {"alarm": WEBHOOK_DISABLED, "target_id": target_id, "host": host, "why": why, "last": last, "since": since}
     events.append(connection, events.row("alarm", {**data, "action": WEBHOOK_ACTION}, "balancer", now))
     logger.error("alarm", action=WEBHOOK_DISABLED, target=target_id, host=host, reason=why)
+
+
+def of_operator(connection: Connection, name: str, until: int, who: str, now: datetime) -> None:
+    """An operator gave too many wrong one-time codes and may not sign in before ``until`` (unix seconds)."""
+    data = {"alarm": OPERATOR_LOCKED, "name": name, "until": until, "action": OPERATOR_ACTION}
+    events.append(connection, events.row("alarm", data, who, now))
+    logger.error("alarm", action=OPERATOR_LOCKED, operator=name)
 
 
 def of_feed(connection: Connection, source: str, reason: str, kind: str, now: datetime) -> bool:

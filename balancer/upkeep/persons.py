@@ -26,6 +26,8 @@ from balancer.db.tables import (
     idempotency,
     lock_rows,
     locks,
+    operator_sessions,
+    operators,
     sessions,
     tokens,
     trade_items,
@@ -197,9 +199,10 @@ def forget(connection: Connection, person: Person, known: list[int], who: str, n
 
 
 def _drop_what_only_names(connection: Connection, person: Person) -> None:
-    """Sign-ins, tokens, and the keys of requests, which a site may have made of a name."""
+    """Sign-ins, an operator's codes, tokens, and the keys of requests, which a site may have made of a name."""
     mine = trades.c.user_id == person.user_id
-    connection.execute(delete(sessions).where(sessions.c.steam_id == person.steam_id))
+    for table in (sessions, operator_sessions, operators):
+        connection.execute(delete(table).where(table.c.steam_id == person.steam_id))
     connection.execute(delete(tokens).where(tokens.c.trade_id.in_(select(trades.c.trade_id).where(mine))))
     # A request's key is written at the same moment as its trades.
     made = list(connection.execute(select(trades.c.trade_id, trades.c.created_at).where(mine)))

@@ -20,6 +20,7 @@ from balancer.db.tables import (
     idempotency,
     item_values,
     nonces,
+    operator_sessions,
     sessions,
     tokens,
     trade_items,
@@ -53,6 +54,7 @@ async def purge(ctx: Context, batches_max: int = BATCHES_MAX) -> int:
     nonces_before = now - timedelta(seconds=2 * settings.openid.nonce_max_age_s)
     for table, column, before, other in (
         (sessions, sessions.c.expires_at, now, true()),
+        (operator_sessions, operator_sessions.c.expires_at, now, true()),
         (nonces, nonces.c.seen_at, nonces_before, true()),
         (tokens, tokens.c.expires_at, _days_ago(now, kept.tokens_days), ~waits),
         (idempotency, idempotency.c.created_at, _days_ago(now, kept.idempotency_days), true()),

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from balancer import spoken
 
 FOLDER = Path(__file__).parent
-CSS = (FOLDER / "templates" / "page.css").read_text(encoding="utf-8")
+CSS = "".join((FOLDER / "templates" / name).read_text(encoding="utf-8") for name in ("tokens.css", "page.css"))
 LIVE = (FOLDER / "templates" / "live.js").read_text(encoding="utf-8")
 STATIC = FOLDER / "static"
 

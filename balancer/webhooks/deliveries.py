@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection, Row, and_, exists, select, update
+from sqlalchemy import Connection, Row, Select, and_, exists, select, update
 
 from balancer.db import pipeline
 from balancer.db.tables import events as journal
@@ -230,31 +230,42 @@ def find(connection: Connection, target_id: str, after: int, limit: int, state: 
     Raises:
         NotFound: there is no such target.
     """
+    query = _of_target(connection, target_id, state).where(webhook_deliveries.c.number > after)
+    return [_delivery(row) for row in connection.execute(query.order_by(webhook_deliveries.c.number).limit(limit))]
+
+
+def newest(connection: Connection, target_id: str, limit: int, state: str | None = None) -> list[Delivery]:
+    """The last ``limit`` of them, the newest first; errors as of `find`."""
+    query = _of_target(connection, target_id, state).order_by(webhook_deliveries.c.number.desc()).limit(limit)
+    return [_delivery(row) for row in connection.execute(query)]
+
+
+def _of_target(connection: Connection, target_id: str, state: str | None) -> Select[Any]:
     _known(connection, target_id)
     query = (
         select(webhook_deliveries, journal.c.kind, journal.c.trade_id)
         .join(journal, journal.c.number == webhook_deliveries.c.number)
-        .where(webhook_deliveries.c.target_id == target_id, webhook_deliveries.c.number > after)
+        .where(webhook_deliveries.c.target_id == target_id)
     )
     if state is not None:
         owed = webhook_deliveries.c.delivered_at.is_(None)
         query = query.where(owed if state == "waiting" else ~owed)
-    rows = connection.execute(query.order_by(webhook_deliveries.c.number).limit(limit))
-    return [
-        Delivery(
-            number=row.number,
-            kind=row.kind,
-            trade_id=row.trade_id,
-            state="waiting" if row.delivered_at is None else "delivered",
-            tries=row.tries,
-            status=row.status,
-            error=row.error,
-            tried_at=maybe_unix(row.tried_at),
-            delivered_at=maybe_unix(row.delivered_at),
-            next_try_at=maybe_unix(row.next_at) if row.delivered_at is None else None,
-        )
-        for row in rows
-    ]
+    return query
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        number=row.number,
+        kind=row.kind,
+        trade_id=row.trade_id,
+        state="waiting" if row.delivered_at is None else "delivered",
+        tries=row.tries,
+        status=row.status,
+        error=row.error,
+        tried_at=maybe_unix(row.tried_at),
+        delivered_at=maybe_unix(row.delivered_at),
+        next_try_at=maybe_unix(row.next_at) if row.delivered_at is None else None,
+    )
 
 
 def redeliver(connection: Connection, target_id: str, first: int, last: int, who: str, now: datetime) -> int:

@@ -29,13 +29,13 @@ from balancer.db.engine import Database, is_postgres
 from balancer.fleet import switches
 from balancer.fleet.bot import Bot
 from balancer.fleet.snapshot import Fleet
-from balancer.items import price_lists
+from balancer.items import price_lists, standing
 from balancer.items.feeds import kept
 from balancer.items.feeds.sources import FILE
 from balancer.items.prices import Prices
 from balancer.webhooks import targets
 from bot_worker.group import read_status
-from scripts.cli import config_facts, diagnosis, price_status
+from scripts.cli import config_facts, diagnosis
 from scripts.cli.config_findings.addresses import is_here
 from scripts.cli.config_findings.files import files_of
 from scripts.cli.config_findings.finding import BALANCER, HOST, Part
@@ -215,7 +215,7 @@ def _rows(connection: Connection, clock: Clock) -> dict[str, Any]:
 
 def _prices(settings: Settings, connection: Connection, clock: Clock) -> diagnosis.Prices:
     """As a balancer that starts now would have them; the price file is read as it lies here."""
-    told = price_status.look(settings, connection, clock.now())
+    told = standing.look(settings, connection, clock.now())
     values = Prices(settings)
     if values.file is not None:
         values.file.check_now(price_lists.known(connection, FILE))
@@ -231,7 +231,7 @@ def _prices(settings: Settings, connection: Connection, clock: Clock) -> diagnos
 def _source(settings: Settings, told: Mapping[str, Any]) -> diagnosis.Source:
     rules, held = settings.prices, told["held"]
     age_max_s = rules.value_age_max_s if told["source"] == FILE else FEED_ROUNDS * rules.feed_every_s
-    why = None if held is None else f"{held['why']} ({held['digest'][: price_status.DIGEST_SHOWN]})"
+    why = None if held is None else f"{held['why']} ({held['digest'][: price_lists.DIGEST_SHOWN]})"
     return diagnosis.Source(told["source"], told["age_s"], age_max_s, told["error"], why)
 
 

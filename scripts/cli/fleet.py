@@ -35,6 +35,7 @@ COMMANDS = {
     "keys": "The master key, and the keys that a host needs for its bots.",
     "locks": "Items that stand in games: list old locks, release or restore one.",
     "logs": "The story of one trade or one bot as lines in time; follow it.",
+    "ops": "The operators' page (/ops): who may use it, and their secrets for one-time codes.",
     "prices": "Price lists: which is held back and why, and accepting it.",
     "redis": "Make an access list for a Redis of your own.",
     "restore": "Put a backup in the database's place; bots then search for the offers of open trades.",

@@ -219,6 +219,9 @@ async def test_forgetting_takes_the_name_off_every_table(world: World) -> None:
     now = world.ctx.clock.now()
     session = {"id_hash": "h", "steam_id": int(player(1)), "expires_at": now, "created_at": now}
     world.change(tables.sessions.insert().values(session))
+    world.change(tables.operator_sessions.insert().values(**session, seen_at=now))
+    codes = {"steam_id": int(player(1)), "secret_sealed": "x", "enrolled_at": now}
+    world.change(tables.operators.insert().values(codes))
     gift = {
         "kind": "gift_accepted",
         "who": "test",

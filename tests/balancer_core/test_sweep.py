@@ -535,10 +535,12 @@ async def test_old_keys_tokens_sessions_and_nonces_go(world: World) -> None:
     await world.deposit(1)
     now = world.ctx.clock.now()
     world.change(tables.nonces.insert().values(nonce="n", seen_at=now))
-    world.change(tables.sessions.insert().values(id_hash="s", steam_id=1, expires_at=now, created_at=now))
+    session = {"id_hash": "s", "steam_id": 1, "expires_at": now, "created_at": now}
+    world.change(tables.sessions.insert().values(session))
+    world.change(tables.operator_sessions.insert().values(**session, seen_at=now))
     world.later(world.ctx.settings.trades.purge_after_s + world.ctx.settings.trades.token_lifetime_s + 10)
     await purge.purge(world.ctx)
-    assert [world.count(table) for table in ("idempotency", "tokens", "sessions", "nonces")] == [0, 0, 0, 0]
+    assert [world.count(table) for table in ("idempotency", "tokens", "sessions", "operator_sessions", "nonces")] == [0] * 5
 
 
 async def test_one_failing_kind_of_work_does_not_keep_the_rest_from_its_turn(world: World) -> None:

@@ -50,7 +50,7 @@ MOST = {
     "deposit": Count(59, 106, 29, 16),
     "withdraw": Count(52, 86, 21, 13),
     "lost answer": Count(59, 106, 29, 16),
-    "verify": Count(35, 52, 16, 12),  # and it says who the bot is in Steam
+    "verify": Count(36, 52, 16, 12),  # and it says who the bot is in Steam; what is below `/ops` is told apart on the way
 }
 
 

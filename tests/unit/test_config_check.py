@@ -37,6 +37,7 @@ SANDBOX: dict[str, dict[str, Any]] = {
     "balancer": {"livemode": False},
 }
 Overrides = dict[str, dict[str, Any]]
+ANN = {"steam_id": "76561198000000002", "name": "ann", "role": "act"}
 
 
 def a_folder(path: Path) -> None:
@@ -146,6 +147,10 @@ WRONG: list[tuple[Overrides, str, str]] = [
     (one("balancer.trusted_proxies", ["10.0.0.0/8", "203.0.113.7"]), "", ""),
     (one("metrics.allow", ["0.0.0.0/0"]), "error", "metrics.allow"),
     (one("metrics.allow", ["10.0.0.0/8", "203.0.113.7"]), "", ""),
+    (one("ops.operators", [ANN]), "warning", "ops.operators"),
+    (one("ops.operators", [ANN, ANN | {"steam_id": "76561198000000003", "name": "pia", "role": "approve"}]), "", ""),
+    (one("ops.idle_s", 100_000.0), "warning", "ops.idle_s"),
+    (one("ops.locked_s", 1.0), "warning", "ops.wrong_codes_max"),
     (one("http.head_s", 600.0), "warning", "http.head_s"),
     (one("http.body_s", 600.0), "warning", "http.body_s"),
     (one("http.unread_s", 600.0), "warning", "http.unread_s"),

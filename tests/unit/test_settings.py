@@ -99,3 +99,13 @@ def test_offers_that_outlive_their_token_are_refused_at_start(tmp_path: Path) ->
 def test_urls_that_may_hold_passwords_stay_out_of_repr() -> None:
     loaded = settings.load(overrides={"database": {"url": "postgresql+psycopg://me:hunter2@db/fleet"}})
     assert "hunter2" not in repr(loaded)
+
+
+@pytest.mark.parametrize("same", ["name", "steam_id"])
+def test_each_operator_is_one_person(tmp_path: Path, same: str) -> None:
+    """What an event says was done by `ops:ann` was done by one of them."""
+    ann = {"steam_id": "76561198000000002", "name": "ann", "role": "act"}
+    other = {"steam_id": "76561198000000003", "name": "pia", "role": "approve"} | {same: ann[same]}
+    rows = ", ".join("{ " + ", ".join(f'{key} = "{value}"' for key, value in row.items()) + " }" for row in (ann, other))
+    with pytest.raises(SettingsError, match=f"two operators have the {same}"):
+        settings.load(written(tmp_path, f"[ops]\noperators = [{rows}]\n"))

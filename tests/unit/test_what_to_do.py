@@ -96,6 +96,8 @@ EVERY = [
     _command("prices status", *BOOKS),
     _command("restore --marks-only --yes", *BOOKS),
     _command("status", *BOOKS),
+    _command("ops enrol 76561198000000001", *BOOKS),
+    _command("ops list", *BOOKS),
     _command("switches list", *BOOKS),
     _command("switches pause deposits", *BOOKS),
     _command("switches resume deposits", *BOOKS),

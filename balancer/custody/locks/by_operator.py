@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, or_, select, text, tuple_, update
 
 from balancer.custody import refs
 from balancer.custody.locks import bind, releases, show
 from balancer.custody.locks.show import OPEN, Lock
 from balancer.custody.locks.terms import was_released
 from balancer.db.tables import clients, lock_rows, locks
+from balancer.db.tables import events as journal
 from balancer.journal import events
 from shared import log
 from shared.domain.games import LockRowState, LockState
@@ -20,7 +22,7 @@ from shared.errors import Conflict, NotFound
 
 logger = log.get(__name__)
 
-OPERATOR = "cli:"
+OPERATORS = ("cli:", "ops:")
 
 ALARM = "lock_released_by_operator"
 
@@ -30,12 +32,31 @@ ACTION = (
 )
 
 
-def find_open(connection: Connection, older_than: datetime | None = None) -> list[tuple[str, Lock]]:
+def find_open(connection: Connection, older_than: datetime | None = None, limit: int | None = None) -> list[tuple[str, Lock]]:
     """Locks of all clients that still hold something, the oldest first, each with its client's name."""
-    query = select(locks, clients.c.name).join(clients, clients.c.client_id == locks.c.client_id)
-    query = query.where(locks.c.state.in_(OPEN)).order_by(locks.c.created_at, locks.c.client_id, locks.c.ref)
+    query = _OF_CLIENTS.where(locks.c.state.in_(OPEN)).order_by(locks.c.created_at, locks.c.client_id, locks.c.ref)
     if older_than is not None:
         query = query.where(locks.c.created_at < older_than)
+    return _named_views(connection, query.limit(limit))
+
+
+def find_freed(connection: Connection, limit: int) -> list[tuple[str, Lock]]:
+    """Locks that an operator has released lately and `restore` may bind again; the newest first. The alarms name them."""
+    told = connection.scalars(select(journal.c.data).where(_ALARMS).order_by(journal.c.number.desc()).limit(ALARMS_READ))
+    found = [data for data in map(json.loads, told) if data["alarm"] == ALARM]
+    named = list(dict.fromkeys((data["client_id"], data["ref"]) for data in found))[:limit]
+    query = _OF_CLIENTS.where(locks.c.state == LockState.RELEASED.value)
+    query = query.where(or_(*(locks.c.ended_by.startswith(each) for each in OPERATORS)))
+    return _named_views(connection, query.where(tuple_(locks.c.client_id, locks.c.ref).in_(named))) if named else []
+
+
+# Written out, as the planner takes an index of a part of a table only for the very words of that part.
+_ALARMS = text("events.kind = 'alarm'")
+ALARMS_READ = 1000
+_OF_CLIENTS = select(locks, clients.c.name).join(clients, clients.c.client_id == locks.c.client_id)
+
+
+def _named_views(connection: Connection, query: Select[Any]) -> list[tuple[str, Lock]]:
     rows = list(connection.execute(query))
     return [(row.name, view) for row, view in zip(rows, show.views(connection, rows), strict=True)]
 
@@ -69,7 +90,7 @@ def restore(connection: Connection, ref: str, client: str | None, reason: str, w
             no longer the same user's, or under another lock. Nothing was changed.
     """
     row = _named(connection, ref, client)
-    if row.state != LockState.RELEASED or not row.ended_by.startswith(OPERATOR):
+    if row.state != LockState.RELEASED or not row.ended_by.startswith(OPERATORS):
         raise Conflict("Only what an operator has released is locked again.", code="not_released_by_operator")
     mine = (lock_rows.c.client_id == row.client_id, lock_rows.c.ref == ref)
     freed = (*mine, lock_rows.c.state == LockRowState.RELEASED.value)

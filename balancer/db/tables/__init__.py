@@ -17,7 +17,7 @@ from balancer.db.tables.games import credit_calls, credits, exchanges, issues, l
 from balancer.db.tables.journal import alarm_acks, alarms, events, notice_targets
 from balancer.db.tables.mode import kept_mode
 from balancer.db.tables.trading import idempotency, tokens, trade_items, trades
-from balancer.db.tables.web import client_keys, clients, nonces, sessions
+from balancer.db.tables.web import client_keys, clients, nonces, operator_sessions, operators, sessions
 from balancer.db.tables.webhooks import webhook_deliveries, webhook_targets
 from balancer.db.tables.write_probe import probes
 
@@ -46,6 +46,8 @@ __all__ = [
     "metadata",
     "nonces",
     "notice_targets",
+    "operator_sessions",
+    "operators",
     "price_feeds",
     "price_lists",
     "probes",

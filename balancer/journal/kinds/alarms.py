@@ -152,4 +152,10 @@ ALARMS: dict[str, Kind] = {
         {**HOOK, "why": TEXT, "last": {**TEXT, "description": "Its last status, or why there was none"}, "since": UNIX},
         {**A_HOOK, "why": "gave_up", "last": "500", "since": 1764300000},
     ),
+    "operator_locked": _alarm(
+        "Somebody signed in through Steam as an operator of the page and gave wrong one-time codes.",
+        About.NONE,
+        {"name": TEXT, "until": UNIX},
+        {"name": "ann", "until": 1764590000},
+    ),
 }

@@ -12,6 +12,20 @@ FLEET: dict[str, Kind] = {
         {"numbers": WHOLES, "note": TEXT},
         {"numbers": [5120, 5124], "note": "the account was locked; a ticket at Steam is open"},
     ),
+    "operator_enrolled": Kind(
+        "An operator of the page got a new secret for one-time codes; the codes and sign-ins of before are over.",
+        Acts.NOBODY,
+        About.NONE,
+        {"name": TEXT, "steam_id": TEXT},
+        {"name": "ann", "steam_id": "76561198000000002"},
+    ),
+    "operator_signed_in": Kind(
+        "An operator signed in at the page, through Steam and with a one-time code.",
+        Acts.NOBODY,
+        About.NONE,
+        {"name": TEXT, "role": TEXT},
+        {"name": "ann", "role": "act"},
+    ),
     "paused": Kind(
         "Something was paused.",
         Acts.OPERATOR,

@@ -29,11 +29,12 @@ def status(app: App, as_json: bool) -> None:
     \b
     fleet prices status
     """
+    from balancer.items import standing
     from scripts.cli import price_status
 
     settings = app.settings()
     with opened(app, only_reads=True) as (connection, _):
-        told = price_status.look(settings, connection, app.clock().now())
+        told = standing.look(settings, connection, app.clock().now())
     click.echo(json.dumps(told) if as_json else "\n".join(price_status.lines(told)))
     if not all(source["usable"] for source in told["sources"]):
         raise SystemExit(1)

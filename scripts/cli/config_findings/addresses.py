@@ -160,6 +160,20 @@ def metrics(settings: Settings) -> Findings:
             yield error("metrics.allow", text, "name Prometheus' own address only")
 
 
+def ops(settings: Settings) -> Findings:
+    """Of the operators' page. That it comes over plain HTTP is said of `site_url`, which it shares."""
+    rules, roles = settings.ops, [each.role for each in settings.ops.operators]
+    if roles and "approve" not in roles:
+        text = "none of the operators may approve: large withdrawals and frozen items wait for the command line"
+        yield warning("ops.operators", text, 'give one of them role = "approve"')
+    if rules.idle_s > rules.session_s:
+        text = f"a sign-in ends after {rules.session_s:g} s anyway"
+        yield warning("ops.idle_s", text, "make it at most session_s", "ops.session_s")
+    if rules.wrong_codes_max > 20 or rules.locked_s < 60:
+        text = "somebody who has an operator's Steam account may try thousands of codes a day"
+        yield warning("ops.wrong_codes_max", text, "write 5, and 900 for locked_s", "ops.locked_s")
+
+
 def http(settings: Settings) -> Findings:
     http = settings.http
     for key in ("head_s", "body_s", "unread_s"):

@@ -27,7 +27,7 @@ def find(settings: Settings, parts: frozenset[Part], facts: Facts | None) -> lis
     checks: list[Callable[[Settings], Findings]] = [addresses.redis, limits.orders, hosts.process]
     if BALANCER in parts:
         checks += [addresses.database, addresses.addresses, addresses.proxies, addresses.http, addresses.metrics]
-        checks += [addresses.webhooks, addresses.notices, addresses.sign_in, addresses.mode]
+        checks += [addresses.ops, addresses.webhooks, addresses.notices, addresses.sign_in, addresses.mode]
         checks += [limits.limits, limits.rates, limits.trades, limits.looks, limits.requests, limits.retention, limits.games]
         checks.append(prices.prices)
     checks += [hosts.group, hosts.steam, hosts.pace] if HOST in parts else []

@@ -14,7 +14,9 @@ HOST: Part = "host"
 
 # Sections that tell which part a file is for.
 SECTIONS: dict[str, Part] = {
-    **dict.fromkeys(("database", "balancer", "listening", "metrics", "webhooks", "limits", "blocked", "openid"), BALANCER),
+    **dict.fromkeys(
+        ("database", "balancer", "listening", "metrics", "ops", "webhooks", "limits", "blocked", "openid"), BALANCER
+    ),
     **dict.fromkeys(("group", "steam"), HOST),
 }
 

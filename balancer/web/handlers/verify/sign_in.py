@@ -53,7 +53,7 @@ async def signed_in(request: web.Request) -> web.Response:
         tries.take(address, ctx.clock.monotonic())
         if begun is None or not begun.is_young(ctx.clock.now()):
             return _sign_in_failed(ctx, back)
-        steam_id = await _vouched(ctx, request, cookie)
+        steam_id = await vouched(ctx, request, links.return_to(ctx.settings, cookie))
     except openid.SignInRefused:
         return _sign_in_failed(ctx, back)
     except people.SignInsBusy as error:
@@ -69,8 +69,8 @@ async def signed_in(request: web.Request) -> web.Response:
     return response
 
 
-async def _vouched(ctx: Context, request: web.Request, state: str) -> SteamId:
-    """The account that Steam vouches for in this answer.
+async def vouched(ctx: Context, request: web.Request, return_to: str) -> SteamId:
+    """The account that Steam vouches for in this answer, which must have been sent to ``return_to``.
 
     Raises:
         openid.SignInRefused: it does not, or the answer was not asked for by this browser, or was used before.
@@ -80,7 +80,7 @@ async def _vouched(ctx: Context, request: web.Request, state: str) -> SteamId:
     pairs = openid.pairs_of(request.rel_url.raw_query_string)
     provider = sign_in_check.provider_of(ctx.settings)
     # Steam's own time is in the answer.
-    claim = openid.check(pairs, links.return_to(ctx.settings, state), ctx.clock.unmoved(), provider)
+    claim = openid.check(pairs, return_to, ctx.clock.unmoved(), provider)
     checks = request.app[CHECKS]
     if checks.locked():
         raise people.SignInsBusy(code="too_many_tries", retry_after_s=BUSY_RETRY_S)
