@@ -6,6 +6,7 @@ Both travel sealed (`shared.wire`), both may come twice.
 from __future__ import annotations
 
 import json
+from dataclasses import MISSING, fields
 from typing import Any
 
 NUMBER_MAX = 2**53
@@ -17,8 +18,28 @@ def dumps(message: object) -> bytes:
 
 
 def _fields(part: Any) -> dict[str, Any]:
-    """A message or a part of it, when its turn comes: `dataclasses.asdict` would copy all of it first, which costs more."""
-    return {name: getattr(part, name) for name in part.__dataclass_fields__}
+    """A message or a part of it, when its turn comes: `dataclasses.asdict` would copy all of it first, which costs more.
+
+    What is as it is anyway is left out: so a peer of an earlier release, which does not know the field, reads the message.
+    """
+    told = {}
+    for name, usual in _usual(type(part)):
+        value = getattr(part, name)
+        if usual is MISSING or value != usual or type(value) is not type(usual):
+            told[name] = value
+    return told
+
+
+_USUAL: dict[type[Any], tuple[tuple[str, Any], ...]] = {}
+
+
+def _usual(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
+    """Each field with its default, or `MISSING`; found once for each class."""
+    if kind not in _USUAL:
+        _USUAL[kind] = tuple(
+            (each.name, each.default if each.default_factory is MISSING else each.default_factory()) for each in fields(kind)
+        )
+    return _USUAL[kind]
 
 
 # Types of fields that are checked, as messages declare them.

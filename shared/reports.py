@@ -98,12 +98,13 @@ class Report:
 
     @classmethod
     def loads(cls, text: bytes) -> Report:
-        """The report that `dumps` wrote.
+        """The report that `dumps` wrote; what a later release says more is left out.
 
         Raises:
             ValueError, KeyError, TypeError: it is not a report, or of a kind that is not on the list.
         """
-        report = cls(**strict.mapping(strict.parse_json(text, "report"), "report"))
+        data, known = strict.mapping(strict.parse_json(text, "report"), "report"), cls.__dataclass_fields__
+        report = cls(**{name: value for name, value in data.items() if name in known})
         if report.kind not in REPORT_KINDS:
             raise ValueError("report of an unknown kind")
         texts, maybe_texts = (report.bot, report.run, report.calls), (report.order_id, report.trade_id)

@@ -21,6 +21,7 @@ SINCE: dict[str, Version] = {"+client|setinfo": (7, 2)}
 
 OPERATOR = "operator"
 BALANCER = "balancer"
+SITE = "site"
 
 _EVERYBODY = "+ping +select +client|setinfo +client|setname +time +multi +exec +eval +evalsha +script|load"
 _BALANCER = (
@@ -32,6 +33,9 @@ _BALANCER_KEYS = (
     *(f"~{wire.heartbeat_key('*')}", f"~{wire.recall_key('*', '*')}", f"~{wire.leader_key('*')}", f"~{wire.look_key('*')}"),
     *(f"~{wire.rate_key('*', '*')}", f"~{wire.reads_key('*')}"),
 )
+# The website's hints, marks and limits (SITE_REDIS_PREFIX): it sees nothing of the fleet here, nor the fleet anything of it.
+_SITE = "~site:* &site:*"
+_SITE_MAY = "+get +set +zadd +zrange +zrem +publish +subscribe +unsubscribe"
 _HOST = (
     "+client|info +info +blmove +lmove +lpush +lrem +type +get +set +del +exists +expire +pexpire +pttl "
     "+hset +hexists +hmget +hstrlen +sadd +srem"
@@ -57,7 +61,7 @@ def hash_of(password: str) -> str:
 
 
 def lines(hashes: Mapping[str, str], egress: Iterable[str] = ("*",), version: Version = OLDEST) -> list[str]:
-    """The ACL file. ``hashes`` are those of the passwords by user: the operator, the balancers, each host (`host_user`).
+    """The ACL file. ``hashes`` are those of the passwords by user: operator, balancers, site, each host (`host_user`).
 
     ``egress`` are the addresses (a host's name, or ``proxy:port``) whose spacing hosts share; ``*`` is every one.
     ``version`` is that of the oldest Redis or Valkey that reads the file.
@@ -67,6 +71,8 @@ def lines(hashes: Mapping[str, str], egress: Iterable[str] = ("*",), version: Ve
         group = group_of_user(user)
         if user == OPERATOR:
             may = "~* &* +@all"
+        elif user == SITE:
+            may = f"{_SITE} {_EVERYBODY} {_SITE_MAY}"
         elif group is None:
             may = f"{' '.join(_BALANCER_KEYS)} &{wire.CHANGES} {_EVERYBODY} {_BALANCER}"
         else:

@@ -108,8 +108,9 @@ class HeldAsset:
 
     @classmethod
     def from_json(cls, data: dict[str, object]) -> HeldAsset:
-        fields = dict(data)
-        asset = fields.pop("asset")
+        """What a later release says more is left out."""
+        fields = {name: value for name, value in data.items() if name in cls.__dataclass_fields__}
+        asset = fields.pop("asset", None)
         if not isinstance(asset, dict):
             raise ValueError("asset is an object")
         held = cls(asset=Asset.from_json(asset), **fields)  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def test_each_alert_says_what_to_do() -> None:
     for rule in rules():
         assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
         assert rule["labels"]["severity"] in ("page", "warning")
-        assert set(rule["annotations"]) == {"summary", "action"}
+        assert set(rule["annotations"]) == {"summary", "action", "card"}
         assert rule["expr"].count("(") == rule["expr"].count(")")
     if promtool := shutil.which("promtool"):
         subprocess.run([promtool, "check", "rules", str(RULES)], check=True, capture_output=True)

@@ -58,6 +58,13 @@ def test_a_unit_keeps_secrets_and_powers_from_its_program(name: str) -> None:
     assert unit["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
 
 
+def test_each_program_has_a_user_of_its_own() -> None:
+    """When a unit with RemoveIPC= ends, systemd removes the shared memory of its user: `postgres` would lose its own."""
+    users = [read_unit(UNITS / name)["User"][0] for name in NAMES]
+    assert sorted(users) == ["fleet", "fleet-backup", "fleet-bots", "site", "site-engine"]
+    assert all(read_unit(UNITS / name)["RemoveIPC"] == ["yes"] for name in NAMES)
+
+
 @pytest.mark.parametrize("name", WATCHED)
 def test_a_unit_ends_and_starts_again_what_gives_no_sign(name: str) -> None:
     unit = read_unit(UNITS / name)

@@ -135,6 +135,26 @@ def test_a_balancer_cannot(doors: dict[str, redis.Redis], command: tuple[Any, ..
         doors["balancer"].execute_command(*command)  # type: ignore[no-untyped-call]
 
 
+def test_the_website_reaches_its_own_and_nothing_of_the_fleet(guarded: GuardedStack) -> None:
+    line = redis_acl.lines({redis_acl.SITE: redis_acl.hash_of("word")})[-1]
+    with guarded.redis.client() as operator:
+        operator.execute_command("ACL", "SETUSER", *line.split()[1:])
+    url = guarded.redis.url.replace("unix://", "unix://site:word@")
+    with wire.connect(url) as site, site.pubsub() as hears:
+        hears.subscribe("site:work")  # the website's hints, marks and limits
+        site.publish("site:work", "classic-a")
+        site.zadd("site:marks", {"classic-a": 7}, gt=True)
+        assert site.zrange("site:marks", 0, -1) == [b"classic-a"]
+        site.zrem("site:marks", "classic-a")
+        assert site.eval("redis.call('SET', KEYS[1], 1, 'PX', 1000) return redis.call('TIME')[1]", 1, "site:limit:1")
+        for command in [*BY_HOST, *BY_ANYBODY, ("ZADD", "fleet:bots", 1, "x"), ("GET", "fleet:look:x")]:
+            with pytest.raises((redis.exceptions.NoPermissionError, redis.ResponseError), match=REFUSED):
+                site.execute_command(*command)
+    with guarded.redis.client() as operator:
+        operator.acl_deluser(redis_acl.SITE)
+        operator.acl_log_reset()
+
+
 def test_nobody_without_a_password_may_do_anything(guarded: GuardedStack) -> None:
     with wire.connect(guarded.redis.url) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.get("fleet:lease:red-1")
@@ -173,6 +193,17 @@ def test_passwords_are_files_and_are_kept(tmp_path: Path) -> None:
         assert f"#{redis_acl.hash_of(password)}" in lines
     assert "user host-red-1 " in lines and "~rq:queue:blue-11 " in lines and "~fleet:pace:host-7:* " in lines
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+
+
+def test_the_website_gets_a_user_when_it_is_asked_for_and_keeps_it(tmp_path: Path) -> None:
+    acl(tmp_path, "--group", "red:1")
+    assert "user site " not in (tmp_path / "users.acl").read_text()
+    acl(tmp_path, "--site")
+    password = (tmp_path / "site.password").read_text()
+    acl(tmp_path, "--group", "red:2")
+    lines = (tmp_path / "users.acl").read_text()
+    assert "user site " in lines and (tmp_path / "site.password").read_text() == password
+    assert "host-site" not in lines and "user host-red-1 " in lines
 
 
 @pytest.mark.parametrize("group", ["red", "red:0", "red:x", "Red:1", "re*d:1", "red-1:1"])

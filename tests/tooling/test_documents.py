@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import NamedTuple
 
 import click
@@ -29,13 +30,13 @@ FOLDERS = (
 )
 PATH = re.compile(rf"\.?(?:{'|'.join((*FOLDERS, 'shared', 'tests', 'ci'))})/[\w./@*-]*")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
-FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)  # one in a list is indented
 SPAN = re.compile(r"`([^`\n]+)`")
-COMMAND = re.compile(r"(?:^|/|&& |\$ )fleet (?! )(?P<rest>[^|>;#`&]*)")
+COMMAND = re.compile(r"(?:^|bin/|&& |\$ )fleet (?! )(?P<rest>[^|>;#`&]*)")
 SETTING = re.compile(r"\[(?P<section>[a-z_]+)\] (?P<keys>[a-z][a-z0-9_]*)")
 SECTION = re.compile(r"\[([a-z_]+)\]")
 VARIABLE = re.compile(r"FLEET__([A-Z0-9]+)__([A-Z0-9_]+)")
-PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*|…|<.*|\.\.\.")
+PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*|…|<.*|\.\.\.|\"\$@\"")
 
 
 class Text(NamedTuple):
@@ -47,7 +48,7 @@ class Text(NamedTuple):
 
 def text_of(path: Path) -> Text:
     whole = path.read_text()
-    lines = [line for block in FENCE.findall(whole) for line in block.splitlines()[1:-1]]
+    lines = [line for block in FENCE.findall(whole) for line in dedent(block).splitlines()[1:-1]]
     # A span may be broken where a line ends.
     flowing = re.sub(r"\n(?!\n)", " ", FENCE.sub("", whole))
     return Text(lines, SPAN.findall(flowing))
@@ -139,3 +140,9 @@ def test_what_is_not_there_is_noticed() -> None:
     with pytest.raises(AssertionError, match="--oflline"):
         _check_command(["--config", "x.toml", "config", "check", "--oflline"], "fleet config check --oflline")
     _check_command(["--config", "x.toml", "group", "start", "red", "1"], "")
+
+
+def test_a_command_in_a_list_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("- **Now**:\n\n  ```sh\n  fleet strat\n  ```\n")
+    with pytest.raises(AssertionError, match="strat"):
+        test_commands_that_are_shown_exist(tmp_path / "page.md")

@@ -49,12 +49,20 @@ def list_(app: App, limit: int, as_json: bool) -> None:
 
 def lines_of(event: Event) -> list[str]:
     """One alarm for people: when, what, about what; then what to do."""
+    from balancer.journal.kinds.cards import card_of
+
     about = event.trade_id or event.bot or event.user_id or "the fleet"
     facts = ", ".join(f"{name} {value}" for name, value in event.data.items() if name not in ("alarm", "action"))
     head = click.style(str(event.data.get("alarm")), fg="red", bold=True)
     lines = [f"{event.number:>7}  {moment(event.at)}  {head}  {about}", one_line(f"         {facts}") if facts else ""]
     return [
-        line for line in (*lines, f"         to do: {one_line(str(event.data.get('action', 'look at its story')))}") if line
+        line
+        for line in (
+            *lines,
+            f"         to do: {one_line(str(event.data.get('action', 'look at its story')))}",
+            f"         card:  {card_of(str(event.data.get('alarm')))}",
+        )
+        if line
     ]
 
 

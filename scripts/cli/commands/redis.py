@@ -28,13 +28,16 @@ PASSWORD = ".password"  # noqa: S105 - a file's suffix
 @click.option(
     "--group", "groups", multiple=True, metavar="COLOR:NUMBER", help="A group of bots whose host gets a user; repeat it."
 )
+@click.option("--site", is_flag=True, help="A user for the website too, which reaches nothing of the fleet.")
 @click.option(
     "--egress", multiple=True, help="An address whose spacing of calls hosts share: a host's name, proxy:port. Else all."
 )
 @click.option("--for", "version", metavar="VERSION", help="Version of the Redis or Valkey that reads the list, as in 7.0.")
 @JSON
 @click.pass_obj
-def acl(app: App, folder: Path, groups: tuple[str, ...], egress: tuple[str, ...], version: str | None, as_json: bool) -> None:
+def acl(
+    app: App, folder: Path, groups: tuple[str, ...], site: bool, egress: tuple[str, ...], version: str | None, as_json: bool
+) -> None:
     """Write FOLDER/users.acl for Redis, and a password file beside it for the operator, the balancers and each host.
 
     Users that already have a password file are kept; to change a password, delete its file and run this again. No password is
@@ -66,7 +69,13 @@ def acl(app: App, folder: Path, groups: tuple[str, ...], egress: tuple[str, ...]
         )
     private_files.make_folder(folder)
     kept = [path.name.removesuffix(PASSWORD) for path in sorted(folder.glob(f"host-*{PASSWORD}"))]
-    users = [redis_acl.OPERATOR, redis_acl.BALANCER, *sorted({*kept, *(redis_acl.host_user(group) for group in groups)})]
+    sites = [redis_acl.SITE] * (site or (folder / f"{redis_acl.SITE}{PASSWORD}").exists())
+    users = [
+        redis_acl.OPERATOR,
+        redis_acl.BALANCER,
+        *sites,
+        *sorted({*kept, *(redis_acl.host_user(group) for group in groups)}),
+    ]
     hashes = {user: redis_acl.hash_of(_password(folder / f"{user}{PASSWORD}")) for user in users}
     private_files.replace(folder / "users.acl", "\n".join(redis_acl.lines(hashes, egress or ("*",), reader)) + "\n")
     lines = [
