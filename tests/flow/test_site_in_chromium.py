@@ -10,10 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import axe
 import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from scripts.site_run import shots
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1200)]
 READY_S = 300
@@ -205,3 +209,23 @@ def tab_to(page: Page, selector: str) -> None:
         if page.evaluate("s => document.activeElement !== null && document.activeElement.matches(s)", selector):
             return
     raise AssertionError(f"no way by keyboard to {selector}")
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_axe_finds_nothing_on_any_screen(chromium_browser: Browser, address: str, language: str, tmp_path: Path) -> None:
+    """Every screen that `scripts/shots` knows, of a player with items and a bet: dark, light and 390 px wide."""
+    visit = Visit(chromium_browser, address, reduced_motion="reduce")
+    visit.sign_in()
+    visit.declare()
+    visit.deposit(1)
+    at = visit.bet()
+    state = tmp_path / "state.json"
+    visit.context.storage_state(path=state)
+    visit.context.add_cookies([{"name": "language", "value": language, "url": address}])
+    paths = [path for _name, path in shots.screens(chromium_browser, address, state)]
+    found = []
+    for path in (*paths, at.lstrip("/")):
+        visit.go(f"/{path}")
+        found += [f"{path} {each}" for each in axe.everywhere(visit.page)]
+    assert found == [] and visit.foreign == []

@@ -23,6 +23,7 @@ LEDGER_MS = responsible_play.WINDOWS["month"]
 ITEM, COIN = "item", "coin"
 """What is staked. A limit counts each of them by itself: coins are no money."""
 NOTHING_SAID = responsible_play.Profile(0)
+NOWHERE = "-"
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,21 @@ class Gate:
         """Whether tickets of a raffle may be bought with coins, as `ask`. The fleet has no part in it."""
         return self._answer(player_id, Intent("purchase", cents, room, cycle), "", now_ms, COIN)
 
+    def ask_deposit(self, player_id: int, cents: int, pending_cents: int, now_ms: int) -> Denial | None:
+        """Whether a player may bring in so much more; None is yes. Kept as `ask` keeps its answers.
+
+        `pending_cents` are on their way and count as if they were here. Who has declared nothing may, as they may take it home
+        again: only limits hold for them.
+        """
+        profile = self._profiles.get(player_id) or profiles.new(player_id, care.first_limits(), now_ms)
+        rules, intent = policy(["any"]), Intent("deposit", cents, "any")
+        if not profile.verified or self._closed:
+            profile, rules = _of_nowhere(profile), replace(rules, countries={"any": frozenset([NOWHERE])})
+        seen = [*ledger(player_id, now_ms), Entry(now_ms, "deposit", pending_cents)]
+        answer = responsible_play.gate(profile, seen, now_ms, intent, rules)
+        _keep(player_id, intent, answer, now_ms)
+        return responsible_play.denial(answer)
+
     def ask_free_play(self, player_id: int, what: str, now_ms: int) -> Denial | None:
         """Whether this player may be given something to play with for nothing. Kept as `ask` keeps its answers.
 
@@ -141,6 +157,12 @@ class Gate:
         )
         _keep(player_id, intent, answer, now_ms)
         return responsible_play.denial(answer)
+
+
+def _of_nowhere(profile: responsible_play.Profile) -> responsible_play.Profile:
+    """The same limits and pauses, without a word about who it is."""
+    born = profile.born or date(1900, 1, 1)
+    return replace(profile, verified=True, born=born, identity_country=NOWHERE, connection_country=NOWHERE)
 
 
 def ledger(player_id: int, now_ms: int, currency: str = ITEM) -> Sequence[Entry]:

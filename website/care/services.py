@@ -20,8 +20,7 @@ MINUTE_MS = 60_000
 REALITY_MINUTES = (15, 30, 60)
 TIME_OUT_DAYS = (1, 3, 7, 14, 30)
 EXCLUSION_DAYS = (EXCLUSION_MIN_MS // DAY_MS, 365, 5 * 365)
-# Limits of deposits join them when deposits ask the gate: a limit that nothing holds is worse than none.
-HELD = ("stake", "loss")
+HELD = ("deposit", "stake", "loss")
 CENTS_MAX = 100_000_000_00
 
 
@@ -38,13 +37,18 @@ def change(
 ) -> responsible_play.Profile:
     """Replaces a player's profile, which is made if there is none."""
     with transaction.atomic():
-        fresh = profiles.new(player.id, first_limits(), now_ms)
-        Profile.objects.get_or_create(player=player, defaults={"profile": profiles.to_json(fresh)})
+        ensure(player, now_ms)
         row = Profile.objects.select_for_update().get(player=player)
         changed = decide(profiles.from_json(row.profile))
         row.profile, row.version = profiles.to_json(changed), row.version + 1
         row.save(update_fields=["profile", "version"])
     return changed
+
+
+def ensure(player: Player, now_ms: int) -> None:
+    """A profile for who has none yet: a row that everything about their limits takes turns at."""
+    fresh = profiles.to_json(profiles.new(player.id, first_limits(), now_ms))
+    Profile.objects.get_or_create(player=player, defaults={"profile": fresh})
 
 
 def of(player: Player, now_ms: int) -> responsible_play.Profile:

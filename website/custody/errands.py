@@ -12,11 +12,15 @@ import uuid
 from collections.abc import Sequence
 
 from django.db import IntegrityError, transaction
+from lottery.events import Denial
 
 from fleet_client import errors
 from fleet_client.answers import Trade
 from website import fleet
 from website.accounts.models import Player
+from website.care import gate
+from website.care import services as care
+from website.custody import holds
 from website.custody.models import Errand
 
 TOKEN_MAX = 64
@@ -40,30 +44,64 @@ class ErrandError(Exception):
         self.code = code
 
 
+class DeniedError(Exception):
+    """The gate says no to a deposit."""
+
+    def __init__(self, denial: Denial) -> None:
+        super().__init__(denial.reason)
+        self.denial = denial
+
+
 def ask(player: Player, kind: str, body: dict[str, object], token: str, now_ms: int) -> Errand:
     """The errand of a form: a new one, or that which the same form asked for before.
 
-    Raises ErrandError: `token` for a form without one, `token_reused` if the form was sent before with something else in it.
+    A deposit is asked of the gate first, under the player's profile, so that two of them at the same moment do not both fit
+    into a limit that has room for one.
+
+    Raises ErrandError: `token` for a form without one, `token_reused` if the form was sent before with something else in it,
+    `look_again` for items that no page has shown; DeniedError.
     """
     if not 8 <= len(token) <= TOKEN_MAX:
         raise ErrandError("token")
     text = json.dumps(body, sort_keys=True)
+    denied: Denial | None = None
     try:
         with transaction.atomic():
-            return Errand.objects.create(
-                errand_id=f"err_{uuid.uuid4().hex}",
-                player=player,
-                token=token,
-                kind=kind,
-                body=text,
-                made_ms=now_ms,
-                touched_ms=now_ms,
-            )
+            held = 0
+            if kind == Errand.DEPOSIT and not Errand.objects.filter(player=player, token=token).exists():
+                held, denied = _allowed(player, body, now_ms)
+            if denied is None:
+                return _new(player, kind, text, token, held, now_ms)
     except IntegrityError:
         found = Errand.objects.get(player=player, token=token)
         if (found.kind, found.body) != (kind, text):
             raise ErrandError("token_reused") from None
         return found
+    raise DeniedError(denied)
+
+
+def _allowed(player: Player, body: dict[str, object], now_ms: int) -> tuple[int, Denial | None]:
+    """What a deposit is worth, and what the gate has against it. Its answer is kept, whatever becomes of the errand."""
+    care.ensure(player, now_ms)
+    desk = gate.Gate([player.id])
+    ids = body["ids"]
+    cents = holds.worth(player.id, ids if isinstance(ids, list) else [])
+    if cents is None and any(limit.kind == "deposit" for limit in care.of(player, now_ms).limits):
+        raise ErrandError("look_again")
+    return cents or 0, desk.ask_deposit(player.id, cents or 0, holds.pending(player.id, now_ms), now_ms)
+
+
+def _new(player: Player, kind: str, text: str, token: str, held_cents: int, now_ms: int) -> Errand:
+    return Errand.objects.create(
+        errand_id=f"err_{uuid.uuid4().hex}",
+        player=player,
+        token=token,
+        kind=kind,
+        body=text,
+        held_cents=held_cents,
+        made_ms=now_ms,
+        touched_ms=now_ms,
+    )
 
 
 def ids_of(errand: Errand) -> list[str]:

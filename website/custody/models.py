@@ -45,6 +45,8 @@ class Errand(models.Model):
     code = models.CharField(max_length=40, blank=True, default="")
     details = models.TextField(blank=True, default="{}")
     trades = models.TextField(blank=True, default="[]")
+    # Of a deposit: what it counts for the player's limit of deposits until it has come in or is over.
+    held_cents = models.BigIntegerField(default=0, db_default=0)
     sent_ms = models.BigIntegerField(null=True)
     made_ms = models.BigIntegerField()
     touched_ms = models.BigIntegerField()

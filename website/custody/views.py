@@ -16,6 +16,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
+from lottery.events import Denial
 
 from fleet_client import errors
 from fleet_client.answers import Trade
@@ -24,12 +25,14 @@ from website.accounts.middleware import players_only
 from website.accounts.models import Player
 from website.accounts.trade_links import trade_url_of
 from website.custody import errands, forms, reading, words
-from website.custody.errands import ErrandError
+from website.custody.errands import DeniedError, ErrandError
 from website.custody.models import Errand
 from website.custody.reading import Look
 from website.engine.clock import wall_ms
 from website.limits import LimitReachedError
 from website.pages.errors import not_found
+from website.rooms import words as room_words
+from website.rooms.words import Refusal
 
 TABS = ("here", "steam", "way", "credit")
 REFRESH_S = 3
@@ -49,13 +52,16 @@ def inventory(request: HttpRequest, player: Player) -> HttpResponseBase:
     return show_inventory(request, player, tab) if tab in TABS else not_found(request)
 
 
-def show_inventory(request: HttpRequest, player: Player, tab: str, code: str = "", status: int = 200) -> HttpResponse:
-    """One tab; `code` is why something was refused, shown on top of it."""
+def show_inventory(
+    request: HttpRequest, player: Player, tab: str, code: str = "", status: int = 200, said: Refusal | None = None
+) -> HttpResponse:
+    """One tab; `code` is why something was refused, shown on top of it, `said` its words where they are others."""
     look = Look()
     more = {"here": _here, "steam": _steam, "way": _way, "credit": _credit}[tab](request, player, look)
     status = more.pop("status", status) if status == 200 else status
     context = {"section": "inventory", "tab": tab, "token": forms.new_token(), "away": look.away, "link": trade_url_of(player)}
-    context |= {"refused": words.refusal(code) if code else "", "refused_code": code, "errand": None}
+    refused = f"{said.why} {said.accepted}" if said else words.refusal(code) if code else ""
+    context |= {"refused": refused, "refused_code": code, "refused_link": said, "errand": None}
     return render(request, "custody/inventory.html", {**context, **more}, status=status)
 
 
@@ -138,9 +144,16 @@ def _ask(request: HttpRequest, player: Player, kind: str, tab: str) -> HttpRespo
         errand = errands.ask(player, kind, body, token, wall_ms())
     except LimitReachedError as reached:
         return limits.too_often(request, reached)
+    except DeniedError as error:
+        return _denied(request, player, error.denial)
     except ErrandError as error:
         return show_inventory(request, player, tab, error.code, 409 if error.code in ("token_reused", "trade_link") else 400)
     return _lead_on(errands.carry_out(errand, link, language(), wall_ms()))
+
+
+def _denied(request: HttpRequest, player: Player, denial: Denial) -> HttpResponse:
+    """A deposit that responsible play says no to: why, and from when it would be taken."""
+    return show_inventory(request, player, "steam", "gate", 409, room_words.deposit_denied(denial))
 
 
 def _lead_on(errand: Errand) -> HttpResponseBase:

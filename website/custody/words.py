@@ -15,6 +15,7 @@ NOTHING_DONE: Words = _("Not now, nothing was done. Try again in a minute.")
 
 REFUSALS: Mapping[str, Words] = {
     "fleet_away": _("Our bots cannot be reached at the moment. Nothing was done; try again in a minute."),
+    "look_again": _("The list of your items on Steam is an older one. Look again, and choose from it once more."),
     "token": _("This form was not complete. Nothing was done. Load the page again, and send it once more."),
     "token_reused": _("This form was sent before, with other items. Nothing was done this time; choose again."),
     "nothing": _("Choose at least one item."),

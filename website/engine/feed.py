@@ -12,6 +12,7 @@ from fleet_client.answers import Event
 from website.accounts.models import Player
 from website.care import gate
 from website.care.gate import Line
+from website.custody import holds
 from website.engine import crash
 from website.engine.models import Call, Feed
 from website.engine.unit import alarm
@@ -71,6 +72,8 @@ def take(events: Sequence[Event], worth: Mapping[str, int], after: int, next_aft
 def _apply(event: Event, worth: Mapping[str, int], now_ms: int) -> None:
     if _brought(event.data):
         _deposited(event, worth)
+    elif _failed(event.data):
+        _not_deposited(event)
     elif event.kind == "partner_blocked":
         _blocked(event, now_ms)
     elif event.kind in CALL_OF:
@@ -91,7 +94,22 @@ def _deposited(event: Event, worth: Mapping[str, int]) -> None:
     at_ms = int(event.at.timestamp() * 1000)
     if player.first_deposit_ms is None:
         Player.objects.filter(id=player.id, first_deposit_ms=None).update(first_deposit_ms=at_ms)
-    gate.note([Line(player.id, at_ms, "deposit", worth.get(each, 0), "", f"deposit:{each}") for each in _brought(event.data)])
+    brought = _brought(event.data)
+    gate.note([Line(player.id, at_ms, "deposit", worth.get(each, 0), "", f"deposit:{each}") for each in brought])
+    holds.came(player.id, event.trade_id or "", sum(worth.get(each, 0) for each in brought))
+
+
+def _not_deposited(event: Event) -> None:
+    """A deposit comes to nothing: it counts for no limit any more."""
+    player = _player(event)
+    if player is not None:
+        holds.over(player.id, event.trade_id or "")
+
+
+def _failed(data: Mapping[str, Any]) -> bool:
+    """Whether deposits that were on their way are not, and did not come in."""
+    rows = [row for row in data.get("deposits") or [] if isinstance(row, dict)]
+    return any(row.get("from") == "deposit_pending" and row.get("to") != "active" for row in rows)
 
 
 def _letters(event: Event, worth: Mapping[str, int]) -> list[Letter]:

@@ -330,6 +330,13 @@ def barred(no: Denial | None) -> Refusal | None:
     return None if no is None else _gate({"reason": no.reason, "until": no.until})
 
 
+def deposit_denied(no: Denial) -> Refusal:
+    """Why nothing may be brought in now."""
+    said = _gate({"reason": no.reason, "until": None})
+    when = "" if no.until is None else _("Deposits are taken again from %(time)s.") % {"time": _time(no.until)}
+    return said._replace(accepted=when)
+
+
 def _time(unix_ms: int) -> str:
     return formats.date_format(datetime.fromtimestamp(unix_ms / 1000, UTC), "DATETIME_FORMAT") + " UTC"
 

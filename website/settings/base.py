@@ -146,7 +146,7 @@ SITE_COUNTRIES = environment.words("SITE_COUNTRIES")
 # A fleet that says it is live moves real items: rooms stay closed until an operator turns them on here, knowingly ("on"), and
 # names the countries above. With a fleet that tests, everybody may play: nothing has a value.
 SITE_REAL_ITEMS = environment.text("SITE_REAL_ITEMS") == "on"
-# What holds for a player who has chosen nothing: kind (stake, loss), window (day, week, month), cents.
+# What holds for a player who has chosen nothing: kind (deposit, stake, loss), window (day, week, month), cents.
 SITE_LIMITS = [tuple(each.split(":")) for each in environment.words("SITE_LIMITS", "stake:day:50000 loss:week:50000")]
 # Between the last stake in one game and the first in another, at least (RTS 14E).
 SITE_PACE_MS = int(environment.text("SITE_PACE_MS", "5000"))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import axe
 import needs
 import pytest
 from django.db import connections
@@ -16,7 +17,10 @@ from paper import Paper
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from web import Web
 
+from website.accounts import sessions
+from website.accounts.models import Player
 from website.engine.clock import wall_ms
+from website.rooms.models import Bet, Round
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(needs.browser() is None, reason="Chromium is not here")]
 PATIENCE_MS = 60_000
@@ -115,3 +119,41 @@ def test_w20_a_page_and_the_messages_after_it_are_the_page_made_later(
     assert sealed.phase == "sealed"
     same(kept, chromium, address)
     expect(kept.locator("[data-part=status]")).to_contain_text("Paid out")
+
+
+SCREENS = ("", "sign-in", "me/limits")
+"""Of each kind one; `tests/flow/test_site_in_chromium.py` (long) looks at every screen of a whole site in both languages."""
+
+
+@pytest.mark.node
+def test_axe_finds_nothing_in_dark_light_and_on_a_phone(
+    served: tuple[Web, str], chromium: Browser, lead: Callable[[str], None]
+) -> None:
+    web, url = served
+    lead(url)
+    sealed, opened_one, player, key = elsewhere(_a_player_in_the_middle)
+    context = chromium.new_context(reduced_motion="reduce")
+    context.add_cookies([{"name": sessions.COOKIE, "value": key, "url": web.address}])
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    bet = elsewhere(lambda: Bet.objects.filter(player=player, lane=sealed.lane).latest("id").bet_id)
+    rounds = [f"rooms/{at.room}/{at.lane}/{at.round}" for at in (sealed, opened_one)]
+    found = []
+    for path in (*SCREENS, *rounds, f"rooms/{opened_one.room}", f"bets/{bet}"):
+        page.goto(f"{web.address}/{path}")
+        found += [f"{path} {each}" for each in axe.everywhere(page)]
+    context.close()
+    assert found == []
+
+
+def _a_player_in_the_middle() -> tuple[Round, Round, Player, str]:
+    """A round that is over and one that goes on, both with a bet of a player, who is signed in."""
+    paper = Paper(now_ms=wall_ms())
+    paper.open("5v5", time_limit=2, team_limit=2, player_limit=4, min_players=4)
+    paper.open("classic-limited")
+    players = [paper.player() for _ in range(4)]
+    over, on = paper.game("5v5"), paper.game("classic-limited")
+    for place, player in enumerate(players):
+        paper.bet(player, over, paper.items(player, 300 + place), 1 + place % 2)
+        paper.bet(player, on, paper.items(player, 100 + place, 30))
+    return paper.until_sealed(over), on, players[0], sessions.start(players[0], "a test", wall_ms())
