@@ -64,8 +64,16 @@ def as_toml(values: dict[str, dict[str, Any]]) -> str:
     lines = []
     for section, keys in values.items():
         lines.append(f"[{section}]")
-        lines += [f"{key} = {json.dumps(str(value) if isinstance(value, Path) else value)}" for key, value in keys.items()]
+        lines += [f"{key} = {_written(value)}" for key, value in keys.items()]
     return "\n".join(lines) + "\n"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_written(each)}" for key, each in value.items()) + " }"
+    return json.dumps(str(value) if isinstance(value, Path) else value)
 
 
 def layered(*layers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -25,7 +25,7 @@ from bot_worker.vault import Account, Vault
 from fleet_client.answers import Bot
 from fleet_client.errors import FleetError
 from scripts import advice
-from scripts.lab.calls import balancer, get_json
+from scripts.lab.calls import balancer, get_json, send_json
 from scripts.lab.parts import READY_S, Part, StackError, free_port
 from scripts.lab.quick import NOT_FOR_HOSTS, QUICK, as_toml, layered
 from scripts.lab.redis_server import EmbeddedRedis
@@ -60,6 +60,7 @@ class Wish:
     log_level: str = "info"
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     sandbox_args: list[str] = field(default_factory=list)
+    operator: str = ""  # the name of one who may do everything on the page; nobody, and there is no such page
 
     def bot_names(self) -> list[str]:
         """Every bot of every group, in order."""
@@ -294,6 +295,8 @@ class Stack:
             },
             "webhooks": {"private_targets": True},  # whoever tries them has a receiver on this machine
         }
+        if self.wish.operator:
+            balancer["ops"] = {"operators": [self._operator(self.wish.operator)]}
         private_files.replace(self.config, as_toml(layered(QUICK, common, balancer, self.wish.overrides)))
         for group in self.wish.groups:
             config = self.host_config(group)
@@ -306,6 +309,11 @@ class Stack:
             }
             mine = {section: keys for section, keys in self.wish.overrides.items() if section not in NOT_FOR_HOSTS}
             private_files.replace(config, as_toml(layered(QUICK, common, host, mine)))
+
+    def _operator(self, name: str) -> dict[str, str]:
+        """A new account of the sandbox's, that is nobody else's."""
+        made = send_json("POST", f"{self.control_url}/control/accounts", {"name": f"operator {name}"})
+        return {"steam_id": made["steam_id"], "name": name, "role": "approve"}
 
     def _prepare_keys(self) -> None:
         """What `fleet keys` and `fleet bots` do on an operator's machines, without four programs one after the other."""

@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -76,6 +76,7 @@ class FakeBots:
     egress: dict[str, str] = field(default_factory=dict)  # by bot; all behind one address if not said
     read_every_s: float = 0.0
     identity: dict[str, Any] | None = None  # of every bot, as players see it in Steam
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)  # by bot, what else its heartbeat says
     names: tuple[str, ...] = BOTS
     lies: dict[str, dict[str, list[HeldAsset] | str]] = field(default_factory=dict)  # by bot and player, what it tells instead
     lies_second: dict[str, list[HeldAsset] | str] = field(default_factory=dict)  # by player, whichever bot reads a second time
@@ -103,7 +104,7 @@ class FakeBots:
                 identity=self.identity,
             )
             pipe = client.pipeline()
-            wire.put_heartbeat(pipe, beat, self.master.bot(bot))
+            wire.put_heartbeat(pipe, replace(beat, **self.told.get(bot, {})), self.master.bot(bot))
             await pipe.execute()
 
     async def work(self) -> None:

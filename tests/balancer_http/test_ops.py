@@ -21,6 +21,8 @@ from balancer.journal import alarms, events
 from balancer.web.ops import actions, links, operators, render
 from balancer.web.ops.codes import STEP_S
 from balancer.web.sessions import csrf_of, hash_of
+from balancer.web.tries import TRIES_MAX
+from scripts.lab.operator import OperatorPage
 
 __all__ = ["provider"]
 PAGES = ("", "/alarms", "/approvals", "/trades", "/doubts", "/audit", "/locks", "/webhooks", "/prices", "/switches")
@@ -254,6 +256,22 @@ async def test_every_page_is_shown_to_every_role_and_offers_only_what_it_may(ser
         assert file.status == 200 and file.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@ONE_DATABASE
+async def test_in_a_sandbox_one_click_signs_the_operator_in(service: Service) -> None:
+    """What `fleet up` prints: a page beside the balancer, on which nobody is let in by another site's page."""
+    with_operators(service)
+    with OperatorPage(service.ctx.settings, "http://127.0.0.1:8420") as beside:
+        async with service.client.session.get(beside.url) as shown:
+            text = await shown.text()
+        assert "Open the operators" in text and STEAM_IDS["look"] in text
+        odd = {"Origin": "https://evil.example"}
+        assert (await service.client.session.post(beside.url, headers=odd, allow_redirects=False)).status == 404
+        assert (await service.client.session.get(beside.url, headers={"Host": "evil.example"})).status == 404
+        clicked = await service.client.session.post(beside.url, allow_redirects=False)
+        assert (clicked.status, clicked.headers["Location"]) == (303, "http://127.0.0.1:8420/ops")
+    assert (await service.client.get("/ops", allow_redirects=False)).status == 200
+
+
 def test_htmx_is_the_one_that_was_looked_at() -> None:
     """`scripts/vendor` fetches it by the package's hash; this one is of the file that browsers get."""
     file, _ = render.FILES["htmx.min.js"]
@@ -340,3 +358,13 @@ async def test_a_frozen_item_is_decided_by_two_of_whom_one_may_approve(service: 
 
 def test_operators_have_one_of_each_role() -> None:
     assert set(NAMES) == set(operators.ROLES) == set(ops_lab.STEAM_IDS)
+
+
+@ONE_DATABASE
+async def test_many_tries_at_the_sign_in_are_a_page_that_says_so(service: Service, provider: Provider) -> None:
+    with_operators(service)
+    provider.answers = [(200, "ns:http://specs.openid.net/auth/2.0\nis_valid:false\n")]
+    answers = [await through_steam(service, provider, STEAM_IDS["act"]) for _ in range(TRIES_MAX + 1)]
+    assert [answer.status for answer in answers] == [403] * TRIES_MAX + [429]
+    assert answers[-1].content_type == "text/html" and "Too many tries" in await answers[-1].text()
+    assert int(answers[-1].headers["Retry-After"]) > 0

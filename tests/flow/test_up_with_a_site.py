@@ -23,6 +23,9 @@ def test_the_site_is_up_too(tmp_path: Path) -> None:
         told = json.loads(running.stdout.readline())
         with urllib.request.urlopen(told["site"], timeout=60) as page:
             assert page.status == 200 and b"<h1>" in page.read()
+        click = urllib.request.Request(told["operator"], b"", method="POST")
+        with urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(click, timeout=60) as page:
+            assert page.url == f"{told['balancer']}/ops" and b"may approve" in page.read()
         running.send_signal(signal.SIGINT)
         assert running.wait(60) == 0
     with pytest.raises(OSError):

@@ -145,6 +145,7 @@ FAILURES = {
     405: ("There is nothing to see here.", "Begin at the first page."),
     408: ("Your form came too slowly.", "Nothing was done. Try once more."),
     413: ("Your form is too large.", "Nothing was done. Choose fewer at a time."),
+    429: ("Too many tries.", "Wait a moment before the next one."),
     503: ("The database cannot be reached.", "Nothing was done. Try again in a moment; `fleet doctor` says more."),
     504: ("This took too long.", "Look whether it was done before you try again."),
 }

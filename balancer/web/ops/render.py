@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from balancer.web import pages
 
@@ -72,12 +73,19 @@ def cents(value: int | None) -> str:
     return "" if value is None else f"{value // 100:,}.{value % 100:02}"
 
 
+def coded(text: object) -> Markup:
+    """A sentence with what stands in backticks as code; all of it escaped. The first letter is a large one."""
+    plain = str(text)
+    pieces = (plain[:1].upper() + plain[1:]).split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(each) if n % 2 else each for n, each in enumerate(pieces))
+
+
 def words(text: object) -> str:
     """``in_doubt`` as ``in doubt``."""
     return str(text).replace("_", " ")
 
 
-_environment.filters.update(moment=moment, span=span, cents=cents, words=words)
+_environment.filters.update(moment=moment, span=span, cents=cents, coded=coded, words=words)
 
 
 def page(template: str, status: int = 200, **values: Any) -> web.Response:

@@ -66,6 +66,7 @@ def cli(
     fleet up
     fleet up --no-site --directory ./here
     """
+    from scripts.lab import operator
     from scripts.lab.parts import BEACON, StackError, interruptible
     from scripts.lab.stack import Stack, Wish
 
@@ -88,11 +89,16 @@ def cli(
             # Else another `fleet up` on this port would share it, and requests would go to either.
             overrides={"balancer": {"share_port": False}},
             sandbox_args=list(BEACON) if with_site else [],
+            operator=operator.NAME,
         )
         try:
-            with Stack(wish, say=lambda text: click.echo(text, err=True)) as stack:
+            with (
+                Stack(wish, say=lambda text: click.echo(text, err=True)) as stack,
+                operator.OperatorPage(stack.settings(), stack.balancer_url) as desk,
+            ):
                 site = _site(stack, site_port) if with_site else ""
-                click.echo(json.dumps({**_addresses(stack), "site": site}) if as_json else _table(stack, site))
+                found = {**_addresses(stack), "site": site, "operator": desk.url}
+                click.echo(json.dumps(found) if as_json else _table(stack, site, desk.url))
                 try:
                     stack.watch()
                 except KeyboardInterrupt:
@@ -144,12 +150,13 @@ def _site(stack: Stack, port: int) -> str:
     return serve.start(stack, 1, port)[1]
 
 
-def _table(stack: Stack, site: str) -> str:
+def _table(stack: Stack, site: str, desk: str) -> str:
     lines = [f"{name:10} {value}" for name, value in _addresses(stack).items()]
     lines += [
         "",
         f"API page   {stack.balancer_url}/docs",
         f"players    {stack.control_url}/",
+        f"operators  {desk} (one click signs you in at {stack.balancer_url}/ops)",
     ]
     if site:
         from scripts.lab.parts import HOW_TO_PLAY
