@@ -37,6 +37,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "order": ("order_rows:whole_order", "a whole order over the time Steam takes"),
     "redis": ("order_rows:round_trips", "Redis round trips per order"),
     "steam": ("steam_rows:requests", "Steam requests per accepted deposit and withdrawal"),
+    "site": ("play_rows:playing", "bets, sockets, pages, engines of the site; a proof in a browser"),
     "proof": ("proof_rows:in_a_browser", "a record of 100 items checked by the scripts of its page"),
     "memory": ("memory_rows:memory", "memory per bot after 200 trades"),
 }

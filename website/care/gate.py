@@ -49,7 +49,10 @@ def closed_because() -> str:
 
     With real items they are closed until an operator has turned them on knowingly, and named the countries.
     """
-    live = fleet_is_live()
+    return _closed_because(fleet_is_live())
+
+
+def _closed_because(live: bool | None) -> str:
     if live is None:
         return "fleet_unknown"
     return "not_turned_on" if live and not (settings.SITE_REAL_ITEMS and settings.SITE_COUNTRIES) else ""
@@ -60,14 +63,18 @@ def play_is_open() -> bool:
     return not closed_because()
 
 
-def allowed_countries() -> frozenset[str]:
-    """Where may be played from: everywhere with play value, else where the operator's settings say."""
-    return frozenset(countries.CODES) if fleet_is_live() is False else frozenset(settings.SITE_COUNTRIES)
+def allowed_countries(live: bool | None = None) -> frozenset[str]:
+    """Where may be played from: everywhere with play value, else where the operator's settings say.
+
+    `live`: what `fleet_is_live` has just said, where that is known.
+    """
+    live = fleet_is_live() if live is None else live
+    return frozenset(countries.CODES) if live is False else frozenset(settings.SITE_COUNTRIES)
 
 
-def policy(rooms: Collection[str]) -> Policy:
+def policy(rooms: Collection[str], live: bool | None = None) -> Policy:
     """The operator's part: in a room may play who lives in one of the countries that are allowed; no country, no play."""
-    return Policy(countries=dict.fromkeys(rooms, allowed_countries()), pace_ms=settings.SITE_PACE_MS)
+    return Policy(countries=dict.fromkeys(rooms, allowed_countries(live)), pace_ms=settings.SITE_PACE_MS)
 
 
 def level_is_enough(player: Player) -> bool:
@@ -115,7 +122,9 @@ class Gate:
     def __init__(self, player_ids: Collection[int]) -> None:
         rows = Profile.objects.select_for_update().filter(player_id__in=sorted(player_ids)).order_by("player_id")
         self._profiles = {row.player_id: profiles.from_json(row.profile) for row in rows}
-        self._closed = closed_because()
+        self._live = fleet_is_live()
+        self._closed = _closed_because(self._live)
+        self._last: dict[int, tuple[int, bytes]] = {}
 
     def ask(self, player_id: int, cents: int, room: str, cycle: str, now_ms: int) -> Denial | None:
         """Whether a bet may be made; None is yes. Kept as the next line of what the gate said to this player."""
@@ -152,11 +161,35 @@ class Gate:
         closed = Denial(closed_because) if closed_because else None
         answer = (
             closed
-            or _of_the_site(Player.objects.get(id=player_id), profile)
-            or responsible_play.gate(profile, ledger(player_id, now_ms, currency), now_ms, intent, policy([intent.room]))
+            or self._of_the_site(player_id, profile)
+            or responsible_play.gate(
+                profile, ledger(player_id, now_ms, currency), now_ms, intent, policy([intent.room], self._live)
+            )
         )
-        _keep(player_id, intent, answer, now_ms)
+        self._keep(player_id, intent, answer, now_ms)
         return responsible_play.denial(answer)
+
+    def _of_the_site(self, player_id: int, profile: responsible_play.Profile) -> Denial | None:
+        """Who the player is counts only where a level is asked for."""
+        if settings.SITE_STEAM_LEVEL_MIN:
+            return _of_the_site(Player.objects.get(id=player_id), profile)
+        return None if profile.verified else Denial("not_verified")
+
+    def _keep(self, player_id: int, intent: Intent, answer: Any, now_ms: int) -> None:
+        """Under the profile's lock, so that numbers have no gap. Of a player who has declared nothing, nothing is kept."""
+        if player_id not in self._profiles:
+            return
+        number, before = self._last.get(player_id) or _last_decision(player_id)
+        line, digest = responsible_play.logged(before, player_id, intent, answer, now_ms)
+        text = encoding.canonical_json(line).decode()
+        PlayDecision.objects.create(player_id=player_id, number=number + 1, line=text, hash=digest)
+        self._last[player_id] = number + 1, digest
+
+
+def _last_decision(player_id: int) -> tuple[int, bytes]:
+    """Number and hash of what was last kept of a player."""
+    last = PlayDecision.objects.filter(player_id=player_id).order_by("-number").values_list("number", "hash").first()
+    return (0, encoding.ZERO_HASH) if last is None else (last[0], bytes(last[1]))
 
 
 def _of_nowhere(profile: responsible_play.Profile) -> responsible_play.Profile:
@@ -187,14 +220,3 @@ def note(lines: Sequence[Line]) -> None:
         for line in sorted(lines, key=lambda line: line.ref)
     ]
     PlayLog.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-def _keep(player_id: int, intent: Intent, answer: Any, now_ms: int) -> None:
-    """Under the profile's lock, so that numbers have no gap. Of a player who has declared nothing, nothing is kept."""
-    if not Profile.objects.filter(player_id=player_id).exists():
-        return
-    last = PlayDecision.objects.filter(player_id=player_id).order_by("-number").first()
-    number, before = (1, encoding.ZERO_HASH) if last is None else (last.number + 1, bytes(last.hash))
-    line, digest = responsible_play.logged(before, player_id, intent, answer, now_ms)
-    text = encoding.canonical_json(line).decode()
-    PlayDecision.objects.create(player_id=player_id, number=number, line=text, hash=digest)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections, connection, transaction
 from django.db.models import F, Q
 
 from fleet_client import AsyncClient, answers, errors
 from fleet_client.calls import Credit, Move, Take
 from website.custody import services as custody
 from website.engine import crash, saga
-from website.engine.models import Call
+from website.engine.models import Call, Feed
 from website.engine.unit import alarm
 from website.rooms import orders
 from website.rooms.models import TICKET_NAMES, Kind, Lane, Piece, unseen
@@ -49,17 +49,17 @@ def claim(now_ms: int) -> list[Call]:
     # What somebody put off further than anybody does had another clock.
     absurd = Q(next_try_ms__gt=now_ms + settings.SITE_CALL_MS + PAUSE_MOST_MS)
     due = Call.objects.filter(Q(next_try_ms__lte=now_ms) | absurd, state=Call.DUE)
-    found = list(due.order_by("next_try_ms", "id")[:CALLS_AT_ONCE])
-    if not found:
-        return []
+    if not due.exists() or Feed.objects.filter(older_ms__isnull=False).exists():
+        return []  # to a fleet that is older than we are nothing is sent until people have looked
     with transaction.atomic(durable=True):
-        return [call for call in found if _take(call, now_ms)]
-
-
-def _take(call: Call, now_ms: int) -> bool:
-    mine = Call.objects.filter(id=call.id, state=Call.DUE, next_try_ms=call.next_try_ms)
-    call.tries += 1
-    return mine.update(next_try_ms=now_ms + settings.SITE_CALL_MS, tries=F("tries") + 1) > 0
+        mine = due.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+        found = list(mine.order_by("next_try_ms", "id")[:CALLS_AT_ONCE])
+        Call.objects.filter(id__in=[call.id for call in found]).update(
+            next_try_ms=now_ms + settings.SITE_CALL_MS, tries=F("tries") + 1
+        )
+    for call in found:
+        call.tries += 1
+    return found
 
 
 # ---- sent
@@ -102,10 +102,11 @@ async def _lock(fleet: AsyncClient, ref: str, body: Mapping[str, Any]) -> dict[s
     lock = await fleet.lock(
         ref, user_id=body["user_id"], deposit_ids=body["deposit_ids"], unsettled=body["unsettled"], note=body["note"]
     )
-    return {"state": lock.state, "rows": [_locked(row) for row in lock.rows]}
+    return {"state": lock.state, "rows": [row_of_lock(row) for row in lock.rows]}
 
 
-def _locked(row: answers.LockRow) -> dict[str, Any]:
+def row_of_lock(row: answers.LockRow) -> dict[str, Any]:
+    """What is kept of an item that the fleet has bound."""
     return {
         "deposit_id": row.deposit_id,
         "item_id": row.item_id,
@@ -170,59 +171,64 @@ SENDERS: Mapping[str, Callable[[AsyncClient, str, Mapping[str, Any]], Awaitable[
 # ---- answered
 
 
-def answered(call_id: int, outcome: Outcome, now_ms: int) -> str:
-    """Writes what became of a sending, and what follows. The lane that is to be looked at now, if one is.
+def answered(outcomes: Mapping[int, Outcome], now_ms: int) -> str:
+    """Writes what became of sendings of one lane's calls, by their ids, and what follows. The lane to be looked at now, if any.
 
     Under the lane's lock, as everything that concerns it. A second answer to the same call changes nothing.
     """
     close_old_connections()
-    lane_name = Call.objects.values_list("lane", flat=True).get(id=call_id)
+    (lane_name,) = set(Call.objects.filter(id__in=outcomes).values_list("lane", flat=True))
     with transaction.atomic(durable=True):
         lane = Lane.objects.select_for_update().get(name=lane_name) if lane_name else None
-        call = Call.objects.select_for_update().get(id=call_id)
-        if call.state != Call.DUE:
-            return ""
-        call.state, call.answer, call.code = outcome.state, outcome.answer, outcome.code
-        if outcome.state == Call.DUE:
-            call.next_try_ms = now_ms + outcome.pause_ms
-            call.save(update_fields=["next_try_ms", "code"])
-            if outcome.code in KEY_CODES:
-                alarm(
-                    "fleet_key",
-                    outcome.code,
-                    f"the fleet does not take our key ({outcome.code}): calls wait for a good one",
-                    now_ms,
-                )
-            return ""
-        call.save(update_fields=["state", "answer", "code"])
-        _follow(call, now_ms)
-        if lane is None:
-            return ""
-        Lane.objects.filter(id=lane.id).update(next_at_ms=0)
-    if call.kind == Call.LOCK and call.ref.startswith("bet_"):
+        due = list(Call.objects.select_for_update().filter(id__in=outcomes, state=Call.DUE).order_by("id"))
+        for call in due:
+            _note(call, outcomes[call.id], now_ms)
+        Call.objects.bulk_update(due, ["state", "answer", "code", "next_try_ms"])
+        final = [call for call in due if call.state != Call.DUE]
+        _follow(final, now_ms)
+        if lane is not None and final:
+            Lane.objects.filter(id=lane.id).update(next_at_ms=0)
+    if any(call.kind == Call.LOCK and call.ref.startswith("bet_") for call in final):
         crash.at("bet.locked")
-    return lane_name
+    return lane_name if final else ""
 
 
-def _follow(call: Call, now_ms: int) -> None:
-    if call.kind == Call.LOCK and call.state == Call.DONE:
-        _know(json.loads(call.answer)["rows"])
-    if call.kind in (Call.LOCK, Call.UNLOCK):
-        saga.answered(call, now_ms)
-    if call.kind == Call.TRANSFER and call.state == Call.DONE:
-        _next_part(call)
-        _tell_lost(call, now_ms)
-    if call.kind == Call.EXCHANGE:
-        custody.answered(call, now_ms)
-    if call.kind == Call.CREDIT:
-        orders.answered(call, now_ms)
-    if call.state == Call.REFUSED and call.kind not in (Call.LOCK, Call.EXCHANGE):
-        text = f"the fleet refuses {call.kind} {call.ref} ({call.code}): nothing is settled by itself, somebody has to look"
-        alarm(f"{call.kind}_refused", call.ref, text, now_ms)
+def _note(call: Call, outcome: Outcome, now_ms: int) -> None:
+    """An answer that is final is kept; for any other the call is put off."""
+    call.code = outcome.code
+    if outcome.state != Call.DUE:
+        call.state, call.answer = outcome.state, outcome.answer
+        return
+    call.next_try_ms = now_ms + outcome.pause_ms
+    if outcome.code in KEY_CODES:
+        text = f"the fleet does not take our key ({outcome.code}): calls wait for a good one"
+        alarm("fleet_key", outcome.code, text, now_ms)
 
 
-def _know(rows: list[dict[str, Any]]) -> None:
+def _follow(final: list[Call], now_ms: int) -> None:
+    know(
+        [row for call in final if (call.kind, call.state) == (Call.LOCK, Call.DONE) for row in json.loads(call.answer)["rows"]]
+    )
+    saga.locked([call.ref for call in final if (call.kind, call.state) == (Call.LOCK, Call.DONE)], now_ms)
+    for call in final:
+        if call.kind in (Call.LOCK, Call.UNLOCK):
+            saga.answered(call, now_ms)
+        if call.kind == Call.TRANSFER and call.state == Call.DONE:
+            _next_part(call)
+            _tell_lost(call, now_ms)
+        if call.kind == Call.EXCHANGE:
+            custody.answered(call, now_ms)
+        if call.kind == Call.CREDIT:
+            orders.answered(call, now_ms)
+        if call.state == Call.REFUSED and call.kind not in (Call.LOCK, Call.EXCHANGE):
+            text = f"the fleet refuses {call.kind} {call.ref} ({call.code}): nothing is settled by itself, somebody has to look"
+            alarm(f"{call.kind}_refused", call.ref, text, now_ms)
+
+
+def know(rows: list[dict[str, Any]]) -> None:
     """Kinds and items get the numbers under which records name them; in one order, so that two lanes never wait in a ring."""
+    if not rows:
+        return
     kinds = {row["item_id"]: row for row in rows}
     for item_id in sorted(kinds):
         name = kinds[item_id]["market_hash_name"]

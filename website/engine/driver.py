@@ -26,7 +26,7 @@ from redis import RedisError
 
 from fleet_client import AsyncClient, errors
 from fleet_client.answers import Event, Lock
-from website.engine import calls, feed, looks, reconciliation, recovery
+from website.engine import calls, feed, looks, older_fleet, reconciliation, recovery
 from website.engine.beacon import Beacon, Source
 from website.engine.clock import Clock
 from website.engine.models import Call
@@ -58,6 +58,8 @@ LOOK_AGAIN_S = 5.0
 LOOK_BACK_S = 10.0
 HELD = ("held", "part_moved")
 TOLERANCE_MS = 1_000
+OLDER_S = 5.0
+"""Between looks whether an older fleet is still one."""
 ROUNDS_OF_WANTS = 4
 
 
@@ -73,13 +75,15 @@ class Engine:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._sending: set[int] = set()
+        self._answers: dict[str, dict[int, calls.Outcome]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._woken = asyncio.Event()
+        self._woken, self._to_send = asyncio.Event(), asyncio.Event()
         self._deaf = threading.Event()
         self.reconcile_again_s = LOOK_AGAIN_S
         self._ending = False
         self._now_and_then = (self._tidy, self._reconcile, self._look)
         self._looked: frozenset[str] = frozenset()
+        self._unsure = True
         self._mode_heard = False
         self._livemode: bool | None = None
 
@@ -148,14 +152,14 @@ class Engine:
         self._woken.clear()
         for lane in await self._db(due_lanes, self.clock.now_ms(), self.writer.name):
             self.wake(lane)
-        await self._pause()
+        await self._pause(self._woken)
 
-    async def _pause(self) -> None:
+    async def _pause(self, woken: asyncio.Event) -> None:
         """Until something has happened here, or it is time to look for what happened elsewhere."""
         # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with what is waited for.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(settings.SITE_LOOK_MS / 1000):
-                await self._woken.wait()
+                await woken.wait()
 
     def wake(self, lane: str) -> None:
         """Has a lane worked on now, or once more when it is being worked on."""
@@ -187,6 +191,7 @@ class Engine:
 
     def _heard(self, lane: str) -> None:
         self._woken.set()
+        self._to_send.set()
         if lane:
             self.wake(lane)
 
@@ -195,6 +200,7 @@ class Engine:
         if not settings.SITE_RECONCILE_MS:
             await asyncio.sleep(TIDY_S)
             return
+        self._unsure = True  # a fleet may come back older between two answers
         minute_ms = await self._db(reconciliation.claim, self.clock.now_ms())
         if minute_ms is not None:
             for _ in range(LOOKS):
@@ -211,6 +217,7 @@ class Engine:
 
     async def _look_back(self) -> None:
         """Whether the fleet has bound for us what stands nowhere here: then this database is an older one (S20)."""
+        await self._db(self.writer.look_back)
         locks = [lock async for lock in self.fleet.each_lock(state=list(HELD))]
         for lane in await self._db(self._noted, locks):
             log.error("the fleet knows of a later round of %s than this database: it is not driven", lane)
@@ -237,10 +244,14 @@ class Engine:
     async def _tidy(self) -> None:
         """Messages that nobody asks for any more go."""
         await self._db(retention.purge, self.clock.now_ms())
+        await asyncio.to_thread(self.writer.witness.purge, settings.SITE_WITNESS_DAYS, self.clock.now_ms() / 1000)
         await asyncio.sleep(TIDY_S)
 
     async def _work(self, lane: str) -> None:
         try:
+            # All that has piled up at once: one transaction after the other would wait for the lane's row.
+            if answers := self._answers.pop(lane, None):
+                await self._db(calls.answered, answers, self.clock.machine_ms())
             given = Given(clock_wrong=await self._clock_wrong())
             for _ in range(ROUNDS_OF_WANTS):
                 worked = await self._db(self.writer.work, lane, given)
@@ -257,7 +268,8 @@ class Engine:
             await asyncio.sleep(AGAIN_S)
 
     def _after(self, worked: Worked) -> None:
-        """Others may have something to do now: a lane of the same room, or who sends calls."""
+        """Others may have something to do now: a lane of the same room, and who sends calls."""
+        self._to_send.set()
         if worked.added:
             self._woken.set()
             if worked.phase is not Phase.GAME:
@@ -298,6 +310,8 @@ class Engine:
     async def _probe(self) -> None:
         """Holds the clock against beacons and the database's clock; tells other engines how far lanes are."""
         await asyncio.to_thread(self.writer.marks.share)
+        if await self._db(self.writer.look_back):
+            log.error("the database is older than what was committed before: no lane is driven (manage.py recover)")
         await self._compare()
         await asyncio.sleep(PROBE_S)
 
@@ -324,18 +338,21 @@ class Engine:
     # ---- calls
 
     async def _calls(self) -> None:
+        self._to_send.clear()
         for call in await self._db(calls.claim, self.clock.machine_ms()):
             if call.id not in self._sending:
                 self._sending.add(call.id)
                 self._go(self._send(call))
-        await self._pause()
+        await self._pause(self._to_send)
 
     async def _send(self, call: Call) -> None:
         try:
             outcome = await calls.send(self.fleet, call)
-            lane = await self._db(calls.answered, call.id, outcome, self.clock.machine_ms())
-            if lane:
-                self.wake(lane)
+            if call.lane:
+                self._answers.setdefault(call.lane, {})[call.id] = outcome
+                self.wake(call.lane)
+            else:
+                await self._db(calls.answered, {call.id: outcome}, self.clock.machine_ms())
         except (DatabaseError, OSError) as error:
             log.warning("%s %s: %s", call.kind, call.ref, error)  # it is due again in a while
         except Exception:
@@ -346,6 +363,32 @@ class Engine:
     # ---- the fleet's feed
 
     async def _follow(self) -> None:
+        """After each silence the first question is whether it is the fleet that it was."""
+        if self._unsure and not await self._same_fleet():
+            await asyncio.sleep(OLDER_S)
+            return
+        self._unsure = False
+        try:
+            await self._read_on()
+        except BaseException:
+            self._unsure = True
+            raise
+
+    async def _same_fleet(self) -> bool:
+        mine = await self._db(older_fleet.seen)
+        if mine is None or not older_fleet.is_older(mine, (await self.fleet.events(after=mine.number - 1, limit=1)).events):
+            if mine is not None and await self._db(older_fleet.known):  # the newer one is back
+                await self._db(older_fleet.over, mine.number, f"{mine.number}|{mine.identity}", self.clock.now_ms())
+            return True
+        if not await self._db(older_fleet.known):
+            locks = [lock.ref async for lock in self.fleet.each_lock()]
+            transfers = [row.ref async for row in self.fleet.each_transfer()]
+            lost = await self._db(older_fleet.unknown, locks, transfers)
+            await self._db(older_fleet.noticed, lost, self.clock.now_ms())
+            log.error("the fleet is older than what it told us: all lanes are paused, nothing is sent to it")
+        return False
+
+    async def _read_on(self) -> None:
         after = await self._db(feed.position)
         # The first answer is wanted at once: until the fleet has said whether it is live, nobody may play.
         page = await self.fleet.events(after=after, limit=FEED_LIMIT, wait=FEED_WAIT_S if self._mode_heard else 0)

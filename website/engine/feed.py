@@ -29,11 +29,20 @@ CALL_OF = {
     "credits_posted": Call.CREDIT,
 }
 
+MONEY = ("items_exchanged", "credits_posted")
+"""Of these nothing is rebuilt when the database comes back older: somebody is told of each."""
+
 
 def position() -> int:
     """How far the feed was taken."""
     close_old_connections()
     return Feed.objects.get_or_create(reader=READER)[0].after
+
+
+def identity(event: Event) -> str:
+    """What an event is told apart by from another one under its number."""
+    about = event.trade_id or event.data.get("ref") or event.user_id or event.bot or ""
+    return f"{event.at.isoformat()}|{event.kind}|{about}"[:180]
 
 
 def saw_mode(livemode: bool | None) -> None:
@@ -60,23 +69,25 @@ def take(events: Sequence[Event], worth: Mapping[str, int], after: int, next_aft
         if feed.after != after:
             return feed.after
         for event in events:
-            _apply(event, worth, now_ms)
+            _apply(event, worth, feed.known_to, now_ms)
         feed.after = next_after
-        feed.save(update_fields=["after"])
+        if events:
+            feed.seen = f"{events[-1].number}|{identity(events[-1])}"
+        feed.save(update_fields=["after", "seen"])
         post.send([letter for event in events for letter in _letters(event, worth)], now_ms)
         crash.at("feed.before_commit")
     crash.at("feed.after_commit")
     return next_after
 
 
-def _apply(event: Event, worth: Mapping[str, int], now_ms: int) -> None:
+def _apply(event: Event, worth: Mapping[str, int], known_to: int, now_ms: int) -> None:
     if _brought(event.data):
         _deposited(event, worth)
     elif _failed(event.data):
         _not_deposited(event)
     elif event.kind == "partner_blocked":
         _blocked(event, now_ms)
-    elif event.kind in CALL_OF:
+    elif event.kind in CALL_OF and (event.number > known_to or event.kind in MONEY):
         _check_ours(event, now_ms)
 
 

@@ -19,6 +19,7 @@ from django.conf import settings
 from redis import RedisError
 
 from website.live import hints
+from website.rooms.models import Lane
 
 ROUNDS, SEQS = "mark-rounds", "mark-seqs"
 TIMEOUT_S = 1.0
@@ -113,3 +114,10 @@ class Marks:
         with self._file.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def behind(marks: Marks) -> Mapping[str, tuple[Mark, Mark]]:
+    """Lanes whose table lies behind their mark: where the table is, and the mark. A lane that has ended counts no more."""
+    noted = marks.all()  # before the table is read, or what another engine has just added would count as missing
+    rows = Lane.objects.exclude(state=Lane.RETIRED).order_by("name").values_list("name", "round", "seq")
+    return {name: ((number, seq), noted[name]) for name, number, seq in rows if (number, seq) < noted.get(name, (0, 0))}

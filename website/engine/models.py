@@ -63,6 +63,10 @@ class Feed(models.Model):
     reader = models.CharField(max_length=32, unique=True)
     after = models.BigIntegerField(default=0)
     livemode = models.BooleanField(null=True)  # what the fleet last said of itself; None: it has not answered yet
+    known_to = models.BigIntegerField(default=0)  # events up to here were compared as a whole when rounds were rebuilt
+    # The event at `after`, as it was when it was taken: a fleet that has another one there, or none, is an older one.
+    seen = models.CharField(max_length=200, blank=True, default="")
+    older_ms = models.BigIntegerField(null=True)  # since when the fleet is known to be older than we are; None: it is not
 
 
 class Alarm(models.Model):

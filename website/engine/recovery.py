@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,12 +61,6 @@ def _known(rows: QuerySet[Any], name: str, values: Sequence[str]) -> set[str]:
     for start in range(0, len(values), AT_ONCE):
         found.update(rows.filter(**{f"{name}__in": values[start : start + AT_ONCE]}).values_list(name, flat=True))
     return found
-
-
-def behind(marks: Marks) -> Mapping[str, tuple[tuple[int, int], tuple[int, int]]]:
-    """Lanes whose table lies behind their mark: where the table is, and the mark."""
-    rows = {lane.name: (lane.round, lane.seq) for lane in Lane.objects.order_by("name")}
-    return {lane: (at, marks.of(lane)) for lane, at in rows.items() if at < marks.of(lane)}
 
 
 def note(found: Iterable[Missing], marks: Marks) -> list[str]:

@@ -7,6 +7,7 @@ the prices that were bound. Everything else goes by way of unlocking, which ends
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -204,12 +205,16 @@ def _rows(row: Bet) -> tuple[Row, ...]:
     )
 
 
+def locked(refs: Collection[str], now_ms: int) -> None:
+    """The fleet has bound the items of these bets."""
+    if refs:
+        Bet.objects.filter(bet_id__in=refs, state=Bet.LOCKING).update(state=Bet.LOCKED, touched_ms=now_ms)
+
+
 def answered(call: Call, now_ms: int) -> None:
-    """What the fleet has said of a bet's items, in the transaction in which its answer is kept; the lane is locked."""
+    """What else the fleet has said of a bet's items, in the transaction in which its answer is kept; the lane is locked."""
     bets = Bet.objects.filter(bet_id=call.ref)
-    if call.kind == Call.LOCK and call.state == Call.DONE:
-        bets.filter(state=Bet.LOCKING).update(state=Bet.LOCKED, touched_ms=now_ms)
-    elif call.kind == Call.LOCK and call.state == Call.REFUSED:
+    if call.kind == Call.LOCK and call.state == Call.REFUSED:
         waiting = bets.filter(state=Bet.LOCKING)
         if waiting.update(state=Bet.UNLOCKING, code=call.code, details=call.answer, touched_ms=now_ms):
             unlock(call.ref, call.lane, call.round, now_ms)

@@ -279,7 +279,8 @@ class Steps:
 
     def _play(self) -> bool:
         unit = self.unit
-        if unit.state.left == 0 and unit.state.renewed is None:
+        if unit.state.renewed is None and (unit.state.left == 0 or unit.lane.renew):
+            unit.lane.renew = False
             row = self.chains.make(unit.lane.name, unit.place.number + 1, unit.now_ms)
             unit.append(Renew(unit.time(), "renew", bytes(row.anchor), last_round(row)))
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -28,11 +29,17 @@ class GapError(Exception):
 
 @dataclass
 class Held:
-    """The newest round of a lane as far as it was read: its place, its state, how many of its events are in it."""
+    """The newest round of a lane as far as it was read: its place, its state, how many of its events are in it, their hash."""
 
     place: Place
     state: Round
     count: int
+    digest: str = ""
+
+    def saw(self, row: LaneEvent) -> None:
+        """One more of its events is in the state."""
+        text = f"{self.digest}/{row.lane}/{row.round}/{row.number}/{row.body}"
+        self.count, self.digest = row.number, hashlib.sha256(text.encode()).hexdigest()
 
 
 def catch_up(lane: Lane, held: Held | None) -> Held | None:
@@ -56,11 +63,13 @@ def _with(lane: Lane, held: Held | None, row: LaneEvent) -> Held:
         if row.number != 1:
             raise GapError(f"{lane.name}: event {row.number} of round {row.round} creates it")
         place = Place(lane.room, lane.name, row.round, projections.version_of(event.token))
-        return Held(place, rounds.create(event, None if held is None else held.state), 1)
+        made = Held(place, rounds.create(event, None if held is None else held.state), 0)
+        made.saw(row)
+        return made
     if held is None or (held.place.number, held.count + 1) != (row.round, row.number):
         raise GapError(f"{lane.name}: event {row.number} of round {row.round} does not follow")
     rounds.apply(held.state, event, proofs.check)
-    held.count += 1
+    held.saw(row)
     return held
 
 
@@ -68,7 +77,8 @@ def _with(lane: Lane, held: Held | None, row: LaneEvent) -> Held:
 class Unit:
     """What is added to a lane in one transaction. `now_ms` is the engine's clock; a round's own time never goes back.
 
-    `letters` are for single players, `coins` are entries of play coins. `told` is what is hinted at when all is committed.
+    `came_from` is the hash of what was there before. `letters` are for single players, `coins` are entries of play coins.
+    `told` is what is hinted at when all is committed.
     """
 
     lane: Lane
@@ -80,12 +90,14 @@ class Unit:
     letters: list[Letter] = field(default_factory=list)
     coins: list[Wanted] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
+    came_from: str = ""
     _items_from: int = 0
     _bets_from: int = 0
     _changed: bool = False
 
     def __post_init__(self) -> None:
         if self.held is not None:
+            self.came_from = self.held.digest
             self._items_from, self._bets_from = len(self.state.entries), len(self.state.bets)
 
     @property
@@ -120,9 +132,10 @@ class Unit:
 
     def _added(self, event: Create | Event, brought: Effects) -> None:
         assert self.held is not None
-        self.held.count += 1
+        row = projections.event_row(self.place, self.held.count + 1, event)
+        self.held.saw(row)
         self._changed = True
-        self.events.append(projections.event_row(self.place, self.held.count, event))
+        self.events.append(row)
         self.messages += projections.messages(self.state, event, brought)
         self.lines += projections.lines(self.place, self.state, event, brought)
 

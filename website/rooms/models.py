@@ -111,6 +111,8 @@ class Lane(models.Model):
     waits_since_ms = models.BigIntegerField(default=0)
     driver = models.CharField(max_length=64, blank=True, default="")
     driver_until_ms = models.BigIntegerField(default=0)
+    # Its chain of secrets is to be left with the next round: the lane was rebuilt from outside the database.
+    renew = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return self.name

@@ -8,6 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import messages
+from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -311,13 +312,22 @@ def _cents(text: str) -> int | None:
 @limits.limited(limits.BETS)
 async def place_bet(request: HttpRequest) -> HttpResponseBase:
     """303 to the page of the bet; for a program, its answer, or what is known after some seconds."""
-    answer = await sync_to_async(_kept)(request)
+    answer = await sync_to_async(_kept_and_let_go)(request)
     if isinstance(answer, HttpResponse):
         return answer
     if not wants_json(request):
         return _see_other(reverse("bet", args=[answer.bet_id]))
     row = await waiting.answered(answer, settings.SITE_BET_WAIT_S)
     return await sync_to_async(_as_json)(row)
+
+
+def _kept_and_let_go(request: HttpRequest) -> Bet | HttpResponse:
+    """The bet may wait for seconds, and many wait at once: none of them keeps a connection meanwhile."""
+    try:
+        return _kept(request)
+    finally:
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 def _kept(request: HttpRequest) -> Bet | HttpResponse:

@@ -214,8 +214,11 @@ SITE_LEASE_MS = int(environment.text("SITE_LEASE_MS", "10000"))
 SITE_RECONCILE_MS = int(environment.text("SITE_RECONCILE_MS", "60000"))
 # How often an engine looks for work that nobody told it of.
 SITE_LOOK_MS = int(environment.text("SITE_LOOK_MS", "100"))
-# A folder outside the database, best on another disk, where an engine notes how far each lane was; empty: only Redis knows it.
+# A folder outside the database, best on another disk, where an engine notes how far each lane was, and keeps what a round is
+# rebuilt from when the database comes back older (the witness). Empty: only Redis knows how far, and nothing can be rebuilt.
 SITE_MARKS_DIR = environment.text("SITE_MARKS_DIR")
+# Days that the witness is kept: longer than the oldest backup that may come back.
+SITE_WITNESS_DAYS = int(environment.text("SITE_WITNESS_DAYS", "35"))
 # For tests: where an engine dies, and how far its clock is off.
 SITE_CRASH_AT = environment.text("SITE_CRASH_AT")
 SITE_CLOCK_SKEW_MS = int(environment.text("SITE_CLOCK_SKEW_MS", "0"))

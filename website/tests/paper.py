@@ -64,6 +64,7 @@ class PaperFleet:
     answers: dict[tuple[str, str], Any] = field(default_factory=dict)
     credited: list[Credit] = field(default_factory=list)
     transfers: list[tuple[str, int, int, str]] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
     loses: bool = False
     lost: set[tuple[str, str]] = field(default_factory=set)
 
@@ -91,6 +92,7 @@ class PaperFleet:
             raise refusal("not_owner")
         if any(row.lock for row in found):
             raise refusal("item_locked")
+        self.notes[ref] = note
         for row in found:
             row.lock = ref
         said = SimpleNamespace(state="held", rows=[self._row(row) for row in found])
@@ -175,6 +177,10 @@ class Paper:
 
     fleet: PaperFleet = field(default_factory=PaperFleet)
     now_ms: int = START_MS
+
+    @property
+    def notes(self) -> dict[str, str]:
+        return self.fleet.notes
 
     def __post_init__(self) -> None:
         self.clock = Clock(wall=lambda: self.now_ms, steady=lambda: self.now_ms)
@@ -276,7 +282,7 @@ class Paper:
         claimed = calls.claim(self.now_ms)
         for call in claimed:
             outcome = asyncio.run(self._sent(call))
-            calls.answered(call.id, outcome, self.now_ms)
+            calls.answered({call.id: outcome}, self.now_ms)
         return len(claimed)
 
     async def _sent(self, call: Call) -> calls.Outcome:

@@ -276,7 +276,7 @@ async def test_s7_a_key_that_is_not_taken_refuses_no_call(database_url: str, pro
     call = Call(kind=Call.UNLOCK, ref="bet_1", body="{}", lane="", round=1, made_ms=1)
     await run(call.save)
     outcome = await calls.send(cast(AsyncClient, Fleet()), call)
-    await run(calls.answered, call.id, outcome, 1_000)
+    await run(calls.answered, {call.id: outcome}, 1_000)
     await run(call.refresh_from_db)
     assert (call.state, call.code, call.next_try_ms > 1_000) == (Call.DUE, problem.code, True)
     assert await run(Alarm.objects.filter(kind="fleet_key", about=problem.code).count) == 1

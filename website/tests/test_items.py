@@ -435,7 +435,7 @@ def carry_out(custody: Custody) -> None:
         async with AsyncClient(custody.balancer_url, custody.api_key) as fleet_of_engine:
             for call in await asyncio.to_thread(closing, calls.claim, wall_ms()):
                 outcome = await calls.send(fleet_of_engine, call)
-                await asyncio.to_thread(closing, calls.answered, call.id, outcome, wall_ms())
+                await asyncio.to_thread(closing, calls.answered, {call.id: outcome}, wall_ms())
 
     asyncio.run(send())
 

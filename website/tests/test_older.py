@@ -18,8 +18,9 @@ from fleet_client.answers import Lock
 from scripts.lab.redis_server import EmbeddedRedis
 from website.engine import recovery
 from website.engine.management.commands import recover
-from website.engine.marks import Marks
+from website.engine.marks import Marks, behind
 from website.engine.models import Alarm
+from website.engine.rebuild import Fleet
 from website.office import operators
 from website.rooms.models import Bet, Lane, LaneEvent
 
@@ -68,9 +69,7 @@ def test_s11_a_lane_whose_table_is_behind_its_mark_is_left_alone(paper: Paper, t
     late = paper.bet(bo, at, paper.items(bo, 200))
     assert (late.state, late.code) == (Bet.REFUSED, "paused")
     # Another engine, of another host or started later, knows it from the file.
-    assert set(recovery.behind(Marks(tmp_path / "marks"))) <= set(lanes) and at.lane in recovery.behind(
-        Marks(tmp_path / "marks")
-    )
+    assert set(behind(Marks(tmp_path / "marks"))) <= set(lanes) and at.lane in behind(Marks(tmp_path / "marks"))
 
 
 def test_s11_marks_are_shared_over_redis_and_never_go_back(database_url: str, tmp_path: Path) -> None:
@@ -123,8 +122,8 @@ def test_s20_two_people_say_that_a_mark_is_wrong(
         keys[name].write_text(operators.add(name)[1])
     paper.writer.marks.note(lane, (99, 99))
     paper.run(1)
-    found: list[recovery.Missing] = []
-    monkeypatch.setattr(recover.Command, "_missing", lambda _self: found)
+    found: list[Lock] = []
+    monkeypatch.setattr(recover.Command, "_fleet", lambda _self: Fleet(found, []))
 
     def forget(second: str) -> None:
         who = ("--by", "ana", "--key-file", str(keys["ana"]), "--second", second, "--second-key-file", str(keys[second]))
@@ -133,7 +132,7 @@ def test_s20_two_people_say_that_a_mark_is_wrong(
 
     with pytest.raises(CommandError, match="two people"):
         forget("ana")
-    found.append(recovery.Missing(lane, 12, "bet_1", "binds dep_1 of 7"))
+    found.append(lock("bet_1", f"{lane}/12"))
     with pytest.raises(CommandError, match="its mark is right"):
         forget("bo")
     found.clear()
@@ -141,5 +140,6 @@ def test_s20_two_people_say_that_a_mark_is_wrong(
     assert not Alarm.objects.filter(kind="older", about=lane, ended_ms=None).exists()
     call_command("lanes", "resume", lane, "--why", "it was wrong", "--by", "ana", "--key-file", str(keys["ana"]))
     paper.writer.marks = Marks(tmp_path / "marks")
+    assert not paper.writer.look_back()
     paper.run(2)
     assert Lane.objects.get(name=lane).waits_for != "older" and json.dumps(paper.writer.marks.all())

@@ -10,9 +10,13 @@ from typing import Any
 
 import uvicorn
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 
 from website import life
 from website.live import frames
+
+POOL = {"min_size": 1, "max_size": 20, "timeout": 5}
+"""Connections to PostgreSQL that requests of this process share: to open one costs more than most pages do with it."""
 
 
 class Server(uvicorn.Server):
@@ -39,6 +43,9 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8430, help="port to listen at (8430)")
 
     def handle(self, *_: Any, host: str, port: int, **__: Any) -> None:
+        database = connections.settings["default"]
+        if database["ENGINE"].endswith("postgresql"):
+            database["OPTIONS"]["pool"] = POOL
         # Files of the development server are read in one go; that is all that this warning is about.
         warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators")
         # The address of the asker is taken from a proxy only if it runs on this machine.
