@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import resource
+import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
 from custody import Custody
 from django.db import connection
 from django.test import override_settings
+from engines import Nursery
 from play import Play, check_books, new_player, open_room, playing, quick_room, run
 
 from scripts.lab.gate import Gate
 from website.accounts.models import Player
+from website.engine.driver import Engine
 from website.engine.management.commands import lanes
 from website.engine.models import Alarm, Call
 from website.rooms.models import Bet, Lane, Round
+
+ROOM_BYTES, TRIES_S = 4_096, 1.5
 
 
 @pytest.fixture
@@ -200,3 +210,34 @@ def break_connections() -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute(others)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other process's limits can be set elsewhere")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_s21_an_engine_whose_disk_is_full_places_nothing_and_goes_on_when_there_is_room(
+    custody: Custody, nursery: Nursery, environment_of_engine: dict[str, str], tmp_path: Path
+) -> None:
+    """No file of the engine may grow: the database, its log, marks and witness."""
+    room = quick_room()
+    await run(open_room, room)
+    people = await two_with_items(custody)
+    engine = nursery.start({**environment_of_engine, "SITE_MARKS_DIR": str(tmp_path / "marks")})
+    play = Play(custody, cast(Engine, None))
+    at = await play.open_round(room.name)
+    before = resource.prlimit(engine.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(engine.pid, resource.RLIMIT_FSIZE, (ROOM_BYTES, before[1]))
+    try:
+        player, ids = people[0]
+        bet = await play.bet(player, at, ids, 100)
+        await asyncio.sleep(TRIES_S)  # many times what it takes with room
+        assert (await run(lambda: Bet.objects.get(id=bet.id))).state == Bet.NEW
+        assert engine.ended() is None, engine.said()
+    finally:
+        resource.prlimit(engine.pid, resource.RLIMIT_FSIZE, before)
+    assert (await play.answered(bet)).state == Bet.PLACED
+    await placed(play, at, people[1:])
+    await play.sealed(at)
+    await play.quiet()
+    engine.signal(signal.SIGTERM)
+    assert engine.wait() == 0, engine.said()
+    await run(check_books, custody)

@@ -287,6 +287,29 @@ def test_s20_the_witness_is_private_is_on_the_disk_before_the_commit_and_goes_wh
     connections.close_all()
 
 
+def test_s21_what_the_witness_cannot_keep_is_not_committed(paper: Paper, tmp_path: Path) -> None:
+    """Its disk is full: no bet is placed, nothing is shown, and everything goes on when there is room."""
+    paper.open("classic-unlimited", time_limit=5)
+    at = paper.game("classic-unlimited")
+    ana = paper.player()
+    (path,) = (tmp_path / "marks").glob("witness-*")
+    kept, before = path.read_bytes(), LaneEvent.objects.count()
+    path.unlink()
+    path.symlink_to("/dev/full")
+    paper.writer.witness = Witness(tmp_path / "marks")
+    ids = paper.items(ana, 300)
+    with pytest.raises(OSError, match="No space left"):
+        paper.bet(ana, at, ids)
+    assert LaneEvent.objects.count() == before and Bet.objects.get().state == Bet.LOCKED
+    path.unlink()
+    path.write_bytes(kept)
+    paper.writer.witness = Witness(tmp_path / "marks")
+    paper.now_ms += 1000
+    paper.settle()
+    assert Bet.objects.get().state == Bet.PLACED
+    paper.check()
+
+
 def test_s20_a_prize_that_was_given_is_not_given_again(paper: Paper, tmp_path: Path) -> None:
     giveaway(paper)
     paper.game("giveaway")

@@ -6,8 +6,10 @@ import asyncio
 import itertools
 import json
 import random
+import resource
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ from website.live.doors import Doors, FullError, Pace
 from website.live.hub import Hub
 from website.live.post import Letter
 from website.live.window import KEPT, Told, Window
-from website.rooms.models import Kind, Lane, LaneMessage, Round
+from website.rooms.models import Bet, Kind, Lane, LaneMessage, Round
 
 names = (f"room{number}-a" for number in itertools.count(1))
 
@@ -89,6 +91,28 @@ async def closed(opened: Any) -> int:
         while True:
             await asyncio.wait_for(opened.recv(), PATIENCE_S)
     return int(opened.close_code)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other process's limits can be set elsewhere")
+async def test_s21_a_process_with_pages_whose_disk_is_full_says_so_and_goes_on(site: LiveSite, lane: str) -> None:
+    """No file of it may grow: what would be written is refused with a sentence, what is read is there."""
+    player = await in_thread(lambda: Player.objects.create(steam_id=76561198700000001, name="ana", registered_ms=0))
+    key = await in_thread(sessions.start, player, "test", wall_ms())
+    form = {"lane": lane, "round": "1", "item": "dep_1:100", "token": "t1", "csrfmiddlewaretoken": "c" * 32}
+    pid = site.web.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    cookies = {sessions.COOKIE: key, "csrftoken": "c" * 32}
+    async with httpx.AsyncClient(base_url=site.web.address, cookies=cookies, timeout=PATIENCE_S) as browser:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4_096, before[1]))
+        try:
+            answer = await browser.post("/bets", data=form, headers={"Accept": "application/json"})
+            assert answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1, answer.text
+            assert "Nothing was done" in answer.text and not await in_thread(Bet.objects.exists)
+            assert (await browser.get("/")).status_code == 200
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        assert (await browser.post("/bets", data=form)).status_code == 303
+        assert (await in_thread(Bet.objects.get)).state == Bet.NEW
 
 
 # ---- nothing is missing, and nothing comes twice
