@@ -25,7 +25,16 @@ PROTECTION_S = 3
 OFFER_LIFETIME_S = 600
 BEACON_S = 1
 PLAYERS, PLAYERS_OF_CHAOS = 40, 12
-TOLD_OF_CHAOS = ("blows", "died_at", "never_reached", "errands", "interrupted", "void_reasons")
+TOLD_OF_CHAOS = (
+    "blows",
+    "died_at",
+    "never_reached",
+    "errands",
+    "interrupted",
+    "void_reasons",
+    "looked_on",
+    "messages_followed",
+)
 
 
 @click.command()

@@ -17,19 +17,28 @@ from scripts.chaos_run.fleet import PACES, ChaosFleet
 from scripts.chaos_run.nemesis import Nemesis
 from scripts.chaos_run.workload import Workload
 from scripts.lab.calls import get_json
+from scripts.lab.gate import Gate
 from scripts.lab.stack import Wish
 from scripts.site_run import audit, trouble
+from scripts.site_run.onlookers import Onlookers
 from scripts.site_run.start import PATRONS, Site
 
 BALANCERS = 2
 # With few people most rounds would be void otherwise, and somebody is alone more often.
-SHORTER = {"classic-unlimited": {"lonely_void_s": 12}, "global-pot": {"global_pot_limit": 800}}
+# A prize waits for its first ticket longer than the demo lets it: who has none gets some by an exchange first.
+SHORTER = {
+    "classic-unlimited": {"lonely_void_s": 12},
+    "global-pot": {"global_pot_limit": 800},
+    "giveaway": {"time_limit": 30},
+}
+PAGES = 2
 PROTECTION_S = 3
 OFFER_LIFETIME_S = 600
 SETTLE_S = 300.0
 TICK_S = 0.05
 # An engine that is started while its database is away ends, as the log of its end says; it is started again.
 DATABASE_AWAY = "OperationalError"
+OURS = ("engine", "web")
 
 
 @dataclass(frozen=True)
@@ -71,22 +80,28 @@ def run(options: Options, folder: Path, say: Callable[[str], None]) -> dict[str,
         database_url = options.database_url or fleet.postgres.create_database(trouble.DATABASE_NAME).replace("+psycopg", "")
         urls = [balancer.url for balancer in fleet.balancers]
         relays = [f"{fleet.steam_url}/relays/{name}" for name in trouble.RELAYS]
-        site = Site(fleet, database_url, options.engines, urls, relays, shorter=SHORTER)
-        say("starting the site")
-        site.start()
-        result = hurt(options, fleet, site)
+        assert fleet.redis is not None
+        with Gate(str(fleet.redis.socket_path)) as gate:
+            redis_url = f"redis://{gate.host}:{gate.port}/0"
+            site = Site(fleet, database_url, options.engines, urls, relays, redis_url, shorter=SHORTER)
+            say("starting the site")
+            site.start()
+            result = hurt(options, fleet, site, gate)
     return {**result, "seconds": round(time.monotonic() - started, 1)}
 
 
-def hurt(options: Options, fleet: ChaosFleet, site: Site) -> dict[str, Any]:
+def hurt(options: Options, fleet: ChaosFleet, site: Site, gate: Gate) -> dict[str, Any]:
     """Everything once it runs. In the main thread: what it starts would end with another one."""
     accounts = get_json(f"{fleet.control_url}/control/accounts")["accounts"]
-    reader, struck = Reader(fleet.database_url), trouble.Trouble(fleet, site, options.seed)
+    reader, struck = Reader(fleet.database_url), trouble.Trouble(fleet, site, options.seed, gate)
     # Nobody asks but the site and its people; the fleet's own workload only says which account is whose.
     workload = Workload(options.seed, site.fleet_urls, fleet.api_key, fleet.control_url, accounts)
     nemesis = Nemesis(fleet, workload, reader, fleet.say, struck.deeds())
     struck.keep_engines()
+    addresses = struck.keep_pages(PAGES)
     crowd = Crowd(site, options)
+    lookers = Onlookers(addresses, lanes())
+    lookers.start()
     try:
         crowd.start(nemesis.tick)
         nemesis.run(trouble.blows(options.seed, options.seconds, fleet, options.engines), options.seconds)
@@ -94,10 +109,24 @@ def hurt(options: Options, fleet: ChaosFleet, site: Site) -> dict[str, Any]:
         chaos.heal(fleet, nemesis, fleet.say)
         crowd.finish(nemesis.tick)
         chaos.settle(fleet, nemesis, reader, SETTLE_S, fleet.say)
+        lookers.stop(messages)
     finally:
         nemesis.close()
     fleet.say("everything is at rest; now all three books are held against each other")
-    return told(options, site, nemesis, struck, crowd)
+    return told(options, site, nemesis, struck, crowd, lookers)
+
+
+def lanes() -> list[str]:
+    from website.rooms.models import Lane
+
+    return list(Lane.objects.order_by("name").values_list("name", flat=True))
+
+
+def messages(lane: str) -> list[tuple[int, str]]:
+    """What a lane was told, by the table."""
+    from website.rooms.models import LaneMessage
+
+    return list(LaneMessage.objects.filter(lane=lane).order_by("seq").values_list("seq", "kind"))
 
 
 class Crowd:
@@ -142,7 +171,9 @@ class Crowd:
             self.failed = error
 
 
-def told(options: Options, site: Site, nemesis: Nemesis, struck: trouble.Trouble, crowd: Crowd) -> dict[str, Any]:
+def told(
+    options: Options, site: Site, nemesis: Nemesis, struck: trouble.Trouble, crowd: Crowd, lookers: Onlookers
+) -> dict[str, Any]:
     """The numbers, and every difference."""
     from scripts.site_run import people
     from website.rooms.models import Round
@@ -168,9 +199,16 @@ def told(options: Options, site: Site, nemesis: Nemesis, struck: trouble.Trouble
         "died_at": dict(struck.died),
         "never_reached": dict(struck.unreached),
         "ended_by_themselves": ended,
+        "looked_on": dict(lookers.answers),
+        "messages_followed": sum(map(len, lookers.told.values())),
         "compared": compared,
         "differences": [{"kind": one.kind, "text": one.text} for one in found]
         + [{"kind": "play", "text": text} for text in play]
+        + [{"kind": "pages", "text": text} for text in lookers.problems]
         + [{"kind": "waiting", "text": text} for text in waiting]
-        + [{"kind": "ended", "text": text} for text in ended if text.startswith("engine") and DATABASE_AWAY not in text],
+        + [
+            {"kind": "ended", "text": text}
+            for text in ended
+            if text.startswith(("engine", "web")) and DATABASE_AWAY not in text
+        ],
     }

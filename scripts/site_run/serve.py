@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,18 @@ def free_port() -> int:
 
 def start_pages(site: Site, port: int) -> str:
     """A process that serves pages, with a key of its own that can hand nothing over. Gives its address when it answers."""
+    address = f"http://127.0.0.1:{port}"
+    wait_for(address, spawn_pages(site, "web", port, environment_of_pages(site, port)))
+    return address
+
+
+def spawn_pages(site: Site, name: str, port: int, environment: Mapping[str, str]) -> Part:
+    program = (sys.executable, "-P", "-m", "website.manage", "web", "--port", str(port))
+    return site.stack.spawn(name, *program, environment=environment)
+
+
+def environment_of_pages(site: Site, port: int) -> dict[str, str]:
+    """What processes with pages are started with. `port`: where players find the first of them."""
     made = json.loads(site.stack.fleet("clients", "add", "site-web", "--scope", "trade", "--scope", "read", "--json"))
     key = site.folder / "web.key"
     key.touch(mode=0o600)
@@ -82,7 +94,7 @@ def start_pages(site: Site, port: int) -> str:
     steam_key = site.folder / "steam.key"
     steam_key.write_text("0" * 32)  # the simulated Steam takes any
     address = f"http://127.0.0.1:{port}"
-    environment = {
+    return {
         **site.environment,
         "SITE_FLEET_KEY_FILE": str(key),
         "SITE_CHAIN_KEY_FILE": "",  # a process with pages knows no secret of a round
@@ -95,10 +107,6 @@ def start_pages(site: Site, port: int) -> str:
         "SITE_AVATARS_URL": f"{site.stack.steam_url}/",
         "SITE_PICTURES_DIR": str(site.folder / "pictures"),
     }
-    program = (sys.executable, "-P", "-m", "website.manage", "web", "--port", str(port))
-    part = site.stack.spawn("web", *program, environment=environment)
-    wait_for(address, part)
-    return address
 
 
 def wait_for(address: str, part: Part) -> None:

@@ -1,4 +1,4 @@
-"""What is done to a site and its fleet while people play: the kinds of blows, and how those to engines and relays are struck.
+"""What is done to a site and its fleet while people play: the kinds of blows, and how those to the site are struck.
 
 The fleet's own blows are those of `scripts.chaos_run`; which of them a run of the site has is said here.
 """
@@ -6,6 +6,7 @@ The fleet's own blows are those of `scripts.chaos_run`; which of them a run of t
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import signal
 import threading
@@ -19,7 +20,9 @@ from scripts.chaos_run.deeds import Deed, Strike
 from scripts.chaos_run.fleet import ChaosFleet, signal_part, signal_pid
 from scripts.chaos_run.plan import BY_NAME, Blow, Kind, Shape, plan
 from scripts.lab.calls import send_json
+from scripts.lab.gate import Gate
 from scripts.lab.parts import Part
+from scripts.site_run.serve import environment_of_pages, free_port, spawn_pages, wait_for
 from scripts.site_run.start import Site
 from website.engine import crash
 
@@ -47,7 +50,16 @@ BEACONS = (
     Kind("relay_is_silent", "relay", (4, 12), 1, "a relay does not answer"),
     Kind("relays_are_silent", "relays", (3, 8), 1, "no relay answers"),
 )
-DATABASE = Kind("database_stopped", "postgres", (2, 6), 2, "every connection of the site to its database stands still")
+DATABASES = (
+    Kind("database_stopped", "postgres", (2, 6), 2, "every connection of the site to its database stands still"),
+    Kind("connections_broken", "site_database", (0, 0), 3, "every connection of the site to its database is ended"),
+)
+PAGES = (
+    Kind("web_killed", "web", (0, 3), 3, "a process with pages gets SIGKILL"),
+    Kind("web_stopped", "web", (2, 9), 2, "a process with pages is stopped"),
+    Kind("web_restarted", "web", (0, 0), 1, "a process with pages gets SIGTERM and is started again"),
+)
+CUT = Kind("site_cut", "site_redis", (3, 12), 3, "the network between the site and Redis is cut")
 OF_THE_FLEET = tuple(
     BY_NAME[name]
     for name in (
@@ -56,7 +68,7 @@ OF_THE_FLEET = tuple(
         *("postgres_killed", "postgres_restarted", "worker_killed", "host_killed"),
     )
 )
-KINDS = (*ENGINES, *BEACONS, DATABASE, *OF_THE_FLEET)
+KINDS = (*ENGINES, *BEACONS, *DATABASES, *PAGES, CUT, *OF_THE_FLEET)
 
 
 def blows(seed: int, seconds: float, fleet: ChaosFleet, engines: int) -> list[Blow]:
@@ -67,6 +79,7 @@ def blows(seed: int, seconds: float, fleet: ChaosFleet, engines: int) -> list[Bl
     others = {
         "engine": [engine_name(number) for number in range(1, engines + 1)],
         "relay": [f"relay {name}" for name in RELAYS],
+        "web": [page_name(number) for number in (1, 2)],
     }
     shape = Shape(groups, len(fleet.balancers), others)
     return plan(seed, seconds, shape, kinds=KINDS, power_cut=False, gap_s=GAP_S)
@@ -87,11 +100,18 @@ def engine_name(number: int) -> str:
     return f"engine-{number}"
 
 
-class Trouble:
-    """Blows to engines and relays; `died` and `unreached` count, by point, what became of engines that were to die there."""
+def page_name(number: int) -> str:
+    return f"web-{number}"
 
-    def __init__(self, fleet: ChaosFleet, site: Site, seed: int) -> None:
-        self.fleet, self.site = fleet, site
+
+class Trouble:
+    """Blows to engines, pages and relays; `died` and `unreached` count, by point, engines that were to die there.
+
+    `gate` stands between the site and Redis.
+    """
+
+    def __init__(self, fleet: ChaosFleet, site: Site, seed: int, gate: Gate) -> None:
+        self.fleet, self.site, self.gate = fleet, site, gate
         self.died: Counter[str] = Counter()
         self.unreached: Counter[str] = Counter()
         self._chance = random.Random(f"site-trouble:{seed}")  # noqa: S311 - a plan that can be had again, no secret
@@ -103,6 +123,17 @@ class Trouble:
         for number in range(1, self.site.engines + 1):
             self.fleet.want(engine_name(number), lambda number=number: self._start(number))  # type: ignore[misc]
 
+    def keep_pages(self, count: int) -> list[str]:
+        """Processes with pages, started again when they have ended; their addresses, when they answer."""
+        ports = [free_port() for _ in range(count)]
+        environment = environment_of_pages(self.site, ports[0])
+        for number, port in enumerate(ports, 1):
+            name = page_name(number)
+            start = functools.partial(spawn_pages, self.site, name, port, environment)
+            wait_for(f"http://127.0.0.1:{port}", start())
+            self.fleet.want(name, start)
+        return [f"http://127.0.0.1:{port}" for port in ports]
+
     def deeds(self) -> Mapping[str, Strike]:
         """How each kind is struck."""
         return {
@@ -111,6 +142,11 @@ class Trouble:
             "engine_restarted": self._restart,
             "engine_clock": self._skew,
             "database_stopped": self._stop_database,
+            "connections_broken": self._break_connections,
+            "web_killed": self._kill,
+            "web_stopped": self._stop,
+            "web_restarted": self._restart,
+            "site_cut": self._cut,
             **dict.fromkeys((DIES_AT + point for point in crash.POINTS), self._arm),
             "relay_lies": lambda blow: self._order(blow, kind="bad_beacon", shape=self._chance.choice(LIES)),
             "relay_is_slow": lambda blow: self._order(blow, kind="slow", route="@beacons", delay_s=SLOWER_THAN_PATIENCE_S),
@@ -183,6 +219,17 @@ class Trouble:
         clock.daemon = True
         clock.start()
         return go_on, lambda _since: True
+
+    def _break_connections(self, _blow: Blow) -> Deed:
+        for pid in backends(self.fleet.postgres.pid, DATABASE_NAME):
+            signal_pid(pid, signal.SIGTERM)  # of one connection: it ends, as by pg_terminate_backend
+        return None, lambda _since: True
+
+    # ---- Redis
+
+    def _cut(self, _blow: Blow) -> Deed:
+        self.gate.cut()
+        return self.gate.mend, lambda _since: True
 
     # ---- relays
 

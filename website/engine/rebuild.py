@@ -31,6 +31,7 @@ from website.engine.steps import Given, Steps
 from website.engine.unit import GapError, Unit, catch_up, end_alarms
 from website.engine.witness import Line, Told, TwoEndsError, following
 from website.office.models import Staff
+from website.raffles.instances import slot_of
 from website.rooms import projections
 from website.rooms.models import Bet, Guarantee, Kind, Lane, Piece, RoomVersion
 
@@ -130,6 +131,8 @@ class _Lane:
 
     def rebuild(self) -> None:
         lines = self.told.lines.get(self.name, [])
+        if slot_of(self.name) is not None:
+            raise CannotError(f"{self.name} is a raffle's, and its coins stand in no witness")
         if not lines:
             raise CannotError(f"the witness has nothing of {self.name}")
         Lane.objects.get_or_create(
