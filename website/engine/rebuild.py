@@ -156,7 +156,9 @@ class _Lane:
             )
         self.result.round = lane.round
         self._agree_with_the_fleet(Unit(lane, held, self.hands.now_ms))
-        lane.state, lane.paused_why, lane.renew = Lane.PAUSED, "older", True
+        if lane.state == Lane.OPEN:
+            lane.state, lane.paused_why = Lane.PAUSED, "older"
+        lane.renew = True
         lane.save()
         self.hands.marks.note(self.name, (lane.round, lane.seq))
         end_alarms("older", self.name, self.hands.now_ms)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from website.rooms.models import Bet
 
@@ -61,7 +61,7 @@ class _Watch:
                 await asyncio.sleep(LOOK_S)
                 try:
                     found = await loop.run_in_executor(thread, _found, list(self._waiting))
-                except DatabaseError as error:
+                except Error as error:
                     _log.warning("bets are not looked at: %s", type(error).__name__)
                     await loop.run_in_executor(thread, connections.close_all)
                     await asyncio.sleep(AWAY_S)
@@ -70,6 +70,7 @@ class _Watch:
                     for each in self._waiting.pop(row.pk, ()):
                         if not each.done():
                             each.set_result(row)
+            self._looking = None  # whoever asks from now on begins another look
             await loop.run_in_executor(thread, connections.close_all)
 
 
