@@ -52,7 +52,8 @@ STOCK_PAGE_MAX = 200
 BEACON_S = 10.0
 PROBE_S = 5.0
 TIDY_S = 60.0
-LOOK_S = 60.0  # it reads the whole catalogue, which has a row for each name of a price list
+LOOK_S = 10.0
+IDS_MAX = 200  # that one request asks for
 LOOKS = 2
 LOOK_AGAIN_S = 5.0
 LOOK_BACK_S = 10.0
@@ -233,12 +234,14 @@ class Engine:
         return {lock.ref: frozenset(row.deposit_id for row in lock.rows if row.state == "held") for lock in locks}
 
     async def _look(self) -> None:
-        """How kinds look that were not seen before. One that the catalogue knows no picture of is not asked for again."""
-        new = await self._db(looks.missing) - self._looked
-        if new:
-            found = [item async for item in self.fleet.each_item() if item.item_id in new]
-            await self._db(looks.keep, found)
-            self._looked |= new
+        """How kinds look that were not seen before. One that the fleet knows no picture of is not asked for again."""
+        missing = await self._db(looks.missing)
+        new = sorted(missing.keys() - self._looked)
+        for start in range(0, len(new), IDS_MAX):
+            some = new[start : start + IDS_MAX]
+            page = await self.fleet.deposits(ids=[missing[each] for each in some])
+            await self._db(looks.keep, page.deposits)
+            self._looked |= set(some)
         await asyncio.sleep(LOOK_S)
 
     async def _tidy(self) -> None:
@@ -402,8 +405,8 @@ class Engine:
     async def _worth(self, events: list[Event]) -> Mapping[str, int]:
         ids = feed.brought_in(events)
         found: dict[str, int] = {}
-        for start in range(0, len(ids), 200):
-            page = await self.fleet.deposits(ids=ids[start : start + 200])
+        for start in range(0, len(ids), IDS_MAX):
+            page = await self.fleet.deposits(ids=ids[start : start + IDS_MAX])
             found |= {row.deposit_id: row.value_cents for row in page.deposits}
         return found
 
