@@ -105,7 +105,7 @@ async def connect(address: str, first: bytes, heard: Heard) -> Socket:
     """A socket that has been told `first` and has had its answer. Raises BenchError, OSError."""
     where = urlsplit(address)
     made = Socket(address, first, heard)
-    await asyncio.get_running_loop().create_connection(lambda: made, where.hostname, where.port)
+    await asyncio.get_running_loop().create_connection(lambda: made, where.hostname or "", where.port or 0)
     async with asyncio.timeout(PATIENCE_S):
         await made.there
     return made

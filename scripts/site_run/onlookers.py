@@ -73,7 +73,7 @@ class Onlookers:
         mine = self.told.setdefault(lane, [])
         after = mine[-1][0] if mine else 0
         text = self._get(f"/api/v1/lanes/{lane}/messages?after={after}")
-        said = json.loads(text) if text else {"messages": [], "resync": False}
+        said: dict[str, Any] = json.loads(text) if text else {"messages": [], "resync": False}
         if said["resync"]:
             self._problem(f"{lane}: after message {after} all was to be loaded anew")
         for message in said["messages"]:

@@ -159,7 +159,7 @@ def _bet(row: Bet) -> dict[str, Any]:
 
 def _pieces(events: Iterable[LaneEvent]) -> list[list[Any]]:
     """Numbers of items, their ids at the fleet, and their kinds."""
-    numbers = set()
+    numbers: set[int] = set()
     for row in events:
         if row.kind in ("bet", "create"):
             body = json.loads(row.body)

@@ -9,10 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from paper import Paper
-from play import wall_ms
 
 from website import roles
 from website.accounts import sessions
+from website.engine.clock import wall_ms
 from website.engine.models import Alarm, Call, Chain
 from website.rooms import services
 from website.rooms.models import Bet, Lane, LaneEvent, Round
