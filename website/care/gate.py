@@ -146,7 +146,7 @@ class Gate:
             profile, rules = _of_nowhere(profile), replace(rules, countries={"any": frozenset([NOWHERE])})
         seen = [*ledger(player_id, now_ms), Entry(now_ms, "deposit", pending_cents)]
         answer = responsible_play.gate(profile, seen, now_ms, intent, rules)
-        _keep(player_id, intent, answer, now_ms)
+        self._keep(player_id, intent, answer, now_ms)
         return responsible_play.denial(answer)
 
     def ask_free_play(self, player_id: int, what: str, now_ms: int) -> Denial | None:
