@@ -389,3 +389,20 @@ async def test_what_waits_for_an_operator_stands_in_status_and_top(
     monkeypatch.setenv("COLUMNS", "140")
     wide = await asyncio.to_thread(fleet, config, "top", "--once")
     assert "an operator has paused it: resume it" in wide.stdout and "2/1000" in wide.stdout
+
+
+async def test_an_operator_of_the_page_gets_a_secret_once(world: World, tmp_path: Path) -> None:
+    config, steam_id = tmp_path / "fleet.toml", "76561198000000002"
+    assert "until then there is no such page" in fleet(config, "ops", "list").stdout
+    refused = fleet(config, "ops", "enrol", steam_id)
+    assert refused.exit_code == 1 and "stands nowhere" in refused.output
+    named = f'[ops]\noperators = [{{ steam_id = "{steam_id}", name = "ann", role = "act" }}]\n'
+    config.write_text(config.read_text() + named)
+    missing = fleet(config, "ops", "list")
+    assert missing.exit_code == 1 and f"fleet ops enrol {steam_id}" in missing.stdout
+    first, second = (json.loads(fleet(config, "ops", "enrol", steam_id, "--json").stdout)["otpauth"] for _ in range(2))
+    assert first.startswith("otpauth://totp/") and first != second, "what was before is over"
+    listed = fleet(config, "ops", "list", "--json")
+    assert listed.exit_code == 0 and json.loads(listed.stdout)["operators"][0]["enrolled"] is True
+    shown = fleet(config, "events", "--json").stdout
+    assert shown.count("operator_enrolled") == 2 and first.partition("secret=")[2].partition("&")[0] not in shown

@@ -1,6 +1,6 @@
 """The operators' page in a real browser: a fleet of thirty bots in every state, on a desk and a phone, in light and dark.
 
-`scripts/shots-ops` lets the long one of these take pictures of it all.
+What is served is held in test_ops.py; these take half a minute each. `scripts/shots-ops` takes pictures with the second one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import axe
 import pytest
 import redis.asyncio
 from balancer_http.harness import ONE_DATABASE, Service
@@ -138,6 +139,7 @@ def _paint(connection: Connection, now: Any, trades: list[str]) -> None:
     connection.execute(insert(tables.webhook_deliveries), sent)
 
 
+@pytest.mark.long
 @ONE_DATABASE
 async def test_the_page_goes_on_by_itself_and_keeps_what_is_chosen(
     service: Service, chromium: str, monkeypatch: pytest.MonkeyPatch
@@ -146,8 +148,8 @@ async def test_the_page_goes_on_by_itself_and_keeps_what_is_chosen(
     monkeypatch.setattr(shell, "LIVE_S", 1)
     with_operators(service)
     await crowded(service)
-    pia, ann = await desk(service, "approve"), await desk(service, "act")
     base, loop = _base(service), asyncio.get_running_loop()
+    pia, ann = await desk(service, "approve"), await desk(service, "act")
 
     def pause(name: str) -> None:
         done = asyncio.run_coroutine_threadsafe(ann.do("pause-bots", bot=name), loop)
@@ -212,6 +214,8 @@ def _looked(chromium: str, who: Desk, base: str, paths: list[str]) -> list[str]:
         page = _page(browser, who, base, found)
         for path in paths:
             page.goto(f"{base}/ops{path}")
+            if axe.is_here():
+                found += [f"{path}, {each}" for each in axe.everywhere(page)]
             for kind, (width, height) in (("desk", WIDE), ("phone", PHONE)):
                 page.set_viewport_size({"width": width, "height": height})
                 if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
@@ -223,7 +227,7 @@ def _looked(chromium: str, who: Desk, base: str, paths: list[str]) -> list[str]:
 
 def _page(browser: Browser, who: Desk, base: str, found: list[str], *, scripts: bool = True) -> Page:
     """A browser that is signed in; what it complains of, or asks others for, is ``found``."""
-    context = browser.new_context(java_script_enabled=scripts)
+    context = browser.new_context(java_script_enabled=scripts, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
     context.add_cookies([{"name": who.cookie, "value": who.session_id, "url": base}])
     page = context.new_page()

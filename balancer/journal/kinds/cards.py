@@ -18,6 +18,7 @@ CARDS = {
     "limit_reached": "a-sites-api-key-was-stolen-or-a-limit-was-reached",
     "lock_released_by_operator": "a-lock-of-long-ago",
     "notices_not_taken": "nobody-is-told-of-alarms",
+    "operator_locked": "an-operators-account-is-in-other-hands",
     "prices": "a-price-list-is-held-back-or-prices-are-old",
     "readings_differ": "a-host-was-taken-over",
     "report_keeps_misfitting": "an-item-is-frozen-or-a-trade-makes-no-sense",

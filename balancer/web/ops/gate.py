@@ -149,7 +149,7 @@ FAILURES = {
     503: ("The database cannot be reached.", "Nothing was done. Try again in a moment; `fleet doctor` says more."),
     504: ("This took too long.", "Look whether it was done before you try again."),
 }
-FAILURE = ("Something went wrong here.", "Look whether it was done before you try again; the balancer's log says more.")
+FAILURE = ("Something went wrong here.", "Should it have changed something, look whether it did; the balancer's log says more.")
 
 
 @web.middleware

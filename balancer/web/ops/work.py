@@ -19,6 +19,7 @@ from balancer.db.tables import events as journal
 from balancer.fleet import switches
 from balancer.items import standing
 from balancer.journal import events, open_alarms
+from balancer.journal.kinds import cards
 from balancer.web import problems
 from balancer.web.ops import actions, gate, links, render, sessions, shell
 from balancer.web.ops.gate import Visit
@@ -42,7 +43,8 @@ async def show_alarms(visit: Visit) -> web.StreamResponse:
     """Alarms that nobody has acknowledged, and the last that somebody has."""
     livemode = visit.ctx.settings.balancer.livemode
     unseen, seen = await visit.ctx.db.look(_alarms, livemode)
-    return await shell.page(visit, "alarms.html", "/ops/alarms", alarms=unseen, acknowledged=seen)
+    more = {event.data["alarm"]: cards.card_of(event.data["alarm"]) for event in unseen}
+    return await shell.page(visit, "alarms.html", "/ops/alarms", alarms=unseen, acknowledged=seen, cards=more)
 
 
 def _alarms(connection: Connection, livemode: bool) -> tuple[list[events.Event], list[Any]]:
