@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include("website.accounts.urls")),
     path("", include("website.care.urls")),
     path("", include("website.custody.urls")),
+    path("", include("website.raffles.urls")),
     path("", include("website.live.urls")),
     path("", include("website.pages.urls")),
 ]

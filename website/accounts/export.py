@@ -12,7 +12,12 @@ from website.custody.models import Exchange
 from website.ledger import services as ledger
 from website.ledger.models import Posting
 from website.live.models import UserMessage
+from website.raffles.models import Prize, Purchase
 from website.rooms.models import Bet
+
+PURCHASE = ("purchase_id", "lane", "round", "quantity", "client_seed", "state", "code", "created_ms", "touched_ms")
+PRIZE = ("id", "kind", "state", "lane", "round", "owed_ms", "sent_ms", "note", "confirmed_ms")
+"""Of a key only that there is one: it is read on its own page."""
 
 
 def of(player: Player) -> dict[str, Any]:
@@ -30,6 +35,8 @@ def of(player: Player) -> dict[str, Any]:
         "gate": [json.loads(line) for line in _lines(player)],
         "bets": [_bet(row) for row in Bet.objects.filter(player=player).order_by("id")],
         "exchanges": [_exchange(row) for row in Exchange.objects.filter(player=player).order_by("id")],
+        "purchases": list(Purchase.objects.filter(player=player).order_by("id").values(*PURCHASE)),
+        "prizes": list(Prize.objects.filter(player=player).order_by("id").values(*PRIZE)),
         "coins": {"balance_cents": ledger.balance(ledger.wallet(player.id)), "entries": _coins(player)},
         "messages": [_message(row) for row in UserMessage.objects.filter(player=player).order_by("seq")],
         "elsewhere": "Trades, items and credit are kept by the fleet of bots: see your inventory.",

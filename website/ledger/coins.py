@@ -34,12 +34,22 @@ class CoinsError(LedgerError):
 
 def welcome(player: Player, now_ms: int) -> Entry:
     """Coins to begin with. The second time it is the same entry, and nothing moves. Raises CoinsError."""
-    return _give(player, f"welcome:{player.steam_id}", settings.SITE_COINS_WELCOME, now_ms)
+    return _give(player, welcome_ref(player), settings.SITE_COINS_WELCOME, now_ms)
 
 
 def daily(player: Player, now_ms: int) -> Entry:
     """The coins of this day. The second time on one day it is the same entry, and nothing moves. Raises CoinsError."""
-    return _give(player, f"daily:{player.steam_id}:{_day(now_ms)}", settings.SITE_COINS_DAILY, now_ms)
+    return _give(player, daily_ref(player, now_ms), settings.SITE_COINS_DAILY, now_ms)
+
+
+def welcome_ref(player: Player) -> str:
+    """Of the entry that gives a welcome."""
+    return f"welcome:{player.steam_id}"
+
+
+def daily_ref(player: Player, now_ms: int) -> str:
+    """Of the entry that gives the coins of this day."""
+    return f"daily:{player.steam_id}:{_day(now_ms)}"
 
 
 def _give(player: Player, ref: str, cents: int, now_ms: int) -> Entry:

@@ -25,6 +25,8 @@ from website.accounts.middleware import player_of, players_only
 from website.accounts.models import Player
 from website.care import gate
 from website.engine.clock import wall_ms
+from website.raffles import instances
+from website.raffles import reading as raffles
 from website.rooms import forms, odds, people, picker, plain, reading, receipts, results, services, waiting, words
 from website.rooms import panel as panels
 from website.rooms.forms import Chosen
@@ -58,7 +60,13 @@ def lobby(request: HttpRequest) -> HttpResponse:
     now_ms = wall_ms()
     barred = words.barred(gate.standing(player_of(request), now_ms))
     player = player_of(request)
-    shown = {"cards": reading.cards(), "past": reading.last_rounds(), "now_ms": now_ms, "barred": barred}
+    shown = {
+        "cards": reading.cards(),
+        "raffles": raffles.nearly_sold(),
+        "past": reading.last_rounds(),
+        "now_ms": now_ms,
+        "barred": barred,
+    }
     shown |= {"result": results.last(player, now_ms), "may_play": player is not None and barred is None}
     return render(request, "rooms/lobby.html", {"section": "rooms", "sandbox": is_sandbox(), **shown})
 
@@ -101,6 +109,10 @@ def _not_begun(request: HttpRequest, room: str) -> HttpResponse:
 def round_page(request: HttpRequest, room: str, lane: str, number: int) -> HttpResponse:
     """A round by its address, for good."""
     _there(room, lane, number)
+    slot = instances.slot_of(lane)
+    if slot is not None:
+        query = request.META.get("QUERY_STRING", "")
+        return redirect(reverse("raffle", args=[slot.template_id, lane, number]) + (f"?{query}" if query else ""))
     player = player_of(request)
     found = _view(request, lane, number, player)
     before, after = reading.neighbours(found.row)
@@ -108,7 +120,7 @@ def round_page(request: HttpRequest, room: str, lane: str, number: int) -> HttpR
         "before": before,
         "after": after,
         "story": _story(found) if "explain" in request.GET else None,
-        "command": _command(found),
+        "command": command(found),
         "still": "explain" in request.GET or "before" in request.GET,
         "by_address": True,
     }
@@ -208,7 +220,7 @@ def _following(found: View) -> list[tuple[str, Any, Any]]:
     return [] if row is None else reading.changes(found.rules, reading.rules_of(row))
 
 
-def _command(found: View) -> str:
+def command(found: View) -> str:
     """What a stranger types to check the round."""
     program, record = f"{settings.SITE_ADDRESS}{reverse('program')}", f"{settings.SITE_ADDRESS}{_address(found, 'record')}"
     trust = "" if found.rules.beacon is None else f" --trust-chain {found.rules.beacon.chain_hash}"
