@@ -21,6 +21,8 @@ from scripts.lab.calls import get_json
 from scripts.site_run.start import Site
 
 HOUSE = "house"
+OWN_PRIZE = "prize "
+"""Prizes that the site gives itself, a key of a game or by hand, have pieces that are called so; no call moves them."""
 TRANSFER, EXCHANGE, CREDIT = "transfer", "exchange", "credit"
 KINDS = {"items_transferred": TRANSFER, "items_exchanged": EXCHANGE, "credits_posted": CREDIT}
 
@@ -113,7 +115,8 @@ def outcomes(site: SiteBooks) -> Iterator[Difference]:
         owed: Counter[str] = Counter()
         for payout in outcome["payouts"]:
             rows = (*payout["rows"], *payout["guarantees"], *payout["change"])
-            wanted |= {site.pieces[number]: str(payout["user_id"]) for number in rows}
+            moved_by_us = [site.pieces[number] for number in rows if not site.pieces[number].startswith(OWN_PRIZE)]
+            wanted |= dict.fromkeys(moved_by_us, str(payout["user_id"]))
             owed[str(payout["user_id"])] += payout["credit"]
         for line in outcome["referral"]:
             for user_id, cents in zip(line["inviters"], line["credits"], strict=False):
@@ -151,6 +154,9 @@ def sums(site: SiteBooks) -> Iterator[Difference]:
     """W11: no cent and no item appears or vanishes in a round."""
     for record in site.records:
         where, outcome = f"{record['room']}/{record['id']}", record["outcome"]
+        if is_raffle(record):
+            yield from _coins(where, record)
+            continue
         pot = {item["deposit_id"]: item["price"] for item in record["items"]}
         house = {piece["deposit_id"]: piece["price"] for piece in (*record["stock"], *record["guarantees"])}
         given = [
@@ -167,6 +173,26 @@ def sums(site: SiteBooks) -> Iterator[Difference]:
         net = outcome["rake"]["net"] if outcome["rake"] else sum(pot[number] for number in outcome["house"])
         if cents_in != cents_out or (not record["outcome"]["void"] and owed + net != record["bank"]):
             yield Difference("cents", f"{where}: {record['bank']} went in, {owed} to winners and {net} to the house")
+
+
+def is_raffle(record: Mapping[str, Any]) -> bool:
+    """Tickets of a raffle are no items: what was paid for them stands in the books of coins."""
+    return bool(record["rules"]["mode"] == "raffle")
+
+
+def _coins(where: str, record: Mapping[str, Any]) -> Iterator[Difference]:
+    """Everybody has back what they paid, or the house keeps all of it; one prize, and no row of anybody's."""
+    outcome, terms = record["outcome"], record["rules"]["raffle"]
+    paid = sum(item["price"] for item in record["items"])
+    back = sum(payout["credit"] for payout in outcome["payouts"])
+    rows = [number for payout in outcome["payouts"] for number in (*payout["rows"], *payout["change"])]
+    prizes = [number for payout in outcome["payouts"] for number in payout["guarantees"]]
+    if rows or outcome["house"] or len(prizes) != (0 if outcome["void"] else 1):
+        yield Difference("rows", f"{where}: a raffle gave more than its one prize", where)
+    if paid != record["bank"] or back != (paid if outcome["void"] else 0):
+        yield Difference("cents", f"{where}: {record['bank']} were paid, {back} came back", where)
+    if not outcome["void"] and paid != terms["tickets"] * terms["ticket_price"]:
+        yield Difference("cents", f"{where}: it was drawn, and {paid} is not what all tickets cost", where)
 
 
 def bets(site: SiteBooks) -> Iterator[Difference]:
@@ -227,6 +253,8 @@ def read_site() -> SiteBooks:
     from website.custody.models import Exchange
     from website.engine import house
     from website.engine.models import Call
+    from website.ledger import services as ledger
+    from website.raffles import audit as raffles
     from website.rooms import rebuild
     from website.rooms.models import Bet, Guarantee, Lane, LaneEvent, Piece, Round
 
@@ -249,7 +277,11 @@ def read_site() -> SiteBooks:
         | {(CREDIT, call.ref): credited(json.loads(call.body)) for call in posted},
         bets=[dict(row) for row in Bet.objects.values("bet_id", "state", "receipt")],
         events=Counter(LaneEvent.objects.filter(kind="bet").values_list("token", flat=True)),
-        own=[text for lane in lanes for text in rebuild.differences(lane)],
+        own=[
+            *(text for lane in lanes for text in rebuild.differences(lane)),
+            *ledger.differences(),
+            *raffles.differences(),
+        ],
     )
 
 

@@ -92,7 +92,8 @@ def mailbox_after(user_id: int, seq: int) -> list[Told]:
 def _lane_told(rows: list[LaneMessage], names: Names) -> list[Told]:
     bodies = [json.loads(row.body) for row in rows]
     who = names.who(body["user_id"] for body in bodies if "user_id" in body)
-    what = names.what(number for body in bodies for number in _kinds(body))
+    of_items = [{} if row.lane.startswith("raffle-") else body for row, body in zip(rows, bodies, strict=True)]
+    what = names.what(number for body in of_items for number in _kinds(body))
     return [_told(f"lane:{row.lane}", row, body, _about(body, who, what)) for row, body in zip(rows, bodies, strict=True)]
 
 

@@ -22,6 +22,7 @@ from website.raffles.models import Prize, TemplateVersion
 from website.rooms import reading as rooms
 from website.rooms import ruler
 from website.rooms.models import Guarantee, Lane, Piece, Round, RoundItem, RoundPlayer
+from website.rooms.people import people
 from website.rooms.shown import Thing, View
 
 SHOWN_MAX = 1_000
@@ -186,7 +187,7 @@ def drawn(count: int = PAST) -> list[Past]:
     rows = list(over.defer(*rooms.HEAVY).order_by("-sealed_ms")[:count])
     versions = _versions(rows)
     winners = {row.id: json.loads(row.winners)[0][0] for row in rows}
-    names = rooms.people(winners.values())
+    names = people(winners.values())
     held = {
         (each.lane, each.round, each.user_id): each.tickets
         for each in RoundPlayer.objects.filter(lane__in={row.lane for row in rows}, round__in={row.round for row in rows})

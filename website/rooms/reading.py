@@ -216,7 +216,9 @@ def _items(row: Round, you: int | None, before: int | None) -> tuple[list[RoundI
 
 
 def _things(items: Sequence[RoundItem], seats: Sequence[Seat]) -> list[Thing]:
-    named, by_id = kinds(each.item_no for each in items), {seat.user_id: seat for seat in seats}
+    # What is bought in a raffle are tickets of a template, whose number is that of some kind of item too.
+    bought = bool(items) and items[0].lane.startswith("raffle-")
+    named, by_id = {} if bought else kinds(each.item_no for each in items), {seat.user_id: seat for seat in seats}
     return [_thing(each, named.get(each.item_no), by_id.get(each.user_id)) for each in items]
 
 

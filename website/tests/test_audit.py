@@ -19,7 +19,17 @@ def record() -> dict[str, Any]:
     items = [{"deposit_id": 1, "price": 200}, {"deposit_id": 2, "price": 70}, {"deposit_id": 3, "price": 30}]
     payout = {"user_id": 7, "claim": 270, "rows": [1, 2], "guarantees": [], "change": [], "credit": 0}
     outcome = {"payouts": [payout], "house": [3], "rake": {"net": 30}, "void": None, "referral": []}
-    return {"room": "a", "id": 1, "bank": 300, "items": items, "stock": [], "guarantees": [], "outcome": outcome}
+    rules = {"mode": "classic"}
+    return {
+        "room": "a",
+        "id": 1,
+        "rules": rules,
+        "bank": 300,
+        "items": items,
+        "stock": [],
+        "guarantees": [],
+        "outcome": outcome,
+    }
 
 
 def site(**changes: Any) -> SiteBooks:
@@ -100,6 +110,38 @@ def test_w11_an_item_twice_or_a_cent_too_many_is_named(spoil: Callable[[dict[str
     told = record()
     spoil(told)
     assert kind in found(site(records=[told]), fleet())
+
+
+def raffled(void: str | None = None) -> dict[str, Any]:
+    """Two buyers of three tickets; the prize, a key, has a number that is one of an item too."""
+    items = [{"deposit_id": 1, "price": 200}, {"deposit_id": 2, "price": 100}]
+    won = {"user_id": 7, "claim": 0, "rows": [], "guarantees": [4], "change": [], "credit": 0}
+    back = [{**won, "user_id": 7, "guarantees": [], "credit": 200}, {**won, "user_id": 8, "guarantees": [], "credit": 100}]
+    outcome = {"payouts": back if void else [won], "house": [], "rake": None, "void": void, "referral": []}
+    rules = {"mode": "raffle", "raffle": {"tickets": 3, "ticket_price": 100}}
+    return {"room": "raffle-1-1", "id": 1, "rules": rules, "bank": 300, "items": items, "stock": [], "outcome": outcome}
+
+
+@pytest.mark.parametrize(
+    ("void", "spoil", "kind"),
+    [
+        (None, lambda _: None, ""),
+        ("expired", lambda _: None, ""),
+        (None, lambda told: told["items"].pop(), "cents"),
+        (None, lambda told: told["outcome"]["payouts"][0].update(credit=1), "cents"),
+        (None, lambda told: told["outcome"]["payouts"][0]["guarantees"].append(1), "rows"),
+        ("expired", lambda told: told["outcome"]["payouts"].pop(), "cents"),
+        ("expired", lambda told: told["outcome"]["payouts"][0]["guarantees"].append(4), "rows"),
+    ],
+)
+def test_a_raffle_is_held_to_its_coins_and_its_one_prize(
+    void: str | None, spoil: Callable[[dict[str, Any]], object], kind: str
+) -> None:
+    told = raffled(void)
+    spoil(told)
+    books = site(records=[record(), told], pieces={**site().pieces, 4: "prize 1"})
+    names = set(found(books, fleet())) - {"moves", "owed"}  # its calls are not that either
+    assert names == ({kind} if kind else set())
 
 
 def test_w5_a_bet_without_its_event_and_an_event_without_its_bet_are_named() -> None:

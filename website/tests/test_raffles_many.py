@@ -10,6 +10,7 @@ import pytest
 from lottery import commitments, encoding, raffle, rounds
 from lottery.effects import Debit, Refund, Settle
 from lottery.events import Buy, Create, Finalize, Open, Settled, Start, Void
+from lottery.rooms import Room
 from lottery.state import Phase, Round
 
 TICKETS, PLAYERS, PRICE = 20, 7, 80
@@ -56,7 +57,7 @@ def test_every_ticket_is_equal_and_no_coin_is_lost(count: int) -> None:
     assert sum((drawn[ticket] - expected) ** 2 / expected for ticket in range(TICKETS)) < CHI_SQUARE_MAX
 
 
-def begun(rules: raffle.Room, lane: str, number: int, values: list[bytes], previous: Round | None) -> Round:
+def begun(rules: Room, lane: str, number: int, values: list[bytes], previous: Round | None) -> Round:
     """An instance that sells."""
     now = 1_900_000_000_000 if previous is None else previous.now
     promise = commitments.promise(lane, number, values[number])
