@@ -8,7 +8,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "website.settings.dev")
 pages = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402 - Django is set up now
+from django.conf import settings  # noqa: E402
 
 from website.live.consumer import Live  # noqa: E402
 
-application = ProtocolTypeRouter({"http": pages, "websocket": Live.as_asgi()})
+in_the_office = settings.ROOT_URLCONF == "website.office.urls"
+application = pages if in_the_office else ProtocolTypeRouter({"http": pages, "websocket": Live.as_asgi()})

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from website import proof
 from website.engine.clock import wall_ms
+from website.office import log, texts
 from website.pages import facts
 from website.pages.parameters import described
 from website.proof import program as programs
@@ -35,6 +36,7 @@ def odds(request: HttpRequest) -> HttpResponse:
 @require_safe
 def fairness(request: HttpRequest) -> HttpResponse:
     shown = {"relays": settings.SITE_BEACON_RELAYS, "offline": proof.page(), "program": programs.published()}
+    shown |= {"staff_days": log.days()}
     return page(request, "fairness", section="fairness", source=settings.SITE_SOURCE_URL, **shown)
 
 
@@ -85,5 +87,11 @@ def status(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def text(request: HttpRequest, name: str) -> HttpResponse:
-    """A page that is only text: help, types, contacts, terms, privacy."""
-    return page(request, name)
+    """A page that is only text: help, types, contacts, terms, privacy. What staff have written and approved goes before."""
+    written = texts.shown(name)
+    return page(request, name) if written is None else render(request, "office/public_text.html", {"text": written})
+
+
+@require_safe
+def news(request: HttpRequest) -> HttpResponse:
+    return render(request, "office/public_news.html", {"news": texts.news()})

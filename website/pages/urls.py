@@ -14,6 +14,7 @@ urlpatterns = [
     path("custody", information.custody, name="custody"),
     path("rules", information.rules, name="rules"),
     path("rules/<slug:room>/<int:number>", information.rules_of, name="rules_of"),
+    path("news", information.news, name="news"),
     path("status", information.status, name="status"),
     *(path(name, information.text, {"name": name}, name=name) for name in information.TEXTS),
 ]

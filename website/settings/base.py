@@ -13,9 +13,11 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.messages",
+    "django.contrib.sessions",  # of staff; players have their own
     "django.contrib.staticfiles",
     "csp",
     "website.office",
+    "website.office.lists_app.Lists",
     "website.accounts",
     "website.care",
     "website.rooms",
@@ -54,6 +56,11 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "office.Staff"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": environment.database(environment.text("SITE_DATABASE_URL", "sqlite:////var/lib/site/site.sqlite3"))}
 ATOMIC_REQUESTS = False

@@ -21,9 +21,10 @@ from play import Play, check_books, new_player, open_room, playing, quick_room, 
 
 from scripts.lab.gate import Gate
 from website.accounts.models import Player
+from website.engine.clock import wall_ms
 from website.engine.driver import Engine
-from website.engine.management.commands import lanes
 from website.engine.models import Alarm, Call
+from website.rooms import lanes
 from website.rooms.models import Bet, Lane, Round
 
 ROOM_BYTES, TRIES_S = 4_096, 1.5
@@ -141,7 +142,7 @@ async def test_s9_a_lane_whose_lock_somebody_released_by_force_is_paused_and_set
         assert {owners[items[0]] for _, items in people} == {player.user_id for player, _ in people}
         # An operator puts it right at the fleet, and lets the lane go on.
         await run(custody.fleet, "locks", "restore", ref, "--reason", "released by mistake")
-        await run(lanes.resume, at.lane, "it was restored")
+        await run(lanes.resume, at.lane, wall_ms())
         await play.sealed(at)
         await play.quiet()
         assert not await run(Alarm.objects.filter(kind="transfer_refused", ended_ms=None).exists)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 
-from website.engine.models import Alarm, Call
+from website.engine.models import Alarm
 from website.office import operators
+from website.rooms import lanes
 from website.rooms.models import Lane, Round
 
 
@@ -33,7 +33,10 @@ class Command(BaseCommand):
             return
         try:
             by = operators.known(options["by"], options["key_file"])
-            {"pause": pause, "resume": resume}[options["what"]](options["lane"], f"{by.username}: {options['why']}")
+            if options["what"] == "pause":
+                lanes.pause(options["lane"], f"{by.username}: {options['why']}")
+            else:
+                lanes.resume(options["lane"], time.time_ns() // 1_000_000)
         except (OSError, operators.WrongKeyError) as error:
             raise CommandError(str(error)) from None
         except Lane.DoesNotExist:
@@ -48,24 +51,3 @@ class Command(BaseCommand):
             self.stdout.write(f"{lane.name}  {lane.state} {lane.paused_why}  round {lane.round}: {phase}  {waits}")
         for alarm in Alarm.objects.filter(ended_ms=None).order_by("at_ms"):
             self.stdout.write(f"alarm {alarm.kind} {alarm.about}: {alarm.text}")
-
-
-def pause(name: str, why: str) -> None:
-    """The round that goes on ends as it would; bets are refused and no other round begins."""
-    with transaction.atomic():
-        lane = Lane.objects.select_for_update().get(name=name)
-        lane.state, lane.paused_why = Lane.PAUSED, why[:200]
-        lane.save(update_fields=["state", "paused_why"])
-
-
-def resume(name: str, why: str) -> None:
-    """What the fleet refused to move is tried again: somebody has looked, and has put right what was wrong there."""
-    now_ms = time.time_ns() // 1_000_000
-    with transaction.atomic():
-        lane = Lane.objects.select_for_update().get(name=name)
-        lane.state, lane.paused_why, lane.next_at_ms = Lane.OPEN, "", 0
-        lane.save(update_fields=["state", "paused_why", "next_at_ms"])
-        refused = Call.objects.filter(lane=name, kind=Call.TRANSFER, state=Call.REFUSED)
-        about = list(refused.values_list("ref", flat=True))
-        refused.update(state=Call.DUE, next_try_ms=0, tries=0)
-        Alarm.objects.filter(about__in=about, ended_ms=None).update(ended_ms=now_ms)
