@@ -50,6 +50,8 @@ def serve(folder: Path, wanted: Served, say: Callable[[str], None]) -> None:
     with Stack(wish, say) as stack:
         site, address = start(stack, wanted.engines, wanted.port, wanted.database_url)
         say(f"the site: {address}")
+        office, links = start_office(site, address)
+        say(f"the office: {office}; to join: {' '.join(links)}")
         say(f"{HOW_TO_PLAY}. Ctrl-C ends everything.")
         import django
 
@@ -107,6 +109,37 @@ def environment_of_pages(site: Site, port: int) -> dict[str, str]:
         "SITE_AVATARS_URL": f"{site.stack.steam_url}/",
         "SITE_PICTURES_DIR": str(site.folder / "pictures"),
     }
+
+
+def start_office(site: Site, pages: str) -> tuple[str, list[str]]:
+    """The back office as a process, with a key that only reads. Its address, and the links by which two owners join."""
+    made = json.loads(site.stack.fleet("clients", "add", "site-office", "--scope", "read", "--json"))
+    key = site.folder / "office.key"
+    key.touch(mode=0o600)
+    key.write_text(made["api_key"])
+    port = free_port()
+    environment = {
+        **site.environment,
+        "DJANGO_SETTINGS_MODULE": "website.settings.dev_office",
+        "SITE_FLEET_KEY_FILE": str(key),
+        "SITE_CHAIN_KEY_FILE": "",
+        "SITE_ADDRESS": pages,
+    }
+    program = (sys.executable, "-P", "-m", "website.manage", "web", "--port", str(port))
+    address = f"http://127.0.0.1:{port}"
+    wait_for(address, site.stack.spawn("office", *program, environment=environment))
+    return f"{address}/office", [f"{address}/office/join/{word}" for word in invited(site)]
+
+
+def invited(site: Site) -> list[str]:
+    """Two who may do everything: one proposes, the other approves."""
+    words = []
+    roles = [part for role in ("owner", "rooms", "money", "support") for part in ("--role", role)]
+    for name in ("ana", "bo"):
+        link = site.folder / f"{name}.link"
+        site.manage("staff", "add", name, *roles, "--link-file", str(link))
+        words.append(link.read_text().strip().rpartition("/")[2])
+    return words
 
 
 def wait_for(address: str, part: Part) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import sys
 import urllib.parse
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import pyotp
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 WIDE, PHONE = (1280, 900), (390, 844)
@@ -41,6 +43,25 @@ OWN = (
     "me/limits",
     "me/referral",
 )
+OFFICE = (
+    "",
+    "rooms",
+    "rooms/classic-unlimited/rules",
+    "do/change_rules?room=classic-unlimited",
+    "raffles",
+    "do/draft_raffle",
+    "players",
+    "texts",
+    "do/change_text?name=help",
+    "approvals",
+    "ledger",
+    "stock",
+    "typing",
+    "log",
+    "lists",
+    "lists/rooms/round/",
+    "staff",
+)
 ROOM_LINK, ROUND_LINK = re.compile(r"^/rooms/[\w-]+$"), re.compile(r"^/rooms/[\w-]+/[\w-]+/\d+$")
 SEVERAL = 6
 
@@ -63,7 +84,8 @@ KINDS = (Kind("dark", WIDE, "dark"), Kind("light", WIDE, "light"), Kind("phone",
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where the pictures go.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice([kind.name for kind in KINDS]), help="Only these.")
 @click.option("--only", "only", default="", help="Only screens whose name holds this.")
-def cli(address: str, folder: Path, kinds: tuple[str, ...], only: str) -> None:
+@click.option("--join", "join", default="", help="A link to join the office: its screens too, as its new member.")
+def cli(address: str, folder: Path, kinds: tuple[str, ...], only: str, join: str) -> None:
     """Take a picture of every screen of the site at ADDRESS, which `scripts/site` prints."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
@@ -81,7 +103,30 @@ def cli(address: str, folder: Path, kinds: tuple[str, ...], only: str) -> None:
                         if only in name:
                             shoot(page, f"{address}/{path}", folder / f"{name}-{kind.name}.png")
         state.unlink()
+        if join:
+            shoot_office(browser, join, folder, [kind for kind in KINDS if not kinds or kind.name in kinds], only)
         browser.close()
+
+
+def shoot_office(browser: Browser, join: str, folder: Path, kinds: list[Kind], only: str) -> None:
+    """Joins once, and looks at every screen of the office."""
+    office, state = join.partition("/join/")[0], folder / "office.json"
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(join)
+    page.screenshot(path=folder / "office-join.png", full_page=True)
+    page.fill("input[name=code]", str(pyotp.TOTP(page.locator(".secret code").inner_text().replace(" ", "")).now()))
+    page.fill("input[name=password]", secrets.token_urlsafe(16))
+    page.click("main button.go")
+    context.storage_state(path=state)
+    context.close()
+    for kind in kinds:
+        with looking(browser, office.removesuffix("/office"), kind, state) as looked:
+            for path in OFFICE:
+                name = f"office-{re.sub(r'[^a-z0-9]+', '-', path).strip('-') or 'overview'}"
+                if only in name:
+                    shoot(looked, f"{office}/{path}" if path else office, folder / f"{name}-{kind.name}.png")
+    state.unlink()
 
 
 def signed_in(browser: Browser, address: str, state: Path) -> None:

@@ -80,11 +80,17 @@ def _code_is_good(person: Staff, code: str, now_ms: int) -> bool:
     """Once: the step is taken in the table, so that two requests with one code are not both let in."""
     if not person.code_sealed:
         return False
-    codes = pyotp.TOTP(_box().open(bytes(person.code_sealed), _about(person)).decode())
-    for step in (now_ms // STEP_MS + each for each in AROUND):
-        if hmac.compare_digest(codes.generate_otp(step).encode(), code.strip().replace(" ", "").encode()):
-            return Staff.objects.filter(id=person.id, code_step__lt=step).update(code_step=step) == 1
-    return False
+    step = _step_of(_box().open(bytes(person.code_sealed), _about(person)).decode(), code, now_ms)
+    if step is None:
+        return False
+    return Staff.objects.filter(id=person.id, code_step__lt=step).update(code_step=step) == 1
+
+
+def _step_of(secret: str, code: str, now_ms: int) -> int | None:
+    """Of which step a code is; None: of none around now."""
+    typed, codes = code.replace(" ", "").encode(), pyotp.TOTP(secret)
+    steps = (now_ms // STEP_MS + each for each in AROUND)
+    return next((step for step in steps if hmac.compare_digest(codes.generate_otp(step).encode(), typed)), None)
 
 
 # ---- joining
@@ -121,18 +127,15 @@ def join(word: str, password: str, secret: str, code: str, now_ms: int) -> Staff
         validate_password(password, person)
     except ValidationError as error:
         raise DoorError("password", " ".join(error.messages)) from None
-    if not pyotp.TOTP(secret).verify(code.strip().replace(" ", ""), for_time=_seconds(now_ms), valid_window=1):
+    step = _step_of(secret, code, now_ms)
+    if step is None:
         raise DoorError("wrong")
     sealed = _box().seal(secret.encode(), _about(person))
     taken = Staff.objects.filter(id=person.id, join_hash=_hashed(word))
     changes: dict[str, Any] = {"join_hash": "", "wrong_tries": 0, "locked_until_ms": 0, "session_word": new_word()}
-    if not taken.update(password=make_password(password), code_sealed=sealed, code_step=now_ms // STEP_MS + 1, **changes):
+    if not taken.update(password=make_password(password), code_sealed=sealed, code_step=step, **changes):
         raise DoorError("too_late")
     return Staff.objects.get(id=person.id)
-
-
-def _seconds(now_ms: int) -> Any:
-    return now_ms // 1000
 
 
 def _box() -> Key:

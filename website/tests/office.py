@@ -16,7 +16,7 @@ from website.office.models import Staff
 
 NOW_MS = 1_900_000_000_000
 PASSWORD = "a long word for the door"
-SECRET = "JBSWY3DPEHPK3PXP"
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def door_settings() -> dict[str, Any]:

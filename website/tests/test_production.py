@@ -42,7 +42,9 @@ def managed(environment: dict[str, str], *arguments: str) -> subprocess.Complete
     return subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_the_check_for_production_finds_nothing(environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("door", ["production", "office"])
+def test_the_check_for_production_finds_nothing(environment: dict[str, str], door: str) -> None:
+    environment["DJANGO_SETTINGS_MODULE"] = f"website.settings.{door}"
     done = managed(environment, "check", "--deploy", "--fail-level", "INFO")
     assert done.returncode == 0 and "no issues (0 silenced)" in done.stdout, done.stdout + done.stderr
 
