@@ -26,7 +26,7 @@ WRITES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "accounts_playersession": {WEB: ALL, OFFICE: (REMOVE,)},
     "accounts_signinnonce": {WEB: (ADD, REMOVE)},
     "care_declaration": {WEB: (ADD,)},
-    "care_profile": {WEB: (ADD, CHANGE), OFFICE: (CHANGE,), ENGINE: (ADD, CHANGE)},
+    "care_profile": {WEB: (ADD, CHANGE), OFFICE: (ADD, CHANGE), ENGINE: (ADD, CHANGE)},
     "care_playdecision": {WEB: (ADD,), ENGINE: (ADD,)},
     "care_playlog": {WEB: (ADD,), ENGINE: (ADD,)},
     # what people want
@@ -34,9 +34,15 @@ WRITES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "custody_exchange": {WEB: (ADD,), ENGINE: (CHANGE,)},
     "custody_errand": {WEB: (ADD, CHANGE)},
     "custody_steaminventory": {WEB: ALL},
-    CALLS: {WEB: (ADD,), OFFICE: (CHANGE,), ENGINE: (ADD, CHANGE)},
+    CALLS: {WEB: (ADD,), OFFICE: (ADD, CHANGE), ENGINE: (ADD, CHANGE)},
     # what staff want
     "office_staff": {OFFICE: (ADD, CHANGE)},
+    "office_head": {OFFICE: (ADD, CHANGE)},
+    "office_line": {OFFICE: (ADD,)},
+    "office_proposal": {OFFICE: (ADD, CHANGE)},
+    "office_text": {OFFICE: (ADD,)},
+    "office_day": {OFFICE: (ADD,)},
+    "django_session": {OFFICE: ALL},
     "rooms_roomversion": {OFFICE: (ADD, CHANGE), ENGINE: (CHANGE,)},
     "rooms_order": {OFFICE: (ADD, CHANGE), ENGINE: (CHANGE,)},
     "rooms_guarantee": {OFFICE: (ADD, CHANGE), ENGINE: (CHANGE,)},
@@ -55,7 +61,14 @@ WRITES: Mapping[str, Mapping[str, Sequence[str]]] = {
     # staff pause a lane and wake it; they make those of a new room
     "rooms_lane": {OFFICE: (ADD, CHANGE), ENGINE: (CHANGE,)},
 }
-NOBODY = ("django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
+NOBODY = (
+    "django_migrations",
+    "django_admin_log",
+    "django_content_type",
+    "auth_permission",
+    "auth_group",
+    "auth_group_permissions",
+)
 """Tables of Django's own that only migrations write."""
 
 

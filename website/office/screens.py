@@ -29,6 +29,7 @@ from website.office.models import Line, Staff, Text
 from website.office.operation import RefusedError
 from website.office.operations import TABLE
 from website.pages.parameters import described
+from website.raffles import prizes
 from website.raffles import services as raffle_services
 from website.raffles.models import Template, TemplateVersion
 from website.rooms import definitions, numbers
@@ -116,9 +117,11 @@ def raffles(request: HttpRequest) -> HttpResponseBase:
         newest = TemplateVersion.objects.filter(template=template).order_by("-version").first()
         in_use = raffle_services.newest(template.id)
         sealed = Round.objects.filter(room=f"raffle-{template.id}").exclude(sealed_ms=None).count()
-        kinds.append({"template": template, "newest": newest, "in_use": in_use, "drawn": sealed})
+        keys = prizes.in_stock(template.id)
+        kinds.append({"keys": keys, "template": template, "newest": newest, "in_use": in_use, "drawn": sealed})
     actual = Round.objects.filter(lane__startswith="raffle-", sealed_ms=None).defer("record").order_by("lane")
-    return show(request, "raffles", kinds=kinds, actual=actual, waits=_waits(("draft_raffle",)))
+    owed = list(prizes.owed())
+    return show(request, "raffles", kinds=kinds, actual=actual, owed=owed, waits=_waits(("draft_raffle",)))
 
 
 def _waits(names: tuple[str, ...]) -> int:

@@ -116,7 +116,8 @@ def test_w23_w25_two_people_change_a_rule_in_the_browser(served: Web, chromium: 
     def played() -> Round:
         for player in (paper.player(), paper.player()):
             assert paper.bet(player, running, paper.items(player, 150)).state == "placed"
-        return paper.until_sealed(running)
+        sealed: Round = paper.until_sealed(running)
+        return sealed
 
     sealed = elsewhere(played)
     assert elsewhere(lambda: record_of(sealed))["rules"]["bet_value_min"] == 100

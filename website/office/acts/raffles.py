@@ -13,9 +13,10 @@ from lottery.errors import RoomError
 
 from website.office import fields
 from website.office.operation import PLAIN, RULES, Acting, Args, Operation, Plan, RefusedError
-from website.office.roles import ROOMS
-from website.raffles import services
-from website.raffles.models import Template, TemplateVersion
+from website.office.roles import ROOMS, SUPPORT
+from website.raffles import prizes, services
+from website.raffles.models import Prize, Template, TemplateVersion
+from website.raffles.prizes import PrizeError
 from website.raffles.services import TemplateError, Terms
 
 WHO = frozenset((ROOMS,))
@@ -41,17 +42,20 @@ def newest(template_id: int) -> TemplateVersion:
 
 
 def _terms(args: Args) -> Terms:
-    return Terms(**{name: args[name] for name in TERMS if args.get(name) is not None})
+    """What a form says; the number of a draw comes from where that of the site's newest template does."""
+    newest_one = TemplateVersion.objects.order_by("-id").values("entropy", "beacon").first()
+    known: Args = dict(newest_one) if newest_one else {}
+    return Terms(**{name: args[name] for name in TERMS if args.get(name) is not None}, **known)
 
 
 def _draft_plan(args: Args) -> Plan:
     terms, template_id = _terms(args), args.get("template")
-    _try(lambda: services._check(terms))
+    _try(lambda: services.check(terms))
     before: dict[str, Any] = {}
     if template_id is not None:
         row = newest(template_id)
         before = {"version": row.version, **said(terms_of(row))}
-        if terms == terms_of(row):
+        if said(terms) == said(terms_of(row)):
             raise RefusedError(_("Nothing is changed."))
     after = said(terms)
     changed = {name for name in after if before.get(name) != after[name]} | {"prize"}
@@ -102,12 +106,54 @@ def _off(args: Args, acting: Acting) -> None:
     _try(lambda: services.deactivate(args["template"], acting.by, acting.why, acting.now_ms))
 
 
+# ---- prizes
+
+
+def _keys_plan(args: Args) -> Plan:
+    """How many, and never which: a key stands in no log and in no preview."""
+    row, has = _template(args), prizes.in_stock(args["template"])
+    if not args["keys"]:
+        raise RefusedError(_("Name one key at least."), "keys")
+    meaning = (_("Each is sealed, and shown to nobody but the one who wins it."),)
+    return Plan(f"raffle {row.id}", {"keys": has}, {"keys": has + len(args["keys"])}, meaning)
+
+
+def _add_keys(args: Args, acting: Acting) -> None:
+    _try(lambda: prizes.add_keys(args["template"], args["keys"], acting.by, acting.why, acting.now_ms))
+
+
+def _prize(args: Args) -> Prize:
+    row = Prize.objects.filter(id=args["prize"]).first()
+    if row is None:
+        raise RefusedError(f"there is no prize {args['prize']}")
+    return row
+
+
+def _sent_plan(args: Args) -> Plan:
+    row = _prize(args)
+    meaning = (_("The winner reads your note, and confirms when it has come."),)
+    return Plan(f"prize {row.id}", {"state": row.state}, {"state": Prize.SENT, "note": args["note"]}, meaning)
+
+
+def _sent(args: Args, acting: Acting) -> None:
+    _try(lambda: prizes.mark_sent(args["prize"], acting.by, args["note"], acting.now_ms))
+
+
+def _key_fields(given: Args) -> dict[str, forms.Field]:
+    label, more = gettext_lazy("Keys"), gettext_lazy("With blanks or lines between.")
+    return {**_one(given), "keys": fields.Ids(label=label, help_text=more)}
+
+
+def _sent_fields(_given: Args) -> dict[str, forms.Field]:
+    return {"prize": fields.Number(), "note": forms.CharField(max_length=300, label=gettext_lazy("How it was sent"))}
+
+
 def _try(work: Any) -> None:
     try:
         work()
     except RoomError as error:
         raise RefusedError(error.reason, error.field) from None
-    except TemplateError as error:
+    except (TemplateError, PrizeError) as error:
         raise RefusedError(str(error)) from None
 
 
@@ -131,6 +177,8 @@ def _new_fields() -> dict[str, forms.Field]:
             label=gettext_lazy("Prize"),
             help_text=gettext_lazy("What players read, such as the name of the game."),
         ),
+        "genre": forms.CharField(required=False, max_length=60, label=gettext_lazy("Genre")),
+        "tier": forms.ChoiceField(choices=[(each, _(each)) for each in TIERS], label=gettext_lazy("Type")),
         "tickets": forms.IntegerField(
             min_value=1, label=gettext_lazy("Tickets"), help_text=gettext_lazy("It is drawn when all are sold.")
         ),
@@ -159,6 +207,7 @@ def _new_fields() -> dict[str, forms.Field]:
     }
 
 
+TIERS = (gettext_noop("bronze"), gettext_noop("silver"), gettext_noop("gold"))
 KINDS = {
     "item": gettext_noop("an item of the house"),
     "key": gettext_noop("a game key"),
@@ -175,6 +224,21 @@ OPERATIONS = (
     Operation(
         *("draft_raffle", gettext_noop("Make or change a raffle"), WHO, 2, RULES),
         *(_draft_plan, _draft, _draft_fields, "office:raffles"),
+    ),
+    Operation(
+        "add_keys",
+        gettext_noop("Put game keys into stock"),
+        WHO,
+        1,
+        PLAIN,
+        _keys_plan,
+        _add_keys,
+        _key_fields,
+        "office:raffles",
+    ),
+    Operation(
+        *("prize_sent", gettext_noop("A prize was sent"), frozenset((ROOMS, SUPPORT)), 1, PLAIN, _sent_plan, _sent),
+        *(_sent_fields, "office:raffles"),
     ),
     Operation("activate_raffle", gettext_noop("Switch a raffle on"), WHO, 1, PLAIN, _on_plan, _on, _one, "office:raffles"),
     Operation("deactivate_raffle", gettext_noop("Switch a raffle off"), WHO, 1, PLAIN, _off_plan, _off, _one, "office:raffles"),
