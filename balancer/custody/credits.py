@@ -21,6 +21,7 @@ from balancer.db import pipeline
 from balancer.db.tables import HOUSE, credit_calls, credits, users
 from balancer.fields import Time, unix
 from balancer.journal import alarms, events
+from balancer.journal.by import By
 from shared import log
 from shared.domain.games import CreditCall, CreditKind
 from shared.errors import Conflict, FleetPaused, NotFound
@@ -116,7 +117,7 @@ def post(connection: Connection, call: Call, lines: Sequence[Line], floor_cents:
     known = lock_users(connection, {line.user_id for line in lines})
     ids = write(connection, call, CreditCall.CREDIT, lines, known, limits, new_id, floor_cents)
     told = {**call.key, "lines": [_told(line) for line in lines]}
-    event = refs.tell(connection, "credits_posted", told, call.who, call.now, _only(lines))
+    event = refs.tell(connection, "credits_posted", told, call.by, _only(lines))
     balances = [Balance(*row) for row in _balances(connection, {line.user_id for line in lines})]
     return refs.finish(connection, credit_calls, call, Posted(call.ref, ids, balances, event))
 
@@ -246,9 +247,9 @@ def _of_day(connection: Connection, now: datetime, whose: Any) -> int:
     return int(connection.scalar(query) or 0)
 
 
-def raise_alarm(connection: Connection, reached: LimitReached, who: str, now: datetime) -> None:
+def raise_alarm(connection: Connection, reached: LimitReached, by: By) -> None:
     """Tell an operator, once a day for each limit and whom it is about."""
-    if not alarms.first(connection, f"{LIMIT_ALARM}:{reached.limit}:{reached.who}:{now:%Y-%m-%d}", now):
+    if not alarms.first(connection, f"{LIMIT_ALARM}:{reached.limit}:{reached.who}:{by.now:%Y-%m-%d}", by.now):
         return
     data = {
         "alarm": LIMIT_ALARM,
@@ -258,7 +259,7 @@ def raise_alarm(connection: Connection, reached: LimitReached, who: str, now: da
         "would_be": reached.would_be,
         "action": LIMIT_ACTION,
     }
-    events.append(connection, events.row("alarm", data, who, now))
+    events.append(connection, events.row("alarm", data, by))
     logger.error("alarm", action=LIMIT_ALARM, limit=reached.limit, of=reached.who)
 
 

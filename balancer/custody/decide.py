@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,6 +15,7 @@ from balancer.db import pipeline
 from balancer.db.tables import decisions, deposits, trade_items, trades
 from balancer.fields import Time, unix
 from balancer.journal import events
+from balancer.journal.by import By
 from shared.domain.ids import bot_name
 from shared.domain.status import LIVE, Decision, DepositStatus
 from shared.errors import Conflict, NotFound
@@ -42,9 +43,8 @@ def decide(
     decision: Decision,
     asset_id: int | None,
     reason: str,
-    who: str,
+    by: By,
     audit_id: str,
-    now: datetime,
 ) -> Decided:
     """Propose it; or, if somebody else has proposed the same within a day, agree and let the bot read its inventory.
 
@@ -57,22 +57,22 @@ def decide(
     """
     row = _checked(connection, deposit_id, decision)
     said = connection.execute(select(decisions).where(decisions.c.deposit_id == deposit_id)).first()
-    same = said is not None and (said.decision, said.asset_id) == (decision, asset_id) and now - said.at < PROPOSAL_LIVES
+    same = said is not None and (said.decision, said.asset_id) == (decision, asset_id) and by.now - said.at < PROPOSAL_LIVES
     if said is not None and same and said.agreed_at is not None:
         return _view(said)
-    values: dict[str, Any] = {"decision": decision.value, "asset_id": asset_id, "reason": reason, "who": who, "at": now}
+    values: dict[str, Any] = {"decision": decision.value, "asset_id": asset_id, "reason": reason, "who": by.who, "at": by.now}
     values |= {"agreed_by": None, "agreed_at": None}
-    if said is not None and same and said.who != who:
-        values |= {"who": said.who, "at": said.at, "reason": said.reason, "agreed_by": who, "agreed_at": now}
+    if said is not None and same and said.who != by.who:
+        values |= {"who": said.who, "at": said.at, "reason": said.reason, "agreed_by": by.who, "agreed_at": by.now}
     agreed = values["agreed_by"] is not None
     new = pipeline.insert(connection, decisions).values(deposit_id=deposit_id, **values)
     connection.execute(new.on_conflict_do_update(index_elements=[decisions.c.deposit_id], set_=values))
     bot = bot_name(row)
     told = {"deposit_id": deposit_id, "decision": decision.value, "asset_id": asset_id and str(asset_id), "reason": reason}
     kind = "deposit_decision_agreed" if agreed else "deposit_decision_proposed"
-    events.append(connection, events.row(kind, told, who, now, None, row.user_id, bot))
+    events.append(connection, events.row(kind, told, by, None, row.user_id, bot))
     if agreed:
-        ask.want(connection, [bot], audit_id, who, now)
+        ask.want(connection, [bot], audit_id, by)
     return _view(connection.execute(select(decisions).where(decisions.c.deposit_id == deposit_id)).one())
 
 

@@ -19,6 +19,7 @@ from balancer.custody.audit.freeze import ROW_FROZEN
 from balancer.custody.compare import Difference, Entry, Kind, Seen
 from balancer.db.tables import decisions, deposits, items
 from balancer.journal import effects, events, record
+from balancer.journal.by import By
 from shared import log
 from shared.domain.ids import bot_name
 from shared.domain.items import CONTEXT_NORMAL
@@ -71,7 +72,7 @@ def _one(connection: Connection, row: Row[Any], reading: Reading, now: datetime)
             _drop(connection, row, "item_may_be_here", now)
         elif missing[0].key in reading.counted:
             after = effects.of_write_off(status, row.deposit_id)
-            record.record_decision(connection, "deposit_written_off", row, after, told, row.agreed_by, now)
+            record.record_decision(connection, "deposit_written_off", row, after, told, By(row.agreed_by, now))
             _forget(connection, row.deposit_id)
         return
     asset_id = str(row.named or row.asset_id)
@@ -81,7 +82,7 @@ def _one(connection: Connection, row: Row[Any], reading: Reading, now: datetime)
         return
     after = effects.of_release(status, row.deposit_id, int(asset_id), CONTEXT_NORMAL)
     told |= {"asset_id": asset_id}
-    record.record_decision(connection, "deposit_released", row, after, told, row.agreed_by, now)
+    record.record_decision(connection, "deposit_released", row, after, told, By(row.agreed_by, now))
     _forget(connection, row.deposit_id)
 
 
@@ -103,7 +104,7 @@ def _drop(connection: Connection, row: Row[Any], why: str, now: datetime) -> Non
     """The bot's reading contradicts the decision: nothing is done, and the row stays as it is."""
     data = {"deposit_id": row.deposit_id, "decision": row.decision, "why": why}
     bot = bot_name(row)
-    events.append(connection, events.row("deposit_decision_dropped", data, row.agreed_by, now, None, row.user_id, bot))
+    events.append(connection, events.row("deposit_decision_dropped", data, By(row.agreed_by, now), None, row.user_id, bot))
     logger.warning("decision dropped", action="decision", bot=bot, reason=why)
     _forget(connection, row.deposit_id)
 

@@ -7,13 +7,13 @@ offer of no trade freezes the bot and the rows of those items at once, in the tr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from balancer.db.tables import bots, deposits, trade_items, trades
 from balancer.journal import alarms, events
+from balancer.journal.by import By
 from shared import log, strict
 from shared.domain.ids import BotName
 
@@ -26,7 +26,7 @@ ACTION = (
 logger = log.get(__name__)
 
 
-def apply(connection: Connection, bot: str, data: Mapping[str, Any], who: str, now: datetime) -> int:
+def apply(connection: Connection, bot: str, data: Mapping[str, Any], by: By) -> int:
     """Freeze the bot for every such offer that is no trade's. How many were new; a second time it changes nothing.
 
     Raises:
@@ -40,10 +40,10 @@ def apply(connection: Connection, bot: str, data: Mapping[str, Any], who: str, n
         partner = strict.maybe_text(offer.get("partner"))
         if offer.get("sent") is True and _is_ours(connection, name, offer_id, partner, asset_ids):
             continue
-        if alarms.first(connection, f"{FROZEN}:{bot}:{offer_id}", now):
+        if alarms.first(connection, f"{FROZEN}:{bot}:{offer_id}", by.now):
             new += 1
             told = {"offer_id": offer_id, "partner": partner, "sent": bool(offer.get("sent"))}
-            _freeze(connection, name, asset_ids, told, who, now)
+            _freeze(connection, name, asset_ids, told, by)
     return new
 
 
@@ -61,15 +61,15 @@ def _is_ours(connection: Connection, bot: BotName, offer_id: str, partner: str, 
     return any(ids == set(asset_ids) for ids in found.values())
 
 
-def _freeze(connection: Connection, bot: BotName, asset_ids: list[int], told: dict[str, Any], who: str, now: datetime) -> None:
+def _freeze(connection: Connection, bot: BotName, asset_ids: list[int], told: dict[str, Any], by: By) -> None:
     connection.execute(
         update(bots)
         .where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id, bots.c.frozen_by.is_(None))
-        .values(frozen_by=FROZEN, touched=now)
+        .values(frozen_by=FROZEN, touched=by.now)
     )
     here = (deposits.c.color == bot.color, deposits.c.bot_id == bot.bot_id, deposits.c.asset_id.in_(asset_ids))
-    changed = update(deposits).where(*here, deposits.c.frozen_by.is_(None)).values(frozen_by=FROZEN, touched=now)
+    changed = update(deposits).where(*here, deposits.c.frozen_by.is_(None)).values(frozen_by=FROZEN, touched=by.now)
     rows = sorted(connection.scalars(changed.returning(deposits.c.deposit_id)))
     data = {"alarm": FROZEN, **told, "asset_ids": [str(each) for each in asset_ids], "deposits": rows, "action": ACTION}
-    events.append(connection, events.row("alarm", data, who, now, None, None, str(bot)))
+    events.append(connection, events.row("alarm", data, by, None, None, str(bot)))
     logger.error("alarm", action=FROZEN, bot=str(bot), offer_id=told["offer_id"], items=len(asset_ids))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -14,6 +13,7 @@ from balancer.context import Context
 from balancer.db.tables import deposits, items, trade_items, trades
 from balancer.fields import Time, maybe_unix, unix
 from balancer.journal import events, swaps
+from balancer.journal.by import By
 from balancer.journal.effects import FROZEN_EXCHANGE, FROZEN_REVERSAL
 from shared.domain.ids import bot_name
 from shared.domain.status import LIVE, DepositStatus
@@ -75,7 +75,7 @@ def _one(connection: Connection, deposit_id: str) -> Deposit:
     return _view(connection.execute(query.where(deposits.c.deposit_id == deposit_id)).one())
 
 
-def thaw(connection: Connection, deposit_id: str, reason: str, who: str, now: datetime) -> None:
+def thaw(connection: Connection, deposit_id: str, reason: str, by: By) -> None:
     """Let an item be used again that a reversal, a failed exchange, or another item than was said froze.
 
     An operator has looked at it on Steam.
@@ -97,10 +97,10 @@ def thaw(connection: Connection, deposit_id: str, reason: str, who: str, now: da
     trade_id = connection.scalar(select(trades.c.trade_id).where(trades.c.trade_id.in_(named), open_still).limit(1))
     if trade_id is not None:
         raise Conflict("a bot still has to report where this item is", code="asset_in_trade", trade_id=trade_id)
-    connection.execute(update(deposits).where(deposits.c.deposit_id == deposit_id).values(frozen_by=None, touched=now))
+    connection.execute(update(deposits).where(deposits.c.deposit_id == deposit_id).values(frozen_by=None, touched=by.now))
     data = {"deposit_id": deposit_id, "frozen_by": row.frozen_by, "reason": reason}
     bot = None if row.bot_id is None else bot_name(row)
-    events.append(connection, events.row("deposit_thawed", data, who, now, None, row.user_id, bot))
+    events.append(connection, events.row("deposit_thawed", data, by, None, row.user_id, bot))
 
 
 async def list_deposits(

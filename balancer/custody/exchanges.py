@@ -125,9 +125,7 @@ def _do(connection: Connection, call: Call, wish: Wish, rows: Rows, sums: Sums, 
     took, issued = _move(connection, call, wish, rows, new_id)
     lines = _lines(wish, sums)
     ids = credits.write(connection, call, CreditCall.EXCHANGE, lines, rows.known, credits.Limits(), new_id)
-    event = refs.tell(
-        connection, "items_exchanged", _told(call, wish, took, issued, sums, lines), call.who, call.now, wish.user_id
-    )
+    event = refs.tell(connection, "items_exchanged", _told(call, wish, took, issued, sums, lines), call.by, wish.user_id)
     view = Exchange(
         ref=call.ref,
         gave=list(wish.give),

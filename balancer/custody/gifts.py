@@ -18,6 +18,7 @@ from balancer.custody.compare import Seen
 from balancer.db import pipeline
 from balancer.db.tables import HOUSE, bots, deposits, items, trades
 from balancer.journal import events, opening
+from balancer.journal.by import By
 from shared.domain.ids import BotName, bot_name
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, item_id_of
 from shared.domain.status import LIVE, DepositStatus, TradeStatus
@@ -59,22 +60,22 @@ def _with_live_trades(connection: Connection) -> set[str]:
     return {bot_name(row) for row in rows}
 
 
-def book(connection: Connection, bot: str, data: Mapping[str, Any], who: str, now: datetime) -> int:
+def book(connection: Connection, bot: str, data: Mapping[str, Any], by: By) -> int:
     """Rows of the house for the assets of a gift. How many are new.
 
     Raises:
         KeyError, ValueError: the report's data are not what its kind says.
     """
     name, exchange_id = BotName.parse(bot), str(data["exchange_id"])
-    rows = [_row(name, exchange_id, moved, now) for moved in data["moved"]]
+    rows = [_row(name, exchange_id, moved, by.now) for moved in data["moved"]]
     if not rows:
         return 0
     _know_gift(connection)
     new = [row["deposit_id"] for row in rows if opening.take_gift(connection, row)]
     if new:
-        _hold(connection, name, len(new), now)
+        _hold(connection, name, len(new), by.now)
         told = {"offer_id": data.get("offer_id"), "exchange_id": exchange_id, "partner": data.get("partner"), "deposits": new}
-        events.append(connection, events.row("gift_accepted", told, who, now, None, HOUSE, bot))
+        events.append(connection, events.row("gift_accepted", told, by, None, HOUSE, bot))
     return len(new)
 
 
@@ -125,7 +126,7 @@ def seen(
     for deposit_id, each in ready.items():
         _place(connection, deposit_id, each, now)
     if ready:
-        events.append(connection, events.row("gifts_seen", {"deposits": list(ready)}, WHO, now, None, HOUSE, str(bot)))
+        events.append(connection, events.row("gifts_seen", {"deposits": list(ready)}, By(WHO, now), None, HOUSE, str(bot)))
     return list(ready)
 
 

@@ -17,6 +17,7 @@ from balancer import fields
 from balancer.db import engine, pipeline, tables
 from balancer.db.pipeline import Step
 from balancer.journal import events
+from balancer.journal.by import By
 from shared.errors import RequestReused
 
 
@@ -33,6 +34,10 @@ class Call:
     @property
     def key(self) -> dict[str, str]:
         return {"client_id": self.client_id, "ref": self.ref}
+
+    @property
+    def by(self) -> By:
+        return By(self.who, self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +89,9 @@ def tag(client_id: str, ref: str) -> str:
     return f"{client_id}:{ref}"
 
 
-def tell(
-    connection: Connection, kind: str, data: Mapping[str, Any], who: str, now: datetime, user_id: str | None = None
-) -> int:
+def tell(connection: Connection, kind: str, data: Mapping[str, Any], by: By, user_id: str | None = None) -> int:
     """Write the one event of a call; its number."""
-    return do_and_tell(connection, [], events.row(kind, data, who, now, None, user_id))[1]
+    return do_and_tell(connection, [], events.row(kind, data, by, None, user_id))[1]
 
 
 def do_and_tell(connection: Connection, steps: Sequence[Step], event: dict[str, Any]) -> tuple[list[Any], int]:

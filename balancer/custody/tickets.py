@@ -70,7 +70,7 @@ def issue(connection: Connection, call: Call, wish: Wish, new_id: NewId) -> Answ
     kind = _kind(connection, wish, call.now)
     ids = make(connection, kind, HOUSE, wish.count, call.now, new_id)
     told = {**call.key, "market_hash_name": wish.market_hash_name, "value_cents": wish.value_cents, "deposit_ids": ids}
-    event = refs.tell(connection, "items_issued", told, call.who, call.now, HOUSE)
+    event = refs.tell(connection, "items_issued", told, call.by, HOUSE)
     view = Issued(call.ref, kind.item_id, wish.market_hash_name, wish.value_cents, ids, event)
     return refs.finish(connection, issues, call, view, item_id=kind.item_id, count=wish.count)
 

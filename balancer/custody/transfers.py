@@ -94,8 +94,8 @@ def transfer(connection: Connection, call: Call, wish: Wish, limits: Limits, new
     released = releases.free(connection, call.client_id, wish.locks, call.now) if wish.release_rest else []
     ids = credits.write(connection, call, CreditCall.TRANSFER, wish.credits, known, limits, new_id)
     lost = [_lost(rows[move.deposit_id]) for move in wish.moves if _is_lost(rows[move.deposit_id])]
-    event = refs.tell(connection, "items_transferred", _told(call, wish, released, lost), call.who, call.now)
-    releases.settle(connection, call.client_id, wish.locks, call.who, call.now, event)
+    event = refs.tell(connection, "items_transferred", _told(call, wish, released, lost), call.by)
+    releases.settle(connection, call.client_id, wish.locks, call.by, event)
     view = Transfer(call.ref, unix(call.now), len(wish.moves), released, lost, ids, event)
     return refs.finish(connection, transfers, call, view)
 

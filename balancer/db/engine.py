@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
@@ -33,6 +33,7 @@ from shared.sections import DatabaseSettings
 logger = log.get(__name__)
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 10
@@ -141,8 +142,8 @@ class Database:
         # One statement in autocommit spares PostgreSQL a BEGIN and a COMMIT, each a round trip.
         return {"isolation_level": "AUTOCOMMIT"} if self.engine.dialect.name == "postgresql" else {_READ_ONLY: True}
 
-    async def run(self, fn: Callable[..., T], *args: Any) -> T:
-        """``fn(connection, *args)`` as one transaction, committed when this returns.
+    async def run(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **_none: P.kwargs) -> T:
+        """``fn(connection, *args)``, without names of arguments, as one transaction, committed when this returns.
 
         Raises:
             whatever ``fn`` raises; then nothing of it was written.
@@ -153,7 +154,7 @@ class Database:
                 return await asyncio.wrap_future(self._writer.submit(fn, args))
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, fn, args)
 
-    async def look(self, fn: Callable[..., T], *args: Any) -> T:
+    async def look(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **_none: P.kwargs) -> T:
         """``fn(connection, *args)``, which only reads. On PostgreSQL each statement sees its own moment.
 
         Raises:

@@ -19,6 +19,7 @@ from balancer.fleet.bot import Bot
 from balancer.fleet.health import BotMay, BotWhyNot, allowed, since_of
 from balancer.fleet.snapshot import Fleet
 from balancer.journal import alarms, events
+from balancer.journal.by import By
 from shared import log
 from shared.clock import Clock
 from shared.domain.health import NOTHING, RESTRICTIONS, May
@@ -67,12 +68,12 @@ def _events(
     view: Bot, why_not: list[dict[str, Any]], new: Sequence[BotWhyNot], over: list[str], now: datetime
 ) -> list[dict[str, Any]]:
     told = {"may": asdict(BotMay.of(view.may)), "why_not": why_not, "over": over}
-    rows = [events.row("bot_health", told, WHO, now, None, None, view.name)]
+    rows = [events.row("bot_health", told, By(WHO, now), None, None, view.name)]
     for each in new:
         rule = RESTRICTIONS.get(each.reason)
         if rule is not None and rule.alarm:
             data = {"alarm": alarms.RESTRICTED, "reason": each.reason, "forbids": _words(each.forbids), "action": each.action}
-            rows.append(events.row("alarm", data, WHO, now, None, None, view.name))
+            rows.append(events.row("alarm", data, By(WHO, now), None, None, view.name))
             logger.error("alarm", action=alarms.RESTRICTED, bot=view.name, reason=each.reason)
     return rows
 

@@ -24,6 +24,7 @@ from balancer.fleet.health import OFFLINE
 from balancer.fleet.heartbeats import Beats, is_sane
 from balancer.fleet.reads import Lane, window
 from balancer.journal import events
+from balancer.journal.by import By
 from shared import log, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.health import May
@@ -147,7 +148,7 @@ class Fleet:
             NotFound: no such bot.
             ValueError: no such mode.
         """
-        rows = await self._db.run(set_mode, color, bot_id, BotMode(mode), who, self._clock.now())
+        rows = await self._db.run(set_mode, color, bot_id, BotMode(mode), By(who, self._clock.now()))
         self._changes += 1
         self._take_over(rows)
         return self._bots[str(BotName(color, bot_id))]
@@ -298,7 +299,7 @@ def _register(connection: Connection, beats: list[Heartbeat], now: datetime) -> 
     return all_bots(connection)
 
 
-def set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, who: str, now: datetime) -> list[Row[Any]]:
+def set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, by: By) -> list[Row[Any]]:
     """Set what an operator wants of a bot, with the event that says so. Every balancer goes by it from its next refresh on.
 
     A second call changes nothing and tells nothing. Returns all rows of bots.
@@ -312,7 +313,7 @@ def set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, who
     if before is None:
         raise NotFound(f"there is no bot {color}-{bot_id}")
     if before != mode.value:
-        connection.execute(update(bots).where(*mine).values(mode=mode.value, touched=now))
+        connection.execute(update(bots).where(*mine).values(mode=mode.value, touched=by.now))
         told = {"from": before, "to": mode.value}
-        events.append(connection, events.row("bot_mode", told, who, now, None, None, str(BotName(color, bot_id))))
+        events.append(connection, events.row("bot_mode", told, by, None, None, str(BotName(color, bot_id))))
     return all_bots(connection)

@@ -9,7 +9,6 @@ Steam's maintenance has the same effect without a switch, while most groups of b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -22,6 +21,7 @@ from balancer.fields import UNSHOWN, Time, unix
 from balancer.fleet.bot import MAINTENANCE
 from balancer.fleet.snapshot import Fleet
 from balancer.journal import events
+from balancer.journal.by import By
 from shared.clock import Clock
 from shared.errors import FleetPaused, NotFound, SteamUnavailable
 
@@ -102,14 +102,12 @@ class Switches:
         Raises:
             NotFound: no such client, or not of withdrawals.
         """
-        pauses = await self._db.run(write, switch, who, reason, self._clock.now(), paused, client)
+        pauses = await self._db.run(write, switch, By(who, self._clock.now()), reason, paused, client)
         self.take_over(pauses)
         return pauses
 
 
-def write(
-    connection: Connection, switch: str, who: str, reason: str, now: datetime, paused: bool, client: str | None = None
-) -> list[Pause]:
+def write(connection: Connection, switch: str, by: By, reason: str, paused: bool, client: str | None = None) -> list[Pause]:
     """Change one switch and write down who did; everything that is paused then.
 
     Raises:
@@ -118,9 +116,9 @@ def write(
     if client is not None:
         switch = _switch_of(connection, switch, client)
     if paused:
-        turn_on(connection, switch, who, reason, now)
+        turn_on(connection, switch, by, reason)
     else:
-        _turn_off(connection, switch, who, reason, now)
+        _turn_off(connection, switch, by, reason)
     return read(connection)
 
 
@@ -131,23 +129,23 @@ def _switch_of(connection: Connection, switch: str, client: str) -> str:
     return of_client(client_id)
 
 
-def turn_on(connection: Connection, switch: str, who: str, reason: str, now: datetime) -> bool:
+def turn_on(connection: Connection, switch: str, by: By, reason: str) -> bool:
     """Stop this; whether it went on until now."""
-    row = {"switch": switch, "paused_at": now, "who": who, "reason": reason}
+    row = {"switch": switch, "paused_at": by.now, "who": by.who, "reason": reason}
     statement = pipeline.insert(connection, switches).values(row).on_conflict_do_nothing()
     changed = connection.execute(statement.returning(switches.c.switch)).first() is not None
     if changed:
-        events.append(connection, events.row("paused", {"switch": switch, "reason": reason}, who, now))
+        events.append(connection, events.row("paused", {"switch": switch, "reason": reason}, by))
     return changed
 
 
-def _turn_off(connection: Connection, switch: str, who: str, reason: str, now: datetime) -> None:
+def _turn_off(connection: Connection, switch: str, by: By, reason: str) -> None:
     """Let it go on. Limits of what goes out count from now on."""
     if not connection.execute(delete(switches).where(switches.c.switch == switch)).rowcount:
         return
-    mark = pipeline.insert(connection, resumptions).values(switch=switch, resumed_at=now)
-    connection.execute(mark.on_conflict_do_update(index_elements=[resumptions.c.switch], set_={"resumed_at": now}))
-    events.append(connection, events.row("resumed", {"switch": switch, "reason": reason}, who, now))
+    mark = pipeline.insert(connection, resumptions).values(switch=switch, resumed_at=by.now)
+    connection.execute(mark.on_conflict_do_update(index_elements=[resumptions.c.switch], set_={"resumed_at": by.now}))
+    events.append(connection, events.row("resumed", {"switch": switch, "reason": reason}, by))
 
 
 def read(connection: Connection) -> list[Pause]:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 from balancer.db import pipeline
 from balancer.db.tables import price_lists
 from balancer.journal import events
+from balancer.journal.by import By
 from shared.errors import NotFound, TooLate
 
 FILE = "file"
@@ -75,7 +76,7 @@ def standing(connection: Connection) -> list[Standing]:
     ]
 
 
-def accept(connection: Connection, feed: str, digest: str, reason: str, who: str, now: datetime) -> Standing:
+def accept(connection: Connection, feed: str, digest: str, reason: str, by: By) -> Standing:
     """Let the balancers take this list, which may be named by the beginning of its digest, or by none: the newest that nobody
     has accepted. They do so at their next look.
 
@@ -93,10 +94,10 @@ def accept(connection: Connection, feed: str, digest: str, reason: str, who: str
     changed = connection.execute(
         update(price_lists)
         .where(price_lists.c.feed == feed, price_lists.c.digest == found[0].digest, price_lists.c.accepted_at.is_(None))
-        .values(accepted_at=now, accepted_by=who)
+        .values(accepted_at=by.now, accepted_by=by.who)
     )
     if not changed.rowcount:
         raise TooLate("this list was accepted before")
     data = {"feed": feed, "digest": found[0].digest, "why": found[0].why, "names": found[0].names, "reason": reason}
-    events.append(connection, events.row("prices_accepted", data, who, now))
+    events.append(connection, events.row("prices_accepted", data, by))
     return next(each for each in standing(connection) if (each.feed, each.digest) == (feed, found[0].digest))

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, delete
 from balancer.db import pipeline
 from balancer.db.tables import alarms
 from balancer.journal import events
+from balancer.journal.by import By
 from shared import log
 from shared.domain.ids import bot_name
 
@@ -93,30 +94,28 @@ def over(connection: Connection, alarm: str) -> None:
     connection.execute(delete(alarms).where(alarms.c.alarm == alarm))
 
 
-def of_trade(connection: Connection, alarm: str, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> bool:
+def of_trade(connection: Connection, alarm: str, trade: Row[Any], data: Mapping[str, Any], by: By) -> bool:
     """Raise this alarm about a trade, once. Whether it was new."""
-    if not first(connection, f"{alarm}:{trade.trade_id}", now):
+    if not first(connection, f"{alarm}:{trade.trade_id}", by.now):
         return False
-    of_row(connection, alarm, trade, trade.trade_id, {"status": trade.status, **data}, who, now)
+    of_row(connection, alarm, trade, trade.trade_id, {"status": trade.status, **data}, by)
     return True
 
 
-def of_row(
-    connection: Connection, alarm: str, row: Row[Any], trade_id: str | None, data: Mapping[str, Any], who: str, now: datetime
-) -> None:
+def of_row(connection: Connection, alarm: str, row: Row[Any], trade_id: str | None, data: Mapping[str, Any], by: By) -> None:
     """Raise this alarm about a trade or a deposit, of which ``row`` names the bot and the user."""
     bot = bot_name(row)
     told = {"alarm": alarm, "action": ACTION[alarm], **data}
-    events.append(connection, events.row("alarm", told, who, now, trade_id, row.user_id, bot))
+    events.append(connection, events.row("alarm", told, by, trade_id, row.user_id, bot))
     logger.error("alarm", action=alarm, trade_id=trade_id, bot=bot)
 
 
-def of_rename(connection: Connection, bot: str, class_id: str, old: str, new: str, who: str, now: datetime) -> bool:
+def of_rename(connection: Connection, bot: str, class_id: str, old: str, new: str, by: By) -> bool:
     """Valve calls a class otherwise: an alarm, once, as prices go by names. Whether it was new."""
-    if not first(connection, f"renamed:{class_id}:{new}"[:300], now):
+    if not first(connection, f"renamed:{class_id}:{new}"[:300], by.now):
         return False
     data = {"alarm": RENAMED, "class_id": class_id, "old": old, "new": new, "action": RENAMED_ACTION}
-    events.append(connection, events.row("alarm", data, who, now, None, None, bot))
+    events.append(connection, events.row("alarm", data, by, None, None, bot))
     logger.error("alarm", action=RENAMED, bot=bot, old=old, new=new)
     return True
 
@@ -126,7 +125,7 @@ def of_readings(connection: Connection, bots: Sequence[str], user_id: str, data:
     if not first(connection, f"{READINGS}:{now:%Y-%m-%d}:{':'.join(bots)}:{user_id}"[:255], now):
         return False
     told = {"alarm": READINGS, "action": READINGS_ACTION, "bots": list(bots), **data}
-    events.append(connection, events.row("alarm", told, "balancer", now, None, user_id, bots[0]))
+    events.append(connection, events.row("alarm", told, By("balancer", now), None, user_id, bots[0]))
     logger.error("alarm", action=READINGS, bots=list(bots))
     return True
 
@@ -134,14 +133,14 @@ def of_readings(connection: Connection, bots: Sequence[str], user_id: str, data:
 def of_webhook(connection: Connection, target_id: str, host: str, why: str, last: str, since: int, now: datetime) -> None:
     """Nothing is sent to a target of webhooks any more. ``last``: what it answered, ``since``: unix seconds of the trouble."""
     data = {"alarm": WEBHOOK_DISABLED, "target_id": target_id, "host": host, "why": why, "last": last, "since": since}
-    events.append(connection, events.row("alarm", {**data, "action": WEBHOOK_ACTION}, "balancer", now))
+    events.append(connection, events.row("alarm", {**data, "action": WEBHOOK_ACTION}, By("balancer", now)))
     logger.error("alarm", action=WEBHOOK_DISABLED, target=target_id, host=host, reason=why)
 
 
-def of_operator(connection: Connection, name: str, until: int, who: str, now: datetime) -> None:
+def of_operator(connection: Connection, name: str, until: int, by: By) -> None:
     """An operator gave too many wrong one-time codes and may not sign in before ``until`` (unix seconds)."""
     data = {"alarm": OPERATOR_LOCKED, "name": name, "until": until, "action": OPERATOR_ACTION}
-    events.append(connection, events.row("alarm", data, who, now))
+    events.append(connection, events.row("alarm", data, by))
     logger.error("alarm", action=OPERATOR_LOCKED, operator=name)
 
 
@@ -150,7 +149,7 @@ def of_feed(connection: Connection, source: str, reason: str, kind: str, now: da
     if not first(connection, f"prices:{source}:{now:%Y-%m-%d}:{kind[:200]}", now):
         return False
     data = {"alarm": "prices", "feed": source, "reason": reason[:500], "action": FEED_ACTION.format(source=source)}
-    events.append(connection, events.row("alarm", data, "balancer", now))
+    events.append(connection, events.row("alarm", data, By("balancer", now)))
     logger.error("alarm", action="prices", feed=source, reason=reason)
     return True
 
@@ -160,6 +159,6 @@ def of_prices(connection: Connection, error: str, now: datetime) -> bool:
     if not first(connection, f"prices:{now:%Y-%m-%d}:{error[:200]}", now):
         return False
     data = {"alarm": "prices", "feed": "file", "reason": error[:500], "action": PRICES_ACTION}
-    events.append(connection, events.row("alarm", data, "balancer", now))
+    events.append(connection, events.row("alarm", data, By("balancer", now)))
     logger.error("alarm", action="prices", reason=error)
     return True

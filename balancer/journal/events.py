@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from balancer.db import engine, pipeline, tables
 from balancer.fields import Time, unix
 from balancer.journal import kinds
+from balancer.journal.by import By
 
 # What only those may know who are concerned, should a text of a bot or of Steam hold it: the token of a trade URL, and that
 # of a verify address.
@@ -47,8 +47,7 @@ class Event:
 def row(
     kind: str,
     data: Mapping[str, Any],
-    who: str,
-    now: datetime,
+    by: By,
     trade_id: str | None = None,
     user_id: str | None = None,
     bot: str | None = None,
@@ -60,19 +59,19 @@ def row(
     """
     kinds.check(kind, data)
     return {
-        "at": now,
+        "at": by.now,
         "kind": kind,
         "trade_id": trade_id,
         "user_id": user_id,
         "bot": bot,
-        "who": who,
+        "who": by.who,
         "data": _SECRET.sub(r"\1…", json.dumps(data, separators=(",", ":"))),
     }
 
 
-def row_of(kind: str, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> dict[str, Any]:
+def row_of(kind: str, trade: Row[Any], data: Mapping[str, Any], by: By) -> dict[str, Any]:
     """One row of ``events`` about a trade and its bot."""
-    return row(kind, data, who, now, trade.trade_id, trade.user_id, f"{trade.color}-{trade.bot_id}")
+    return row(kind, data, by, trade.trade_id, trade.user_id, f"{trade.color}-{trade.bot_id}")
 
 
 def append(connection: Connection, *rows: dict[str, Any]) -> None:
@@ -80,9 +79,9 @@ def append(connection: Connection, *rows: dict[str, Any]) -> None:
     pipeline.insert_rows(connection, [(tables.events, list(rows))])
 
 
-def of_trade(connection: Connection, kind: str, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> None:
+def of_trade(connection: Connection, kind: str, trade: Row[Any], data: Mapping[str, Any], by: By) -> None:
     """Append one event about a trade."""
-    append(connection, row_of(kind, trade, data, who, now))
+    append(connection, row_of(kind, trade, data, by))
 
 
 def behind(connection: Connection, after: int, limit: int, livemode: bool, *only: ColumnElement[bool]) -> list[Event]:

@@ -7,13 +7,13 @@ what to do, stands in the alarm. Bots that are restricted or frozen stay so, who
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, exists, func, select, text
 
 from balancer.db import engine, pipeline
 from balancer.db.tables import alarm_acks, events
 from balancer.journal import events as feed
+from balancer.journal.by import By
 from balancer.journal.events import Event
 
 NOTE_MAX = 500
@@ -33,21 +33,21 @@ def count(connection: Connection) -> int:
     return connection.scalar(select(func.count()).select_from(events).where(_ALARMS, *_unseen(connection))) or 0
 
 
-def acknowledge(connection: Connection, numbers: Sequence[int] | None, who: str, note: str, now: datetime) -> list[int]:
-    """Say that ``who`` has seen these alarms, or, with ``None``, the oldest `BATCH_MAX` that there are.
+def acknowledge(connection: Connection, numbers: Sequence[int] | None, by: By, note: str) -> list[int]:
+    """Say that somebody has seen these alarms, or, with ``None``, the oldest `BATCH_MAX` that there are.
 
     Returns the numbers that nobody had acknowledged before. What is no alarm is left out. A second call with the same numbers
     changes nothing and tells nothing.
     """
     query = select(events.c.number).where(_ALARMS, *_unseen(connection)).order_by(events.c.number).limit(BATCH_MAX)
     found = list(connection.scalars(query if numbers is None else query.where(events.c.number.in_(numbers))))
-    rows = [{"number": number, "at": now, "who": who, "note": note[:NOTE_MAX]} for number in found]
+    rows = [{"number": number, "at": by.now, "who": by.who, "note": note[:NOTE_MAX]} for number in found]
     new: list[int] = []
     for row in rows:
         statement = pipeline.insert(connection, alarm_acks).values(row).on_conflict_do_nothing()
         new += connection.scalars(statement.returning(alarm_acks.c.number))
     if new:
-        feed.append(connection, feed.row("alarm_acknowledged", {"numbers": new, "note": note[:NOTE_MAX]}, who, now))
+        feed.append(connection, feed.row("alarm_acknowledged", {"numbers": new, "note": note[:NOTE_MAX]}, by))
     return new
 
 

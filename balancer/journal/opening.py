@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, update
 from balancer.db import pipeline
 from balancer.db.tables import deposits, events, tokens, trade_items, trades, users
 from balancer.journal import events as feed
+from balancer.journal.by import By
 from balancer.journal.events import OPENED
 from shared.domain.ids import BotName
 from shared.domain.status import ROW_BEGINS, TRADE_BEGINS, DepositStatus, Direction
@@ -91,7 +92,7 @@ def _event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
     if trade["waits_for"] is not None:
         data["waits_for"] = trade["waits_for"]
     bot = str(BotName(trade["color"], trade["bot_id"]))
-    return feed.row(OPENED, data, opened.who, opened.now, trade["trade_id"], trade["user_id"], bot)
+    return feed.row(OPENED, data, By(opened.who, opened.now), trade["trade_id"], trade["user_id"], bot)
 
 
 def take_gift(connection: Connection, row: dict[str, Any]) -> bool:

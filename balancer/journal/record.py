@@ -21,9 +21,10 @@ from sqlalchemy import Connection, Row, select, update
 from balancer.db.tables import deposits, events, trade_items, trades, users
 from balancer.journal import alarms, apply_effects, effects, kinds, swaps, values
 from balancer.journal import events as feed
+from balancer.journal.by import By
 from balancer.journal.effects import Aftermath
 from balancer.journal.kinds import shapes
-from balancer.journal.rules import Rules
+from balancer.journal.rules import ByRules, Rules
 from shared.clock import from_unix
 from shared.domain.ids import bot_name
 from shared.domain.status import (
@@ -77,9 +78,7 @@ def record(
     trade: Row[Any],
     event: TradeEvent,
     data: Mapping[str, Any],
-    who: str,
-    now: datetime,
-    rules: Rules,
+    by: ByRules,
     attempt: int | None = None,
 ) -> Recorded:
     """Apply one fact to a trade; see the module's text. ``attempt`` is whose fact it is, the present one's if not given.
@@ -90,15 +89,15 @@ def record(
     event = _second_opinion(trade, event, data)
     for _ in range(COMPARED_MAX):
         before = S(trade.status)
-        verdict, to = _decide(trade, event, attempt, data, rules)
+        verdict, to = _decide(trade, event, attempt, data, by.rules)
         if verdict is not Verdict.MOVES:
-            _note(connection, trade, event, verdict, data, who, now)
+            _note(connection, trade, event, verdict, data, by)
             if verdict is Verdict.IGNORED and attempt in (None, trade.attempt):
-                _misfit(connection, trade, event, who, now, rules)
+                _misfit(connection, trade, event, by)
             return Recorded(trade.trade_id, verdict, before, before)
-        if _move(connection, trade, event, to, data, who, now, rules):
+        if _move(connection, trade, event, to, data, by):
             if to is S.QUEUED and event in values.ASKED_AGAIN:
-                to = _end_if_not_asked_again(connection, trade.trade_id, to, now, rules)
+                to = _end_if_not_asked_again(connection, trade.trade_id, to, by.now, by.rules)
             return Recorded(trade.trade_id, verdict, before, to)
         trade = read_trade(connection, trade.trade_id)
     raise LostRace(trade.trade_id)
@@ -147,37 +146,35 @@ def _move(
     event: TradeEvent,
     to: TradeStatus,
     data: Mapping[str, Any],
-    who: str,
-    now: datetime,
-    rules: Rules,
+    by: ByRules,
 ) -> bool:
     """Compare and set the status, and do all that follows from it. Whether the comparison held."""
-    new = values.of_move(trade, event, to, data, now, rules)
+    new = values.of_move(trade, event, to, data, by.now, by.rules)
     compared = connection.execute(
         update(trades)
         .where(trades.c.trade_id == trade.trade_id, trades.c.status == trade.status, trades.c.attempt == trade.attempt)
-        .values(status=to.value, touched=now, **new)
+        .values(status=to.value, touched=by.now, **new)
     )
     if not compared.rowcount:
         return False
-    _note_answer(connection, trade, to, now, rules)
+    _note_answer(connection, trade, to, by.now, by.rules)
     after = Aftermath()
     if to not in LIVE:
         held, given = apply_effects.held(connection, trade.trade_id), trade.status != S.QUEUED or trade.waits_for is None
-        after = effects.of_move(Direction(trade.direction), to, held, data, now, given=given)
+        after = effects.of_move(Direction(trade.direction), to, held, data, by.now, given=given)
         after.owners = apply_effects.owners(trade, held)
     after.offers = effects.offers_taken(S(trade.status), trade.waits_for, to, new.get("waits_for", trade.waits_for))
     if to not in LIVE or after.offers:
-        apply_effects.carry_out(connection, trade, after, now)
+        apply_effects.carry_out(connection, trade, after, by.now)
     told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
-    _tell(connection, event.value, trade, told, after, who, now)
+    _tell(connection, event.value, trade, told, after, by)
     if to is S.DECLINED:
-        _tell_if_at_once(connection, trade, data, who, now, rules)
+        _tell_if_at_once(connection, trade, data, by)
     if event is E.OFFER_CANCELED and not _canceled_by_us(trade, data):
         told = {"offer_id": data.get("offer_id") or trade.offer_id}
-        alarms.of_trade(connection, alarms.CANCELED_ELSEWHERE, trade, told, who, now)
+        alarms.of_trade(connection, alarms.CANCELED_ELSEWHERE, trade, told, by)
     if trade.direction == Direction.DEPOSIT and to in (S.ACCEPTED, S.SETTLED):
-        swaps.compare(connection, _named(connection, trade.trade_id, data), rules.value_of, who, now, trade.trade_id)
+        swaps.compare(connection, _named(connection, trade.trade_id, data), by.rules.value_of, by, trade.trade_id)
     return True
 
 
@@ -213,9 +210,7 @@ def _answered(connection: Connection, user_id: str, *, accepted: bool) -> None:
         connection.execute(changed.values(unanswered=users.c.unanswered + 1))
 
 
-def _tell_if_at_once(
-    connection: Connection, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime, rules: Rules
-) -> None:
+def _tell_if_at_once(connection: Connection, trade: Row[Any], data: Mapping[str, Any], by: ByRules) -> None:
     """Whoever has a player's web session declines our offer within seconds and sends a copy: the site can warn the player.
 
     Steam's own times are exact; since when the offer is active here says so too when it had to be confirmed first.
@@ -223,12 +218,12 @@ def _tell_if_at_once(
     active = select(events.c.at).where(events.c.trade_id == trade.trade_id, events.c.kind == E.OFFER_ACTIVE.value)
     since = connection.scalar(active.order_by(events.c.number).limit(1))
     made_at, changed_at = data.get("made_at"), data.get("changed_at")
-    after_s = [] if since is None else [(now - since).total_seconds()]
+    after_s = [] if since is None else [(by.now - since).total_seconds()]
     if type(made_at) is int and type(changed_at) is int and made_at <= changed_at:
         after_s.append(changed_at - made_at)
-    if after_s and min(after_s) <= rules.declined_at_once_s:
+    if after_s and min(after_s) <= by.rules.declined_at_once_s:
         told = {"offer_id": data.get("offer_id") or trade.offer_id, "after_s": max(0, round(min(after_s)))}
-        _tell(connection, DECLINED_AT_ONCE, trade, told, Aftermath(), who, now)
+        _tell(connection, DECLINED_AT_ONCE, trade, told, Aftermath(), by)
 
 
 def _end_if_not_asked_again(connection: Connection, trade_id: str, to: TradeStatus, now: datetime, rules: Rules) -> TradeStatus:
@@ -240,7 +235,7 @@ def _end_if_not_asked_again(connection: Connection, trade_id: str, to: TradeStat
     if trade.cancel_requested_at is None and trade.attempt - trade.spared <= rules.attempts_max:
         return to
     reason = "recalled" if trade.cancel_requested_at is not None else "attempts used up"
-    return record(connection, trade, E.ORDER_DROPPED, {"reason": reason}, "balancer", now, rules).after
+    return record(connection, trade, E.ORDER_DROPPED, {"reason": reason}, ByRules("balancer", now, rules)).after
 
 
 def _note(
@@ -249,44 +244,43 @@ def _note(
     event: TradeEvent,
     verdict: Verdict,
     data: Mapping[str, Any],
-    who: str,
-    now: datetime,
+    by: By,
 ) -> None:
     """Nothing moves: what does not fit is written down; a live offer under another id than we know is adopted."""
     if verdict is Verdict.IGNORED:
         told = {"status": trade.status, "report": event.value, "attempt": trade.attempt, **_shown(data)}
-        _tell(connection, REPORT_IGNORED, trade, told, Aftermath(), who, now)
+        _tell(connection, REPORT_IGNORED, trade, told, Aftermath(), by)
     elif event in ADOPTED and trade.status in LIVE and data.get("offer_id") not in (None, trade.offer_id):
         connection.execute(
-            update(trades).where(trades.c.trade_id == trade.trade_id).values(offer_id=str(data["offer_id"]), touched=now)
+            update(trades).where(trades.c.trade_id == trade.trade_id).values(offer_id=str(data["offer_id"]), touched=by.now)
         )
-        _tell(connection, OFFER_ADOPTED, trade, {"status": trade.status, **_shown(data)}, Aftermath(), who, now)
+        _tell(connection, OFFER_ADOPTED, trade, {"status": trade.status, **_shown(data)}, Aftermath(), by)
     elif event is E.OFFER_ACCEPTED and trade.exchange_id is None and data.get("exchange_id"):
-        _learn_exchange(connection, trade, data, who, now)
+        _learn_exchange(connection, trade, data, by)
 
 
-def _learn_exchange(connection: Connection, trade: Row[Any], data: Mapping[str, Any], who: str, now: datetime) -> None:
+def _learn_exchange(connection: Connection, trade: Row[Any], data: Mapping[str, Any], by: By) -> None:
     """The exchange of an accepted trade becomes known after the fact; without it nothing would ever settle."""
-    known: dict[str, Any] = {"exchange_id": str(data["exchange_id"]), "touched": now}
+    known: dict[str, Any] = {"exchange_id": str(data["exchange_id"]), "touched": by.now}
     if data.get("settles_at") is not None:
         known["settles_at"] = from_unix(data["settles_at"])
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(known))
-    _tell(connection, "exchange_known", trade, {"status": trade.status, **_shown(data)}, Aftermath(), who, now)
+    _tell(connection, "exchange_known", trade, {"status": trade.status, **_shown(data)}, Aftermath(), by)
 
 
-def _misfit(connection: Connection, trade: Row[Any], event: TradeEvent, who: str, now: datetime, rules: Rules) -> None:
+def _misfit(connection: Connection, trade: Row[Any], event: TradeEvent, by: ByRules) -> None:
     """What does not fit leads to a search; if it goes on not fitting, or an exchange failed after it was good, to an operator.
 
     A trade in doubt is searched for as it is; that an offer is absent is what the end of most trades looks like.
     """
     if event is E.EXCHANGE_FAILED and trade.status in (S.ACCEPTED, S.SETTLED):
-        _freeze(connection, trade, effects.FROZEN_EXCHANGE, now)
-        alarms.of_trade(connection, alarms.EXCHANGE_FAILED, trade, {"exchange_id": trade.exchange_id}, who, now)
+        _freeze(connection, trade, effects.FROZEN_EXCHANGE, by.now)
+        alarms.of_trade(connection, alarms.EXCHANGE_FAILED, trade, {"exchange_id": trade.exchange_id}, by)
     elif trade.status != S.IN_DOUBT and event is not E.OFFER_ABSENT:
         if trade.find_tries >= MISFITS_MAX:
-            alarms.of_trade(connection, alarms.MISFIT, trade, {"report": event.value}, who, now)
+            alarms.of_trade(connection, alarms.MISFIT, trade, {"report": event.value}, by)
         elif trade.find_at is None:
-            find_at = now + timedelta(seconds=rules.find_s if trade.find_tries else 0)
+            find_at = by.now + timedelta(seconds=by.rules.find_s if trade.find_tries else 0)
             connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(find_at=find_at))
 
 
@@ -304,9 +298,7 @@ def _freeze(connection: Connection, trade: Row[Any], why: str, now: datetime) ->
 # --- what a look for the items found -------------------------------------------------------------------
 
 
-def record_deposits(
-    connection: Connection, trade: Row[Any], kind: str, data: Mapping[str, Any], who: str, now: datetime
-) -> int:
+def record_deposits(connection: Connection, trade: Row[Any], kind: str, data: Mapping[str, Any], by: By) -> int:
     """Apply ``items_seen`` or ``items_gone`` to the deposits of a trade that is over. How many changed; a second call: none.
 
     A report may come late, twice, or from somebody who kept it: rows that a later withdrawal has taken are left to that one.
@@ -323,8 +315,8 @@ def record_deposits(
     after.owners = apply_effects.owners(trade, held)
     fewer = after.awaited is not None and after.awaited != trade.items_awaited
     if after.moves or fewer:
-        apply_effects.carry_out(connection, trade, after, now)
-        _tell(connection, kind, trade, {"status": trade.status}, after, who, now)
+        apply_effects.carry_out(connection, trade, after, by.now)
+        _tell(connection, kind, trade, {"status": trade.status}, after, by)
     return max(len(after.moves), int(fewer))
 
 
@@ -334,13 +326,12 @@ def record_decision(
     deposit: Row[Any],
     after: Aftermath,
     data: Mapping[str, Any],
-    who: str,
-    now: datetime,
+    by: By,
 ) -> None:
     """Carry out what operators decided about one row, which is locked; ``kind`` is the event's."""
-    apply_effects.carry_out_at(connection, deposit.color, deposit.bot_id, after, now)
+    apply_effects.carry_out_at(connection, deposit.color, deposit.bot_id, after, by.now)
     told = {**data, "deposits": after.told()}
-    feed.append(connection, feed.row(kind, told, who, now, None, deposit.user_id, bot_name(deposit)))
+    feed.append(connection, feed.row(kind, told, by, None, deposit.user_id, bot_name(deposit)))
 
 
 # --- telling ----------------------------------------------------------------------------------------
@@ -352,11 +343,10 @@ def _tell(
     trade: Row[Any],
     data: Mapping[str, Any],
     after: Aftermath,
-    who: str,
-    now: datetime,
+    by: By,
 ) -> None:
     moved = {"deposits": after.told()} if after.moves else {}
-    feed.of_trade(connection, kind, trade, {**data, **moved}, who, now)
+    feed.of_trade(connection, kind, trade, {**data, **moved}, by)
 
 
 def _shown(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from balancer.journal import swaps
+from balancer.journal.by import By
 from shared.settings import Settings
 
 
@@ -28,3 +29,10 @@ class Rules:
         times = settings.trades
         unanswered_s = min(times.offer_timeout_min_s, times.offer_timeout_s)
         return cls(times.attempts_max, times.retry_after_s, times.find_s, unanswered_s, times.declined_at_once_s)
+
+
+@dataclass(frozen=True, slots=True)
+class ByRules(By):
+    """The same of a change that may have to decide what happens next."""
+
+    rules: Rules

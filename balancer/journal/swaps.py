@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, select, update
@@ -25,6 +24,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, sele
 from balancer.db import pipeline
 from balancer.db.tables import deposits, items
 from balancer.journal import alarms
+from balancer.journal.by import By
 from shared import strict
 from shared.domain import phases
 from shared.domain.ids import BotName, group_of
@@ -57,7 +57,7 @@ class Named:
 
 
 def compare(
-    connection: Connection, told: Mapping[str, Named], value_of: ValueOf, who: str, now: datetime, trade_id: str | None = None
+    connection: Connection, told: Mapping[str, Named], value_of: ValueOf, by: By, trade_id: str | None = None
 ) -> list[str]:
     """Freeze those rows (deposit id → what its bot says of the item) under which another item lies. The ids of these.
 
@@ -73,18 +73,18 @@ def compare(
         named = told[row.deposit_id]
         if named.name == row.market_hash_name:
             if named.phase and row.phase and named.phase != row.phase:
-                _freeze(connection, row, named, _worth(named, value_of), who, now, trade_id)
+                _freeze(connection, row, named, _worth(named, value_of), by, trade_id)
                 swapped.append(str(row.deposit_id))
                 continue
             if named.phase and not row.phase:
                 found = deposits.c.deposit_id == row.deposit_id
-                connection.execute(update(deposits).where(found).values(phase=named.phase, touched=now))
+                connection.execute(update(deposits).where(found).values(phase=named.phase, touched=by.now))
             if named.class_id and named.class_id != row.named_class:
                 confirmed.setdefault(named.class_id, []).append(row.deposit_id)
         elif _is_renamed(connection, row, named):
-            rename(connection, _bot(row), named.class_id, row.market_hash_name, named.name, who, now, row.deposit_id)
+            rename(connection, _bot(row), named.class_id, row.market_hash_name, named.name, by, row.deposit_id)
         else:
-            _freeze(connection, row, named, _worth(named, value_of), who, now, trade_id)
+            _freeze(connection, row, named, _worth(named, value_of), by, trade_id)
             swapped.append(str(row.deposit_id))
     for class_id, ids in confirmed.items():
         connection.execute(update(deposits).where(deposits.c.deposit_id.in_(ids)).values(named_class=class_id))
@@ -97,8 +97,7 @@ def rename(
     class_id: str,
     old: str,
     new: str,
-    who: str,
-    now: datetime,
+    by: By,
     deposit_id: str | None = None,
 ) -> None:
     """Let this row, and all of the bot's that it has called so, follow the new name of their class; an alarm, once.
@@ -117,9 +116,9 @@ def rename(
     connection.execute(
         update(deposits)
         .where(*here, known, deposits.c.item_id == item_id_of(old))
-        .values(item_id=item_id, named_class=class_id, fingerprint=fingerprint, touched=now)
+        .values(item_id=item_id, named_class=class_id, fingerprint=fingerprint, touched=by.now)
     )
-    alarms.of_rename(connection, str(bot), class_id, old, new, who, now)
+    alarms.of_rename(connection, str(bot), class_id, old, new, by)
 
 
 def _either(class_id: str, deposit_id: str) -> ColumnElement[bool]:
@@ -142,16 +141,14 @@ def _worth(named: Named, value_of: ValueOf) -> int:
     return value_of(phases.priced_name(named.name, named.phase)) or 0
 
 
-def _freeze(
-    connection: Connection, row: Row[Any], named: Named, cents: int, who: str, now: datetime, trade_id: str | None
-) -> None:
+def _freeze(connection: Connection, row: Row[Any], named: Named, cents: int, by: By, trade_id: str | None) -> None:
     values = {
         "item_id": _know(connection, named.name),
         "named_class": named.class_id or None,
         "phase": named.phase,
         "value_cents": cents,
         "frozen_by": row.frozen_by or FROZEN,
-        "touched": now,
+        "touched": by.now,
     }
     connection.execute(update(deposits).where(deposits.c.deposit_id == row.deposit_id).values(values))
     data = {
@@ -161,7 +158,7 @@ def _freeze(
         "value_cents_said": row.value_cents,
         "value_cents": cents,
     }
-    alarms.of_row(connection, alarms.SWAPPED, row, trade_id, data, who, now)
+    alarms.of_row(connection, alarms.SWAPPED, row, trade_id, data, by)
 
 
 def _know(connection: Connection, name: str) -> str:

@@ -20,6 +20,7 @@ from balancer.db.engine import Database
 from balancer.db.tables import events, notice_targets
 from balancer.journal import alarms
 from balancer.journal import events as feed
+from balancer.journal.by import By
 from balancer.journal.events import Event
 from balancer.notices import people, wording
 from shared import log
@@ -125,7 +126,7 @@ def _failed(connection: Connection, owed: Owed, me: str, service: str, now: date
     connection.execute(update(notice_targets).where(t.target == owed.target, t.lease_by == me).values(values))
     if now - since >= timedelta(seconds=TOLD_AFTER_S) and alarms.first(connection, _alarm_of(owed.target), now):
         data = {"alarm": alarms.NOTICES, "service": service, "tries": owed.fails + 1, "action": alarms.NOTICES_ACTION}
-        feed.append(connection, feed.row("alarm", data, "notices", now))
+        feed.append(connection, feed.row("alarm", data, By("notices", now)))
 
 
 def _alarm_of(target: str) -> str:

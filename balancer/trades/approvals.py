@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Row, select, update
 from balancer.context import Context
 from balancer.db.tables import deposits, trade_items, trades
 from balancer.journal import events
-from balancer.journal.rules import Rules
+from balancer.journal.by import By
+from balancer.journal.rules import ByRules, Rules
 from balancer.trades import cancel
 from shared.domain.status import WaitsFor
 from shared.errors import Forbidden, NotFound, TooLate
@@ -40,9 +41,9 @@ async def decide(ctx: Context, trade_id: str, client_id: str | None, who: str, *
         Forbidden: ``own_request``, the client that asked for it decides about it.
         TooLate: it does not wait for an approval (any more).
     """
-    rules, now = Rules.of(ctx.settings), ctx.clock.now()
+    by = ByRules(who, ctx.clock.now(), Rules.of(ctx.settings))
     work = functools.partial(decide_in, approve=approve)
-    await ctx.db.run(work, trade_id, client_id, who, ctx.settings.trades, rules, now)
+    await ctx.db.run(work, trade_id, client_id, by, ctx.settings.trades)
     ctx.waiters.notify([trade_id])
 
 
@@ -50,28 +51,26 @@ def decide_in(
     connection: Connection,
     trade_id: str,
     client_id: str | None,
-    who: str,
+    by: ByRules,
     times: TradeSettings,
-    rules: Rules,
-    now: datetime,
     *,
     approve: bool,
 ) -> None:
-    """`decide` inside a transaction. Without a client it is ``who``, an operator at the command line."""
-    trade = _undecided(connection, trade_id, who if client_id is None else client_id)
+    """`decide` inside a transaction. Without a client it is an operator at the command line."""
+    trade = _undecided(connection, trade_id, by.who if client_id is None else client_id)
     if approve:
-        _approve(connection, trade, who, times, now)
+        _approve(connection, trade, by, times)
     else:
-        events.of_trade(connection, "withdrawal_rejected", trade, {}, who, now)
-        cancel.request(connection, trade, who, now, rules, reason="rejected", dropped="rejected")
+        events.of_trade(connection, "withdrawal_rejected", trade, {}, by)
+        cancel.request(connection, trade, by, reason="rejected", dropped="rejected")
 
 
-def _approve(connection: Connection, trade: Row[Any], who: str, times: TradeSettings, now: datetime) -> None:
+def _approve(connection: Connection, trade: Row[Any], by: By, times: TradeSettings) -> None:
     """What has settled is released by the sweep too, which looks once more whether it may go."""
-    wait = until(rows_of(connection, trade.trade_id), times, now)
-    values = {"waits_for": WaitsFor.SETTLEMENT.value, "next_try_at": wait or now, "approved_at": now, "touched": now}
+    wait = until(rows_of(connection, trade.trade_id), times, by.now)
+    values = {"waits_for": WaitsFor.SETTLEMENT.value, "next_try_at": wait or by.now, "approved_at": by.now, "touched": by.now}
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))
-    events.of_trade(connection, "withdrawal_approved", trade, {"settles_at": int(wait.timestamp()) if wait else None}, who, now)
+    events.of_trade(connection, "withdrawal_approved", trade, {"settles_at": int(wait.timestamp()) if wait else None}, by)
 
 
 def _undecided(connection: Connection, trade_id: str, decider: str) -> Row[Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 from balancer.context import Context
 from balancer.db.tables import trades
 from balancer.journal import events, record
-from balancer.journal.rules import Rules
+from balancer.journal.rules import ByRules, Rules
 from balancer.journal.views import Trade
 from balancer.orders.build import Moved, moved_of
 from balancer.trades.requests import Caller
@@ -56,7 +56,7 @@ def _cancel(
         return None, Moved([], [])
     if trade.status == TradeStatus.HELD and OPERATE not in caller.scopes:
         raise TooLate(HELD, code="trade_held", status=trade.status)
-    request(connection, trade, caller.who, now, rules, ask=True)
+    request(connection, trade, ByRules(caller.who, now, rules), ask=True)
     trade = record.read_trade(connection, trade_id)
     return trade, moved_of(connection, [trade])[trade_id]
 
@@ -64,9 +64,7 @@ def _cancel(
 def request(
     connection: Connection,
     trade: Row[Any],
-    who: str,
-    now: datetime,
-    rules: Rules,
+    by: ByRules,
     *,
     reason: str | None = None,
     dropped: str = RECALLED,
@@ -80,11 +78,11 @@ def request(
     """
     queued = trade.status == TradeStatus.QUEUED
     if trade.cancel_requested_at is None:
-        asked = {"cancel_asked_at": now} if ask and not queued else {}
+        asked = {"cancel_asked_at": by.now} if ask and not queued else {}
         mine = trades.c.trade_id == trade.trade_id
-        connection.execute(update(trades).where(mine).values(cancel_requested_at=now, touched=now, **asked))
+        connection.execute(update(trades).where(mine).values(cancel_requested_at=by.now, touched=by.now, **asked))
         data = {"status": trade.status} | ({"reason": reason} if reason else {})
-        events.of_trade(connection, "cancel_requested", trade, data, who, now)
+        events.of_trade(connection, "cancel_requested", trade, data, by)
     if queued and (trade.next_try_at is not None or trade.waits_for is not None):
         fresh = record.read_trade(connection, trade.trade_id)
-        record.record(connection, fresh, TradeEvent.ORDER_DROPPED, {"reason": dropped}, who, now, rules)
+        record.record(connection, fresh, TradeEvent.ORDER_DROPPED, {"reason": dropped}, by)

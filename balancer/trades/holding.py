@@ -16,6 +16,7 @@ from balancer.context import Context
 from balancer.db.tables import bots, trades
 from balancer.fleet.switches import WITHDRAWALS, Switches
 from balancer.journal import events
+from balancer.journal.by import By
 from shared.domain.ids import bot_name
 from shared.domain.status import Direction, TradeStatus, WaitsFor
 
@@ -81,4 +82,4 @@ def _line_up(connection: Connection, trade: Row[Any], now: datetime) -> None:
 
 def _told(trade: Row[Any], now: datetime) -> dict[str, Any]:
     bot = bot_name(trade)
-    return events.row(HELD, {"attempt": trade.attempt}, WHO, now, trade.trade_id, trade.user_id, bot)
+    return events.row(HELD, {"attempt": trade.attempt}, By(WHO, now), trade.trade_id, trade.user_id, bot)

@@ -14,6 +14,7 @@ from balancer.db import pipeline
 from balancer.db.tables import HOUSE
 from balancer.fleet import reserve, switches
 from balancer.journal import events, opening
+from balancer.journal.by import By
 from balancer.trades import draft as drafts
 from balancer.trades import idempotency, outflow, players, withdraw
 from balancer.trades.draft import Draft
@@ -57,5 +58,5 @@ def make(connection: Connection, ctx: Context, request: Request, wish: HouseWish
     withdraw.check_outflow(connection, making)
     pipeline.insert_rows(connection, drafts.rows([making]))
     data = {"steam_id": str(partner), "deposits": list(rows), "trades": making.trade_ids, "reason": wish.reason}
-    events.append(connection, events.row("house_items_given", data, request.who, request.now, None, HOUSE))
+    events.append(connection, events.row("house_items_given", data, By(request.who, request.now), None, HOUSE))
     return making

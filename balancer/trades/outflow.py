@@ -23,6 +23,7 @@ from balancer.db import engine
 from balancer.db.tables import clients, resumptions, trade_items, trades
 from balancer.fleet import switches
 from balancer.journal import events
+from balancer.journal.by import By
 from shared import log
 from shared.domain.status import ENDED_UNMOVED, Direction
 from shared.errors import FleetPaused
@@ -126,9 +127,9 @@ async def pause(ctx: Context, hit: Hit) -> None:
 def write_pause(connection: Connection, hit: Hit, now: datetime) -> list[switches.Pause]:
     """`pause` inside a transaction; everything that is paused then."""
     limit = hit.limit
-    if switches.turn_on(connection, limit.switch, WHO, f"limit of withdrawals reached: {limit.name}", now):
+    if switches.turn_on(connection, limit.switch, By(WHO, now), f"limit of withdrawals reached: {limit.name}"):
         told = _alarm(connection, hit)
-        events.append(connection, events.row("alarm", told, WHO, now))
+        events.append(connection, events.row("alarm", told, By(WHO, now)))
         logger.error("alarm", action=ALARM, limit=limit.name, client=told["client"], would_be=hit.would_be, at_most=limit.most)
     return switches.read(connection)
 

@@ -17,7 +17,8 @@ from balancer.context import Context
 from balancer.db.tables import bots, deposits, trade_items, trades
 from balancer.fleet import reserve
 from balancer.journal import events, record
-from balancer.journal.rules import Rules
+from balancer.journal.by import By
+from balancer.journal.rules import ByRules, Rules
 from balancer.orders import build
 from balancer.trades import deposit, players
 from shared import log
@@ -73,7 +74,7 @@ def _hold_back(
         )
         for trade in connection.execute(query.order_by(trades.c.trade_id).limit(BATCH_MAX).with_for_update()):
             data = {"code": BOT_RESTRICTED, "reason": why[trade.color, trade.bot_id]}
-            record.record(connection, trade, TradeEvent.BOT_REFUSED, data, WHO, now, rules)
+            record.record(connection, trade, TradeEvent.BOT_REFUSED, data, ByRules(WHO, now, rules))
             changed.append(trade.trade_id)
     return changed
 
@@ -140,7 +141,7 @@ def _end(
     event: TradeEvent = TradeEvent.REFUSED,
 ) -> bool:
     logger.warning("trade ended without a bot", action="restricted", trade_id=trade.trade_id, reason=said.get("reason"))
-    record.record(connection, trade, event, said, WHO, now, Rules.of(ctx.settings))
+    record.record(connection, trade, event, said, ByRules(WHO, now, Rules.of(ctx.settings)))
     return True
 
 
@@ -170,7 +171,7 @@ def _line_up(connection: Connection, ctx: Context, trade: Row[Any], now: datetim
 
 
 def _tell(connection: Connection, kind: str, trade: Row[Any], bot: str, data: dict[str, Any], now: datetime) -> None:
-    events.append(connection, events.row(kind, data, WHO, now, trade.trade_id, trade.user_id, bot))
+    events.append(connection, events.row(kind, data, By(WHO, now), trade.trade_id, trade.user_id, bot))
 
 
 def _hand_over(connection: Connection, trade: Row[Any], to: str, now: datetime) -> _Done:

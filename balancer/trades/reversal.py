@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Row, select, update
 
 from balancer.db.tables import bots, deposits, trade_items, trades, users
 from balancer.journal import alarms, events, record
-from balancer.journal.rules import Rules
+from balancer.journal.by import By
+from balancer.journal.rules import ByRules, Rules
 from balancer.trades import cancel
 from shared.domain.status import LIVE, DepositStatus, Direction
 
@@ -40,7 +41,7 @@ def begin(connection: Connection, trade_id: str, now: datetime, rules: Rules, re
         _block(connection, trade, now)
     hanging = _hanging(connection, trade_id)
     for one in hanging:
-        cancel.request(connection, one, WHO, now, rules, reason=REVERSAL, dropped=REVERSAL)
+        cancel.request(connection, one, ByRules(WHO, now, rules), reason=REVERSAL, dropped=REVERSAL)
     if trade.items_awaited == 0:
         tell(connection, trade_id, now)
     return [one.trade_id for one in hanging]
@@ -50,7 +51,7 @@ def _freeze_bot(connection: Connection, trade: Row[Any], now: datetime) -> None:
     """It was this bot's own account: the player is innocent, and somebody else has the account."""
     here = (bots.c.color == trade.color, bots.c.bot_id == trade.bot_id, bots.c.frozen_by.is_(None))
     connection.execute(update(bots).where(*here).values(frozen_by=OWN_REVERSAL, touched=now))
-    alarms.of_trade(connection, alarms.OWN_REVERSAL, trade, {"exchange_id": trade.exchange_id}, WHO, now)
+    alarms.of_trade(connection, alarms.OWN_REVERSAL, trade, {"exchange_id": trade.exchange_id}, By(WHO, now))
 
 
 def _block(connection: Connection, trade: Row[Any], now: datetime) -> None:
@@ -61,10 +62,10 @@ def _block(connection: Connection, trade: Row[Any], now: datetime) -> None:
     )
     if blocked.rowcount:
         data = {"steam_id": str(trade.partner), "reason": REVERSAL}
-        events.of_trade(connection, "partner_blocked", trade, data, WHO, now)
+        events.of_trade(connection, "partner_blocked", trade, data, By(WHO, now))
 
 
-def unblock(connection: Connection, user_id: str | None, steam_id: int | None, who: str, now: datetime) -> str | None:
+def unblock(connection: Connection, user_id: str | None, steam_id: int | None, by: By) -> str | None:
     """Let this user, or the one with this Steam account, trade again. The user's id; ``None`` if nobody such is blocked."""
     which = users.c.user_id == user_id if user_id is not None else users.c.steam_id == steam_id
     row = connection.execute(select(users).where(which, users.c.blocked_by.is_not(None)).with_for_update()).first()
@@ -72,7 +73,7 @@ def unblock(connection: Connection, user_id: str | None, steam_id: int | None, w
         return None
     connection.execute(update(users).where(users.c.user_id == row.user_id).values(blocked_by=None, blocked_at=None))
     data = {"steam_id": str(row.steam_id), "blocked_by": row.blocked_by}
-    events.append(connection, events.row("partner_unblocked", data, who, now, None, row.user_id))
+    events.append(connection, events.row("partner_unblocked", data, by, None, row.user_id))
     return str(row.user_id)
 
 
@@ -107,7 +108,7 @@ def tell(connection: Connection, trade_id: str, now: datetime) -> None:
         "complete": trade.items_awaited == 0,
         "items": items,
     }
-    events.of_trade(connection, REVERSAL, trade, data, WHO, now)
+    events.of_trade(connection, REVERSAL, trade, data, By(WHO, now))
 
 
 def _holder(direction: str, status: str | None) -> str:

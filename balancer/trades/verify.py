@@ -23,6 +23,7 @@ from balancer.db.tables import events, tokens
 from balancer.db.tables import trades as rows
 from balancer.journal import events as feed
 from balancer.journal import record, views
+from balancer.journal.by import By
 from balancer.journal.views import Trade
 from balancer.orders import build
 from balancer.orders.sights import Sight
@@ -167,7 +168,7 @@ async def answer(ctx: Context, found: Found, token: str, who: str) -> Answer:
     if ctx.clock.now() >= found.expires_at and found.trade.waits_for is None:
         return Answer(Verdict.EXPIRED)
     sight = await _look(ctx, found.trade) if found.trade.status == S.SENT else None
-    decided = await ctx.db.run(_decide, found, ctx.master.token_hash(token), sight, who, ctx.clock.now())
+    decided = await ctx.db.run(_decide, found, ctx.master.token_hash(token), sight, By(who, ctx.clock.now()))
     if decided.first:
         ctx.waiters.notify([found.trade.trade_id])
     [view] = await ctx.views.of([found.trade.trade_id])
@@ -181,7 +182,7 @@ async def _look(ctx: Context, trade: Row[Any]) -> Sight | None:
     return await ctx.sights.of(bot_name(trade), watched, int(trade.created_at.timestamp()))
 
 
-def _decide(connection: Connection, found: Found, token_hash: str, sight: Sight | None, who: str, now: datetime) -> Answer:
+def _decide(connection: Connection, found: Found, token_hash: str, sight: Sight | None, by: By) -> Answer:
     """The answer, in the transaction that uses the token up if it is yes."""
     trade = connection.execute(select(rows).where(rows.c.trade_id == found.trade.trade_id).with_for_update()).one()
     decided = verdict(trade, sight)
@@ -192,11 +193,11 @@ def _decide(connection: Connection, found: Found, token_hash: str, sight: Sight 
         return Answer(decided, None, ended.status, verified_at=verified_at, ended=ended)
     if decided is not Verdict.OK or verified_at is not None:
         return Answer(decided, None, status, verified_at=verified_at)
-    if now >= found.expires_at or not _use(connection, token_hash):
+    if by.now >= found.expires_at or not _use(connection, token_hash):
         return Answer(Verdict.EXPIRED)
-    connection.execute(update(rows).where(rows.c.trade_id == trade.trade_id).values(verified_at=now, touched=now))
-    feed.of_trade(connection, VERIFIED, trade, {"offer_id": trade.offer_id}, who, now)
-    return Answer(decided, None, status, first=True, verified_at=now)
+    connection.execute(update(rows).where(rows.c.trade_id == trade.trade_id).values(verified_at=by.now, touched=by.now))
+    feed.of_trade(connection, VERIFIED, trade, {"offer_id": trade.offer_id}, by)
+    return Answer(decided, None, status, first=True, verified_at=by.now)
 
 
 def _use(connection: Connection, token_hash: str) -> bool:

@@ -10,7 +10,6 @@ used up. While it goes on, an offer that was overlooked is still found, and adop
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
@@ -18,7 +17,8 @@ from sqlalchemy import Connection, Row, func, select, update
 from balancer.db.tables import events, trades
 from balancer.journal import events as feed
 from balancer.journal import record
-from balancer.journal.rules import Rules
+from balancer.journal.by import By
+from balancer.journal.rules import ByRules
 from balancer.upkeep import search
 from shared.domain.status import TradeEvent, TradeStatus
 from shared.errors import Conflict, NotFound, TooLate
@@ -32,9 +32,7 @@ _NO_LOOK = frozenset({"first_look", "half_filled", "list_incomplete", "steam_mai
 _SAW = frozenset({"exchange_not_done", "offer_unclear", "items_moved"})
 
 
-def decide(
-    connection: Connection, trade_id: str, offer_id: str | None, reason: str, who: str, rules: Rules, now: datetime
-) -> None:
+def decide(connection: Connection, trade_id: str, offer_id: str | None, reason: str, by: ByRules) -> None:
     """Take an operator's word: this is the trade's offer, or (``None``) it has none. The sweep does the rest.
 
     Raises:
@@ -49,12 +47,12 @@ def decide(
     if trade.status != TradeStatus.IN_DOUBT:
         raise TooLate(f"the trade is {trade.status}", status=trade.status)
     if offer_id is None:
-        _absent(connection, trade, reason, who, rules, now)
+        _absent(connection, trade, reason, by)
     else:
-        _name(connection, trade, offer_id, reason, who, now)
+        _name(connection, trade, offer_id, reason, by)
 
 
-def _absent(connection: Connection, trade: Row[Any], reason: str, who: str, rules: Rules, now: datetime) -> None:
+def _absent(connection: Connection, trade: Row[Any], reason: str, by: ByRules) -> None:
     seen = _last_search(connection, trade.trade_id)
     if trade.find_tries <= search.ALARM_TRIES or seen is None or seen in _NO_LOOK:
         raise Conflict(
@@ -67,8 +65,8 @@ def _absent(connection: Connection, trade: Row[Any], reason: str, who: str, rule
     if seen in _SAW:
         raise Conflict("the last search saw an offer or an exchange of these items", code="offer_seen", last_search=seen)
     data = {"reason": reason, "searches": trade.find_tries, "last_search": seen}
-    feed.of_trade(connection, ABSENT, trade, data, who, now)
-    record.record(connection, trade, TradeEvent.OFFER_ABSENT, {"reason": OPERATOR}, who, now, rules)
+    feed.of_trade(connection, ABSENT, trade, data, by)
+    record.record(connection, trade, TradeEvent.OFFER_ABSENT, {"reason": OPERATOR}, by)
 
 
 def _last_search(connection: Connection, trade_id: str) -> str | None:
@@ -80,11 +78,11 @@ def _last_search(connection: Connection, trade_id: str) -> str | None:
     return None if data is None else str(json.loads(data).get("reason"))
 
 
-def _name(connection: Connection, trade: Row[Any], offer_id: str, reason: str, who: str, now: datetime) -> None:
+def _name(connection: Connection, trade: Row[Any], offer_id: str, reason: str, by: By) -> None:
     other = connection.scalar(
         select(trades.c.trade_id).where(trades.c.offer_id == offer_id, trades.c.trade_id != trade.trade_id).limit(1)
     )
     if other is not None:
         raise Conflict(f"this offer belongs to {other}", code="offer_of_another_trade", trade_id=other)
-    feed.of_trade(connection, search.NAMED, trade, {"offer_id": offer_id, "reason": reason}, who, now)
-    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(find_at=now))
+    feed.of_trade(connection, search.NAMED, trade, {"offer_id": offer_id, "reason": reason}, by)
+    connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(find_at=by.now))

@@ -35,6 +35,7 @@ from balancer.db.tables import (
     users,
 )
 from balancer.journal import events as feed
+from balancer.journal.by import By
 from shared.domain.status import IN_CUSTODY, LIVE, TradeStatus
 from shared.errors import Conflict, NotFound
 
@@ -165,7 +166,7 @@ def _pages(connection: Connection, after: int, which: ColumnElement[bool], size:
         after = last
 
 
-def forget(connection: Connection, person: Person, known: list[int], who: str, now: datetime) -> dict[str, int]:
+def forget(connection: Connection, person: Person, known: list[int], by: By) -> dict[str, int]:
     """Take this person's name off everything. ``known``: what `mentions` found before; later events are looked up here.
 
     Returns how many trades, items and events were renamed.
@@ -178,7 +179,7 @@ def forget(connection: Connection, person: Person, known: list[int], who: str, n
         raise NotFound(f"{person.user_id} is not here any more")
     check_free(connection, Person(locked.user_id, locked.steam_id, locked.blocked_by))
     alias = f"forgotten-{secrets.token_hex(8)}"
-    connection.execute(insert(users).values(user_id=alias, steam_id=None, created_at=now))
+    connection.execute(insert(users).values(user_id=alias, steam_id=None, created_at=by.now))
     _drop_what_only_names(connection, person)
     numbers = [*known, *mentions(connection, person, max(known, default=0))]
     _rename_events(connection, person, alias, numbers)
@@ -194,7 +195,7 @@ def forget(connection: Connection, person: Person, known: list[int], who: str, n
     connection.execute(update(deposits).where(_deposits_of(person)).values(from_steam_id=None))
     connection.execute(delete(users).where(users.c.user_id == person.user_id))
     done = {"trades": n_trades, "items": n_items, "events": len(numbers)}
-    feed.append(connection, feed.row(FORGOTTEN, done, who, now, None, alias))
+    feed.append(connection, feed.row(FORGOTTEN, done, by, None, alias))
     return done
 
 

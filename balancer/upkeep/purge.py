@@ -28,6 +28,7 @@ from balancer.db.tables import (
     webhook_deliveries,
 )
 from balancer.journal import alarms, events
+from balancer.journal.by import By
 from balancer.upkeep import retention
 from shared import log
 from shared.domain.ids import bot_name
@@ -72,7 +73,7 @@ async def purge(ctx: Context, batches_max: int = BATCHES_MAX) -> int:
         "users": await _old(ctx, batches_max, retention.purge_users, kept.users_days),
     }
     if any(gone.values()):
-        await ctx.db.run(events.append, events.row("rows_purged", gone, WHO, now))
+        await ctx.db.run(events.append, events.row("rows_purged", gone, By(WHO, now)))
     return removed
 
 
@@ -119,7 +120,7 @@ def _purge_deposits(connection: Connection, before: datetime, now: datetime) -> 
     ids = list(connection.scalars(query.limit(BATCH_MAX)))
     if ids:
         connection.execute(delete(deposits).where(deposits.c.deposit_id.in_(ids)))
-        events.append(connection, events.row("deposits_purged", {"deposits": ids}, WHO, now))
+        events.append(connection, events.row("deposits_purged", {"deposits": ids}, By(WHO, now)))
     return len(ids)
 
 
@@ -140,7 +141,7 @@ def _raise_nameless(connection: Connection, before: datetime, now: datetime) -> 
     nameless = (trades.c.status == TradeStatus.ACCEPTED.value, trades.c.exchange_id.is_(None), trades.c.touched < before)
     found = list(connection.execute(select(trades).where(*nameless, ~told).limit(BATCH_MAX)))
     for trade in found:
-        alarms.of_trade(connection, alarms.NO_EXCHANGE, trade, {"offer_id": trade.offer_id}, WHO, now)
+        alarms.of_trade(connection, alarms.NO_EXCHANGE, trade, {"offer_id": trade.offer_id}, By(WHO, now))
         connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(find_at=now))
     return len(found)
 
@@ -164,4 +165,4 @@ def _raise(connection: Connection, before: datetime, now: datetime) -> list[str]
 def _alarm(row: Any, now: datetime) -> dict[str, Any]:
     bot = None if row.bot_id is None else bot_name(row)
     data = {"deposit_id": row.deposit_id, "status": row.status, "touched": int(row.touched.timestamp())}
-    return events.row(ALARM, data, WHO, now, None, row.user_id, bot)
+    return events.row(ALARM, data, By(WHO, now), None, row.user_id, bot)

@@ -18,7 +18,8 @@ from balancer.context import Context
 from balancer.db.tables import tokens, trade_items, trades, users
 from balancer.fleet.switches import WITHDRAWALS
 from balancer.journal import events
-from balancer.journal.rules import Rules
+from balancer.journal.by import By
+from balancer.journal.rules import ByRules, Rules
 from balancer.trades import approvals, cancel, line, outflow, players, shares
 from balancer.trades.players import Holdings
 from shared.domain.health import May
@@ -119,7 +120,7 @@ def _ended(connection: Connection, trade: Row[Any], rows: Sequence[Row[Any]], no
     """End a withdrawal that must not go on at all."""
     why = _forbidden(connection, trade, rows)
     if why is not None:
-        cancel.request(connection, trade, WHO, now, rules, reason=why, dropped=why)
+        cancel.request(connection, trade, ByRules(WHO, now, rules), reason=why, dropped=why)
     return why is not None
 
 
@@ -149,4 +150,4 @@ def _let_go(
     lives_until = now + timedelta(seconds=times.token_lifetime_s)
     connection.execute(update(tokens).where(tokens.c.trade_id == trade.trade_id).values(expires_at=lives_until))
     in_line_s = int((now - trade.next_try_at).total_seconds())
-    events.of_trade(connection, "withdrawal_released", trade, {"in_line_s": in_line_s}, WHO, now)
+    events.of_trade(connection, "withdrawal_released", trade, {"in_line_s": in_line_s}, By(WHO, now))

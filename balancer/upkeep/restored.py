@@ -21,7 +21,8 @@ from balancer.db import engine
 from balancer.db.tables import trades
 from balancer.fleet import switches
 from balancer.journal import events, record
-from balancer.journal.rules import Rules
+from balancer.journal.by import By
+from balancer.journal.rules import ByRules, Rules
 from shared import private_files
 from shared.domain.ids import bot_name
 from shared.domain.status import LIVE, TradeEvent, TradeStatus
@@ -105,22 +106,22 @@ def _check(copy: Path) -> None:
 # --- what may have happened since -----------------------------------------------------------------------
 
 
-def mark(connection: Connection, settings: Settings, who: str, now: datetime) -> dict[str, int]:
+def mark(connection: Connection, settings: Settings, by: By) -> dict[str, int]:
     """After a restore: doubt, searches, paused switches, a jump of the event numbers. How many trades by status before.
 
     Nothing is searched for before orders from before the restore are over for certain.
     """
     skip_numbers(connection)
     rules, times = Rules.of(settings), settings.trades
-    find_at = now + timedelta(seconds=times.order_expiry_s + times.order_in_hand_s)
+    find_at = by.now + timedelta(seconds=times.order_expiry_s + times.order_in_hand_s)
     found = list(connection.execute(_open_trades()))
     counted: dict[str, int] = {}
     for trade in found:
         counted[trade.status] = counted.get(trade.status, 0) + 1
-        _mark(connection, trade, who, now, find_at, rules)
+        _mark(connection, trade, ByRules(by.who, by.now, rules), find_at)
     for switch in switches.NAMES:
-        switches.write(connection, switch, who, REASON, now, True)
-    events.append(connection, events.row("database_restored", {"trades": counted}, who, now))
+        switches.write(connection, switch, by, REASON, True)
+    events.append(connection, events.row("database_restored", {"trades": counted}, by))
     return counted
 
 
@@ -129,12 +130,12 @@ def _open_trades() -> Any:
     return select(trades).where(trades.c.status.in_(open_now)).order_by(trades.c.trade_id).with_for_update()
 
 
-def _mark(connection: Connection, trade: Row[Any], who: str, now: datetime, find_at: datetime, rules: Rules) -> None:
+def _mark(connection: Connection, trade: Row[Any], by: ByRules, find_at: datetime) -> None:
     if trade.status in _ORDER_MAY_BE_OUT:
-        record.record(connection, trade, TradeEvent.ANSWER_LOST, {"reason": "restored"}, who, now, rules)
+        record.record(connection, trade, TradeEvent.ANSWER_LOST, {"reason": "restored"}, by)
     else:
         bot = bot_name(trade)
-        row = events.row("restored", {"status": trade.status}, who, now, trade.trade_id, trade.user_id, bot)
+        row = events.row("restored", {"status": trade.status}, by, trade.trade_id, trade.user_id, bot)
         events.append(connection, row)
     values: dict[str, Any] = {"find_at": find_at, "find_tries": 0, "settle_asked_at": None}
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(values))

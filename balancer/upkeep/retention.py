@@ -24,6 +24,7 @@ from balancer.db.tables import (
     webhook_targets,
 )
 from balancer.journal import events as journal
+from balancer.journal.by import By
 from shared.domain.ids import record_id
 from shared.domain.status import FINAL
 
@@ -95,7 +96,7 @@ def _tell_missed(connection: Connection, gone: list[int], now: datetime) -> None
         if missed:
             host = urlsplit(target.url).hostname or ""
             told = {"target_id": target.target_id, "host": host, "events": len(missed), "last": max(missed)}
-            journal.append(connection, journal.row("webhook_missed", told, WHO, now))
+            journal.append(connection, journal.row("webhook_missed", told, By(WHO, now)))
 
 
 def purge_users(connection: Connection, before: datetime) -> int:

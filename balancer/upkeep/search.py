@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, select, tuple_, update
 from balancer.context import Context
 from balancer.db.tables import events, trade_items, trades
 from balancer.journal import alarms
+from balancer.journal.by import By
 from balancer.orders import build
 from shared.domain.ids import bot_name
 from shared.domain.status import Direction, TradeStatus
@@ -81,7 +82,7 @@ def _take(
             .values(find_at=find_at, find_tries=trades.c.find_tries + 1)
         )
         if find_at is not None and trade.find_tries >= ALARM_TRIES:
-            alarms.of_trade(connection, alarms.DOUBT, trade, {"searches": trade.find_tries}, "sweep", now)
+            alarms.of_trade(connection, alarms.DOUBT, trade, {"searches": trade.find_tries}, By("sweep", now))
     if not found:
         return [], _Known({}, {}, {})
     return found, _Known(build.moved_of(connection, found), _named(connection, found), _elsewhere(connection, found))

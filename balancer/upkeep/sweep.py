@@ -16,7 +16,7 @@ from balancer.context import Context
 from balancer.custody import gifts
 from balancer.db.tables import bots, trades
 from balancer.journal import record
-from balancer.journal.rules import Rules
+from balancer.journal.rules import ByRules, Rules
 from balancer.orders import build
 from balancer.trades import cancel, holding, restricted
 from balancer.upkeep import purge, release, search, settle
@@ -135,7 +135,7 @@ def _silent(connection: Connection, now: datetime, expired: datetime, untouched:
 def _record(
     connection: Connection, trade_id: str, event: TradeEvent, data: dict[str, Any], now: datetime, rules: Rules
 ) -> record.Recorded:
-    return record.record(connection, record.read_trade(connection, trade_id), event, data, WHO, now, rules)
+    return record.record(connection, record.read_trade(connection, trade_id), event, data, ByRules(WHO, now, rules))
 
 
 # --- offers that must end ---------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def _wish_timed_out(connection: Connection, now: datetime, rules: Rules) -> list
     late = and_(trades.c.status.in_(_MAY_TIME_OUT), trades.c.expires_at < now, trades.c.cancel_requested_at.is_(None))
     found = _locked(connection, and_(late, trades.c.waits_for.is_(None)))
     for trade in found:
-        cancel.request(connection, trade, WHO, now, rules, reason="offer_timeout")
+        cancel.request(connection, trade, ByRules(WHO, now, rules), reason="offer_timeout")
     return [trade.trade_id for trade in found]
 
 

@@ -26,6 +26,7 @@ from balancer.db.tables import events as journal
 from balancer.db.tables import webhook_deliveries, webhook_targets
 from balancer.fields import Time, maybe_unix
 from balancer.journal import events
+from balancer.journal.by import By
 from balancer.webhooks import targets
 from shared.errors import NotFound
 from shared.sections import WebhookSettings
@@ -268,7 +269,7 @@ def _delivery(row: Row[Any]) -> Delivery:
     )
 
 
-def redeliver(connection: Connection, target_id: str, first: int, last: int, who: str, now: datetime) -> int:
+def redeliver(connection: Connection, target_id: str, first: int, last: int, by: By) -> int:
     """Send these events to a target again, whatever became of them before: up to `REDELIVER_MAX`. How many.
 
     Those that it does not want, or that lie before it, are left out unless it had been sent them. A second call sends them
@@ -284,13 +285,13 @@ def redeliver(connection: Connection, target_id: str, first: int, last: int, who
     wanted = [event for event in found if wants(kinds, target_id, event)]
     if not wanted:
         raise NotFound("There is no such event that this target could have been sent.")
-    again = {"delivered_at": None, "next_at": now, "tries": 0, "first_at": None, "status": None, "error": None}
+    again = {"delivered_at": None, "next_at": by.now, "tries": 0, "first_at": None, "status": None, "error": None}
     for event in wanted:
-        row = {"target_id": target_id, "number": event.number, "lane": lane_of(event), "next_at": now}
+        row = {"target_id": target_id, "number": event.number, "lane": lane_of(event), "next_at": by.now}
         put = pipeline.insert(connection, webhook_deliveries).values(row)
         connection.execute(put.on_conflict_do_update(index_elements=["target_id", "number"], set_=again))
     data = {"target_id": target_id, "first": wanted[0].number, "last": wanted[-1].number, "events": len(wanted)}
-    events.append(connection, events.row("webhook_redelivery", data, who, now))
+    events.append(connection, events.row("webhook_redelivery", data, by))
     return len(wanted)
 
 

@@ -21,6 +21,7 @@ from balancer.db.tables import events as journal
 from balancer.db.tables import idempotency, webhook_deliveries, webhook_targets
 from balancer.fields import Time, maybe_unix, unix
 from balancer.journal import alarms, events
+from balancer.journal.by import By
 from shared.errors import Conflict, NotFound, RequestReused
 from shared.sealing import MasterKey, seal, unseal
 
@@ -67,19 +68,20 @@ class Once:
     body_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A target that is to be: it is sent what comes behind event ``after``, or from now on. Its address has been checked."""
+
+    target_id: str
+    url: str
+    kinds: Sequence[str]
+    after: int | None = None
+
+
 def add(
-    connection: Connection,
-    target_id: str,
-    url: str,
-    kinds: Sequence[str],
-    after: int | None,
-    master: MasterKey,
-    who: str,
-    now: datetime,
-    targets_max: int,
-    once: Once | None = None,
+    connection: Connection, wanted: Wanted, master: MasterKey, by: By, targets_max: int, once: Once | None = None
 ) -> WithSecret:
-    """A new target that is sent what comes behind event ``after``, or from now on. The address was checked by the caller.
+    """A new target, with the secret that signs what it is sent.
 
     A second call with the same ``once`` makes nothing: it gives the target as it is now, with the secret it was made with.
 
@@ -93,27 +95,27 @@ def add(
     # Looked up behind the targets: who sees the one that a request with this key has just made sees its key too.
     if once is not None and (made := _made_before(connection, once, master)):
         return made
-    if url in known:
+    if wanted.url in known:
         raise Conflict("There is a target with this address. If you lost its secret, rotate it.", code="webhook_exists")
     if len(known) >= targets_max:
         raise Conflict(f"There are {len(known)} targets, as many as there may be.", code="too_many_webhooks")
     secret = _new_secret()
     row = {
-        "target_id": target_id,
-        "url": url,
-        "kinds": " ".join(kinds),
-        "secret_sealed": _seal(master, target_id, secret),
-        "spread_to": events.settled(connection) if after is None else after,
-        "created_at": now,
-        "created_by": who,
+        "target_id": wanted.target_id,
+        "url": wanted.url,
+        "kinds": " ".join(wanted.kinds),
+        "secret_sealed": _seal(master, wanted.target_id, secret),
+        "spread_to": events.settled(connection) if wanted.after is None else wanted.after,
+        "created_at": by.now,
+        "created_by": by.who,
     }
     connection.execute(webhook_targets.insert().values(row))
     if once is not None:
-        key = {"client_id": once.client_id, "key": once.key, "body_hash": once.body_hash, "created_at": now}
-        kept = {"trade_ids": target_id, "answer_sealed": row["secret_sealed"]}
+        key = {"client_id": once.client_id, "key": once.key, "body_hash": once.body_hash, "created_at": by.now}
+        kept = {"trade_ids": wanted.target_id, "answer_sealed": row["secret_sealed"]}
         connection.execute(idempotency.insert().values({**key, **kept}))
-    _tell(connection, "webhook_added", target_id, url, who, now, kinds=list(kinds))
-    return WithSecret(one(connection, target_id), secret)
+    _tell(connection, "webhook_added", wanted.target_id, wanted.url, by, kinds=list(wanted.kinds))
+    return WithSecret(one(connection, wanted.target_id), secret)
 
 
 def _made_before(connection: Connection, once: Once, master: MasterKey) -> WithSecret | None:
@@ -127,9 +129,7 @@ def _made_before(connection: Connection, once: Once, master: MasterKey) -> WithS
     return WithSecret(one(connection, row.trade_ids), secret)
 
 
-def rotate(
-    connection: Connection, target_id: str, master: MasterKey, who: str, now: datetime, old_lives_s: float
-) -> WithSecret:
+def rotate(connection: Connection, target_id: str, master: MasterKey, by: By, old_lives_s: float) -> WithSecret:
     """A new secret; the one before signs too for ``old_lives_s``.
 
     A second call within that time replaces the new one, whose answer may have been lost; the old one still signs.
@@ -138,19 +138,19 @@ def rotate(
         NotFound.
     """
     row = _row(connection, target_id)
-    secret, until = _new_secret(), now + timedelta(seconds=old_lives_s)
-    rotating = row.old_until is not None and row.old_until > now
+    secret, until = _new_secret(), by.now + timedelta(seconds=old_lives_s)
+    rotating = row.old_until is not None and row.old_until > by.now
     values = {
         "secret_sealed": _seal(master, target_id, secret),
         "old_secret_sealed": row.old_secret_sealed if rotating else row.secret_sealed,
         "old_until": until,
     }
     connection.execute(update(webhook_targets).where(webhook_targets.c.target_id == target_id).values(values))
-    _tell(connection, "webhook_rotated", target_id, row.url, who, now, old_until=unix(until))
+    _tell(connection, "webhook_rotated", target_id, row.url, by, old_until=unix(until))
     return WithSecret(one(connection, target_id), secret)
 
 
-def enable(connection: Connection, target_id: str, who: str, now: datetime) -> Target:
+def enable(connection: Connection, target_id: str, by: By) -> Target:
     """Send to it again, first what it is still owed. A second call changes nothing.
 
     Raises:
@@ -163,9 +163,9 @@ def enable(connection: Connection, target_id: str, who: str, now: datetime) -> T
         connection.execute(
             update(webhook_deliveries)
             .where(webhook_deliveries.c.target_id == target_id, webhook_deliveries.c.delivered_at.is_(None))
-            .values(next_at=now, first_at=None)
+            .values(next_at=by.now, first_at=None)
         )
-        _tell(connection, "webhook_enabled", target_id, row.url, who, now)
+        _tell(connection, "webhook_enabled", target_id, row.url, by)
     return one(connection, target_id)
 
 
@@ -181,7 +181,7 @@ def disable(connection: Connection, row: Row[Any], why: str, last: str, now: dat
         alarms.of_webhook(connection, row.target_id, host_of(row.url), why, last, since, now)
 
 
-def remove(connection: Connection, target_id: str, who: str, now: datetime) -> None:
+def remove(connection: Connection, target_id: str, by: By) -> None:
     """Forget a target with everything that it was sent or is owed.
 
     Raises:
@@ -191,17 +191,17 @@ def remove(connection: Connection, target_id: str, who: str, now: datetime) -> N
     owed = connection.scalar(_owed(target_id)) or 0
     connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.target_id == target_id))
     connection.execute(delete(webhook_targets).where(webhook_targets.c.target_id == target_id))
-    _tell(connection, "webhook_removed", target_id, row.url, who, now, owed=owed)
+    _tell(connection, "webhook_removed", target_id, row.url, by, owed=owed)
 
 
-def try_out(connection: Connection, target_id: str, who: str, now: datetime) -> int:
+def try_out(connection: Connection, target_id: str, by: By) -> int:
     """An event for this target alone; its number.
 
     Raises:
         NotFound.
     """
     row = _row(connection, target_id)
-    told = events.row(events.WEBHOOK_TEST, {"target_id": target_id, "host": host_of(row.url)}, who, now)
+    told = events.row(events.WEBHOOK_TEST, {"target_id": target_id, "host": host_of(row.url)}, by)
     events.append(connection, told)
     # Others may write events meanwhile, but no other of this kind and target, whose row is locked.
     written = select(journal.c.number).where(journal.c.kind == events.WEBHOOK_TEST, journal.c.data == told["data"])
@@ -279,5 +279,5 @@ def _purpose(target_id: str) -> str:
     return f"webhook:{target_id}"
 
 
-def _tell(connection: Connection, kind: str, target_id: str, url: str, who: str, now: datetime, **data: Any) -> None:
-    events.append(connection, events.row(kind, {"target_id": target_id, "host": host_of(url), **data}, who, now))
+def _tell(connection: Connection, kind: str, target_id: str, url: str, by: By, **data: Any) -> None:
+    events.append(connection, events.row(kind, {"target_id": target_id, "host": host_of(url), **data}, by))

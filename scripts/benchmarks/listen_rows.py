@@ -26,6 +26,7 @@ from sqlalchemy import select as select_rows
 
 from balancer.db import tables
 from balancer.journal import events
+from balancer.journal.by import By
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.rows import BenchError, Floor, Row, interleaved, median, percentile
 from scripts.benchmarks.running import folder
@@ -74,7 +75,9 @@ def listening(options: Options, say: Say) -> Iterator[Row]:
 def write(engine: Engine, count: int) -> int:
     """So many events, each trade's in turn, in one transaction; the number of the last."""
     now = Clock().now()
-    made = [events.row("paused", {"switch": "bench", "reason": ""}, "bench", now, f"trd_{n % TRADES}") for n in range(count)]
+    made = [
+        events.row("paused", {"switch": "bench", "reason": ""}, By("bench", now), f"trd_{n % TRADES}") for n in range(count)
+    ]
     with engine.begin() as connection:
         events.append(connection, *made)
         return connection.scalar(select_rows(func.max(tables.events.c.number))) or 0

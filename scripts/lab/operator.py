@@ -17,6 +17,7 @@ import pyotp
 from sqlalchemy import Connection
 
 from balancer.db.engine import Database
+from balancer.journal.by import By
 from balancer.web.ops import codes, links, operators, sessions
 from balancer.web.ops.operators import Operator
 from shared.clock import Clock
@@ -53,7 +54,7 @@ class OperatorPage:
         self._database = Database(self.settings.database)
         master = MasterKey.read(self.settings.balancer.master_key_file)
         with self._database.transaction() as connection:
-            address = codes.enrol(connection, master, operator, "Sandbox", "cli:up", self._clock.now())
+            address = codes.enrol(connection, master, operator, "Sandbox", By("cli:up", self._clock.now()))
         self._secret = parse_qs(urlsplit(address).query)["secret"][0]
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"page": self}))
         self.url = f"http://127.0.0.1:{self._server.server_port}/"

@@ -17,6 +17,7 @@ from balancer.custody import gifts
 from balancer.custody.audit import ask, freeze, readings, rows, show
 from balancer.custody.views import BotAudit
 from balancer.db import tables
+from balancer.journal.by import By
 from balancer.trades.cancel import cancel
 from balancer.trades.requests import DepositWish
 from balancer.upkeep import release, settle, sweep
@@ -61,7 +62,7 @@ def asset(asset_id: int, name: str = "Case", fingerprint: str | None = None, con
 async def start(world: World, *bots: str) -> str:
     """Somebody wants these bots audited; the audit's id."""
     audit_id = world.ctx.new_id("audit")
-    await world.ctx.db.run(ask.want, list(bots) or None, audit_id, "client:test", world.ctx.clock.now())
+    await world.ctx.db.run(ask.want, list(bots) or None, audit_id, By("client:test", world.ctx.clock.now()))
     return audit_id
 
 
@@ -243,7 +244,7 @@ async def test_a_theft_freezes_its_bot_only_until_an_operator_lets_it_go_on(worl
 
 
 async def unfreeze(world: World) -> bool:
-    return await world.ctx.db.run(freeze.unfreeze, "red", 1, "operator", world.ctx.clock.now())
+    return await world.ctx.db.run(freeze.unfreeze, "red", 1, By("operator", world.ctx.clock.now()))
 
 
 @pytest.mark.both_databases
@@ -359,7 +360,7 @@ async def test_gifts_and_house_issued_rows(world: World) -> None:
     moved = [{"new_asset_id": "55", "new_context_id": "16"}]
     gift = {"exchange_id": "9", "offer_id": "8", "partner": "7", "moved": moved}
     with world.ctx.db.transaction() as connection:
-        gifts.book(connection, "red-1", gift, "bot:red-1", world.ctx.clock.now())
+        gifts.book(connection, "red-1", gift, By("bot:red-1", world.ctx.clock.now()))
     inventory = lying(world)
     inventory["55"]["name"] = "AWP | Something"
     await start(world, "red-1")

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from balancer.custody import decide
 from balancer.custody.decisions import STUCK
 from balancer.db import tables
+from balancer.journal.by import By
 from shared.domain.status import Decision
 from shared.errors import Conflict, NotFound
 
@@ -33,7 +34,7 @@ def freeze(world: World, deposit_id: str, why: str = "unmatched", **more: Any) -
 
 async def say(world: World, deposit_id: str, decision: Decision, who: str, asset_id: int | None = None) -> decide.Decided:
     now, audit_id = world.ctx.clock.now(), world.ctx.new_id("audit")
-    return await world.ctx.db.run(decide.decide, deposit_id, decision, asset_id, "I looked", who, audit_id, now)
+    return await world.ctx.db.run(decide.decide, deposit_id, decision, asset_id, "I looked", By(who, now), audit_id)
 
 
 async def both_say(world: World, deposit_id: str, decision: Decision, asset_id: int | None = None) -> None:

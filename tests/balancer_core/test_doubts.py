@@ -10,7 +10,7 @@ from balancer_core.core_world import World
 from balancer_core.test_at_once import assert_counters_add_up
 
 from balancer.journal import story
-from balancer.journal.rules import Rules
+from balancer.journal.rules import ByRules, Rules
 from balancer.trades.cancel import cancel
 from balancer.trades.requests import Caller
 from balancer.upkeep import doubts, sweep
@@ -23,7 +23,7 @@ WHO = "client:boss"
 def decide(world: World, trade_id: str, offer_id: str | None = None) -> None:
     rules = Rules.of(world.ctx.settings)
     with world.ctx.db.transaction() as connection:
-        doubts.decide(connection, trade_id, offer_id, "I have looked", WHO, rules, world.ctx.clock.now())
+        doubts.decide(connection, trade_id, offer_id, "I have looked", ByRules(WHO, world.ctx.clock.now(), rules))
 
 
 def refused(world: World, trade_id: str, offer_id: str | None = None) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy import update
 from balancer.custody import credits, exchanges, expected, stock, tickets
 from balancer.custody.exchanges import Rows, Wish
 from balancer.db import tables
+from balancer.journal.by import By
 from balancer.upkeep import persons, purge
 from shared.errors import Conflict, FleetError, FleetPaused, NotFound, RequestReused
 
@@ -414,7 +415,7 @@ async def test_whoever_is_forgotten_stands_in_no_exchange(games: Games) -> None:
     found = await world.ctx.db.look(persons.find, "user-1")
     exported = await world.ctx.db.look(persons.export, found)
     assert [row["ref"] for row in exported["exchanges"]] == ["e"]
-    await world.ctx.db.run(persons.forget, found, [], "cli:boss", now)
+    await world.ctx.db.run(persons.forget, found, [], By("cli:boss", now))
     [row] = world.rows(tables.exchanges.select())
     assert row.user_id.startswith("forgotten-")
     check(world)

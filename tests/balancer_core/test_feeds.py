@@ -21,6 +21,7 @@ from balancer.items.feeds import kept
 from balancer.items.price_list import PriceList
 from balancer.items.prices import Prices
 from balancer.journal import alarms
+from balancer.journal.by import By
 from balancer.upkeep import purge
 from balancer.upkeep.feeds import Fetcher
 from shared.errors import NotFound
@@ -59,7 +60,7 @@ class Shop:
 
     def accept(self, digest: str = "") -> kept.Standing:
         with self.world.ctx.db.transaction() as connection:
-            return kept.accept(connection, "shop", digest, "they renamed all", "cli:ann", self.now())
+            return kept.accept(connection, "shop", digest, "they renamed all", By("cli:ann", self.now()))
 
     def alarms(self) -> list[dict[str, Any]]:
         return [json.loads(event.data) for event in self.world.events("alarm")]

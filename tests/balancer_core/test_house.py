@@ -13,6 +13,7 @@ from balancer.custody import deposits, gifts
 from balancer.db import tables
 from balancer.fleet import switches
 from balancer.journal import swaps
+from balancer.journal.by import By
 from balancer.trades import approvals, house
 from balancer.trades.requests import HouseWish, Request
 from balancer.upkeep import release, sweep
@@ -26,7 +27,7 @@ async def gift(world: World, asset_id: int = 55) -> str:
     moved = [{"new_asset_id": str(asset_id), "new_context_id": "16"}]
     data = {"exchange_id": "9", "offer_id": "8", "partner": "7", "moved": moved}
     with world.ctx.db.transaction() as connection:
-        gifts.book(connection, "red-1", data, "bot:red-1", world.ctx.clock.now())
+        gifts.book(connection, "red-1", data, By("bot:red-1", world.ctx.clock.now()))
     [row] = [row for row in world.rows(tables.deposits.select()) if row.user_id == "house"]
     return str(row.deposit_id)
 
@@ -113,7 +114,7 @@ async def test_an_operator_lets_a_swapped_row_go_under_its_real_name(world: Worl
     [deposit_id] = await held(world, "red-1", 1)
     now = world.ctx.clock.now()
     with world.ctx.db.transaction() as connection:
-        swaps.compare(connection, {deposit_id: swaps.Named(KNIFE, "1")}, lambda _name: 7, "test", now)
+        swaps.compare(connection, {deposit_id: swaps.Named(KNIFE, "1")}, lambda _name: 7, By("test", now))
         assert connection.execute(tables.deposits.select()).one().frozen_by == "swapped"
-        deposits.thaw(connection, deposit_id, "looked", "client:boss", now)
+        deposits.thaw(connection, deposit_id, "looked", By("client:boss", now))
     assert (row_of(world, deposit_id).frozen_by, row_of(world, deposit_id).value_cents) == (None, 7)

@@ -15,6 +15,7 @@ from balancer.db import tables
 from balancer.journal import effects, values
 from balancer.journal import record as journal
 from balancer.journal.effects import Held
+from balancer.journal.rules import ByRules
 from shared.domain.status import (
     COUNTED,
     DEPOSIT_END,
@@ -62,7 +63,7 @@ async def record(world: World, trade_id: str, event: TradeEvent, **more: Any) ->
     facts_now = facts(world, trade_id)
     with world.ctx.db.transaction() as connection:
         trade = journal.read_trade(connection, trade_id)
-        return journal.record(connection, trade, event, facts_now, "bot:red-1", world.ctx.clock.now(), RULES, **more)
+        return journal.record(connection, trade, event, facts_now, ByRules("bot:red-1", world.ctx.clock.now(), RULES), **more)
 
 
 async def brought_to(world: World, status: TradeStatus, direction: Direction) -> str:
@@ -330,7 +331,7 @@ async def test_a_stale_row_does_not_overrule_what_happened_since(world: World) -
     await world.accept(trade_id)
     with world.ctx.db.transaction() as connection:
         now = world.ctx.clock.now()
-        recorded = journal.record(connection, stale, E.OFFER_DECLINED, {"offer_id": "77"}, "bot:red-1", now, RULES)
+        recorded = journal.record(connection, stale, E.OFFER_DECLINED, {"offer_id": "77"}, ByRules("bot:red-1", now, RULES))
     assert (recorded.verdict, recorded.before) == (Verdict.IGNORED, S.ACCEPTED)
     assert world.statuses(trade_id) == ("accepted", {"active"})
     await assert_counters_add_up(world)
@@ -344,7 +345,7 @@ async def test_two_connections_with_the_same_row_move_it_once(world: World) -> N
     for _ in range(2):
         with world.ctx.db.transaction() as connection:
             now = world.ctx.clock.now()
-            moved = journal.record(connection, stale, E.OFFER_EXPIRED, {"offer_id": "77"}, "bot:red-1", now, RULES)
+            moved = journal.record(connection, stale, E.OFFER_EXPIRED, {"offer_id": "77"}, ByRules("bot:red-1", now, RULES))
             verdicts.append(moved.verdict)
     assert verdicts == [Verdict.MOVES, Verdict.NO_NEWS]
     await assert_counters_add_up(world)

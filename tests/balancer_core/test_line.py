@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from balancer.db import tables
 from balancer.fleet import reserve
+from balancer.journal.by import By
 from balancer.trades import line
 from balancer.trades.cancel import cancel
 from balancer.trades.requests import Caller, WithdrawWish
@@ -109,7 +110,7 @@ async def test_a_waiting_withdrawal_that_a_search_finds_sent_counts(make: Make) 
     _, ids = await unsettled(world, 1, who=1)
     trade_id = await withdraw(world, 1, ids, when_settled=True)
     with world.ctx.db.transaction() as connection:
-        restored.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now())
+        restored.mark(connection, world.ctx.settings, By("cli:me", world.ctx.clock.now()))
     waited = world.trade(trade_id)
     assert (waited.status, waited.waits_for, offers(world)) == ("in_doubt", "settlement", 0)
     await world.tell(trade_id, "offer_active", offer_id="77", state=2)

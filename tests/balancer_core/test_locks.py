@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from balancer.custody.locks import by_operator, show
 from balancer.db import tables
+from balancer.journal.by import By
 from shared.errors import Conflict, FleetError, FleetPaused, Forbidden, NotFound, RequestReused
 
 Make = Callable[..., Awaitable[World]]
@@ -339,18 +340,18 @@ async def test_an_operator_frees_a_lock_with_an_alarm_and_binds_it_again(games: 
     now = world.ctx.clock.now()
     [(client, shown)] = await world.ctx.db.look(by_operator.find_open)
     assert (client, shown.ref, len(shown.rows)) == ("cli_game", "a", 2)
-    freed = await world.ctx.db.run(by_operator.release, "a", None, "the site lost it", "cli:boss", now)
+    freed = await world.ctx.db.run(by_operator.release, "a", None, "the site lost it", By("cli:boss", now))
     assert freed == [one, two]
     [event], [alarm] = world.events("items_unlocked"), world.events("alarm")
     assert (event.who, alarm.who) == ("cli:boss", "cli:boss") and "lock_released_by_operator" in alarm.data
     check(world)
     world.change(update(tables.items).values(value_cents=1))
-    assert await world.ctx.db.run(by_operator.restore, "a", "cli_game", "mended", "cli:boss", now) == [one, two]
+    assert await world.ctx.db.run(by_operator.restore, "a", "cli_game", "mended", By("cli:boss", now)) == [one, two]
     found = await games.show("a")
     assert (found.state, [row.value_cents for row in found.rows]) == ("held", [VALUE, VALUE])
     check(world)
     await games.release("a")  # what its client has released is nobody's to bind again
-    error = await refused(world.ctx.db.run(by_operator.restore, "a", None, "again", "cli:boss", now))
+    error = await refused(world.ctx.db.run(by_operator.restore, "a", None, "again", By("cli:boss", now)))
     assert error.error_code == "not_released_by_operator"
 
 
@@ -359,9 +360,9 @@ async def test_nothing_is_bound_again_that_is_not_there_any_more(games: Games) -
     one, two = await world.held(2)
     await games.lock("a", [one, two])
     now = world.ctx.clock.now()
-    await world.ctx.db.run(by_operator.release, "a", None, "lost", "cli:boss", now)
+    await world.ctx.db.run(by_operator.release, "a", None, "lost", By("cli:boss", now))
     await world.withdraw([two])
-    error = await refused(world.ctx.db.run(by_operator.restore, "a", None, "mended", "cli:boss", now))
+    error = await refused(world.ctx.db.run(by_operator.restore, "a", None, "mended", By("cli:boss", now)))
     assert (error.error_code, error.data) == ("not_active", {"deposit_ids": [two]})
     check(world)
 

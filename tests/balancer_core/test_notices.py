@@ -13,9 +13,10 @@ from balancer_core.core_world import MASTER, World
 
 from balancer.db import tables
 from balancer.journal import events
+from balancer.journal.by import By
 from balancer.notices import people, telling, wording
 from balancer.notices.telling import Send, Teller
-from shared.settings import AlarmSettings
+from shared.sections import AlarmSettings
 
 pytestmark = pytest.mark.both_databases
 PASSWORD = "hunter2-is-secret"
@@ -51,10 +52,10 @@ def teller(world: World, *addresses: str, send: Send = people.send) -> Teller:
 
 def alarm(world: World, bot: str, count: int = 1) -> None:
     data = {"alarm": "bot_restricted", "reason": "bot_locked", "forbids": ["give"], "action": "ask Steam why"}
-    rows = [events.row("alarm", data, "health", world.ctx.clock.now(), None, None, bot) for _ in range(count)]
+    rows = [events.row("alarm", data, By("health", world.ctx.clock.now()), None, None, bot) for _ in range(count)]
     with world.ctx.db.transaction() as connection:
         events.append(
-            connection, events.row("resumed", {"switch": "deposits", "reason": ""}, "x", world.ctx.clock.now()), *rows
+            connection, events.row("resumed", {"switch": "deposits", "reason": ""}, By("x", world.ctx.clock.now())), *rows
         )
 
 

@@ -11,6 +11,7 @@ from balancer_core.core_world import World
 
 from balancer.db import engine
 from balancer.journal import events
+from balancer.journal.by import By
 
 pytestmark = pytest.mark.both_databases
 
@@ -18,7 +19,7 @@ POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True
 
 
 def tell(world: World, connection: Any, kind: str) -> None:
-    events.append(connection, events.row(kind, {}, "test", world.ctx.clock.now()))
+    events.append(connection, events.row(kind, {}, By("test", world.ctx.clock.now())))
 
 
 async def numbers(world: World, after: int = 0) -> list[int]:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from balancer.custody.audit import ask, readings
 from balancer.db import tables
 from balancer.journal import alarms
+from balancer.journal.by import By
 from balancer.journal.rules import Rules
 from balancer.orders import sights
 from balancer.reports import apply
@@ -159,7 +160,7 @@ async def test_a_row_that_an_audit_finds_swapped_is_frozen_itself(world: World) 
     [deposit_id] = await world.held(1, wish=world.wish(wanted=[Wanted(world.assets(1, DEAR)[0].held, CENTS[DEAR])]))
     row = world.rows(tables.deposits.select())[0]
     bot = f"{row.color}-{row.bot_id}"
-    await world.ctx.db.run(ask.want, [bot], "audit_1", "test", world.ctx.clock.now())
+    await world.ctx.db.run(ask.want, [bot], "audit_1", By("test", world.ctx.clock.now()))
     for _ in range(2):
         world.later(world.ctx.settings.trades.audit_again_s + 1)
         await world.online("red-1", "red-2")
@@ -246,7 +247,7 @@ async def test_rows_follow_a_name_that_an_audit_sees(world: World) -> None:
     await told(world, trade_id, "settled", assets=[{**row, "name": DEAR, "class_id": "77"} for row in world.seen(trade_id, 1)])
     row = world.rows(tables.deposits.select())[0]
     bot = f"{row.color}-{row.bot_id}"
-    await world.ctx.db.run(ask.want, [bot], "audit_1", "test", world.ctx.clock.now())
+    await world.ctx.db.run(ask.want, [bot], "audit_1", By("test", world.ctx.clock.now()))
     await ask.round_of(world.ctx)
     [order] = [order for order in world.taken(bot) if order.kind == "inventory"]
     asset = {"asset_id": str(row.asset_id), "context_id": "2", "class_id": "77", "instance_id": "0", "name": NEW}

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 
 from balancer.db import migrate
 from balancer.fleet import switches
+from balancer.journal.by import By
 from balancer.trades import approvals
 from balancer.trades.requests import WithdrawWish
 from balancer.upkeep import release, restored, search, sweep
@@ -26,7 +27,7 @@ Make = Callable[..., Awaitable[World]]
 
 def mark(world: World) -> dict[str, int]:
     with world.ctx.db.transaction() as connection:
-        return restored.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now())
+        return restored.mark(connection, world.ctx.settings, By("cli:me", world.ctx.clock.now()))
 
 
 async def test_what_may_have_been_sent_is_doubted_and_only_a_search_sends_again(world: World) -> None:

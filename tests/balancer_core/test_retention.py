@@ -13,6 +13,7 @@ from sqlalchemy import update
 from balancer.db import tables
 from balancer.journal import events as journal
 from balancer.journal import open_alarms
+from balancer.journal.by import By
 from balancer.trades.requests import DepositWish
 from balancer.upkeep import persons, purge, restored, retention, search
 from shared.domain.ids import TradeUrl
@@ -96,10 +97,10 @@ async def test_trades_events_and_users_go_in_their_time(world: World) -> None:
     world.clone(tables.trades, world.trade(done), many, trade_id=lambda number: f"{done}-{number}")
     world.clone(tables.events, last, many, number=None)
     with world.ctx.db.transaction() as connection:
-        alarm = journal.row("alarm", {"alarm": "doubt_stays", "action": "look"}, "test", world.ctx.clock.now())
+        alarm = journal.row("alarm", {"alarm": "doubt_stays", "action": "look"}, By("test", world.ctx.clock.now()))
         journal.append(connection, alarm)
     with world.ctx.db.transaction() as connection:
-        assert open_alarms.acknowledge(connection, None, "test", "", world.ctx.clock.now()) and not open_alarms.count(
+        assert open_alarms.acknowledge(connection, None, By("test", world.ctx.clock.now()), "") and not open_alarms.count(
             connection
         )
     await later(world, 729 * 86400)
@@ -205,7 +206,7 @@ def forget(world: World, name: str) -> dict[str, int]:
     with world.ctx.db.reading() as connection:
         known = persons.mentions(connection, person, 0)
     with world.ctx.db.transaction() as connection:
-        return persons.forget(connection, person, known, "cli:me", world.ctx.clock.now())
+        return persons.forget(connection, person, known, By("cli:me", world.ctx.clock.now()))
 
 
 async def test_forgetting_takes_the_name_off_every_table(world: World) -> None:
@@ -296,7 +297,7 @@ async def test_a_trade_asked_for_meanwhile_keeps_its_person(world: World) -> Non
         known = persons.mentions(connection, person, 0)
     await world.deposit(1)
     with pytest.raises(Conflict), world.ctx.db.transaction() as connection:
-        persons.forget(connection, person, known, "cli:me", world.ctx.clock.now())
+        persons.forget(connection, person, known, By("cli:me", world.ctx.clock.now()))
 
 
 async def test_the_house_and_strangers_are_nobody(world: World) -> None:
@@ -327,6 +328,6 @@ async def test_a_forgotten_persons_books_still_stand_a_restore(world: World) -> 
     await over(world)
     forget(world, "user-1")
     with world.ctx.db.transaction() as connection:
-        assert restored.mark(connection, world.ctx.settings, "cli:me", world.ctx.clock.now()) == {}
+        assert restored.mark(connection, world.ctx.settings, By("cli:me", world.ctx.clock.now())) == {}
     [view, _] = await world.ctx.views.find()
     assert (view.steam_id, view.token) == ("0", None)

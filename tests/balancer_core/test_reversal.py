@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from balancer.custody import deposits
 from balancer.db import tables
+from balancer.journal.by import By
 from balancer.trades import reversal
 from balancer.upkeep import settle, sweep
 from shared import wire
@@ -101,7 +102,7 @@ def thaw(world: World, deposit_id: str) -> str | None:
     before = len(world.events())
     try:
         with world.ctx.db.transaction() as connection:
-            deposits.thaw(connection, deposit_id, "it lies there", "cli:me", world.ctx.clock.now())
+            deposits.thaw(connection, deposit_id, "it lies there", By("cli:me", world.ctx.clock.now()))
     except FleetError as error:
         assert len(world.events()) == before
         return error.error_code
@@ -197,8 +198,8 @@ async def test_a_blocked_partner_trades_again_only_after_an_operators_word(world
     await world.deposit(1, who=2)
     now = world.ctx.clock.now()
     with world.ctx.db.transaction() as connection:
-        assert reversal.unblock(connection, None, int(player(1)), "cli:me", now) == "user-1"
-        assert reversal.unblock(connection, "user-1", None, "cli:me", now) is None
+        assert reversal.unblock(connection, None, int(player(1)), By("cli:me", now)) == "user-1"
+        assert reversal.unblock(connection, "user-1", None, By("cli:me", now)) is None
     assert await world.deposit(1)
     assert [row.kind for row in world.events() if row.kind.startswith("partner_")] == ["partner_blocked", "partner_unblocked"]
 

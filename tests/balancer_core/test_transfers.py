@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from balancer.custody import credits
 from balancer.custody.credits import Limits
 from balancer.db import tables
+from balancer.journal.by import By
 from balancer.upkeep import persons, purge
 from shared.errors import Conflict, FleetError, Forbidden, NotAccepted, NotFound, RequestReused
 
@@ -310,7 +311,7 @@ async def test_more_than_a_days_limit_is_refused_with_one_alarm_and_may_be_repea
         error = await refused(games.post("b", ("user-1", 1)))
         assert isinstance(error, credits.LimitReached)
         assert (error.error_code, error.reason, error.retryable) == ("limit_reached", "user_credits_day_cents", True)
-        await world.ctx.db.run(credits.raise_alarm, error, "client:site", world.ctx.clock.now())
+        await world.ctx.db.run(credits.raise_alarm, error, By("client:site", world.ctx.clock.now()))
     assert (await refused(games.post("c", ("user-2", 51)))).reason == "client_credits_day_cents"
     assert len(world.events("alarm")) == 1
     games.limits = Limits()
@@ -389,7 +390,7 @@ async def test_a_person_is_forgotten_in_locks_and_credits_too_when_nothing_is_ow
     export = await world.ctx.db.look(persons.export, person)
     assert (len(export["locks"]), len(export["credits"])) == (1, 2)
     known = await world.ctx.db.look(persons.mentions, person, 0)
-    await world.ctx.db.run(persons.forget, person, known, "cli:me", world.ctx.clock.now())
+    await world.ctx.db.run(persons.forget, person, known, By("cli:me", world.ctx.clock.now()))
     for table in (tables.locks, tables.credits, tables.credit_calls):
         kept = str(world.rows(table.select()))
         assert "user-1" not in kept and str(person.steam_id) not in kept, table.name

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from balancer.db import tables as models
 from balancer.fleet import switches
 from balancer.journal import story
+from balancer.journal.by import By
 from balancer.journal.rules import Rules
 from balancer.reports import apply
 from balancer.trades import approvals, verify
@@ -270,7 +271,7 @@ async def test_paused_kinds_are_refused_and_nothing_is_written(world: World) -> 
 
 async def test_the_switch_of_another_balancer_is_seen_with_the_next_look(world: World) -> None:
     with world.ctx.db.transaction() as connection:
-        switches.write(connection, switches.WITHDRAWALS, "cli:me", "", world.ctx.clock.now(), True)
+        switches.write(connection, switches.WITHDRAWALS, By("cli:me", world.ctx.clock.now()), "", True)
     assert world.ctx.switches.paused(switches.WITHDRAWALS) is None
     await world.ctx.switches.refresh()
     assert world.ctx.switches.paused(switches.WITHDRAWALS) is not None

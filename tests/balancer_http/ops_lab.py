@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient
 from balancer_http.harness import Service
 from sqlalchemy import Connection
 
+from balancer.journal.by import By
 from balancer.web.ops import codes, links, operators, sessions
 from balancer.web.ops.operators import Operator
 from balancer.web.sessions import csrf_of
@@ -39,7 +40,7 @@ def operator_of(service: Service, role: str) -> Operator:
 async def enrolled(service: Service, role: str) -> pyotp.TOTP:
     """What the operator's app shows codes of."""
     ctx, operator = service.ctx, operator_of(service, role)
-    address = await ctx.db.run(codes.enrol, ctx.master, operator, "Fleet", "cli:root", ctx.clock.now())
+    address = await ctx.db.run(codes.enrol, ctx.master, operator, "Fleet", By("cli:root", ctx.clock.now()))
     return pyotp.TOTP(parse_qs(urlsplit(address).query)["secret"][0])
 
 

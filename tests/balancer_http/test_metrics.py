@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, event, insert, select
 
 from balancer.db import tables
 from balancer.journal import events
+from balancer.journal.by import By
 from balancer.metrics import figures, words
 from balancer.metrics.steam import SteamCalls
 from balancer.metrics.watch import WATCH, Watch
@@ -83,7 +84,7 @@ async def test_alarms_and_what_webhooks_are_owed_are_counted(service: Service) -
 
     def write(connection: Any) -> None:
         data = {"alarm": "prices", "feed": "file", "reason": "gone", "action": "look"}
-        events.append(connection, events.row("alarm", data, "test", now - timedelta(seconds=90)))
+        events.append(connection, events.row("alarm", data, By("test", now - timedelta(seconds=90))))
         number = connection.scalar(select(tables.events.c.number).order_by(tables.events.c.number.desc()).limit(1))
         for target_id, disabled_at in (("wht_1", None), ("wht_2", now)):
             row = {"target_id": target_id, "url": f"http://127.0.0.1:9/{target_id}", "secret_sealed": "x", "spread_to": number}
@@ -187,7 +188,7 @@ async def test_nobody_can_make_it_grow(service: Service) -> None:
             connection.execute(
                 tables.trades.update().where(tables.trades.c.trade_id == trade["trade_id"]).values(failure_code=f"odd_{number}")
             )
-            row = events.row("declined_at_once", {"from": "sent", "to": "declined"}, "test", service.ctx.clock.now())
+            row = events.row("declined_at_once", {"from": "sent", "to": "declined"}, By("test", service.ctx.clock.now()))
             row |= {
                 "kind": "offer_declined",
                 "trade_id": trade["trade_id"],

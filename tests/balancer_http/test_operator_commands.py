@@ -18,6 +18,7 @@ from balancer.db import tables
 from balancer.fleet import switches
 from balancer.fleet.reads import Turns
 from balancer.journal import events as feed
+from balancer.journal.by import By
 from scripts.cli.commands import events
 from scripts.cli.fleet import App
 from shared import wire
@@ -106,7 +107,7 @@ async def test_events_are_shown_and_followed(world: World, tmp_path: Path, capsy
         if (said := next(waits)) is None:
             raise KeyboardInterrupt
         with world.ctx.db.transaction() as connection:
-            switches.write(connection, said[0], "cli:me", said[1], Clock().now(), True, None)
+            switches.write(connection, said[0], By("cli:me", Clock().now()), said[1], True, None)
 
     only = [tables.events.c.kind.in_(["paused", "trade_created"])]
     capsys.readouterr()
@@ -347,9 +348,11 @@ async def test_alarms_are_listed_until_an_operator_has_seen_them(world: World, t
     none = fleet(config, "alarms", "list")
     assert (none.exit_code, none.stdout) == (0, "no alarm that nobody has acknowledged\n")
     data = {"alarm": "bot_restricted", "reason": "bot_locked", "forbids": ["give"], "action": "ask \x1b[2J Steam"}
-    rows = [feed.row("alarm", data, "health", world.ctx.clock.now(), None, None, bot) for bot in ("red-1", "red-2")]
+    rows = [feed.row("alarm", data, By("health", world.ctx.clock.now()), None, None, bot) for bot in ("red-1", "red-2")]
     with world.ctx.db.transaction() as connection:
-        feed.append(connection, feed.row("resumed", {"switch": "deposits", "reason": ""}, "test", world.ctx.clock.now()), *rows)
+        feed.append(
+            connection, feed.row("resumed", {"switch": "deposits", "reason": ""}, By("test", world.ctx.clock.now())), *rows
+        )
     listed = fleet(config, "alarms", "list")
     assert listed.exit_code == 1 and "to do: ask" in listed.stdout and "\x1b" not in listed.stdout
     newest, older = (alarm["number"] for alarm in json.loads(fleet(config, "alarms", "list", "--json").stdout)["alarms"])

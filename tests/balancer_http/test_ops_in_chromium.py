@@ -23,6 +23,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from balancer.db import tables
 from balancer.journal import alarms, events
+from balancer.journal.by import By
 from balancer.web.ops import shell
 from shared.domain.ids import BotName
 
@@ -105,11 +106,11 @@ def _paint(connection: Connection, now: Any, trades: list[str]) -> None:
     connection.execute(update(tables.trades).where(this == trades[2]).values(waits))
     row = connection.execute(select(tables.trades).where(this == trades[1])).one()
     told = {"from": "sending", "to": "in_doubt", "attempt": 1, "reason": "timeout"}
-    rows = [events.row_of("answer_lost", row, told, row.color + "-1", ago["hours"])]
-    rows += [events.row_of("find_inconclusive", row, {"reason": "items_elsewhere"}, "red-1", ago["minutes"])]
-    rows += [events.row("bot_mode", {"from": "active", "to": "paused"}, "ops:ann", ago["minutes"], None, None, "red-8")]
+    rows = [events.row_of("answer_lost", row, told, By(row.color + "-1", ago["hours"]))]
+    rows += [events.row_of("find_inconclusive", row, {"reason": "items_elsewhere"}, By("red-1", ago["minutes"]))]
+    rows += [events.row("bot_mode", {"from": "active", "to": "paused"}, By("ops:ann", ago["minutes"]), None, None, "red-8")]
     events.append(connection, *rows)
-    alarms.of_trade(connection, alarms.DOUBT, row, {"searches": 9}, "sweep", ago["minutes"])
+    alarms.of_trade(connection, alarms.DOUBT, row, {"searches": 9}, By("sweep", ago["minutes"]))
     alarms.of_prices(connection, "it has lost 900 of 1000 names", ago["hours"])
     said = {
         "alarm": alarms.RESTRICTED,
@@ -117,7 +118,7 @@ def _paint(connection: Connection, now: Any, trades: list[str]) -> None:
         "forbids": ["take", "give"],
         "action": "Steam has banned this account from trading: ask Steam's support",
     }
-    events.append(connection, events.row("alarm", said, "red-4", ago["hours"], None, None, "red-4"))
+    events.append(connection, events.row("alarm", said, By("red-4", ago["hours"]), None, None, "red-4"))
     deposit_id = connection.scalar(select(tables.trade_items.c.deposit_id).where(tables.trade_items.c.trade_id == trades[0]))
     frozen = {"status": "active", "frozen_by": "missing", "touched": ago["hours"]}
     connection.execute(update(tables.deposits).where(tables.deposits.c.deposit_id == deposit_id).values(frozen))

@@ -16,6 +16,7 @@ from balancer_http.harness import ONE_DATABASE, READY_S, Server, Service
 
 from balancer.app import build
 from balancer.journal import events
+from balancer.journal.by import By
 from balancer.outward import Outward
 from balancer.web import auth, clients, problems
 from balancer.web.handlers import webhooks
@@ -73,7 +74,7 @@ async def listening(service: Service, query: str = "", last_id: str | None = Non
 
 async def tell(service: Service, *kinds: str, reason: str = "") -> None:
     for kind in kinds:
-        await service.ctx.db.run(events.append, events.row(kind, {"reason": reason}, "test", service.ctx.clock.now()))
+        await service.ctx.db.run(events.append, events.row(kind, {"reason": reason}, By("test", service.ctx.clock.now())))
 
 
 async def last(service: Service) -> int:
@@ -126,7 +127,7 @@ async def test_what_commits_late_with_a_lower_number_comes_first(service: Servic
     now = service.ctx.clock.now()
     async with listening(service, f"?after={await last(service)}") as listener, listening(service) as other:
         with service.ctx.db.engine.begin() as slow:
-            events.append(slow, events.row("paused", {}, "slow", now))
+            events.append(slow, events.row("paused", {}, By("slow", now)))
             await tell(service, "resumed")
             waiting = [asyncio.create_task(one.kinds("paused", "resumed")) for one in (listener, other)]
             page = await (await service.call("GET", f"/events?after={now.year}")).json()

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, event, update
 
 from balancer.db import tables
 from balancer.journal import events
+from balancer.journal.by import By
 from balancer.web.handlers import health
 from shared import wire
 
@@ -325,7 +326,7 @@ async def test_events_are_read_on_without_a_gap(service: Service) -> None:
 @ONE_DATABASE
 async def test_half_a_surrogate_pair_of_a_report_is_shown_as_it_is(service: Service) -> None:
     """A bot may say anything; UTF-8 cannot write this, JSON can."""
-    row = events.row("order_failed", {"reason": "\ud800"}, "red-1", service.ctx.clock.now())
+    row = events.row("order_failed", {"reason": "\ud800"}, By("red-1", service.ctx.clock.now()))
     before = (await (await service.call("GET", "/events?limit=500")).json())["next"]
     await service.ctx.db.run(events.append, row)
     page = await (await service.call("GET", f"/events?after={before}")).json()

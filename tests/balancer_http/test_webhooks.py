@@ -29,6 +29,7 @@ from sqlalchemy import select
 
 from balancer.db import tables
 from balancer.journal import events
+from balancer.journal.by import By
 from balancer.outward import Outward
 from balancer.web.handlers import health
 from sandbox.tls import Authority
@@ -147,7 +148,7 @@ async def add(service: Service, receiver: Receiver, **more: Any) -> str:
 async def tell(service: Service, *rows: tuple[str, str | None], data: dict[str, Any] | None = None) -> None:
     """Events of these kinds about these trades."""
     now = service.ctx.clock.now()
-    made = [events.row(kind, data or {}, "test", now, trade_id, "player-1", None) for kind, trade_id in rows]
+    made = [events.row(kind, data or {}, By("test", now), trade_id, "player-1", None) for kind, trade_id in rows]
     await service.ctx.db.run(events.append, *made)
 
 
@@ -431,7 +432,7 @@ def _a_target(connection: Any, service: Service, url: str) -> None:
     from balancer.webhooks import targets
 
     ctx = service.ctx
-    targets.add(connection, "whk_1", url, [], None, ctx.master, "test", ctx.clock.now(), 10)
+    targets.add(connection, targets.Wanted("whk_1", url, []), ctx.master, By("test", ctx.clock.now()), 10)
 
 
 SENDER = """

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from balancer.journal import events, kinds
+from balancer.journal.by import By
 from balancer.journal.kinds import KINDS, UnknownKind
 from balancer.journal.kinds.alarms import ALARMS
 from balancer.journal.kinds.shapes import Acts, Kind
@@ -73,7 +74,7 @@ def test_no_event_has_a_place_for_a_secret(kind: str, alarm: str | None, about: 
 def test_a_secret_in_a_text_of_others_is_left_out() -> None:
     """A bot's host or Steam may say anything in a text."""
     said = "see https://steamcommunity.com/tradeoffer/new/?partner=1&token=AbCd_1-3 and https://x.example/verify/Zk3aB7cD1eF5gH9iJ2kL4m."
-    row = events.row("refused", {"from": "sending", "to": "failed", "attempt": 1, "reason": said}, "bot:red-1", NOW)
+    row = events.row("refused", {"from": "sending", "to": "failed", "attempt": 1, "reason": said}, By("bot:red-1", NOW))
     assert "AbCd_1-3" not in row["data"] and "Zk3aB7cD1eF5gH9iJ2kL4m" not in row["data"]
     assert json.loads(row["data"])["reason"].startswith("see https://steamcommunity.com/tradeoffer/new/?partner=1&token=…")
 
@@ -86,7 +87,7 @@ def test_what_a_bot_tells_beyond_the_declared_fields_is_left_out() -> None:
 def test_an_event_that_nobody_has_declared_is_not_written() -> None:
     for kind, data in (("surprise", {}), ("alarm", {"alarm": "surprise"}), ("alarm", {})):
         with pytest.raises(UnknownKind):
-            events.row(kind, data, "test", NOW)
+            events.row(kind, data, By("test", NOW))
 
 
 def test_everything_that_a_bot_can_tell_of_a_trade_is_a_kind() -> None:

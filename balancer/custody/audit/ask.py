@@ -15,6 +15,7 @@ from balancer.custody.audit.rows import AFRESH, AT_ONCE, SCHEDULE, change, diffe
 from balancer.db import engine, pipeline
 from balancer.db.tables import audits, bots, deposits, events
 from balancer.fleet.bot import MAINTENANCE
+from balancer.journal.by import By
 from shared.domain.ids import BotName, bot_name
 from shared.domain.status import AuditVerdict, DepositStatus
 from shared.errors import NotFound
@@ -103,7 +104,7 @@ def _ask(connection: Connection, row: Row[Any], order_id: str, now: datetime, ti
     return Due(bot_name(row), str(row.steam_id), order_id, expected)
 
 
-def want(connection: Connection, names: Collection[str] | None, audit_id: str, who: str, now: datetime) -> list[str]:
+def want(connection: Connection, names: Collection[str] | None, audit_id: str, by: By) -> list[str]:
     """Audit these bots (all, if not said) as soon as may be; their names.
 
     A look that is under way is begun anew, so that it is later than the wish; what the look before showed is kept.
@@ -122,12 +123,12 @@ def want(connection: Connection, names: Collection[str] | None, audit_id: str, w
     for name in chosen:
         bot, row = known[name], rows.get(name)
         if row is None:
-            wish = {"audit_id": audit_id, "who": who, "next_at": now}
+            wish = {"audit_id": audit_id, "who": by.who, "next_at": by.now}
             new = pipeline.insert(connection, audits).values(color=bot.color, bot_id=bot.bot_id, result_id="", **wish)
             connection.execute(new.on_conflict_do_update(index_elements=[audits.c.color, audits.c.bot_id], set_=wish))
         elif row.audit_id == row.result_id:
-            change(connection, row, audit_id=audit_id, who=who, next_at=now, **AFRESH)
+            change(connection, row, audit_id=audit_id, who=by.who, next_at=by.now, **AFRESH)
         else:
-            next_at = row.next_at if row.looks and row.order_id is None else now
-            change(connection, row, audit_id=audit_id, who=who, next_at=next_at, order_id=None)
+            next_at = row.next_at if row.looks and row.order_id is None else by.now
+            change(connection, row, audit_id=audit_id, who=by.who, next_at=next_at, order_id=None)
     return chosen

@@ -13,6 +13,7 @@ from balancer.custody.audit.rows import TOLD_MAX, WHO, change, difference_json, 
 from balancer.custody.compare import Difference, Kind
 from balancer.db.tables import audits, bots, deposits
 from balancer.journal import events as feed
+from balancer.journal.by import By
 from shared import log
 from shared.domain.ids import BotName, bot_name
 from shared.domain.status import DepositStatus
@@ -36,7 +37,7 @@ def freeze(connection: Connection, row: Row[Any], new: Sequence[Difference], now
         return
     shown = [difference_json(each) for each in (news or new)[:TOLD_MAX]]
     data = {"audit_id": row.audit_id, "count": len(news or new), "differences": shown, "action": ACTION}
-    feed.append(connection, feed.row("audit_difference", data, WHO, now, None, None, bot_name(row)))
+    feed.append(connection, feed.row("audit_difference", data, By(WHO, now), None, None, bot_name(row)))
     logger.error("audit difference", action="audit", bot=bot_name(row), count=len(news or new), first=(news or new)[0].text)
 
 
@@ -49,7 +50,7 @@ def freeze_rows(connection: Connection, new: Sequence[Difference], now: datetime
     )
 
 
-def unfreeze(connection: Connection, color: str, bot_id: int, who: str, now: datetime) -> bool:
+def unfreeze(connection: Connection, color: str, bot_id: int, by: By) -> bool:
     """Let a bot go on; the differences that stand there are known from now on and freeze it no more. Whether it was frozen.
 
     Raises:
@@ -62,10 +63,10 @@ def unfreeze(connection: Connection, color: str, bot_id: int, who: str, now: dat
         raise NotFound(f"there is no bot {color}-{bot_id}")
     if bot.frozen_by is None:
         return False
-    connection.execute(update(bots).where(*is_bot(bot)).values(frozen_by=None, touched=now))
+    connection.execute(update(bots).where(*is_bot(bot)).values(frozen_by=None, touched=by.now))
     known = [] if row is None else sorted(each["key"] for each in differences(row))
     if row is not None:
         change(connection, row, known=json.dumps(known))
     data = {"frozen_by": bot.frozen_by, "known": known[:TOLD_MAX]}
-    feed.append(connection, feed.row("bot_unfrozen", data, who, now, None, None, str(BotName(color, bot_id))))
+    feed.append(connection, feed.row("bot_unfrozen", data, by, None, None, str(BotName(color, bot_id))))
     return True

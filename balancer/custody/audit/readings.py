@@ -15,6 +15,7 @@ from balancer.custody.audit.rows import WHO, again_at, change, difference_json, 
 from balancer.custody.compare import Kind, Seen
 from balancer.db.tables import audits, trades
 from balancer.journal import swaps
+from balancer.journal.by import By
 from shared import log, strict
 from shared.domain import phases
 from shared.domain.ids import BotName, bot_name
@@ -93,7 +94,7 @@ def _read(
         logger.warning("audit keeps changing", action="audit", bot=bot_name(row), count=len(found), first=found[0].text)
         finish(connection, row, AuditVerdict.INCONCLUSIVE, differences(row), "keeps_changing", now, times, **counts)
         return
-    swaps.compare(connection, _phases(state, seen), value_of, WHO, now)
+    swaps.compare(connection, _phases(state, seen), value_of, By(WHO, now))
     if judged.new:
         freeze_rows(connection, judged.new, now)
         freeze(connection, row, judged.new, now)
@@ -102,7 +103,7 @@ def _read(
             for each in judged.new
             if each.kind is Kind.SWAPPED and each.deposit_id and each.name
         }
-        swaps.compare(connection, swapped, value_of, WHO, now)
+        swaps.compare(connection, swapped, value_of, By(WHO, now))
     known = set(json.loads(row.known))
     told = [each for each in found if each in judged.new or each.key in known or each.house]
     finish(connection, row, judged.verdict, [difference_json(each) for each in told], None, now, times, **counts)
@@ -125,7 +126,7 @@ def _phases(rows: Sequence[compare.Entry], seen: Sequence[Seen]) -> dict[str, sw
 def _tell_renamed(connection: Connection, found: Sequence[tuple[str, str, str]], row: Row[Any], now: datetime) -> None:
     """An item that Valve calls otherwise is the same item: its rows follow, and no bot is frozen."""
     for class_id, old, new in found:
-        swaps.rename(connection, BotName(row.color, row.bot_id), class_id, old, new, WHO, now)
+        swaps.rename(connection, BotName(row.color, row.bot_id), class_id, old, new, By(WHO, now))
 
 
 def _looked_at(connection: Connection, trade_ids: Collection[str], row: Row[Any]) -> set[str]:

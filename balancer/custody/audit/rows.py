@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select, update
 from balancer.custody.compare import Difference
 from balancer.db.tables import audits, bots
 from balancer.journal import events as feed
+from balancer.journal.by import By
 from shared import log
 from shared.domain.ids import bot_name
 from shared.domain.status import AuditVerdict
@@ -70,7 +71,7 @@ def finish(
     values["differences"] = json.dumps(told)
     if verdict is AuditVerdict.INCONCLUSIVE:
         data = {"audit_id": row.audit_id, "reason": reason}
-        feed.append(connection, feed.row("audit_inconclusive", data, WHO, now, None, None, bot_name(row)))
+        feed.append(connection, feed.row("audit_inconclusive", data, By(WHO, now), None, None, bot_name(row)))
         logger.warning("audit inconclusive", action="audit", bot=bot_name(row), reason=reason)
     else:
         values["known"] = json.dumps(sorted(set(json.loads(row.known)) & {each["key"] for each in told}))

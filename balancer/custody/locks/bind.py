@@ -41,7 +41,7 @@ def lock(connection: Connection, call: Call, wish: Wish, terms: Terms) -> Answer
     if (refusal := why_not(wish, rows, blocked_by, call, terms)) is not None:
         raise refusal
     data = {**call.key, "deposit_ids": list(rows), "note": wish.note}
-    told = events.row("items_locked", data, call.who, call.now, None, wish.user_id)
+    told = events.row("items_locked", data, call.by, None, wish.user_id)
     kept = pipeline.inserting(connection, [(lock_rows, [_kept(call, row) for row in rows.values()])])
     steps = [_binding(connection, call.client_id, call.ref, list(rows), call.now), *kept]
     (bound, *_), event = refs.do_and_tell(connection, steps, told)

@@ -15,6 +15,7 @@ from balancer.custody.locks.terms import was_released
 from balancer.db.tables import clients, lock_rows, locks
 from balancer.db.tables import events as journal
 from balancer.journal import events
+from balancer.journal.by import By
 from shared import log
 from shared.domain.games import LockRowState, LockState
 from shared.domain.status import DepositStatus
@@ -61,7 +62,7 @@ def _named_views(connection: Connection, query: Select[Any]) -> list[tuple[str, 
     return [(row.name, view) for row, view in zip(rows, show.views(connection, rows), strict=True)]
 
 
-def release(connection: Connection, ref: str, client: str | None, reason: str, who: str, now: datetime) -> list[str]:
+def release(connection: Connection, ref: str, client: str | None, reason: str, by: By) -> list[str]:
     """Free what is under this lock although its client did not ask for it, with an alarm; the ids of the rows.
 
     Raises:
@@ -71,17 +72,17 @@ def release(connection: Connection, ref: str, client: str | None, reason: str, w
     row = _named(connection, ref, client)
     if row.state not in OPEN:
         raise was_released([ref])
-    freed = releases.free(connection, row.client_id, [ref], now)
+    freed = releases.free(connection, row.client_id, [ref], by.now)
     told = {"client_id": row.client_id, "ref": ref, "deposit_ids": freed, "note": row.note, "reason": reason}
-    event = refs.tell(connection, "items_unlocked", told, who, now, row.user_id)
-    releases.end(connection, row.client_id, ref, LockState.RELEASED, who, now, event)
+    event = refs.tell(connection, "items_unlocked", told, by, row.user_id)
+    releases.end(connection, row.client_id, ref, LockState.RELEASED, by, event)
     alarm = {"alarm": ALARM, "client_id": row.client_id, "ref": ref, "count": len(freed), "reason": reason, "action": ACTION}
-    events.append(connection, events.row("alarm", alarm, who, now, None, row.user_id))
+    events.append(connection, events.row("alarm", alarm, by, None, row.user_id))
     logger.error("alarm", action=ALARM, ref=ref, count=len(freed))
     return freed
 
 
-def restore(connection: Connection, ref: str, client: str | None, reason: str, who: str, now: datetime) -> list[str]:
+def restore(connection: Connection, ref: str, client: str | None, reason: str, by: By) -> list[str]:
     """Bind the rows again that an operator has freed, at the values that were kept; the ids of the rows.
 
     Raises:
@@ -99,15 +100,15 @@ def restore(connection: Connection, ref: str, client: str | None, reason: str, w
     gone = [each for each in ids if each not in there or not _may_return(there[each], row.user_id)]
     if gone:
         raise Conflict("These items are not free any more, or not this user's.", code="not_active", deposit_ids=gone)
-    bind.bind(connection, row.client_id, ref, ids, now)
+    bind.bind(connection, row.client_id, ref, ids, by.now)
     connection.execute(update(lock_rows).where(*freed).values(state=LockRowState.HELD.value))
     told = {"client_id": row.client_id, "ref": ref, "deposit_ids": ids, "note": row.note, "reason": reason, "restored": True}
-    event = refs.tell(connection, "items_locked", told, who, now, row.user_id)
+    event = refs.tell(connection, "items_locked", told, by, row.user_id)
     values = {"ended_at": None, "ended_by": None, "ended_event": None}
     connection.execute(
         update(locks).where(locks.c.client_id == row.client_id, locks.c.ref == ref).values(state=LockState.HELD.value, **values)
     )
-    releases.settle(connection, row.client_id, [ref], who, now, event)
+    releases.settle(connection, row.client_id, [ref], by, event)
     return ids
 
 

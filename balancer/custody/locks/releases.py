@@ -15,6 +15,7 @@ from balancer.custody.locks import bind
 from balancer.custody.locks.show import RELEASED, Release, states_of
 from balancer.custody.refs import Answer, Call, tag
 from balancer.db.tables import clients, deposits, lock_rows, locks
+from balancer.journal.by import By
 from shared.domain.games import LockRowState, LockState
 from shared.errors import Conflict
 
@@ -32,13 +33,13 @@ def release(connection: Connection, call: Call) -> Answer:
         new = {**call.key, "state": LockState.RELEASED_UNSEEN.value, "created_at": call.now}
         if bind.write_new(connection, new):
             event = _tell_unlocked(connection, call, [], "", None)
-            end(connection, call.client_id, call.ref, LockState.RELEASED_UNSEEN, call.who, call.now, event)
+            end(connection, call.client_id, call.ref, LockState.RELEASED_UNSEEN, call.by, event)
             return _release_view(connection, call)
         row = _locked(connection, call.client_id, call.ref)  # it came at this very moment
     if row is not None and row.state not in RELEASED:
         freed = free(connection, call.client_id, [call.ref], call.now)
         event = _tell_unlocked(connection, call, freed, row.note, row.user_id)
-        end(connection, call.client_id, call.ref, LockState.RELEASED, call.who, call.now, event)
+        end(connection, call.client_id, call.ref, LockState.RELEASED, call.by, event)
         return _release_view(connection, call)
     return replace(_release_view(connection, call), first=False)
 
@@ -70,12 +71,12 @@ def free(connection: Connection, client_id: str, which: Sequence[str], now: date
     return ids
 
 
-def end(connection: Connection, client_id: str, ref: str, state: LockState, who: str, now: datetime, event: int) -> None:
-    values = {"state": state.value, "ended_at": now, "ended_by": who, "ended_event": event}
+def end(connection: Connection, client_id: str, ref: str, state: LockState, by: By, event: int) -> None:
+    values = {"state": state.value, "ended_at": by.now, "ended_by": by.who, "ended_event": event}
     connection.execute(update(locks).where(locks.c.client_id == client_id, locks.c.ref == ref).values(values))
 
 
-def settle(connection: Connection, client_id: str, which: Sequence[str], who: str, now: datetime, event: int) -> None:
+def settle(connection: Connection, client_id: str, which: Sequence[str], by: By, event: int) -> None:
     """Say of these locks how they stand, now that some of their rows were handed over or freed."""
     query = select(lock_rows.c.ref, lock_rows.c.state).distinct()
     found = connection.execute(query.where(lock_rows.c.client_id == client_id, lock_rows.c.ref.in_(which)))
@@ -85,7 +86,7 @@ def settle(connection: Connection, client_id: str, which: Sequence[str], who: st
     for ref, has in sorted(states.items()):
         state = _stands(has)
         if state in (LockState.USED, LockState.RELEASED):
-            end(connection, client_id, ref, state, who, now, event)
+            end(connection, client_id, ref, state, by, event)
         else:
             of_lock = (locks.c.client_id == client_id, locks.c.ref == ref)
             connection.execute(update(locks).where(*of_lock).values(state=state.value))
@@ -100,7 +101,7 @@ def _stands(has: set[str]) -> LockState:
 
 def _tell_unlocked(connection: Connection, call: Call, freed: list[str], note: str, user_id: str | None) -> int:
     data = {**call.key, "deposit_ids": freed, "note": note}
-    return refs.tell(connection, "items_unlocked", data, call.who, call.now, user_id)
+    return refs.tell(connection, "items_unlocked", data, call.by, user_id)
 
 
 def _release_view(connection: Connection, call: Call) -> Answer:

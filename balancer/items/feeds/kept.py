@@ -20,6 +20,7 @@ from balancer.db.tables import price_feeds
 from balancer.items.price_list import PriceList
 from balancer.items.trust import SourceList
 from balancer.journal import alarms, events
+from balancer.journal.by import By
 from shared.errors import NotFound
 
 HELD = "held back"
@@ -150,7 +151,7 @@ def note_failed(
         alarms.of_feed(connection, source, error, error, now)
 
 
-def accept(connection: Connection, source: str, digest: str, reason: str, who: str, now: datetime) -> Standing:
+def accept(connection: Connection, source: str, digest: str, reason: str, by: By) -> Standing:
     """Use the list of this feed that is held back. ``digest``, or its beginning, says which list was looked at; empty: the one
     that is held back now. Its prices stay as old as they are.
 
@@ -165,7 +166,7 @@ def accept(connection: Connection, source: str, digest: str, reason: str, who: s
     values = {"good": row.held, "good_digest": row.held_digest, "good_at": row.held_at, "names": row.held_names, "left_out": 0}
     connection.execute(update(price_feeds).where(price_feeds.c.source == source).values({**values, **_NOTHING_HELD}))
     data = {"feed": source, "digest": row.held_digest, "why": row.held_why, "names": row.held_names, "reason": reason}
-    events.append(connection, events.row("prices_accepted", data, who, now))
+    events.append(connection, events.row("prices_accepted", data, by))
     return standings(connection)[source]
 
 

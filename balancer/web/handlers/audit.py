@@ -7,6 +7,7 @@ from aiohttp import web
 from balancer.context import Context
 from balancer.custody.audit import ask
 from balancer.custody.audit import show as shows
+from balancer.journal.by import By
 from balancer.trades.requests import Caller
 from balancer.web import api
 from balancer.web.schemas import answers, operator
@@ -29,5 +30,5 @@ async def start(ctx: Context, caller: Caller, body: operator.AuditBody) -> web.R
     A difference counts when two readings show it. It freezes the bot and raises the event `audit_difference`.
     """
     audit_id = ctx.new_id("audit")
-    names = await ctx.db.run(ask.want, body.bots, audit_id, caller.who, ctx.clock.now())
+    names = await ctx.db.run(ask.want, body.bots, audit_id, By(caller.who, ctx.clock.now()))
     return api.answer(answers.AuditStarted(audit_id, names), status=202)

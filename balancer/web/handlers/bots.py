@@ -11,6 +11,7 @@ from balancer.context import Context
 from balancer.custody.audit import freeze
 from balancer.fleet import capacity
 from balancer.fleet.bot import Bot
+from balancer.journal.by import By
 from balancer.trades import line
 from balancer.trades.requests import Caller
 from balancer.web import api
@@ -42,7 +43,7 @@ async def change(ctx: Context, caller: Caller, path: requests.BotPath) -> web.Re
     differences that `GET /audit` shows are known from then on, and only another one freezes it again.
     """
     if path.action == "unfreeze":
-        await ctx.db.run(freeze.unfreeze, path.color, path.bot_id, caller.who, ctx.clock.now())
+        await ctx.db.run(freeze.unfreeze, path.color, path.bot_id, By(caller.who, ctx.clock.now()))
         view = await ctx.fleet.read_again(path.color, path.bot_id)
     else:
         view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value, caller.who)

@@ -53,7 +53,7 @@ async def limited(ctx: Context, call: Call, doing: Callable[..., Answer], *asked
     try:
         return await ctx.db.run(doing, call, *asked, ctx.new_id)
     except credits.LimitReached as reached:
-        await ctx.db.run(credits.raise_alarm, reached, call.who, call.now)
+        await ctx.db.run(credits.raise_alarm, reached, call.by)
         raise
 
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from balancer.context import Context
 from balancer.custody import decide, deposits
+from balancer.journal.by import By
 from balancer.trades import house
 from balancer.trades.requests import Caller, HouseWish
 from balancer.web import api
@@ -39,7 +40,7 @@ async def thaw(ctx: Context, caller: Caller, path: operator.DepositPath, body: o
 
     This works only when a bot has seen the item and it is in no running trade. Check the bot's inventory on Steam first.
     """
-    await ctx.db.run(deposits.thaw, path.deposit_id, body.reason, caller.who, ctx.clock.now())
+    await ctx.db.run(deposits.thaw, path.deposit_id, body.reason, By(caller.who, ctx.clock.now()))
     return api.answer(await deposits.show(ctx, path.deposit_id))
 
 
@@ -61,9 +62,9 @@ async def settle_frozen(ctx: Context, caller: Caller, path: operator.DepositPath
     row's name; what is written off must be missing for a second time. Otherwise `deposit_decision_dropped` says why not.
     """
     asset_id = None if body.asset_id is None else int(body.asset_id)
-    audit_id, now = ctx.new_id("audit"), ctx.clock.now()
-    said = (path.deposit_id, body.decision, asset_id, body.reason, caller.who, audit_id, now)
-    return api.answer(await ctx.db.run(decide.decide, *said), status=202)
+    by, audit_id = By(caller.who, ctx.clock.now()), ctx.new_id("audit")
+    decided = await ctx.db.run(decide.decide, path.deposit_id, body.decision, asset_id, body.reason, by, audit_id)
+    return api.answer(decided, status=202)
 
 
 @api.operation(

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from balancer.context import Context
 from balancer.fleet import switches
+from balancer.journal.by import By
 from balancer.trades import holding, reversal
 from balancer.trades.requests import Caller
 from balancer.web import api
@@ -38,6 +39,6 @@ def _answer(ctx: Context, pauses: list[switches.Pause]) -> web.Response:
 @api.operation(scope="operate", answers={200: answers.User}, errors=((NotFound, "not_found"),))
 async def unblock(ctx: Context, caller: Caller, path: operator.UserPath) -> web.Response:
     """Unblock a user who was blocked because a trade was reversed."""
-    if await ctx.db.run(reversal.unblock, path.user_id, None, caller.who, ctx.clock.now()) is None:
+    if await ctx.db.run(reversal.unblock, path.user_id, None, By(caller.who, ctx.clock.now())) is None:
         raise NotFound("No such user is blocked.")
     return api.answer(answers.User(path.user_id, blocked=False))

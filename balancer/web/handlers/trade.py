@@ -7,7 +7,7 @@ from aiohttp import web
 from balancer.context import Context
 from balancer.journal import story as stories
 from balancer.journal import views
-from balancer.journal.rules import Rules
+from balancer.journal.rules import ByRules, Rules
 from balancer.trades import cancel as cancels
 from balancer.trades.requests import Caller
 from balancer.upkeep import doubts
@@ -121,7 +121,7 @@ async def doubt(ctx: Context, caller: Caller, path: requests.TradePath, body: op
     (`doubt_too_young`), and while the last search saw something (`offer_seen`).
     """
     rules, now = Rules.of(ctx.settings), ctx.clock.now()
-    await ctx.db.run(doubts.decide, path.trade_id, body.offer_id, body.reason, caller.who, rules, now)
+    await ctx.db.run(doubts.decide, path.trade_id, body.offer_id, body.reason, ByRules(caller.who, now, rules))
     ctx.waiters.notify([path.trade_id])
     [view] = await ctx.views.of([path.trade_id])
     return api.answer(view.as_seen_by(caller.client_id))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from aiohttp import web
 from sqlalchemy.exc import IntegrityError
 
 from balancer.context import Context
+from balancer.journal.by import By
 from balancer.outward import Outward, Refused
 from balancer.trades.requests import Caller
 from balancer.web import api
@@ -47,12 +46,12 @@ async def create(
     except Refused as error:
         raise api.invalid_field("body.url", f"{str(error)[:1].upper()}{str(error)[1:]}.", "refused") from None
     once = targets.Once(caller.client_id, key.key, key.body_hash)
-    asked = (ctx.new_id("whk"), body.url, body.kinds, body.after, ctx.master, caller.who, ctx.clock.now())
-    add = partial(ctx.db.run, targets.add, *asked, ctx.settings.webhooks.targets_max, once)
+    wanted, by = targets.Wanted(ctx.new_id("whk"), body.url, body.kinds, body.after), By(caller.who, ctx.clock.now())
+    asked = (wanted, ctx.master, by, ctx.settings.webhooks.targets_max, once)
     try:
-        made = await add()
+        made = await ctx.db.run(targets.add, *asked)
     except IntegrityError:  # another request was quicker, and is over
-        made = await add()
+        made = await ctx.db.run(targets.add, *asked)
     return api.answer(made, 201)
 
 
@@ -65,7 +64,7 @@ async def show(ctx: Context, path: operator.WebhookPath) -> web.Response:
 @api.operation(scope="operate", answers={200: answers.WebhookRemoved}, errors=((NotFound, "not_found"),))
 async def remove(ctx: Context, caller: Caller, path: operator.WebhookPath) -> web.Response:
     """Forget a target, with what it was sent and what it is owed."""
-    await ctx.db.run(targets.remove, path.target_id, caller.who, ctx.clock.now())
+    await ctx.db.run(targets.remove, path.target_id, By(caller.who, ctx.clock.now()))
     return api.answer(answers.WebhookRemoved(path.target_id))
 
 
@@ -73,20 +72,20 @@ async def remove(ctx: Context, caller: Caller, path: operator.WebhookPath) -> we
 async def rotate(ctx: Context, caller: Caller, path: operator.WebhookPath) -> web.Response:
     """Make a new secret; the one before signs too for a day (`[webhooks] rotate_s`), beside it."""
     rules = ctx.settings.webhooks
-    made = await ctx.db.run(targets.rotate, path.target_id, ctx.master, caller.who, ctx.clock.now(), rules.rotate_s)
+    made = await ctx.db.run(targets.rotate, path.target_id, ctx.master, By(caller.who, ctx.clock.now()), rules.rotate_s)
     return api.answer(made)
 
 
 @api.operation(scope="operate", answers={200: targets.Target}, errors=((NotFound, "not_found"),))
 async def enable(ctx: Context, caller: Caller, path: operator.WebhookPath) -> web.Response:
     """Send to a target again that was disabled, first everything that it is owed."""
-    return api.answer(await ctx.db.run(targets.enable, path.target_id, caller.who, ctx.clock.now()))
+    return api.answer(await ctx.db.run(targets.enable, path.target_id, By(caller.who, ctx.clock.now())))
 
 
 @api.operation(scope="operate", answers={202: answers.WebhookTest}, errors=((NotFound, "not_found"),))
 async def try_out(ctx: Context, caller: Caller, path: operator.WebhookPath) -> web.Response:
     """Send an event of kind `webhook_test` to this target alone; what became of it stands in the deliveries."""
-    number = await ctx.db.run(targets.try_out, path.target_id, caller.who, ctx.clock.now())
+    number = await ctx.db.run(targets.try_out, path.target_id, By(caller.who, ctx.clock.now()))
     return api.answer(answers.WebhookTest(path.target_id, number), 202)
 
 
@@ -101,5 +100,5 @@ async def find_deliveries(ctx: Context, path: operator.WebhookPath, query: opera
 async def redeliver(ctx: Context, caller: Caller, path: operator.WebhookPath, body: operator.RedeliverBody) -> web.Response:
     """Send events again, with the same ids: from number `first` to `last`, at most 1 000 of them."""
     last = body.first if body.last is None else body.last
-    count = await ctx.db.run(deliveries.redeliver, path.target_id, body.first, last, caller.who, ctx.clock.now())
+    count = await ctx.db.run(deliveries.redeliver, path.target_id, body.first, last, By(caller.who, ctx.clock.now()))
     return api.answer(answers.Redelivery(path.target_id, count), 202)

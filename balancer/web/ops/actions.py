@@ -21,7 +21,8 @@ from balancer.items import price_lists
 from balancer.items.feeds import kept
 from balancer.items.feeds.sources import FILE
 from balancer.journal import open_alarms
-from balancer.journal.rules import Rules
+from balancer.journal.by import By
+from balancer.journal.rules import ByRules, Rules
 from balancer.trades import approvals, holding
 from balancer.upkeep import doubts
 from balancer.web.ops import links
@@ -97,19 +98,19 @@ def chosen_bots(form: Form) -> list[BotName]:
     return found
 
 
-def _set_modes(connection: Connection, names: Sequence[BotName], mode: BotMode, who: str, now: Any) -> None:
+def _set_modes(connection: Connection, names: Sequence[BotName], mode: BotMode, by: By) -> None:
     for name in names:
-        snapshot.set_mode(connection, name.color, name.bot_id, mode, who, now)
+        snapshot.set_mode(connection, name.color, name.bot_id, mode, by)
 
 
-def _unfreeze(connection: Connection, names: Sequence[BotName], who: str, now: Any) -> int:
-    return sum(freeze.unfreeze(connection, name.color, name.bot_id, who, now) for name in names)
+def _unfreeze(connection: Connection, names: Sequence[BotName], by: By) -> int:
+    return sum(freeze.unfreeze(connection, name.color, name.bot_id, by) for name in names)
 
 
 def _mode(mode: BotMode, said: str) -> Callable[[Visit, Form], Awaitable[str]]:
     async def does(visit: Visit, form: Form) -> str:
         names, ctx = chosen_bots(form), visit.ctx
-        await ctx.db.run(_set_modes, names, mode, visit.operator.who, ctx.clock.now())
+        await ctx.db.run(_set_modes, names, mode, By(visit.operator.who, ctx.clock.now()))
         await ctx.fleet.read_again(names[0].color, names[0].bot_id)
         return f"{_listed(names)}: {said}."
 
@@ -118,7 +119,7 @@ def _mode(mode: BotMode, said: str) -> Callable[[Visit, Form], Awaitable[str]]:
 
 async def _unfreeze_bots(visit: Visit, form: Form) -> str:
     names, ctx = chosen_bots(form), visit.ctx
-    count = await ctx.db.run(_unfreeze, names, visit.operator.who, ctx.clock.now())
+    count = await ctx.db.run(_unfreeze, names, By(visit.operator.who, ctx.clock.now()))
     await ctx.fleet.read_again(names[0].color, names[0].bot_id)
     return f"{_count(count, 'bot')} released; the differences that were told are known from now on."
 
@@ -126,7 +127,7 @@ async def _unfreeze_bots(visit: Visit, form: Form) -> str:
 async def _audit(visit: Visit, form: Form) -> str:
     names = None if form.one("all_bots") else [str(name) for name in chosen_bots(form)]
     audit_id = visit.ctx.new_id("audit")
-    found = await visit.ctx.db.run(ask.want, names, audit_id, visit.operator.who, visit.ctx.clock.now())
+    found = await visit.ctx.db.run(ask.want, names, audit_id, By(visit.operator.who, visit.ctx.clock.now()))
     return f"{_count(len(found), 'bot')} will read the inventory and compare it."
 
 
@@ -165,7 +166,7 @@ def _doubt(*, named: bool) -> Callable[[Visit, Form], Awaitable[str]]:
         offer_id = form.one("offer_id") if named else None
         said = _read(schemas.DoubtBody, offer_id=offer_id, reason=form.one("reason"))
         rules, now = Rules.of(ctx.settings), ctx.clock.now()
-        await ctx.db.run(doubts.decide, trade_id, said.offer_id, said.reason, visit.operator.who, rules, now)
+        await ctx.db.run(doubts.decide, trade_id, said.offer_id, said.reason, ByRules(visit.operator.who, now, rules))
         ctx.waiters.notify([trade_id])
         return "The trade's bot looks this offer up." if named else "The trade goes on as if a bot had found no offer."
 
@@ -187,14 +188,14 @@ async def _acknowledge(visit: Visit, form: Form) -> str:
     if len(note) > open_alarms.NOTE_MAX or not note.isprintable():
         raise InvalidRequest(f"A note is one line of at most {open_alarms.NOTE_MAX} characters.")
     chosen = [int(text[:18]) for text in numbers[:NUMBERS_MAX]]
-    seen = await visit.ctx.db.run(open_alarms.acknowledge, chosen, visit.operator.who, note, visit.ctx.clock.now())
+    seen = await visit.ctx.db.run(open_alarms.acknowledge, chosen, By(visit.operator.who, visit.ctx.clock.now()), note)
     return f"{_count(len(seen), 'alarm')} acknowledged. What they tell of is not mended by it."
 
 
 async def _thaw(visit: Visit, form: Form) -> str:
     deposit_id = _read(Named, record=form.one("deposit_id")).record
     said = _read(schemas.ThawBody, reason=form.one("reason"))
-    await visit.ctx.db.run(deposits.thaw, deposit_id, said.reason, visit.operator.who, visit.ctx.clock.now())
+    await visit.ctx.db.run(deposits.thaw, deposit_id, said.reason, By(visit.operator.who, visit.ctx.clock.now()))
     return "The item may be used again."
 
 
@@ -210,7 +211,7 @@ def _decide_in(connection: Connection, visit: Visit, deposit_id: str, said: sche
     """Proposing is acting; to agree takes somebody who may approve. What is refused is taken back whole."""
     asset_id = None if said.asset_id is None else int(said.asset_id)
     who, audit_id, now = visit.operator.who, visit.ctx.new_id("audit"), visit.ctx.clock.now()
-    found = decide.decide(connection, deposit_id, said.decision, asset_id, said.reason, who, audit_id, now)
+    found = decide.decide(connection, deposit_id, said.decision, asset_id, said.reason, By(who, now), audit_id)
     if found.agreed_by == who and not visit.operator.may(APPROVE):
         raise Forbidden(f"{found.proposed_by} has proposed this; to agree takes somebody who may approve.")
     return found
@@ -223,14 +224,14 @@ def _to_audit(_form: Form) -> str:
 async def _release_lock(visit: Visit, form: Form) -> str:
     ref, client, reason = _lock_of(form)
     now = visit.ctx.clock.now()
-    freed = await visit.ctx.db.run(by_operator.release, ref, client, reason, visit.operator.who, now)
+    freed = await visit.ctx.db.run(by_operator.release, ref, client, reason, By(visit.operator.who, now))
     return f"{_count(len(freed), 'item')} of {ref} may be withdrawn. It can be restored while they are there."
 
 
 async def _restore_lock(visit: Visit, form: Form) -> str:
     ref, client, reason = _lock_of(form)
     now = visit.ctx.clock.now()
-    bound = await visit.ctx.db.run(by_operator.restore, ref, client, reason, visit.operator.who, now)
+    bound = await visit.ctx.db.run(by_operator.restore, ref, client, reason, By(visit.operator.who, now))
     return f"{_count(len(bound), 'item')} of {ref} locked again."
 
 
@@ -257,13 +258,13 @@ def _switch(*, paused: bool) -> Callable[[Visit, Form], Awaitable[str]]:
 
 async def _enable(visit: Visit, form: Form) -> str:
     target_id = _read(Named, record=form.one("target_id")).record
-    target = await visit.ctx.db.run(targets.enable, target_id, visit.operator.who, visit.ctx.clock.now())
+    target = await visit.ctx.db.run(targets.enable, target_id, By(visit.operator.who, visit.ctx.clock.now()))
     return f"It is sent events again, first the {target.waiting} that it is owed."
 
 
 async def _try_out(visit: Visit, form: Form) -> str:
     target_id = _read(Named, record=form.one("target_id")).record
-    number = await visit.ctx.db.run(targets.try_out, target_id, visit.operator.who, visit.ctx.clock.now())
+    number = await visit.ctx.db.run(targets.try_out, target_id, By(visit.operator.who, visit.ctx.clock.now()))
     return f"Event {number} is for this target alone; what it answers stands below in a moment."
 
 
@@ -274,7 +275,7 @@ async def _redeliver(visit: Visit, form: Form) -> str:
         raise InvalidRequest("Write the numbers of the first and the last event.")
     said = _read(schemas.RedeliverBody, first=int(first), last=int(last))
     who, now = visit.operator.who, visit.ctx.clock.now()
-    count = await visit.ctx.db.run(deliveries.redeliver, target_id, said.first, said.last or said.first, who, now)
+    count = await visit.ctx.db.run(deliveries.redeliver, target_id, said.first, said.last or said.first, By(who, now))
     return f"{_count(count, 'event')} will be sent again."
 
 
@@ -287,14 +288,14 @@ async def _accept_prices(visit: Visit, form: Form) -> str:
     reason = _read(schemas.ThawBody, reason=form.one("reason")).reason
     if source not in visit.ctx.settings.prices.sources or not digest:
         raise NotFound("There is no such source of values.")
-    taken = await visit.ctx.db.run(_accept, source, digest, reason, visit.operator.who, visit.ctx.clock.now())
+    taken = await visit.ctx.db.run(_accept, source, digest, reason, By(visit.operator.who, visit.ctx.clock.now()))
     return f"Accepted: {taken} names of {source}; balancers take them at their next look."
 
 
-def _accept(connection: Connection, source: str, digest: str, reason: str, who: str, now: Any) -> int | None:
+def _accept(connection: Connection, source: str, digest: str, reason: str, by: By) -> int | None:
     if source == FILE:
-        return price_lists.accept(connection, FILE, digest, reason, who, now).names
-    return kept.accept(connection, source, digest, reason, who, now).names
+        return price_lists.accept(connection, FILE, digest, reason, by).names
+    return kept.accept(connection, source, digest, reason, by).names
 
 
 ACTIONS: dict[str, Action] = {

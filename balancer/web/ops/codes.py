@@ -17,6 +17,7 @@ from balancer.db import pipeline
 from balancer.db.tables import operator_sessions, operators
 from balancer.fields import unix
 from balancer.journal import alarms, events
+from balancer.journal.by import By
 from balancer.web.ops.operators import Operator
 from shared.sealing import MasterKey, seal, unseal
 from shared.sections import OpsSettings
@@ -36,19 +37,19 @@ class Verdict(StrEnum):
     NOT_ENROLLED = "not_enrolled"
 
 
-def enrol(connection: Connection, master: MasterKey, operator: Operator, issuer: str, who: str, now: datetime) -> str:
+def enrol(connection: Connection, master: MasterKey, operator: Operator, issuer: str, by: By) -> str:
     """A new secret for this operator, as the ``otpauth:`` address that goes into an app; it is never shown again.
 
     What was before is over: the secret, a lock, and every session of this operator.
     """
     secret = pyotp.random_base32()
-    fresh = {"last_step": 0, "wrong": 0, "locked_until": None, "enrolled_at": now}
+    fresh = {"last_step": 0, "wrong": 0, "locked_until": None, "enrolled_at": by.now}
     values = {"secret_sealed": seal(master.at_rest, secret.encode(), purpose=_purpose(operator.steam_id)), **fresh}
     row = pipeline.insert(connection, operators).values(steam_id=int(operator.steam_id), **values)
     connection.execute(row.on_conflict_do_update(index_elements=[operators.c.steam_id], set_=values))
     connection.execute(delete(operator_sessions).where(operator_sessions.c.steam_id == int(operator.steam_id)))
     told = {"name": operator.name, "steam_id": operator.steam_id}
-    events.append(connection, events.row("operator_enrolled", told, who, now))
+    events.append(connection, events.row("operator_enrolled", told, by))
     return pyotp.TOTP(secret, interval=STEP_S).provisioning_uri(name=operator.name, issuer_name=issuer)
 
 
@@ -98,7 +99,7 @@ def _wrong(
         return Verdict.WRONG
     until = phone_now + timedelta(seconds=rules.locked_s)
     _note(connection, operator, wrong=0, locked_until=until)
-    alarms.of_operator(connection, operator.name, unix(until), operator.who, now)
+    alarms.of_operator(connection, operator.name, unix(until), By(operator.who, now))
     return Verdict.LOCKED
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from balancer.context import Context
 from balancer.journal import events
+from balancer.journal.by import By
 from balancer.web import api, sign_in_check, sign_in_states
 from balancer.web.handlers.verify import people
 from balancer.web.handlers.verify.sign_in import vouched
@@ -138,7 +139,7 @@ def _take(
     if verdict is not Verdict.RIGHT:
         return verdict, None
     told = {"name": operator.name, "role": operator.role}
-    events.append(connection, events.row("operator_signed_in", told, operator.who, now))
+    events.append(connection, events.row("operator_signed_in", told, By(operator.who, now)))
     return verdict, sessions.complete(connection, half, operator.steam_id, rules, now)
 
 

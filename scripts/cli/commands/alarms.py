@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import JSON, answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 from scripts.cli.lines import moment, one_line
@@ -89,7 +90,7 @@ def ack(app: App, numbers: tuple[int, ...], every: bool, note: str, dry_run: boo
     seen: list[int] = []
     with opened(app, dry_run=dry_run) as (connection, _):
         who, now = f"cli:{getpass.getuser()}", app.clock().now()
-        while new := open_alarms.acknowledge(connection, None if every else numbers, who, note, now):
+        while new := open_alarms.acknowledge(connection, None if every else numbers, By(who, now), note):
             seen += new
     others = [f"{number} is no alarm that is open" for number in sorted(set(numbers) - set(seen))]
     line = "\n".join([*others, f"{len(seen)} are acknowledged"])

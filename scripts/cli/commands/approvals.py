@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from balancer.journal.rules import ByRules
 from scripts.cli.asking import DRY, JSON, answer, opened
 from scripts.cli.fleet import App
 
@@ -97,4 +98,6 @@ def _decide(app: App, trade_id: str, *, approve: bool, dry_run: bool) -> None:
     who = f"cli:{getpass.getuser()}"
     with opened(app, dry_run=dry_run) as (connection, _):
         rules = Rules.of(settings)
-        approvals.decide_in(connection, trade_id, None, who, settings.trades, rules, app.clock().now(), approve=approve)
+        approvals.decide_in(
+            connection, trade_id, None, ByRules(who, app.clock().now(), rules), settings.trades, approve=approve
+        )

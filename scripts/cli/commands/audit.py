@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.fleet import App
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _audited(app: App, bots: tuple[str, ...], wait_s: float) -> tuple[str, list[
     names = [str(BotName.parse(name)) for name in bots]
     audit_id = record_id("audit", clock.now_ms(), secrets.token_bytes(7))
     with opened(app) as (connection, _):
-        chosen = ask.want(connection, names or None, audit_id, f"cli:{getpass.getuser()}", clock.now())
+        chosen = ask.want(connection, names or None, audit_id, By(f"cli:{getpass.getuser()}", clock.now()))
     database = Database(app.settings().database)
     deadline = time.monotonic() + wait_s
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import JSON, YES, answer, opened, sure
 from scripts.cli.fleet import App
 
@@ -60,7 +61,7 @@ def restore(app: App, file: Path | None, marks_only: bool, yes: bool, as_json: b
     sure("Everything after the backup will be lost. Go on?", yes=yes, dry_run=False)
     kept = None if file is None else restored.put_back(file, restored.database_file(settings), now)
     with opened(app) as (connection, _):
-        counted = restored.mark(connection, settings, f"cli:{getpass.getuser()}", now)
+        counted = restored.mark(connection, settings, By(f"cli:{getpass.getuser()}", now))
     lines = [] if kept is None else [f"the replaced database is kept as {kept}"]
     trades = ", ".join(f"{count} {status}" for status, count in sorted(counted.items())) or "none"
     lines += [f"restored; trades whose offers bots will search for: {trades}"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import DRY, JSON, YES, answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 from scripts.cli.lines import colored, one_line
@@ -372,7 +373,7 @@ def _set_modes(app: App, bots: tuple[str, ...], mode: str, *, dry_run: bool, yes
         changed = {name: parts for name, parts in names.items() if before[name] != mode}
         for each in changed.values() if not dry_run else ():
             who, now = f"cli:{getpass.getuser()}", app.clock().now()
-            snapshot.set_mode(connection, each.color, each.bot_id, BotMode(mode), who, now)
+            snapshot.set_mode(connection, each.color, each.bot_id, BotMode(mode), By(who, now))
     if as_json:
         rows = [{"bot": name, "from": before[name], "to": mode} for name in names]
         click.echo(json.dumps({"bots": rows, "dry_run": dry_run}))
@@ -403,7 +404,7 @@ def unfreeze(app: App, bot: str, yes: bool, dry_run: bool, as_json: bool) -> Non
         raise click.UsageError(str(error)) from None
     sure(f"Have you looked at the differences of {name} (`fleet audit`)?", yes=yes, dry_run=dry_run)
     with opened(app, dry_run=dry_run) as (connection, _):
-        frozen = freeze.unfreeze(connection, name.color, name.bot_id, f"cli:{getpass.getuser()}", app.clock().now())
+        frozen = freeze.unfreeze(connection, name.color, name.bot_id, By(f"cli:{getpass.getuser()}", app.clock().now()))
     if not frozen:
         raise click.ClickException(f"{name} is not frozen")
     line = f"{name} gives and takes again within seconds"

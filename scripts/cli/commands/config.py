@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import JSON, YES, answer, sure
 from scripts.cli.fleet import App
 
@@ -157,7 +158,7 @@ def mode(app: App, mode: str | None, yes: bool, as_json: bool) -> None:
         with database.transaction() as connection:
             if mode is not None and kept.of(connection) is not (mode == "live"):
                 sure(f"All that the database holds will count as {mode}. Go on?", yes=yes, dry_run=False)
-                mode_change.change(connection, mode == "live", f"cli:{getpass.getuser()}", app.clock().now())
+                mode_change.change(connection, mode == "live", By(f"cli:{getpass.getuser()}", app.clock().now()))
             now = kept.of(connection)
     finally:
         database.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import DRY, JSON, answer, opened
 from scripts.cli.fleet import App
 
@@ -81,7 +82,7 @@ def release(
         raise click.UsageError("a game may count on these items; say --unlock-a-running-game if you know that none does")
     _check(reason)
     with opened(app, dry_run=dry_run) as (connection, _):
-        freed = by_operator.release(connection, ref, client, reason, _who(), app.clock().now())
+        freed = by_operator.release(connection, ref, client, reason, By(_who(), app.clock().now()))
     line = f"released {len(freed)} items of {ref}; `fleet locks restore {ref}` binds them again while they are there"
     answer({"ref": ref, "items": len(freed)}, line, as_json=as_json, dry_run=dry_run)
 
@@ -103,7 +104,7 @@ def restore(app: App, ref: str, client: str | None, reason: str, dry_run: bool, 
 
     _check(reason)
     with opened(app, dry_run=dry_run) as (connection, _):
-        bound = by_operator.restore(connection, ref, client, reason, _who(), app.clock().now())
+        bound = by_operator.restore(connection, ref, client, reason, By(_who(), app.clock().now()))
     answer({"ref": ref, "items": len(bound)}, f"locked {len(bound)} items of {ref} again", as_json=as_json, dry_run=dry_run)
 
 

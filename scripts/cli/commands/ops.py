@@ -7,6 +7,7 @@ import json
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import JSON, opened
 from scripts.cli.fleet import App
 
@@ -61,7 +62,7 @@ def enrol(app: App, steam_id: str, as_json: bool) -> None:
         if operator is None:
             raise click.ClickException(f"{steam_id} stands nowhere in [ops] operators: name this account there first")
         who, now = f"cli:{getpass.getuser()}", app.clock().now()
-        address = codes.enrol(connection, master, operator, issuer, who, now)
+        address = codes.enrol(connection, master, operator, issuer, By(who, now))
     if as_json:
         click.echo(json.dumps({"name": operator.name, "steam_id": operator.steam_id, "otpauth": address}))
         return

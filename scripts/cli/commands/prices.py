@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import DRY, JSON, answer, opened
 from scripts.cli.fleet import App
 
@@ -70,9 +71,9 @@ def accept(app: App, source: str, reason: str, digest: str, dry_run: bool, as_js
     try:
         with opened(app, dry_run=dry_run) as (connection, _):
             if source == FILE:
-                taken: Any = price_lists.accept(connection, FILE, digest, reason, who, now)
+                taken: Any = price_lists.accept(connection, FILE, digest, reason, By(who, now))
             else:
-                taken = kept.accept(connection, source, digest, reason, who, now)
+                taken = kept.accept(connection, source, digest, reason, By(who, now))
     except (NotFound, TooLate) as error:
         raise click.ClickException(error.detail) from None
     told = {"source": source, "digest": taken.digest, "names": taken.names, "accepted_by": who, "reason": reason}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import DRY, JSON, opened
 from scripts.cli.fleet import App
 
@@ -78,7 +79,7 @@ def _turn(app: App, switch: str, client: str | None, reason: str, *, paused: boo
     from balancer.fleet import switches
 
     with opened(app, dry_run=dry_run) as (connection, _):
-        return switches.write(connection, switch, f"cli:{getpass.getuser()}", reason, app.clock().now(), paused, client)
+        return switches.write(connection, switch, By(f"cli:{getpass.getuser()}", app.clock().now()), reason, paused, client)
 
 
 def _show(pauses: list[Pause], *, as_json: bool) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from balancer.journal.by import By
+from balancer.journal.rules import ByRules
 from scripts.cli.asking import DRY, JSON, answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 from scripts.cli.lines import colored, moment, moment_given, one_line
@@ -200,7 +202,7 @@ def doubt(
         sure("The trade may be sent again: is it certain that there is no offer?", yes=yes, dry_run=dry_run)
     rules, who = Rules.of(app.settings()), f"cli:{getpass.getuser()}"
     with opened(app, dry_run=dry_run) as (connection, _):
-        doubts.decide(connection, trade_id, said.offer_id, said.reason, who, rules, app.clock().now())
+        doubts.decide(connection, trade_id, said.offer_id, said.reason, ByRules(who, app.clock().now(), rules))
         status = record.read_trade(connection, trade_id).status
     line = "the trade's bot will look this offer up" if offer_id else f"noted; the trade is {status}"
     answer({"trade_id": trade_id, "status": status}, line, as_json=as_json, dry_run=dry_run)
@@ -226,7 +228,7 @@ def thaw(app: App, deposit_id: str, reason: str, dry_run: bool, as_json: bool) -
     except ValueError as error:
         raise click.UsageError("a reason is one line of up to 200 characters") from error
     with opened(app, dry_run=dry_run) as (connection, _):
-        deposits.thaw(connection, deposit_id, said.reason, f"cli:{getpass.getuser()}", app.clock().now())
+        deposits.thaw(connection, deposit_id, said.reason, By(f"cli:{getpass.getuser()}", app.clock().now()))
     answer({"deposit_id": deposit_id}, f"{deposit_id} may be used again", as_json=as_json, dry_run=dry_run)
 
 
@@ -259,7 +261,7 @@ def decide(app: App, deposit_id: str, decision: str, asset_id: str | None, reaso
     asset = None if said.asset_id is None else int(said.asset_id)
     with opened(app, dry_run=dry_run) as (connection, _):
         made = decisions.decide(
-            connection, deposit_id, said.decision, asset, said.reason, who, new_id(clock, "audit"), clock.now()
+            connection, deposit_id, said.decision, asset, said.reason, By(who, clock.now()), new_id(clock, "audit")
         )
     if made.agreed_by is None:
         line = f"proposed by {made.proposed_by}; somebody else has to say the same within a day"
@@ -342,7 +344,7 @@ def unblock(app: App, steam_id: str, dry_run: bool, as_json: bool) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with opened(app, dry_run=dry_run) as (connection, _):
-        user_id = reversal.unblock(connection, None, int(account), f"cli:{getpass.getuser()}", app.clock().now())
+        user_id = reversal.unblock(connection, None, int(account), By(f"cli:{getpass.getuser()}", app.clock().now()))
     if user_id is None:
         raise click.ClickException("no player with this Steam id is blocked")
     answer({"user_id": user_id}, f"{user_id} may trade again", as_json=as_json, dry_run=dry_run)

@@ -7,6 +7,7 @@ import json
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 
@@ -52,6 +53,6 @@ def forget(app: App, person: str, yes: bool, dry_run: bool, as_json: bool) -> No
         known = persons.mentions(connection, found, 0)
     sure(f"Forget user {found.user_id}, Steam account {found.steam_id}, for good?", yes=yes, dry_run=dry_run)
     with opened(app, dry_run=dry_run) as (connection, _):
-        done = persons.forget(connection, found, known, f"cli:{getpass.getuser()}", app.clock().now())
+        done = persons.forget(connection, found, known, By(f"cli:{getpass.getuser()}", app.clock().now()))
     line = f"forgotten: {done['trades']} trades, {done['items']} items and {done['events']} events no longer have a name"
     answer({"user_id": found.user_id, **done}, line, as_json=as_json, dry_run=dry_run)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from balancer.journal.by import By
 from scripts.cli.asking import DRY, JSON, answer, dangerous, opened, sure
 from scripts.cli.fleet import App
 
@@ -68,9 +69,9 @@ def add(app: App, url: str, kinds: tuple[str, ...], after: int | None, as_json: 
         asyncio.run(Outward(private=rules.private_targets).check(url))
     except Refused as error:
         raise click.UsageError(str(error)) from None
-    target_id = record_id("whk", clock.now_ms(), secrets.token_bytes(7))
+    wanted = targets.Wanted(record_id("whk", clock.now_ms(), secrets.token_bytes(7)), url, kinds, after)
     with opened(app) as (connection, master):
-        made = targets.add(connection, target_id, url, kinds, after, master, _who(), clock.now(), rules.targets_max)
+        made = targets.add(connection, wanted, master, By(_who(), clock.now()), rules.targets_max)
     _show_secret(made, as_json=as_json)
 
 
@@ -87,7 +88,7 @@ def rotate(app: App, target_id: str, as_json: bool) -> None:
     from balancer.webhooks import targets
 
     with opened(app) as (connection, master):
-        made = targets.rotate(connection, target_id, master, _who(), app.clock().now(), app.settings().webhooks.rotate_s)
+        made = targets.rotate(connection, target_id, master, By(_who(), app.clock().now()), app.settings().webhooks.rotate_s)
     _show_secret(made, as_json=as_json)
 
 
@@ -105,7 +106,7 @@ def test(app: App, target_id: str, wait_s: float, as_json: bool) -> None:
     from balancer.webhooks import targets
 
     with opened(app) as (connection, _):
-        number = targets.try_out(connection, target_id, _who(), app.clock().now())
+        number = targets.try_out(connection, target_id, By(_who(), app.clock().now()))
     found = _tried(app, target_id, number, wait_s)
     if as_json:
         click.echo(json.dumps(_plain(found) if found else {"number": number, "state": "waiting", "tries": 0}))
@@ -142,7 +143,7 @@ def enable(app: App, target_id: str, dry_run: bool, as_json: bool) -> None:
     from balancer.webhooks import targets
 
     with opened(app, dry_run=dry_run) as (connection, _):
-        target = targets.enable(connection, target_id, _who(), app.clock().now())
+        target = targets.enable(connection, target_id, By(_who(), app.clock().now()))
     answer({"target": _plain(target)}, _line(target), as_json=as_json, dry_run=dry_run)
 
 
@@ -160,7 +161,7 @@ def remove(app: App, target_id: str, yes: bool, dry_run: bool, as_json: bool) ->
 
     sure(f"Forget {target_id} and what it is still owed?", yes=yes, dry_run=dry_run)
     with opened(app, dry_run=dry_run) as (connection, _):
-        targets.remove(connection, target_id, _who(), app.clock().now())
+        targets.remove(connection, target_id, By(_who(), app.clock().now()))
     answer({"target_id": target_id}, "removed", as_json=as_json, dry_run=dry_run)
 
 
@@ -203,7 +204,7 @@ def redeliver(app: App, target_id: str, first: int, last: int | None, dry_run: b
     from balancer.webhooks import deliveries as rows
 
     with opened(app, dry_run=dry_run) as (connection, _):
-        count = rows.redeliver(connection, target_id, first, last or first, _who(), app.clock().now())
+        count = rows.redeliver(connection, target_id, first, last or first, By(_who(), app.clock().now()))
     answer({"events": count}, f"{count} events are sent again", as_json=as_json, dry_run=dry_run)
 
 
