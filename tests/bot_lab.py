@@ -220,6 +220,22 @@ def killed_at(call: Callable[..., Any], moment: str) -> Callable[..., Any]:
     return die
 
 
+def order_for(bot: str, clock: HandClock, kind: str, payload: Payload, **more: Any) -> Order:
+    """An order that could be given now; ``more`` are other values of its fields."""
+    number, now_ms = next(numbers), clock.now_ms()
+    values: dict[str, Any] = {
+        "order_id": f"or_{number}",
+        "kind": kind,
+        "bot": bot,
+        "trade_id": f"tr_{number}",
+        "attempt": 1,
+        "issued_at_ms": now_ms + 5,
+        "expires_at_ms": now_ms + 3_600_000,
+        "payload": payload,
+    }
+    return Order(**{**values, **more})
+
+
 class Lab:
     """One bot, signed in, with its lease; a balancer's view of its queue and its reports."""
 
@@ -266,19 +282,7 @@ class Lab:
             self.bot.session = session
 
     def order(self, kind: str, payload: Payload, **more: Any) -> Order:
-        number = next(numbers)
-        now_ms = self.clock.now_ms()
-        values: dict[str, Any] = {
-            "order_id": f"or_{number}",
-            "kind": kind,
-            "bot": self.name,
-            "trade_id": f"tr_{number}",
-            "attempt": 1,
-            "issued_at_ms": now_ms + 5,
-            "expires_at_ms": now_ms + 3_600_000,
-            "payload": payload,
-        }
-        return Order(**{**values, **more})
+        return order_for(self.name, self.clock, kind, payload, **more)
 
     def send_order(self, partner: SteamAccount, give: list[Asset], take: list[Asset], **more: Any) -> Order:
         token = f"token-{next(numbers):016d}"

@@ -19,7 +19,7 @@ import pytest
 from fleet_client import AsyncClient, Client, Patience, errors
 
 KEY = "fk_hush_hush"
-GOOD = {"trades": []}
+GOOD: dict[str, Any] = {"trades": []}
 Reply = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -259,7 +259,9 @@ def test_no_proxy_of_the_environment_sees_the_key(
 
 
 def test_events_come_one_by_one(both: Both, balancer: Balancer) -> None:
-    rows = [{"number": n, "at": "2026-11-30T12:00:00Z", "kind": "settled", "who": "bot:red-1", "data": {}} for n in (3, 4)]
+    rows: list[dict[str, Any]] = [
+        {"number": n, "at": "2026-11-30T12:00:00Z", "kind": "settled", "who": "bot:red-1", "data": {}} for n in (3, 4)
+    ]
     balancer.replies = [
         reply(200, {"events": rows, "next": 4}),
         cut_off,

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from scripted import LOST, NOT_THERE, A, B, Outcome, Script, answer, problem, proxys
+from scripted import LOST, NOT_THERE, A, B, Script, answer, problem, proxys
 
 from fleet_client import errors, sse
 from fleet_client.calls import Calls
-from fleet_client.steps import Chunk, Open, Opened
+from fleet_client.steps import Chunk, Open, Opened, Outcome
 
 
 def events(*numbers: int, next: int | None = None) -> Outcome:
@@ -143,7 +143,8 @@ def test_a_silent_stream_goes_on_behind_the_number_that_was_read_up_to() -> None
     [NOT_THERE, LOST, proxys(502), problem(429, "too_many_streams", retryable=True, retry_after_s=5)],
 )
 def test_a_stream_goes_on_after_a_long_outage(trouble: Outcome) -> None:
-    script = Script([trouble] * 150 + [OPENED, Chunk(sent(2))])
+    script = Script([])
+    script.outcomes += [trouble] * 150 + [OPENED, Chunk(sent(2))]
     begun = script.now
     assert listen(script, 1, after=1) == [2]
     assert script.now - begun > 600 and max(script.waits) <= 30

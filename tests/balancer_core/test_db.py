@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, event, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from balancer.db import engine, errors, pipeline, tables
@@ -111,7 +111,7 @@ async def test_units_that_wait_share_a_commit(database: Database) -> None:
         nonlocal commits
         commits += 1
 
-    engine.event.listen(database.engine, "commit", count)
+    event.listen(database.engine, "commit", count)
     started, release = threading.Event(), threading.Event()
 
     def hold(connection: Connection) -> None:
@@ -134,10 +134,10 @@ async def test_a_batch_that_cannot_commit_fails_for_everyone_in_it(database: Dat
     def refuse(_connection: Connection) -> None:
         raise sqlite3.OperationalError("disk full")
 
-    engine.event.listen(database.engine, "commit", refuse)
+    event.listen(database.engine, "commit", refuse)
     with pytest.raises(sqlite3.OperationalError):
         await database.run(add_bot)
-    engine.event.remove(database.engine, "commit", refuse)
+    event.remove(database.engine, "commit", refuse)
     assert await database.look(held) is None
     await database.run(add_bot)
 

@@ -93,9 +93,9 @@ async def test_the_asset_that_two_people_name_becomes_the_rows(world: World) -> 
 async def test_a_reading_that_does_not_show_it_releases_nothing(world: World, changed: dict[str, str], why: str) -> None:
     [deposit_id] = await held(world, "red-1", 1)
     freeze(world, deposit_id)
-    [item] = lying(world).values()
+    [(asset_id, item)] = lying(world).items()
     await both_say(world, deposit_id, RELEASE)
-    await look(world, {changed.get("asset_id", item["asset_id"]): {**item, **changed}})
+    await look(world, {changed.get("asset_id", asset_id): {**item, **changed}})
     assert (row_of(world, deposit_id).frozen_by, dropped(world)) == ("unmatched", [why])
     assert world.rows(tables.decisions.select()) == []
 

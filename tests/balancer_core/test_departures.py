@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from balancer_core.core_world import SITE, World, player
 from balancer_core.test_finding import apply
+from narrowed import payload
 from sqlalchemy import select
 
 from balancer.custody import gifts
 from balancer.db import tables
 from balancer.trades.cancel import cancel
 from balancer.upkeep import settle
+from shared.orders import DeclineOrder, SettleOrder
 
 pytestmark = pytest.mark.both_databases
 
@@ -66,7 +68,7 @@ async def test_the_other_items_of_a_deposit_settle_when_one_was_given_away(world
     world.later(8 * 86400)
     await world.online("red-1")
     assert await settle.settle(world.ctx) == 1
-    [check] = [check for order in world.orders() if order.kind == "settle" for check in order.payload.checks]
+    [check] = [check for order in world.orders() if order.kind == "settle" for check in payload(order, SettleOrder).checks]
     assert [each.deposit_id for each in check.assets] == [stays.deposit_id]
     seen = [row for row in world.seen(trade_id) if row["deposit_id"] == stays.deposit_id]
     await world.tell(trade_id, "settled", assets=seen)
@@ -106,7 +108,10 @@ async def test_idle_bots_are_asked_to_look_at_both_sides_and_busy_ones_are_watch
     await world.deposit(1)
     world.clear_queues()
     await gifts.decline_offers(world.ctx)
-    asked = [[order.payload.idle for order in world.orders(bot) if order.kind == "decline"] for bot in ("red-1", "red-2")]
+    asked = [
+        [payload(order, DeclineOrder).idle for order in world.orders(bot) if order.kind == "decline"]
+        for bot in ("red-1", "red-2")
+    ]
     assert sorted(asked) == [[False], [True]]
 
 

@@ -227,7 +227,7 @@ def test_b09_the_rest_is_the_difference_and_the_fee_never_less_than_its_part(
     assert sums.value_in_cents == sums.value_out_cents + sums.fee_cents + sums.rest_cents
 
 
-GIVEN = [
+GIVEN: list[tuple[str, dict[str, Any]]] = [
     ("not_owner", {"user_id": "user-2"}),
     ("not_active", {"status": "withdrawn"}),
     ("item_locked", {"locked_by": "cli_x:y"}),
@@ -270,7 +270,7 @@ def check_nothing_moved(world: World) -> None:
     assert (world.count("exchanges"), world.count("credits"), len(world.events("items_exchanged"))) == (0, 0, 0)
 
 
-TAKEN = [
+TAKEN: list[tuple[str, dict[str, Any], str | None]] = [
     ("house_row_taken", {"user_id": "user-2"}, None),
     ("house_row_taken", {"status": "withdraw_pending"}, None),
     ("house_row_taken", {"locked_by": "cli_x:y"}, None),
@@ -347,7 +347,7 @@ async def test_b09_exchanges_at_random_from_many_hands_add_up(games: Games) -> N
 
     def worth() -> int:
         rows = world.rows(tables.deposits.select().where(tables.deposits.c.user_id != "house"))
-        return sum(cents[row.item_id] for row in rows) - balance(world, "house")
+        return int(sum(cents[row.item_id] for row in rows)) - balance(world, "house")
 
     async def hand(user_id: str) -> int:
         mine = [each for each, owner in owners(world).items() if owner == user_id]

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from balancer_core.core_world import World
+from narrowed import payload
 from sqlalchemy import update
 
 from balancer.custody import gifts
 from balancer.db import tables
 from balancer.upkeep import purge, search, sweep
+from shared.orders import DeclineOrder, WatchOrder
 
 Make = Callable[..., Awaitable[World]]
 
@@ -38,7 +40,7 @@ async def test_a_trade_in_doubt_is_searched_for_at_once_and_again_with_growing_w
     trade_id, bot = await doubted(world)
     assert await search.find_offers(world.ctx) == 1
     [order] = world.taken(bot)
-    [watched] = order.payload.trades
+    [watched] = payload(order, WatchOrder).trades
     assert (order.kind, watched.trade_id, watched.status, watched.trade_token) == ("find", trade_id, "in_doubt", "abcdefgh")
     assert await search.find_offers(world.ctx) == 0
     waits = []
@@ -73,7 +75,7 @@ async def test_a_search_is_told_what_another_bot_has_from_this_player(
         connection.execute(update(rows).where(rows.c.trade_id == trade_id).values(asset_id=asset))
     assert await search.find_offers(world.ctx) == 1
     [order] = [order for order in world.taken(bot) if order.kind == "find"]
-    [watched] = [one for one in order.payload.trades if one.trade_id == trade_id]
+    [watched] = [one for one in payload(order, WatchOrder).trades if one.trade_id == trade_id]
     assert watched.elsewhere == ([str(asset)] if told else [])
 
 
@@ -228,7 +230,7 @@ async def kept(world: World, bot: str = "red-1") -> bool:
     await world.online(bot)
     await gifts.decline_offers(world.ctx)
     [order] = world.taken(bot)
-    return bool(order.payload.keep_gifts)
+    return bool(payload(order, DeclineOrder).keep_gifts)
 
 
 async def test_gifts_are_kept_while_there_is_room_and_if_they_are_wished(make: Make) -> None:

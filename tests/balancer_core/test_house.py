@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from balancer_core.core_world import SITE, World, player
 from balancer_core.test_audits import asset, held, look, lying, start
+from narrowed import payload
 
 from balancer.custody import deposits, gifts
 from balancer.db import tables
@@ -19,6 +20,7 @@ from balancer.trades.requests import HouseWish, Request
 from balancer.upkeep import release, sweep
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetPaused, Forbidden
+from shared.orders import SendOrder
 
 KNIFE = "Knife"
 
@@ -73,7 +75,7 @@ async def test_a_gift_goes_out_when_it_was_seen_and_a_second_person_agrees(world
     assert await release.release(world.ctx) == 1
     await sweep.Sweep(world.ctx).round()
     [order] = [each for each in world.orders("red-1") if each.kind == "send"]
-    assert [each.asset_id for each in order.payload.give] == [str(new_id)]
+    assert [each.asset_id for each in payload(order, SendOrder).give] == [str(new_id)]
     await world.accept(trade_id)
     assert row_of(world, deposit_id).status == "withdrawn"
     [told] = [json.loads(event.data) for event in world.events("house_items_given")]

@@ -15,7 +15,7 @@ from balancer.db import tables
 from balancer.journal import effects, values
 from balancer.journal import record as journal
 from balancer.journal.effects import Held
-from balancer.journal.rules import ByRules
+from balancer.journal.rules import ByRules, Rules
 from shared.domain.status import (
     COUNTED,
     DEPOSIT_END,
@@ -34,7 +34,7 @@ from shared.domain.status import (
 )
 
 E, S, D = TradeEvent, TradeStatus, DepositStatus
-RULES = journal.Rules(attempts_max=3, retry_after_s=30)
+RULES = Rules(attempts_max=3, retry_after_s=30)
 
 
 def facts(world: World, trade_id: str) -> dict[str, Any]:

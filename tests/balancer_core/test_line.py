@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -356,7 +357,8 @@ async def test_a_player_may_have_only_so_many_waiting_withdrawals(make: Make) ->
 
 def offer_s(world: World, trade_id: str) -> int:
     trade = world.trade(trade_id)
-    return round((trade.expires_at - trade.begun_at).total_seconds())
+    stands: timedelta = trade.expires_at - trade.begun_at
+    return round(stands.total_seconds())
 
 
 async def stands(world: World, trade_id: str, seconds: float, end: str = "offer_canceled") -> None:

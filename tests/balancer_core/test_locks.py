@@ -103,7 +103,8 @@ async def test_every_reason_names_its_rows_and_changes_nothing(
     set_row(world, bad, **values)
     before = len(world.events())
     error = await refused(games.lock("bet", [good, bad]))
-    named = [row["deposit_id"] for row in error.data["deposits"]] if code == "not_active" else error.data["deposit_ids"]
+    data: Any = error.data
+    named = [row["deposit_id"] for row in data["deposits"]] if code == "not_active" else data["deposit_ids"]
     assert (error.error_code, type(error), named) == (code, kind, [bad])
     assert (world.count("locks"), world.count("lock_rows"), len(world.events())) == (0, 0, before)
     set_row(world, bad, user_id="user-1", status="active", locked_by=None, settled_at=world.ctx.clock.now(), frozen_by=None)
@@ -224,6 +225,7 @@ async def test_b02_of_a_lock_and_a_withdrawal_at_once_exactly_one_wins(games: Ga
             assert locked.error_code == "not_active"
             await put_back(games, ids[1:])
         else:
+            assert isinstance(withdrawn, FleetError)
             assert withdrawn.error_code in ("item_locked", "asset_in_trade")
             if number % 25 < 2:
                 check(world)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from balancer_core.core_world import MASTER, World
+from narrowed import payload
 from sqlalchemy import select
 
 from balancer.custody.audit import ask, readings
@@ -20,6 +21,7 @@ from balancer.reports import apply
 from balancer.reports.stream import Reader
 from balancer.trades.requests import Wanted
 from shared import wire
+from shared.orders import InventoryOrder
 from shared.reports import REPORT_KINDS
 
 CHEAP, DEAR = "P250 | Sand Dune (Field-Tested)", "AWP | Gungnir (Factory New)"
@@ -167,7 +169,7 @@ async def test_a_row_that_an_audit_finds_swapped_is_frozen_itself(world: World) 
         await ask.round_of(world.ctx)
         [order] = [order for order in world.taken(bot) if order.kind == "inventory"]
         asset = {"asset_id": str(row.asset_id), "context_id": "2", "class_id": "1", "instance_id": "0", "name": CHEAP}
-        data = {"steam_id": order.payload.steam_id, "assets": [{**asset, "fingerprint": None}]}
+        data: dict[str, Any] = {"steam_id": payload(order, InventoryOrder).steam_id, "assets": [{**asset, "fingerprint": None}]}
         report = replace(world.report(None, "custody_read", bot=bot, **data), order_id=order.order_id)
         times = world.ctx.settings.trades
         await world.ctx.db.run(readings.apply, report, world.ctx.clock.now(), times, CENTS.get)
@@ -251,7 +253,7 @@ async def test_rows_follow_a_name_that_an_audit_sees(world: World) -> None:
     await ask.round_of(world.ctx)
     [order] = [order for order in world.taken(bot) if order.kind == "inventory"]
     asset = {"asset_id": str(row.asset_id), "context_id": "2", "class_id": "77", "instance_id": "0", "name": NEW}
-    data = {"steam_id": order.payload.steam_id, "assets": [{**asset, "fingerprint": None}]}
+    data: dict[str, Any] = {"steam_id": payload(order, InventoryOrder).steam_id, "assets": [{**asset, "fingerprint": None}]}
     report = replace(world.report(None, "custody_read", bot=bot, **data), order_id=order.order_id)
     await world.ctx.db.run(readings.apply, report, world.ctx.clock.now(), world.ctx.settings.trades, CENTS.get)
     assert all_rows(world) == [(NEW, CENTS[DEAR], None)]

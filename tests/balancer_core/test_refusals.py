@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from balancer_core.core_world import SITE, World, bot_account, player
+from narrowed import payload
 from sqlalchemy import select, update
 
 from balancer.db import tables
 from balancer.trades.requests import DepositWish, WithdrawWish
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, FleetError, Forbidden, NoBotAvailable, NotAccepted, NotFound, PlayerMustAct, RequestReused
+from shared.orders import SendOrder
 
 Make = Callable[..., Awaitable[World]]
 TABLES = ("trades", "deposits", "trade_items", "tokens", "events", "idempotency")
@@ -138,7 +140,7 @@ async def test_message_that_does_not_fit_is_never_cut(world: World) -> None:
     [trade_id] = await world.deposit(wish=world.wish(1, message="x" * room))
     bot = world.trade(trade_id)
     [order] = world.orders(f"{bot.color}-{bot.bot_id}")
-    assert len(order.payload.message) == 128
+    assert len(payload(order, SendOrder).message) == 128
 
 
 async def test_key_with_another_body(world: World) -> None:

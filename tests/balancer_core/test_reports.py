@@ -7,12 +7,13 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from balancer_core.core_world import MASTER, World, between
 
 from balancer.fleet.switches import Switches
+from balancer.items.inventory import Inventories
 from balancer.loops import Loops
 from balancer.reports.apply import apply
 from balancer.reports.stream import TRIES_MAX, Reader
@@ -198,7 +199,7 @@ async def test_redis_that_lost_everything_is_read_again(world: World, reader: Re
 def listening(world: World) -> list[Report]:
     """What is told from now on to whoever reads inventories."""
     heard: list[Report] = []
-    world.ctx.inventories = SimpleNamespace(readers=SimpleNamespace(told=heard.append))
+    world.ctx.inventories = cast(Inventories, SimpleNamespace(readers=SimpleNamespace(told=heard.append)))
     return heard
 
 

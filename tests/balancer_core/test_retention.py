@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from balancer_core.core_world import MASTER, World, player
 from balancer_core.test_at_once import assert_counters_add_up
+from narrowed import payload
 from sqlalchemy import update
 
 from balancer.db import tables
@@ -18,6 +19,7 @@ from balancer.trades.requests import DepositWish
 from balancer.upkeep import persons, purge, restored, retention, search
 from shared.domain.ids import TradeUrl
 from shared.errors import Conflict, NotFound
+from shared.orders import WatchOrder
 
 pytestmark = pytest.mark.both_databases
 
@@ -69,7 +71,7 @@ async def test_a_search_for_a_trade_that_is_over_needs_no_url(world: World) -> N
     await world.tell(trade_id, "offer_active", offer_id="78", state=2)  # what does not fit is searched for
     assert await search.find_offers(world.ctx) == 1
     [order] = [order for bot in ("red-1", "red-2") for order in world.orders(bot) if order.kind == "find"]
-    assert order.payload.trades[0].trade_token is None
+    assert payload(order, WatchOrder).trades[0].trade_token is None
 
 
 async def test_urls_of_an_earlier_release_are_wiped_in_batches(world: World) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from balancer_core.core_world import World, player
 from balancer_core.test_at_once import assert_counters_add_up
+from narrowed import payload
 from sqlalchemy import update
 
 from balancer.custody import deposits
@@ -17,6 +18,7 @@ from balancer.trades import reversal
 from balancer.upkeep import settle, sweep
 from shared import wire
 from shared.errors import Conflict, FleetError
+from shared.orders import SettleOrder
 
 
 async def online_later(world: World, seconds: float) -> None:
@@ -31,7 +33,7 @@ def checks(world: World) -> list[Any]:
         for bot in ("red-1", "red-2")
         for order in world.taken(bot)
         if order.kind == "settle"
-        for check in order.payload.checks
+        for check in payload(order, SettleOrder).checks
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 from balancer_core.core_world import SITE, World, between
+from narrowed import known, payload
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import update
@@ -20,6 +21,7 @@ from balancer.upkeep import purge, settle, sweep
 from balancer.upkeep.watch import LATE_ROUNDS, Watcher
 from shared import wire
 from shared.errors import NotFound, TooLate
+from shared.orders import InventoryOrder, OfferOrder, SettleOrder, WatchOrder
 
 Make = Callable[..., Awaitable[World]]
 
@@ -59,7 +61,7 @@ async def test_an_order_that_may_have_gone_out_keeps_the_time_at_which_it_may_ha
     world.later(20)
     assert await sweep.give_orders(world.ctx) == 1
     [order] = world.orders(bot_of(world, trade_id))
-    assert abs(order.issued_at_ms - world.ctx.server_clock.offset_ms - begun.timestamp() * 1000) < 1000
+    assert abs(order.issued_at_ms - known(world.ctx.server_clock.offset_ms) - begun.timestamp() * 1000) < 1000
     assert order.expires_at_ms > world.ctx.server_clock.now_ms()
 
 
@@ -73,7 +75,7 @@ async def test_order_that_never_went_out_is_given(world: World) -> None:
     await world.ctx.outbox.drain()
     [order] = world.orders(bot)
     assert (order.kind, order.trade_id, order.attempt) == ("send", trade_id, 1)
-    assert order.payload.trade_token == "abcdefgh"
+    assert payload(order, InventoryOrder).trade_token == "abcdefgh"
     assert world.trade(trade_id).order_issued_at is not None
     world.later(sweep.GIVING_S + 1)
     assert await sweep.give_orders(world.ctx) == 0
@@ -187,7 +189,7 @@ async def test_unanswered_offer_is_canceled_at_steam_before_anything_is_freed(wo
     assert await sweep.time_out_offers(world.ctx) == 1
     assert await sweep.ask_cancels(world.ctx) == 1
     [order] = world.orders(bot)
-    assert (order.kind, order.payload.offer_id) == ("cancel", "77")
+    assert (order.kind, payload(order, OfferOrder).offer_id) == ("cancel", "77")
     assert world.statuses(trade_id) == ("sent", {"deposit_pending"})
     assert await sweep.ask_cancels(world.ctx) == 0
     world.later(sweep.CANCEL_AGAIN_S + 1)
@@ -314,13 +316,13 @@ async def test_settlement_is_asked_after_its_time_and_margin_and_again_later(wor
     assert await settle.settle(world.ctx) == 2
     assert await settle.settle(world.ctx) == 0
     orders = [order for name in ("red-1", "red-2") for order in world.orders(name)]
-    [check] = [check for order in orders for check in order.payload.checks if check.trade_id == trade_id]
+    [check] = [check for order in orders for check in payload(order, SettleOrder).checks if check.trade_id == trade_id]
     assert check.exchange_id == f"x-{trade_id}"
     rows = world.deposits_of(trade_id)
     assert [(one.deposit_id, one.asset.asset_id) for one in check.assets] == [
         (row.deposit_id, str(row.asset_id)) for row in rows
     ]
-    known = next(order.payload.known for order in orders if order.bot == bot)
+    known = next(payload(order, SettleOrder).known for order in orders if order.bot == bot)
     assert not set(known) & {str(row.asset_id) for row in rows}
     world.later(times.settle_again_s + 1)
     await world.online("red-1", "red-2")
@@ -346,7 +348,7 @@ async def test_one_inventory_read_serves_all_trades_of_a_bot(make: Make) -> None
     await world.online("red-1")
     assert await settle.settle(world.ctx) == 5
     [order] = world.orders("red-1")
-    assert len(order.payload.checks) == 5
+    assert len(payload(order, SettleOrder).checks) == 5
 
 
 async def test_what_has_ended_waits_for_others_of_its_bot_and_one_look_serves_all(make: Make) -> None:
@@ -368,7 +370,7 @@ async def test_what_has_ended_waits_for_others_of_its_bot_and_one_look_serves_al
     await world.online("red-1")
     assert await settle.settle(world.ctx) == 2
     [order] = [each for each in world.orders("red-1") if each.kind == "settle"]
-    assert len(order.payload.checks) == 2
+    assert len(payload(order, SettleOrder).checks) == 2
 
 
 @pytest.mark.both_databases
@@ -383,7 +385,7 @@ async def test_withdrawal_settles_by_its_exchange_alone(world: World) -> None:
         await world.online("red-1", "red-2")
         await settle.settle(world.ctx)
         [order] = world.taken(bot_of(world, trade_id))
-        assert [(check.assets, check.waited_until) for check in order.payload.checks] == [([], waited_until)]
+        assert [(check.assets, check.waited_until) for check in payload(order, SettleOrder).checks] == [([], waited_until)]
 
 
 async def test_a_balancer_whose_clock_is_ahead_settles_nothing_early(world: World) -> None:
@@ -395,7 +397,7 @@ async def test_a_balancer_whose_clock_is_ahead_settles_nothing_early(world: Worl
     await world.online("red-1", "red-2")
     assert await settle.settle(world.ctx) == 1
     [order] = world.orders(bot_of(world, trade_id))
-    assert [check.waited_until for check in order.payload.checks] == [None]
+    assert [check.waited_until for check in payload(order, SettleOrder).checks] == [None]
 
 
 async def test_items_of_an_ended_withdrawal_are_looked_for_until_seen(world: World) -> None:
@@ -409,7 +411,7 @@ async def test_items_of_an_ended_withdrawal_are_looked_for_until_seen(world: Wor
         await world.online("red-1", "red-2")
         assert await settle.settle(world.ctx) == 1
         [order] = world.taken(bot)
-        assert [check.exchange_id for check in order.payload.checks] == [None]
+        assert [check.exchange_id for check in payload(order, SettleOrder).checks] == [None]
     await world.tell(trade_id, "items_seen", assets=world.seen(trade_id))
     world.later(world.ctx.settings.trades.items_look_s + 1)
     await world.online("red-1", "red-2")
@@ -438,9 +440,9 @@ async def test_one_watch_for_all_live_trades_of_a_bot_and_none_for_others(make: 
     await world.tell(ids[1], "answer_lost", reason="timeout")
     assert await watcher.round() == 1
     [order] = world.orders("red-1")
-    assert sorted(trade.trade_id for trade in order.payload.trades) == sorted(ids[:2])
-    assert order.payload.since <= world.trade(ids[0]).created_at.timestamp()
-    assert {trade.status for trade in order.payload.trades} == {"sent", "in_doubt"}
+    assert sorted(trade.trade_id for trade in payload(order, WatchOrder).trades) == sorted(ids[:2])
+    assert payload(order, WatchOrder).since <= world.trade(ids[0]).created_at.timestamp()
+    assert {trade.status for trade in payload(order, WatchOrder).trades} == {"sent", "in_doubt"}
 
 
 async def test_no_second_watch_while_the_first_is_unanswered(make: Make) -> None:

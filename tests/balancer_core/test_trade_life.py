@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from balancer_core.core_world import World
+from narrowed import payload
+
+from shared.orders import SendOrder
 
 
 async def test_deposit_writes_rows_reserves_slots_and_orders_the_bot(world: World) -> None:
@@ -15,9 +18,9 @@ async def test_deposit_writes_rows_reserves_slots_and_orders_the_bot(world: Worl
     assert {row.status for row in world.deposits_of(trade_id)} == {"deposit_pending"}
     [order] = world.orders(bot)
     assert (order.kind, order.trade_id, order.attempt) == ("send", trade_id, 1)
-    assert len(order.payload.take) == 3
-    assert not order.payload.give
-    assert order.payload.message == world.ctx.settings.balancer.verify_url(order.payload.token)
+    assert len(payload(order, SendOrder).take) == 3
+    assert not payload(order, SendOrder).give
+    assert payload(order, SendOrder).message == world.ctx.settings.balancer.verify_url(payload(order, SendOrder).token)
     assert trade.order_issued_at is not None
     [event] = world.events("trade_created")
     assert event.trade_id == trade_id
@@ -50,7 +53,7 @@ async def test_accepted_withdrawal_is_withdrawn_and_its_slot_free(world: World) 
     assert world.statuses(trade_id) == ("queued", {"withdraw_pending"})
     assert world.counters(bot) == (2, 0, 1)
     [order] = world.orders(bot)
-    assert len(order.payload.give) == 2
+    assert len(payload(order, SendOrder).give) == 2
     await world.accept(trade_id)
     assert world.statuses(trade_id) == ("accepted", {"withdrawn"})
     assert world.counters(bot) == (0, 0, 0)

@@ -21,6 +21,7 @@ from balancer.custody.credits import Limits
 from balancer.db import tables
 from balancer.journal.by import By
 from balancer.upkeep import persons, purge
+from shared.domain.games import CreditKind
 from shared.errors import Conflict, FleetError, Forbidden, NotAccepted, NotFound, RequestReused
 
 Make = Callable[..., Awaitable[World]]
@@ -39,7 +40,7 @@ async def test_a_transfer_hands_over_frees_the_rest_and_credits_in_one_event(gam
     world = games.world
     one, two, three = await world.held(3)
     await games.lock("bet", [one, two, three])
-    line = credits.Line("user-2", 31, credits.CreditKind.REST)
+    line = credits.Line("user-2", 31, CreditKind.REST)
     moves = [(one, "user-1", "user-2"), (two, "user-1", "user-1")]
     answer = said(await games.transfer("round-1", ["bet"], moves, release_rest=True, credits=[line]))
     assert (answer["moved"], answer["released"], answer["lost"], len(answer["credits"])) == (2, [three], [], 1)
@@ -61,7 +62,7 @@ async def test_b03_a_transfer_is_done_once_at_once_and_ever_after(make: Make) ->
     ids = await balancers[0].held(4)
     await sites[0].lock("bet", ids)
     moves = [(each, "user-1", "user-2") for each in ids]
-    line = credits.Line("user-2", 5, credits.CreditKind.REST)
+    line = credits.Line("user-2", 5, CreditKind.REST)
     found = await asyncio.gather(*(sites[number % 2].transfer("t", ["bet"], moves, credits=[line]) for number in range(64)))
     assert len({one.json for one in found}) == 1 and sum(one.first for one in found) == 1
     assert len(balancers[0].events("items_transferred")) == 1
@@ -115,7 +116,7 @@ async def test_b05_a_transfer_that_is_refused_changes_nothing(
 async def test_b05_a_credit_that_cannot_be_written_takes_the_moves_back(games: Games) -> None:
     [one] = await games.world.held(1)
     await games.lock("bet", [one])
-    line = credits.Line("nobody", 5, credits.CreditKind.REST)
+    line = credits.Line("nobody", 5, CreditKind.REST)
     assert (await refused(games.transfer("t", ["bet"], [(one, "user-1", "user-2")], credits=[line]))).error_code == "not_found"
     assert owners(games.world) == {one: "user-1"}
     check(games.world)
@@ -157,11 +158,12 @@ async def test_b06_a_row_under_a_lock_can_always_be_transferred(games: Games, wh
         set_row(world, one, **STRANGE[what])
     answer = said(await games.transfer("t", ["bet"], [(one, "user-1", "user-2"), (two, "user-1", "user-2")]))
     assert answer["moved"] == 2 and set(owners(world).values()) == {"user-2"}
-    lost = {
+    losses: dict[str, dict[str, str | None]] = {
         "frozen": {"status": "active", "reason": "audit"},
         "swapped": {"status": "active", "reason": "swapped"},
         "reversed": {"status": "reversed", "reason": None},
-    }.get(what)
+    }
+    lost = losses.get(what)
     assert answer["lost"] == ([{"deposit_id": one, **lost}] if lost else [])
     check(world)
 
@@ -297,7 +299,7 @@ async def test_b03_credits_are_posted_once_per_ref(games: Games) -> None:
     assert len({one.json for one in found}) == 1
     assert (await refused(games.post("c", ("user-1", 101)))).error_code == "ref_reused"
     # A transfer may have the same ref: refs are one client's and one kind's.
-    line = credits.Line("user-1", 5, credits.CreditKind.REST)
+    line = credits.Line("user-1", 5, CreditKind.REST)
     await games.transfer("c", [], [], credits=[line])
     check(games.world)
 
@@ -329,7 +331,7 @@ async def test_more_than_a_days_limit_is_refused_with_one_alarm_and_may_be_repea
 async def test_b11_each_call_writes_one_event_and_a_repetition_none(games: Games) -> None:
     world = games.world
     [one] = await world.held(1)
-    line = credits.Line("user-2", 5, credits.CreditKind.REST)
+    line = credits.Line("user-2", 5, CreditKind.REST)
     calls: list[tuple[str, Callable[[], Awaitable[Any]]]] = [
         ("items_locked", lambda: games.lock("bet", [one])),
         ("items_transferred", lambda: games.transfer("t", ["bet"], [(one, "user-1", "user-2")], credits=[line])),

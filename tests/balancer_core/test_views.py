@@ -380,7 +380,8 @@ async def test_waits_leave_nothing_behind() -> None:
 
 
 async def test_who_listens_hears_of_every_change() -> None:
-    waiters, heard = Waiters(), []
+    waiters = Waiters()
+    heard: list[str] = []
     waiters.listen(heard.extend)
     waiters.notify(name for name in "ab")
     waiters.notify(["a"])

@@ -18,6 +18,7 @@ import pytest
 import redis.asyncio
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
+from narrowed import payload
 from sqlalchemy import event, func, select
 
 from balancer.context import Context
@@ -27,7 +28,7 @@ from balancer.web.routes import ROUTES
 from balancer.web.server import CHECK_S, Runner
 from shared import wire
 from shared.domain.items import Asset, HeldAsset
-from shared.orders import Order
+from shared.orders import InventoryOrder, Order, WatchOrder
 from shared.reports import Heartbeat, Report
 from shared.sealing import MasterKey
 from shared.settings import Settings
@@ -148,20 +149,21 @@ class FakeBots:
             self.reads += 1
             if order.bot in self.throttled:
                 return "inventory_failed", {"steam_id": None, "code": "steam_throttled", "reason": "429", "retry_after_s": 600}
-            steam_id = order.payload.steam_id  # type: ignore[union-attr]
+            asked_for = payload(order, InventoryOrder)
+            steam_id = asked_for.steam_id
             lie = self.lies.get(order.bot, {}).get(steam_id)
-            if order.payload.second:  # type: ignore[union-attr]
+            if asked_for.second:
                 lie = self.lies_second.get(steam_id, lie)
             if code := lie if isinstance(lie, str) else self.failures.get(steam_id):
                 return "inventory_failed", {"steam_id": steam_id, "code": code, "reason": code}
             # As Steam does: what a partner may offer holds tradable items only, the public inventory all.
-            with_url = order.payload.trade_token is not None  # type: ignore[union-attr]
+            with_url = asked_for.trade_token is not None
             there = lie if isinstance(lie, list) else self.inventories.get(steam_id, [])
             assets = [one.to_json() for one in there if one.tradable or not with_url]
-            asked = {each: each in self.banned for each in order.payload.bans_of}  # type: ignore[union-attr]
-            hold_days = self.hold_days if with_url and order.payload.with_hold else None  # type: ignore[union-attr]
+            asked = {each: each in self.banned for each in asked_for.bans_of}
+            hold_days = self.hold_days if with_url and asked_for.with_hold else None
             told = {"steam_id": steam_id, "assets": assets, "hold_days": hold_days, "bans": asked}
-            return "inventory_read", told | ({"level": self.level} if order.payload.with_level else {})  # type: ignore[union-attr]
+            return "inventory_read", told | ({"level": self.level} if asked_for.with_level else {})
         if order.kind == "look":
             return self._look(order)
         if order.kind == "send" and self.sends:
@@ -171,7 +173,7 @@ class FakeBots:
     def _look(self, order: Order) -> tuple[str, dict[str, Any]] | None:
         if self.blind is not None:
             return ("not_looked", {"reason": self.blind}) if self.blind else None
-        trades = order.payload.trades  # type: ignore[union-attr]
+        trades = payload(order, WatchOrder).trades
         return "looked", {
             "seen": [
                 {

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from balancer_http.harness import GOOD, ONE_DATABASE, PLAYER, READY_S, Service, held
+from narrowed import payload
 
 from shared import wire
 from shared.domain.ids import SteamId
-from shared.orders import Order
+from shared.orders import InventoryOrder, Order, SendOrder
 from shared.settings import Settings
 
 pytestmark = ONE_DATABASE
@@ -36,7 +37,7 @@ async def two_hosts(service: Service) -> Service:
 
 
 def readings(service: Service) -> list[Order]:
-    return [order for order in service.bots.orders if order.kind == "inventory" and order.payload.trade_token]  # type: ignore[union-attr]
+    return [order for order in service.bots.orders if order.kind == "inventory" and payload(order, InventoryOrder).trade_token]
 
 
 async def refused(service: Service, *asset_ids: str) -> dict[str, Any]:
@@ -56,7 +57,7 @@ async def test_a_dear_deposit_is_read_by_bots_of_two_hosts(two_hosts: Service) -
     await two_hosts.deposit("1", "2")
     first, second = readings(two_hosts)
     assert {first.bot == "red-11", second.bot == "red-11"} == {True, False}
-    assert (first.payload.second, second.payload.second) == (False, True)  # type: ignore[union-attr]
+    assert [payload(each, InventoryOrder).second for each in (first, second)] == [False, True]
 
 
 async def test_a_cheap_deposit_is_read_once(two_hosts: Service) -> None:
@@ -97,7 +98,7 @@ async def test_what_one_host_makes_up_is_not_booked(two_hosts: Service, liars: t
     assert set(alarm["bots"]) & {"red-11"}
     assert set(alarm["bots"]) & {"red-1", "red-2"}
     assert {(each["asset_id"], each["field"]) for each in alarm["readings"]} >= {("1", "market_hash_name"), ("2", "class_id")}
-    assert not [row for row in service.bots.orders if row.kind == "send" and len(row.payload.take) != 2]  # type: ignore[union-attr]
+    assert not [row for row in service.bots.orders if row.kind == "send" and len(payload(row, SendOrder).take) != 2]
 
 
 @pytest.mark.parametrize(

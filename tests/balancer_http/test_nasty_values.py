@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 import pytest
 from balancer_http.harness import OTHER_URL, PLAYER, TRADE_URL, Service
+from narrowed import payload
 
 from balancer.web import openapi
 from balancer.web.routes import ROUTES
+from shared.orders import SendOrder
 
 NASTY: list[Any] = [
     None,
@@ -120,5 +122,5 @@ async def test_a_message_holds_nothing_that_disguises_the_link(service: Service)
 async def test_a_message_may_be_in_any_script(service: Service) -> None:
     said = "Привет, \u05e9\u05dc\u05d5\u05dd \U0001f469\u200d\U0001f680"
     trade = await service.deposit("1", message=said)
-    [sent] = [order.payload for order in service.bots.orders if order.trade_id == trade["trade_id"]]
-    assert sent.message.endswith(said)  # type: ignore[union-attr]
+    [sent] = [order for order in service.bots.orders if order.trade_id == trade["trade_id"]]
+    assert payload(sent, SendOrder).message.endswith(said)

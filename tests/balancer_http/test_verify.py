@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 import pytest
 import redis.asyncio
 from balancer_http.harness import OTHER, PLAYER, Service, assert_fits
+from narrowed import payload
 from sqlalchemy import update
 
 from balancer.db import tables
 from balancer.web import pages, sessions, tries
 from balancer.web.handlers.verify import links, people
 from shared.domain.ids import SteamId
-from shared.orders import WatchedTrade
+from shared.orders import WatchedTrade, WatchOrder
 
 
 async def check(service: Service, token: str, steam_id: str = PLAYER, client: str = "site") -> dict[str, Any]:
@@ -110,7 +111,9 @@ async def test_no_yes_without_a_look(service: Service) -> None:
     trade = await service.deposit("1")
     assert (await check(service, trade["token"]))["ok"]
     [order] = service.bots.looks
-    assert [(one.trade_id, one.offer_id) for one in order.payload.trades] == [(trade["trade_id"], trade["offer_id"])]  # type: ignore[union-attr]
+    assert [(one.trade_id, one.offer_id) for one in payload(order, WatchOrder).trades] == [
+        (trade["trade_id"], trade["offer_id"])
+    ]
 
 
 async def test_a_yes_deletes_the_token_and_is_written_down(service: Service) -> None:
@@ -252,7 +255,7 @@ async def test_trades_of_one_bot_that_are_asked_about_together_share_one_look(se
     seen = await asyncio.gather(*(service.ctx.sights.of("red-1", trade, 0) for trade in asked))
     assert [sight and (sight.offer_id, sight.status) for sight in seen] == [(str(number), "sent") for number in range(5)]
     [order] = service.bots.looks
-    assert [trade.trade_id for trade in order.payload.trades] == [trade.trade_id for trade in asked]  # type: ignore[union-attr]
+    assert [trade.trade_id for trade in payload(order, WatchOrder).trades] == [trade.trade_id for trade in asked]
 
 
 async def look_under_way(service: Service) -> None:

@@ -7,7 +7,7 @@ import pytest
 from bot_worker.steam import answers
 from bot_worker.steam.answers import ExchangeMeans
 from shared.domain.status import TradeEvent
-from shared.errors import AnswerLost, SteamRefused, SteamThrottled, SteamUnavailable
+from shared.errors import AnswerLost, FleetError, SteamRefused, SteamThrottled, SteamUnavailable
 
 SENTENCE = "There was an error sending your trade offer.  Please try again later. ({})"
 KNOWN = {
@@ -90,7 +90,7 @@ def test_nothing_is_done_before_every_new_id_is_known(status: int) -> None:
 
 @pytest.mark.parametrize("result", [0, *range(2, 130)])
 def test_every_result_of_a_read(result: int) -> None:
-    kind = SteamThrottled if result in (84, 87) else SteamUnavailable
+    kind: type[FleetError] = SteamThrottled if result in (84, 87) else SteamUnavailable
     if result not in (2, 10, 16, 20, 29, 48, 52, 55, 84, 87):
         kind = SteamRefused
     assert type(answers.read_failure(result)) is kind

@@ -55,7 +55,7 @@ def host(tmp_path: Path) -> Host:
 
 
 SECRETS = {"shared_secret": SECRET, "identity_secret": IDENTITY}
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     "desktop": {**SECRETS, "account_name": "botone", "device_id": "android:x", "Session": {"SteamID": 76561198000000001}},
     "desktop_text_id": {**SECRETS, "account_name": "botone", "Session": {"SteamID": "76561198000000001"}},
     "no_session": {**SECRETS, "account_name": "botone", "steamid": "76561198000000001", "Session": None},

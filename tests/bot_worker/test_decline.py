@@ -71,7 +71,7 @@ def test_a_counter_offer_is_declined_and_never_accepted(
 ) -> None:
     lab = make_lab(group={"decline_strangers": strangers})
     order = lab.send_order(player, [], player.assets())
-    offer_id = lab.do(order)[-1].data["offer_id"]
+    offer_id: str = lab.do(order)[-1].data["offer_id"]
     player.act(offer_id, "counter")
     (counter,) = states(lab).keys() - {offer_id}
     (report,) = lab.do(lab.decline_order())
@@ -164,7 +164,7 @@ def test_an_offer_that_asks_for_something_is_never_taken_for_a_gift(lab: Lab) ->
 def unknown_offer(lab: Lab, player: SteamAccount) -> str:
     """A live offer of which no watched trade tells."""
     order = lab.send_order(player, [], player.assets())
-    offer_id = lab.do(order)[-1].data["offer_id"]
+    offer_id: str = lab.do(order)[-1].data["offer_id"]
     lab.bot.memory.offers.forget(offer_id)
     assert lab.do(lab.watch_order()) == []
     return offer_id
@@ -188,7 +188,7 @@ def test_an_old_offer_that_no_trade_knows_is_canceled(make_lab: Callable[..., La
 def test_an_old_offer_of_a_watched_trade_is_never_canceled(make_lab: Callable[..., Lab], player: SteamAccount) -> None:
     lab = make_lab(trades={"unknown_offer_cancel_s": 1.0})
     order = lab.send_order(player, [], player.assets())
-    offer_id = lab.do(order)[-1].data["offer_id"]
+    offer_id: str = lab.do(order)[-1].data["offer_id"]
     for known in (offer_id, None):  # by its id, and by its token alone
         for _ in range(3):
             lab.clock.pass_time(200)

@@ -9,6 +9,7 @@ from bot_lab import Lab, SteamAccount, SteamWorld, bot_settings, kinds
 
 from bot_worker.vault import SavedSession
 from scripts.chaos_run.foreign_client import ForeignClient
+from shared.orders import Order
 
 
 def enter(world: SteamWorld, folder: Path, me: SteamAccount, saved: SavedSession | None = None) -> ForeignClient:
@@ -46,7 +47,10 @@ def test_items_that_left_by_a_foreign_offer_are_reported_once(
     (asset,) = lab.me.assets()
     offer_id = thief.offer(player.steam_id, player.trade_token, [asset], [])
     player.act(offer_id, "accept")
-    order = (lambda: lab.decline_order(idle=True)) if idle else lab.watch_order
+
+    def order() -> Order:
+        return lab.decline_order(idle=True) if idle else lab.watch_order()
+
     (report,) = lab.do(order())
     assert report.kind == "items_left"
     told = {"offer_id": offer_id, "sent": True, "partner": player.steam_id, "asset_ids": [asset.asset_id]}

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import redis
 from bot_lab import FAST, MASTER, SteamAccount, SteamWorld, numbers
+from narrowed import payload
 from support import wait_until
 
 from bot_worker.vault import Vault
@@ -87,7 +88,8 @@ class Group:
         return self.order(bot, "send", payload, f"tr_g{next(numbers)}")
 
     def reports(self, bot: str) -> list[Report]:
-        rows = [fields for _, fields in self.redis.xrange(wire.REPORTS) if fields[b"bot"] == bot.encode()]
+        stored: Any = self.redis.xrange(wire.REPORTS)
+        rows = [fields for _, fields in stored if fields[b"bot"] == bot.encode()]
         return [wire.open_report(bot, fields[b"sealed"], MASTER.bot(bot)) for fields in rows]
 
     def status(self) -> dict[str, Any]:
@@ -150,12 +152,12 @@ def test_a_worker_killed_in_the_middle_of_a_send_sends_nothing_twice(
     old = group.pid("red-1")
     group.accounts["red-1"].fault("send", "timeout", after=True)
     order = group.send("red-1", player)
-    assert wait_until(lambda: [offer for offer in player.offers() if order.payload.token in offer["message"]])
+    assert wait_until(lambda: [offer for offer in player.offers() if payload(order, SendOrder).token in offer["message"]])
     os.kill(old, signal.SIGKILL)
     wait_until(lambda: [report for report in group.reports("red-1") if report.kind == "answer_lost"])
     assert [report.kind for report in group.reports("red-1")] == ["picked_up", "answer_lost"]
     assert len({report.run for report in group.reports("red-1")}) == 2
-    assert len([offer for offer in player.offers() if order.payload.token in offer["message"]]) == 1
+    assert len([offer for offer in player.offers() if payload(order, SendOrder).token in offer["message"]]) == 1
 
 
 def test_workers_end_with_their_supervisor(group: Group) -> None:
@@ -175,13 +177,13 @@ def test_stopping_finishes_the_order_in_hand(group: Group, player: SteamAccount)
     group.accounts["red-1"].fault("send", "timeout", after=True)
     order = group.send("red-1", player)
     waiting = group.send("red-1", player)
-    assert wait_until(lambda: [offer for offer in player.offers() if order.payload.token in offer["message"]])
+    assert wait_until(lambda: [offer for offer in player.offers() if payload(order, SendOrder).token in offer["message"]])
     supervisor.send_signal(signal.SIGTERM)
     wait_until(lambda: not exists(group.pid("red-2")))  # the idle one, which is told last
     group.world.clear_faults()  # the answer that never came is given up
     assert supervisor.wait(120) == 0
     assert [report.kind for report in group.reports("red-1")] == ["picked_up", "answer_lost"]
-    assert [each.decode() for each in group.redis.lrange("rq:queue:red-1", 0, -1)] == [wire.job_id("red-1", waiting.order_id)]
+    assert group.redis.lrange("rq:queue:red-1", 0, -1) == [wire.job_id("red-1", waiting.order_id).encode()]
     assert group.redis.exists("rq:queue:red-1:intermediate", wire.lease_key("red-1"), "rq:worker:red-1") == 0
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import redis
-from bot_lab import MASTER, Lab, SteamAccount, SteamWorld, bot_settings, fill_vault, kinds
+from bot_lab import MASTER, Lab, SteamAccount, SteamWorld, bot_settings, fill_vault, kinds, order_for
 from hand_clock import HandClock
+from narrowed import known
 from support import wait_until
 
 from bot_worker.lease import Claim, Lease
 from bot_worker.worker import Worker, new_run
+from scripts.lab.redis_server import EmbeddedRedis
 from shared import wire
 from shared.errors import VaultError
 from shared.orders import WatchOrder
@@ -68,7 +70,7 @@ def online(client: redis.Redis, worker: Running) -> Heartbeat:
         said = beat(client)
         return said if said and said.state == "online" and said.run == worker.worker.bot.lease.run else None
 
-    return wait_until(says_online)
+    return known(wait_until(says_online))
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_a_heartbeat_says_how_a_bot_is(start: Callable[[], Running], client: red
     said = online(client, start())
     assert (said.items, said.offers, said.orders_done, said.reason) == (2, None, 0, None)
     assert said.steam_calls > 5 and said.latency_ms is not None
-    assert wait_until(lambda: beat(client).at_ms > said.at_ms)
+    assert wait_until(lambda: known(beat(client)).at_ms > said.at_ms)
 
 
 def test_a_second_worker_waits_and_takes_over(start: Callable[[], Running], client: redis.Redis) -> None:
@@ -89,7 +91,7 @@ def test_a_second_worker_waits_and_takes_over(start: Callable[[], Running], clie
     online(client, first)
     second = start()
     assert wait_until(lambda: second.worker.bot.health.state == "waiting")
-    assert beat(client).run == first.worker.bot.lease.run
+    assert known(beat(client)).run == first.worker.bot.lease.run
     assert first.end() == 0
     assert online(client, second).run == second.worker.bot.lease.run
     assert client.get(wire.lease_key("red-1")) == second.worker.bot.lease.run.encode()
@@ -101,7 +103,7 @@ def test_a_stopped_worker_leaves_nothing_behind(start: Callable[[], Running], cl
     assert worker.end() == 0
     assert client.exists(wire.lease_key("red-1"), "rq:worker:red-1") == 0
     assert client.smembers("rq:workers") == set()
-    assert beat(client).state == "stopping"
+    assert known(beat(client)).state == "stopping"
 
 
 def test_a_lost_lease_stops_a_worker(start: Callable[[], Running], client: redis.Redis) -> None:
@@ -119,18 +121,20 @@ def test_a_lapsed_lease_that_nobody_took_is_taken_again(start: Callable[[], Runn
     assert wait_until(lambda: client.get(wire.lease_key("red-1")) == worker.worker.bot.lease.run.encode())
 
 
-def test_a_worker_outlives_a_restart_of_redis(start: Callable[[], Running], client: redis.Redis, redis_server: object) -> None:
+def test_a_worker_outlives_a_restart_of_redis(
+    start: Callable[[], Running], client: redis.Redis, redis_server: EmbeddedRedis
+) -> None:
     worker = start()
     online(client, worker)
     redis_server.kill()
     redis_server.restart()
-    lab_order = Lab.order(_NoLab(), "watch", WatchOrder([], 1), trade_id=None)
+    lab_order = order_for("red-1", HandClock(runs=True), "watch", WatchOrder([], 1), trade_id=None)
     wire.enqueue(client, [(lab_order, MASTER.bot("red-1"))], "2026-11-21T00:00:00.000000Z")
     assert wait_until(lambda: worker.worker.bot.health.orders_done == 1)
     assert wait_until(lambda: client.get(wire.lease_key("red-1")) == worker.worker.bot.lease.run.encode())
 
 
-def test_a_worker_that_signs_in_outlives_a_restart_of_redis(lab: Lab, redis_server: object) -> None:
+def test_a_worker_that_signs_in_outlives_a_restart_of_redis(lab: Lab, redis_server: EmbeddedRedis) -> None:
     lab.bot.health.items = None
     lab.me.fault("GetInventoryItemsWithDescriptions", "null", status=429)  # a throttle is told to the other workers, in Redis
     redis_server.kill()
@@ -143,7 +147,7 @@ def test_a_worker_that_signs_in_outlives_a_restart_of_redis(lab: Lab, redis_serv
     assert done == [True]
 
 
-def test_a_worker_that_begins_outlives_a_restart_of_redis(lab: Lab, redis_server: object) -> None:
+def test_a_worker_that_begins_outlives_a_restart_of_redis(lab: Lab, redis_server: EmbeddedRedis) -> None:
     lab.redis.delete("rq:worker:red-1")
     redis_server.kill()
     working = threading.Thread(target=lab.worker._work)
@@ -154,11 +158,6 @@ def test_a_worker_that_begins_outlives_a_restart_of_redis(lab: Lab, redis_server
     lab.stop.set()
     working.join(120)
     assert not working.is_alive()
-
-
-class _NoLab:
-    name = "red-1"
-    clock = HandClock(runs=True)
 
 
 def test_a_bot_without_keys_does_not_start(world: SteamWorld, redis_url: str, tmp_path: Path) -> None:
@@ -185,7 +184,7 @@ def test_a_wrong_password_is_unhealthy_with_a_reason(
         said = beat(client)
         return said if said and said.state == "unhealthy" else None
 
-    said = wait_until(unhealthy)
+    said = known(wait_until(unhealthy))
     assert (said.reason, said.action) == ("wrong_password", "check the password in the vault")
     assert running.end() == 0
 
@@ -204,20 +203,20 @@ def test_the_last_check_says_what_speaks_against_sending(lab: Lab, player: Steam
     assert not other.take() and not other.release()
     assert claim(other) is Claim.LEASE
     assert claim(server="f" * 40) is Claim.CHANGED
-    lab.redis.set(wire.attempted_key(lab.name, order.trade_id), 2)
-    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 2)
+    lab.redis.set(wire.attempted_key(lab.name, known(order.trade_id)), 2)
+    lab.redis.set(wire.recall_key(lab.name, known(order.trade_id)), 2)
     assert claim() is Claim.ATTEMPTED  # whatever else is true: it may have been sent
     assert lease.may_be_begun(order, run)
-    lab.redis.set(wire.attempted_key(lab.name, order.trade_id), 1)
+    lab.redis.set(wire.attempted_key(lab.name, known(order.trade_id)), 1)
     assert not lease.may_be_begun(order, run)
     assert lease.may_be_begun(order, "f" * 40)
     assert claim() is Claim.RECALLED
-    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
+    lab.redis.set(wire.recall_key(lab.name, known(order.trade_id)), 1)
     assert lab.redis.xlen(wire.REPORTS) == 0
     assert claim() is Claim.GO
     assert lab.redis.xlen(wire.REPORTS) == 1
-    assert lab.redis.get(wire.attempted_key(lab.name, order.trade_id)) == b"2"
-    assert lab.redis.ttl(wire.attempted_key(lab.name, order.trade_id)) > 7 * 86400
+    assert lab.redis.get(wire.attempted_key(lab.name, known(order.trade_id))) == b"2"
+    assert lab.redis.ttl(wire.attempted_key(lab.name, known(order.trade_id))) > 7 * 86400
     assert claim() is Claim.ATTEMPTED
     lab.redis.delete(wire.REPORTS)
 
@@ -236,10 +235,10 @@ def test_an_order_of_a_fleet_that_was_moved_on_expires_by_the_fleets_time(lab: L
     lab.redis.delete(wire.REPORTS)
 
 
-def test_reports_wait_for_a_redis_that_is_away(lab: Lab, player: SteamAccount, redis_server: Any) -> None:
+def test_reports_wait_for_a_redis_that_is_away(lab: Lab, player: SteamAccount, redis_server: EmbeddedRedis) -> None:
     send, waits = lab.bot.session.send_offer, []
 
-    def send_and_lose_redis(*arguments: object) -> object:
+    def send_and_lose_redis(*arguments: Any) -> object:
         sent = send(*arguments)
         redis_server.kill()
         return sent

@@ -61,7 +61,8 @@ def audited(lab: Lab) -> Report:
 
 
 def test_an_odd_row_in_the_own_inventory_does_not_end_the_start(lab: Lab) -> None:
-    for row in (CURRENCY, {**CURRENCY, "currencyid": None}, None, {"assetid": {}}):
+    rows: list[object] = [CURRENCY, {**CURRENCY, "currencyid": None}, None, {"assetid": {}}]
+    for row in rows:
         lab.bot.health.items = None
         with twist(lab, "GetInventoryItemsWithDescriptions", with_row(row)):
             assert lab.worker.sign_in()

@@ -11,6 +11,7 @@ from bot_lab import Lab, SteamAccount, SteamWorld, ask, kinds
 from support import wait_until
 
 from bot_worker import own_account
+from bot_worker.bot import Partner
 from bot_worker.steam import trade_page
 from shared.domain.health import RESTRICTIONS, TRADES, May
 from shared.orders import InventoryOrder, Order, SettleCheck, SettleOrder, WantedAsset
@@ -126,7 +127,7 @@ def test_a_players_missing_item_is_still_his(lab: Lab, player: SteamAccount) -> 
 
 def test_an_own_hold_is_seen_before_any_offer_and_ends_by_itself(lab: Lab, player: SteamAccount) -> None:
     lab.me.change(hold_days=7)
-    lab.bot.memory.partner = own_account.Partner(player.steam_id, player.trade_token)
+    lab.bot.memory.partner = Partner(player.steam_id, player.trade_token)
     own_account.seen_hold(lab.bot, 7)
     assert lab.bot.health.why_not(May.TAKE) == lab.bot.health.why_not(May.GIVE) == "own_hold"
     assert deposit(lab, player).data["reason"] == "own_hold"
@@ -227,7 +228,12 @@ def test_the_worker_asks_by_itself_between_its_orders(make_lab: Callable[..., La
     lab.worker._look_at_restrictions()
     assert lab.heartbeat().state == "restricted"
     lab.me.change(banned=False)
-    wait_until(lambda: (lab.worker._look_at_restrictions(), lab.heartbeat().state)[1] == "online")
+
+    def online_after_a_look() -> bool:
+        lab.worker._look_at_restrictions()
+        return lab.heartbeat().state == "online"
+
+    wait_until(online_after_a_look)
 
 
 def test_a_ban_is_seen_by_a_look_at_a_players(lab: Lab, player: SteamAccount) -> None:

@@ -101,5 +101,6 @@ def test_a_full_inventory_fits_into_a_report(lab: Lab, world: SteamWorld) -> Non
     ask(f"{lab.me.url}/items", "POST", {"count": 2497})
     found = told(read(lab, rows=2500))
     assert len(found) == 2500
-    sealed: Any = lab.redis.xrevrange(wire.REPORTS, count=1)[0][1][b"sealed"]
+    rows: Any = lab.redis.xrevrange(wire.REPORTS, count=1)
+    sealed = rows[0][1][b"sealed"]
     assert len(sealed) < wire.SEALED_MAX_BYTES / 2

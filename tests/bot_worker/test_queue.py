@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from shared.errors import OrderRefused
 from shared.orders import InventoryOrder, WatchOrder
 
 
-def push(lab: Lab, job_id: str, fields: dict[str, Any]) -> None:
+def push(lab: Lab, job_id: str, fields: Mapping[Any, Any]) -> None:
     if fields:
         lab.redis.hset(wire.job_key(lab.name, job_id), mapping=fields)
     lab.redis.rpush(f"rq:queue:{lab.name}", wire.job_id(lab.name, job_id))
@@ -45,7 +46,7 @@ class Evil:
         return (exec, ("raise SystemExit('unpickled')",))
 
 
-BAD_JOBS = {
+BAD_JOBS: dict[str, dict[str, Any]] = {
     "other_function": {"data": packed(["os.system", None, ["true"], {}])},
     "method": {"data": packed([wire.ORDER_FUNCTION, "object", ["x"], {}])},
     "two_arguments": {"data": packed([wire.ORDER_FUNCTION, None, ["x", "y"], {}])},
@@ -170,9 +171,7 @@ def test_what_a_dead_worker_had_in_hand_comes_first_again(lab: Lab) -> None:
     for _ in range(2):
         lab.redis.lmove(key, f"{key}:intermediate", "LEFT", "RIGHT")
     assert put_right(lab.redis, lab.name) == 2
-    assert [each.decode() for each in lab.redis.lrange(key, 0, -1)] == [
-        wire.job_id(lab.name, each.order_id) for each in (first, second, third)
-    ]
+    assert lab.redis.lrange(key, 0, -1) == [wire.job_id(lab.name, each.order_id).encode() for each in (first, second, third)]
     assert not lab.redis.exists(f"rq:worker:{lab.name}")
     assert put_right(lab.redis, lab.name) == 0
 

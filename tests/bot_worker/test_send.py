@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 from bot_lab import Counting, Killed, Lab, Otherwise, SteamAccount, SteamWorld, does_otherwise, killed_at, kinds
+from narrowed import known, payload
 from support import wait_until
 
 from bot_worker.orders import send
 from shared import wire
 from shared.clock import Clock
-from shared.orders import Order
+from shared.orders import Order, SendOrder
 
 
-def offers_of(lab: Lab, order: Order) -> list[dict[str, object]]:
+def offers_of(lab: Lab, order: Order) -> list[dict[str, Any]]:
     """What really exists at Steam of this trade."""
-    return [offer for offer in lab.me.offers() if order.payload.token in offer["message"]]
+    return [offer for offer in lab.me.offers() if payload(order, SendOrder).token in offer["message"]]
 
 
 def test_a_deposit_offer_is_active_at_once(lab: Lab, player: SteamAccount) -> None:
@@ -30,7 +31,7 @@ def test_a_deposit_offer_is_active_at_once(lab: Lab, player: SteamAccount) -> No
     assert (active.trade_id, active.attempt, active.order_id) == (order.trade_id, 1, order.order_id)
     assert offer["state"] == 2
     assert [row["asset_id"] for row in offer["receive"]] == [each.asset_id for each in player.assets(2)]
-    assert lab.redis.get(wire.attempted_key(lab.name, order.trade_id)) == b"1"
+    assert lab.redis.get(wire.attempted_key(lab.name, known(order.trade_id))) == b"1"
 
 
 def test_a_withdrawal_is_reported_before_it_is_confirmed(lab: Lab, player: SteamAccount) -> None:
@@ -105,7 +106,7 @@ def test_the_next_attempt_is_sent(lab: Lab, player: SteamAccount) -> None:
 
 def test_a_recalled_order_is_dropped(lab: Lab, player: SteamAccount) -> None:
     order = lab.send_order(player, [], player.assets())
-    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
+    lab.redis.set(wire.recall_key(lab.name, known(order.trade_id)), 1)
     (report,) = lab.do(order)
     assert (report.kind, report.data) == ("order_dropped", {"reason": "recalled"})
     assert offers_of(lab, order) == []
@@ -113,7 +114,7 @@ def test_a_recalled_order_is_dropped(lab: Lab, player: SteamAccount) -> None:
 
 def test_a_recall_of_an_older_attempt_does_not_stop_this_one(lab: Lab, player: SteamAccount) -> None:
     order = lab.send_order(player, [], player.assets(), attempt=2)
-    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
+    lab.redis.set(wire.recall_key(lab.name, known(order.trade_id)), 1)
     assert kinds(lab.do(order)) == ["picked_up", "offer_active"]
 
 
@@ -126,8 +127,8 @@ def test_an_expired_order_is_dropped(lab: Lab, player: SteamAccount) -> None:
 
 def test_an_expired_order_that_was_attempted_is_in_doubt(lab: Lab, player: SteamAccount) -> None:
     order = lab.send_order(player, [], player.assets(), expires_at_ms=Clock().now_ms() - 1)
-    lab.redis.set(wire.attempted_key(lab.name, order.trade_id), 1)
-    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
+    lab.redis.set(wire.attempted_key(lab.name, known(order.trade_id)), 1)
+    lab.redis.set(wire.recall_key(lab.name, known(order.trade_id)), 1)
     assert kinds(lab.do(order)) == ["answer_lost"]
 
 
@@ -140,9 +141,9 @@ def test_a_recall_during_the_post_cancels_the_offer(lab: Lab, player: SteamAccou
     )
     send = lab.bot.session.send_offer
 
-    def send_then_recall(*args: object) -> object:
+    def send_then_recall(*args: Any) -> object:
         sent = send(*args)
-        lab.redis.set(wire.recall_key(lab.name, order.trade_id), order.attempt)
+        lab.redis.set(wire.recall_key(lab.name, known(order.trade_id)), order.attempt)
         return sent
 
     with lab.steam_does(send_offer=send_then_recall):
@@ -156,7 +157,7 @@ def test_a_recall_while_waiting_for_the_confirmation_cancels_the_offer(lab: Lab,
     order = lab.send_order(player, lab.me.assets(), [])
 
     def not_there_then_recall(_offer_id: str) -> bool:
-        lab.redis.set(wire.recall_key(lab.name, order.trade_id), order.attempt)
+        lab.redis.set(wire.recall_key(lab.name, known(order.trade_id)), order.attempt)
         return False
 
     with lab.steam_does(confirm=not_there_then_recall):
@@ -181,7 +182,7 @@ def test_a_recall_while_waiting_for_the_confirmation_cancels_the_offer(lab: Lab,
     ],
     ids=str,
 )
-def test_what_may_have_been_done_is_in_doubt(lab: Lab, player: SteamAccount, fault: dict[str, object], exists: bool) -> None:
+def test_what_may_have_been_done_is_in_doubt(lab: Lab, player: SteamAccount, fault: dict[str, Any], exists: bool) -> None:
     order = lab.send_order(player, [], player.assets())
     lab.me.fault("send", **fault)
     assert kinds(lab.do(order)) == ["picked_up", "answer_lost"]
@@ -283,7 +284,7 @@ def test_an_unsure_clock_sends_nothing(lab: Lab, player: SteamAccount) -> None:
     lab.bot.server_clock.measured(Clock().now_ms() + 31_000, Clock().now_ms(), Clock().now_ms())
     report = lab.do(replace(order, expires_at_ms=order.expires_at_ms + 90_000))[-1]
     assert (report.kind, report.data["code"]) == ("try_later", "clock_unsure")
-    lab.redis.set(wire.attempted_key(lab.name, order.trade_id), 2)
+    lab.redis.set(wire.attempted_key(lab.name, known(order.trade_id)), 2)
     assert kinds(lab.do(replace(order, attempt=2, expires_at_ms=order.expires_at_ms + 90_000))) == ["answer_lost"]
     assert offers_of(lab, order) == []
 
@@ -318,7 +319,7 @@ def test_what_was_first_asked_of_this_run_needs_no_clock_to_be_new(lab: Lab, pla
     assert kinds(lab.do(of_another)) == ["answer_lost"]
     first = replace(lab.send_order(player, [], player.assets()), run=lab.bot.lease.run)
     assert kinds(lab.do(first)) == ["picked_up", "offer_active"]
-    lab.redis.delete(wire.attempted_key(lab.name, first.trade_id))
+    lab.redis.delete(wire.attempted_key(lab.name, known(first.trade_id)))
     assert kinds(lab.do(first)) == ["answer_lost"]
 
 
@@ -365,7 +366,7 @@ def test_a_worker_that_lost_its_bot_during_the_post_confirms_nothing(lab: Lab, p
     order = lab.send_order(player, lab.me.assets(), [])
     send = lab.bot.session.send_offer
 
-    def send_then_lose(*args: object) -> object:
+    def send_then_lose(*args: Any) -> object:
         sent = send(*args)
         lab.redis.set(wire.lease_key(lab.name), "another run")
         return sent

@@ -13,6 +13,7 @@ import pytest
 import requests
 from bot_lab import FAST, Lab, SteamAccount, SteamWorld, ask, bot_settings
 from hand_clock import HandClock
+from narrowed import known
 
 from bot_worker.backoff import sign_in_action, sign_in_pause
 from bot_worker.steam import sign_in, transport
@@ -23,7 +24,7 @@ from bot_worker.vault import SavedSession
 from shared import log, wire
 from shared.clock import Clock
 from shared.domain.items import Asset
-from shared.errors import NotSignedIn, SteamRefused, SteamThrottled, SteamUnavailable
+from shared.errors import FleetError, NotSignedIn, SteamRefused, SteamThrottled, SteamUnavailable
 from shared.sections import PaceSettings
 from shared.settings import Settings
 
@@ -132,7 +133,7 @@ def test_a_refused_code_is_tried_once_more_with_the_next(opened: Callable[..., O
     ids=str,
 )
 def test_why_steam_says_no_is_told(
-    opened: Callable[..., Opened], fault: dict[str, Any], kind: type[Exception], code: str
+    opened: Callable[..., Opened], fault: dict[str, Any], kind: type[FleetError], code: str
 ) -> None:
     it = opened()
     ask(f"{it.me.control}/control/faults", "POST", {"route": "BeginAuthSessionViaCredentials", **fault})
@@ -168,7 +169,7 @@ def test_a_token_that_ends_soon_is_renewed_before_it_does(opened: Callable[..., 
     it.session.sign_in()
     it.session.inventories.own_inventory()
     assert it.session.observer.calls["finalizelogin"] == 1
-    tokens = it.connection.tokens
+    tokens = known(it.connection.tokens)
     now_s = Clock().now_ms() // 1000
     it.connection.tokens = replace(tokens, issued=now_s - 80_000, expires=now_s + 3000)
     it.session.inventories.own_inventory()
@@ -332,7 +333,7 @@ def test_no_secret_is_logged_even_at_debug(
     text = said.err + said.out
     assert "steam_throttled" in text and "the log works" in text
     account = world.credentials(it.me)
-    tokens = it.connection.tokens
+    tokens = known(it.connection.tokens)
     for secret in (account["password"], account["shared_secret"], tokens.access_token, tokens.refresh_token):
         assert secret not in text
     assert "access_token" not in text and "eyJ" not in text
@@ -403,7 +404,7 @@ def test_a_throttle_pauses_the_whole_address_longer_each_time(redis_url: str) ->
     assert [first.throttled() for _ in range(2)] == [5.0, 60.0]
     with pytest.raises(SteamThrottled) as caught:
         second.wait("read")
-    assert 5 < caught.value.retry_after_s <= 60
+    assert 5 < known(caught.value.retry_after_s) <= 60
     assert slept == []
     assert [first.throttled() for _ in range(4)] == [300.0, 900.0, 900.0, 900.0]
 
@@ -416,7 +417,7 @@ def test_a_sign_in_throttle_holds_sign_ins_only(redis_url: str) -> None:
     assert slept == []
     with pytest.raises(SteamThrottled) as caught:
         second.wait("sign_in")
-    assert 1000 < caught.value.retry_after_s <= 1500
+    assert 1000 < known(caught.value.retry_after_s) <= 1500
 
 
 def test_reads_are_repeated_while_steam_cannot_answer() -> None:

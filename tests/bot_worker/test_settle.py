@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import narrowed
 import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld, kinds
 from hypothesis import given
 from hypothesis import strategies as st
+from narrowed import payload
 
 from bot_worker.orders.matching import match_assets
 from bot_worker.steam.inventory_reads import Inventory
 from shared.domain.items import Asset, HeldAsset
-from shared.orders import SettleCheck, SettleOrder, WantedAsset
+from shared.orders import SendOrder, SettleCheck, SettleOrder, WantedAsset
 from shared.reports import Report
 
 
@@ -27,8 +29,8 @@ def wanted(deposit_id: str, asset_id: str, name: str = "AK", wear: str | None = 
     return WantedAsset(deposit_id, Asset(730, "2", asset_id), name, f"{name}|{wear}||" if wear else None)
 
 
-def found(*arguments: Any, known: Any = (), receipts: Any = None) -> dict[str, tuple[str, str]]:
-    matches = match_assets(*arguments, known, receipts or {})
+def found(items: Any, rows: Any, known: Any = (), receipts: Any = None) -> dict[str, tuple[str, str]]:
+    matches = match_assets(items, rows, known, receipts or {})
     return {deposit_id: (match.held.asset.asset_id, match.matched) for deposit_id, match in matches.items()}
 
 
@@ -158,7 +160,7 @@ def test_a_trade_is_settled_when_its_items_are_seen_free(
 def test_a_reversed_exchange_is_told(lab: Lab, player: SteamAccount) -> None:
     accepted, items = deposited(lab, player)
     exchange = lab.bot.session.exchange
-    with lab.steam_does(exchange=lambda number: replace(exchange(number), status=12)):
+    with lab.steam_does(exchange=lambda number: replace(narrowed.known(exchange(number)), status=12)):
         (report,) = lab.do(settle_order(lab, check(accepted, items)))
     assert (report.kind, report.data["exchange_id"]) == ("exchange_reversed", accepted.data["exchange_id"])
 
@@ -188,7 +190,7 @@ def test_a_withdrawal_is_settled_by_its_exchange_alone(lab: Lab, player: SteamAc
     (accepted,) = lab.do(lab.watch_order(lab.watched(order, offer_id)))
     before = lab.me.requests().get("GetInventoryItemsWithDescriptions", 0)
     settles_at = accepted.data["settles_at"]
-    for items in ([], [WantedAsset("d1", order.payload.give[0], "AK", None)]):
+    for items in ([], [WantedAsset("d1", payload(order, SendOrder).give[0], "AK", None)]):
         for too_early in (None, 0, settles_at - 1):
             (report,) = lab.do(settle_order(lab, check(accepted, items, waited_until=too_early)))
             assert (report.kind, report.data["reason"]) == ("not_settled", "still_protected")

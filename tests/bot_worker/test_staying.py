@@ -106,7 +106,7 @@ def test_a_bot_that_cannot_sign_in_shows_why_and_what_to_do_and_recovers(
         assert worker.bot.health.action == "check the password in the vault"
         world.clear_faults()
         wait_until(lambda: worker.bot.health.state == "online")
-        assert (worker.bot.health.reason, worker.bot.health.action) == (None, None)
+        assert [worker.bot.health.reason, worker.bot.health.action] == [None, None]
     finally:
         stop.set()
         thread.join(120)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from bot_lab import Lab, SteamAccount, SteamWorld, kinds
+from narrowed import known
 
 from bot_worker.orders import conclude
 from bot_worker.steam.shapes import Exchange, Moved, Offer
 from shared import wire
 from shared.domain.items import Asset
 from shared.domain.status import TradeEvent
-from shared.orders import OfferOrder, WatchedTrade, WatchOrder
+from shared.orders import OfferOrder, Order, WatchedTrade, WatchOrder
 
 GIVE, TAKE = Asset(730, "2", "11"), Asset(730, "2", "22")
 TRADE = WatchedTrade("tr_1", 1, "secret-token", "76561198000000002", "100", "sent", [GIVE], [TAKE])
@@ -138,7 +140,7 @@ def test_a_live_offer_is_one_call_and_no_news(lab: Lab, player: SteamAccount) ->
 def test_what_a_partner_does_is_seen(lab: Lab, player: SteamAccount, action: str, event: str) -> None:
     (asset,) = player.assets()
     trade = sent(lab, player, [], [asset])
-    player.act(trade.offer_id, action)
+    player.act(known(trade.offer_id), action)
     (report,) = lab.do(lab.watch_order(trade))
     assert (report.kind, report.trade_id, report.data["offer_id"]) == (event, trade.trade_id, trade.offer_id)
     if action == "accept":
@@ -153,7 +155,7 @@ def test_ten_accepted_deposits_cost_two_calls(lab: Lab, world: SteamWorld) -> No
     for _ in range(4):
         partner = world.account("player", items=1)
         trades.append(sent(lab, partner, [], partner.assets()))
-        partner.act(trades[-1].offer_id, "accept")
+        partner.act(known(trades[-1].offer_id), "accept")
     before = sum(lab.me.requests().values())
     assert kinds(lab.do(lab.watch_order(*trades))) == ["offer_accepted"] * 4
     assert sum(lab.me.requests().values()) == before + 2
@@ -162,7 +164,7 @@ def test_ten_accepted_deposits_cost_two_calls(lab: Lab, world: SteamWorld) -> No
 def test_a_held_trade_is_seen(lab: Lab, player: SteamAccount) -> None:
     trade = sent(lab, player, [], player.assets())
     player.change(hold_days=15)
-    player.act(trade.offer_id, "accept")
+    player.act(known(trade.offer_id), "accept")
     assert kinds(lab.do(lab.watch_order(trade))) == ["offer_held"]
 
 
@@ -170,7 +172,7 @@ def test_an_acceptance_without_new_ids_is_not_told_yet(lab: Lab, world: SteamWor
     trade = sent(lab, player, [], player.assets())
     world.change_rules(exchange_ids_delay_s=3600)
     try:
-        player.act(trade.offer_id, "accept")
+        player.act(known(trade.offer_id), "accept")
         assert lab.do(lab.watch_order(trade)) == []
     finally:
         world.change_rules(exchange_ids_delay_s=0)
@@ -196,7 +198,7 @@ def test_a_recalled_unconfirmed_offer_is_canceled_not_confirmed(lab: Lab, player
     order = lab.send_order(player, lab.me.assets(), [])
     lab.me.fault("send", "cut", after=True)
     lab.do(order)
-    lab.redis.set(wire.recall_key(lab.name, order.trade_id), 1)
+    lab.redis.set(wire.recall_key(lab.name, known(order.trade_id)), 1)
     trade = lab.watched(order, None, "in_doubt")
     assert kinds(lab.do(lab.watch_order(trade))) == ["confirmation_needed"]
     assert kinds(lab.do(lab.watch_order(replace(trade, status="confirming")))) == ["offer_canceled"]
@@ -240,9 +242,13 @@ def test_only_what_changed_is_read_again_while_the_same_trades_are_watched(lab: 
     since, asked = 1_000_000, []
     read = lab.bot.session.sent_offers
 
+    def read_and_note(cutoff: int) -> object:
+        asked.append(cutoff)
+        return read(cutoff)
+
     def look(*trades: WatchedTrade) -> bool:
         """Whether a watch of these trades read their whole time."""
-        with lab.steam_does(sent_offers=lambda cutoff: asked.append(cutoff) or read(cutoff)):
+        with lab.steam_does(sent_offers=read_and_note):
             assert lab.do(lab.order("watch", WatchOrder(list(trades), since))) == []
         return bool(asked.pop() == since - 1800)
 
@@ -269,7 +275,7 @@ def test_trouble_at_steam_reports_nothing_of_trades(lab: Lab, player: SteamAccou
 
 def test_an_expired_access_token_is_renewed_and_the_look_repeated(lab: Lab, player: SteamAccount) -> None:
     trade = sent(lab, player, [], player.assets())
-    player.act(trade.offer_id, "decline")
+    player.act(known(trade.offer_id), "decline")
     lab.me.fault("GetTradeOffers", "null", status=401)
     assert kinds(lab.do(lab.watch_order(trade))) == ["offer_declined"]
 
@@ -277,7 +283,7 @@ def test_an_expired_access_token_is_renewed_and_the_look_repeated(lab: Lab, play
 # --- orders about one offer ----------------------------------------------------------------------
 
 
-def offer_order(lab: Lab, kind: str, trade: WatchedTrade, **more: object) -> object:
+def offer_order(lab: Lab, kind: str, trade: WatchedTrade, **more: Any) -> Order:
     payload = OfferOrder(trade.token, trade.partner, trade.offer_id, trade.give, trade.take)
     return lab.order(kind, replace(payload, **more), trade_id=trade.trade_id, attempt=trade.attempt)
 
@@ -293,7 +299,7 @@ def test_an_offer_is_canceled(lab: Lab, player: SteamAccount, known: bool) -> No
 
 def test_a_cancel_that_comes_too_late_tells_what_happened(lab: Lab, player: SteamAccount) -> None:
     trade = sent(lab, player, [], player.assets())
-    player.act(trade.offer_id, "accept")
+    player.act(known(trade.offer_id), "accept")
     assert kinds(lab.do(offer_order(lab, "cancel", trade))) == ["offer_accepted"]
 
 

@@ -18,7 +18,7 @@ import needs
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Behind
+    from clients.conftest import Behind
 
 HERE = Path(__file__).parent
 STEPS = re.findall(r'^@step\("([^"]+)"\)', (HERE / "aiosteampy_flows.py").read_text(encoding="utf-8"), re.M)
@@ -67,7 +67,15 @@ def aiosteampy_python() -> Path:
     if not (folder / "installed").exists():
         shutil.rmtree(folder, ignore_errors=True)
         run([python, "-m", "venv", folder])
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        pip: list[str | Path] = [
+            folder / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
         run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", lock])
         (folder / "installed").touch()
     return folder / "bin" / "python"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Behind
+    from clients.conftest import Behind
 
 HERE = Path(__file__).parent
 STEPS = re.findall(r"^step\('((?:[^'\\]|\\')+)'", (HERE / "flows.js").read_text(encoding="utf-8"), re.M)
