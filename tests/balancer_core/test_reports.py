@@ -280,7 +280,7 @@ async def test_loops_carry_a_report_to_its_waiter_and_stop(world: World) -> None
         send(world, world.report(trade_id, "offer_active", offer_id="77", state=2))
         assert await expectation.wait(120)
     names = ("reports", "changes", "fleet", "health", "watching", "sweep", "audits", "clock", "disk", "webhooks", "feeds")
-    assert loops.running() == dict.fromkeys(names, True)
+    assert loops.running() == dict.fromkeys((*names, "notices"), True)
     led = ("health", "watching", "sweep", "audits")
     async with asyncio.timeout(120):
         while not all(world.ctx.redis.exists(wire.leader_key(name)) for name in led):

@@ -12,7 +12,7 @@ import redis.asyncio
 from aiohttp import ClientSession
 from balancer_http import story
 from balancer_http.harness import ONE_DATABASE, PLAYER, Service, held
-from balancer_http.test_verify import no_longer_fresh
+from balancer_http.verifying import no_longer_fresh
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 from sqlalchemy import Connection, update
 

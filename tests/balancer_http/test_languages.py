@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from balancer_http.harness import PLAYER, Service
-from balancer_http.test_verify import change, check, form_of, sign_in
+from balancer_http.verifying import change, check, form_of, sign_in
 from sqlalchemy import update
 
 from balancer import spoken

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, web
 from balancer_http.harness import ONE_DATABASE, Service
+from balancer_http.receiver import RULES, Receiver
 from balancer_http.test_keys import with_key
 from balancer_http.test_stream import Listener
-from balancer_http.test_webhooks import RULES, Receiver
 
 from balancer.web import clients, mode
 from balancer.web.routes import ROUTES

@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_http import test_sign_in
 from balancer_http.harness import ONE_DATABASE, READY_S, Service
+from balancer_http.receiver import write_config
 from balancer_http.test_commands import fleet
-from balancer_http.test_webhooks import write_config
 
 from balancer.web.handlers.verify import links
 from shared.clock import Clock

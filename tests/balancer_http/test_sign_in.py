@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_http.harness import PLAYER, Service
-from balancer_http.test_verify import never_back
+from balancer_http.verifying import never_back
 
 from balancer.web import sign_in_states, tries
 from balancer.web.handlers.verify import links
