@@ -109,7 +109,7 @@ class HeldAsset:
     @classmethod
     def from_json(cls, data: dict[str, object]) -> HeldAsset:
         """What a later release says more is left out."""
-        fields = {name: value for name, value in data.items() if name in cls.__dataclass_fields__}
+        fields = {name: value for name, value in dict(data).items() if name in cls.__dataclass_fields__}
         asset = fields.pop("asset", None)
         if not isinstance(asset, dict):
             raise ValueError("asset is an object")
