@@ -120,7 +120,7 @@ async def test_who_is_no_operator_or_has_no_codes_does_not_come_in(service: Serv
     assert "fleet_ops" not in stranger.cookies
     assert (await through_steam(service, provider, STEAM_IDS["look"])).status == 303
     assert "no codes yet" in await (await give(service, "123456")).text()
-    provider.answers = [(200, "ns:http://specs.openid.net/auth/2.0\nis_valid:false\n")]
+    provider.says((200, "ns:http://specs.openid.net/auth/2.0\nis_valid:false\n"))
     assert (await through_steam(service, provider, STEAM_IDS["act"])).status == 403
 
 
@@ -363,7 +363,7 @@ def test_operators_have_one_of_each_role() -> None:
 @ONE_DATABASE
 async def test_many_tries_at_the_sign_in_are_a_page_that_says_so(service: Service, provider: Provider) -> None:
     with_operators(service)
-    provider.answers = [(200, "ns:http://specs.openid.net/auth/2.0\nis_valid:false\n")]
+    provider.says((200, "ns:http://specs.openid.net/auth/2.0\nis_valid:false\n"))
     answers = [await through_steam(service, provider, STEAM_IDS["act"]) for _ in range(TRIES_MAX + 1)]
     assert [answer.status for answer in answers] == [403] * TRIES_MAX + [429]
     assert answers[-1].content_type == "text/html" and "Too many tries" in await answers[-1].text()

@@ -24,7 +24,6 @@ from sqlalchemy import Connection, insert, select, update
 from balancer.db import tables
 from balancer.journal import alarms, events
 from balancer.journal.by import By
-from balancer.web.ops import shell
 from shared.domain.ids import BotName
 
 pytestmark = pytest.mark.e2e
@@ -142,11 +141,8 @@ def _paint(connection: Connection, now: Any, trades: list[str]) -> None:
 
 @pytest.mark.long
 @ONE_DATABASE
-async def test_the_page_goes_on_by_itself_and_keeps_what_is_chosen(
-    service: Service, chromium: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_page_goes_on_by_itself_and_keeps_what_is_chosen(service: Service, chromium: str) -> None:
     """With scripts; and without them the same is done by the same forms."""
-    monkeypatch.setattr(shell, "LIVE_S", 1)
     with_operators(service)
     await crowded(service)
     base, loop = _base(service), asyncio.get_running_loop()

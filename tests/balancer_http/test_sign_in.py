@@ -34,6 +34,10 @@ class Provider:
     endpoint: str = ""
     gate: asyncio.Event | None = None
 
+    def says(self, *answers: tuple[int, str]) -> None:
+        """Its answers from now on; the last one again and again."""
+        self.answers = list(answers)
+
     async def login(self, request: web.Request) -> web.Response:
         self.asked.append({name: str(value) for name, value in (await request.post()).items()})
         if self.gate is not None:
