@@ -243,7 +243,7 @@ async def _webhooks(stack: Stack, engine: Engine, count: int, rounds: int) -> di
     rates: dict[str, list[float]] = {"ours": [], "raw": []}
     receiver = Receiver()
     async with receiver.open() as url, ClientSession() as session:
-        headers = {"Authorization": f"Bearer {stack.api_key}"}
+        headers = {"Authorization": f"Bearer {stack.api_key}", "Idempotency-Key": "bench"}
         async with session.post(f"{stack.balancer_url}/webhooks", json={"url": url}, headers=headers) as response:
             if response.status != 201:
                 raise BenchError(f"no target was made: {response.status}")

@@ -58,6 +58,27 @@ BODIES: dict[str, dict[str, Any]] = {
     "/trade": {"trade_ids": ["trd_404"], "offer_ids": ["404"]},
     "/inventory": {"steam_id": PLAYER, "trade_url": TRADE_URL},
     "/verify": {"token": "x" * 22, "steam_id": PLAYER},
+    "/locks": {"ref": "bet_1", "user_id": "player-1", "deposit_ids": ["dep_404"], "unsettled": False, "note": "a round"},
+    "/transfers": {
+        "ref": "round_1",
+        "locks": ["bet_404"],
+        "moves": [{"deposit_id": "dep_404", "from": "player-1", "to": "player-2"}],
+        "credits": [{"user_id": "player-404", "cents": 5, "kind": "rest"}],
+        "release": "none",
+    },
+    "/credits": {
+        "ref": "credit_1",
+        "lines": [{"user_id": "player-404", "cents": 5, "kind": "referral"}],
+        "not_below_cents": 0,
+    },
+    "/exchanges": {
+        "ref": "exchange_1",
+        "user_id": "player-404",
+        "give": ["dep_404"],
+        "take": {"deposit_ids": ["dep_405"]},
+        "rest": "credit",
+        "seen_cents": 5,
+    },
 }
 
 DOCUMENT = openapi.build(ROUTES)
@@ -124,3 +145,16 @@ async def test_a_message_may_be_in_any_script(service: Service) -> None:
     trade = await service.deposit("1", message=said)
     [sent] = [order for order in service.bots.orders if order.trade_id == trade["trade_id"]]
     assert payload(sent, SendOrder).message.endswith(said)
+
+
+@pytest.mark.parametrize("name", ["ref", "user_id"])
+@pytest.mark.parametrize("path", ["/locks", "/exchanges", "/deposit"])
+async def test_a_name_of_dots_alone_is_refused_as_no_address_can_name_it(service: Service, path: str, name: str) -> None:
+    """A client makes a step up of ``/locks/..``: such a lock could not be released."""
+    if name not in BODIES[path]:
+        return
+    for dots, refused in ((".", True), ("..", True), ("." * 64, True), ("..a", False), ("a.", False), ("a" * 129, True)):
+        response = await service.call("POST", path, {**BODIES[path], name: dots})
+        problem = await response.json()
+        named = [error["field"] for error in problem.get("errors", ())]
+        assert (f"body.{name}" in named) == refused, (dots, problem)

@@ -37,9 +37,11 @@ def several(value: object) -> object:
 UserId = Annotated[
     str,
     Field(
+        # Not of dots alone, which an address cannot name.
         pattern=shaped(
-            r"^[!-~]{1,64}$", "Write 1 to 64 ASCII letters, digits or other characters, without spaces, as in player-17."
+            r"^\.*[!-\-/-~][!-~]*$", "Write 1 to 64 ASCII letters, digits or other characters, without spaces, as in player-17."
         ),
+        max_length=64,
         description="The site's own id of the player",
         examples=["player-17"],
     ),

@@ -22,7 +22,11 @@ CENTS_MAX = 10**12
 Ref = Annotated[
     str,
     Field(
-        pattern=shaped(r"^[A-Za-z0-9._:-]{1,128}$", "Write 1 to 128 letters, digits or signs of . _ : - as in bet_01jdv."),
+        # Not of dots alone: in an address a client makes a step up of them, and the lock could not be asked for or released.
+        pattern=shaped(
+            r"^\.*[A-Za-z0-9_:-][A-Za-z0-9._:-]*$", "Write 1 to 128 letters, digits or signs of . _ : - as in bet_01jdv."
+        ),
+        max_length=128,
         description="Your own id of this call, kept for good: the same ref and body are answered as the first time",
         examples=["bet_01jdv"],
     ),
