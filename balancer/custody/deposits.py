@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, or_, select, update
 from balancer.context import Context
 from balancer.db.tables import deposits, items, trade_items, trades
 from balancer.fields import Time, maybe_unix, unix
+from balancer.fleet import giving
 from balancer.journal import events, swaps
 from balancer.journal.by import By
 from balancer.journal.effects import FROZEN_EXCHANGE, FROZEN_REVERSAL
@@ -60,19 +61,27 @@ class Deposit:
     settled_at: Annotated[Time | None, Field(description="Null: it can neither be withdrawn nor locked yet")]
     locked_by: str | None
     frozen_by: str | None
+    bot_restricted: Annotated[
+        str | None, Field(description="Why its bot cannot give it now, so it can't be locked; null: it can")
+    ]
     created_at: Time
     touched: int
     touched_at: Time
 
 
+CannotGive = Callable[[str], str | None]
+
+
+def cannot_give(ctx: Context) -> CannotGive:
+    """By its name, why a bot's items cannot be had at this moment; ``None``: they can."""
+    now_s, gone_after_s = ctx.clock.now().timestamp(), ctx.settings.games.bot_gone_after_s
+    return lambda bot: giving.why_not(ctx.fleet.get(bot), now_s, gone_after_s)
+
+
 async def show(ctx: Context, deposit_id: str) -> Deposit:
     """One deposit, which exists."""
-    return await ctx.db.look(_one, deposit_id)
-
-
-def _one(connection: Connection, deposit_id: str) -> Deposit:
-    query = select(deposits, *_OF_ITEM).join(items, items.c.item_id == deposits.c.item_id)
-    return _view(connection.execute(query.where(deposits.c.deposit_id == deposit_id)).one())
+    [found] = await list_deposits(ctx, ids=[deposit_id])
+    return found
 
 
 def thaw(connection: Connection, deposit_id: str, reason: str, by: By) -> None:
@@ -113,12 +122,13 @@ async def list_deposits(
     limit: int = 100,
 ) -> list[Deposit]:
     """Deposits, of these users or with these ids if any are named, ordered by id, from the one behind ``after`` on."""
-    return await ctx.db.look(_listed, user_ids, ids, status, after, limit)
+    rows, why_not = await ctx.db.look(_listed, user_ids, ids, status, after, limit), cannot_give(ctx)
+    return [_view(row, why_not) for row in rows]
 
 
 def _listed(
     connection: Connection, user_ids: Sequence[str], ids: Sequence[str], status: str | None, after: str | None, limit: int
-) -> list[Deposit]:
+) -> list[Row[Any]]:
     query = select(deposits, *_OF_ITEM).join(items, items.c.item_id == deposits.c.item_id)
     if user_ids:
         query = query.where(deposits.c.user_id.in_(user_ids))
@@ -128,17 +138,17 @@ def _listed(
         query = query.where(deposits.c.status == status)
     if after is not None:
         query = query.where(deposits.c.deposit_id > after)
-    return [_view(row) for row in connection.execute(query.order_by(deposits.c.deposit_id).limit(limit))]
+    return list(connection.execute(query.order_by(deposits.c.deposit_id).limit(limit)))
 
 
-def _view(row: Row[Any]) -> Deposit:
-    touched = unix(row.touched)
+def _view(row: Row[Any], why_not: CannotGive) -> Deposit:
+    touched, bot = unix(row.touched), None if row.bot_id is None else bot_name(row)
     return Deposit(
         deposit_id=row.deposit_id,
         item_id=row.item_id,
         user_id=row.user_id,
         status=DepositStatus(row.status),
-        bot=None if row.bot_id is None else bot_name(row),
+        bot=bot,
         asset_id=None if row.asset_id is None else str(row.asset_id),
         context_id=row.context_id,
         market_hash_name=row.market_hash_name,
@@ -157,6 +167,7 @@ def _view(row: Row[Any]) -> Deposit:
         settled_at=maybe_unix(row.settled_at),
         locked_by=row.locked_by,
         frozen_by=row.frozen_by,
+        bot_restricted=why_not(bot) if bot is not None and row.status == DepositStatus.ACTIVE else None,
         created_at=unix(row.created_at),
         touched=touched,
         touched_at=touched,

@@ -342,3 +342,20 @@ async def test_exchanges_of_a_wrong_form_are_refused(game: Service) -> None:
         assert (status, problem["code"]) == (400, "invalid_request"), wrong
     del good["rest"]
     assert (await play(game, "POST", "/exchanges", good))[0] == 400
+
+
+async def test_deposits_say_beforehand_that_their_bot_cannot_give_them(game: Service) -> None:
+    ids = await settled(game)
+
+    async def shown() -> set[str | None]:
+        _, found = await play(game, "GET", f"/deposits?ids={'&ids='.join(ids)}")
+        return {row["bot_restricted"] for row in found["deposits"]}
+
+    assert await shown() == {None}
+    await change(game, update(tables.bots).values(frozen_by="audit_1"))
+    async with asyncio.timeout(READY_S):
+        while await shown() == {None}:
+            await asyncio.sleep(0.02)
+    status, refused = await play(game, "POST", "/locks", lock("bet_1", ids))
+    assert (status, refused["code"]) == (409, "bot_restricted")
+    assert await shown() == {refused["reason"]} == {"bot_frozen"}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from aiohttp import web
 
 from balancer.context import Context
+from balancer.custody import deposits
 from balancer.custody.locks import bind, releases
 from balancer.custody.locks import show as shows
 from balancer.custody.locks.show import Lock, Release
 from balancer.custody.locks.terms import Terms
-from balancer.fleet import giving, switches
+from balancer.fleet import switches
 from balancer.trades.requests import Caller
 from balancer.web import api
 from balancer.web.handlers import refs
@@ -48,16 +49,11 @@ async def create(ctx: Context, caller: Caller, body: games.LockBody) -> web.Resp
 
 def terms_of(ctx: Context) -> Terms:
     """What keeps items from being bound at this moment."""
-    now_s, games_settings = ctx.clock.now().timestamp(), ctx.settings.games
     pause = ctx.switches.paused(switches.LOCKS)
-
-    def cannot_give(bot: str) -> str | None:
-        return giving.why_not(ctx.fleet.get(bot), now_s, games_settings.bot_gone_after_s)
-
     return Terms(
         ctx.settings.prices.value_age_max_s,
         ctx.settings.trades.settle_margin_s,
-        cannot_give,
+        deposits.cannot_give(ctx),
         None if pause is None else pause.reason,
     )
 

@@ -60,6 +60,7 @@ class Deposit(Record):
     settled_at: datetime | None  # Null: it can neither be withdrawn nor locked yet
     locked_by: str | None
     frozen_by: str | None
+    bot_restricted: str | None  # Why its bot cannot give it now, so it can't be locked; null: it can
     created_at: datetime
     touched: int
     touched_at: datetime
