@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import get_language, override
+from django.utils.translation import get_language, gettext_lazy, override
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -15,13 +15,49 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fleet_client import errors as fleet_errors
 from website import fleet, limits
-from website.accounts import agents, export, invited, preferences, services, trade_links
+from website.accounts import agents, erasure, export, invited, preferences, services, trade_links
+from website.accounts.erasure import ErasureError
 from website.accounts.middleware import players_only, session_of
 from website.accounts.models import Player, PlayerSession
 from website.accounts.trade_links import TradeLinkError
 from website.care import gate
 from website.care.models import Declaration
 from website.engine.clock import wall_ms
+
+
+def _seen(response: HttpResponse) -> HttpResponse:
+    """303: the next one is a GET."""
+    response.status_code = 303
+    return response
+
+
+WORD = gettext_lazy("FORGET ME")
+NOT_YET = {
+    "in_a_round": gettext_lazy("A bet of yours is in a round that goes on. Come back when it is over."),
+    "under_way": gettext_lazy("Something that you asked for is under way. Come back when it is over."),
+    "items_here": gettext_lazy(
+        "You have items here, or on their way. Take them home first: nobody could give them to you later."
+    ),
+    "credit_left": gettext_lazy("You have credit here. Use it at the exchange first: nobody could give it to you later."),
+    "fleet_away": gettext_lazy("Our bots do not answer, so we cannot see whether something of yours is here. Try again later."),
+}
+
+
+@require_POST
+@limits.limited(limits.CHANGES)
+@players_only
+def erase(request: HttpRequest, player: Player) -> HttpResponseBase:
+    """Forgets the player, on their typed word; they are signed out everywhere by it."""
+    if request.POST.get("word", "").strip().casefold() != str(WORD).casefold():
+        messages.error(request, _("To be forgotten, type the words as they stand there. Nothing was changed."))
+        return _seen(redirect("play"))
+    try:
+        erasure.erase(player, wall_ms())
+    except ErasureError as no:
+        messages.error(request, str(NOT_YET[no.code]))
+        return _seen(redirect("play"))
+    messages.success(request, _("You are forgotten here. Our bots forget you within some days."))
+    return _seen(redirect("lobby"))
 
 
 @never_cache

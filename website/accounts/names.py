@@ -32,3 +32,8 @@ def clean(text: str) -> str:
 def unknown(steam_id: int) -> str:
     """Of somebody whose name Steam did not tell."""
     return f"Player {steam_id % 100_000:05d}"
+
+
+def forgotten(number: int) -> str:
+    """The name of somebody of whom nothing is known any more."""
+    return f"forgotten-{number}"

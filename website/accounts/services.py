@@ -6,7 +6,7 @@ import json
 
 from django.db import transaction
 
-from website.accounts import names
+from website.accounts import erasure, names
 from website.accounts.models import Player
 from website.accounts.steam import SteamProfile
 from website.engine.models import Call
@@ -27,6 +27,7 @@ def register(steam_id: int, name: str, now_ms: int, inviter: Player | None = Non
             body = json.dumps({"steam_id": str(steam_id)})
             Call.objects.create(kind=Call.USER, ref=player.user_id, body=body, made_ms=now_ms)
             hints.work()
+            erasure.carry_on(player, now_ms)
     return player
 
 

@@ -14,5 +14,6 @@ urlpatterns = [
     path("me/language", me.language, name="my_language"),
     path("me/sessions/<int:number>/end", me.end_session, name="end_session"),
     path("me/data.json", me.own_data, name="own_data"),
+    path("me/erase", me.erase, name="erase"),
     path("me/referral", me.referral, name="referral"),
 ]

@@ -52,3 +52,15 @@ class PlayDecision(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["player", "number"], name="play_decision_once")]
+
+
+class Forgotten(models.Model):
+    """A player who was forgotten: how their Steam account is told again, until when it is excluded, if the fleet forgot."""
+
+    player = models.OneToOneField(Player, on_delete=models.PROTECT, related_name="forgotten")
+    steam_hash = models.CharField(max_length=64, db_index=True)
+    excluded = models.BooleanField()
+    until_ms = models.BigIntegerField(null=True)
+    time_out_until_ms = models.BigIntegerField()
+    at_ms = models.BigIntegerField()
+    fleet_forgot = models.BooleanField(default=False)

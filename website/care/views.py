@@ -271,7 +271,8 @@ def reality(request: HttpRequest, player: Player) -> HttpResponseBase:
 @players_only
 def own_play(request: HttpRequest, player: Player) -> HttpResponseBase:
     rows = [{"called": words.WINDOWS[each.window], "sums": each} for each in play.totals(player, wall_ms())]
-    return render(request, "care/play.html", {"tab": "play", "rows": rows, "nothing": not any(_some(row) for row in rows)})
+    nothing = not any(_some(row) for row in rows)
+    return render(request, "care/play.html", {"tab": "play", "rows": rows, "nothing": nothing, "forget_word": _("FORGET ME")})
 
 
 def _some(row: Mapping[str, Any]) -> bool:
