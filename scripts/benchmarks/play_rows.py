@@ -134,8 +134,8 @@ async def paced(address: str, asks: Sequence[dict[str, Any]]) -> list[float]:
             at = time.monotonic()
             async with session.post(address, **told) as response:
                 text = await response.text()
-            said = json.loads(text) if response.status == 200 else {}
-            if response.status != 200 or said.get("state", "placed") != "placed":
+            # One that is not answered when the patience of its page is over is slow, and counts as it is.
+            if response.status != 200:
                 raise BenchError(f"a bet was answered {response.status}: {text[:300]}")
             return (time.monotonic() - at) * 1000
 
