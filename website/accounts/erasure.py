@@ -9,6 +9,7 @@ reference under which a Steam account was given play coins once. The fleet forge
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -107,9 +108,9 @@ def carry_on(player: Player, now_ms: int) -> None:
     """Somebody registers: what their Steam account had excluded itself from before it was forgotten goes on."""
     for row in Forgotten.objects.filter(steam_hash=steam_hash(player.steam_id)):
         if row.excluded and (row.until_ms is None or now_ms < row.until_ms):
-            care.change(player, lambda profile, until=row.until_ms: _excluded(profile, until), now_ms)
+            care.change(player, partial(_excluded, until=row.until_ms), now_ms)
         if now_ms < row.time_out_until_ms:
-            care.change(player, lambda profile, until=row.time_out_until_ms: _paused(profile, until), now_ms)
+            care.change(player, partial(_paused, until=row.time_out_until_ms), now_ms)
 
 
 def _excluded(profile: responsible_play.Profile, until: int | None) -> responsible_play.Profile:
