@@ -51,7 +51,7 @@ async def test_orders_that_come_together_share_a_round_trip(world: World) -> Non
 
 async def test_an_order_that_cannot_be_built_into_a_job_fails_its_giver_only(world: World) -> None:
     no_text = replace(an_order(world), run=cast(str, object()))
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError):
         await asyncio.wait_for(world.ctx.outbox.give([no_text]), 120)
     await asyncio.sleep(0)
     await world.ctx.outbox.drain()

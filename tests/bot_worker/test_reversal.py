@@ -132,7 +132,7 @@ def test_a_reversed_withdrawal_comes_back_under_a_new_id(lab: Lab, player: Steam
     (seen,) = settle(lab, check(report, item, reversal=True), known=tuple(left))
     assert seen.kind == "items_seen"
     assert [_unnamed(each) for each in seen.data["assets"]] == [
-        {"deposit_id": "d1", "asset_id": back, "context_id": "2", "matched": "receipt"}
+        {"deposit_id": "d1", "asset_id": back, "context_id": "2", "matched": "receipt", "phase": None}
     ]
 
 

@@ -175,7 +175,7 @@ def test_items_are_looked_for_without_an_exchange(lab: Lab) -> None:
     seen, gone = lab.do(settle_order(lab, SettleCheck("tr_1", 2, None, items), known=(other.asset_id,)))
     assert (seen.kind, seen.attempt) == ("items_seen", 2)
     told = [{name: value for name, value in row.items() if name not in ("name", "class_id")} for row in seen.data["assets"]]
-    assert told == [{"deposit_id": "d1", "asset_id": asset.asset_id, "context_id": "2", "matched": "id"}]
+    assert told == [{"deposit_id": "d1", "asset_id": asset.asset_id, "context_id": "2", "matched": "id", "phase": None}]
     assert [row["name"] for row in seen.data["assets"]] == [
         row["market_hash_name"] for row in lab.me.items() if row["asset_id"] == asset.asset_id
     ]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -19,6 +20,7 @@ from website.proof import program as programs
 
 TEXTS = ("help", "types", "contacts", "terms", "privacy")
 """Pages that are only text; each has its template."""
+BINDING = ("terms", "privacy")
 
 
 def page(request: HttpRequest, name: str, **more: Any) -> HttpResponse:
@@ -87,8 +89,16 @@ def status(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def text(request: HttpRequest, name: str) -> HttpResponse:
-    """A page that is only text: help, types, contacts, terms, privacy. What staff have written and approved goes before."""
-    written = texts.shown(name)
+    """A page that is only text: help, types, contacts, terms, privacy. What staff have written and approved goes before.
+
+    While the database is away, help is what its template says; of what binds somebody nothing is said that was not approved.
+    """
+    try:
+        written = texts.shown(name)
+    except (OperationalError, InterfaceError):
+        if name in BINDING:
+            raise
+        written = None
     return page(request, name) if written is None else render(request, "office/public_text.html", {"text": written})
 
 

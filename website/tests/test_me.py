@@ -301,7 +301,7 @@ def test_a_lower_limit_holds_at_once_and_a_higher_one_waits_for_a_second_consent
     me.post("/me/limits/confirm", {**sent, "no": "1"})
     assert of(player)["stake", "day"] == 3_000 and "You asked" not in text(me, "/me/limits")
     assert me.post("/me/limits/stake/year", {"amount": "5"}).status_code == 400
-    assert me.post("/me/limits/deposit/day", {"amount": "5"}).status_code == 400  # nothing would hold it
+    assert me.post("/me/limits/winnings/day", {"amount": "5"}).status_code == 400  # nothing would hold it
     assert me.post("/me/limits/stake/day", {"amount": "5.123"}).status_code == 400
 
 
