@@ -81,6 +81,16 @@ class EngineProcess:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
+    def stopped(self) -> None:
+        """Waits until a SIGSTOP has reached it: until then it still runs."""
+        while True:
+            state = subprocess.run(
+                ["ps", "-o", "state=", "-p", str(self.pid)], capture_output=True, text=True, check=False
+            ).stdout
+            if not state.strip() or state.strip()[0] in "TZ":
+                return
+            time.sleep(0.005)
+
     def said(self) -> str:
         return self.log.read_text()[-4000:] if self.log.exists() else ""
 

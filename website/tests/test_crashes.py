@@ -102,6 +102,7 @@ def stop_between_transactions(engine: EngineProcess, lane: str) -> None:
     """One that is stopped inside a transaction holds its locks, and everybody else waits, as they must."""
     while True:
         engine.signal(signal.SIGSTOP)
+        engine.stopped()
         try:
             if connection.vendor == "sqlite":
                 with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.2)) as file:

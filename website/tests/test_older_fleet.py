@@ -92,6 +92,7 @@ def test_s9_nothing_is_sent_to_an_older_fleet_and_two_people_bring_it_up_to_us(d
     paper.check()
 
 
+@pytest.mark.long  # on paper above
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_s9_an_engine_asks_a_fleet_that_was_silent_whether_it_is_the_one_that_it_was(custody: Custody) -> None:
     """Its newest event is not the one that we have read under that number: all lanes are paused, no call goes out."""
