@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from balancer.journal.events import Event
+from balancer.journal.kinds import cards
 
 SHOWN_MAX = 10
 
@@ -35,6 +36,7 @@ def _one(alarm: Event, ops_url: str) -> str:
         + (f" ({about})" if about else ""),
         *([f"reason: {reason}"] if isinstance(reason, str) else []),
         f"what to do: {alarm.data.get('action', 'look at its story')}",
+        f"more: {cards.card_of(str(alarm.data.get('alarm')))}",
         *([f"{ops_url.rstrip('/')}/alarms#{alarm.number}"] if ops_url else []),
     ]
     return "\n".join(lines)

@@ -19,6 +19,7 @@ class Visitor(Person):
     """Plays at a pace that a person can follow."""
 
     rest_s: tuple[float, float] = (1.0, 8.0)
+    tries_luck: float = 0.1
 
     async def come(self, fleet: AsyncClient, tally: Tally, stopped: Stopped) -> None:
         """Not everybody at once; then for ever. What cannot be done now is tried again later."""

@@ -14,6 +14,7 @@ from django.db import DatabaseError, connections
 
 from fleet_client import errors
 from website.engine.models import Alarm, Call
+from website.raffles.models import Purchase
 from website.rooms.models import Bet, Lane, Round, RoundPlayer
 
 T = TypeVar("T")
@@ -92,6 +93,15 @@ def open_rounds() -> list[Round]:
     soon = now_ms() + LAST_MS
     rows = Round.objects.filter(phase="game", lane__in=Lane.objects.filter(state=Lane.OPEN).values("name"))
     return [row for row in rows if row.deadline_ms is None or row.deadline_ms > soon]
+
+
+def open_raffles() -> list[Round]:
+    """Raffles that sell tickets."""
+    return list(Round.objects.filter(phase="game", room__startswith="raffle-"))
+
+
+def answered_purchase(made: Purchase) -> Purchase | None:
+    return Purchase.objects.filter(id=made.id).exclude(state=Purchase.NEW).first()
 
 
 def smaller_team(at: Round) -> int:

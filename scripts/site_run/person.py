@@ -7,6 +7,7 @@ They ask again while everything around them fails, and do something else when th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ from website.accounts.steam import SteamProfile
 from website.care import gate
 from website.custody import services as exchanges
 from website.custody.models import Exchange
+from website.ledger import coins
+from website.raffles import purchases
 from website.rooms import services
 from website.rooms.models import TICKET_NAMES, Bet, Round
 
@@ -59,6 +62,8 @@ class Person:
     chance: random.Random
     joined: set[tuple[str, int]] = field(default_factory=set)
     rest_s: tuple[float, float] = (0.1, 1.0)
+    tries_luck: float = 0.0
+    """How often tickets of a raffle are bought instead of a bet made."""
 
     # ---- items in and out
 
@@ -144,7 +149,9 @@ class Person:
         while not stopped.is_set():
             await asyncio.sleep(self.chance.uniform(*self.rest_s))
             try:
-                if self.chance.random() < ERRANDS:
+                if self.chance.random() < self.tries_luck:
+                    await self.buy(tally)
+                elif self.chance.random() < ERRANDS:
                     await self.chance.choice((self.bring_in, self.take_home))(fleet, tally)
                 else:
                     await self.bet(fleet, tally, wanted)
@@ -174,6 +181,18 @@ class Person:
         if decided.state == Bet.REFUSED:
             tally.refused[decided.code] += 1
             self.joined.discard((at.lane, at.round))
+
+    async def buy(self, tally: Tally) -> None:
+        """Some tickets of a raffle, with the coins that everybody gets; nothing while no raffle runs."""
+        found = await in_thread(people.open_raffles)
+        if not found:
+            return
+        at = self.chance.choice(found)
+        wanted = purchases.Wanted(at.lane, at.round, self.chance.randint(1, 3), f"{self.player.id}-{next(tokens)}")
+        await in_thread(take_coins, self.player)
+        made = await until(lambda: in_thread(purchases.buy, self.player, wanted, people.now_ms()), "a purchase is kept")
+        done = await until(lambda: in_thread(people.answered_purchase, made), f"purchase {made.purchase_id} is answered")
+        tally.bets[f"raffles: {'placed' if done.state != done.REFUSED else 'refused'}"] += 1
 
     def _may_join(self, at: Round) -> bool:
         return (at.lane, at.round) not in self.joined
@@ -227,6 +246,13 @@ class Person:
         row: Exchange = await until(lambda: in_thread(answered, made), f"exchange {made.exchange_id} is answered")
         with_what = "credit" if asked_for.credit_cents else "items"
         tally.errands[f"{with_what} for tickets: {row.code or row.state}"] += 1
+
+
+def take_coins(player: Player) -> None:
+    """What a player gets for nothing, as far as there is any today."""
+    for give in (coins.welcome, coins.daily):
+        with contextlib.suppress(coins.CoinsError):
+            give(player, people.now_ms())
 
 
 def answered(made: Exchange) -> Exchange | None:

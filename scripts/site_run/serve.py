@@ -65,7 +65,7 @@ def start(stack: Stack, engines: int, port: int, database_url: str = "") -> tupl
     """A site on a fleet that runs, and where its pages are. Port 0 takes a free one. Raises StackError."""
     stack.say("starting the site")
     own = f"sqlite://{stack.wish.directory / 'site' / 'site.sqlite3'}"
-    site = Site(stack, database_url or own, engines, shorter=seed_rooms.SERVED)
+    site = Site(stack, database_url or own, engines, shorter=seed_rooms.SERVED, raffles=True)
     site.start()
     return site, start_pages(site, port or free_port())
 

@@ -18,7 +18,7 @@ from lottery.sources import BeaconTerms
 from scripts.lab.calls import get_json
 from scripts.lab.parts import Part, StackError
 from scripts.lab.stack import Stack
-from scripts.site_run import seed_rooms
+from scripts.site_run import seed_raffles, seed_rooms
 
 TICKET_CENTS = 100
 PATRONS = 2  # people who give the house what they have, for change and prizes
@@ -28,7 +28,8 @@ PATRONS = 2  # people who give the house what they have, for change and prizes
 class Site:
     """What runs on top of the fleet. ``fleet_urls``, ``relays``: where its engines ask, if not at the one of the stack.
 
-    ``redis_url``: where hints of what is new go; ``shorter``: rooms whose clocks are still shorter than the demo's.
+    ``redis_url``: where hints of what is new go; ``shorter``: rooms whose clocks are still shorter than the demo's;
+    ``raffles``: whether there are some.
     """
 
     stack: Stack
@@ -38,6 +39,7 @@ class Site:
     relays: list[str] = field(default_factory=list)
     redis_url: str = ""
     shorter: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    raffles: bool = False
     client_id: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
@@ -55,6 +57,8 @@ class Site:
         os.environ |= self.environment
         self.manage("migrate", "--verbosity", "0")
         self._open_rooms()
+        if self.raffles:
+            self._open_raffles()
         self.parts = [self.spawn_engine(f"engine-{number}") for number in range(1, self.engines + 1)]
 
     def spawn_engine(self, name: str, **more: str) -> Part:
@@ -117,6 +121,10 @@ class Site:
             # People of a demo stake in minutes what others do in a year.
             "SITE_LIMITS": "stake:day:1000000000",
             "SITE_PACE_MS": "0",
+            # Accounts of the simulated Steam are as old as the demo.
+            "SITE_COINS_STEAM_LEVEL_MIN": "0",
+            "SITE_COINS_STEAM_AGE_DAYS": "0",
+            "SITE_COINS_WELCOME": "5000",
             "SITE_LEASE_MS": "3000",
             "SITE_MARKS_DIR": str(self.folder / "marks"),
             "SITE_REDIS_URL": self.redis_url or self.stack.redis_url,
@@ -135,6 +143,20 @@ class Site:
         for ticket in ("SnG Ticket", "Raffle Ticket"):
             worth = ("--value-cents", str(TICKET_CENTS), "--count", "1", "--ref", ticket.replace(" ", "-"))
             self.stack.fleet("tickets", "issue", ticket, *worth)
+
+    def _open_raffles(self) -> None:
+        """The same two operators; keys go into stock before a template is on."""
+        why = ("--why", "for the demo")
+        for number, terms in enumerate(seed_raffles.terms(self.terms()), 1):
+            file, stock = self.folder / f"raffle-{number}.toml", self.folder / f"raffle-{number}.keys"
+            file.write_text(as_toml(terms))
+            self.manage("raffles", "draft", str(file), *why, *self._by("proposer"))
+            self.manage("raffles", "approve", str(number), "1", *self._by("approver"))
+            if terms["prize_kind"] == "key":
+                stock.write_text(seed_raffles.keys())
+                self.manage("raffles", "keys", str(number), str(stock), *why, *self._by("proposer"))
+                stock.unlink()
+            self.manage("raffles", "on", str(number), *why, *self._by("proposer"))
 
     def _by(self, name: str) -> tuple[str, ...]:
         return ("--by", name, "--key-file", str(self.folder / f"{name}.key"))

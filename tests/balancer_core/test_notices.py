@@ -68,7 +68,12 @@ async def test_people_are_told_once_of_what_comes_and_never_of_what_was(world: W
     await asyncio.gather(one.round(), two.round())
     [message] = reader.read
     assert message["title"] == "trade fleet: bot_restricted, red-2"
-    for part in ("reason: bot_locked", "what to do: ask Steam why", "https://fleet.example/ops/alarms#"):
+    for part in (
+        "reason: bot_locked",
+        "what to do: ask Steam why",
+        "docs/cards.md#a-bot-is-banned",
+        "https://fleet.example/ops/alarms#",
+    ):
         assert part in message["message"]
 
 
