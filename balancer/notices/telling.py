@@ -8,6 +8,7 @@ keyed hash, because the address itself holds passwords.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -66,15 +67,13 @@ class Teller:
         if not self._known:
             await self._db.run(_know, sorted(self._addresses), self._clock.now())
             self._known = True
-        taken = 0
-        for target, address in self._addresses.items():
-            owed = await self._db.run(_claim, target, self._me, self._clock.now(), self._livemode)
-            if owed is not None:
-                taken += await self._tell(owed, address)
-        return taken
+        return sum(await asyncio.gather(*(self._tell(target, address) for target, address in self._addresses.items())))
 
-    async def _tell(self, owed: Owed, address: str) -> bool:
-        """Send what is owed, and write down what became of it."""
+    async def _tell(self, target: str, address: str) -> bool:
+        """Send what is owed, and write down what became of it. One that is slow holds up no other one."""
+        owed = await self._db.run(_claim, target, self._me, self._clock.now(), self._livemode)
+        if owed is None:
+            return False
         taken = await self._send(address, wording.title(owed.alarms), wording.body(owed.alarms, self._ops_url))
         if taken:
             await self._db.run(_told, owed, self._me)

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from balancer_core.core_world import MASTER, World
+from sqlalchemy.event import listen, remove
 
 from balancer.db import tables
 from balancer.journal import events
@@ -140,3 +141,24 @@ async def test_after_a_restored_database_the_next_alarm_is_told(world: World, re
 
 def test_addresses_are_checked_by_their_place() -> None:
     assert people.check(["json://127.0.0.1:9/", "nosuch://x", "mailto://"]) == [2, 3]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_look_for_alarms_reads_no_other_events(world: World, reader: People) -> None:
+    """Every few seconds, at a fleet that has had no alarm for a million events."""
+    one = teller(world, reader.address)
+    await one.round()
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        if "FROM events" in statement and "ORDER BY" in statement:
+            asked.append((statement, parameters))
+
+    engine = world.ctx.db.engine
+    listen(engine, "before_cursor_execute", note)
+    await one.round()
+    remove(engine, "before_cursor_execute", note)
+    [(statement, parameters)] = asked
+    with engine.connect() as connection:
+        plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
+    assert "ix_events_alarms" in plan, plan

@@ -13,6 +13,7 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.crypto import salted_hmac
 from lottery import responsible_play
 
@@ -26,13 +27,14 @@ from website.care.models import Declaration, Forgotten, Profile
 from website.custody.models import Errand, Exchange, SteamInventory
 from website.engine.models import Call
 from website.live.models import UserMessage
+from website.raffles.models import Prize, Purchase
 from website.rooms.models import Bet
 
 KEPT = ("deposit_pending", "active", "withdraw_pending")
 
 
 class ErasureError(Exception):
-    """Not yet: `code` is `in_a_round`, `under_way`, `items_here`, `credit_left`, `fleet_away`."""
+    """Not yet: `code` is `blocked`, `in_a_round`, `under_way`, `prize_owed`, `items_here`, `credit_left`, `fleet_away`."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -67,9 +69,16 @@ def _check_fleet(player: Player) -> None:
 
 
 def _check_here(player: Player) -> None:
-    if Bet.objects.filter(player=player).exclude(state__in=(Bet.REFUSED, Bet.OVER)).exists():
+    """A block goes by the account, so who is blocked stays known: they would come back without it."""
+    if Player.objects.exclude(blocked_why="").filter(id=player.id).exists():
+        raise ErasureError("blocked")
+    bought = Purchase.objects.filter(player=player)
+    bets = Bet.objects.filter(player=player).exclude(state__in=(Bet.REFUSED, Bet.OVER))
+    if bets.exists() or bought.filter(state=Purchase.PLACED).exists():
         raise ErasureError("in_a_round")
-    asked = Errand.objects.filter(player=player, state=Errand.ASKED).exists()
+    if Prize.objects.filter(player=player).filter(Q(state=Prize.OWED) | Q(kind="hand", state=Prize.SENT)).exists():
+        raise ErasureError("prize_owed")
+    asked = Errand.objects.filter(player=player, state=Errand.ASKED).exists() or bought.filter(state=Purchase.NEW).exists()
     if asked or Exchange.objects.filter(player=player, state=Exchange.ASKED).exists():
         raise ErasureError("under_way")
 

@@ -33,6 +33,8 @@ def _seen(response: HttpResponse) -> HttpResponse:
 
 WORD = gettext_lazy("FORGET ME")
 NOT_YET = {
+    "blocked": gettext_lazy("Your account is blocked here, and a block goes by the account. Write to us first."),
+    "prize_owed": gettext_lazy("You have won something that you do not have yet. Take it, or say that it has come, first."),
     "in_a_round": gettext_lazy("A bet of yours is in a round that goes on. Come back when it is over."),
     "under_way": gettext_lazy("Something that you asked for is under way. Come back when it is over."),
     "items_here": gettext_lazy(

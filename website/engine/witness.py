@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import os
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,6 +70,7 @@ class Witness:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder, self._file, self._day = folder, -1, ""
+        self._one = threading.Lock()  # lanes are worked on in several threads, and a day's end changes the file
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -76,15 +78,18 @@ class Witness:
         """What a transaction adds to its lane, on the disk when this returns. Raises OSError: then it must not be committed."""
         if self._folder is None or not unit.events:
             return
-        self._append(_as_json(_line(unit)))
-        os.fsync(self._file)
+        line = _as_json(_line(unit))
+        with self._one:
+            self._append(line)
+            os.fsync(self._file)
 
     def done(self, unit: Unit) -> None:
         """It was committed. This line may be lost: whatever follows says the same."""
         if self._folder is None or not unit.events or unit.held is None:
             return
         try:
-            self._append({"done": unit.held.digest})
+            with self._one:
+                self._append({"done": unit.held.digest})
         except OSError as error:
             _log.warning("the witness file: %s", error)
 

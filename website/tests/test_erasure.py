@@ -22,6 +22,7 @@ from website.engine.clock import wall_ms
 from website.engine.models import Call, Feed
 from website.ledger import coins
 from website.ledger.models import Posting
+from website.raffles.models import Prize, Purchase, Template
 from website.rooms.models import Round
 
 STEAM_ID = 76561198000000777
@@ -113,3 +114,32 @@ def test_who_has_something_here_or_under_way_is_not_forgotten_yet(
     erasure.erase(ana, paper.now_ms)
     assert play.totals(ana, paper.now_ms)[-1] == totals and bytes(paper.round(at).record) == record
     paper.check()
+
+
+def test_being_forgotten_is_no_way_around_a_block_and_gives_no_prize_away(person: Player) -> None:
+    def code() -> str:
+        with pytest.raises(ErasureError) as no:
+            erasure.erase(person, wall_ms())
+        return no.value.code
+
+    person.blocked_why = "a trade was reversed"
+    person.save()
+    assert code() == "blocked", "who registers anew would be blocked no more"
+    person.blocked_why = ""
+    person.save()
+    template = Template.objects.create()
+    prize = Prize.objects.create(template=template, kind="hand", state=Prize.OWED, player=person, made_ms=1)
+    assert code() == "prize_owed"
+    prize.state = Prize.CONFIRMED
+    prize.save()
+    bought = Purchase.objects.create(
+        purchase_id="buy_1", lane="raffle-1-1", round=1, player=person, token="t", quantity=1, created_ms=1, touched_ms=1
+    )
+    for state, said in ((Purchase.NEW, "under_way"), (Purchase.PLACED, "in_a_round")):
+        bought.state = state
+        bought.save()
+        assert code() == said
+    bought.state = Purchase.OVER
+    bought.save()
+    erasure.erase(person, wall_ms())
+    assert Player.objects.get(id=person.id).steam_id < 0

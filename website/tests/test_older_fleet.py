@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -33,6 +34,9 @@ def test_s9_a_fleet_that_has_another_event_under_a_number_or_none_is_older() -> 
     assert older_fleet.is_older(mine, [])
     assert older_fleet.is_older(mine, [event(7, 90)]), "it has gone on since it came back"
     assert not older_fleet.is_older(mine, [event(9, 9)]), "it keeps its events only for so long"
+    user = {"kind": "user_changed", "data": {}}
+    before, forgotten = (dataclasses.replace(event(7, 7), user_id=each, **user) for each in ("76561", "gone-1"))  # type: ignore[arg-type]
+    assert not older_fleet.is_older(Seen(7, feed.identity(before)), [forgotten]), "a person was forgotten, and nothing else"
 
 
 @pytest.mark.parametrize("common", [0, 1, 5, 11])

@@ -41,8 +41,10 @@ def cli(app: App, every: float, sort: str, color: str | None, once: bool) -> Non
     import redis
     from rich.console import Console
     from rich.live import Live
+    from sqlalchemy.exc import SQLAlchemyError
 
     from scripts.cli.commands.status import seeing
+    from shared.errors import DatabaseUnavailable
 
     console = Console()
     with seeing(app) as seen:
@@ -55,7 +57,7 @@ def cli(app: App, every: float, sort: str, color: str | None, once: bool) -> Non
                     app.wait(every)
                     try:
                         drawn = _picture(seen, sort, color, console.size)
-                    except redis.RedisError as error:
+                    except (redis.RedisError, SQLAlchemyError, DatabaseUnavailable) as error:
                         drawn = _away(error)
                     live.update(drawn, refresh=True)
             except KeyboardInterrupt:
@@ -63,9 +65,13 @@ def cli(app: App, every: float, sort: str, color: str | None, once: bool) -> Non
 
 
 def _away(error: Exception) -> RenderableType:
+    import redis
     from rich.text import Text
 
-    return Text(f"Redis does not answer ({type(error).__name__}); looked for again every moment. Ctrl-C ends this.", "bold red")
+    who = "Redis" if isinstance(error, redis.RedisError) else "the database"
+    return Text(
+        f"{who} does not answer ({type(error).__name__}); it is asked again every moment. Ctrl-C ends this.", "bold red"
+    )
 
 
 def _picture(seen: Seen, sort: str, color: str | None, size: tuple[int, int | None]) -> RenderableType:
