@@ -94,7 +94,7 @@ class Visit:
 
     def sign_in(self) -> None:
         self.go("/")
-        self.page.get_by_role("link", name="Sign in").click()
+        self.page.get_by_role("banner").get_by_role("link", name="Sign in").click()
         self.page.get_by_role("button", name="Continue at Steam").click()
         self.page.get_by_role("button", name=re.compile("new player", re.I)).click()
         self.page.wait_for_url(f"{self.address}/**")

@@ -71,7 +71,9 @@ def test_it_goes_no_further_than_the_clock_does(bench: Bench) -> None:
 
 
 def test_a_page_of_another_site_cannot_move_time(bench: Bench) -> None:
+    before = bench.control("GET", "/control/clock")["offset_s"]
     bench.control("POST", "/sandbox/advance", {"seconds": 1}, 403, headers={"Origin": "https://evil.example"})
+    assert bench.control("GET", "/control/clock")["offset_s"] == before
 
 
 def test_the_file_of_a_fleet_goes_on_with_it_and_a_new_sandbox_begins_there(tmp_path: Path) -> None:
