@@ -25,6 +25,8 @@ class AuthSession:
     platform: str
     begun: float
     confirmed: bool = False
+    given: float | None = None
+    """When its tokens were handed out."""
 
 
 @dataclass

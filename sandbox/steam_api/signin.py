@@ -20,6 +20,7 @@ from sandbox.world.accounts import Account
 INVALID_PASSWORD, INVALID_PARAM, FILE_NOT_FOUND, ACCESS_DENIED = 5, 8, 9, 15
 EXPIRED, DUPLICATE_REQUEST, THROTTLED, CODE_MISMATCH = 27, 29, 87, 88
 DEVICE_CODE = 3
+POLL_INTERVAL_S = 5
 THROTTLE_S = 600
 
 
@@ -39,7 +40,7 @@ def public_key(call: Call) -> Answer:
 def begin(call: Call) -> Answer:
     """BeginAuthSessionViaCredentials. Wrong name or password is result 5, too many of them 87, an old key 27."""
     desk, name = call.steam.desk, call.value("account_name").lower()
-    refused = {"interval": 5, "extended_error_message": ""}
+    refused = {"interval": POLL_INTERVAL_S, "extended_error_message": ""}
     failures = [at for at in desk.failures.get(name, []) if at > call.real_now - THROTTLE_S]
     if len(failures) >= call.world.settings.sign_in_failures_max:
         return response(refused, THROTTLED)
@@ -64,7 +65,7 @@ def begin(call: Call) -> Answer:
         {
             "client_id": str(begun.client_id),
             "request_id": begun.request_id,
-            "interval": 5,
+            "interval": POLL_INTERVAL_S,
             "allowed_confirmations": [{"confirmation_type": DEVICE_CODE}, {"confirmation_type": 4}],
             "steamid": str(account.steam_id),
             "weak_token": base64.urlsafe_b64encode(secrets.token_bytes(24)).decode(),
@@ -124,16 +125,24 @@ def update_code(call: Call) -> Answer:
 
 
 def poll(call: Call) -> Answer:
-    """PollAuthSessionStatus: the tokens once the code was right, without them before; a session gives them once."""
+    """PollAuthSessionStatus: the tokens once the code was right, without them before; a session gives them once.
+
+    A client may have two polls under way: steam-session begins one as soon as it may be confirmed in the app and another
+    one after its code. The answers may change places, so the second poll is not told that there was never such a session
+    until the interval between polls is over.
+    """
     desk = call.steam.desk
     begun = desk.sessions.get(call.number("client_id"))
     if begun is None or begun.request_id != call.value("request_id"):
         return response({}, FILE_NOT_FOUND)
     if begun.begun + call.world.settings.sign_in_session_s < call.real_now:
         return response({}, EXPIRED)
-    if not begun.confirmed:
+    if begun.given is not None and begun.given + POLL_INTERVAL_S < call.real_now:
+        del desk.sessions[begun.client_id]
+        return response({}, FILE_NOT_FOUND)
+    if not begun.confirmed or begun.given is not None:
         return response({"had_remote_interaction": False})
-    del desk.sessions[begun.client_id]
+    begun.given = call.real_now
     tokens = call.steam.tokens
     refresh = tokens.refresh(begun.account.steam_id, begun.platform, call.real_now)
     claims = tokens.read(refresh, call.real_now)

@@ -66,6 +66,22 @@ def test_polling_before_the_code_gives_no_token(bench: Bench) -> None:
     assert done["refresh_token"].count(".") == 2
 
 
+def test_the_tokens_are_given_once_and_a_second_poll_under_way_is_no_error(make_bench: Callable[..., Bench]) -> None:
+    clock = SteamsHandClock()
+    bench = make_bench(clock=clock)
+    done, results = sign_in(bench)[1], []
+    steam = bench.running.steam
+    (begun,) = bench.running.on_loop(lambda: list(steam.desk.sessions.values()))
+    poll = {"client_id": begun.client_id, "request_id": begun.request_id}
+    for later in (0, 6):
+        clock.at += later
+        again = bench.session().post(f"{API}/IAuthenticationService/PollAuthSessionStatus/v1", data=poll)
+        results.append((again.headers["x-eresult"], again.json()["response"]))
+
+    assert done["refresh_token"].count(".") == 2
+    assert results == [("1", {"had_remote_interaction": False}), ("9", {})]
+
+
 def test_codes_of_neighbouring_steps_are_taken_and_older_ones_not(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(clock=SteamsHandClock())  # half a minute may end at any moment
 
