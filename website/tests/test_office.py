@@ -463,6 +463,17 @@ def test_coins_are_given_by_two_and_once(people: dict[str, Staff]) -> None:
     assert ledger.balance(ledger.wallet(player.id)) == 0 and ledger.differences() == []
 
 
+def test_coins_of_a_raffle_move_with_the_raffle_only(people: dict[str, Staff]) -> None:
+    """Met by a counter-entry, what was paid would be missing when the raffle is drawn, and its lane could not go on."""
+    player = Player.objects.create(steam_id=1, name="ana", registered_ms=1)
+    wallet, escrow = ledger.wallet(player.id), ledger.escrow("raffle-1-1", 1)
+    ledger.post(ledger.Wanted("grant:1", Entry.GRANT, "x", {ledger.MINT: -500, wallet: 500}), NOW_MS)
+    ledger.post(ledger.Wanted("buy:1", Entry.BUY, "x", {wallet: -300, escrow: 300}), NOW_MS)
+    with pytest.raises(RefusedError, match="raffle"):
+        operations.run("counter_entry", {"entry": "buy:1"}, "a mistake", asker(people["money"]), NOW_MS)
+    assert operations.run("counter_entry", {"entry": "grant:1"}, "a mistake", asker(people["money"]), NOW_MS)
+
+
 def test_the_last_owner_stays_one(people: dict[str, Staff]) -> None:
     for name in ("owner", "bo"):
         Staff.objects.filter(username=name).update(roles="owner")

@@ -19,6 +19,9 @@ def _entry(args: Args) -> Entry:
         raise RefusedError(f"there is no entry {args['entry']}")
     if row.kind == Entry.COUNTER:
         raise RefusedError(_("This is a counter-entry itself."))
+    if row.kind != Entry.GRANT:
+        # What a raffle took in must be there when it is drawn; a void gives it back to all who paid.
+        raise RefusedError(_("Coins of a raffle move with the raffle only. To give them back, void the raffle."))
     return row
 
 
