@@ -80,7 +80,7 @@ def build(settings: Settings) -> web.Application:
     app[people.LOGO] = _logo(settings)
     app[sign_in.CHECKS] = asyncio.Semaphore(settings.openid.checks_max)
     app[api.CONTEXT] = ctx = context.build(settings, master, Clock.of(settings.clock), limits)
-    app[events.TAIL] = Tail(ctx.db, ctx.waiters, settings.balancer.livemode)
+    app[events.TAIL] = Tail(ctx.db, ctx.changes, settings.balancer.livemode)
     app[deposit.DEPOSITS] = Deposits(ctx)
     app.cleanup_ctx.extend([_storage, _browser, _prices, _loops])
     return app
@@ -180,8 +180,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         listener = await Listener.open(wanted.host, wanted.port, share=wanted.share_port)
     except OSError as error:
-        said = f"[balancer] cannot listen on {wanted.host}, port {wanted.port}: {error.strerror}"
-        raise SettingsError(f"{said}; {_where_to_listen(error)}") from error
+        message = f"[balancer] cannot listen on {wanted.host}, port {wanted.port}: {error.strerror}"
+        raise SettingsError(f"{message}; {_where_to_listen(error)}") from error
     _allow_files(settings.http.connections_max + FILES_BESIDE)
     try:
         await runner.setup()
@@ -209,7 +209,7 @@ async def _leave(app: web.Application, server: web.Server, listener: Listener) -
     """Take nothing new, end every wait, and let those who kept a connection learn by its next answer that it ends."""
     ctx = app[api.CONTEXT]
     app[problems.STOPPING].begun = True
-    ctx.waiters.end()
+    ctx.changes.end()
     loop = asyncio.get_running_loop()
     until = loop.time() + ctx.settings.balancer.stop_idle_s
     await listener.leave()

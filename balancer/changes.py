@@ -1,7 +1,7 @@
 """Who in this process waits for a trade to change.
 
 A wait that begins after a read may miss a change between the two. So a caller that reads and then waits opens the wait with
-`Waiters.expect` *before* it reads. All of it runs in the event loop's thread.
+`Changes.expect` *before* it reads. All of it runs in the event loop's thread.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Expectation:
         return True
 
 
-class Waiters:
+class Changes:
     """Waits by trade id. ``ended``: nobody is to wait for a trade any more."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 
 import redis
 
-from balancer.changes import Waiters
+from balancer.changes import Changes
 from balancer.db.engine import Database
 from balancer.fleet.snapshot import Fleet
 from balancer.fleet.switches import Switches
@@ -49,7 +49,7 @@ class Context:
     views: Views
     prices: Prices
     inventories: Inventories
-    waiters: Waiters
+    changes: Changes
     new_id: Callable[[str], str]  # by its prefix a fresh record id, as in ``trd_01j…``
     # Items that are known to stand in the table, so that a deposit does not write them again. They are never removed.
     known_items: set[str] = field(default_factory=set)
@@ -68,12 +68,12 @@ def build(settings: Settings, master: MasterKey, clock: Clock, rates: Rates | No
     """Everything, in order. Without ``rates`` a player's inventory is read at will."""
     times, server_clock = settings.trades, ServerClock(clock)
     client, away = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s), RedisAway(settings.redis.url, clock)
-    db, waiters = Database(settings.database), Waiters()
+    db, changes = Database(settings.database), Changes()
     fleet = Fleet(settings, clock, server_clock, master, client, db)
     orders = Orders(settings, clock, server_clock, master, fleet.run_of)
     outbox = Outbox(client, master, clock, db, away, times.order_expiry_s)
     inventories = Inventories(settings, clock, client, fleet, orders, outbox, rates)
-    waiters.listen(inventories.changed)
+    changes.listen(inventories.changed)
     return Context(
         settings=settings,
         clock=clock,
@@ -90,6 +90,6 @@ def build(settings: Settings, master: MasterKey, clock: Clock, rates: Rates | No
         views=Views(db, master, settings, clock),
         prices=Prices(settings),
         inventories=inventories,
-        waiters=waiters,
+        changes=changes,
         new_id=partial(new_id, clock),
     )

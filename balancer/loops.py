@@ -159,8 +159,8 @@ class Loops:
         except redis.RedisError:  # that Redis is away is told by itself
             return {}
         latest_ms = self._ctx.server_clock.unmoved_ms() + FUTURE_MS
-        told = {name: int(value) for name, value in zip(names, values, strict=True) if value and value[:20].isdigit()}
-        return {name: at_ms for name, at_ms in told.items() if at_ms <= latest_ms}
+        ran = {name: int(value) for name, value in zip(names, values, strict=True) if value and value[:20].isdigit()}
+        return {name: at_ms for name, at_ms in ran.items() if at_ms <= latest_ms}
 
     async def _run(self, loop: Loop) -> None:
         while not self._stop.is_set():

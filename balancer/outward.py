@@ -119,8 +119,8 @@ async def resolve(host: str, port: int) -> list[str]:
     Raises:
         OSError.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(row[4][0]) for row in found))
+    addresses = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(row[4][0]) for row in addresses))
 
 
 class Outward:
@@ -201,12 +201,12 @@ class Outward:
             Refused.
             OSError: there are none.
         """
-        found = await self._resolve(host, port)
-        if not found:
+        addresses = await self._resolve(host, port)
+        if not addresses:
             raise OSError("no address")
-        if not self._private and not all(is_public(address) for address in found):
+        if not self._private and not all(is_public(address) for address in addresses):
             raise Refused("the name of this address leads to one that is not on the Internet")
-        return found
+        return addresses
 
     def _socket(self, info: tuple[Any, ...]) -> socket.socket:
         """The socket of one connection, to an address that is allowed: the last look, whoever resolved it."""

@@ -197,15 +197,15 @@ class Rates:
             self._looking = self._batch.put(())
 
     async def _taken(self, groups: list[Sequence[Take]]) -> list[list[State]]:
-        found = await self._asked(groups)
-        return [self._here(takes) for takes in groups] if found is None else found
+        states = await self._asked(groups)
+        return [self._here(takes) for takes in groups] if states is None else states
 
     async def _asked(self, groups: list[Sequence[Take]]) -> list[list[State]] | None:
         """Redis' answers; ``None`` when it gives none that makes sense."""
         loop = asyncio.get_running_loop()
         try:
             answer = await loop.run_in_executor(self._thread, functools.partial(self._call, groups))
-            found = _understood(groups, answer)
+            states = _understood(groups, answer)
         except Exception as error:  # whatever an answer that is none does to the client
             self._away(error)
             self._client.connection_pool.disconnect()
@@ -214,7 +214,7 @@ class Rates:
             _log.warning("redis counts rates again", action="rates")
             self._away_until = None
             self._memory.clear()
-        return found
+        return states
 
     def _call(self, groups: list[Sequence[Take]]) -> Any:
         takes = [(number, take) for number, group in enumerate(groups) for take in group]

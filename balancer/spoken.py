@@ -53,11 +53,11 @@ class Language:
 
     def say(self, text: str) -> str:
         """This English sentence in this language; unchanged if the file does not have it."""
-        if (said := self.sentences.get(text)) is not None:
-            return said
-        for pattern, said in self.filled:
+        if (sentence := self.sentences.get(text)) is not None:
+            return sentence
+        for pattern, sentence in self.filled:
             if (match := pattern.fullmatch(text)) is not None:
-                return said.format(**match.groupdict())
+                return sentence.format(**match.groupdict())
         return text
 
     def counted(self, count: int, what: str) -> str:
@@ -69,7 +69,7 @@ class Language:
 def language(code: str) -> Language:
     """One of `FORMS`, from its file."""
     read = tomllib.loads((FOLDER / f"{code}.toml").read_text(encoding="utf-8"))
-    filled = tuple((_pattern(text), said) for text, said in read["sentences"].items() if _NAME.search(text))
+    filled = tuple((_pattern(text), sentence) for text, sentence in read["sentences"].items() if _NAME.search(text))
     return Language(code, read["name"], {**read["sentences"], **read["pages"]}, read["counts"], filled)
 
 

@@ -78,7 +78,7 @@ class Health:
         """The restriction that forbids this; ``None`` if none does."""
         return next((reason for reason in self.restrictions if what in health.rule_of(reason).forbids), None)
 
-    def told(self) -> tuple[str, str | None, str | None]:
+    def as_reported(self) -> tuple[str, str | None, str | None]:
         """State, reason and what to do: a bot that is online and may not do everything is restricted."""
         restricted = next(iter(self.restrictions), None)
         if self.state != "online" or restricted is None:

@@ -93,7 +93,7 @@ class Group:
         lock = self._lock()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        # Nothing to do but to wake up; `_look` finds out who died.
+        # Nothing to do but to wake up; `_check` finds out who died.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         memory.share_one_arena()
@@ -105,7 +105,7 @@ class Group:
         try:
             while not self._stopping:
                 self._life.sign()
-                self._look()
+                self._check()
                 self._pause(LOOK_EVERY_S)
             return self._drain()
         finally:
@@ -139,7 +139,7 @@ class Group:
 
     # --- children -------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._reap()
         now = self._clock.monotonic()
         for child in self._children:
@@ -302,12 +302,12 @@ def read_status(folder: Path, group: str, now_ms: int, offline_after_s: float) -
         status["state"], status["pid"] = "stopped", None
     for row in status["bots"]:
         try:
-            said = json.loads((folder / f"{row['bot']}.json").read_text())
+            bot_status = json.loads((folder / f"{row['bot']}.json").read_text())
         except (FileNotFoundError, ValueError):
-            said = {"state": "unknown", "at_ms": None}
-        row.update({name: said.get(name) for name in ("state", "reason", "action", "items", "offers", "orders_done")})
-        row.update({name: said.get(name) for name in ("steam_calls", "throttled")})
-        row["age_s"] = None if said.get("at_ms") is None else round((now_ms - said["at_ms"]) / 1000, 1)
+            bot_status = {"state": "unknown", "at_ms": None}
+        row.update({name: bot_status.get(name) for name in ("state", "reason", "action", "items", "offers", "orders_done")})
+        row.update({name: bot_status.get(name) for name in ("steam_calls", "throttled")})
+        row["age_s"] = None if bot_status.get("at_ms") is None else round((now_ms - bot_status["at_ms"]) / 1000, 1)
         if status["state"] == "stopped" or row["pid"] is None:
             row["state"], row["pid"] = "stopped", None
         elif row["age_s"] is None or row["age_s"] > offline_after_s:

@@ -153,7 +153,7 @@ class Beats:
 
     def _heartbeat(self) -> Heartbeat:
         health, latency_ms = self._health, self._observer.latency_ms
-        state, reason, action = self._told()
+        state, reason, action = self._reported_state()
         return Heartbeat(
             bot=self._keys.bot,
             run=self._lease.run,
@@ -191,16 +191,16 @@ class Beats:
         asked_s = None if pause.asked_s is None else int(pause.asked_s)
         return {"reason": pause.reason, "since_ms": since_ms, "until_ms": until_ms, "asked_s": asked_s}
 
-    def _told(self) -> tuple[str, str | None, str | None]:
+    def _reported_state(self) -> tuple[str, str | None, str | None]:
         """State, what is wrong and what to do; Steam's maintenance is told while nothing of our own is."""
-        state, reason, action = self._health.told()
+        state, reason, action = self._health.as_reported()
         if state == "online" and reason is None and self._observer.maintenance.on:
             return state, maintenance.CODE, "wait; Steam is in maintenance, sends begin again by themselves"
         return state, reason, action
 
     def _status(self) -> dict[str, Any]:
         health = self._health
-        state, reason, action = self._told()
+        state, reason, action = self._reported_state()
         return {
             "bot": self._keys.bot,
             "pid": os.getpid(),

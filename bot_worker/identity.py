@@ -17,7 +17,7 @@ AGAIN_S = 6 * 3_600.0
 _log = log.get(__name__)
 
 
-def look(bot: Bot) -> bool:
+def refresh(bot: Bot) -> bool:
     """Ask Steam, if it is time to. Whether anything else is known than before."""
     now = bot.clock.monotonic()
     if now < bot.memory.identity_at or bot.session.maintenance.on or bot.session.connection.pace.pause() is not None:
@@ -25,8 +25,8 @@ def look(bot: Bot) -> bool:
     bot.memory.identity_at = now + AGAIN_S
     before = bot.health.identity
     try:
-        found = bot.session.profile()
-        bot.health.identity = found.over(before)
+        profile = bot.session.profile()
+        bot.health.identity = profile.over(before)
         level = bot.session.level(bot.session.steam_id)
         bot.health.identity = Identity.of({"level": level}).over(bot.health.identity)
     except SteamError as error:

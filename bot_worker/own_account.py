@@ -54,15 +54,15 @@ class Blame:
 def blame(bot: Bot, order: SendOrder, error: SteamError) -> Blame:
     """Because of whom Steam refused this offer; what speaks against the bot restricts it from now on."""
     try:
-        found = _blame(bot, order, error)
+        result = _blame(bot, order, error)
     except SteamError as failed:
         _log.warning("own_account_not_read", reason=failed.error_code)
-        found = Blame(unclear=error.error_code in AMBIGUOUS or error.error_code == "too_many_offers")
-    if found.unclear and error.error_code in AMBIGUOUS:
-        found = _one_more(bot, order.partner)
-    if found.restriction is not None:
-        restrict(bot, found.restriction)
-    return found
+        result = Blame(unclear=error.error_code in AMBIGUOUS or error.error_code == "too_many_offers")
+    if result.unclear and error.error_code in AMBIGUOUS:
+        result = _one_more(bot, order.partner)
+    if result.restriction is not None:
+        restrict(bot, result.restriction)
+    return result
 
 
 def _blame(bot: Bot, order: SendOrder, error: SteamError) -> Blame:
@@ -169,9 +169,9 @@ def reversed_by(bot: Bot) -> str | None:
     return "partner"
 
 
-def say_whose(bot: Bot, found: Sequence[tuple[TradeEvent | None, dict[str, Any]]]) -> None:
+def say_whose(bot: Bot, blamed: Sequence[tuple[TradeEvent | None, dict[str, Any]]]) -> None:
     """Add to each reversal among what a look has found who made it; it is asked once for all of them, and only then."""
-    news = [data for event, data in found if event is TradeEvent.EXCHANGE_REVERSED]
+    news = [data for event, data in blamed if event is TradeEvent.EXCHANGE_REVERSED]
     if news:
         whose = reversed_by(bot)
         for data in news:
@@ -276,7 +276,7 @@ def _acknowledged(bot: Bot) -> bool:
 
 
 def _nothing_strange(bot: Bot) -> bool:
-    bot.session.phone.look()
+    bot.session.phone.refresh()
     return not bot.session.phone.alarms
 
 

@@ -86,8 +86,8 @@ class Reporter:
             answers: list[bytes | None] = pipe.execute()
             return answers[len(answers) - len(also_get) :]
 
-        found: list[bytes | None] = self.insist(once)
-        return found
+        values: list[bytes | None] = self.insist(once)
+        return values
 
     def insist(self, action: Callable[[], Any]) -> Any:
         """Do something in Redis, again and again while it is away.
@@ -127,13 +127,13 @@ class Tell:
 
     def make(self, kind: str, data: dict[str, Any]) -> Report:
         order = self._order
-        report = self.reporter.make(kind, order.order_id, order.trade_id, order.attempt, data, self._said())
+        report = self.reporter.make(kind, order.order_id, order.trade_id, order.attempt, data, self._call_names())
         self._calls.clear()
         return report
 
     def about(self, trade_id: str | None, attempt: int, kind: str, data: dict[str, Any]) -> Report:
         """A report about another trade that this order looked at, or about none; not appended yet."""
-        return self.reporter.make(kind, self._order.order_id, trade_id, attempt, data, self._said())
+        return self.reporter.make(kind, self._order.order_id, trade_id, attempt, data, self._call_names())
 
-    def _said(self) -> str:
+    def _call_names(self) -> str:
         return "; ".join(self._calls)

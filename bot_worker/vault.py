@@ -96,8 +96,8 @@ class Vault:
             return cls(settings.vault_file, parse_key(text, settings.vault_key_file))
         if create and not settings.vault_key_file.exists():
             if settings.vault_file.exists():
-                said = "put the key back; without it, move the vault away and import all bots anew"
-                raise VaultError(f"{settings.vault_file} exists, but its key {settings.vault_key_file} is gone; {said}")
+                advice = "put the key back; without it, move the vault away and import all bots anew"
+                raise VaultError(f"{settings.vault_file} exists, but its key {settings.vault_key_file} is gone; {advice}")
             write_new_key(settings.vault_key_file)
         return cls(settings.vault_file, _key_in_file(settings))
 
@@ -373,8 +373,8 @@ def _read_key(path: Path) -> str:
     except FileNotFoundError as error:
         raise VaultError(f"there is no vault key {path.absolute()}; the first `fleet bots import` makes one") from error
     except (OSError, UnicodeDecodeError) as error:
-        said = "let the user of this program read it, and nobody else"
-        raise VaultError(f"cannot read the vault key {path} ({type(error).__name__}); {said}") from error
+        advice = "let the user of this program read it, and nobody else"
+        raise VaultError(f"cannot read the vault key {path} ({type(error).__name__}); {advice}") from error
     if open_to_others:
         raise VaultError(f"the vault key {path} may be read by others; `chmod 600` it")
     return text

@@ -144,7 +144,7 @@ class Worker:
             pause=pace.pause,
         )
 
-        self._told = self.bot.health.restrictions
+        self._reported = self.bot.health.restrictions
 
     def run(self) -> int:
         """Work until told to stop; the exit status."""
@@ -275,21 +275,21 @@ class Worker:
 
     def _look_at_restrictions(self) -> None:
         """Ask whether a restriction has ended, if it is time to; and let the balancer know at once what has changed."""
-        before = self._told
+        before = self._reported
         try:
             own_account.probe(self.bot)
         except (LeaseLost, redis.RedisError):
             raise
         except Exception:
             _log.exception("probe_failed")  # a mistake of ours must not take the bot out of service
-        self._told = self.bot.health.restrictions
-        if self._told is not before:
+        self._reported = self.bot.health.restrictions
+        if self._reported is not before:
             self.beats.nudge()
 
     def _look_at_identity(self) -> None:
         """Who the account is, if it is time to ask; what nobody expected there must not take the bot out of service."""
         try:
-            if identity.look(self.bot):
+            if identity.refresh(self.bot):
                 self.beats.nudge()
         except redis.RedisError:
             raise

@@ -138,18 +138,18 @@ def compare(bot: str, rows: Sequence[Entry], seen: Iterable[Seen]) -> list[Diffe
     for row in rows:
         if row.asset_id in there:
             by_id.setdefault(row.asset_id, []).append(row)
-    found = [each for asset_id, claims in by_id.items() for each in _of_claims(bot, there[asset_id], claims)]
+    differences = [each for asset_id, claims in by_id.items() for each in _of_claims(bot, there[asset_id], claims)]
     claimed = {row.deposit_id for claims in by_id.values() for row in claims}
     left = [row for row in rows if row.deposit_id not in claimed]
     free = [asset for asset_id, asset in there.items() if asset_id not in by_id]
     likely = _match([row for row in left if not row.pinned], free)
-    found += [_missing(bot, row) for row in left if row.must and row.deposit_id not in likely.values()]
+    differences += [_missing(bot, row) for row in left if row.must and row.deposit_id not in likely.values()]
     returns = {row.deposit_id: row.returns for row in left if row.returns is not None}
     for asset in free:
         deposit_id = likely.get(asset.asset_id)
         if deposit_id is None or deposit_id in returns:
-            found.append(_extra(bot, asset, returns.get(deposit_id or "")))
-    return sorted(found, key=lambda each: (_order(each.asset_id), each.kind, each.deposit_id or ""))
+            differences.append(_extra(bot, asset, returns.get(deposit_id or "")))
+    return sorted(differences, key=lambda each: (_order(each.asset_id), each.kind, each.deposit_id or ""))
 
 
 def _of_claims(bot: str, asset: Seen, claims: Sequence[Entry]) -> list[Difference]:
@@ -177,7 +177,7 @@ def _same_class(row: Entry, asset: Seen) -> bool:
 def renamed(rows: Iterable[Entry], seen: Iterable[Seen]) -> list[tuple[str, str, str]]:
     """Class, old and new name of items that Steam calls otherwise than their rows."""
     there = {asset.asset_id: asset for asset in seen}
-    found = {
+    matches = {
         (row.class_id, row.name, asset.name)
         for row in rows
         if row.name is not None
@@ -185,7 +185,7 @@ def renamed(rows: Iterable[Entry], seen: Iterable[Seen]) -> list[tuple[str, str,
         and row.name != asset.name
         and _same_class(row, asset)
     }
-    return sorted(found)
+    return sorted(matches)
 
 
 def _missing(bot: str, row: Entry) -> Difference:
@@ -279,27 +279,28 @@ class Elsewhere:
     fingerprint: str | None
 
 
-def with_others(found: Iterable[Difference], seen: Iterable[Seen], others: Iterable[Elsewhere]) -> list[Difference]:
+def with_others(differences: Iterable[Difference], seen: Iterable[Seen], others: Iterable[Elsewhere]) -> list[Difference]:
     """An extra asset that is the item of another bot's row, by its id or its fingerprint, is with the wrong bot."""
     rows = list(others)
     by_id = {row.asset_id: row for row in rows}
     by_fingerprint = {row.fingerprint: row for row in rows if row.fingerprint is not None}
     prints = {asset.asset_id: asset.fingerprint for asset in seen}
-    told = []
-    for each in found:
+    result = []
+    for each in differences:
         row = by_id.get(each.asset_id) or by_fingerprint.get(prints.get(each.asset_id) or "")
         if each.kind is Kind.EXTRA and row is not None:
             text = f"asset {each.asset_id} ({each.name}) is with {each.bot}, but {row.deposit_id} says {row.bot}"
-            told.append(replace(each, kind=Kind.WRONG_BOT, text=text, deposit_id=row.deposit_id))
+            result.append(replace(each, kind=Kind.WRONG_BOT, text=text, deposit_id=row.deposit_id))
         else:
-            told.append(each)
-    return told
+            result.append(each)
+    return result
 
 
-def with_trades(found: Iterable[Difference], brought_by: Mapping[str, str]) -> list[Difference]:
+def with_trades(differences: Iterable[Difference], brought_by: Mapping[str, str]) -> list[Difference]:
     """``brought_by``: deposits to the accepted trade, still protected, that brought them."""
     return [
-        replace(each, trade_id=brought_by.get(each.deposit_id or "")) if each.kind is Kind.MISSING else each for each in found
+        replace(each, trade_id=brought_by.get(each.deposit_id or "")) if each.kind is Kind.MISSING else each
+        for each in differences
     ]
 
 
@@ -315,15 +316,15 @@ class Judgement:
 
 
 def judge(
-    found: Sequence[Difference], suspects: Collection[str], known: Collection[str], looked_at: Collection[str]
+    differences: Sequence[Difference], suspects: Collection[str], known: Collection[str], looked_at: Collection[str]
 ) -> Judgement:
     """What a look means.
 
     ``suspects`` are the keys that the look before found, ``known`` those that an operator has seen, ``looked_at`` the trades
     whose exchange a bot has looked at between the two readings.
     """
-    unknown = [each for each in found if each.key not in known and not each.house]
+    unknown = [each for each in differences if each.key not in known and not each.house]
     if not unknown:
-        return Judgement(AuditVerdict.DIFFERENCES if found else AuditVerdict.CLEAN, [])
+        return Judgement(AuditVerdict.DIFFERENCES if differences else AuditVerdict.CLEAN, [])
     new = [each for each in unknown if each.key in suspects and (each.trade_id is None or each.trade_id in looked_at)]
     return Judgement(AuditVerdict.DIFFERENCES, new) if new else Judgement(None, [])

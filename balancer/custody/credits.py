@@ -116,8 +116,8 @@ def post(connection: Connection, call: Call, lines: Sequence[Line], floor_cents:
         return before
     known = lock_users(connection, {line.user_id for line in lines})
     ids = write(connection, call, CreditCall.CREDIT, lines, known, limits, new_id, floor_cents)
-    told = {**call.key, "lines": [_told(line) for line in lines]}
-    event = refs.tell(connection, "credits_posted", told, call.by, _only(lines))
+    event_data = {**call.key, "lines": [_as_data(line) for line in lines]}
+    event = refs.tell(connection, "credits_posted", event_data, call.by, _only(lines))
     balances = [Balance(*row) for row in _balances(connection, {line.user_id for line in lines})]
     return refs.finish(connection, credit_calls, call, Posted(call.ref, ids, balances, event))
 
@@ -127,14 +127,14 @@ def _only(lines: Sequence[Line]) -> str | None:
     return lines[0].user_id if len({line.user_id for line in lines}) == 1 else None
 
 
-def _told(line: Line) -> dict[str, Any]:
-    said = {"user_id": line.user_id, "cents": line.cents, "kind": line.kind.value}
-    return {**said, "reason": line.reason} if line.reason else said
+def _as_data(line: Line) -> dict[str, Any]:
+    data = {"user_id": line.user_id, "cents": line.cents, "kind": line.kind.value}
+    return {**data, "reason": line.reason} if line.reason else data
 
 
-def told(lines: Sequence[Line]) -> list[dict[str, Any]]:
+def as_data(lines: Sequence[Line]) -> list[dict[str, Any]]:
     """These lines as events have them."""
-    return [_told(line) for line in lines]
+    return [_as_data(line) for line in lines]
 
 
 def lock_users(connection: Connection, user_ids: set[str]) -> set[str]:

@@ -56,21 +56,30 @@ def decide(
             counts on what would be written off; ``asset_in_trade``, a trade still has to say what became of it.
     """
     row = _checked(connection, deposit_id, decision)
-    said = connection.execute(select(decisions).where(decisions.c.deposit_id == deposit_id)).first()
-    same = said is not None and (said.decision, said.asset_id) == (decision, asset_id) and by.now - said.at < PROPOSAL_LIVES
-    if said is not None and same and said.agreed_at is not None:
-        return _view(said)
+    earlier = connection.execute(select(decisions).where(decisions.c.deposit_id == deposit_id)).first()
+    same = (
+        earlier is not None
+        and (earlier.decision, earlier.asset_id) == (decision, asset_id)
+        and by.now - earlier.at < PROPOSAL_LIVES
+    )
+    if earlier is not None and same and earlier.agreed_at is not None:
+        return _view(earlier)
     values: dict[str, Any] = {"decision": decision.value, "asset_id": asset_id, "reason": reason, "who": by.who, "at": by.now}
     values |= {"agreed_by": None, "agreed_at": None}
-    if said is not None and same and said.who != by.who:
-        values |= {"who": said.who, "at": said.at, "reason": said.reason, "agreed_by": by.who, "agreed_at": by.now}
+    if earlier is not None and same and earlier.who != by.who:
+        values |= {"who": earlier.who, "at": earlier.at, "reason": earlier.reason, "agreed_by": by.who, "agreed_at": by.now}
     agreed = values["agreed_by"] is not None
     new = pipeline.insert(connection, decisions).values(deposit_id=deposit_id, **values)
     connection.execute(new.on_conflict_do_update(index_elements=[decisions.c.deposit_id], set_=values))
     bot = bot_name(row)
-    told = {"deposit_id": deposit_id, "decision": decision.value, "asset_id": asset_id and str(asset_id), "reason": reason}
+    event_data = {
+        "deposit_id": deposit_id,
+        "decision": decision.value,
+        "asset_id": asset_id and str(asset_id),
+        "reason": reason,
+    }
     kind = "deposit_decision_agreed" if agreed else "deposit_decision_proposed"
-    events.append(connection, events.row(kind, told, by, None, row.user_id, bot))
+    events.append(connection, events.row(kind, event_data, by, None, row.user_id, bot))
     if agreed:
         ask.want(connection, [bot], audit_id, by)
     return _view(connection.execute(select(decisions).where(decisions.c.deposit_id == deposit_id)).one())

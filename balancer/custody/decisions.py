@@ -38,7 +38,7 @@ class Reading:
     asked_at: datetime
     rows: Sequence[Entry]
     seen: Sequence[Seen]
-    found: Sequence[Difference]
+    differences: Sequence[Difference]
     counted: Collection[str]
 
 
@@ -65,14 +65,14 @@ def carry_out(connection: Connection, color: str, bot_id: int, reading: Reading,
 
 def _one(connection: Connection, row: Row[Any], reading: Reading, now: datetime) -> None:
     status = DepositStatus(row.status)
-    told = {"deposit_id": row.deposit_id, "frozen_by": row.frozen_by, "reason": row.reason}
+    view = {"deposit_id": row.deposit_id, "frozen_by": row.frozen_by, "reason": row.reason}
     if row.decision == Decision.WRITE_OFF:
-        missing = [each for each in reading.found if each.kind is Kind.MISSING and each.deposit_id == row.deposit_id]
+        missing = [each for each in reading.differences if each.kind is Kind.MISSING and each.deposit_id == row.deposit_id]
         if not missing:
             _drop(connection, row, "item_may_be_here", now)
         elif missing[0].key in reading.counted:
             after = effects.of_write_off(status, row.deposit_id)
-            record.record_decision(connection, "deposit_written_off", row, after, told, By(row.agreed_by, now))
+            record.record_decision(connection, "deposit_written_off", row, after, view, By(row.agreed_by, now))
             _forget(connection, row.deposit_id)
         return
     asset_id = str(row.named or row.asset_id)
@@ -81,8 +81,8 @@ def _one(connection: Connection, row: Row[Any], reading: Reading, now: datetime)
         _drop(connection, row, why_not, now)
         return
     after = effects.of_release(status, row.deposit_id, int(asset_id), CONTEXT_NORMAL)
-    told |= {"asset_id": asset_id}
-    record.record_decision(connection, "deposit_released", row, after, told, By(row.agreed_by, now))
+    view |= {"asset_id": asset_id}
+    record.record_decision(connection, "deposit_released", row, after, view, By(row.agreed_by, now))
     _forget(connection, row.deposit_id)
 
 

@@ -42,8 +42,8 @@ def apply(connection: Connection, bot: str, data: Mapping[str, Any], by: By) -> 
             continue
         if alarms.first(connection, f"{FROZEN}:{bot}:{offer_id}", by.now):
             new += 1
-            told = {"offer_id": offer_id, "partner": partner, "sent": bool(offer.get("sent"))}
-            _freeze(connection, name, asset_ids, told, by)
+            event_data = {"offer_id": offer_id, "partner": partner, "sent": bool(offer.get("sent"))}
+            _freeze(connection, name, asset_ids, event_data, by)
     return new
 
 
@@ -55,13 +55,13 @@ def _is_ours(connection: Connection, bot: BotName, offer_id: str, partner: str, 
     if not partner.isdecimal():
         return False
     joined = select(trade_items.c.trade_id, trade_items.c.asset_id).join(trades, trades.c.trade_id == trade_items.c.trade_id)
-    found: dict[str, set[int]] = {}
+    held: dict[str, set[int]] = {}
     for row in connection.execute(joined.where(*here, trades.c.partner == int(partner), trade_items.c.asset_id.in_(asset_ids))):
-        found.setdefault(row.trade_id, set()).add(row.asset_id)
-    return any(ids == set(asset_ids) for ids in found.values())
+        held.setdefault(row.trade_id, set()).add(row.asset_id)
+    return any(ids == set(asset_ids) for ids in held.values())
 
 
-def _freeze(connection: Connection, bot: BotName, asset_ids: list[int], told: dict[str, Any], by: By) -> None:
+def _freeze(connection: Connection, bot: BotName, asset_ids: list[int], event_data: dict[str, Any], by: By) -> None:
     connection.execute(
         update(bots)
         .where(bots.c.color == bot.color, bots.c.bot_id == bot.bot_id, bots.c.frozen_by.is_(None))
@@ -70,6 +70,6 @@ def _freeze(connection: Connection, bot: BotName, asset_ids: list[int], told: di
     here = (deposits.c.color == bot.color, deposits.c.bot_id == bot.bot_id, deposits.c.asset_id.in_(asset_ids))
     changed = update(deposits).where(*here, deposits.c.frozen_by.is_(None)).values(frozen_by=FROZEN, touched=by.now)
     rows = sorted(connection.scalars(changed.returning(deposits.c.deposit_id)))
-    data = {"alarm": FROZEN, **told, "asset_ids": [str(each) for each in asset_ids], "deposits": rows, "action": ACTION}
+    data = {"alarm": FROZEN, **event_data, "asset_ids": [str(each) for each in asset_ids], "deposits": rows, "action": ACTION}
     events.append(connection, events.row("alarm", data, by, None, None, str(bot)))
-    logger.error("alarm", action=FROZEN, bot=str(bot), offer_id=told["offer_id"], items=len(asset_ids))
+    logger.error("alarm", action=FROZEN, bot=str(bot), offer_id=event_data["offer_id"], items=len(asset_ids))

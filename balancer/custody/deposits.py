@@ -80,8 +80,8 @@ def cannot_give(ctx: Context) -> CannotGive:
 
 async def show(ctx: Context, deposit_id: str) -> Deposit:
     """One deposit, which exists."""
-    [found] = await list_deposits(ctx, ids=[deposit_id])
-    return found
+    [deposit] = await list_deposits(ctx, ids=[deposit_id])
+    return deposit
 
 
 def thaw(connection: Connection, deposit_id: str, reason: str, by: By) -> None:
@@ -122,7 +122,7 @@ async def list_deposits(
     limit: int = 100,
 ) -> list[Deposit]:
     """Deposits, of these users or with these ids if any are named, ordered by id, from the one behind ``after`` on."""
-    rows, why_not = await ctx.db.look(_listed, user_ids, ids, status, after, limit), cannot_give(ctx)
+    rows, why_not = await ctx.db.read(_listed, user_ids, ids, status, after, limit), cannot_give(ctx)
     return [_view(row, why_not) for row in rows]
 
 

@@ -125,7 +125,7 @@ def _do(connection: Connection, call: Call, wish: Wish, rows: Rows, sums: Sums, 
     took, issued = _move(connection, call, wish, rows, new_id)
     lines = _lines(wish, sums)
     ids = credits.write(connection, call, CreditCall.EXCHANGE, lines, rows.known, credits.Limits(), new_id)
-    event = refs.tell(connection, "items_exchanged", _told(call, wish, took, issued, sums, lines), call.by, wish.user_id)
+    event = refs.tell(connection, "items_exchanged", _answer(call, wish, took, issued, sums, lines), call.by, wish.user_id)
     view = Exchange(
         ref=call.ref,
         gave=list(wish.give),
@@ -207,8 +207,8 @@ def _gone(which: Sequence[str]) -> Conflict:
 
 
 def _not_for_exchange(detail: str, which: Sequence[tuple[str, str]]) -> Conflict:
-    told = [{"deposit_id": each, "reason": reason} for each, reason in which]
-    return Conflict(detail, code="not_for_exchange", deposits=told)
+    refused = [{"deposit_id": each, "reason": reason} for each, reason in which]
+    return Conflict(detail, code="not_for_exchange", deposits=refused)
 
 
 def reckon(wish: Wish, rows: Rows, fee_bp: int) -> Sums:
@@ -222,18 +222,20 @@ def reckon(wish: Wish, rows: Rows, fee_bp: int) -> Sums:
 
 
 def _why_not_even(wish: Wish, sums: Sums, balance_cents: int) -> FleetError | None:
-    told: dict[str, Any] = {
+    details: dict[str, Any] = {
         "value_in_cents": sums.value_in_cents,
         "value_out_cents": sums.value_out_cents,
         "fee_cents": sums.fee_cents,
         "rest_cents": sums.rest_cents,
     }
     if wish.seen_cents not in (None, sums.value_in_cents):
-        return Conflict("What is given is worth something else now.", code="price_changed", seen_cents=wish.seen_cents, **told)
+        return Conflict(
+            "What is given is worth something else now.", code="price_changed", seen_cents=wish.seen_cents, **details
+        )
     if sums.rest_cents < 0:
-        return Conflict("What is given is worth less than what is taken and the fee.", code="uneven", **told)
+        return Conflict("What is given is worth less than what is taken and the fee.", code="uneven", **details)
     if sums.rest_cents and not wish.credit_rest:
-        return Conflict("There would be a rest.", code="uneven", **told)
+        return Conflict("There would be a rest.", code="uneven", **details)
     if wish.give_credit_cents > balance_cents:
         return Conflict(
             "The balance is too low.",
@@ -298,8 +300,8 @@ def _lines(wish: Wish, sums: Sums) -> list[Line]:
     return [Line(wish.user_id, cents, CreditKind.EXCHANGE) for cents in (*paid, *rest)]
 
 
-def _told(call: Call, wish: Wish, took: Sequence[str], issued: int, sums: Sums, lines: Sequence[Line]) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _answer(call: Call, wish: Wish, took: Sequence[str], issued: int, sums: Sums, lines: Sequence[Line]) -> dict[str, Any]:
+    answer: dict[str, Any] = {
         **call.key,
         "gave": list(wish.give),
         "took": list(took),
@@ -309,5 +311,5 @@ def _told(call: Call, wish: Wish, took: Sequence[str], issued: int, sums: Sums, 
         "rest_cents": sums.rest_cents,
     }
     if wish.ticket is not None:
-        told |= {"market_hash_name": wish.ticket, "issued": issued}
-    return {**told, **({"credits": credits.told(lines)} if lines else {})}
+        answer |= {"market_hash_name": wish.ticket, "issued": issued}
+    return {**answer, **({"credits": credits.as_data(lines)} if lines else {})}

@@ -60,43 +60,43 @@ def _entry(row: Row[Any], *, loose: bool) -> Entry:
 def _moving(connection: Connection, color: str, bot_id: int) -> set[str]:
     """Items of trades that may have an offer out, or of which a bot has still to say where they are."""
     of_bot = (trades.c.color == color, trades.c.bot_id == bot_id)
-    found: set[str] = set()
+    moving: set[str] = set()
     out = or_(trades.c.waits_for.is_(None), trades.c.status != TradeStatus.QUEUED.value)
     live = (trades.c.status.in_([status.value for status in LIVE]), out)
     for conditions in (live, (trades.c.items_awaited > 0,)):
         ids = select(trades.c.trade_id).where(*of_bot, *conditions)
-        found.update(connection.scalars(select(trade_items.c.deposit_id).where(trade_items.c.trade_id.in_(ids))))
-    return found
+        moving.update(connection.scalars(select(trade_items.c.deposit_id).where(trade_items.c.trade_id.in_(ids))))
+    return moving
 
 
 def _changed(connection: Connection, bot: str, mark: int) -> set[str]:
     """Items of trades that anything happened to since the mark, and gifts that came since."""
     query = select(events.c.trade_id, events.c.kind, events.c.data).where(events.c.number > mark, events.c.bot == bot)
-    found: set[str] = set()
+    changed: set[str] = set()
     ids: set[str] = set()
     for row in connection.execute(query):
         if row.trade_id is not None:
             ids.add(row.trade_id)
         elif row.kind == "gift_accepted":
-            found.update(json.loads(row.data)["deposits"])
-    found.update(connection.scalars(select(trade_items.c.deposit_id).where(trade_items.c.trade_id.in_(ids))))
-    return found
+            changed.update(json.loads(row.data)["deposits"])
+    changed.update(connection.scalars(select(trade_items.c.deposit_id).where(trade_items.c.trade_id.in_(ids))))
+    return changed
 
 
 def explain(
-    connection: Connection, color: str, bot_id: int, rows: Sequence[Entry], found: list[Difference], seen: Sequence[Seen]
+    connection: Connection, color: str, bot_id: int, rows: Sequence[Entry], differences: list[Difference], seen: Sequence[Seen]
 ) -> list[Difference]:
     """The same differences, with the trades that may explain them and the rows of other bots that they belong to."""
     bot = str(BotName(color, bot_id))
-    strange = {each.name for each in found if each.kind is Kind.EXTRA}
+    strange = {each.name for each in differences if each.kind is Kind.EXTRA}
     if strange and (back := _may_return(connection, color, bot_id, strange)):
-        found = compare.compare(bot, [*rows, *back], seen)
-    extras = {each.asset_id for each in found if each.kind is Kind.EXTRA and each.trade_id is None}
+        differences = compare.compare(bot, [*rows, *back], seen)
+    extras = {each.asset_id for each in differences if each.kind is Kind.EXTRA and each.trade_id is None}
     if extras:
         prints = {asset.fingerprint for asset in seen if asset.asset_id in extras and asset.fingerprint is not None}
-        found = compare.with_others(found, seen, _others(connection, bot, extras, prints))
-    missing = {each.deposit_id for each in found if each.kind is Kind.MISSING}
-    return compare.with_trades(found, _brought_by(connection, missing)) if missing else found
+        differences = compare.with_others(differences, seen, _others(connection, bot, extras, prints))
+    missing = {each.deposit_id for each in differences if each.kind is Kind.MISSING}
+    return compare.with_trades(differences, _brought_by(connection, missing)) if missing else differences
 
 
 def _may_return(connection: Connection, color: str, bot_id: int, names: Collection[str]) -> list[Entry]:
@@ -133,8 +133,10 @@ def _others(connection: Connection, bot: str, asset_ids: Collection[str], prints
     """Rows of other bots that hold one of these assets, or one that looks the same to the last digit."""
     these = or_(deposits.c.asset_id.in_([int(each) for each in asset_ids]), deposits.c.fingerprint.in_(prints))
     query = select(deposits).where(deposits.c.status.in_(_HELD), these).order_by(deposits.c.deposit_id)
-    found = [Elsewhere(row.deposit_id, bot_name(row), str(row.asset_id), row.fingerprint) for row in connection.execute(query)]
-    return [row for row in found if row.bot != bot]
+    elsewhere = [
+        Elsewhere(row.deposit_id, bot_name(row), str(row.asset_id), row.fingerprint) for row in connection.execute(query)
+    ]
+    return [row for row in elsewhere if row.bot != bot]
 
 
 def _brought_by(connection: Connection, deposit_ids: Collection[str | None]) -> dict[str, str]:

@@ -37,7 +37,7 @@ async def decline_offers(ctx: Context) -> int:
     if ctx.fleet.maintenance:
         return 0
     times, most = ctx.settings.trades, ctx.settings.limits.bot_items_max
-    busy = await ctx.db.look(_with_live_trades)
+    busy = await ctx.db.read(_with_live_trades)
     given = [
         ctx.orders.build(
             "decline",
@@ -74,8 +74,13 @@ def book(connection: Connection, bot: str, data: Mapping[str, Any], by: By) -> i
     new = [row["deposit_id"] for row in rows if opening.take_gift(connection, row)]
     if new:
         _hold(connection, name, len(new), by.now)
-        told = {"offer_id": data.get("offer_id"), "exchange_id": exchange_id, "partner": data.get("partner"), "deposits": new}
-        events.append(connection, events.row("gift_accepted", told, by, None, HOUSE, bot))
+        event_data = {
+            "offer_id": data.get("offer_id"),
+            "exchange_id": exchange_id,
+            "partner": data.get("partner"),
+            "deposits": new,
+        }
+        events.append(connection, events.row("gift_accepted", event_data, by, None, HOUSE, bot))
     return len(new)
 
 
@@ -119,10 +124,10 @@ def seen(
     rows = list(connection.execute(query.order_by(deposits.c.deposit_id).with_for_update()))
     lost = [row for row in rows if str(row.asset_id) not in assets]
     free = sorted((each for asset_id, each in assets.items() if asset_id not in claimed), key=lambda each: int(each.asset_id))
-    found = {row.deposit_id: assets[str(row.asset_id)] for row in rows if str(row.asset_id) in assets}
+    by_deposit = {row.deposit_id: assets[str(row.asset_id)] for row in rows if str(row.asset_id) in assets}
     if at_rest and len(lost) == len(free):
-        found |= {row.deposit_id: each for row, each in zip(lost, free, strict=True)}
-    ready = {deposit_id: each for deposit_id, each in found.items() if each.context_id == CONTEXT_NORMAL and each.name}
+        by_deposit |= {row.deposit_id: each for row, each in zip(lost, free, strict=True)}
+    ready = {deposit_id: each for deposit_id, each in by_deposit.items() if each.context_id == CONTEXT_NORMAL and each.name}
     for deposit_id, each in ready.items():
         _place(connection, deposit_id, each, now)
     if ready:

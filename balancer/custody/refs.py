@@ -58,9 +58,9 @@ def begin(connection: Connection, table: Table, call: Call) -> Answer | None:
     new = pipeline.insert(connection, table).values(row).on_conflict_do_nothing().returning(table.c.ref)
     if connection.execute(new).first() is not None:
         return None
-    found = connection.execute(select(table).where(of(table, call))).one()
-    check_body(found.body_hash, call)
-    return Answer(found.answer, first=False)
+    kept = connection.execute(select(table).where(of(table, call))).one()
+    check_body(kept.body_hash, call)
+    return Answer(kept.answer, first=False)
 
 
 def check_body(body_hash: str | None, call: Call) -> None:
@@ -101,6 +101,6 @@ def do_and_tell(connection: Connection, steps: Sequence[Step], event: dict[str, 
     """
     # The last number that this very session has drawn; SQLite has one writer.
     last = "SELECT currval('events_number_seq')" if engine.is_postgres(connection) else "SELECT max(number) FROM events"
-    told = pipeline.inserting(connection, [(tables.events, [event])])
-    *answers, [[number]] = pipeline.run(connection, [*steps, *told, Step(last, ())])
+    insertion = pipeline.inserting(connection, [(tables.events, [event])])
+    *answers, [[number]] = pipeline.run(connection, [*steps, *insertion, Step(last, ())])
     return answers[: len(steps)], int(number)

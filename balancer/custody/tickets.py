@@ -69,8 +69,8 @@ def issue(connection: Connection, call: Call, wish: Wish, new_id: NewId) -> Answ
         return before
     kind = _kind(connection, wish, call.now)
     ids = make(connection, kind, HOUSE, wish.count, call.now, new_id)
-    told = {**call.key, "market_hash_name": wish.market_hash_name, "value_cents": wish.value_cents, "deposit_ids": ids}
-    event = refs.tell(connection, "items_issued", told, call.by, HOUSE)
+    event_data = {**call.key, "market_hash_name": wish.market_hash_name, "value_cents": wish.value_cents, "deposit_ids": ids}
+    event = refs.tell(connection, "items_issued", event_data, call.by, HOUSE)
     view = Issued(call.ref, kind.item_id, wish.market_hash_name, wish.value_cents, ids, event)
     return refs.finish(connection, issues, call, view, item_id=kind.item_id, count=wish.count)
 
@@ -114,8 +114,8 @@ def free(connection: Connection, item_id: str, count: int) -> list[str]:
     here = (deposits.c.user_id == HOUSE, deposits.c.status == DepositStatus.ACTIVE.value, deposits.c.bot_id.is_(None))
     unbound = (deposits.c.locked_by.is_(None), deposits.c.frozen_by.is_(None))
     query = select(deposits.c.deposit_id).where(deposits.c.item_id == item_id, *here, *unbound)
-    found = query.order_by(deposits.c.deposit_id).limit(count).with_for_update(skip_locked=True)
-    return list(connection.scalars(found))
+    limited = query.order_by(deposits.c.deposit_id).limit(count).with_for_update(skip_locked=True)
+    return list(connection.scalars(limited))
 
 
 def kinds(connection: Connection) -> list[Kind]:

@@ -94,7 +94,7 @@ def transfer(connection: Connection, call: Call, wish: Wish, limits: Limits, new
     released = releases.free(connection, call.client_id, wish.locks, call.now) if wish.release_rest else []
     ids = credits.write(connection, call, CreditCall.TRANSFER, wish.credits, known, limits, new_id)
     lost = [_lost(rows[move.deposit_id]) for move in wish.moves if _is_lost(rows[move.deposit_id])]
-    event = refs.tell(connection, "items_transferred", _told(call, wish, released, lost), call.by)
+    event = refs.tell(connection, "items_transferred", _answer(call, wish, released, lost), call.by)
     releases.settle(connection, call.client_id, wish.locks, call.by, event)
     view = Transfer(call.ref, unix(call.now), len(wish.moves), released, lost, ids, event)
     return refs.finish(connection, transfers, call, view)
@@ -188,10 +188,10 @@ def _lost(row: Row[Any]) -> Lost:
     return Lost(row.deposit_id, DepositStatus(row.status), row.frozen_by)
 
 
-def _told(call: Call, wish: Wish, released: list[str], lost: Sequence[Lost]) -> dict[str, Any]:
+def _answer(call: Call, wish: Wish, released: list[str], lost: Sequence[Lost]) -> dict[str, Any]:
     moves = [{"deposit_id": move.deposit_id, "from": move.from_user, "to": move.to_user} for move in wish.moves]
     gone = [{"deposit_id": each.deposit_id, "status": each.status.value, "reason": each.reason} for each in lost]
-    credited = credits.told(wish.credits)
+    credited = credits.as_data(wish.credits)
     return {**call.key, "moves": moves, "released": released, "lost": gone, **({"credits": credited} if credited else {})}
 
 

@@ -33,6 +33,6 @@ def bind(connection: Connection, user_id: str, steam_id: int, now: datetime) -> 
     if connection.execute(new).first() is not None:
         return True
     query = select(users.c.user_id, users.c.steam_id).where(or_(users.c.user_id == user_id, users.c.steam_id == steam_id))
-    if [tuple(found) for found in connection.execute(query)] != [(user_id, steam_id)]:
+    if [tuple(pair) for pair in connection.execute(query)] != [(user_id, steam_id)]:
         raise Conflict("this user or this Steam account is bound to another one", code="user_mismatch")
     return False

@@ -149,19 +149,19 @@ class Database:
             whatever ``fn`` raises; then nothing of it was written.
             DatabaseUnavailable: away, busy or full. Nothing was written, unless the answer to the commit itself was lost.
         """
-        with told():
+        with in_our_words():
             if self._writer is not None:
                 return await asyncio.wrap_future(self._writer.submit(fn, args))
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, fn, args)
 
-    async def look(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **_none: P.kwargs) -> T:
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **_none: P.kwargs) -> T:
         """``fn(connection, *args)``, which only reads. On PostgreSQL each statement sees its own moment.
 
         Raises:
             DatabaseUnavailable: away, busy or full.
         """
-        with told():
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._look, fn, args)
+        with in_our_words():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, fn, args)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -197,7 +197,7 @@ class Database:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    def _look(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
+    def _read(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
         for left in range(BROKEN_MAX, -1, -1):
             try:
                 with self._reader.connect() as connection:
@@ -209,7 +209,7 @@ class Database:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def in_our_words() -> Iterator[None]:
     """Errors that mean "not now", in our words; what the driver said is in the log.
 
     Raises:
@@ -227,8 +227,8 @@ def told() -> Iterator[None]:
 
 def _first_line(error: DBAPIError | PoolTimeout) -> str:
     """What the driver said, without the statement and its values."""
-    said = error.orig if isinstance(error, DBAPIError) else error
-    return f"{type(said).__name__}: {said}".split("\n")[0]
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return f"{type(cause).__name__}: {cause}".split("\n")[0]
 
 
 # --- event numbers that readers may rely on -----------------------------------------------------------

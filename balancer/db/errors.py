@@ -66,9 +66,9 @@ _SQLITE_UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)")
 
 def violated(error: IntegrityError) -> str | None:
     """The name of the primary key, unique constraint or unique index that keeps the row out; ``None`` if none does."""
-    said = getattr(error.orig, "diag", None)
-    if said is not None:
-        return None if said.constraint_name is None else str(said.constraint_name)
+    diagnosis = getattr(error.orig, "diag", None)
+    if diagnosis is not None:
+        return None if diagnosis.constraint_name is None else str(diagnosis.constraint_name)
     match = _SQLITE_UNIQUE.fullmatch(str(error.orig))
     return None if match is None else _unique_by_columns().get(frozenset(match[1].split(", ")))
 
@@ -76,11 +76,11 @@ def violated(error: IntegrityError) -> str | None:
 @cache
 def _unique_by_columns() -> dict[frozenset[str], str]:
     """The names of all unique constraints by their columns, as in ``users.steam_id``."""
-    found = {}
+    by_columns = {}
     for table in tables.metadata.tables.values():
         unique: list[UniqueConstraint | PrimaryKeyConstraint | Index] = [table.primary_key]
         unique += [each for each in table.constraints if isinstance(each, UniqueConstraint)]
         unique += [each for each in table.indexes if each.unique]
         for each in unique:
-            found[frozenset(f"{table.name}.{column.name}" for column in each.columns)] = str(each.name)
-    return found
+            by_columns[frozenset(f"{table.name}.{column.name}" for column in each.columns)] = str(each.name)
+    return by_columns

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from balancer.db import mode
-from balancer.db.engine import prepare_file, sqlite_file, told
+from balancer.db.engine import in_our_words, prepare_file, sqlite_file
 from shared.errors import SettingsError
 from shared.settings import Settings
 
@@ -77,8 +77,8 @@ def pending(settings: Settings) -> list[Pending]:
 
 
 def _behind(scripts: ScriptDirectory, there: tuple[str, ...]) -> list[Pending]:
-    found = [Pending(one.revision, one.doc) for one in scripts.iterate_revisions("head", there or "base")]
-    return found[::-1]
+    pending = [Pending(one.revision, one.doc) for one in scripts.iterate_revisions("head", there or "base")]
+    return pending[::-1]
 
 
 def downgrade(url: str, revision: str = "base") -> None:
@@ -129,7 +129,7 @@ def _locked(url: str) -> Iterator[Connection]:
         event.listen(engine, "connect", _no_begin_of_its_own)
         event.listen(engine, "begin", _begin_immediate)
     try:
-        with told(), engine.begin() as connection:
+        with in_our_words(), engine.begin() as connection:
             if not sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             yield connection

@@ -83,8 +83,8 @@ def _as_sqlalchemy_says(connection: Connection, driver: Any, error: Exception) -
     broken = bool(dialect.is_disconnect(error, driver, None)) or engine.says_end(error)
     if broken:
         _break(connection, error)
-    said = DBAPIError.instance(None, None, error, kind, hide_parameters=True, connection_invalidated=broken, dialect=dialect)
-    return said if isinstance(said, Exception) else error
+    wrapped = DBAPIError.instance(None, None, error, kind, hide_parameters=True, connection_invalidated=broken, dialect=dialect)
+    return wrapped if isinstance(wrapped, Exception) else error
 
 
 def _break(connection: Connection, error: BaseException) -> None:

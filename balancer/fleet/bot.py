@@ -31,12 +31,12 @@ class BotPause:
     asked_s: Annotated[int | None, Field(description="Seconds that Steam asked for; a pause is cut to a quarter of an hour")]
 
     @classmethod
-    def of(cls, told: dict[str, Any], now_ms: int) -> Self | None:
+    def of(cls, data: dict[str, Any], now_ms: int) -> Self | None:
         """As a heartbeat has it; ``None`` once it is over."""
-        if told["until_ms"] <= now_ms:
+        if data["until_ms"] <= now_ms:
             return None
-        since, until = (told[name] // 1000 for name in ("since_ms", "until_ms"))
-        return cls(told["reason"], since, until, told["asked_s"])
+        since, until = (data[name] // 1000 for name in ("since_ms", "until_ms"))
+        return cls(data["reason"], since, until, data["asked_s"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,5 +160,5 @@ def in_maintenance(heard: list[Bot]) -> bool:
     groups: dict[Group, list[bool]] = {}
     for view in heard:
         groups.setdefault(group_of_bot(view), []).append(view.reason == MAINTENANCE)
-    agree = sum(2 * sum(said) > len(said) for said in groups.values())
+    agree = sum(2 * sum(votes) > len(votes) for votes in groups.values())
     return 2 * agree > len(groups)

@@ -50,23 +50,23 @@ class BotWhyNot:
 
 def reasons(row: Row[Any], beat: Heartbeat | None, state: str, reason: str | None, action: str | None) -> tuple[BotWhyNot, ...]:
     """Why this bot may not do everything; empty when it may. ``state``, ``reason``, ``action`` are what is shown of it."""
-    found: list[BotWhyNot] = []
+    result: list[BotWhyNot] = []
     if state not in LOOKS:
-        found.append(BotWhyNot(reason if state != OFFLINE and reason else state, None, NOTHING, action or "wait"))
+        result.append(BotWhyNot(reason if state != OFFLINE and reason else state, None, NOTHING, action or "wait"))
     elif beat is not None:
         for each in beat.restrictions:
             rule = rule_of(each["reason"])
-            found.append(BotWhyNot(each["reason"], each["since_ms"] // 1000, rule.forbids, rule.action))
+            result.append(BotWhyNot(each["reason"], each["since_ms"] // 1000, rule.forbids, rule.action))
     if row.frozen_by is not None:
-        found.append(BotWhyNot("frozen", None, TRADES, "find out why, then `fleet bots unfreeze`"))
+        result.append(BotWhyNot("frozen", None, TRADES, "find out why, then `fleet bots unfreeze`"))
     if row.mode == BotMode.PAUSED:
-        found.append(BotWhyNot("paused", None, TRADES, "an operator has paused it: resume it"))
+        result.append(BotWhyNot("paused", None, TRADES, "an operator has paused it: resume it"))
     if row.mode == BotMode.DRAINING:
-        found.append(BotWhyNot("draining", None, frozenset({May.TAKE}), "an operator lets it give back only: resume it"))
-    if not found:
+        result.append(BotWhyNot("draining", None, frozenset({May.TAKE}), "an operator lets it give back only: resume it"))
+    if not result:
         return ()
     since = since_of(row.health)
-    return tuple(replace(each, since=since.get(each.reason, each.since)) for each in found)
+    return tuple(replace(each, since=since.get(each.reason, each.since)) for each in result)
 
 
 def allowed(why_not: Iterable[BotWhyNot]) -> frozenset[May]:
@@ -76,5 +76,5 @@ def allowed(why_not: Iterable[BotWhyNot]) -> frozenset[May]:
 
 def since_of(text: str | None) -> Mapping[str, int]:
     """Since when each reason holds, as it stands in a bot's row."""
-    found: Mapping[str, int] = {} if text is None else json.loads(text)["since"]
-    return found
+    stored: Mapping[str, int] = {} if text is None else json.loads(text)["since"]
+    return stored

@@ -67,8 +67,8 @@ def _in_event(each: BotWhyNot, since: int) -> dict[str, Any]:
 def _events(
     view: Bot, why_not: list[dict[str, Any]], new: Sequence[BotWhyNot], over: list[str], now: datetime
 ) -> list[dict[str, Any]]:
-    told = {"may": asdict(BotMay.of(view.may)), "why_not": why_not, "over": over}
-    rows = [events.row("bot_health", told, By(WHO, now), None, None, view.name)]
+    event_data = {"may": asdict(BotMay.of(view.may)), "why_not": why_not, "over": over}
+    rows = [events.row("bot_health", event_data, By(WHO, now), None, None, view.name)]
     for each in new:
         rule = RESTRICTIONS.get(each.reason)
         if rule is not None and rule.alarm:
@@ -79,16 +79,16 @@ def _events(
 
 
 def _key(why_not: Iterable[BotWhyNot]) -> tuple[list[str], list[str]]:
-    found = list(why_not)
-    return sorted(each.reason for each in found), _words(allowed(found))
+    codes = list(why_not)
+    return sorted(each.reason for each in codes), _words(allowed(codes))
 
 
 def _key_told(text: str | None) -> tuple[list[str], list[str]]:
     """Of a bot that nothing was told of: that it may do everything."""
     if text is None:
         return [], _words(NOTHING)
-    told = json.loads(text)
-    return sorted(told["since"]), sorted(told["may"])
+    data = json.loads(text)
+    return sorted(data["since"]), sorted(data["may"])
 
 
 def _words(what: Iterable[May]) -> list[str]:

@@ -60,12 +60,12 @@ class Beats:
             redis.RedisError: Redis did not answer.
         """
         names = sorted({*known, *self._new_names()})
-        found: dict[str, str] = {}
+        texts: dict[str, str] = {}
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
             answers: Any = self._read(keys=[wire.heartbeat_key(name) for name in some], args=[SEALED_MAX])
-            found.update({name: text.decode("ascii", "replace") for name, text in zip(some, answers, strict=True) if text})
-        return found
+            texts.update({name: text.decode("ascii", "replace") for name, text in zip(some, answers, strict=True) if text})
+        return texts
 
     def _new_names(self) -> list[str]:
         answer: Any = self._names(keys=[wire.BOTS], args=[self._cursor, PAGE, NAME_MAX])

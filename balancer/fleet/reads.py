@@ -148,8 +148,10 @@ def idlest(lane: Lane, start: int, reading: Iterable[str]) -> str:
 def busy(wait_s: float) -> NoBotAvailable:
     """What callers are told whose turn does not come soon. It is our own limit, not Steam's answer."""
     after_s = math.ceil(wait_s + READ_S)
-    said = f"More inventories are asked for than this fleet may read at once; this one's turn comes in about {after_s} seconds."
-    return NoBotAvailable(said, code=BUSY, retry_after_s=after_s)
+    message = (
+        f"More inventories are asked for than this fleet may read at once; this one's turn comes in about {after_s} seconds."
+    )
+    return NoBotAvailable(message, code=BUSY, retry_after_s=after_s)
 
 
 def _three(answer: Any, lanes: int) -> tuple[int, int, int]:

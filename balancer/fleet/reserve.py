@@ -38,7 +38,7 @@ _TAKE = text(
 # A restriction lasts minutes at least.
 RESTRICTED_AGAIN_S = 60.0
 
-_SAID = {
+_SENTENCES = {
     Refusal.NONE_ONLINE: "no bot is online",
     Refusal.OFFERS_FULL: "every bot has as many open offers as deposits may use",
     Refusal.SLOTS_FULL: "no bots together have room for this many items",
@@ -75,7 +75,7 @@ def _nobody(fleet: Fleet, why: Refusal, color: str | None) -> NoBotAvailable:
     there = [bot for bot in fleet.online() if color in (None, bot.color)]
     if why is Refusal.NONE_ONLINE and (held := next((bot.restriction for bot in there if bot.restriction), None)):
         return _restricted("Steam keeps the bots that are online from trading", held)
-    return NoBotAvailable(_SAID[why], reason=why.value, retry_after_s=RETRY_AFTER_S)
+    return NoBotAvailable(_SENTENCES[why], reason=why.value, retry_after_s=RETRY_AFTER_S)
 
 
 def _restricted(detail: str, reason: str) -> NoBotAvailable:

@@ -85,7 +85,7 @@ class Fleet:
         Only heartbeats that have changed are opened.
         """
         changes = self._changes
-        rows = await self._db.look(all_bots)
+        rows = await self._db.read(all_bots)
         known = {bot_name(row) for row in rows}
         self._beats = await asyncio.to_thread(self._read_beats, known)
         self._heard_s = self._clock.monotonic()
@@ -94,7 +94,7 @@ class Fleet:
         await asyncio.to_thread(self._take_over, rows)
         while changes != self._changes:  # what was read before an operator's word is older than that
             changes = self._changes
-            await asyncio.to_thread(self._take_over, await self._db.look(all_bots))
+            await asyncio.to_thread(self._take_over, await self._db.read(all_bots))
 
     @property
     def fresh(self) -> bool:
@@ -159,7 +159,7 @@ class Fleet:
         Raises:
             KeyError: no such bot.
         """
-        rows = await self._db.look(all_bots)
+        rows = await self._db.read(all_bots)
         self._changes += 1
         self._take_over(rows)
         return self._bots[str(BotName(color, bot_id))]
@@ -314,6 +314,6 @@ def set_mode(connection: Connection, color: str, bot_id: int, mode: BotMode, by:
         raise NotFound(f"there is no bot {color}-{bot_id}")
     if before != mode.value:
         connection.execute(update(bots).where(*mine).values(mode=mode.value, touched=by.now))
-        told = {"from": before, "to": mode.value}
-        events.append(connection, events.row("bot_mode", told, by, None, None, str(BotName(color, bot_id))))
+        event_data = {"from": before, "to": mode.value}
+        events.append(connection, events.row("bot_mode", event_data, by, None, None, str(BotName(color, bot_id))))
     return all_bots(connection)

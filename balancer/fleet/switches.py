@@ -79,7 +79,7 @@ class Switches:
     async def refresh(self) -> None:
         """Read the table again. What a switch that was turned meanwhile has said is newer, and stays."""
         renewed = self._renewed
-        pauses = await self._db.look(read)
+        pauses = await self._db.read(read)
         if self._renewed == renewed:
             self.take_over(pauses)
 

@@ -75,10 +75,10 @@ class Bans:
 
     def answered(self, asked: Iterable[SteamId], data: Mapping[str, Any]) -> None:
         """An order that asked for these is answered, or will not be; ``data`` is what its report says."""
-        told = data.get("bans")
+        bans = data.get("bans")
         now = self._clock.monotonic()
         for steam_id in asked:
-            banned = told.get(str(int(steam_id))) if isinstance(told, dict) else None
+            banned = bans.get(str(int(steam_id))) if isinstance(bans, dict) else None
             if isinstance(banned, bool):
                 self._known[steam_id] = (banned, now + (self._banned_s if banned else self._believed_s))
                 self._known.move_to_end(steam_id)
@@ -98,10 +98,10 @@ class Bans:
     def _growing_old(self, room: int) -> list[SteamId]:
         """Those whose word is past its half, who were here last first."""
         soon = self._clock.monotonic() + self._believed_s * OLD_SHARE
-        found: list[SteamId] = []
+        due: list[SteamId] = []
         for steam_id in reversed(self._known):
-            if len(found) >= room:
+            if len(due) >= room:
                 break
             if self._known[steam_id][1] < soon and steam_id not in self._asked:
-                found.append(steam_id)
-        return found
+                due.append(steam_id)
+        return due

@@ -59,8 +59,8 @@ def upsert(connection: Connection, values: Mapping[str, int], source: str, at: d
         row, cents = here.get(item_id), values[name]
         if row is not None and not _may_change(row, cents, source, at):
             continue
-        told = {"value_cents": cents, "value_source": source, "valued_at": at}
-        rows.append({"item_id": item_id, "market_hash_name": name, **told})
+        changed = {"value_cents": cents, "value_source": source, "valued_at": at}
+        rows.append({"item_id": item_id, "market_hash_name": name, **changed})
         if row is None or (row.value_cents, row.value_source) != (cents, source):
             past.append({"item_id": item_id, "at": at, "value_cents": cents, "source": source})
     if rows:

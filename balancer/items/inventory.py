@@ -294,12 +294,12 @@ class Inventories:
                 report = await self._through_one(reading, trade_token)
             if report.kind != "inventory_read":
                 raise self._refused(reading, report.data)
-            found = understood(steam_id, report, self.clock.now())
+            inventory = understood(steam_id, report, self.clock.now())
             if trade_token is None:
-                return found
+                return inventory
             if await self._banned(steam_id):
                 raise self._refused(reading, {"code": "partner_banned"})
-            return self._with_hold(reading, found)
+            return self._with_hold(reading, inventory)
         except redis.RedisError as error:
             _log.warning("inventory order not given", action="inventory", error=type(error).__name__)
             raise SteamUnavailable("The bots cannot be reached.", code=UNAVAILABLE) from error
@@ -353,17 +353,17 @@ class Inventories:
         except TimeoutError:
             return False
 
-    def _with_hold(self, reading: _Reading, found: PlayerInventory) -> PlayerInventory:
+    def _with_hold(self, reading: _Reading, inventory: PlayerInventory) -> PlayerInventory:
         """That Steam holds nothing is believed for a while; that it does is asked each time."""
         if not reading.with_hold:
-            return replace(found, hold_days=0)
+            return replace(inventory, hold_days=0)
         key = reading.key
-        if found.hold_days == 0:
+        if inventory.hold_days == 0:
             self._no_hold[key] = self.clock.now_ms() + int(self.settings.trades.hold_cache_s * 1000)
             self._no_hold.move_to_end(key)
             while len(self._no_hold) > WATCHED_MAX:
                 self._no_hold.popitem(last=False)
-        return found
+        return inventory
 
 
 def _key(steam_id: SteamId, trade_token: str | None) -> Key:

@@ -44,18 +44,18 @@ def parse(text: str | bytes) -> PriceList:
         raise BadPrices(f"{error.wanted} is wanted") from error
     if isinstance(data.get("prices"), dict):
         data = data["prices"]
-    found, left_out = {}, Counter[str]()
+    prices, left_out = {}, Counter[str]()
     for name, cents in data.items():
         if not name.strip() or not strict.maybe_text(name, NAME_MAX):
             left_out["name"] += 1
         elif type(cents) is not int or not 0 <= cents <= VALUE_MAX_CENTS:
             left_out["value"] += 1
         else:
-            found[name] = cents
-    found = phases.spread(found)
-    if not found:
+            prices[name] = cents
+    prices = phases.spread(prices)
+    if not prices:
         raise BadPrices("no name with a whole number of cents in it")
-    return PriceList(found, left_out)
+    return PriceList(prices, left_out)
 
 
 def digest_of(data: bytes) -> str:
@@ -109,32 +109,32 @@ class PriceFile:
             if stat.st_size > FILE_MAX_BYTES:
                 raise BadPrices(f"it has more than {FILE_MAX_BYTES} bytes")
             data = self._path.read_bytes()
-            found = parse(data)
+            prices = parse(data)
             digest = digest_of(data)
-            self._believe(digest, found, known)
+            self._believe(digest, prices, known)
         except (OSError, BadPrices) as error:
-            said = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
-            if said != self.error:
-                _log.error("prices not read; the old ones stay", action="prices", error=said, known=len(self._cents))
-            self.error, self._seen = said, None if isinstance(error, OSError) else self._seen
+            message = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+            if message != self.error:
+                _log.error("prices not read; the old ones stay", action="prices", error=message, known=len(self._cents))
+            self.error, self._seen = message, None if isinstance(error, OSError) else self._seen
             return False
-        self._cents, self.read_at, self.digest, self.error = found.cents, stat.st_mtime, digest, None
-        self.left_out = found.left_out.total()
+        self._cents, self.read_at, self.digest, self.error = prices.cents, stat.st_mtime, digest, None
+        self.left_out = prices.left_out.total()
         if self.left_out:
-            _log.warning("prices left out", action="prices", count=self.left_out, reasons=dict(found.left_out))
-        _log.info("prices read", action="prices", known=len(found.cents))
+            _log.warning("prices left out", action="prices", count=self.left_out, reasons=dict(prices.left_out))
+        _log.info("prices read", action="prices", known=len(prices.cents))
         return True
 
-    def _believe(self, digest: str, found: PriceList, known: Known) -> None:
+    def _believe(self, digest: str, prices: PriceList, known: Known) -> None:
         """
         Raises:
             BadPrices: the list is held back. A balancer that starts has no prices to compare with, and goes by what was held.
         """
         if digest in known.accepted:
             return
-        why = belief.why_not(self._cents, found.cents, self._rules)
+        why = belief.why_not(self._cents, prices.cents, self._rules)
         if why is None and not self._cents and digest in known.held:
             why = "it was held back before this balancer started, and nobody has accepted it"
         if why is not None:
-            self.held = Held(digest, why, len(found.cents))
+            self.held = Held(digest, why, len(prices.cents))
             raise BadPrices(f"held back: {why}")

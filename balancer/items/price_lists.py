@@ -84,20 +84,20 @@ def accept(connection: Connection, feed: str, digest: str, reason: str, by: By) 
         NotFound: no list of this feed that begins so is held back, or several are.
         TooLate: it was accepted before.
     """
-    found = [each for each in standing(connection) if each.feed == feed and each.digest.startswith(digest)]
+    matching = [each for each in standing(connection) if each.feed == feed and each.digest.startswith(digest)]
     if not digest:
-        found = [each for each in found if each.accepted_at is None][:1]
-    if len(found) != 1:
+        matching = [each for each in matching if each.accepted_at is None][:1]
+    if len(matching) != 1:
         raise NotFound(
-            "several lists begin with these characters; give more of the digest" if found else "no such list is held back"
+            "several lists begin with these characters; give more of the digest" if matching else "no such list is held back"
         )
     changed = connection.execute(
         update(price_lists)
-        .where(price_lists.c.feed == feed, price_lists.c.digest == found[0].digest, price_lists.c.accepted_at.is_(None))
+        .where(price_lists.c.feed == feed, price_lists.c.digest == matching[0].digest, price_lists.c.accepted_at.is_(None))
         .values(accepted_at=by.now, accepted_by=by.who)
     )
     if not changed.rowcount:
         raise TooLate("this list was accepted before")
-    data = {"feed": feed, "digest": found[0].digest, "why": found[0].why, "names": found[0].names, "reason": reason}
+    data = {"feed": feed, "digest": matching[0].digest, "why": matching[0].why, "names": matching[0].names, "reason": reason}
     events.append(connection, events.row("prices_accepted", data, by))
-    return next(each for each in standing(connection) if (each.feed, each.digest) == (feed, found[0].digest))
+    return next(each for each in standing(connection) if (each.feed, each.digest) == (feed, matching[0].digest))

@@ -19,7 +19,7 @@ async def refresh(db: Database, prices: Prices, clock: Clock) -> bool:
     """Look at every source, and put new values into the table of items, beside the requests. Whether the database could be
     asked; what was read before stays in use."""
     try:
-        await look(db, prices, clock)
+        await read_lists(db, prices, clock)
         await _tell_of_file(db, prices, clock)
         await catalogue.write(db, prices)
     except DatabaseUnavailable as error:
@@ -28,23 +28,23 @@ async def refresh(db: Database, prices: Prices, clock: Clock) -> bool:
     return True
 
 
-async def look(db: Database, prices: Prices, clock: Clock) -> None:
+async def read_lists(db: Database, prices: Prices, clock: Clock) -> None:
     """The same without writing anything.
 
     Raises:
         DatabaseUnavailable.
     """
     if prices.file is not None:
-        await prices.file.check(await db.look(price_lists.known, price_lists.FILE))
+        await prices.file.check(await db.read(price_lists.known, price_lists.FILE))
     if prices.feeds:
-        standings = await db.look(kept.standings)
+        standings = await db.read(kept.standings)
         prices.troubles({name: each.trouble for name, each in standings.items() if name in prices.feeds and each.trouble})
         known = prices.versions()
         for name in prices.feeds & standings.keys():
             if (standings[name].digest, standings[name].good_at) != known.get(name, (None, None)):
-                found = await db.look(kept.good_list, name)
-                if found is not None:
-                    prices.take(found)
+                good = await db.read(kept.good_list, name)
+                if good is not None:
+                    prices.take(good)
     if prices.combine(clock.now()):
         _log.info("prices in use", action="prices", known=len(prices), sources=[each.source for each in prices.values.parts])
 

@@ -39,8 +39,8 @@ class Prices:
     def value(self, priced_name: str) -> int | None:
         """Cents, or ``None`` when nobody told us a value. A phase without a price of its own has the name's, the lowest."""
         cents = self._values.cents.get(priced_name)
-        if cents is None and (told := phases.split(priced_name)):
-            return self._values.cents.get(told[0])
+        if cents is None and (parts := phases.split(priced_name)):
+            return self._values.cents.get(parts[0])
         return cents
 
     def all(self) -> Mapping[str, int]:
@@ -60,9 +60,9 @@ class Prices:
         """Know a feed's list from now on; `combine` makes it count."""
         self._feeds[feed.source] = feed
 
-    def troubles(self, told: Mapping[str, str]) -> None:
+    def troubles(self, errors: Mapping[str, str]) -> None:
         """What is wrong with feeds now, by name; the price file says so itself."""
-        self._troubles = dict(told)
+        self._troubles = dict(errors)
 
     def combine(self, now: datetime) -> bool:
         """Decide anew if a list, or whose turn it is, has changed. Whether it has."""
@@ -91,8 +91,8 @@ class Prices:
         ``age_s`` and ``left_out`` are of the newest list; ``error`` is the first trouble in the order of trust.
         """
         sources = {source: self._standing_of(source, now) for source in self._rules.sources}
-        ages = [told["age_s"] for told in sources.values() if told["age_s"] is not None]
-        errors = [told["error"] for told in sources.values() if told["error"] is not None]
+        ages = [each["age_s"] for each in sources.values() if each["age_s"] is not None]
+        errors = [each["error"] for each in sources.values() if each["error"] is not None]
         return {
             "ok": not errors and bool(self._values.cents),
             "known": len(self),
@@ -104,8 +104,8 @@ class Prices:
 
     def _standing_of(self, source: str, now: datetime) -> dict[str, Any]:
         if source == FILE and self.file is not None:
-            told = self.file.standing()
-            return {"known": told["known"], "age_s": told["age_s"], "error": told["error"]}
+            standing = self.file.standing()
+            return {"known": standing["known"], "age_s": standing["age_s"], "error": standing["error"]}
         feed = self._feeds.get(source)
         age_s = None if feed is None else round(max(0.0, (now - feed.at).total_seconds()))
         error = self._troubles.get(source) or (None if feed is not None else "not fetched yet")

@@ -87,7 +87,7 @@ class Readers:
         finally:
             del self._asked[order.order_id]
 
-    def told(self, report: Report) -> None:
+    def note(self, report: Report) -> None:
         """A bot has read an inventory, or could not; what nobody here waits for, or another bot says, is passed over."""
         asked = self._asked.get(report.order_id or "")
         if asked is None or asked.answer.done():

@@ -16,7 +16,7 @@ from balancer.items.price_list import BadPrices
 from shared.settings import Settings
 
 
-def look(settings: Settings, connection: Connection, now: datetime) -> dict[str, Any]:
+def read(settings: Settings, connection: Connection, now: datetime) -> dict[str, Any]:
     """Every source in the order of trust, and every list of the price file that was held back, the newest first.
 
     Times are ISO 8601; ``age_s`` is of the list in use, ``usable`` says whether that is the newest.
@@ -24,46 +24,46 @@ def look(settings: Settings, connection: Connection, now: datetime) -> dict[str,
     lists = price_lists.standing(connection)
     standings = kept.standings(connection)
     places = {feed.name: feed.host for feed in sources.feeds(settings)}
-    told = [
+    shown = [
         _of_file(settings.balancer.prices_file, lists, now)
         if name == FILE
         else _of_feed(name, places[name], standings.get(name), now)
         for name in settings.prices.sources
     ]
-    return {"sources": told, "file_lists": [_of_list(each) for each in lists]}
+    return {"sources": shown, "file_lists": [_of_list(each) for each in lists]}
 
 
 def _of_file(path: Path, lists: list[price_lists.Standing], now: datetime) -> dict[str, Any]:
     """What lies in the file now, and whether the balancers may use it."""
-    told: dict[str, Any] = {"source": FILE, "place": str(path), "usable": False, "names": None, "age_s": None, "held": None}
+    shown: dict[str, Any] = {"source": FILE, "place": str(path), "usable": False, "names": None, "age_s": None, "held": None}
     try:
         data, at_s = path.read_bytes(), path.stat().st_mtime
-        found = price_file.parse(data)
+        parsed = price_file.parse(data)
     except (OSError, BadPrices) as error:
-        return {**told, "error": (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)}
+        return {**shown, "error": (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)}
     digest = price_file.digest_of(data)
     held = next((each for each in lists if each.digest == digest and each.accepted_by is None), None)
-    told |= {"names": len(found.cents), "left_out": found.left_out.total(), "digest": digest, "error": None}
+    shown |= {"names": len(parsed.cents), "left_out": parsed.left_out.total(), "digest": digest, "error": None}
     if held is not None:
-        return {**told, "held": {"digest": digest, "why": held.why, "names": held.names, "held_at": held.held_at.isoformat()}}
-    return {**told, "usable": True, "age_s": max(0, round(now.timestamp() - at_s))}
+        return {**shown, "held": {"digest": digest, "why": held.why, "names": held.names, "held_at": held.held_at.isoformat()}}
+    return {**shown, "usable": True, "age_s": max(0, round(now.timestamp() - at_s))}
 
 
 def _of_feed(name: str, place: str, feed: Standing | None, now: datetime) -> dict[str, Any]:
-    told: dict[str, Any] = {"source": name, "place": place, "usable": False, "names": None, "age_s": None, "held": None}
+    shown: dict[str, Any] = {"source": name, "place": place, "usable": False, "names": None, "age_s": None, "held": None}
     if feed is None:
-        return {**told, "error": "not fetched yet: no balancer has run with this feed"}
+        return {**shown, "error": "not fetched yet: no balancer has run with this feed"}
     if feed.held is not None:
-        told["held"] = {
+        shown["held"] = {
             "digest": feed.held.digest,
             "why": feed.held.why,
             "names": feed.held.names,
             "held_at": feed.held.held_at.isoformat(),
         }
     if feed.good_at is not None:
-        told |= {"names": feed.names, "age_s": max(0, round((now - feed.good_at).total_seconds())), "digest": feed.digest}
+        shown |= {"names": feed.names, "age_s": max(0, round((now - feed.good_at).total_seconds())), "digest": feed.digest}
     return {
-        **told,
+        **shown,
         "left_out": feed.left_out,
         "usable": feed.good_at is not None and feed.held is None and feed.error is None,
         "error": feed.error,

@@ -56,15 +56,15 @@ class Inventory:
     items: list[Item]
 
 
-def of(found: PlayerInventory, value_of: policy.ValueOf, settings: Settings) -> Inventory:
+def of(inventory: PlayerInventory, value_of: policy.ValueOf, settings: Settings) -> Inventory:
     """What was read, with the values of now."""
     rules = policy.Rules.of(settings)
     return Inventory(
-        steam_id=str(int(found.steam_id)),
-        read_at=unix(found.read_at),
-        hold_days=found.hold_days,
+        steam_id=str(int(inventory.steam_id)),
+        read_at=unix(inventory.read_at),
+        hold_days=inventory.hold_days,
         currency=settings.balancer.currency,
-        items=[_item(held, value_of, rules) for held in found.assets.values()],
+        items=[_item(held, value_of, rules) for held in inventory.assets.values()],
     )
 
 

@@ -105,8 +105,8 @@ def of_trade(connection: Connection, alarm: str, trade: Row[Any], data: Mapping[
 def of_row(connection: Connection, alarm: str, row: Row[Any], trade_id: str | None, data: Mapping[str, Any], by: By) -> None:
     """Raise this alarm about a trade or a deposit, of which ``row`` names the bot and the user."""
     bot = bot_name(row)
-    told = {"alarm": alarm, "action": ACTION[alarm], **data}
-    events.append(connection, events.row("alarm", told, by, trade_id, row.user_id, bot))
+    event_data = {"alarm": alarm, "action": ACTION[alarm], **data}
+    events.append(connection, events.row("alarm", event_data, by, trade_id, row.user_id, bot))
     logger.error("alarm", action=alarm, trade_id=trade_id, bot=bot)
 
 
@@ -124,8 +124,8 @@ def of_readings(connection: Connection, bots: Sequence[str], user_id: str, data:
     """Bots of two hosts say different things about a player's items: an alarm, once a day for these. Whether it was new."""
     if not first(connection, f"{READINGS}:{now:%Y-%m-%d}:{':'.join(bots)}:{user_id}"[:255], now):
         return False
-    told = {"alarm": READINGS, "action": READINGS_ACTION, "bots": list(bots), **data}
-    events.append(connection, events.row("alarm", told, By("balancer", now), None, user_id, bots[0]))
+    event_data = {"alarm": READINGS, "action": READINGS_ACTION, "bots": list(bots), **data}
+    events.append(connection, events.row("alarm", event_data, By("balancer", now), None, user_id, bots[0]))
     logger.error("alarm", action=READINGS, bots=list(bots))
     return True
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from balancer.db.tables import bots, deposits, events, trade_items, trades
 from balancer.journal import effects
-from balancer.journal.effects import Aftermath, Held
+from balancer.journal.effects import Effects, Held
 from balancer.journal.events import OPENED
 from shared.domain.status import LIVE, DepositStatus
 
@@ -36,8 +36,8 @@ def held(connection: Connection, trade_id: str) -> list[Held]:
         .order_by(deposits.c.deposit_id)
         .with_for_update(of=deposits)
     )
-    found = connection.execute(query)
-    return [Held(row.deposit_id, D(row.status), row.asset_id, row.context_id, row.frozen_by, row.user_id) for row in found]
+    rows = connection.execute(query)
+    return [Held(row.deposit_id, D(row.status), row.asset_id, row.context_id, row.frozen_by, row.user_id) for row in rows]
 
 
 def owners(trade: Row[Any], held: Iterable[Held]) -> dict[str, str]:
@@ -57,13 +57,13 @@ def taken_since(connection: Connection, trade_id: str) -> set[str]:
     return set(connection.scalars(query))
 
 
-def carry_out_at(connection: Connection, color: str, bot_id: int, after: Aftermath, now: datetime) -> None:
+def carry_out_at(connection: Connection, color: str, bot_id: int, after: Effects, now: datetime) -> None:
     """Rows of a bot, whatever trade brought them, and the bot."""
     _move_deposits(connection, after.moves, now)
     _count_bot(connection, color, bot_id, after.held, after.reserved, after.offers, now)
 
 
-def carry_out(connection: Connection, trade: Row[Any], after: Aftermath, now: datetime) -> None:
+def carry_out(connection: Connection, trade: Row[Any], after: Effects, now: datetime) -> None:
     """Deposits, receipts, the awaited, and last the bot: its row is the one that other trades wait for."""
     _move_deposits(connection, after.moves, now)
     if after.receipts:
@@ -107,13 +107,13 @@ def _move_deposits(connection: Connection, moves: Iterable[effects.DepositMove],
         row |= {f"to_{name}": value for name, value in move.values.items()}
         by_shape.setdefault(tuple(sorted(move.values)), []).append(row)
     if "asset_id" in {name for shape in by_shape for name in shape}:
-        _step_aside(connection, [row["which"] for found in by_shape.values() for row in found if "to_asset_id" in row])
-    for shape, found in by_shape.items():
+        _step_aside(connection, [row["which"] for of_shape in by_shape.values() for row in of_shape if "to_asset_id" in row])
+    for shape, of_shape in by_shape.items():
         connection.execute(
             update(deposits)
             .where(deposits.c.deposit_id == bindparam("which"), deposits.c.status == bindparam("old"))
             .values(status=bindparam("new"), touched=now, **{name: bindparam(f"to_{name}") for name in shape}),
-            found,
+            of_shape,
         )
 
 

@@ -69,16 +69,16 @@ class DepositMove:
     after: DepositStatus
     values: dict[str, Any] = field(default_factory=dict)
 
-    def told(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
         """What the event says of it."""
-        said: dict[str, Any] = {"deposit_id": self.deposit_id, "from": self.before.value, "to": self.after.value}
+        data: dict[str, Any] = {"deposit_id": self.deposit_id, "from": self.before.value, "to": self.after.value}
         if frozen := self.values.get("frozen_by"):
-            said["frozen_by"] = frozen
-        return said
+            data["frozen_by"] = frozen
+        return data
 
 
 @dataclass(slots=True)
-class Aftermath:
+class Effects:
     """Deposits that change, the trade's items' new ids, changes of its bot's counters, rows still awaited (None: as before)."""
 
     moves: list[DepositMove] = field(default_factory=list)
@@ -89,11 +89,11 @@ class Aftermath:
     awaited: int | None = None
     owners: dict[str, str] = field(default_factory=dict)  # of rows that are another's than the trade's user: they changed hands
 
-    def told(self) -> list[dict[str, Any]]:
+    def as_data(self) -> list[dict[str, Any]]:
         """What the event says of the deposits."""
         owners = self.owners
         return [
-            {**move.told(), "owner": owners[move.deposit_id]} if move.deposit_id in owners else move.told()
+            {**move.as_data(), "owner": owners[move.deposit_id]} if move.deposit_id in owners else move.as_data()
             for move in self.moves
         ]
 
@@ -106,7 +106,7 @@ def of_move(
     now: datetime,
     *,
     given: bool = True,
-) -> Aftermath:
+) -> Effects:
     """What follows when a trade becomes ``to``; counters of open offers are the journal's own.
 
     ``given`` says that an order of the trade may be out.
@@ -114,12 +114,12 @@ def of_move(
     if to is S.ACCEPTED:
         return _accepted(direction, held, data)
     if to is S.SETTLED:
-        return _settled(held, data, now) if direction is Direction.DEPOSIT else Aftermath()
+        return _settled(held, data, now) if direction is Direction.DEPOSIT else Effects()
     if to is S.REVERSED:
         return _reversed(direction, held)
     if to in ENDED_UNMOVED:
         return _returned(held, given=given) if direction is Direction.WITHDRAW else _ended(to, held)
-    return Aftermath()
+    return Effects()
 
 
 def offers_taken(before: TradeStatus, waited_for: str | None, after: TradeStatus, waits_for: str | None) -> int:
@@ -132,9 +132,9 @@ def offers_taken(before: TradeStatus, waited_for: str | None, after: TradeStatus
     return int(takes) - int(took)
 
 
-def _accepted(direction: Direction, held: Sequence[Held], data: Mapping[str, Any]) -> Aftermath:
+def _accepted(direction: Direction, held: Sequence[Held], data: Mapping[str, Any]) -> Effects:
     moved = {str(row["asset_id"]): row for row in data.get("moved") or ()}
-    after = Aftermath()
+    after = Effects()
     for row in held:
         receipt = moved.get(str(row.asset_id))
         if receipt is not None:
@@ -170,9 +170,9 @@ def _taken_in(receipt: Mapping[str, Any] | None, data: Mapping[str, Any]) -> dic
     }
 
 
-def _returned(held: Sequence[Held], *, given: bool) -> Aftermath:
+def _returned(held: Sequence[Held], *, given: bool) -> Effects:
     """Rows of a withdrawal that moved nothing."""
-    after = Aftermath(awaited=0)
+    after = Effects(awaited=0)
     for row in held:
         if row.status is not D.WITHDRAW_PENDING:
             continue
@@ -183,8 +183,8 @@ def _returned(held: Sequence[Held], *, given: bool) -> Aftermath:
     return after
 
 
-def _ended(to: TradeStatus, held: Sequence[Held]) -> Aftermath:
-    after = Aftermath()
+def _ended(to: TradeStatus, held: Sequence[Held]) -> Effects:
+    after = Effects()
     for row in held:
         status = DEPOSIT_TABLE.get((row.status, DEPOSIT_END[to]))
         if status is not None:
@@ -193,9 +193,9 @@ def _ended(to: TradeStatus, held: Sequence[Held]) -> Aftermath:
     return after
 
 
-def _settled(held: Sequence[Held], data: Mapping[str, Any], now: datetime) -> Aftermath:
+def _settled(held: Sequence[Held], data: Mapping[str, Any], now: datetime) -> Effects:
     seen = {str(row["deposit_id"]): row for row in data.get("assets") or ()}
-    after = Aftermath()
+    after = Effects()
     for row in held:
         if row.status in (D.ACTIVE, D.WITHDRAW_PENDING):
             values = {"settled_at": now, **_sighted(row, seen.get(row.deposit_id))}
@@ -213,11 +213,11 @@ def _sighted(row: Held, seen: Mapping[str, Any] | None) -> dict[str, Any]:
     return values
 
 
-def _reversed(direction: Direction, held: Sequence[Held]) -> Aftermath:
+def _reversed(direction: Direction, held: Sequence[Held]) -> Effects:
     if direction is Direction.WITHDRAW:
-        return Aftermath(awaited=sum(row.status in (D.WITHDRAWN, D.WITHDRAW_PENDING) for row in held))
+        return Effects(awaited=sum(row.status in (D.WITHDRAWN, D.WITHDRAW_PENDING) for row in held))
     moves = [DepositMove(row.deposit_id, row.status, row.status, {"frozen_by": FROZEN_REVERSAL}) for row in held]
-    return Aftermath(moves=moves, awaited=sum(map(_may_go_back, held)))
+    return Effects(moves=moves, awaited=sum(map(_may_go_back, held)))
 
 
 # --- what a look for the items found -----------------------------------------------------------------
@@ -225,12 +225,12 @@ def _reversed(direction: Direction, held: Sequence[Held]) -> Aftermath:
 
 def of_seen(
     direction: Direction, status: TradeStatus, awaited: int, held: Sequence[Held], assets: Iterable[Mapping[str, Any]]
-) -> Aftermath:
+) -> Effects:
     """The bot sees these items in its inventory: rows of a withdrawal that moved nothing, or was reversed, are active again."""
     if direction is not Direction.WITHDRAW or status not in (*ENDED_UNMOVED, S.REVERSED):
-        return Aftermath()
+        return Effects()
     seen = {str(row["deposit_id"]): row for row in assets}
-    after = Aftermath()
+    after = Effects()
     for row in held:
         to = DEPOSIT_TABLE.get((row.status, F.ITEMS_SEEN))
         if to is None or row.deposit_id not in seen:
@@ -244,13 +244,13 @@ def of_seen(
     return after
 
 
-def of_gone(direction: Direction, status: TradeStatus, awaited: int, held: Sequence[Held], gone: Iterable[str]) -> Aftermath:
+def of_gone(direction: Direction, status: TradeStatus, awaited: int, held: Sequence[Held], gone: Iterable[str]) -> Effects:
     """The bot does not have these items: a reversed deposit is over; items of an ended withdrawal are an operator's business.
 
     A reversed withdrawal whose items are not back yet goes on waiting.
     """
     missing = set(gone)
-    after = Aftermath()
+    after = Effects()
     for row in held:
         if row.deposit_id not in missing:
             continue
@@ -268,17 +268,17 @@ def of_gone(direction: Direction, status: TradeStatus, awaited: int, held: Seque
 # --- what two operators decided about one frozen row, and a bot's reading showed ----------------------------------
 
 
-def of_release(status: DepositStatus, deposit_id: str, asset_id: int, context_id: str) -> Aftermath:
+def of_release(status: DepositStatus, deposit_id: str, asset_id: int, context_id: str) -> Effects:
     """Its item is here, as this asset: the row may be used again."""
     to = DEPOSIT_TABLE.get((status, F.ITEMS_SEEN), status)
     values = {"frozen_by": None, "asset_id": asset_id, "context_id": context_id}
-    return Aftermath([DepositMove(deposit_id, status, to, values)])
+    return Effects([DepositMove(deposit_id, status, to, values)])
 
 
-def of_write_off(status: DepositStatus, deposit_id: str) -> Aftermath:
+def of_write_off(status: DepositStatus, deposit_id: str) -> Effects:
     """Its item is gone: the row is over, and its slot free."""
     move = DepositMove(deposit_id, status, DEPOSIT_TABLE[status, F.WRITTEN_OFF], {"frozen_by": FROZEN_WRITTEN_OFF})
-    return Aftermath([move], held=-1)
+    return Effects([move], held=-1)
 
 
 def _may_go_back(row: Held) -> bool:
@@ -290,7 +290,7 @@ def _to_freeze(row: Held) -> bool:
     return row.status is D.WITHDRAW_PENDING and row.frozen_by is None
 
 
-def _take_back(after: Aftermath, row: Held) -> None:
+def _take_back(after: Effects, row: Held) -> None:
     to = DEPOSIT_TABLE.get((row.status, F.REVERSAL_SEEN))
     if to is not None:
         after.moves.append(DepositMove(row.deposit_id, row.status, to))

@@ -115,8 +115,8 @@ def newest(connection: Connection) -> int:
 
 def settled(connection: Connection) -> int:
     """A number up to which no event can appear any more."""
-    found = engine.settled_number(connection)
-    return newest(connection) if found is None else found
+    number = engine.settled_number(connection)
+    return newest(connection) if number is None else number
 
 
 def view(row: Row[Any], livemode: bool) -> Event:

@@ -40,8 +40,8 @@ def acknowledge(connection: Connection, numbers: Sequence[int] | None, by: By, n
     changes nothing and tells nothing.
     """
     query = select(events.c.number).where(_ALARMS, *_unseen(connection)).order_by(events.c.number).limit(BATCH_MAX)
-    found = list(connection.scalars(query if numbers is None else query.where(events.c.number.in_(numbers))))
-    rows = [{"number": number, "at": by.now, "who": by.who, "note": note[:NOTE_MAX]} for number in found]
+    raised = list(connection.scalars(query if numbers is None else query.where(events.c.number.in_(numbers))))
+    rows = [{"number": number, "at": by.now, "who": by.who, "note": note[:NOTE_MAX]} for number in raised]
     new: list[int] = []
     for row in rows:
         statement = pipeline.insert(connection, alarm_acks).values(row).on_conflict_do_nothing()

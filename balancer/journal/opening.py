@@ -17,7 +17,7 @@ from balancer.db.tables import deposits, events, tokens, trade_items, trades, us
 from balancer.journal import events as feed
 from balancer.journal.by import By
 from balancer.journal.events import OPENED
-from shared.domain.ids import BotName
+from shared.domain.ids import bot_name
 from shared.domain.status import ROW_BEGINS, TRADE_BEGINS, DepositStatus, Direction
 
 D = DepositStatus
@@ -44,7 +44,7 @@ class Opened:
         """One item that a deposit brings, without its status."""
         self.deposits.append({**row, "status": ROW_BEGINS[Direction.DEPOSIT].value})
 
-    def told(self) -> pipeline.Rows:
+    def opening_events(self) -> pipeline.Rows:
         """The event of each trade."""
         return [_event(row, self) for row in self.trades]
 
@@ -58,7 +58,7 @@ def open_trades(opened: Sequence[Opened]) -> list[tuple[Table, pipeline.Rows]]:
         (table, [row for one in opened for row in getattr(one, table.name)])
         for table in (users, trades, deposits, trade_items, tokens)
     ]
-    return [*mine, (events, [event for one in opened for event in one.told()])]
+    return [*mine, (events, [event for one in opened for event in one.opening_events()])]
 
 
 def reserve_deposits(connection: Connection, deposit_ids: list[str], now: datetime, *, settled: bool = True) -> bool:
@@ -91,7 +91,7 @@ def _event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
         data["choice"] = choice
     if trade["waits_for"] is not None:
         data["waits_for"] = trade["waits_for"]
-    bot = str(BotName(trade["color"], trade["bot_id"]))
+    bot = bot_name(trade)
     return feed.row(OPENED, data, By(opened.who, opened.now), trade["trade_id"], trade["user_id"], bot)
 
 

@@ -22,7 +22,7 @@ from balancer.db.tables import deposits, events, trade_items, trades, users
 from balancer.journal import alarms, apply_effects, effects, kinds, swaps, values
 from balancer.journal import events as feed
 from balancer.journal.by import By
-from balancer.journal.effects import Aftermath
+from balancer.journal.effects import Effects
 from balancer.journal.kinds import shapes
 from balancer.journal.rules import ByRules, Rules
 from shared.clock import from_unix
@@ -158,7 +158,7 @@ def _move(
     if not compared.rowcount:
         return False
     _note_answer(connection, trade, to, by.now, by.rules)
-    after = Aftermath()
+    after = Effects()
     if to not in LIVE:
         held, given = apply_effects.held(connection, trade.trade_id), trade.status != S.QUEUED or trade.waits_for is None
         after = effects.of_move(Direction(trade.direction), to, held, data, by.now, given=given)
@@ -166,13 +166,13 @@ def _move(
     after.offers = effects.offers_taken(S(trade.status), trade.waits_for, to, new.get("waits_for", trade.waits_for))
     if to not in LIVE or after.offers:
         apply_effects.carry_out(connection, trade, after, by.now)
-    told = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
-    _tell(connection, event.value, trade, told, after, by)
+    event_data = {"from": trade.status, "to": to.value, "attempt": trade.attempt, **_shown(data)}
+    _tell(connection, event.value, trade, event_data, after, by)
     if to is S.DECLINED:
         _tell_if_at_once(connection, trade, data, by)
     if event is E.OFFER_CANCELED and not _canceled_by_us(trade, data):
-        told = {"offer_id": data.get("offer_id") or trade.offer_id}
-        alarms.of_trade(connection, alarms.CANCELED_ELSEWHERE, trade, told, by)
+        event_data = {"offer_id": data.get("offer_id") or trade.offer_id}
+        alarms.of_trade(connection, alarms.CANCELED_ELSEWHERE, trade, event_data, by)
     if trade.direction == Direction.DEPOSIT and to in (S.ACCEPTED, S.SETTLED):
         swaps.compare(connection, _named(connection, trade.trade_id, data), by.rules.value_of, by, trade.trade_id)
     return True
@@ -188,8 +188,8 @@ def _named(connection: Connection, trade_id: str, data: Mapping[str, Any]) -> di
     moved = {str(row.get("asset_id")): swaps.Named.of(row) for row in data.get("moved") or ()}
     seen = {str(row.get("deposit_id")): swaps.Named.of(row) for row in data.get("assets") or ()}
     query = select(trade_items.c.deposit_id, trade_items.c.asset_id).where(trade_items.c.trade_id == trade_id)
-    found = {row.deposit_id: moved.get(str(row.asset_id)) or seen.get(row.deposit_id) for row in connection.execute(query)}
-    return {deposit_id: named for deposit_id, named in found.items() if named is not None}
+    names = {row.deposit_id: moved.get(str(row.asset_id)) or seen.get(row.deposit_id) for row in connection.execute(query)}
+    return {deposit_id: named for deposit_id, named in names.items() if named is not None}
 
 
 def _note_answer(connection: Connection, trade: Row[Any], to: TradeStatus, now: datetime, rules: Rules) -> None:
@@ -222,8 +222,8 @@ def _tell_if_at_once(connection: Connection, trade: Row[Any], data: Mapping[str,
     if type(made_at) is int and type(changed_at) is int and made_at <= changed_at:
         after_s.append(changed_at - made_at)
     if after_s and min(after_s) <= by.rules.declined_at_once_s:
-        told = {"offer_id": data.get("offer_id") or trade.offer_id, "after_s": max(0, round(min(after_s)))}
-        _tell(connection, DECLINED_AT_ONCE, trade, told, Aftermath(), by)
+        event_data = {"offer_id": data.get("offer_id") or trade.offer_id, "after_s": max(0, round(min(after_s)))}
+        _tell(connection, DECLINED_AT_ONCE, trade, event_data, Effects(), by)
 
 
 def _end_if_not_asked_again(connection: Connection, trade_id: str, to: TradeStatus, now: datetime, rules: Rules) -> TradeStatus:
@@ -248,13 +248,13 @@ def _note(
 ) -> None:
     """Nothing moves: what does not fit is written down; a live offer under another id than we know is adopted."""
     if verdict is Verdict.IGNORED:
-        told = {"status": trade.status, "report": event.value, "attempt": trade.attempt, **_shown(data)}
-        _tell(connection, REPORT_IGNORED, trade, told, Aftermath(), by)
+        event_data = {"status": trade.status, "report": event.value, "attempt": trade.attempt, **_shown(data)}
+        _tell(connection, REPORT_IGNORED, trade, event_data, Effects(), by)
     elif event in ADOPTED and trade.status in LIVE and data.get("offer_id") not in (None, trade.offer_id):
         connection.execute(
             update(trades).where(trades.c.trade_id == trade.trade_id).values(offer_id=str(data["offer_id"]), touched=by.now)
         )
-        _tell(connection, OFFER_ADOPTED, trade, {"status": trade.status, **_shown(data)}, Aftermath(), by)
+        _tell(connection, OFFER_ADOPTED, trade, {"status": trade.status, **_shown(data)}, Effects(), by)
     elif event is E.OFFER_ACCEPTED and trade.exchange_id is None and data.get("exchange_id"):
         _learn_exchange(connection, trade, data, by)
 
@@ -265,7 +265,7 @@ def _learn_exchange(connection: Connection, trade: Row[Any], data: Mapping[str, 
     if data.get("settles_at") is not None:
         known["settles_at"] = from_unix(data["settles_at"])
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(known))
-    _tell(connection, "exchange_known", trade, {"status": trade.status, **_shown(data)}, Aftermath(), by)
+    _tell(connection, "exchange_known", trade, {"status": trade.status, **_shown(data)}, Effects(), by)
 
 
 def _misfit(connection: Connection, trade: Row[Any], event: TradeEvent, by: ByRules) -> None:
@@ -324,14 +324,14 @@ def record_decision(
     connection: Connection,
     kind: str,
     deposit: Row[Any],
-    after: Aftermath,
+    after: Effects,
     data: Mapping[str, Any],
     by: By,
 ) -> None:
     """Carry out what operators decided about one row, which is locked; ``kind`` is the event's."""
     apply_effects.carry_out_at(connection, deposit.color, deposit.bot_id, after, by.now)
-    told = {**data, "deposits": after.told()}
-    feed.append(connection, feed.row(kind, told, by, None, deposit.user_id, bot_name(deposit)))
+    event_data = {**data, "deposits": after.as_data()}
+    feed.append(connection, feed.row(kind, event_data, by, None, deposit.user_id, bot_name(deposit)))
 
 
 # --- telling ----------------------------------------------------------------------------------------
@@ -342,12 +342,12 @@ def _tell(
     kind: str,
     trade: Row[Any],
     data: Mapping[str, Any],
-    after: Aftermath,
+    after: Effects,
     by: By,
 ) -> None:
-    moved = {"deposits": after.told()} if after.moves else {}
+    moved = {"deposits": after.as_data()} if after.moves else {}
     feed.of_trade(connection, kind, trade, {**data, **moved}, by)
 
 
 def _shown(data: Mapping[str, Any]) -> dict[str, Any]:
-    return kinds.told(data, shapes.STEAMS)
+    return kinds.known_fields(data, shapes.STEAMS)

@@ -82,14 +82,14 @@ class Step:
 def of_trade(connection: Connection, trade_id: str) -> list[Step]:
     """Everything that was written down about this trade, in order."""
     query = select(events).where(events.c.trade_id == trade_id).order_by(events.c.number)
-    found = []
+    entries = []
     for row in connection.execute(query):
         data = json.loads(row.data)
-        found.append(Step(row.number, unix(row.at), row.who, row.kind, told(row.kind, row.bot, data), data))
-    return found
+        entries.append(Step(row.number, unix(row.at), row.who, row.kind, sentence(row.kind, row.bot, data), data))
+    return entries
 
 
-def told(kind: str, bot: str | None, data: dict[str, Any]) -> str:
+def sentence(kind: str, bot: str | None, data: dict[str, Any]) -> str:
     """One event as a line of text."""
     if kind == "offer_absent" and data.get("reason") == "operator":
         text = "The trade goes on as if a bot had shown that there is no offer."
@@ -108,13 +108,13 @@ def _created(bot: str | None, data: dict[str, Any]) -> str:
 
 def _details(kind: str, data: dict[str, Any]) -> list[str]:
     """What of the data a reader wants to see at once: the move, the attempt, Steam's words."""
-    said = []
+    parts = []
     if data.get("from") and data.get("to") and data["from"] != data["to"]:
-        said.append(f"{data['from']} → {data['to']}.")
+        parts.append(f"{data['from']} → {data['to']}.")
     if kind != "trade_created" and data.get("attempt"):
-        said.append(f"Attempt {data['attempt']}.")
+        parts.append(f"Attempt {data['attempt']}.")
     if data.get("to") == "queued" and data.get("from"):
-        said.append(f"Order to send, attempt {int(data.get('attempt', 0)) + 1}.")
+        parts.append(f"Order to send, attempt {int(data.get('attempt', 0)) + 1}.")
     names = ("report", "offer_id", "exchange_id", "state", "result", "code", "reason", "alarm", "action", "in_line_s", "calls")
     facts = [f"{name} {data[name]}" for name in names if data.get(name) is not None]
-    return [*said, f"({', '.join(facts)})"] if facts else said
+    return [*parts, f"({', '.join(facts)})"] if facts else parts

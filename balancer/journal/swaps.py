@@ -57,28 +57,28 @@ class Named:
 
 
 def compare(
-    connection: Connection, told: Mapping[str, Named], value_of: ValueOf, by: By, trade_id: str | None = None
+    connection: Connection, names: Mapping[str, Named], value_of: ValueOf, by: By, trade_id: str | None = None
 ) -> list[str]:
     """Freeze those rows (deposit id → what its bot says of the item) under which another item lies. The ids of these.
 
     Their item and value become those of the real name, or 0 if nobody knows a value. A second time it changes nothing.
     """
-    if not told:
+    if not names:
         return []
     query = select(deposits, items.c.market_hash_name).join(items, items.c.item_id == deposits.c.item_id)
-    query = query.where(deposits.c.deposit_id.in_(told), deposits.c.status.in_(_HERE)).order_by(deposits.c.deposit_id)
+    query = query.where(deposits.c.deposit_id.in_(names), deposits.c.status.in_(_HERE)).order_by(deposits.c.deposit_id)
     swapped: list[str] = []
     confirmed: dict[str, list[str]] = {}
     for row in connection.execute(query.with_for_update(of=deposits)).all():
-        named = told[row.deposit_id]
+        named = names[row.deposit_id]
         if named.name == row.market_hash_name:
             if named.phase and row.phase and named.phase != row.phase:
                 _freeze(connection, row, named, _worth(named, value_of), by, trade_id)
                 swapped.append(str(row.deposit_id))
                 continue
             if named.phase and not row.phase:
-                found = deposits.c.deposit_id == row.deposit_id
-                connection.execute(update(deposits).where(found).values(phase=named.phase, touched=by.now))
+                this_row = deposits.c.deposit_id == row.deposit_id
+                connection.execute(update(deposits).where(this_row).values(phase=named.phase, touched=by.now))
             if named.class_id and named.class_id != row.named_class:
                 confirmed.setdefault(named.class_id, []).append(row.deposit_id)
         elif _is_renamed(connection, row, named):
@@ -132,8 +132,8 @@ def _is_renamed(connection: Connection, row: Row[Any], named: Named) -> bool:
     if row.named_class is not None:
         return bool(row.named_class == named.class_id)
     called_so = (deposits.c.item_id == row.item_id, deposits.c.named_class == named.class_id, deposits.c.bot_id.is_not(None))
-    found = connection.execute(select(deposits.c.color, deposits.c.bot_id).where(*called_so).distinct())
-    groups = {(each.color, group_of(each.bot_id)) for each in found}
+    holders = connection.execute(select(deposits.c.color, deposits.c.bot_id).where(*called_so).distinct())
+    groups = {(each.color, group_of(each.bot_id)) for each in holders}
     return (row.color, group_of(row.bot_id)) in groups or len(groups) >= GROUPS_THAT_AGREE
 
 

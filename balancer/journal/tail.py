@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from balancer import fields
-from balancer.changes import Waiters
+from balancer.changes import Changes
 from balancer.db.engine import Database
 from balancer.journal import events
 from shared import log
@@ -50,9 +50,9 @@ class Page:
 class Tail:
     """Follows the feed while somebody is `listening`."""
 
-    def __init__(self, db: Database, waiters: Waiters, livemode: bool) -> None:
+    def __init__(self, db: Database, changes: Changes, livemode: bool) -> None:
         self._db = db
-        self._waiters = waiters
+        self._changes = changes
         self._livemode = livemode
         self._listeners = 0
         self._following: asyncio.Task[None] | None = None
@@ -97,7 +97,7 @@ class Tail:
             else:
                 page = await self._looked_up(after, since)
             left_s = until - asyncio.get_running_loop().time()
-            if page.lines or left_s <= 0 or self._waiters.ended:
+            if page.lines or left_s <= 0 or self._changes.ended:
                 return page
             after = page.next
             await _within(left_s, ticked)
@@ -109,14 +109,14 @@ class Tail:
 
     async def _looked_up(self, after: int, since: int | None) -> Page:
         async with self._catching_up:
-            found = await self._db.look(events.behind, after, PAGE, self._livemode)
-        if found:
-            return Page([line(event) for event in found], found[-1].number)
+            page = await self._db.read(events.behind, after, PAGE, self._livemode)
+        if page:
+            return Page([line(event) for event in page], page[-1].number)
         # What is in memory began before this look, and there is nothing in between.
         return Page([], after if since is None else max(after, since))
 
     async def _follow(self) -> None:
-        while not self._waiters.ended:
+        while not self._changes.ended:
             try:
                 more = await self._tick()
                 self._read_at = asyncio.get_running_loop().time()
@@ -132,18 +132,18 @@ class Tail:
     async def _tick(self) -> bool:
         """Read what is new. Whether there may be more at once."""
         if self._since is None:
-            self._end = await self._db.look(events.settled)
+            self._end = await self._db.read(events.settled)
             self._since = self._end
             self._wake()
-        if await self._db.look(events.newest) <= self._end:
+        if await self._db.read(events.newest) <= self._end:
             return False
-        found = await self._db.look(events.behind, self._end, PAGE, self._livemode)
-        if found:
-            self._kept += [line(event) for event in found]
-            self._end = found[-1].number
+        page = await self._db.read(events.behind, self._end, PAGE, self._livemode)
+        if page:
+            self._kept += [line(event) for event in page]
+            self._end = page[-1].number
             self._forget()
             self._wake()
-        return len(found) == PAGE
+        return len(page) == PAGE
 
     def _forget(self) -> None:
         """Keep the last ones only; in steps, as each moves all that is kept."""

@@ -22,7 +22,7 @@ from balancer.journal.opening import Opened
 from balancer.spoken import PlayerMessage
 from shared.clock import Clock
 from shared.domain.health import BOT_RESTRICTED
-from shared.domain.ids import BotName
+from shared.domain.ids import bot_name
 from shared.domain.status import ENDED_UNMOVED, FINAL, ROW_BEGINS, DepositStatus, Direction, TradeStatus, WaitsFor
 from shared.sealing import MasterKey
 from shared.settings import Settings
@@ -124,7 +124,7 @@ class Views:
         self._master = master
         self._settings = settings
         self._clock = clock
-        self._batch: Batch[str, Found] = Batch(self._each, most=IDS_MAX, at_once=AT_ONCE)
+        self._batch: Batch[str, TradeRows] = Batch(self._each, most=IDS_MAX, at_once=AT_ONCE)
 
     async def of(self, ids: Sequence[str]) -> list[Trade]:
         """These trades, in this order; unknown ids are left out.
@@ -132,8 +132,8 @@ class Views:
         Raises:
             DatabaseUnavailable.
         """
-        found = await self._batch.ask(ids[0]) if len(ids) == 1 else await self._db.look(by_ids, ids)
-        shown = {view.trade_id: view for view in self._views(found)}
+        rows = await self._batch.ask(ids[0]) if len(ids) == 1 else await self._db.read(by_ids, ids)
+        shown = {view.trade_id: view for view in self._views(rows)}
         return [shown[trade_id] for trade_id in dict.fromkeys(ids) if trade_id in shown]
 
     async def find(
@@ -146,20 +146,20 @@ class Views:
         limit: int = 100,
     ) -> list[Trade]:
         """Trades by offer id, user or status, ordered by trade id from the one behind ``after`` on."""
-        return self._views(await self._db.look(matching, offer_ids, user_id, status, after, limit))
+        return self._views(await self._db.read(matching, offer_ids, user_id, status, after, limit))
 
-    async def _each(self, ids: list[str]) -> list[Found]:
-        rows, items = await self._db.look(by_ids, list(dict.fromkeys(ids)))
-        found: dict[str, Found] = {row.trade_id: ([row], []) for row in rows}
+    async def _each(self, ids: list[str]) -> list[TradeRows]:
+        rows, items = await self._db.read(by_ids, list(dict.fromkeys(ids)))
+        by_trade: dict[str, TradeRows] = {row.trade_id: ([row], []) for row in rows}
         for item in items:
-            found[item.trade_id][1].append(item)
-        return [found.get(trade_id, ([], [])) for trade_id in ids]
+            by_trade[item.trade_id][1].append(item)
+        return [by_trade.get(trade_id, ([], [])) for trade_id in ids]
 
-    def _views(self, found: Found) -> list[Trade]:
-        return views(found, self._master, self._settings, self._clock.now())
+    def _views(self, rows: TradeRows) -> list[Trade]:
+        return views(rows, self._master, self._settings, self._clock.now())
 
 
-Found = tuple[list[Row[Any]], list[Row[Any]]]  # rows of trades, rows of their items
+TradeRows = tuple[list[Row[Any]], list[Row[Any]]]  # rows of trades, rows of their items
 
 _TRADES = select(trades, bots.c.steam_id.label("bot_steam_id")).join(
     bots, and_(bots.c.color == trades.c.color, bots.c.bot_id == trades.c.bot_id)
@@ -174,7 +174,7 @@ _ONE = _TRADES.where(trades.c.trade_id == bindparam("trade_id"))
 _ITEMS_OF_ONE = _ITEMS.where(trade_items.c.trade_id == bindparam("trade_id"))
 
 
-def by_ids(connection: Connection, ids: Sequence[str]) -> Found:
+def by_ids(connection: Connection, ids: Sequence[str]) -> TradeRows:
     """The rows of these trades and of their items."""
     if len(ids) == 1:
         return _with_items(connection, list(connection.execute(_ONE, {"trade_id": ids[0]})))
@@ -188,7 +188,7 @@ def matching(
     status: str | None,
     after: str | None,
     limit: int,
-) -> Found:
+) -> TradeRows:
     """The rows of up to ``limit`` trades that fit everything given, ordered by id from the one behind ``after`` on."""
     query = _TRADES.order_by(trades.c.trade_id).limit(limit)
     if offer_ids is not None:
@@ -202,29 +202,29 @@ def matching(
     return _with_items(connection, list(connection.execute(query)))
 
 
-def newest(connection: Connection, limit: int, *only: ColumnElement[bool]) -> Found:
+def newest(connection: Connection, limit: int, *only: ColumnElement[bool]) -> TradeRows:
     """The rows of the ``limit`` newest trades that fit ``only`` (conditions on the table's columns), the newest first."""
     query = _TRADES.where(*only).order_by(trades.c.trade_id.desc()).limit(limit)  # ids begin with the time
     return _with_items(connection, list(connection.execute(query)))
 
 
-def _with_items(connection: Connection, found: list[Row[Any]]) -> Found:
-    if not found:
+def _with_items(connection: Connection, trade_rows: list[Row[Any]]) -> TradeRows:
+    if not trade_rows:
         return [], []
-    if len(found) == 1:
-        return found, list(connection.execute(_ITEMS_OF_ONE, {"trade_id": found[0].trade_id}))
-    ids = [row.trade_id for row in found]
-    return found, list(connection.execute(_ITEMS.where(trade_items.c.trade_id.in_(ids))))
+    if len(trade_rows) == 1:
+        return trade_rows, list(connection.execute(_ITEMS_OF_ONE, {"trade_id": trade_rows[0].trade_id}))
+    ids = [row.trade_id for row in trade_rows]
+    return trade_rows, list(connection.execute(_ITEMS.where(trade_items.c.trade_id.in_(ids))))
 
 
-def views(found: Found, master: MasterKey, settings: Settings, now: datetime) -> list[Trade]:
+def views(rows: TradeRows, master: MasterKey, settings: Settings, now: datetime) -> list[Trade]:
     """Those rows as views, in their order."""
     grouped: dict[str, list[TradeItem]] = {}
-    for row in found[1]:
+    for row in rows[1]:
         grouped.setdefault(row.trade_id, []).append(_item(row._mapping, row.deposit_status))
     return [
         _trade(row._mapping, grouped.get(row.trade_id, []), str(row.bot_steam_id), settings, _token(row, master, settings, now))
-        for row in found[0]
+        for row in rows[0]
     ]
 
 
@@ -238,7 +238,7 @@ def of_new(opened: Opened, bot_steam_ids: Mapping[str, str], master: MasterKey, 
         _trade(
             row,
             grouped.get(row["trade_id"], []),
-            bot_steam_ids[str(BotName(row["color"], row["bot_id"]))],
+            bot_steam_ids[bot_name(row)],
             settings,
             master.verify_token(row["trade_id"]) if row["waits_for"] is None else None,
         )
@@ -269,7 +269,7 @@ def _trade(row: _Columns, its_items: list[TradeItem], bot_steam_id: str, setting
         status=TradeStatus(row["status"]),
         user_id=row["user_id"],
         steam_id=str(row["partner"]),
-        bot=str(BotName(row["color"], row["bot_id"])),
+        bot=bot_name(row),
         color=row["color"],
         bot_id=row["bot_id"],
         bot_steam_id=bot_steam_id,

@@ -31,11 +31,11 @@ class Glance:
 
 def read(connection: Connection, now: datetime) -> Glance:
     """One reading; each statement is answered by an index or by a small table."""
-    found = figures.read(connection, None, now)
+    result = figures.read(connection, None, now)
     by_way: dict[str, dict[str, int]] = {"deposit": {}, "withdraw": {}}
     waiting: dict[str, int] = {}
     oldest = 0.0
-    for (direction, status, waits_for), (count, age_s) in found.live.items():
+    for (direction, status, waits_for), (count, age_s) in result.live.items():
         way = by_way.setdefault(direction, {})
         way[status] = way.get(status, 0) + count
         if waits_for:
@@ -48,10 +48,10 @@ def read(connection: Connection, now: datetime) -> Glance:
         waiting=waiting,
         oldest_s=oldest,
         doubts=sum(way.get(TradeStatus.IN_DOUBT.value, 0) for way in by_way.values()),
-        orders_due=found.orders["due"][0],
+        orders_due=result.orders["due"][0],
         alarms=open_alarms.count(connection),
-        differences=found.differences["false"],
-        webhooks_owed=sum(count for count, _ in found.owed.values()),
-        webhooks_disabled=found.targets["disabled"],
-        paused=tuple(sorted(name for name, paused in found.paused.items() if paused)),
+        differences=result.differences["false"],
+        webhooks_owed=sum(count for count, _ in result.owed.values()),
+        webhooks_disabled=result.targets["disabled"],
+        paused=tuple(sorted(name for name, paused in result.paused.items() if paused)),
     )

@@ -126,18 +126,18 @@ class Watch(Collector):
     async def _of_database(self) -> Figures | None:
         try:
             async with asyncio.timeout(DATABASE_S):
-                return await self._ctx.db.look(figures.read, self._after, self._ctx.clock.now())
+                return await self._ctx.db.read(figures.read, self._after, self._ctx.clock.now())
         except (DatabaseUnavailable, TimeoutError) as error:
             _log.warning("no figures from the database", action="metrics", reason=type(error).__name__)
             return None
 
-    def _count(self, found: Figures) -> None:
-        self._after = found.number
-        for move, n in found.moves.items():
+    def _count(self, counted: Figures) -> None:
+        self._after = counted.number
+        for move, n in counted.moves.items():
             self._moves.labels(*move).inc(n)
-        for alarm, n in found.alarms.items():
+        for alarm, n in counted.alarms.items():
             self._alarms.labels(alarm).inc(n)
-        for direction, seconds in found.offers:
+        for direction, seconds in counted.offers:
             self._offers.labels(direction).observe(seconds)
 
     async def _of_redis(self) -> RedisFigures | None:
@@ -168,7 +168,7 @@ class Watch(Collector):
         yield gauge("fleet_build_info", "1, with the version and whether it is live", ("version", "livemode"), rows)
         yield from self._bots(self._ctx.fleet.bots())
         yield from self._here()
-        yield from self._told_by_redis(self._redis)
+        yield from self._redis_families(self._redis)
         yield single("fleet_database_up", "Whether the database answered", int(self._figures is not None))
         # Without a reading every family is there and empty: a board that is held to the names stays true.
         yield from _trades(self._figures or Figures(0))
@@ -203,9 +203,9 @@ class Watch(Collector):
         """What this balancer knows by itself."""
         ctx = self._ctx
         sources = ctx.prices.standing(ctx.clock.now())["sources"]
-        ages: Rows = {(name,): told["age_s"] for name, told in sources.items() if told["age_s"] is not None}
+        ages: Rows = {(name,): source["age_s"] for name, source in sources.items() if source["age_s"] is not None}
         yield gauge("fleet_price_age_seconds", "Age of the list in use, by source", ("source",), ages)
-        bad: Rows = {(name,): int(told["error"] is not None) for name, told in sources.items()}
+        bad: Rows = {(name,): int(source["error"] is not None) for name, source in sources.items()}
         yield gauge("fleet_price_trouble", "1: something is wrong with this source", ("source",), bad)
         yield single("fleet_price_items", "Items that have a value", len(ctx.prices))
         yield single(
@@ -218,41 +218,41 @@ class Watch(Collector):
         late: Rows = {(name,): int(name in self._standing.get("late", ())) for name in ages_s}
         yield gauge("fleet_loop_late", "1: this loop has stopped", ("loop",), late)
 
-    def _told_by_redis(self, found: RedisFigures | None) -> Iterator[GaugeMetricFamily]:
-        yield single("fleet_redis_up", "Whether Redis answered", int(found is not None))
+    def _redis_families(self, counted: RedisFigures | None) -> Iterator[GaugeMetricFamily]:
+        yield single("fleet_redis_up", "Whether Redis answered", int(counted is not None))
         yield single(
-            "fleet_reports_behind", "Reports of bots that are not applied yet", None if found is None else found.behind
+            "fleet_reports_behind", "Reports of bots that are not applied yet", None if counted is None else counted.behind
         )
         text = "How long the next read of a player's inventory has to wait"
-        yield single("fleet_inventory_reads_ahead_seconds", text, None if found is None else found.ahead_s)
+        yield single("fleet_inventory_reads_ahead_seconds", text, None if counted is None else counted.ahead_s)
 
 
-def _trades(found: Figures) -> Iterator[GaugeMetricFamily]:
+def _trades(counted: Figures) -> Iterator[GaugeMetricFamily]:
     labels = ("direction", "status", "reason")
-    n: Rows = {key: each[0] for key, each in found.live.items()}
+    n: Rows = {key: each[0] for key, each in counted.live.items()}
     yield gauge("fleet_trades", "Trades under way; reason: what they wait for", labels, n)
-    oldest: Rows = {key: each[1] for key, each in found.live.items()}
+    oldest: Rows = {key: each[1] for key, each in counted.live.items()}
     yield gauge("fleet_trades_oldest_seconds", "Since the last change of the oldest of them", labels, oldest)
-    n = {(key,): each[0] for key, each in found.orders.items()}
+    n = {(key,): each[0] for key, each in counted.orders.items()}
     yield gauge("fleet_orders_waiting", "Orders: given and not begun by a bot, or due and not given", ("state",), n)
-    oldest = {(key,): each[1] for key, each in found.orders.items()}
+    oldest = {(key,): each[1] for key, each in counted.orders.items()}
     yield gauge("fleet_orders_oldest_seconds", "Age of the oldest of them", ("state",), oldest)
-    rows: Rows = {(key,): each for key, each in found.paused.items()}
+    rows: Rows = {(key,): each for key, each in counted.paused.items()}
     yield gauge("fleet_paused", "1: an operator or a limit has paused it for all", ("switch",), rows)
 
 
-def _webhooks_and_audits(found: Figures) -> Iterator[GaugeMetricFamily]:
-    n: Rows = {(key,): each[0] for key, each in found.owed.items()}
+def _webhooks_and_audits(counted: Figures) -> Iterator[GaugeMetricFamily]:
+    n: Rows = {(key,): each[0] for key, each in counted.owed.items()}
     yield gauge("fleet_webhook_deliveries_owed", "Events that targets are still owed", ("target",), n)
-    oldest: Rows = {(key,): each[1] for key, each in found.owed.items()}
+    oldest: Rows = {(key,): each[1] for key, each in counted.owed.items()}
     yield gauge("fleet_webhook_oldest_seconds", "Age of the oldest of them", ("target",), oldest)
-    rows: Rows = {(key,): found.targets[key] for key in found.owed}
+    rows: Rows = {(key,): counted.targets[key] for key in counted.owed}
     yield gauge("fleet_webhook_targets", "Targets of webhooks", ("target",), rows)
-    rows = {(key,): each for key, each in found.verdicts.items()}
+    rows = {(key,): each for key, each in counted.verdicts.items()}
     yield gauge("fleet_audits", "Bots by what their last audit says", ("verdict",), rows)
-    rows = {(key,): found.differences[key] for key in (("true", "false") if found.owed else ())}
+    rows = {(key,): counted.differences[key] for key in (("true", "false") if counted.owed else ())}
     yield gauge("fleet_audit_differences", "Between bots' inventories and rows; seen: known to an operator", ("seen",), rows)
-    yield single("fleet_audit_oldest_seconds", "Since the bot was audited that was audited longest ago", found.audit_s)
+    yield single("fleet_audit_oldest_seconds", "Since the bot was audited that was audited longest ago", counted.audit_s)
 
 
 WATCH: web.AppKey[Watch] = web.AppKey("watch", Watch)

@@ -76,7 +76,7 @@ class Teller:
             return False
         taken = await self._send(address, wording.title(owed.alarms), wording.body(owed.alarms, self._ops_url))
         if taken:
-            await self._db.run(_told, owed, self._me)
+            await self._db.run(_mark_sent, owed, self._me)
         else:
             service = address.partition("://")[0]
             _log.warning("a notice was not taken", action="notices", service=service, alarms=len(owed.alarms))
@@ -101,15 +101,15 @@ def _claim(connection: Connection, target: str, me: str, now: datetime, livemode
     row = connection.execute(select(notice_targets).where(t.target == target).with_for_update()).first()
     if row is None or row.next_at > now or (row.lease_by not in (None, me) and row.lease_until > now):
         return None
-    found = feed.behind(connection, row.told_to, AT_ONCE, livemode, events.c.kind == "alarm")
-    if not found:
+    behind = feed.behind(connection, row.told_to, AT_ONCE, livemode, events.c.kind == "alarm")
+    if not behind:
         return None
     lease = {"lease_by": me, "lease_until": now + timedelta(seconds=LEASE_S)}
     connection.execute(update(notice_targets).where(t.target == target).values(lease))
-    return Owed(target, found, row.fails, row.failing_since)
+    return Owed(target, behind, row.fails, row.failing_since)
 
 
-def _told(connection: Connection, owed: Owed, me: str) -> None:
+def _mark_sent(connection: Connection, owed: Owed, me: str) -> None:
     values = {"told_to": owed.alarms[-1].number, "fails": 0, "failing_since": None, "lease_by": None}
     t = notice_targets.c
     connection.execute(update(notice_targets).where(t.target == owed.target, t.lease_by == me).values(values))

@@ -37,9 +37,9 @@ def asset_of(row: Mapping[Any, Any] | RowMapping) -> Asset:
     return Asset(row["app_id"], row["context_id"], str(row["asset_id"]))
 
 
-def moved_of(connection: Connection, found: Iterable[Row[Any]]) -> dict[str, Moved]:
+def moved_of(connection: Connection, rows: Iterable[Row[Any]]) -> dict[str, Moved]:
     """What each of these trades moves, by trade id."""
-    directions = {trade.trade_id: trade.direction for trade in found}
+    directions = {trade.trade_id: trade.direction for trade in rows}
     assets: dict[str, list[Asset]] = {trade_id: [] for trade_id in directions}
     columns = trade_items.c
     query = (

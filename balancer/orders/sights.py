@@ -118,7 +118,7 @@ class Sights:
         except TimeoutError:
             return None
 
-    def told(self, report: Report) -> None:
+    def note(self, report: Report) -> None:
         """A bot has looked, or could not; whoever waits for it is answered. Twice is harmless."""
         asked = self._asked.get(report.order_id or "")
         mine = asked is not None and asked[0] == report.bot

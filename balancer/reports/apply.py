@@ -19,7 +19,7 @@ from shared.reports import Report
 
 _TRADE_EVENTS = frozenset(event.value for event in TradeEvent)
 _SIGHTINGS = frozenset({"items_seen", "items_gone"})
-_TOLD = frozenset(
+_KNOWN_REPORTS = frozenset(
     {
         "order_refused",
         "order_failed",
@@ -46,8 +46,8 @@ def apply(connection: Connection, report: Report, now: Any, rules: Rules) -> boo
         if trade is not None and bot_name(trade) != report.bot:
             _of_another_bot(connection, trade, report, by)
             return False
-    if report.kind in _TOLD:
-        shown = kinds.told(data, kinds.KINDS[report.kind].data)
+    if report.kind in _KNOWN_REPORTS:
+        shown = kinds.known_fields(data, kinds.KINDS[report.kind].data)
         row = events.row(report.kind, shown, by, report.trade_id, None, report.bot)
         events.append(connection, row)
         return False

@@ -128,7 +128,7 @@ class Reader:
         pipe: Any = self._client.pipeline(transaction=False)
         self._say(pipe)
         await asyncio.to_thread(pipe.execute)
-        self._said()
+        self._clear()
 
     async def close(self) -> None:
         try:
@@ -169,7 +169,7 @@ class Reader:
             self._known = "NOGROUP" not in str(error)  # Redis came back empty: the group is made again
             self._mend(error)
             raise
-        self._said()
+        self._clear()
         return _entries(answer)
 
     def _make_group(self) -> None:
@@ -257,8 +257,8 @@ class Reader:
         if changed and report.trade_id is not None and report.kind in _MAY_GO_ON:
             await self._go_on(report.trade_id)
         # That a worker has begun is no news to anybody who waits: there is no offer yet.
-        told = changed and report.kind != TradeEvent.PICKED_UP
-        return _Done(entry_id, trade_id=report.trade_id if told else None)
+        news = changed and report.kind != TradeEvent.PICKED_UP
+        return _Done(entry_id, trade_id=report.trade_id if news else None)
 
     async def _go_on(self, trade_id: str) -> None:
         """Steam did not let this bot do it: another one begins now, not when the sweep comes round."""
@@ -313,7 +313,7 @@ class Reader:
     def _tell(self, done: Sequence[_Done]) -> None:
         """Wake whoever waits here; the acknowledgement and the word to other balancers go out with the next read."""
         changed = sorted({one.trade_id for one in done if one.trade_id})
-        self._ctx.waiters.notify(changed)
+        self._ctx.changes.notify(changed)
         if changed:
             self._news.append(json.dumps({"by": self._name, "trades": changed}))
         self._news += [json.dumps({"by": self._name, "inventory": one.answer}) for one in done if one.answer]
@@ -325,15 +325,15 @@ class Reader:
         for message in self._news:
             pipe.publish(wire.CHANGES, message)
 
-    def _said(self) -> None:
+    def _clear(self) -> None:
         self._acks.clear()
         self._news.clear()
 
     def _answer(self, report: Report) -> None:
         if report.kind in sights.REPORTS:
-            self._ctx.sights.told(report)
+            self._ctx.sights.note(report)
             return
-        self._ctx.inventories.readers.told(report)
+        self._ctx.inventories.readers.note(report)
 
     def _hear(self) -> list[bytes]:
         if self._pubsub is None:
@@ -353,12 +353,12 @@ class Reader:
             logger.warning("change not understood", action="changes", reason="too large")
             return
         try:
-            said = json.loads(message)
-            if said.get("by") == self._name:
+            parsed = json.loads(message)
+            if parsed.get("by") == self._name:
                 return  # our own word
-            self._ctx.waiters.notify([str(trade_id) for trade_id in said.get("trades", ())])
-            if "inventory" in said:
-                bot, sealed = said["inventory"]
+            self._ctx.changes.notify([str(trade_id) for trade_id in parsed.get("trades", ())])
+            if "inventory" in parsed:
+                bot, sealed = parsed["inventory"]
                 self._answer(wire.open_report(bot, sealed, self._ctx.master.bot(bot)))
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             logger.warning("change not understood", action="changes", reason=type(error).__name__)
@@ -369,11 +369,11 @@ def _entries(answer: Any) -> list[Entry]:
     if not answer:
         return []
     streams = answer.values() if isinstance(answer, dict) else [row[1] for row in answer]
-    found = []
+    result = []
     for batch in streams:
         entries = batch[0] if batch and isinstance(batch[0], list) else batch
-        found += [(entry[0], entry[1] or {}) for entry in entries]
-    return found
+        result += [(entry[0], entry[1] or {}) for entry in entries]
+    return result
 
 
 def _size(entries: Sequence[Entry]) -> int:

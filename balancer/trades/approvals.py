@@ -25,7 +25,7 @@ from shared.sections import TradeSettings
 
 async def list_approvals(ctx: Context, after: str, limit: int) -> list[str]:
     """The trades that wait for an approval, oldest first, from the one behind ``after`` on."""
-    return await ctx.db.look(waiting_for_approval, after, limit)
+    return await ctx.db.read(waiting_for_approval, after, limit)
 
 
 def waiting_for_approval(connection: Connection, after: str = "", limit: int | None = None) -> list[str]:
@@ -44,7 +44,7 @@ async def decide(ctx: Context, trade_id: str, client_id: str | None, who: str, *
     by = ByRules(who, ctx.clock.now(), Rules.of(ctx.settings))
     work = functools.partial(decide_in, approve=approve)
     await ctx.db.run(work, trade_id, client_id, by, ctx.settings.trades)
-    ctx.waiters.notify([trade_id])
+    ctx.changes.notify([trade_id])
 
 
 def decide_in(

@@ -38,7 +38,7 @@ async def cancel(ctx: Context, caller: Caller, trade_id: str) -> Trade:
         await ctx.outbox.recall(trade)
         if trade.status != TradeStatus.QUEUED:
             await ctx.outbox.give([ctx.orders.cancel(trade, moved)])
-    ctx.waiters.notify([trade_id])
+    ctx.changes.notify([trade_id])
     return (await ctx.views.of([trade_id]))[0]
 
 

@@ -50,12 +50,12 @@ async def check(ctx: Context, user_id: str, url: TradeUrl, first: PlayerInventor
         if error.retryable:
             raise
         # A clear no, where the first one saw an inventory.
-        found, by = [{"second": error.error_code}], str(error.data.get("read_by", ""))
-        await _differ(ctx, user_id, first, by, found)
-    found, together = contradictions(wanted, second), (second.read_at - first.read_at).total_seconds() < TOGETHER_S
-    if found:
-        certain = together or any(each["field"] != "asset" for each in found)
-        await _differ(ctx, user_id, first, second.read_by, found if certain else [])
+        differences, by = [{"second": error.error_code}], str(error.data.get("read_by", ""))
+        await _differ(ctx, user_id, first, by, differences)
+    differences, together = contradictions(wanted, second), (second.read_at - first.read_at).total_seconds() < TOGETHER_S
+    if differences:
+        certain = together or any(each["field"] != "asset" for each in differences)
+        await _differ(ctx, user_id, first, second.read_by, differences if certain else [])
 
 
 def tell_if_single(ctx: Context) -> None:
@@ -68,15 +68,17 @@ def tell_if_single(ctx: Context) -> None:
         )
 
 
-async def _differ(ctx: Context, user_id: str, first: PlayerInventory, second_bot: str, found: list[dict[str, Any]]) -> None:
+async def _differ(
+    ctx: Context, user_id: str, first: PlayerInventory, second_bot: str, differences: list[dict[str, Any]]
+) -> None:
     """Believe neither, and say so; without anything found it is no alarm.
 
     Raises:
         NoBotAvailable: always.
     """
     ctx.inventories.forget(first.steam_id)
-    if found:
-        data = {"readings": found[:TOLD_MAX]}
+    if differences:
+        data = {"readings": differences[:TOLD_MAX]}
         await ctx.db.run(alarms.of_readings, (first.read_by, second_bot), user_id, data, ctx.clock.now())
     raise NoBotAvailable(
         "Two bots read different things about these items, so they are not taken now. Both read again at the next request.",
@@ -90,15 +92,15 @@ def contradictions(wanted: Sequence[Wanted], second: PlayerInventory) -> list[di
     return [each for one in wanted for each in _of_one(one.held, second.assets.get(one.held.asset))]
 
 
-def _of_one(said: HeldAsset, again: HeldAsset | None) -> list[dict[str, Any]]:
-    asset_id = said.asset.asset_id
+def _of_one(first: HeldAsset, again: HeldAsset | None) -> list[dict[str, Any]]:
+    asset_id = first.asset.asset_id
     if again is None:
-        return [{"asset_id": asset_id, "field": "asset", "first": _short(said.market_hash_name), "second": None}]
-    told = [(name, getattr(said, name), getattr(again, name)) for name in ("market_hash_name", "class_id", "amount")]
+        return [{"asset_id": asset_id, "field": "asset", "first": _short(first.market_hash_name), "second": None}]
+    compared = [(name, getattr(first, name), getattr(again, name)) for name in ("market_hash_name", "class_id", "amount")]
     # Steam leaves an item's properties out at times.
-    both = [(name, getattr(said, name), getattr(again, name)) for name in ("wear", "pattern", "name_tag", "phase")]
-    told += [each for each in both if None not in each[1:]]
-    differ = [(name, *map(_short, each)) for name, *each in told if each[0] != each[1]]
+    both = [(name, getattr(first, name), getattr(again, name)) for name in ("wear", "pattern", "name_tag", "phase")]
+    compared += [each for each in both if None not in each[1:]]
+    differ = [(name, *map(_short, each)) for name, *each in compared if each[0] != each[1]]
     return [{"asset_id": asset_id, "field": name, "first": one, "second": other} for name, one, other in differ]
 
 

@@ -76,7 +76,7 @@ class Deposits:
     async def _drafted(self, request: Request, wish: DepositWish) -> Draft:
         """The trades, committed; refuses what is over the client's share of the fleet."""
         ctx, limits, client_id = self._ctx, self._ctx.settings.limits, request.caller.client_id
-        full: list[str] = await ctx.db.look(line.full_clients, limits, client_id) if limits.offers_per_client_max else []
+        full: list[str] = await ctx.db.read(line.full_clients, limits, client_id) if limits.offers_per_client_max else []
         if full:
             raise RateLimited(
                 f"a client may have {limits.offers_per_client_max} open offers here, over all bots and players",
@@ -225,11 +225,11 @@ def _stale(
         return {}
     since = min(request.now for request, _ in here) - timedelta(seconds=BROUGHT_S + ctx.settings.trades.offer_timeout_s)
     brought = players.brought(connection, (wish.user_id for _, wish in here), since)
-    found = {
+    stale = {
         wish.user_id: [asset_id for one in wish.wanted if (wish.user_id, int(asset_id := one.held.asset.asset_id)) in brought]
         for _, wish in here
     }
-    return {user_id: assets for user_id, assets in found.items() if assets}
+    return {user_id: assets for user_id, assets in stale.items() if assets}
 
 
 def _shared_out(ctx: Context, request: Request, wish: DepositWish, holdings: Holdings, parts: list[Part]) -> Draft:

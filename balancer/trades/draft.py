@@ -23,7 +23,7 @@ from balancer.orders.build import Moved, asset_of
 from balancer.trades import shares
 from balancer.trades.players import Holdings
 from balancer.trades.requests import DepositWish, HouseWish, Request, Wanted, WithdrawWish
-from shared.domain.ids import BotName, TradeUrl
+from shared.domain.ids import BotName, TradeUrl, bot_name
 from shared.domain.items import Asset, item_id_of
 from shared.domain.status import Direction, WaitsFor
 from shared.errors import NotAccepted
@@ -159,7 +159,7 @@ class Draft:
 
     def views(self) -> list[Trade] | None:
         """The trades as they are written; ``None`` if a bot's account is not known here."""
-        bots = {str(BotName(row["color"], row["bot_id"])) for row in self.opened.trades}
+        bots = {bot_name(row) for row in self.opened.trades}
         known = {name: str(bot.steam_id) for name in bots if (bot := self.ctx.fleet.get(name))}
         return views.of_new(self.opened, known, self.ctx.master, self.ctx.settings) if known.keys() == bots else None
 
@@ -170,7 +170,7 @@ class Draft:
     def _order(self, trade: dict[str, Any]) -> Order:
         mine = [row for row in self.opened.trade_items if row["trade_id"] == trade["trade_id"]]
         moved = Moved.of(self.direction, [asset_of(row) for row in mine])
-        bot = str(BotName(trade["color"], trade["bot_id"]))
+        bot = bot_name(trade)
         url = self.trade_url
         token = url.trade_token
         run = self.ctx.fleet.run_of(bot)

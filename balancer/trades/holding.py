@@ -44,7 +44,7 @@ async def hold(ctx: Context) -> int:
         changed, recalled = await ctx.db.run(_hold, ctx.switches, ctx.clock.now())
         for trade in recalled:
             await ctx.outbox.recall(trade)
-        ctx.waiters.notify(changed)
+        ctx.changes.notify(changed)
         held += len(changed)
         if len(changed) < BATCH_MAX:
             return held
@@ -54,15 +54,15 @@ def _hold(connection: Connection, switches: Switches, now: datetime) -> tuple[li
     """Trades that are held anew, and those to recall: new ones first, then those that were recalled before."""
     queued = and_(trades.c.status == TradeStatus.QUEUED.value, trades.c.waits_for.is_(None), paused(switches))
     query = select(trades).where(queued).order_by(trades.c.held_at.is_not(None), trades.c.trade_id)
-    found = list(connection.execute(query.limit(BATCH_MAX).with_for_update()))
-    lined_up = [trade for trade in found if trade.next_try_at is not None]  # nothing of it is out
-    recalled = [trade for trade in found if trade.next_try_at is None]
+    rows = list(connection.execute(query.limit(BATCH_MAX).with_for_update()))
+    lined_up = [trade for trade in rows if trade.next_try_at is not None]  # nothing of it is out
+    recalled = [trade for trade in rows if trade.next_try_at is None]
     new = [trade for trade in recalled if trade.held_at is None]
     for trade in lined_up:
         _line_up(connection, trade, now)
     if new:
         connection.execute(update(trades).where(trades.c.trade_id.in_([one.trade_id for one in new])).values(held_at=now))
-    events.append(connection, *[_told(trade, now) for trade in (*lined_up, *new)])
+    events.append(connection, *[_event_data(trade, now) for trade in (*lined_up, *new)])
     return [one.trade_id for one in (*lined_up, *new)], recalled
 
 
@@ -80,6 +80,6 @@ def _line_up(connection: Connection, trade: Row[Any], now: datetime) -> None:
     )
 
 
-def _told(trade: Row[Any], now: datetime) -> dict[str, Any]:
+def _event_data(trade: Row[Any], now: datetime) -> dict[str, Any]:
     bot = bot_name(trade)
     return events.row(HELD, {"attempt": trade.attempt}, By(WHO, now), trade.trade_id, trade.user_id, bot)

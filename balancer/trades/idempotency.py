@@ -22,7 +22,7 @@ async def find_repeat(ctx: Context, request: Request) -> Made | None:
     Raises:
         RequestReused: the key was used with another body.
     """
-    made_before = await ctx.db.look(_repeat, request)
+    made_before = await ctx.db.read(_repeat, request)
     return None if made_before is None else Made(made_before)
 
 

@@ -103,10 +103,10 @@ def front(
         .order_by(candidates.c.next_try_at, candidates.c.trade_id)
         .limit(SERVED_MAX)
     )
-    found: dict[Place, list[str]] = {}
+    by_place: dict[Place, list[str]] = {}
     for row in connection.execute(query):
-        found.setdefault((row.color, row.bot_id), []).append(row.trade_id)
-    return found
+        by_place.setdefault((row.color, row.bot_id), []).append(row.trade_id)
+    return by_place
 
 
 def _open_offers(which: ColumnElement[bool] | None = None) -> ScalarSelect[int]:

@@ -128,9 +128,9 @@ def write_pause(connection: Connection, hit: Hit, now: datetime) -> list[switche
     """`pause` inside a transaction; everything that is paused then."""
     limit = hit.limit
     if switches.turn_on(connection, limit.switch, By(WHO, now), f"limit of withdrawals reached: {limit.name}"):
-        told = _alarm(connection, hit)
-        events.append(connection, events.row("alarm", told, By(WHO, now)))
-        logger.error("alarm", action=ALARM, limit=limit.name, client=told["client"], would_be=hit.would_be, at_most=limit.most)
+        event = _alarm(connection, hit)
+        events.append(connection, events.row("alarm", event, By(WHO, now)))
+        logger.error("alarm", action=ALARM, limit=limit.name, client=event["client"], would_be=hit.would_be, at_most=limit.most)
     return switches.read(connection)
 
 

@@ -119,10 +119,10 @@ def is_user(connection: Connection, steam_id: int) -> bool:
 
 
 def holdings(connection: Connection, user_id: str, steam_id: int, unanswered: int) -> Holdings:
-    found = Holdings(unanswered=unanswered)
+    result = Holdings(unanswered=unanswered)
     for row in connection.execute(_HOLDINGS, {"user_id": user_id, "steam_id": steam_id}):
-        found.count(*row)
-    return found
+        result.count(*row)
+    return result
 
 
 def lock(connection: Connection, user_ids: Iterable[str]) -> dict[str, Row[Any]]:
@@ -179,8 +179,8 @@ def of_many(connection: Connection, asked: Sequence[tuple[Request, DepositWish]]
             _HOLDINGS_OF_MANY.step(connection, user_ids=user_ids, steam_ids=steam_ids, keys=keys),
         ],
     )
-    found = _found(pairs, rows)
-    held = {user_id: has for user_id, has in found.items() if isinstance(has, Holdings)}
+    result = _of_rows(pairs, rows)
+    held = {user_id: has for user_id, has in result.items() if isinstance(has, Holdings)}
     partners = {str(pairs[user_id]): has for user_id, has in held.items()}
     used = set()
     for what, of, color, bot_id, n in held_rows:
@@ -189,17 +189,17 @@ def of_many(connection: Connection, asked: Sequence[tuple[Request, DepositWish]]
         elif (has := (partners if what in _OF_TRADES else held).get(of)) is not None:
             has.count(what, color, bot_id, n)
     return [
-        RequestReused() if (request.caller.client_id, request.key) in used else found[wish.user_id] for request, wish in asked
+        RequestReused() if (request.caller.client_id, request.key) in used else result[wish.user_id] for request, wish in asked
     ]
 
 
-def _found(pairs: Mapping[str, int], rows: Iterable[_User]) -> dict[str, Holdings | FleetError]:
+def _of_rows(pairs: Mapping[str, int], rows: Iterable[_User]) -> dict[str, Holdings | FleetError]:
     """Each of these users: new if there is no row of theirs or of their Steam account; else whether they are bound to it."""
     by_user = {row[0]: row for row in rows}
     by_account = {row[1]: row for row in by_user.values()}
-    found: dict[str, Holdings | FleetError] = {}
+    result: dict[str, Holdings | FleetError] = {}
     for user_id, steam_id in pairs.items():
         mine = {row for row in (by_user.get(user_id), by_account.get(steam_id)) if row is not None}
         refusal = _why_not(user_id, steam_id, list(mine)) if mine else None
-        found[user_id] = refusal or Holdings(not mine, sum(row[3] for row in mine))
-    return found
+        result[user_id] = refusal or Holdings(not mine, sum(row[3] for row in mine))
+    return result

@@ -106,12 +106,12 @@ def of(
 ) -> Precheck:
     """All checks. Pure. ``read`` is the inventory or why there is none, ``words`` the sentences of codes."""
     error = read if isinstance(read, FleetError) else None
-    found = read if isinstance(read, PlayerInventory) else None
+    inventory = read if isinstance(read, PlayerInventory) else None
     free = max(0, limits.inventory_limit - here.holdings.items)
     excess = shares.deposit_excess(limits, here.holdings, 1, 1)
     checks = [
-        *_seen(found, error, words),
-        *_level(found, limits),
+        *_seen(inventory, error, words),
+        *_level(inventory, limits),
         _check(What.OPEN_OFFERS, None if excess is None else excess.error_code, excess.player_message if excess else None),
         _check(What.SLOTS, None if free else "inventory_full"),
         _check(What.BLOCKED, "partner_blocked" if here.blocked else None),
@@ -122,40 +122,40 @@ def of(
         may_trade=_all(checks),
         checks=checks,
         free_slots=free,
-        hold_days=found.hold_days if found else None,
-        level=found.level if found else None,
+        hold_days=inventory.hold_days if inventory else None,
+        level=inventory.level if inventory else None,
     )
 
 
-def _seen(found: PlayerInventory | None, error: FleetError | None, words: dict[str, str]) -> list[Check]:
+def _seen(inventory: PlayerInventory | None, error: FleetError | None, words: dict[str, str]) -> list[Check]:
     """What only Steam knows. A hold may be unknown although everything else was seen."""
-    code = error.error_code if error else "partner_hold" if found and found.hold_days else None
+    code = error.error_code if error else "partner_hold" if inventory and inventory.hold_days else None
     failed = FAILS.get(code or "")
     checks = []
     for what in SEEN:
         if what is failed and code is not None:
-            said = error.player_message if error and error.player_message else words.get(code)
-            checks.append(Check(what, False, code, said))
-        elif found is not None:
-            known = what is not What.HOLD or found.hold_days is not None
+            sentence = error.player_message if error and error.player_message else words.get(code)
+            checks.append(Check(what, False, code, sentence))
+        elif inventory is not None:
+            known = what is not What.HOLD or inventory.hold_days is not None
             checks.append(Check(what, True if known else None, None, None))
         else:
             checks.append(Check(what, None, None, None))
     return checks
 
 
-def _level(found: PlayerInventory | None, limits: LimitSettings) -> list[Check]:
+def _level(inventory: PlayerInventory | None, limits: LimitSettings) -> list[Check]:
     """Nothing where no level is wanted."""
     if not limits.steam_level_min:
         return []
-    if found is None or found.level is None:
-        code = None if found is None else "level_unknown"
+    if inventory is None or inventory.level is None:
+        code = None if inventory is None else "level_unknown"
         return [Check(What.LEVEL, None, code, MESSAGES.get(code or ""))]
-    return [_check(What.LEVEL, "level_too_low" if found.level < limits.steam_level_min else None)]
+    return [_check(What.LEVEL, "level_too_low" if inventory.level < limits.steam_level_min else None)]
 
 
-def _check(what: What, code: str | None, said: str | None = None) -> Check:
-    return Check(what, code is None, code, said or MESSAGES.get(code or ""))
+def _check(what: What, code: str | None, sentence: str | None = None) -> Check:
+    return Check(what, code is None, code, sentence or MESSAGES.get(code or ""))
 
 
 def _all(checks: list[Check]) -> bool | None:

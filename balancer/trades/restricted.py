@@ -49,7 +49,7 @@ async def hold_back(ctx: Context) -> int:
     if not any(by_need.values()):
         return 0
     changed = await ctx.db.run(_hold_back, by_need, Rules.of(ctx.settings), ctx.clock.now())
-    ctx.waiters.notify(changed)
+    ctx.changes.notify(changed)
     return len(changed)
 
 
@@ -83,7 +83,7 @@ async def go_on(ctx: Context) -> int:
     """Every trade that waits for a bot goes on with one that may do it, or ends when it has waited too long. How many did."""
     if ctx.fleet.maintenance:
         return 0
-    ids = await ctx.db.look(_due, ctx.clock.now())
+    ids = await ctx.db.read(_due, ctx.clock.now())
     return sum([await go_on_with(ctx, trade_id) for trade_id in ids])
 
 
@@ -94,7 +94,7 @@ async def go_on_with(ctx: Context, trade_id: str) -> bool:
         # What is not given, because Redis is away or this process dies here, the sweep gives.
         await ctx.outbox.give([ctx.orders.send_again(done.trade, done.moved)])
     if done.changed:
-        ctx.waiters.notify([trade_id])
+        ctx.changes.notify([trade_id])
     return done.changed
 
 
@@ -117,12 +117,12 @@ def _go_on(connection: Connection, ctx: Context, trade_id: str, now: datetime) -
     elif bot := _other_bot(connection, ctx, trade, now):
         return _hand_over(connection, trade, bot, now)
     if trade.failure_code != BOT_RESTRICTED:  # no other bot is there to say whose fault it is
-        said = {"code": trade.failure_code, "reason": trade.failure_reason, "player_message": trade.player_message}
-        return _Done(changed=_end(connection, trade, said, now, ctx))
+        failure = {"code": trade.failure_code, "reason": trade.failure_reason, "player_message": trade.player_message}
+        return _Done(changed=_end(connection, trade, failure, now, ctx))
     times = ctx.settings.trades
     if now - trade.refused_at >= timedelta(seconds=times.restricted_wait_s):
-        said = {"code": BOT_RESTRICTED, "reason": trade.failure_reason}
-        return _Done(changed=_end(connection, trade, said, now, ctx))
+        failure = {"code": BOT_RESTRICTED, "reason": trade.failure_reason}
+        return _Done(changed=_end(connection, trade, failure, now, ctx))
     connection.execute(update(trades).where(trades.c.trade_id == trade_id).values(next_try_at=now + _again(times)))
     return _Done()
 
@@ -135,13 +135,13 @@ def _again(times: TradeSettings) -> timedelta:
 def _end(
     connection: Connection,
     trade: Row[Any],
-    said: dict[str, Any],
+    failure: dict[str, Any],
     now: datetime,
     ctx: Context,
     event: TradeEvent = TradeEvent.REFUSED,
 ) -> bool:
-    logger.warning("trade ended without a bot", action="restricted", trade_id=trade.trade_id, reason=said.get("reason"))
-    record.record(connection, trade, event, said, ByRules(WHO, now, Rules.of(ctx.settings)))
+    logger.warning("trade ended without a bot", action="restricted", trade_id=trade.trade_id, reason=failure.get("reason"))
+    record.record(connection, trade, event, failure, ByRules(WHO, now, Rules.of(ctx.settings)))
     return True
 
 
@@ -152,11 +152,11 @@ def _other_bot(connection: Connection, ctx: Context, trade: Row[Any], now: datet
     held = players.holdings(connection, trade.user_id, trade.partner, 0)
     full = deposit.barred(ctx, held, ctx.fleet.limits.trades(n_items))
     refused = set(trade.refused_by.split())
-    found = reserve.for_one_bot(connection, ctx.fleet, held.by_bot, n_items, trade.wanted_color, {*full, *refused})
-    if found is None and trade.failure_code == BOT_RESTRICTED and now - trade.touched >= _again(ctx.settings.trades):
+    chosen = reserve.for_one_bot(connection, ctx.fleet, held.by_bot, n_items, trade.wanted_color, {*full, *refused})
+    if chosen is None and trade.failure_code == BOT_RESTRICTED and now - trade.touched >= _again(ctx.settings.trades):
         # One that could not may be able to again.
-        found = reserve.for_one_bot(connection, ctx.fleet, held.by_bot, n_items, trade.wanted_color, full)
-    return found
+        chosen = reserve.for_one_bot(connection, ctx.fleet, held.by_bot, n_items, trade.wanted_color, full)
+    return chosen
 
 
 def _line_up(connection: Connection, ctx: Context, trade: Row[Any], now: datetime) -> bool:

@@ -21,7 +21,7 @@ PENDING_DEPOSITS = "pending_deposits"
 PENDING_ITEMS = "pending_items"
 WAITING_WITHDRAWALS = "waiting_withdrawals"
 
-_SAID = {
+_SENTENCES = {
     STEAM_PER_BOT: (
         "Steam allows {limit} open offers between a bot and one player, and every bot with room has {have} with this one",
         TOO_MANY_OFFERS,
@@ -51,7 +51,7 @@ _SAID = {
 
 def too_many(reason: str, limit: int, have: int) -> PlayerMustAct:
     """The refusal: ``reason`` says what there is too much of, ``whose_limit`` whether Steam set it or this service."""
-    detail, player_message = (text.format(limit=limit, have=have) for text in _SAID[reason])
+    detail, player_message = (text.format(limit=limit, have=have) for text in _SENTENCES[reason])
     whose = "steam" if reason == STEAM_PER_BOT else "service"
     return PlayerMustAct(
         detail,

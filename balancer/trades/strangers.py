@@ -25,7 +25,7 @@ async def spend(ctx: Context, client_id: str, steam_id: SteamId, trade_token: st
     bucket = _bucket(ctx)
     if bucket is None or ctx.inventories.rates is None or ctx.inventories.is_coming(steam_id, trade_token):
         return
-    if not await ctx.db.look(players.is_user, int(steam_id)):
+    if not await ctx.db.read(players.is_user, int(steam_id)):
         rates.refuse(await ctx.inventories.rates.take(Take(bucket, client_id)))
 
 

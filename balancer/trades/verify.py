@@ -80,7 +80,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Subject:
     """The trade of a token that is this player's. ``verified_at`` is set when it was used up."""
 
     trade: Row[Any]
@@ -96,33 +96,33 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-async def find(ctx: Context, token: str, steam_id: SteamId) -> Found | None:
+async def find(ctx: Context, token: str, steam_id: SteamId) -> Subject | None:
     """The trade that this token of this player's belongs to; ``None`` if there is none, or it is another player's."""
     if not is_token(token):
         return None
-    return await ctx.db.look(_find, ctx.master, ctx.settings, token, int(steam_id), ctx.clock.now())
+    return await ctx.db.read(_find, ctx.master, ctx.settings, token, int(steam_id), ctx.clock.now())
 
 
 def _find(
     connection: Connection, master: MasterKey, settings: Settings, token: str, steam_id: int, now: datetime
-) -> Found | None:
+) -> Subject | None:
     row = connection.execute(select(tokens).where(tokens.c.token_hash == master.token_hash(token))).first()
     if row is None:
         return _find_verified(connection, master, settings, token, steam_id, now)
     if row.steam_id != steam_id:
         return None
-    return Found(record.read_trade(connection, row.trade_id), row.expires_at, row.used_at)
+    return Subject(record.read_trade(connection, row.trade_id), row.expires_at, row.used_at)
 
 
 def _find_verified(
     connection: Connection, master: MasterKey, settings: Settings, token: str, steam_id: int, now: datetime
-) -> Found | None:
+) -> Subject | None:
     """A token that was used up has no row any more, but it follows from its trade's id."""
     since = now - timedelta(seconds=settings.trades.token_lifetime_s)
     query = select(rows).where(rows.c.partner == steam_id, rows.c.verified_at > since)
     for trade in connection.execute(query.order_by(rows.c.verified_at.desc()).limit(VERIFIED_MAX)):
         if hmac.compare_digest(master.verify_token(trade.trade_id), token):
-            return Found(trade, views.token_expires(trade, settings), trade.verified_at)
+            return Subject(trade, views.token_expires(trade, settings), trade.verified_at)
     return None
 
 
@@ -159,41 +159,41 @@ def _of_sight(trade: Row[Any], sight: Sight | None) -> Verdict:
     return Verdict.OVER
 
 
-async def answer(ctx: Context, found: Found, token: str, who: str) -> Answer:
+async def answer(ctx: Context, subject: Subject, token: str, who: str) -> Answer:
     """What to say to the player of this token. The first yes uses it up; ``who`` asks stands in the event of that.
 
     Raises:
         DatabaseUnavailable.
     """
-    if ctx.clock.now() >= found.expires_at and found.trade.waits_for is None:
+    if ctx.clock.now() >= subject.expires_at and subject.trade.waits_for is None:
         return Answer(Verdict.EXPIRED)
-    sight = await _look(ctx, found.trade) if found.trade.status == S.SENT else None
-    decided = await ctx.db.run(_decide, found, ctx.master.token_hash(token), sight, By(who, ctx.clock.now()))
+    sight = await _sight(ctx, subject.trade) if subject.trade.status == S.SENT else None
+    decided = await ctx.db.run(_decide, subject, ctx.master.token_hash(token), sight, By(who, ctx.clock.now()))
     if decided.first:
-        ctx.waiters.notify([found.trade.trade_id])
-    [view] = await ctx.views.of([found.trade.trade_id])
+        ctx.changes.notify([subject.trade.trade_id])
+    [view] = await ctx.views.of([subject.trade.trade_id])
     seen_at = None if sight is None else from_unix(sight.at_ms / 1000)
     return Answer(decided.verdict, view, decided.status, decided.first, decided.verified_at, seen_at, decided.ended)
 
 
-async def _look(ctx: Context, trade: Row[Any]) -> Sight | None:
-    moved = await ctx.db.look(build.moved_of, [trade])
+async def _sight(ctx: Context, trade: Row[Any]) -> Sight | None:
+    moved = await ctx.db.read(build.moved_of, [trade])
     watched = ctx.orders.watched(trade, moved[trade.trade_id])
     return await ctx.sights.of(bot_name(trade), watched, int(trade.created_at.timestamp()))
 
 
-def _decide(connection: Connection, found: Found, token_hash: str, sight: Sight | None, by: By) -> Answer:
+def _decide(connection: Connection, subject: Subject, token_hash: str, sight: Sight | None, by: By) -> Answer:
     """The answer, in the transaction that uses the token up if it is yes."""
-    trade = connection.execute(select(rows).where(rows.c.trade_id == found.trade.trade_id).with_for_update()).one()
+    trade = connection.execute(select(rows).where(rows.c.trade_id == subject.trade.trade_id).with_for_update()).one()
     decided = verdict(trade, sight)
-    verified_at = trade.verified_at or found.verified_at
+    verified_at = trade.verified_at or subject.verified_at
     status = S(trade.status)
     if decided is Verdict.OVER:
         ended = _ended(connection, trade, sight)
         return Answer(decided, None, ended.status, verified_at=verified_at, ended=ended)
     if decided is not Verdict.OK or verified_at is not None:
         return Answer(decided, None, status, verified_at=verified_at)
-    if by.now >= found.expires_at or not _use(connection, token_hash):
+    if by.now >= subject.expires_at or not _use(connection, token_hash):
         return Answer(Verdict.EXPIRED)
     connection.execute(update(rows).where(rows.c.trade_id == trade.trade_id).values(verified_at=by.now, touched=by.now))
     feed.of_trade(connection, VERIFIED, trade, {"offer_id": trade.offer_id}, by)
@@ -213,9 +213,9 @@ def _ended(connection: Connection, trade: Row[Any], sight: Sight | None) -> Ende
         at = None if sight.changed_at is None else from_unix(sight.changed_at)
         return Ended(sight.status, at)
     query = select(events.c.kind, events.c.at, events.c.data).where(events.c.trade_id == trade.trade_id)
-    told = [(row.kind, row.at, json.loads(row.data)) for row in connection.execute(query.order_by(events.c.number))]
+    history = [(row.kind, row.at, json.loads(row.data)) for row in connection.execute(query.order_by(events.c.number))]
     # Whoever accepted it sees that, and not that Steam's protection has passed since.
     shown = S.ACCEPTED if status is S.SETTLED else status
-    at = next((at for _, at, data in reversed(told) if data.get("to") == shown), trade.touched)
-    after_s = next((data.get("after_s") for kind, _, data in told if kind == record.DECLINED_AT_ONCE), None)
+    at = next((at for _, at, data in reversed(history) if data.get("to") == shown), trade.touched)
+    after_s = next((data.get("after_s") for kind, _, data in history if kind == record.DECLINED_AT_ONCE), None)
     return Ended(status, at, after_s)

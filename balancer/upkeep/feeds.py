@@ -79,7 +79,7 @@ class Fetcher:
         try:
             data = await fetch(feed, self._outward, rules.feed_bytes_max, rules.feed_timeout_s)
             async with self._reading:
-                found = await asyncio.to_thread(reader.read, data, feed.shape, feed.rate)
+                prices = await asyncio.to_thread(reader.read, data, feed.shape, feed.rate)
             del data
         except BadPrices as error:
             now = self._clock.now()
@@ -87,18 +87,18 @@ class Fetcher:
             _log.warning("feed not read", action="prices", feed=feed.name, reason=str(error))
             await self._db.run(kept.note_failed, feed.name, str(error), now, now + again, missed)
             return
-        before = await self._db.look(kept.good_list, feed.name)
-        new, why = await asyncio.to_thread(judged, found, before, dict(self._prices.all()), rules)
+        before = await self._db.read(kept.good_list, feed.name)
+        new, why = await asyncio.to_thread(judged, prices, before, dict(self._prices.all()), rules)
         now, digest = self._clock.now(), before.digest if before is not None else None
         # A shop that serves an old list for days, without being away, must not make it look new.
-        at = now if found.at is None else min(now, datetime.fromtimestamp(found.at, UTC))
+        at = now if prices.at is None else min(now, datetime.fromtimestamp(prices.at, UTC))
         taken = await self._db.run(_note, feed.name, new, why, digest, at, now, now + timedelta(seconds=rules.feed_every_s))
         _log.info(
             "feed read" if taken else "feed read, and another list was accepted meanwhile",
             action="prices",
             feed=feed.name,
             names=new.names,
-            left_out=dict(found.left_out),
+            left_out=dict(prices.left_out),
             held=why,
         )
 
@@ -111,14 +111,14 @@ class Fetcher:
 
 
 def judged(
-    found: PriceList, before: SourceList | None, others: Mapping[str, int], rules: PriceSettings
+    prices: PriceList, before: SourceList | None, others: Mapping[str, int], rules: PriceSettings
 ) -> tuple[NewList, str | None]:
     """A feed's new list, and why it is held back, if so. ``others`` are the prices in use, for a feed's first list."""
     if before is not None:
-        why = belief.why_not(before.cents, found.cents, rules)
+        why = belief.why_not(before.cents, prices.cents, rules)
     else:
-        why = belief.why_not_first(others, found.cents, rules)
-    return NewList.of(found), why
+        why = belief.why_not_first(others, prices.cents, rules)
+    return NewList.of(prices), why
 
 
 def _note(

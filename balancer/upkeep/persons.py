@@ -155,14 +155,14 @@ def mentions(connection: Connection, person: Person, after: int, page: int = PAG
 
 def _pages(connection: Connection, after: int, which: ColumnElement[bool], size: int = PAGE) -> list[int]:
     """Numbers of events above ``after``; a bounded number of them is gone through at a time."""
-    found: list[int] = []
+    numbers: list[int] = []
     while True:
         page = select(events.c.number).where(events.c.number > after).order_by(events.c.number).limit(size).subquery()
         last = connection.scalar(select(func.max(page.c.number)))
         if last is None:
-            return found
+            return numbers
         query = select(events.c.number).where(events.c.number > after, events.c.number <= last, which)
-        found += list(connection.scalars(query.order_by(events.c.number)))
+        numbers += list(connection.scalars(query.order_by(events.c.number)))
         after = last
 
 
@@ -240,10 +240,10 @@ def _rename_games(connection: Connection, person: Person, alias: str) -> None:
         credits.c.client_id == credit_calls.c.client_id,
         credits.c.ref == credit_calls.c.ref,
     )
-    told: Any = credit_calls.c.answer
+    credit_answer: Any = credit_calls.c.answer
     for text, instead in _names(person, alias):
-        told = func.replace(told, text, instead)
-    connection.execute(update(credit_calls).where(its_lines.exists()).values(answer=told))
+        credit_answer = func.replace(credit_answer, text, instead)
+    connection.execute(update(credit_calls).where(its_lines.exists()).values(answer=credit_answer))
     for table in (credits, exchanges):
         connection.execute(update(table).where(table.c.user_id == person.user_id).values(user_id=alias))
 

@@ -137,17 +137,17 @@ async def raise_alarms(ctx: Context) -> int:
 
 def _raise_nameless(connection: Connection, before: datetime, now: datetime) -> int:
     """Accepted trades whose exchange nobody knows: they can neither settle nor be seen reversed. A bot searches once more."""
-    told = exists().where(raised_before.c.alarm == alarms.NO_EXCHANGE + ":" + trades.c.trade_id)
+    already_raised = exists().where(raised_before.c.alarm == alarms.NO_EXCHANGE + ":" + trades.c.trade_id)
     nameless = (trades.c.status == TradeStatus.ACCEPTED.value, trades.c.exchange_id.is_(None), trades.c.touched < before)
-    found = list(connection.execute(select(trades).where(*nameless, ~told).limit(BATCH_MAX)))
-    for trade in found:
+    rows = list(connection.execute(select(trades).where(*nameless, ~already_raised).limit(BATCH_MAX)))
+    for trade in rows:
         alarms.of_trade(connection, alarms.NO_EXCHANGE, trade, {"offer_id": trade.offer_id}, By(WHO, now))
         connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(find_at=now))
-    return len(found)
+    return len(rows)
 
 
 def _raise(connection: Connection, before: datetime, now: datetime) -> list[str]:
-    told = exists().where(raised_before.c.alarm == ALARM + ":" + deposits.c.deposit_id)
+    already_raised = exists().where(raised_before.c.alarm == ALARM + ":" + deposits.c.deposit_id)
     pending = [status.value for status in DEPOSIT_PENDING]
     # A withdrawal that waits for a settlement is pending for a good reason.
     waits = exists().where(
@@ -155,11 +155,11 @@ def _raise(connection: Connection, before: datetime, now: datetime) -> list[str]
         trades.c.trade_id == trade_items.c.trade_id,
         trades.c.waits_for == WaitsFor.SETTLEMENT.value,
     )
-    query = select(deposits).where(deposits.c.status.in_(pending), deposits.c.touched < before, ~told, ~waits)
+    query = select(deposits).where(deposits.c.status.in_(pending), deposits.c.touched < before, ~already_raised, ~waits)
     query = query.limit(BATCH_MAX)
-    found = [row for row in connection.execute(query) if alarms.first(connection, f"{ALARM}:{row.deposit_id}", now)]
-    events.append(connection, *[_alarm(row, now) for row in found])
-    return [row.deposit_id for row in found]
+    rows = [row for row in connection.execute(query) if alarms.first(connection, f"{ALARM}:{row.deposit_id}", now)]
+    events.append(connection, *[_alarm(row, now) for row in rows])
+    return [row.deposit_id for row in rows]
 
 
 def _alarm(row: Any, now: datetime) -> dict[str, Any]:

@@ -42,20 +42,20 @@ async def release(ctx: Context) -> int:
     if ctx.fleet.maintenance or ctx.switches.paused(WITHDRAWALS):
         return 0
     times, rules, now = ctx.settings.trades, Rules.of(ctx.settings), ctx.clock.now()
-    paused = [*ctx.switches.paused_clients(), *await ctx.db.look(line.full_clients, ctx.settings.limits)]
+    paused = [*ctx.switches.paused_clients(), *await ctx.db.read(line.full_clients, ctx.settings.limits)]
     changed = await ctx.db.run(_line_up, times, rules, now)
     giving = {(bot.color, bot.bot_id) for bot in ctx.fleet.online() if May.GIVE in bot.may}
-    served = [place for place in await ctx.db.look(line.places) if place in giving]
+    served = [place for place in await ctx.db.read(line.places) if place in giving]
     for start in range(0, len(served), BOTS_MAX):
-        fronts = await ctx.db.look(line.front, ctx.settings.limits, served[start : start + BOTS_MAX], paused)
+        fronts = await ctx.db.read(line.front, ctx.settings.limits, served[start : start + BOTS_MAX], paused)
         for place, trade_ids in fronts.items():
             done, hit = await ctx.db.run(_serve, BotName(*place), trade_ids, ctx.settings, now)
             changed += done
             if hit is not None:  # the other lines wait for the next round, which knows of the pause
                 await outflow.pause(ctx, hit)
-                ctx.waiters.notify(changed)
+                ctx.changes.notify(changed)
                 return len(changed)
-    ctx.waiters.notify(changed)
+    ctx.changes.notify(changed)
     return len(changed)
 
 
@@ -94,11 +94,11 @@ def _serve(
     outflow.take_turns(connection, settings.limits)
     in_line = and_(trades.c.waits_for == WaitsFor.OFFER.value, trades.c.status == TradeStatus.QUEUED.value)
     query = select(trades).where(trades.c.trade_id.in_(trade_ids), in_line).order_by(trades.c.trade_id).with_for_update()
-    found = sorted(connection.execute(query), key=lambda trade: (trade.next_try_at, trade.trade_id))
-    users = players.lock(connection, (trade.user_id for trade in found))
+    due = sorted(connection.execute(query), key=lambda trade: (trade.next_try_at, trade.trade_id))
+    users = players.lock(connection, (trade.user_id for trade in due))
     held = {user_id: players.holdings(connection, user_id, user.steam_id, user.unanswered) for user_id, user in users.items()}
     changed, rules = [], Rules.of(settings)
-    for trade in found:
+    for trade in due:
         rows = approvals.rows_of(connection, trade.trade_id)
         if _ended(connection, trade, rows, now, rules):
             changed.append(trade.trade_id)

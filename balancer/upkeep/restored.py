@@ -95,11 +95,11 @@ def _check(copy: Path) -> None:
         raise NotFound(f"there is no backup {copy}")
     try:
         with closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            said = connection.execute("PRAGMA integrity_check").fetchone()[0]
+            verdict = connection.execute("PRAGMA integrity_check").fetchone()[0]
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.DatabaseError as error:
         raise Conflict(f"{copy} is no database ({error}); nothing was changed, name another one") from error
-    if said != "ok" or not {"alembic_version", "trades", "deposits"} <= tables:
+    if verdict != "ok" or not {"alembic_version", "trades", "deposits"} <= tables:
         raise Conflict(f"{copy} is damaged, or no backup of this service; nothing was changed, name another one")
 
 
@@ -114,9 +114,9 @@ def mark(connection: Connection, settings: Settings, by: By) -> dict[str, int]:
     skip_numbers(connection)
     rules, times = Rules.of(settings), settings.trades
     find_at = by.now + timedelta(seconds=times.order_expiry_s + times.order_in_hand_s)
-    found = list(connection.execute(_open_trades()))
+    rows = list(connection.execute(_open_trades()))
     counted: dict[str, int] = {}
-    for trade in found:
+    for trade in rows:
         counted[trade.status] = counted.get(trade.status, 0) + 1
         _mark(connection, trade, ByRules(by.who, by.now, rules), find_at)
     for switch in switches.NAMES:

@@ -95,8 +95,8 @@ def _tell_missed(connection: Connection, gone: list[int], now: datetime) -> None
         missed = owed | {number for number in gone if number > target.spread_to}
         if missed:
             host = urlsplit(target.url).hostname or ""
-            told = {"target_id": target.target_id, "host": host, "events": len(missed), "last": max(missed)}
-            journal.append(connection, journal.row("webhook_missed", told, By(WHO, now)))
+            event_data = {"target_id": target.target_id, "host": host, "events": len(missed), "last": max(missed)}
+            journal.append(connection, journal.row("webhook_missed", event_data, By(WHO, now)))
 
 
 def purge_users(connection: Connection, before: datetime) -> int:

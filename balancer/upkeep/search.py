@@ -52,9 +52,9 @@ async def find_offers(ctx: Context) -> int:
     if not online or ctx.fleet.maintenance:
         return 0
     times = ctx.settings.trades
-    found, known = await ctx.db.run(_take, online, ctx.clock.now(), times.find_s, times.find_max_s)
+    waiting, known = await ctx.db.run(_take, online, ctx.clock.now(), times.find_s, times.find_max_s)
     by_bot: dict[str, list[Row[Any]]] = {}
-    for trade in found:
+    for trade in waiting:
         by_bot.setdefault(bot_name(trade), []).append(trade)
     given = [
         _order(ctx, bot, rows[start : start + TRADES_MAX], known)
@@ -63,7 +63,7 @@ async def find_offers(ctx: Context) -> int:
     ]
     if given and not await ctx.outbox.give(given):
         return 0
-    return len(found)
+    return len(waiting)
 
 
 def _take(
@@ -72,8 +72,8 @@ def _take(
     """Write down that these are asked about. A trade in doubt is due again; another one only when something misfits again."""
     there = tuple_(trades.c.color, trades.c.bot_id).in_(online)
     query = select(trades).where(trades.c.find_at <= now, there).order_by(trades.c.trade_id).limit(BATCH_MAX)
-    found = list(connection.execute(query.with_for_update()))
-    for trade in found:
+    waiting = list(connection.execute(query.with_for_update()))
+    for trade in waiting:
         again = now + timedelta(seconds=wait_s(trade.find_tries, find_s, find_max_s))
         find_at = again if trade.status == TradeStatus.IN_DOUBT else None
         connection.execute(
@@ -83,12 +83,12 @@ def _take(
         )
         if find_at is not None and trade.find_tries >= ALARM_TRIES:
             alarms.of_trade(connection, alarms.DOUBT, trade, {"searches": trade.find_tries}, By("sweep", now))
-    if not found:
+    if not waiting:
         return [], _Known({}, {}, {})
-    return found, _Known(build.moved_of(connection, found), _named(connection, found), _elsewhere(connection, found))
+    return waiting, _Known(build.moved_of(connection, waiting), _named(connection, waiting), _elsewhere(connection, waiting))
 
 
-def _elsewhere(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[str]]:
+def _elsewhere(connection: Connection, waiting: Sequence[Row[Any]]) -> dict[str, list[str]]:
     """Assets that these deposits wanted and that the books have from another deposit of the same user, maybe by another bot.
 
     An asset's id is good for one exchange: whatever has moved with that one cannot have gone with an offer of this trade.
@@ -100,7 +100,7 @@ def _elsewhere(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, l
         .join(whose, whose.c.trade_id == mine.c.trade_id)
         .join(other, (other.c.user_id == whose.c.user_id) & (other.c.trade_id != whose.c.trade_id))
         .join(others, (others.c.trade_id == other.c.trade_id) & same_asset)
-        .where(whose.c.trade_id.in_([trade.trade_id for trade in found if trade.status == TradeStatus.IN_DOUBT]))
+        .where(whose.c.trade_id.in_([trade.trade_id for trade in waiting if trade.status == TradeStatus.IN_DOUBT]))
         .where(whose.c.direction == Direction.DEPOSIT.value, other.c.direction == Direction.DEPOSIT.value)
         .where(other.c.status.in_((TradeStatus.ACCEPTED, TradeStatus.SETTLED)), others.c.matched == BY_RECEIPT)
         .order_by(mine.c.trade_id, mine.c.asset_id)
@@ -111,9 +111,9 @@ def _elsewhere(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, l
     return gone
 
 
-def _named(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, str]:
+def _named(connection: Connection, waiting: Sequence[Row[Any]]) -> dict[str, str]:
     """The offers that operators have named of trades in doubt; of several names the last counts."""
-    ids = [trade.trade_id for trade in found if trade.status == TradeStatus.IN_DOUBT]
+    ids = [trade.trade_id for trade in waiting if trade.status == TradeStatus.IN_DOUBT]
     query = select(events.c.trade_id, events.c.data).where(events.c.trade_id.in_(ids), events.c.kind == NAMED)
     rows = connection.execute(query.order_by(events.c.number))
     return {row.trade_id: str(json.loads(row.data)["offer_id"]) for row in rows}

@@ -54,10 +54,10 @@ def _due(times: TradeSettings, now: datetime, over: datetime) -> ColumnElement[b
     accepted = and_(trades.c.status == S.ACCEPTED.value, trades.c.exchange_id.is_not(None))
     since = func.coalesce(trades.c.settles_at, trades.c.touched)
     ended = and_(accepted, since <= over, _not_asked_since(now - timedelta(seconds=times.settle_again_s)))
-    look = timedelta(seconds=times.protection_look_s)
-    protected = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - look)
+    interval = timedelta(seconds=times.protection_look_s)
+    protected = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - interval)
     # What was asked about or accepted a moment ago need not be looked at again because of its neighbours.
-    together = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - look / 2)
+    together = and_(accepted, func.coalesce(trades.c.settle_asked_at, trades.c.touched) <= now - interval / 2)
     # What has ended waits a little for more of the same bot: one look serves all.
     gathered = and_(ended, since <= over - timedelta(seconds=times.settle_gather_s))
     soon, later = timedelta(seconds=times.items_look_s), timedelta(seconds=times.settle_again_s)
@@ -89,14 +89,14 @@ def _take(
         return {}, {}
     there = tuple_(trades.c.color, trades.c.bot_id).in_(sorted(online))
     query = select(trades).where(due, there).order_by(trades.c.trade_id).limit(BATCH_MAX).with_for_update()
-    found = list(connection.execute(query))
-    if not found:
+    rows = list(connection.execute(query))
+    if not rows:
         return {}, {}
-    ids = [row.trade_id for row in found]
+    ids = [row.trade_id for row in rows]
     connection.execute(update(trades).where(trades.c.trade_id.in_(ids)).values(settle_asked_at=now))
-    wanted = _wanted(connection, found)
+    wanted = _wanted(connection, rows)
     checks: Checks = {}
-    for row in found:
+    for row in rows:
         check = _check(row, wanted.get(row.trade_id, []), over)
         checks.setdefault(bot_name(row), []).append(check)
     looked_for = {asset.deposit_id for found_assets in wanted.values() for asset in found_assets}
@@ -122,13 +122,13 @@ def _waited_until(trade: Row[Any], over: datetime) -> int | None:
     return int(trade.settles_at.timestamp()) if trade.settles_at is not None else 0
 
 
-def _wanted(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[WantedAsset]]:
+def _wanted(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, list[WantedAsset]]:
     """The items to look for, by trade. Of a withdrawal that is to settle only the exchange is looked at.
 
     An item that somebody gave away, or that an audit misses, is known to be gone: the others of its trade settle without it.
     """
-    settling = {row.trade_id for row in found if _settles(row)}
-    looked = [row.trade_id for row in found if row.trade_id not in settling or row.direction == Direction.DEPOSIT]
+    settling = {row.trade_id for row in rows if _settles(row)}
+    looked = [row.trade_id for row in rows if row.trade_id not in settling or row.direction == Direction.DEPOSIT]
     query = (
         select(
             trade_items.c.trade_id,

@@ -90,8 +90,8 @@ async def give_orders(ctx: Context) -> int:
     """Give the send orders of trades that wait for one: those to be tried again by now, those whose order never went out."""
     if ctx.fleet.maintenance:
         return 0
-    found, moved = await ctx.db.run(_take_waiting, holding.paused(ctx.switches), ctx.clock.now())
-    return await _give(ctx, [ctx.orders.send_again(trade, moved[trade.trade_id]) for trade in found])
+    rows, moved = await ctx.db.run(_take_waiting, holding.paused(ctx.switches), ctx.clock.now())
+    return await _give(ctx, [ctx.orders.send_again(trade, moved[trade.trade_id]) for trade in rows])
 
 
 def _take_waiting(
@@ -107,9 +107,9 @@ def _take_waiting(
     frozen = exists().where(bots.c.color == trades.c.color, bots.c.bot_id == trades.c.bot_id, bots.c.frozen_by.is_not(None))
     kept = and_(trades.c.direction == Direction.WITHDRAW.value, trades.c.cancel_requested_at.is_(None), frozen)
     due = and_(trades.c.waits_for.is_(None), or_(and_(trades.c.next_try_at <= now, ~kept), never_given))
-    found = _locked(connection, and_(trades.c.status == S.QUEUED.value, due, ~paused))
-    _set(connection, found, next_try_at=None, touched=now)
-    return found, build.moved_of(connection, found) if found else {}
+    rows = _locked(connection, and_(trades.c.status == S.QUEUED.value, due, ~paused))
+    _set(connection, rows, next_try_at=None, touched=now)
+    return rows, build.moved_of(connection, rows) if rows else {}
 
 
 async def doubt_silent(ctx: Context) -> int:
@@ -117,10 +117,10 @@ async def doubt_silent(ctx: Context) -> int:
     times = ctx.settings.trades
     silent_s = times.order_expiry_s + times.order_in_hand_s
     now = ctx.clock.now()
-    ids = await ctx.db.look(_silent, now, now - timedelta(seconds=times.order_in_hand_s), now - timedelta(seconds=silent_s))
+    ids = await ctx.db.read(_silent, now, now - timedelta(seconds=times.order_in_hand_s), now - timedelta(seconds=silent_s))
     for trade_id in ids:
         await ctx.db.run(_record, trade_id, TradeEvent.ANSWER_LOST, {"reason": "silence"}, now, Rules.of(ctx.settings))
-    ctx.waiters.notify(ids)
+    ctx.changes.notify(ids)
     return len(ids)
 
 
@@ -144,33 +144,33 @@ def _record(
 async def time_out_offers(ctx: Context) -> int:
     """Offers that nobody answered in time are to be canceled; they are when Steam has said so."""
     ids = await ctx.db.run(_wish_timed_out, ctx.clock.now(), Rules.of(ctx.settings))
-    ctx.waiters.notify(ids)
+    ctx.changes.notify(ids)
     return len(ids)
 
 
 def _wish_timed_out(connection: Connection, now: datetime, rules: Rules) -> list[str]:
     late = and_(trades.c.status.in_(_MAY_TIME_OUT), trades.c.expires_at < now, trades.c.cancel_requested_at.is_(None))
-    found = _locked(connection, and_(late, trades.c.waits_for.is_(None)))
-    for trade in found:
+    rows = _locked(connection, and_(late, trades.c.waits_for.is_(None)))
+    for trade in rows:
         cancel.request(connection, trade, ByRules(WHO, now, rules), reason="offer_timeout")
-    return [trade.trade_id for trade in found]
+    return [trade.trade_id for trade in rows]
 
 
 async def ask_cancels(ctx: Context) -> int:
     """Trades that are to be canceled and are not yet: recall the order, and ask the bot once more."""
-    found, moved = await ctx.db.run(_take_cancels, ctx.clock.now())
-    for trade in found:
+    rows, moved = await ctx.db.run(_take_cancels, ctx.clock.now())
+    for trade in rows:
         await ctx.outbox.recall(trade)
-    return await _give(ctx, [ctx.orders.cancel(row, moved[row.trade_id]) for row in found if row.status in _NOT_QUEUED])
+    return await _give(ctx, [ctx.orders.cancel(row, moved[row.trade_id]) for row in rows if row.status in _NOT_QUEUED])
 
 
 def _take_cancels(connection: Connection, now: datetime) -> tuple[list[Row[Any]], dict[str, build.Moved]]:
     before = now - timedelta(seconds=CANCEL_AGAIN_S)
     not_asked = or_(trades.c.cancel_asked_at.is_(None), trades.c.cancel_asked_at < before)
     wished = and_(trades.c.status.in_([s.value for s in LIVE]), trades.c.cancel_requested_at.is_not(None), not_asked)
-    found = _locked(connection, wished)
-    _set(connection, [row for row in found if row.status in _NOT_QUEUED], cancel_asked_at=now)
-    return found, build.moved_of(connection, found) if found else {}
+    rows = _locked(connection, wished)
+    _set(connection, [row for row in rows if row.status in _NOT_QUEUED], cancel_asked_at=now)
+    return rows, build.moved_of(connection, rows) if rows else {}
 
 
 # --- common --------------------------------------------------------------------------------------------
@@ -182,9 +182,9 @@ def _locked(connection: Connection, condition: ColumnElement[bool]) -> list[Row[
     return list(connection.execute(query))
 
 
-def _set(connection: Connection, found: Sequence[Row[Any]], **values: Any) -> None:
-    if found:
-        connection.execute(update(trades).where(trades.c.trade_id.in_([row.trade_id for row in found])).values(values))
+def _set(connection: Connection, rows: Sequence[Row[Any]], **values: Any) -> None:
+    if rows:
+        connection.execute(update(trades).where(trades.c.trade_id.in_([row.trade_id for row in rows])).values(values))
 
 
 async def _give(ctx: Context, given: Sequence[Order]) -> int:

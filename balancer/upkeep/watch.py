@@ -52,9 +52,9 @@ class Watcher:
     async def round(self) -> int:
         """Ask every bot that has something to look at. Returns how many were asked."""
         ctx = self._ctx
-        found, moved = await ctx.db.look(_watched, ctx.clock.now())
+        watched, moved = await ctx.db.read(_watched, ctx.clock.now())
         by_bot: dict[str, list[Row[Any]]] = {}
-        for trade in found:
+        for trade in watched:
             by_bot.setdefault(bot_name(trade), []).append(trade)
         by_bot = {bot: rows for bot, rows in by_bot.items() if self._is_due(bot, rows)}
         busy = await self._busy(list(by_bot))
@@ -102,5 +102,5 @@ def _watched(connection: Connection, now: datetime) -> tuple[list[Row[Any]], dic
             and_(trades.c.status == S.QUEUED.value, trades.c.order_expires_at < now),
         )
     )
-    found = list(connection.execute(query.order_by(trades.c.color, trades.c.bot_id, trades.c.trade_id)))
-    return found, build.moved_of(connection, found) if found else {}
+    rows = list(connection.execute(query.order_by(trades.c.color, trades.c.bot_id, trades.c.trade_id)))
+    return rows, build.moved_of(connection, rows) if rows else {}

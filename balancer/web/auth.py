@@ -55,7 +55,7 @@ class Keys:
         finally:
             self._soon = None
         began_at = self._began_at = ctx.clock.monotonic()
-        live = await ctx.db.look(clients.live_keys)
+        live = await ctx.db.read(clients.live_keys)
         if began_at >= self._read_at:  # not overtaken by a later one
             self._read_at = began_at
             self._known = {one.key_hash: Caller(one.client_id, one.name, one.scopes) for one in live}

@@ -12,11 +12,11 @@ PARAMETER = "lang"
 
 def in_address(request: web.BaseRequest) -> str:
     """The language that this address asks for; empty if it asks for none that there is."""
-    found = request.query.get(PARAMETER, "")
-    return found if found in spoken.FORMS else ""
+    value = request.query.get(PARAMETER, "")
+    return value if value in spoken.FORMS else ""
 
 
 def language(request: web.BaseRequest) -> str:
     """The language that was chosen, in this address or earlier; empty if none was."""
-    found = in_address(request) or request.cookies.get(COOKIE, "")
-    return found if found in spoken.FORMS else ""
+    choice = in_address(request) or request.cookies.get(COOKIE, "")
+    return choice if choice in spoken.FORMS else ""

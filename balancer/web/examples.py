@@ -19,8 +19,8 @@ Example = dict[str, Any]  # chapter, operation (its id), title, request, answer
 @cache
 def recorded() -> Sequence[Example]:
     """All of them, in the order of their story."""
-    found: list[Example] = json.loads(FILE.read_text(encoding="utf-8"))
-    return found
+    examples: list[Example] = json.loads(FILE.read_text(encoding="utf-8"))
+    return examples
 
 
 def dumps(examples: Sequence[Example]) -> str:
@@ -30,14 +30,14 @@ def dumps(examples: Sequence[Example]) -> str:
 
 def of(operation: str) -> list[Example]:
     """Those of one operation, refusals last: the first shows what is usual."""
-    found = [each for each in recorded() if each["operation"] == operation]
-    return sorted(found, key=lambda each: int(each["answer"]["status"]) >= 400)
+    matching = [each for each in recorded() if each["operation"] == operation]
+    return sorted(matching, key=lambda each: int(each["answer"]["status"]) >= 400)
 
 
 def values(example: Example) -> dict[str, Any]:
     """Its parameters in path, query and header; those that stand there several times as lists."""
     request = example["request"]
-    found: dict[str, Any] = {**request["in_path"], **request["headers"]}
+    result: dict[str, Any] = {**request["in_path"], **request["headers"]}
     for name, value in request["query"]:
-        found.setdefault(name, []).append(value)
-    return found
+        result.setdefault(name, []).append(value)
+    return result

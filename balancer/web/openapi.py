@@ -170,17 +170,17 @@ def _operation(route: web.RouteDef, operation: api.Operation, refs: dict[Place, 
     return row
 
 
-def _show(row: dict[str, Any], found: Sequence[examples.Example]) -> None:
+def _show(row: dict[str, Any], recorded: Sequence[examples.Example]) -> None:
     """Put a call's examples where a page shows them, and offers the first to be sent."""
-    for each in reversed(found):  # so the first of each status stays
+    for each in reversed(recorded):  # so the first of each status stays
         answer = each["answer"]
         for content in row["responses"][str(answer["status"])].get("content", {}).values():
             content.update({"example": answer["body"]} if "body" in answer else {})
-    if not found:
+    if not recorded:
         return
-    if body := found[0]["request"].get("body"):
+    if body := recorded[0]["request"].get("body"):
         row["requestBody"]["content"]["application/json"]["example"] = body
-    values = examples.values(found[0])
+    values = examples.values(recorded[0])
     for parameter in row["parameters"]:
         if (value := values.get(parameter["name"])) is not None:
             parameter["example"] = _typed(value, parameter["schema"])

@@ -34,12 +34,12 @@ def money(cents: int, currency: str) -> str:
     return f"{cents // 100}.{cents % 100:02} {currency}"
 
 
-def said(text: str, **values: object) -> Markup:
+def translated(text: str, **values: object) -> Markup:
     """An English sentence of a template in the reader's language, with its places filled; all of it escaped."""
     return escape(spoken.say(text)).format(**values) if values else escape(spoken.say(text))
 
 
-_environment.globals.update(money=money, _=said, counted=spoken.counted)
+_environment.globals.update(money=money, _=translated, counted=spoken.counted)
 
 
 def _hash(text: str) -> str:

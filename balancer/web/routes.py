@@ -34,7 +34,7 @@ ROUTES: list[web.RouteDef] = [
     web.post("/withdraw", withdraw.create),
     web.get("/trade/{trade_id}", trade.show, allow_head=False),
     web.get("/trade", trade.find, allow_head=False),
-    web.post("/trade", trade.look),
+    web.post("/trade", trade.show_many),
     web.post("/trade/{trade_id}/cancel", trade.cancel),
     web.post("/trade/{trade_id}/doubt", trade.doubt),
     web.get("/trade/{trade_id}/story", trade.story, allow_head=False),

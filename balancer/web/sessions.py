@@ -49,7 +49,7 @@ async def player_of(ctx: Context, session_id: str | None) -> SteamId | None:
     """The player of this session, if there is one and it has not ended."""
     if not session_id or len(session_id) > 100:
         return None
-    steam_id = await ctx.db.look(_steam_id, hash_of(session_id), ctx.clock.now())
+    steam_id = await ctx.db.read(_steam_id, hash_of(session_id), ctx.clock.now())
     return SteamId(steam_id) if steam_id else None
 
 

@@ -99,18 +99,18 @@ def spread(connection: Connection, target_id: str, me: str, now: datetime) -> bo
     target = connection.execute(select(webhook_targets).where(*mine).with_for_update()).first()
     if target is None:
         return False
-    found = events.rows_behind(connection, target.spread_to, PAGE)
-    if not found:
+    behind = events.rows_behind(connection, target.spread_to, PAGE)
+    if not behind:
         return False
     kinds = frozenset(target.kinds.split())
     rows = [
         {"target_id": target_id, "number": event.number, "lane": lane_of(event), "next_at": now}
-        for event in found
+        for event in behind
         if wants(kinds, target_id, event)
     ]
     pipeline.insert_rows(connection, [(webhook_deliveries, rows)])
-    connection.execute(update(webhook_targets).where(*mine).values(spread_to=found[-1].number))
-    return len(found) == PAGE
+    connection.execute(update(webhook_targets).where(*mine).values(spread_to=behind[-1].number))
+    return len(behind) == PAGE
 
 
 def wants(kinds: Collection[str], target_id: str, event: Row[Any]) -> bool:
@@ -280,9 +280,9 @@ def redeliver(connection: Connection, target_id: str, first: int, last: int, by:
     """
     target = _known(connection, target_id)
     span = and_(journal.c.number >= first, journal.c.number <= min(last, target.spread_to))
-    found = connection.execute(select(journal).where(span).order_by(journal.c.number).limit(REDELIVER_MAX)).all()
+    rows = connection.execute(select(journal).where(span).order_by(journal.c.number).limit(REDELIVER_MAX)).all()
     kinds = frozenset(target.kinds.split())
-    wanted = [event for event in found if wants(kinds, target_id, event)]
+    wanted = [event for event in rows if wants(kinds, target_id, event)]
     if not wanted:
         raise NotFound("There is no such event that this target could have been sent.")
     again = {"delivered_at": None, "next_at": by.now, "tries": 0, "first_at": None, "status": None, "error": None}

@@ -82,7 +82,7 @@ class Senders:
             DatabaseUnavailable.
         """
         parts = self._parts
-        rows = await parts.db.look(_enabled)
+        rows = await parts.db.read(_enabled)
         for target_id in self._senders.keys() - {row.target_id for row in rows}:
             self._senders.pop(target_id).end()
         for row in rows:
@@ -195,7 +195,7 @@ class _Sender:
         if await self._note() and self._waiting and not self._failed:
             self._begin()
             return False
-        row, newest = await parts.db.look(_state_of, self._target_id, parts.me)
+        row, newest = await parts.db.read(_state_of, self._target_id, parts.me)
         if row is None:  # disabled, removed or another's by now; the next round says so
             self._waiting.clear()
             return False
@@ -215,9 +215,9 @@ class _Sender:
             self._waiting.clear()
         if self._waiting or (away and (self._under_way or row.pause_until > now)):
             return
-        found = await parts.db.look(_due, self._target_id, now, READ_MAX, parts.livemode, away)
+        due = await parts.db.read(_due, self._target_id, now, READ_MAX, parts.livemode, away)
         lanes: dict[str, list[Due]] = {}
-        for one in found:
+        for one in due:
             if one.lane not in self._under_way:
                 lanes.setdefault(one.lane, []).append(one)
         self._waiting.extend(lanes.values())

@@ -201,10 +201,10 @@ def try_out(connection: Connection, target_id: str, by: By) -> int:
         NotFound.
     """
     row = _row(connection, target_id)
-    told = events.row(events.WEBHOOK_TEST, {"target_id": target_id, "host": host_of(row.url)}, by)
-    events.append(connection, told)
+    event = events.row(events.WEBHOOK_TEST, {"target_id": target_id, "host": host_of(row.url)}, by)
+    events.append(connection, event)
     # Others may write events meanwhile, but no other of this kind and target, whose row is locked.
-    written = select(journal.c.number).where(journal.c.kind == events.WEBHOOK_TEST, journal.c.data == told["data"])
+    written = select(journal.c.number).where(journal.c.kind == events.WEBHOOK_TEST, journal.c.data == event["data"])
     return int(connection.scalars(written.order_by(journal.c.number.desc()).limit(1)).one())
 
 

@@ -49,15 +49,15 @@ def all_or_none(readers: Iterable[Callable[[], T]]) -> list[T]:
     Raises:
         VaultError: with the mistakes of all, a line for each.
     """
-    found, wrong = [], []
+    values, wrong = [], []
     for read in readers:
         try:
-            found.append(read())
+            values.append(read())
         except VaultError as error:
             wrong.append(error.detail)
     if wrong:
         raise VaultError("\n".join(wrong))
-    return found
+    return values
 
 
 def check_proxy(text: str) -> None:
@@ -99,10 +99,10 @@ def password(text: str) -> str:
 
 
 def word(value: object, name: str, wanted: str | None = None) -> str:
-    found = strict.text(value, name, WORD_MAX)
-    if wanted is not None and not found:
+    text = strict.text(value, name, WORD_MAX)
+    if wanted is not None and not text:
         raise BadShape(name, wanted)
-    return found
+    return text
 
 
 def bot_name(value: object) -> str:
@@ -122,9 +122,9 @@ def steam_id(value: object) -> str:
 def secret_text(value: object, name: str) -> str:
     if value in (None, ""):
         raise VaultError(f"{name} is empty")
-    found = strict.text(value, name, WORD_MAX)
-    secret_bytes(found, name)
-    return found
+    text = strict.text(value, name, WORD_MAX)
+    secret_bytes(text, name)
+    return text
 
 
 def secret_bytes(value: str, name: str) -> bytes:

@@ -59,8 +59,8 @@ def _ma_object(path: Path) -> dict[str, Any]:
         return strict.mapping(strict.parse_json(fields.read_file(path), "file"), "file")
     except BadShape as error:
         if error.wanted == "JSON":
-            said = "not JSON; if the authenticator encrypted it, export it without a passkey first"
-            raise VaultError(f"{path}: {said}") from None
+            message = "not JSON; if the authenticator encrypted it, export it without a passkey first"
+            raise VaultError(f"{path}: {message}") from None
         raise VaultError(f"{path}: not a maFile: an object is wanted") from None
 
 
@@ -76,7 +76,7 @@ def _steam_id_of(data: Mapping[str, Any]) -> str:
     session = data.get("Session")
     candidates = [session.get("SteamID") if isinstance(session, dict) else None]
     candidates += [data.get(name) for name in ("steamid", "steam_id", "SteamID")]
-    found = {fields.steam_id(each) for each in candidates if each not in (None, "", 0)}
-    if len(found) != 1:
-        raise BadShape("steam_id", "one SteamID64" if found else "a SteamID64")
-    return found.pop()
+    ids = {fields.steam_id(each) for each in candidates if each not in (None, "", 0)}
+    if len(ids) != 1:
+        raise BadShape("steam_id", "one SteamID64" if ids else "a SteamID64")
+    return ids.pop()

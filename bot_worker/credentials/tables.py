@@ -101,8 +101,8 @@ def _check_header(path: Path, header: list[str], needed: tuple[str, ...], known:
     missing = [name for name in needed if name not in header]
     unknown = [_shown(name, number) for number, name in enumerate(header, 1) if name not in known]
     doubled = sorted({name for name in known if header.count(name) > 1})
-    said = f"missing {', '.join(missing)}" if missing else f"unknown column {', '.join(unknown)}"
+    message = f"missing {', '.join(missing)}" if missing else f"unknown column {', '.join(unknown)}"
     if doubled:
-        said = f"{', '.join(doubled)} twice"
+        message = f"{', '.join(doubled)} twice"
     if missing or unknown or doubled:
-        raise VaultError(f"{path}, line 1: the header must name {', '.join(known)}: {said}")
+        raise VaultError(f"{path}, line 1: the header must name {', '.join(known)}: {message}")

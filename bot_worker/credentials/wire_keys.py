@@ -28,11 +28,11 @@ def read_keys(path: Path) -> list[BotKeys]:
             raise BadShape("file", "a list of keys")
     except BadShape as error:
         raise VaultError(f"{path} is not what `fleet keys issue` writes: {error.wanted} is wanted") from None
-    found = fields.all_or_none(partial(_bot_keys, f"{path}: entry {number}", row) for number, row in enumerate(rows, 1))
-    names = [each.bot for each in found]
+    keys = fields.all_or_none(partial(_bot_keys, f"{path}: entry {number}", row) for number, row in enumerate(rows, 1))
+    names = [each.bot for each in keys]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise VaultError("\n".join(f"{path}: {name} comes twice" for name in doubled))
-    return found
+    return keys
 
 
 def _bot_keys(where: str, row: object) -> BotKeys:

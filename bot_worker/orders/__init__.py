@@ -30,7 +30,7 @@ HANDLERS: dict[str, Callable[[Bot, Order, Tell], None]] = {
     "confirm": cancel_offer.confirm,
     "cancel": cancel_offer.cancel,
     "watch": watch.watch,
-    "look": verify.look,
+    "look": verify.answer_whether_open,
     "find": find.find,
     "decline": decline.decline,
     "inventory": inventory.inventory,

@@ -55,7 +55,7 @@ def decline(bot: Bot, order: Order, tell: Tell) -> None:
         bot.session.accept_gift(offer)
     if payload.keep_gifts:
         accepted = [offer for offer in received if offer.state == answers.ACCEPTED]
-        _tell_gifts(bot, [*accepted, *(found for each in gifts if (found := bot.session.offer(each.offer_id)))], tell)
+        _tell_gifts(bot, [*accepted, *(gift_offer for each in gifts if (gift_offer := bot.session.offer(each.offer_id)))], tell)
 
 
 def _countered(bot: Bot, offers: Sequence[Offer]) -> tuple[list[Offer], bool]:

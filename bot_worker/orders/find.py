@@ -92,12 +92,12 @@ def as_news(trade: WatchedTrade) -> WatchedTrade:
 
 def _full_look(bot: Bot, since: int) -> list[Offer]:
     """Every sent offer that may be a trade's, from both of Steam's lists; of two sights of one offer the later state."""
-    found: dict[str, Offer] = {}
+    offers: dict[str, Offer] = {}
     for offer in (*bot.session.sent_offers(since), *bot.session.ended_sent_offers(since)):
-        before = found.get(offer.offer_id)
+        before = offers.get(offer.offer_id)
         if before is None or not before.whole or (offer.whole and offer.updated >= before.updated):
-            found[offer.offer_id] = offer
-    shown = list(found.values())
+            offers[offer.offer_id] = offer
+    shown = list(offers.values())
     offer_steps.remember_live(bot, shown, bot.clock.now_ms() // 1000)
     return shown
 
@@ -105,7 +105,7 @@ def _full_look(bot: Bot, since: int) -> list[Offer]:
 def _by_id(bot: Bot, trades: Sequence[WatchedTrade], shown: Sequence[Offer]) -> list[Offer]:
     """Offers that the balancer, or an operator, knows by their ids and that Steam's lists leave out."""
     there = {offer.offer_id for offer in shown}
-    found = []
+    offers = []
     for offer_id in dict.fromkeys(trade.offer_id for trade in trades if trade.offer_id and trade.offer_id not in there):
         try:
             offer = bot.session.offer(offer_id)
@@ -113,8 +113,8 @@ def _by_id(bot: Bot, trades: Sequence[WatchedTrade], shown: Sequence[Offer]) -> 
             _log.info("no_such_offer", offer_id=offer_id, result=error.result)
             continue
         if offer is not None and offer.whole:
-            found.append(offer)
-    return found
+            offers.append(offer)
+    return offers
 
 
 def _early(bot: Bot, seen: Sequence[tuple[WatchedTrade, Seen]], shown: Sequence[Offer], since: int) -> dict[str, str]:

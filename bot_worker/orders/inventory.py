@@ -17,7 +17,7 @@ from shared.orders import InventoryOrder, Order
 _log = log.get(__name__)
 
 UNKNOWN_PLAYER = "unknown_player"
-TOLD = frozenset(
+REASONS = frozenset(
     {"inventory_private", "partner_banned", "trade_url_wrong", UNKNOWN_PLAYER, "steam_throttled", OWN_PACE, maintenance.CODE}
 )
 
@@ -55,8 +55,8 @@ def inventory(bot: Bot, order: Order, tell: Tell) -> None:
     try:
         assets = bot.session.inventories.partner_inventory(payload.steam_id, payload.trade_token)
     except SteamRefused as error:
-        told = _is_nobody(bot, payload.steam_id) if error.error_code == NO_SUCH_INVENTORY else error
-        failed(order, tell, told, bans)
+        answer = _is_nobody(bot, payload.steam_id) if error.error_code == NO_SUCH_INVENTORY else error
+        failed(order, tell, answer, bans)
         return
     tell(
         "inventory_read",
@@ -118,12 +118,12 @@ def _bans(bot: Bot, steam_ids: list[str]) -> dict[str, bool]:
 
 
 def failed(order: Order, tell: Tell, error: SteamError, bans: dict[str, bool] | None = None) -> None:
-    """Report that an inventory was not read; what is not in `TOLD` is ``inventory_unavailable``."""
+    """Report that an inventory was not read; what is not in `REASONS` is ``inventory_unavailable``."""
     payload = order.payload
     if isinstance(payload, InventoryOrder) and payload.own_rows is not None:
         own_inventory.failed(tell, error)
         return
     steam_id = payload.steam_id if isinstance(payload, InventoryOrder) else None
-    code = error.error_code if error.error_code in TOLD else "inventory_unavailable"
+    code = error.error_code if error.error_code in REASONS else "inventory_unavailable"
     more = {"bans": bans or {}, "retry_after_s": error.retry_after_s}
     tell("inventory_failed", steam_id=steam_id, code=code, reason=error.detail, **more)

@@ -49,28 +49,28 @@ def match_assets(
     """
     taken = set(known)
     free = {each.asset.asset_id: each for each in held if each.asset.asset_id not in taken}
-    found: dict[str, Match] = {}
+    matches: dict[str, Match] = {}
 
     def take(item: WantedAsset, asset_id: str, how: str) -> None:
-        found[item.deposit_id] = Match(item.deposit_id, free.pop(asset_id), how)
+        matches[item.deposit_id] = Match(item.deposit_id, free.pop(asset_id), how)
 
     for item in wanted:
         if item.asset.asset_id in free:
             take(item, item.asset.asset_id, "id")
-    for item in _missing(wanted, found):
+    for item in _missing(wanted, matches):
         receipt = receipts.get(item.asset.asset_id)
         if receipt is not None and receipt.asset_id in free:
             take(item, receipt.asset_id, "receipt")
     for how in (_by_fingerprint, _by_name):
-        for item in _missing(wanted, found):
+        for item in _missing(wanted, matches):
             asset_id = how(item, free)
             if asset_id is not None:
                 take(item, asset_id, how.__name__.removeprefix("_by_"))
-    return found
+    return matches
 
 
-def _missing(wanted: Sequence[WantedAsset], found: Mapping[str, Match]) -> list[WantedAsset]:
-    return [item for item in wanted if item.deposit_id not in found]
+def _missing(wanted: Sequence[WantedAsset], matches: Mapping[str, Match]) -> list[WantedAsset]:
+    return [item for item in wanted if item.deposit_id not in matches]
 
 
 def _by_fingerprint(item: WantedAsset, free: Mapping[str, HeldAsset]) -> str | None:

@@ -37,13 +37,13 @@ def keys_to_go_on(bot: Bot, trade_id: str) -> tuple[str, str]:
     return wire.lease_key(bot.name), wire.recall_key(bot.name, trade_id)
 
 
-def is_called_off(bot: Bot, found: Sequence[bytes | None], attempt: int) -> bool:
+def is_called_off(bot: Bot, values: Sequence[bytes | None], attempt: int) -> bool:
     """Whether this attempt was recalled, by what `keys_to_go_on` held.
 
     Raises:
         LeaseLost: this worker stood still for too long. Another one may have sent the next attempt, so ours is not confirmed.
     """
-    holder, recall = found
+    holder, recall = values
     if holder != bot.lease.run.encode():
         raise LeaseLost(bot.name)
     return is_recalled(recall, attempt)
@@ -121,8 +121,10 @@ def with_exchange_ids(bot: Bot, offers_of: Sequence[Sequence[Offer]]) -> list[li
     if not nameless:
         return [list(offers) for offers in offers_of]
     history = bot.session.exchanges(min(each.created for each in nameless) - BEFORE_S)
-    found = {each.offer_id: _exchange_of(each, history) for each in nameless}
-    return [[replace(each, exchange_id=found.get(each.offer_id, each.exchange_id)) for each in offers] for offers in offers_of]
+    exchanges = {each.offer_id: _exchange_of(each, history) for each in nameless}
+    return [
+        [replace(each, exchange_id=exchanges.get(each.offer_id, each.exchange_id)) for each in offers] for offers in offers_of
+    ]
 
 
 def _exchange_of(offer: Offer, history: Sequence[Exchange]) -> str | None:
@@ -165,9 +167,9 @@ def leaves_out(bot: Bot, shown: Sequence[Offer], since: int) -> bool:
 
 def find_exchanges(bot: Bot, wanted: list[str]) -> dict[str, Exchange]:
     """Exchanges by id: one call for one, the history for many. What Steam does not show is missing."""
-    found = bot.session.exchanges_by_id(wanted) if len(wanted) >= MANY_EXCHANGES else {}
+    exchanges = bot.session.exchanges_by_id(wanted) if len(wanted) >= MANY_EXCHANGES else {}
     for exchange_id in wanted:
-        exchange = found.get(exchange_id) or bot.session.exchange(exchange_id)
+        exchange = exchanges.get(exchange_id) or bot.session.exchange(exchange_id)
         if exchange is not None:
-            found[exchange_id] = exchange
-    return found
+            exchanges[exchange_id] = exchange
+    return exchanges

@@ -89,7 +89,7 @@ def tell_all(bot: Bot, expected: int, tell: Tell) -> None:
     for each in inventory.held:
         if each.asset.asset_id not in there or each.asset.context_id == CONTEXT_NORMAL:
             there[each.asset.asset_id] = each
-    tell("custody_read", steam_id=bot.session.steam_id, assets=[_told(each) for each in there.values()])
+    tell("custody_read", steam_id=bot.session.steam_id, assets=[_as_data(each) for each in there.values()])
 
 
 def failed(tell: Tell, error: SteamError) -> None:
@@ -97,7 +97,7 @@ def failed(tell: Tell, error: SteamError) -> None:
     tell("custody_unread", reason=error.error_code)
 
 
-def _told(held: HeldAsset) -> dict[str, str | None]:
+def _as_data(held: HeldAsset) -> dict[str, str | None]:
     """What an audit needs of an asset: a thousand of them make a report of some 200 KB."""
     return {
         "asset_id": held.asset.asset_id,

@@ -20,14 +20,14 @@ def rollbacks_of(reversed_ones: Iterable[Exchange], history: Iterable[Exchange])
     """Exchange id to the exchange that took it back, as far as the history shows it."""
     wanted = {exchange.exchange_id: exchange for exchange in reversed_ones}
     by_original = {exchange.rolls_back: exchange_id for exchange_id, exchange in wanted.items() if exchange.rolls_back}
-    found: dict[str, Exchange] = {}
+    rollbacks: dict[str, Exchange] = {}
     for exchange in history:
         if exchange.exchange_id in wanted:
             continue
         named = exchange.rolls_back if exchange.rolls_back in wanted else by_original.get(exchange.exchange_id)
         if named is not None:
-            found[named] = exchange
-    return found
+            rollbacks[named] = exchange
+    return rollbacks
 
 
 def rollback_json(rollback: Exchange | None) -> dict[str, Any] | None:
@@ -50,15 +50,15 @@ def find_items(
         return match_assets(items, held, known, receipts)
     by_id = {each.asset.asset_id: each for each in held}
     first, second = _receipts(exchange.moved), _receipts(rollback.moved)
-    found = {}
+    restored = {}
     for item in items:
         start = item.asset.asset_id
         way = start if start in second else _now(first, start)
         end = _now(second, way)
         if end in by_id:
             how = "id" if end == start else "receipt"
-            found[item.deposit_id] = Match(item.deposit_id, by_id[end], how)
-    return found
+            restored[item.deposit_id] = Match(item.deposit_id, by_id[end], how)
+    return restored
 
 
 def _receipts(moved: Iterable[Moved]) -> Mapping[str, Asset]:

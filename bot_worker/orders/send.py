@@ -184,7 +184,7 @@ def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) ->
         (E.CONFIRMATION_NEEDED, answers.NEEDS_CONFIRMATION) if sent.needs_confirmation else (E.OFFER_ACTIVE, answers.ACTIVE)
     )
     report = tell.make(event, {"offer_id": sent.offer_id, "state": state})
-    found = bot.reporter.append([report], also_get=offer_steps.keys_to_go_on(bot, trade_id))
+    kept = bot.reporter.append([report], also_get=offer_steps.keys_to_go_on(bot, trade_id))
     trade = WatchedTrade(
         trade_id,
         order.attempt,
@@ -196,7 +196,7 @@ def _made(bot: Bot, order: Order, payload: SendOrder, sent: Sent, tell: Tell) ->
         payload.take,
     )
     try:
-        if offer_steps.is_called_off(bot, found, order.attempt):
+        if offer_steps.is_called_off(bot, kept, order.attempt):
             offer_steps.cancel_and_tell(bot, trade, tell)
         elif sent.needs_confirmation:
             offer_steps.confirm_and_tell(bot, trade, tell)

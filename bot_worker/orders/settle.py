@@ -50,8 +50,8 @@ def settle(bot: Bot, order: Order, tell: Tell) -> None:
     for check in payload.checks:
         exchange, rollback = exchanges.get(check.exchange_id or ""), rollbacks.get(check.exchange_id or "")
         if check.reversal:
-            found = reversal.find_items(check.assets, exchange, rollback, inventory.held, payload.known)
-            reports += _items(check, _sure(found, inventory), inventory, tell)
+            located = reversal.find_items(check.assets, exchange, rollback, inventory.held, payload.known)
+            reports += _items(check, _sure(located, inventory), inventory, tell)
         elif check.exchange_id is None:
             reports += _items(check, matches, inventory, tell)
         else:
@@ -154,13 +154,13 @@ def _exchange(
     ours = _ours(check, exchange)
     if check.waited_until is None:
         return report("not_settled", settles_at=settles_at, reason="still_protected")
-    found = [matches[item.deposit_id] for item in ours if item.deposit_id in matches]
+    mine = [matches[item.deposit_id] for item in ours if item.deposit_id in matches]
     if not ours and (settles_at or 0) > check.waited_until:
         # Nothing of it is with us to be seen free: only the time says that it cannot be reversed any more.
         return report("not_settled", settles_at=settles_at, reason="still_protected")
-    if len(found) < len(ours):
+    if len(mine) < len(ours):
         missing = [item.deposit_id for item in ours if item.deposit_id not in matches]
         return report("not_settled", settles_at=settles_at, reason="items_missing", deposit_ids=missing)
-    if all(each.held.asset.context_id == CONTEXT_NORMAL and each.held.tradable for each in found):
-        return report(E.SETTLED, assets=[each.to_json() for each in found])
+    if all(each.held.asset.context_id == CONTEXT_NORMAL and each.held.tradable for each in mine):
+        return report(E.SETTLED, assets=[each.to_json() for each in mine])
     return report("not_settled", settles_at=settles_at, reason="still_protected")

@@ -18,7 +18,7 @@ from shared.domain.status import TradeEvent
 from shared.orders import Order, WatchedTrade, WatchOrder
 
 
-def look(bot: Bot, order: Order, tell: Tell) -> None:
+def answer_whether_open(bot: Bot, order: Order, tell: Tell) -> None:
     """Report what is news of these trades, as a watch does, and then ``looked``. Called twice, it looks twice.
 
     Raises:

@@ -36,12 +36,12 @@ def paint_index(text: str | None, asset_id: str, pattern: str | None) -> int | N
     ``pattern`` is what property 1 says, if anything: the certificate must say the same.
     """
     try:
-        told = _numbers(_message(text or ""))
+        numbers = _numbers(_message(text or ""))
     except _Unknown:
         return None
-    if told.get(_ITEM_ID) != int(asset_id) or (pattern is not None and str(told.get(_PAINT_SEED)) != pattern):
+    if numbers.get(_ITEM_ID) != int(asset_id) or (pattern is not None and str(numbers.get(_PAINT_SEED)) != pattern):
         return None
-    return told.get(_PAINT_INDEX)
+    return numbers.get(_PAINT_INDEX)
 
 
 def _message(text: str) -> bytes:
@@ -60,15 +60,15 @@ def _message(text: str) -> bytes:
 
 def _numbers(message: bytes) -> dict[int, int]:
     """The fields that are numbers, by their own number; all others are passed over, if they are whole. Raises: _Unknown."""
-    told: dict[int, int] = {}
+    numbers: dict[int, int] = {}
     seen: set[int] = set()
     for field, value in _fields(message):
         if field in (_ITEM_ID, _PAINT_INDEX, _PAINT_SEED) and (field in seen or value is None):
             raise _Unknown
         seen.add(field)
         if value is not None:
-            told[field] = value
-    return told
+            numbers[field] = value
+    return numbers
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | None]]:

@@ -182,22 +182,22 @@ class _Descriptions:
     def of(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """To be called once for each row, in their order; empty where nothing is said."""
         key = class_key(row)
-        found = self._of_class.get(key, [])
+        known = self._of_class.get(key, [])
         place = self._place[key]
         self._place[key] += 1
         own = self._own.get((*key, _id_or(row.get("assetid"), "")))
-        if own is not None or not found:
+        if own is not None or not known:
             return own or {}
-        if len(found) == self._assets[key]:
-            return found[place]
-        return {**found[0], "tradable": all(_is_yes(each.get("tradable")) for each in found)}
+        if len(known) == self._assets[key]:
+            return known[place]
+        return {**known[0], "tradable": all(_is_yes(each.get("tradable")) for each in known)}
 
 
 def _held(asset: Asset, row: Mapping[str, Any], about: Mapping[str, Any], properties: Any, owner: str) -> HeldAsset:
-    told = _properties(properties)
+    by_name = _properties(properties)
     class_id, instance_id = class_key(row)
     name = name_of(about)
-    paint = certificate.paint_index(told.get(INSPECT), asset.asset_id, told.get(PATTERN)) if " Doppler" in name else None
+    paint = certificate.paint_index(by_name.get(INSPECT), asset.asset_id, by_name.get(PATTERN)) if " Doppler" in name else None
     return HeldAsset(
         asset=asset,
         class_id=class_id,
@@ -212,10 +212,10 @@ def _held(asset: Asset, row: Mapping[str, Any], about: Mapping[str, Any], proper
         name_color=_color(about.get("name_color")),
         icon_url=_image(about.get("icon_url")),
         icon_url_large=_image(about.get("icon_url_large")),
-        wear=told.get(WEAR),
-        pattern=told.get(PATTERN),
-        name_tag=told.get(NAME_TAG),
-        inspect_link=_inspect_link(about, asset.asset_id, owner, told.get(INSPECT)),
+        wear=by_name.get(WEAR),
+        pattern=by_name.get(PATTERN),
+        name_tag=by_name.get(NAME_TAG),
+        inspect_link=_inspect_link(about, asset.asset_id, owner, by_name.get(INSPECT)),
         phase=None if paint is None else phases.of_paint(name, paint),
     )
 
@@ -241,14 +241,14 @@ def _is_yes(value: object) -> bool:
 
 def _properties(value: object) -> dict[int, str]:
     """Property id to Steam's own text; values are strings in JSON."""
-    told: dict[int, str] = {}
+    result: dict[int, str] = {}
     for row in strict.objects(value):
         number = row.get("propertyid")
-        found = (strict.number_text(row.get(name)) for name in ("int_value", "float_value", "string_value"))
-        said = next((each for each in found if each is not None), None)
-        if said is not None and isinstance(number, int):
-            told[number] = said
-    return told
+        candidates = (strict.number_text(row.get(name)) for name in ("int_value", "float_value", "string_value"))
+        chosen = next((each for each in candidates if each is not None), None)
+        if chosen is not None and isinstance(number, int):
+            result[number] = chosen
+    return result
 
 
 def _rarity_color(tags: object) -> str:

@@ -108,16 +108,16 @@ class InventoryReads:
         return self._connection.community(f"{COMMUNITY_URL}/tradeoffer/new/partnerinventory/", parse, query, headers)
 
     def _all_pages(self, page: Callable[[str | None], Page]) -> Inventory:
-        found: list[HeldAsset] = []
+        items: list[HeldAsset] = []
         start, whole, left_out = None, True, Counter[str]()
         for _ in range(PAGES_MAX):
             read = page(start)
-            found.extend(read.held)
+            items.extend(read.held)
             left_out += read.left_out
             whole = whole and not read.unclear
             if read.start is None:
                 self._connection.observer.leave_out("inventory", left_out)
-                return Inventory(found, whole)
+                return Inventory(items, whole)
             start = read.start
         raise SteamUnavailable("Steam's inventory does not end")
 

@@ -51,7 +51,7 @@ class Phone:
         waiting = self._waiting()
         return next((each for each in waiting if each.kind == TRADE_CONFIRMATION and each.creator_id == offer_id), None)
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """List what waits on the phone, for `alarms`."""
         self._waiting()
 
@@ -60,16 +60,16 @@ class Phone:
         rows = answer.get("conf")
         if answer.get("success") is not True or not isinstance(rows, list):
             raise SteamUnavailable("Steam did not list the confirmations")
-        found, unreadable, alarming = [], Counter[str](), set[int]()
+        waiting, unreadable, alarming = [], Counter[str](), set[int]()
         for row in strict.objects(rows):
             alarming |= {kind for kind in ALARMING_CONFIRMATIONS if row.get("type") in (kind, str(kind))}
             try:
-                found.append(Confirmation.parse(row))
+                waiting.append(Confirmation.parse(row))
             except BadShape as error:
                 unreadable[error.field] += 1
         self.alarms = frozenset(alarming)
         self._connection.observer.leave_out("confirmations", unreadable)
-        return found
+        return waiting
 
     def _confirmation_call(self, path: str, tag: str, **more: str) -> dict[str, Any]:
         headers = {"X-Requested-With": "XMLHttpRequest"}

@@ -194,13 +194,13 @@ class SteamSession:
         creation or by change nobody says, so it is read until a page brings nothing that changed since then: what follows was
         created earlier in either order.
         """
-        found: list[Offer] = []
+        offers: list[Offer] = []
         for rows in self._offer_pages("sent", active_only=0, historical_only=1, time_historical_cutoff=max(1, since)):
             wanted = [offer for offer in rows if not offer.updated or offer.updated >= since]
-            found.extend(wanted)
+            offers.extend(wanted)
             if rows and not wanted:
                 break
-        return found
+        return offers
 
     def both_offers(self, since: int) -> tuple[list[Offer], list[Offer]]:
         """All live offers and all that changed since then (unix s), sent and received, in one reading."""
@@ -250,13 +250,13 @@ class SteamSession:
             return Offer.parse(row) if row else None
 
         try:
-            found = self.connection.api("GetTradeOffer", parse, tradeofferid=offer_id, language="english")
+            answer = self.connection.api("GetTradeOffer", parse, tradeofferid=offer_id, language="english")
         except SteamRefused as error:
             if error.result != NOT_THERE:
                 raise
             return None
         # Another offer than the one that was asked for says nothing about it.
-        return found if found is None or found.offer_id == offer_id else replace(found, offer_id=offer_id, whole=False)
+        return answer if answer is None or answer.offer_id == offer_id else replace(answer, offer_id=offer_id, whole=False)
 
     def exchange(self, exchange_id: str) -> Exchange | None:
         """One exchange; ``None`` if Steam shows none."""
@@ -270,21 +270,21 @@ class SteamSession:
 
     def exchanges(self, since: int) -> list[Exchange]:
         """All exchanges begun since then (unix s), newest first, failed and rolled-back ones too; whole or not."""
-        found: list[Exchange] = []
+        exchanges: list[Exchange] = []
         for rows in self._history():
-            found.extend(each for each in rows if each.started >= since or not each.whole)
+            exchanges.extend(each for each in rows if each.started >= since or not each.whole)
             if any(0 < each.started < since for each in rows):
                 break
-        return found
+        return exchanges
 
     def exchanges_by_id(self, wanted: Iterable[str]) -> dict[str, Exchange]:
         """These exchanges, as far as they are among the newest few hundred: one call for many."""
-        missing, found = set(wanted), {}
+        missing, by_id = set(wanted), {}
         for number, rows in enumerate(self._history(), 1):
-            found.update({each.exchange_id: each for each in rows if each.exchange_id in missing})
-            if len(found) == len(missing) or number == HISTORY_PAGES_BY_ID:
+            by_id.update({each.exchange_id: each for each in rows if each.exchange_id in missing})
+            if len(by_id) == len(missing) or number == HISTORY_PAGES_BY_ID:
                 break
-        return found
+        return by_id
 
     def _history(self) -> Iterator[list[Exchange]]:
         """Pages of the trade history, newest first, none empty."""

@@ -69,14 +69,14 @@ class _Row:
 
     def each(self, name: str, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
         """What can be read of a list, which may be missing."""
-        found = []
+        parsed = []
         rows: list[Any] = self.get(name, strict.rows, [])
         for row in rows:
             try:
-                found.append(read(strict.mapping(row, name)))
+                parsed.append(read(strict.mapping(row, name)))
             except BadShape:
                 self.whole = False
-        return found
+        return parsed
 
 
 def _number(value: object, name: str) -> int:
@@ -116,7 +116,7 @@ class Offer:
         row = _Row(data)
         give, take = row.each("items_to_give", _asset), row.each("items_to_receive", _asset)
         account_id = row.get("accountid_other", _account_id, 0)
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "offer_id": row.get("tradeofferid", strict.number_id, ""),
             "message": row.maybe("message", _message, ""),
             "state": row.maybe("trade_offer_state", _number, 1),
@@ -125,7 +125,7 @@ class Offer:
             "updated": row.maybe("time_updated", strict.moment, 0),
         }
         partner = str(SteamId.from_account_id(account_id)) if account_id else ""
-        return cls(partner=partner, give=tuple(give), take=tuple(take), whole=row.whole and bool(give or take), **told)
+        return cls(partner=partner, give=tuple(give), take=tuple(take), whole=row.whole and bool(give or take), **fields)
 
 
 def _account_id(value: object, name: str) -> int:
@@ -217,7 +217,7 @@ class Exchange:
         given = row.each("assets_given", lambda asset: _moved(asset, names, given=True))
         received = row.each("assets_received", lambda asset: _moved(asset, names, given=False))
         moved = [each for each in (*given, *received) if each is not None]
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "exchange_id": row.get("tradeid", strict.number_id, ""),
             "partner": row.maybe("steamid_other", strict.number_id, ""),
             "status": row.maybe("status", _number, 0),
@@ -225,7 +225,7 @@ class Exchange:
             "settles_at": row.maybe("time_settlement", _maybe_moment, None),
             "rolls_back": row.maybe("rollback_trade", _maybe_id, None),
         }
-        return cls(moved=tuple(moved), others=len(given) + len(received) - len(moved), whole=row.whole, **told)
+        return cls(moved=tuple(moved), others=len(given) + len(received) - len(moved), whole=row.whole, **fields)
 
     @property
     def complete(self) -> bool:
@@ -290,11 +290,11 @@ class HistoryPage:
         about = strict.mapping(data, "response")
         descriptions = strict.objects(about.get("descriptions"))
         names = {inventories.class_key(each): name for each in descriptions if (name := inventories.name_of(each))}
-        found = [Exchange.parse(row, names) for row in strict.rows(about.get("trades"), "trades")]
+        exchanges = [Exchange.parse(row, names) for row in strict.rows(about.get("trades"), "trades")]
         more = about.get("more") not in (None, False, 0, "")
-        if more and found and not any(each.exchange_id and each.started for each in found):
+        if more and exchanges and not any(each.exchange_id and each.started for each in exchanges):
             raise BadShape("trades", "an exchange with its id and time")
-        return cls(found, more)
+        return cls(exchanges, more)
 
     @property
     def last(self) -> Exchange:
@@ -329,10 +329,10 @@ class Confirmation:
 
 def _word(value: object, name: str) -> str:
     """A number of 64 bits without a sign, or what else Steam may make of it one day: it is only said back."""
-    found = str(value) if isinstance(value, int) and 0 <= value < 2**64 else strict.text(value, name, 64)
-    if not found or " " in found:
+    text = str(value) if isinstance(value, int) and 0 <= value < 2**64 else strict.text(value, name, 64)
+    if not text or " " in text:
         raise BadShape(name, "a word")
-    return found
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,8 +352,8 @@ class Hold:
         about = strict.mapping(data, "response")
 
         def days(side: str) -> int:
-            told = strict.mapping(about.get(side), side).get("escrow_end_duration_seconds", 0)
-            return math.ceil(strict.whole(told, "escrow_end_duration_seconds", 0, HOLD_MAX_S) / DAY_S)
+            seconds = strict.mapping(about.get(side), side).get("escrow_end_duration_seconds", 0)
+            return math.ceil(strict.whole(seconds, "escrow_end_duration_seconds", 0, HOLD_MAX_S) / DAY_S)
 
         return cls(theirs_days=days("their_escrow"), ours_days=days("my_escrow"))
 
@@ -372,8 +372,8 @@ def banned_of(data: object, steam_ids: Collection[str]) -> frozenset[str]:
     rows = {str(row.get("SteamId")): row for row in strict.objects(strict.mapping(data, "bans").get("players"))}
     if any(steam_id not in rows for steam_id in steam_ids):
         raise BadShape("players", "the accounts that were asked for")
-    said = {steam_id: strict.text(rows[steam_id].get("EconomyBan"), "EconomyBan") for steam_id in steam_ids}
-    return frozenset(steam_id for steam_id, ban in said.items() if ban == "banned")
+    states = {steam_id: strict.text(rows[steam_id].get("EconomyBan"), "EconomyBan") for steam_id in steam_ids}
+    return frozenset(steam_id for steam_id, ban in states.items() if ban == "banned")
 
 
 def level_of(data: object) -> int | None:
@@ -396,8 +396,8 @@ def profile_of(data: object, steam_id: str) -> Identity:
     row = next((row for row in strict.objects(response.get("players")) if str(row.get("steamid")) == steam_id), None)
     if row is None:
         raise BadShape("players", "the account that was asked for")
-    told = {"name": row.get("personaname"), "avatar": row.get("avatarhash"), "since": row.get("timecreated")}
-    return Identity.of(told)
+    profile = {"name": row.get("personaname"), "avatar": row.get("avatarhash"), "since": row.get("timecreated")}
+    return Identity.of(profile)
 
 
 def trade_bans(data: object, wanted: Collection[str]) -> dict[str, bool]:
@@ -405,9 +405,9 @@ def trade_bans(data: object, wanted: Collection[str]) -> dict[str, bool]:
 
     What it says nothing readable of is left out, and does not spoil what it says of the others.
     """
-    found = {}
+    bans = {}
     for row in strict.objects(strict.mapping(data, "bans").get("players")):
         steam_id, ban = row.get("SteamId"), row.get("EconomyBan")
         if isinstance(steam_id, str) and steam_id in wanted and isinstance(ban, str):
-            found[steam_id] = ban == "banned"
-    return found
+            bans[steam_id] = ban == "banned"
+    return bans

@@ -106,12 +106,12 @@ def _not_understood(error: Exception, wanted: str) -> SteamUnavailable:
     """The error that stands for what a library raised; what a library does not raise on purpose is named by its place."""
     if isinstance(error, requests.RequestException):
         return SteamUnavailable(f"no answer while waiting for {wanted}")
-    told = f"Steam answered something else than {wanted}"
+    message = f"Steam answered something else than {wanted}"
     if isinstance(error, ApiException | CaptchaRequired | ValueError | KeyError):
-        return SteamUnavailable(told)
+        return SteamUnavailable(message)
     place = place_of(error)
     _log.warning("odd_answer", error=place)
-    return SteamUnavailable(f"{told} ({place})")
+    return SteamUnavailable(f"{message} ({place})")
 
 
 def _executor(client: Any) -> Any:

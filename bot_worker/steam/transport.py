@@ -330,5 +330,5 @@ def _refusal(response: requests.Response, status: int, result: int | None) -> St
 
 def _told_result(response: requests.Response) -> int | None:
     """The EResult in ``{"success":false,"error":"EYldRefreshAppIfNecessary failed with EResult 55"}``."""
-    found = _RESULT_TOLD.search(response.content[:_MARK_WITHIN]) if not is_page(response) else None
-    return int(found[1]) if found else None
+    result = _RESULT_TOLD.search(response.content[:_MARK_WITHIN]) if not is_page(response) else None
+    return int(result[1]) if result else None

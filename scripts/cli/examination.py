@@ -215,7 +215,7 @@ def _rows(connection: Connection, clock: Clock) -> dict[str, Any]:
 
 def _prices(settings: Settings, connection: Connection, clock: Clock) -> diagnosis.Prices:
     """As a balancer that starts now would have them; the price file is read as it lies here."""
-    told = standing.look(settings, connection, clock.now())
+    told = standing.read(settings, connection, clock.now())
     values = Prices(settings)
     if values.file is not None:
         values.file.check_now(price_lists.known(connection, FILE))

@@ -7,8 +7,9 @@ names the account id as ``partner``. Source: ValvePython/steam ``steam/steamid.p
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 STEAM_ID_BASE = 76561197960265728
@@ -122,9 +123,10 @@ class OfABot(Protocol):
     def bot_id(self) -> int: ...
 
 
-def bot_name(row: OfABot) -> str:
-    """The name of the bot of a row, as in ``red-7``."""
-    return str(BotName(row.color, row.bot_id))
+def bot_name(row: OfABot | Mapping[str, Any]) -> str:
+    """The name of the bot of a row, read or about to be written, as in ``red-7``."""
+    color, bot_id = (row["color"], row["bot_id"]) if isinstance(row, Mapping) else (row.color, row.bot_id)
+    return str(BotName(color, bot_id))
 
 
 def parse_color(text: str) -> str:

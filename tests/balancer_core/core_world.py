@@ -268,8 +268,8 @@ class _Between:
     async def run(self, work: Any, *args: Any) -> Any:
         return await self._way(self._real.run, work, *args)
 
-    async def look(self, work: Any, *args: Any) -> Any:
-        return await self._way(self._real.look, work, *args)
+    async def read(self, work: Any, *args: Any) -> Any:
+        return await self._way(self._real.read, work, *args)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)

@@ -77,7 +77,7 @@ class Games:
         return await self.world.ctx.db.run(releases.release, self.call(ref, None))
 
     async def show(self, ref: str) -> Lock:
-        return await self.world.ctx.db.look(shows.show, self.client_id, ref)
+        return await self.world.ctx.db.read(shows.show, self.client_id, ref)
 
     async def transfer(self, ref: str, which: list[str], moves: list[tuple[str, str, str]], **more: Any) -> Answer:
         wish = transfers.Wish(which, [Move(*move) for move in moves], **more)

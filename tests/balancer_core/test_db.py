@@ -53,7 +53,7 @@ def held(connection: Connection) -> Any:
 
 async def test_run_commits_and_look_sees_it(database: Database) -> None:
     await database.run(add_bot)
-    assert await database.look(held) == 0
+    assert await database.read(held) == 0
 
 
 async def test_what_raises_writes_nothing(database: Database) -> None:
@@ -63,13 +63,13 @@ async def test_what_raises_writes_nothing(database: Database) -> None:
 
     with pytest.raises(LookupError):
         await database.run(fail)
-    assert await database.look(held) is None
+    assert await database.read(held) is None
 
 
 async def test_ten_writers_lose_no_update(database: Database) -> None:
     await database.run(add_bot)
     await asyncio.gather(*(database.run(add_one) for _ in range(200)))
-    assert await database.look(held) == 200
+    assert await database.read(held) == 200
 
 
 async def test_ten_threads_of_their_own_lose_no_update(database: Database) -> None:
@@ -86,7 +86,7 @@ async def test_ten_threads_of_their_own_lose_no_update(database: Database) -> No
     await asyncio.gather(*(database.run(add_one) for _ in range(50)))
     for thread in threads:
         await asyncio.to_thread(thread.join)
-    assert await database.look(held) == 250
+    assert await database.read(held) == 250
 
 
 async def test_a_unit_that_fails_takes_nobody_with_it(database: Database) -> None:
@@ -100,7 +100,7 @@ async def test_a_unit_that_fails_takes_nobody_with_it(database: Database) -> Non
         *(database.run(fail if number % 5 == 0 else add_one) for number in range(40)), return_exceptions=True
     )
     assert sum(isinstance(result, IntegrityError) for result in results) == 8
-    assert await database.look(held) == 32
+    assert await database.read(held) == 32
 
 
 @SQLITE
@@ -125,7 +125,7 @@ async def test_units_that_wait_share_a_commit(database: Database) -> None:
     await asyncio.sleep(0)
     release.set()
     await asyncio.gather(first, *others)
-    assert await database.look(held) == 30
+    assert await database.read(held) == 30
     assert commits == 2
 
 
@@ -138,7 +138,7 @@ async def test_a_batch_that_cannot_commit_fails_for_everyone_in_it(database: Dat
     with pytest.raises(sqlite3.OperationalError):
         await database.run(add_bot)
     event.remove(database.engine, "commit", refuse)
-    assert await database.look(held) is None
+    assert await database.read(held) is None
     await database.run(add_bot)
 
 
@@ -164,7 +164,7 @@ async def test_a_caller_who_gives_up_stops_nobody_else(database: Database, begun
     await patient
     async with asyncio.timeout(120):
         await database.run(add_one)
-    assert await database.look(held) in (2, 3)  # what was given up may have been written, or not
+    assert await database.read(held) in (2, 3)  # what was given up may have been written, or not
 
 
 @SQLITE
@@ -173,7 +173,7 @@ async def test_sqlite_is_set_up_for_writers_at_once(database: Database) -> None:
         names = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
 
-    assert await database.look(pragmas) == ["wal", 2, engine.BUSY_TIMEOUT_MS, 1]
+    assert await database.read(pragmas) == ["wal", 2, engine.BUSY_TIMEOUT_MS, 1]
 
 
 @POSTGRES
@@ -194,7 +194,7 @@ async def test_a_deadlock_is_tried_again(database: Database) -> None:
 
     await asyncio.gather(database.run(crosswise, 1, 2), database.run(crosswise, 2, 1))
     assert len(tries) >= 3  # a second deadlock of the two is possible, and tried again as well
-    found = await database.look(lambda connection: list(connection.scalars(select(tables.bots.c.slots_held))))
+    found = await database.read(lambda connection: list(connection.scalars(select(tables.bots.c.slots_held))))
     assert found == [2, 2]
 
 
@@ -222,7 +222,7 @@ async def test_times_come_back_aware_and_in_utc(database: Database) -> None:
         connection.execute(tables.nonces.insert().values(nonce="n", seen_at=elsewhere))
 
     await database.run(write)
-    found = await database.look(lambda connection: connection.scalar(select(tables.nonces.c.seen_at)))
+    found = await database.read(lambda connection: connection.scalar(select(tables.nonces.c.seen_at)))
     assert found == NOW
     assert found is not None
     assert found.utcoffset() == timedelta(0)
@@ -234,7 +234,7 @@ async def test_naive_times_are_refused(database: Database) -> None:
 
     with pytest.raises(StatementError):
         await database.run(write)
-    assert await database.look(lambda connection: connection.scalar(select(tables.nonces.c.nonce))) is None
+    assert await database.read(lambda connection: connection.scalar(select(tables.nonces.c.nonce))) is None
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -254,7 +254,7 @@ async def test_an_error_does_not_repeat_the_values_of_its_statement(database: Da
 
 async def test_steam_ids_keep_every_digit(database: Database) -> None:
     await database.run(add_bot)
-    assert await database.look(lambda connection: connection.scalar(select(tables.bots.c.steam_id))) == 2**62 + 1
+    assert await database.read(lambda connection: connection.scalar(select(tables.bots.c.steam_id))) == 2**62 + 1
 
 
 @pytest.mark.parametrize("statement", ["UPDATE bots SET mode = 'asleep'", "UPDATE bots SET slots_held = -1"])
@@ -265,7 +265,7 @@ async def test_checks_hold(database: Database, statement: str) -> None:
 
 
 async def test_the_house_is_a_user_from_the_start(database: Database) -> None:
-    rows = await database.look(lambda connection: list(connection.execute(select(tables.users))))
+    rows = await database.read(lambda connection: list(connection.execute(select(tables.users))))
     assert [(row.user_id, row.steam_id) for row in rows] == [(tables.HOUSE, None)]
 
 
@@ -276,10 +276,10 @@ async def test_rows_of_several_tables_go_in_together_or_not_at_all(database: Dat
         (tables.users, [{"user_id": "u", "steam_id": 2**62, "created_at": NOW}]),
     ]
     await database.run(pipeline.insert_rows, rows)
-    assert await database.look(lambda c: sorted(c.scalars(select(tables.nonces.c.nonce)))) == ["b", "ä'%s\"\n"]
+    assert await database.read(lambda c: sorted(c.scalars(select(tables.nonces.c.nonce)))) == ["b", "ä'%s\"\n"]
     with pytest.raises(IntegrityError):
         await database.run(pipeline.insert_rows, [(tables.nonces, [{"nonce": "c", "seen_at": NOW}]), rows[2]])
-    assert await database.look(lambda c: c.scalar(select(tables.nonces.c.nonce).where(tables.nonces.c.nonce == "c"))) is None
+    assert await database.read(lambda c: c.scalar(select(tables.nonces.c.nonce).where(tables.nonces.c.nonce == "c"))) is None
 
 
 async def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ async def test_a_full_disk_takes_the_whole_batch_back_and_says_so(database: Data
     )
     assert [type(result) for result in results] == [DatabaseUnavailable] * 3
     assert {getattr(result, "reason", None) for result in results} == {"disk"}
-    assert await database.look(lambda connection: list(connection.scalars(select(tables.bots.c.bot_id)))) == [1]
+    assert await database.read(lambda connection: list(connection.scalars(select(tables.bots.c.bot_id)))) == [1]
     await database.run(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1073741823") and None)
     await database.run(add_bot, 2)
 
@@ -343,7 +343,7 @@ async def test_connections_that_broke_meanwhile_are_nobodys_error(database: Data
         everybody.wait()
 
     everybody = threading.Barrier(8)
-    await asyncio.gather(*(database.look(hold) for _ in range(8)))
+    await asyncio.gather(*(database.read(hold) for _ in range(8)))
     assert database.engine.pool.checkedin() == 8  # type: ignore[attr-defined]
     others = (
         "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
@@ -351,11 +351,11 @@ async def test_connections_that_broke_meanwhile_are_nobodys_error(database: Data
     )
     other = Database(load(overrides={"database": {"url": database.engine.url.render_as_string(hide_password=False)}}).database)
     try:
-        assert len(await other.look(lambda connection: list(connection.execute(text(others))))) == 8
+        assert len(await other.read(lambda connection: list(connection.execute(text(others))))) == 8
         await database.run(use)
         assert tries == 2
-        await other.look(lambda connection: list(connection.execute(text(others))))
-        assert await database.look(held) is None
+        await other.read(lambda connection: list(connection.execute(text(others))))
+        assert await database.read(held) is None
     finally:
         other.close()
 
@@ -391,7 +391,7 @@ async def test_a_connection_that_breaks_in_the_commit_is_not_tried_again(databas
 async def test_a_database_that_is_not_there_is_told_without_its_password(url: str, tmp_path: Path) -> None:
     database = Database(load(overrides={"database": {"url": url.format(folder=tmp_path)}}).database)
     with pytest.raises(DatabaseUnavailable) as told:
-        await database.look(held)
+        await database.read(held)
     assert "sesame" not in told.value.detail
     database.close()
 

@@ -52,11 +52,11 @@ async def test_b08_issued_rows_are_the_houses_counted_and_never_withdrawn(games:
     answer = said(await games.issue("i1", 3))
     assert len(answer["deposit_ids"]) == 3 and set(owners(world).values()) == {"house"}
     await games.issue("i2", 2)
-    [kind] = await world.ctx.db.look(tickets.kinds)
+    [kind] = await world.ctx.db.read(tickets.kinds)
     assert (kind.market_hash_name, kind.value_cents, kind.issued, kind.rows, kind.with_house) == (TICKET, 100, 5, 5, 5)
     [event, _] = world.events("items_issued")
     assert event.number == answer["event"] and json.loads(event.data)["deposit_ids"] == answer["deposit_ids"]
-    assert await world.ctx.db.look(lambda c: stock.free(c, None, 100)) == []  # tickets are no stock
+    assert await world.ctx.db.read(lambda c: stock.free(c, None, 100)) == []  # tickets are no stock
     await world.held(1)
     world.change(update(tables.deposits).values(user_id="user-1"))
     error = await refused(world.withdraw(answer["deposit_ids"][:1]))
@@ -92,7 +92,7 @@ async def test_b08_two_balancers_issue_a_new_kind_at_once_as_one_kind(make: Make
     sites = [Games(one) for one in balancers]
     await sites[0].ready()
     await asyncio.gather(*(sites[number % 2].issue(f"i{number}", 2) for number in range(16)))
-    [kind] = await balancers[0].ctx.db.look(tickets.kinds)
+    [kind] = await balancers[0].ctx.db.read(tickets.kinds)
     assert (kind.issued, kind.rows) == (32, 32)
     check(balancers[0])
 
@@ -110,7 +110,7 @@ async def test_b08_a_ticket_given_back_is_given_out_again_and_nothing_removes_on
     assert sorted(again["took"]) == sorted(first["took"])
     world.later(86_400 * 400)
     await purge.purge(world.ctx)
-    [kind] = await world.ctx.db.look(tickets.kinds)
+    [kind] = await world.ctx.db.read(tickets.kinds)
     assert (kind.issued, kind.rows, kind.with_house) == (2, 2, 0)
     check(world)
 
@@ -120,10 +120,10 @@ async def test_b08_the_audit_of_a_bot_sees_neither_tickets_nor_exchanges(games: 
     world = games.world
     [one] = await world.held(1)
     [row] = world.rows(tables.deposits.select())
-    before = await world.ctx.db.look(expected.load, row.color, row.bot_id, 10**9)
+    before = await world.ctx.db.read(expected.load, row.color, row.bot_id, 10**9)
     await games.issue("i", 1)
     await games.exchange("e", [one], tickets=1)
-    after = await world.ctx.db.look(expected.load, row.color, row.bot_id, 10**9)
+    after = await world.ctx.db.read(expected.load, row.color, row.bot_id, 10**9)
     assert [each.deposit_id for each in after] == [each.deposit_id for each in before] == [one]
 
 
@@ -145,7 +145,7 @@ async def test_b09_items_become_tickets_and_the_rest_a_credit_in_one_event(games
     assert len(answer["took"]) == 5 and owners(world)[one] == owners(world)[two] == "house"
     assert {each: row for each, row in where(world).items() if each in before} == before
     assert balance(world, "user-1") == 20
-    page = await world.ctx.db.look(lambda c: credits.find(c, "user-1"))
+    page = await world.ctx.db.read(lambda c: credits.find(c, "user-1"))
     assert [(line.credit_id, line.cents, line.kind, line.call) for line in page.lines] == [
         (answer["credit_id"], 20, "exchange", "exchange")
     ]
@@ -412,8 +412,8 @@ async def test_whoever_is_forgotten_stands_in_no_exchange(games: Games) -> None:
     await games.transfer("t", ["bet"], [(each, "user-1", "house") for each in answer["took"]])
     world.change(update(tables.trades).values(status="settled"))
     now = world.ctx.clock.now()
-    found = await world.ctx.db.look(persons.find, "user-1")
-    exported = await world.ctx.db.look(persons.export, found)
+    found = await world.ctx.db.read(persons.find, "user-1")
+    exported = await world.ctx.db.read(persons.export, found)
     assert [row["ref"] for row in exported["exchanges"]] == ["e"]
     await world.ctx.db.run(persons.forget, found, [], By("cli:boss", now))
     [row] = world.rows(tables.exchanges.select())

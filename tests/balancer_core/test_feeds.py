@@ -83,7 +83,7 @@ async def test_a_feeds_list_is_used_by_every_balancer_and_after_a_restart(shop: 
     await shop.gives(OLD)
     assert shop.prices.value("Item 3") == 1003
     world, other = shop.world, Prices(shop.settings)
-    await price_refresh.look(world.ctx.db, other, world.ctx.clock)  # another balancer, or this one after a restart
+    await price_refresh.read_lists(world.ctx.db, other, world.ctx.clock)  # another balancer, or this one after a restart
     assert other.value("Item 3") == 1003 and other.standing(shop.now())["ok"]
     [row] = world.rows(select(tables.items).where(tables.items.c.market_hash_name == "Item 3"))
     assert (row.value_cents, row.value_source, row.valued_at) == (1003, "shop", shop.standing().good_at)
@@ -225,7 +225,7 @@ async def test_a_feed_that_takes_its_time_holds_up_no_other_and_is_given_up_at_t
         async with asyncio.timeout(60):
             await fetcher.round()
             while prices.value("Item 3") is None:
-                await price_refresh.look(ctx.db, prices, ctx.clock)
+                await price_refresh.read_lists(ctx.db, prices, ctx.clock)
                 await asyncio.sleep(0.01)
             await fetcher.round()  # and goes on being asked once only
             await fetcher.close()

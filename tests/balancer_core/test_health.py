@@ -59,11 +59,11 @@ class Paused:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self.read, self.go_on = asyncio.Event(), asyncio.Event()
+        self.were_read, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def look(self, action: Callable[[Connection], Any]) -> Any:
-        rows = await self.db.look(action)
-        self.read.set()
+    async def read(self, action: Callable[[Connection], Any]) -> Any:
+        rows = await self.db.read(action)
+        self.were_read.set()
         await self.go_on.wait()
         return rows
 
@@ -75,7 +75,7 @@ async def test_a_refresh_under_way_does_not_bring_an_earlier_mode_back(world: Wo
     db = Paused(ctx.db)
     fleet = Fleet(ctx.settings, ctx.clock, ctx.server_clock, ctx.master, ctx.redis, cast(Database, db))
     refreshing = asyncio.create_task(fleet.refresh())
-    await db.read.wait()
+    await db.were_read.wait()
     await fleet.set_mode("red", 1, "paused", "test")
     db.go_on.set()
     await refreshing

@@ -117,14 +117,14 @@ def held(status: DepositStatus) -> list[Held]:
     return [Held("dep_1", status, 11, "2", None)]
 
 
-def decided(direction: Direction, status: TradeStatus, to: TradeStatus) -> effects.Aftermath:
+def decided(direction: Direction, status: TradeStatus, to: TradeStatus) -> effects.Effects:
     """What a move means for the trade's only deposit and for its bot; receipt and sight are there."""
     data = {
         "settles_at": 2_000_000_000,
         "moved": [{"asset_id": "11", "new_asset_id": "12", "new_context_id": "16"}],
         "assets": [{"deposit_id": "dep_1", "asset_id": "13", "context_id": "2", "matched": "id"}],
     }
-    after = effects.Aftermath()
+    after = effects.Effects()
     if to not in LIVE:
         after = effects.of_move(direction, to, held(ROW_OF[direction][status]), data, NOW)
     after.offers = effects.offers_taken(status, None, to, None)
@@ -387,7 +387,7 @@ def test_no_live_status_has_an_aftermath() -> None:
     for direction in (Direction.DEPOSIT, Direction.WITHDRAW):
         for to in LIVE:
             after = effects.of_move(direction, to, held(D.DEPOSIT_PENDING), {}, None)  # type: ignore[arg-type]
-            assert after == effects.Aftermath()
+            assert after == effects.Effects()
 
 
 def test_every_move_of_the_trade_table_is_reached_by_some_status() -> None:

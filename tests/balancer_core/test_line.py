@@ -67,7 +67,7 @@ async def test_what_waits_for_a_settlement_or_an_approval_takes_no_open_offer(ma
     waiting_ids = [await withdraw(world, 1, cheap, when_settled=True), await withdraw(world, 2, dear)]
     assert waits(world, *waiting_ids) == ["settlement", "approval"]
     assert offers(world) == 0
-    assert await world.ctx.db.look(line.per_bot) == {"red-1": {"settlement": 1, "approval": 1}}
+    assert await world.ctx.db.read(line.per_bot) == {"red-1": {"settlement": 1, "approval": 1}}
     for trade_id in waiting_ids:
         await cancel(world.ctx, SITE, trade_id)
     assert offers(world) == 0
@@ -434,7 +434,7 @@ async def test_six_idle_players_do_not_shut_a_single_bot_for_strangers(make: Mak
     await release.release(world.ctx)
     assert waits(world, await withdraw(world, 21, late)) == [None]
     assert len(await world.deposit(1, who=23)) == 1
-    assert (await world.ctx.db.look(line.per_bot))["red-1"]["offer"] > 20
+    assert (await world.ctx.db.read(line.per_bot))["red-1"]["offer"] > 20
     await assert_counters_add_up(world)
 
 

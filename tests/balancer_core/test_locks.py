@@ -340,7 +340,7 @@ async def test_an_operator_frees_a_lock_with_an_alarm_and_binds_it_again(games: 
     one, two = await world.held(2)
     await games.lock("a", [one, two], note="room/1")
     now = world.ctx.clock.now()
-    [(client, shown)] = await world.ctx.db.look(by_operator.find_open)
+    [(client, shown)] = await world.ctx.db.read(by_operator.find_open)
     assert (client, shown.ref, len(shown.rows)) == ("cli_game", "a", 2)
     freed = await world.ctx.db.run(by_operator.release, "a", None, "the site lost it", By("cli:boss", now))
     assert freed == [one, two]
@@ -376,7 +376,7 @@ async def test_locks_are_listed_by_state_and_user_in_pages(games: Games) -> None
     for number, each in enumerate(ids):
         await games.lock(f"l{number}", [each])
     await games.release("l1")
-    listed = await world.ctx.db.look(lambda c: show.find(c, "cli_game", states=["held"], user_id="user-1"))
+    listed = await world.ctx.db.read(lambda c: show.find(c, "cli_game", states=["held"], user_id="user-1"))
     assert [one.ref for one in listed] == ["l0", "l2"]
-    page = await world.ctx.db.look(lambda c: show.find(c, "cli_game", after="l0", limit=1))
+    page = await world.ctx.db.read(lambda c: show.find(c, "cli_game", after="l0", limit=1))
     assert [(one.ref, one.state) for one in page] == [("l1", "released")]

@@ -23,18 +23,18 @@ def tell(world: World, connection: Any, kind: str) -> None:
 
 
 async def numbers(world: World, after: int = 0) -> list[int]:
-    return [event.number for event in await world.ctx.db.look(events.behind, after, 10_000, True)]
+    return [event.number for event in await world.ctx.db.read(events.behind, after, 10_000, True)]
 
 
 async def test_events_come_in_order_with_what_they_say(world: World) -> None:
     [trade_id] = await world.deposit(2)
     await world.accept(trade_id)
-    found = await world.ctx.db.look(events.behind, 0, 100, True)
+    found = await world.ctx.db.read(events.behind, 0, 100, True)
     assert [event.kind for event in found] == ["trade_created", "offer_accepted"]
     assert found[1].data["to"] == "accepted"
     assert {row["to"] for row in found[1].data["deposits"]} == {"active"}
-    assert await world.ctx.db.look(events.behind, found[0].number, 100, True) == found[1:]
-    assert await world.ctx.db.look(events.behind, 0, 1, True) == found[:1]
+    assert await world.ctx.db.read(events.behind, found[0].number, 100, True) == found[1:]
+    assert await world.ctx.db.read(events.behind, 0, 1, True) == found[:1]
 
 
 async def test_no_secret_stands_in_an_event(world: World) -> None:
@@ -53,7 +53,7 @@ async def test_event_of_an_open_transaction_holds_back_higher_numbers(world: Wor
         with world.ctx.db.transaction() as fast:
             tell(world, fast, "resumed")
         assert await numbers(world) == []
-    served = [event.kind for event in await world.ctx.db.look(events.behind, 0, 10, True)]
+    served = [event.kind for event in await world.ctx.db.read(events.behind, 0, 10, True)]
     assert served == ["paused", "resumed"]
 
 
@@ -65,7 +65,7 @@ async def test_a_transaction_that_is_taken_back_leaves_a_gap_and_holds_nothing_u
         tell(world, other, "resumed")
     connection.rollback()
     connection.close()
-    assert [event.kind for event in await world.ctx.db.look(events.behind, 0, 10, True)] == ["resumed"]
+    assert [event.kind for event in await world.ctx.db.read(events.behind, 0, 10, True)] == ["resumed"]
 
 
 @POSTGRES

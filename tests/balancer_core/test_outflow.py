@@ -86,7 +86,7 @@ async def test_the_withdrawal_over_a_limit_pauses_with_an_alarm_until_an_operato
         next(iter(limits.values())),
     )
     assert "fleet switches resume withdrawals" in alarm["action"]
-    [pause] = await world.ctx.db.look(switches.read)
+    [pause] = await world.ctx.db.read(switches.read)
     assert (pause.switch, pause.client, pause.who) == ("withdrawals", alarm["client"], "limits")
     # The second refusal is by the pause, and no second alarm.
     assert await paused_by(world, withdraw(world, 1, ids[2:3]))

@@ -82,9 +82,9 @@ async def test_the_house_gives_and_takes_a_phase_at_its_own_value(world: World) 
     ruby, unknown = ids(world)
     games = Games(world)
     games.houses(ruby)
-    free = await world.ctx.db.look(stock.free, None, 10)
+    free = await world.ctx.db.read(stock.free, None, 10)
     assert [(row.deposit_id, row.value_cents) for row in free] == [(ruby, 310_000)]
-    assert await world.ctx.db.look(stock.free, 300_000, 10) == []
+    assert await world.ctx.db.read(stock.free, 300_000, 10) == []
     await games.issue("i1", 1, "Big Ticket", 100)
     games.rules["fee_bp"] = 0
     answer = said(await games.exchange("e1", [unknown], tickets=1, ticket="Big Ticket"))

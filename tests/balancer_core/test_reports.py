@@ -66,7 +66,7 @@ async def test_reports_are_applied_in_order_and_acknowledged(world: World, reade
 async def test_who_waits_for_a_trade_is_told(world: World, reader: Reader) -> None:
     [trade_id] = await world.deposit(1)
     send(world, world.report(trade_id, "offer_active", offer_id="77", state=2))
-    with world.ctx.waiters.expect([trade_id]) as expectation:
+    with world.ctx.changes.expect([trade_id]) as expectation:
         await reader.round()
         assert await expectation.wait(0)
 
@@ -146,7 +146,7 @@ async def test_what_was_applied_is_told_although_another_bots_report_was_not(
         return await do(work, *args)
 
     reader = reader_of(one_fails)
-    with world.ctx.waiters.expect([first]) as expectation, pytest.raises(DatabaseUnavailable):
+    with world.ctx.changes.expect([first]) as expectation, pytest.raises(DatabaseUnavailable):
         await reader.round()
     assert await expectation.wait(0)
     await reader.flush()
@@ -199,7 +199,7 @@ async def test_redis_that_lost_everything_is_read_again(world: World, reader: Re
 def listening(world: World) -> list[Report]:
     """What is told from now on to whoever reads inventories."""
     heard: list[Report] = []
-    world.ctx.inventories = cast(Inventories, SimpleNamespace(readers=SimpleNamespace(told=heard.append)))
+    world.ctx.inventories = cast(Inventories, SimpleNamespace(readers=SimpleNamespace(note=heard.append)))
     return heard
 
 
@@ -218,7 +218,7 @@ async def test_other_balancers_hear_of_changes_and_inventories(world: World, rea
     send(world, world.report(trade_id, "offer_active", offer_id="77", state=2))
     await reader.round()
     await reader.flush()
-    with world.ctx.waiters.expect([trade_id]) as expectation:
+    with world.ctx.changes.expect([trade_id]) as expectation:
         while not await expectation.wait(0):
             await other.listen_round()
     send(world, world.report(None, "inventory_failed", bot="red-1", steam_id="7656", code="inventory_private"))
@@ -276,7 +276,7 @@ async def test_loops_carry_a_report_to_its_waiter_and_stop(world: World) -> None
     [trade_id] = await world.deposit(1)
     loops = Loops(world.ctx)
     loops.start()
-    with world.ctx.waiters.expect([trade_id]) as expectation:
+    with world.ctx.changes.expect([trade_id]) as expectation:
         send(world, world.report(trade_id, "offer_active", offer_id="77", state=2))
         assert await expectation.wait(120)
     names = ("reports", "changes", "fleet", "health", "watching", "sweep", "audits", "clock", "disk", "webhooks", "feeds")

@@ -263,9 +263,9 @@ async def test_b10_credits_sum_to_zero_and_balances_to_their_lines(games: Games)
     assert (error.error_code, error.data["balance_cents"]) == ("too_little_credit", 70)
     check(world)
     assert said(await games.post("c2", ("user-1", -71), floor=-10))["balances"] == [{"user_id": "user-1", "cents": -1}]
-    page = await world.ctx.db.look(lambda c: credits.find(c, "user-1", None, 2))
+    page = await world.ctx.db.read(lambda c: credits.find(c, "user-1", None, 2))
     assert (page.balance_cents, [line.cents for line in page.lines]) == (-1, [100, -30])
-    rest = await world.ctx.db.look(lambda c: credits.find(c, "user-1", page.next, 2))
+    rest = await world.ctx.db.read(lambda c: credits.find(c, "user-1", page.next, 2))
     assert ([line.cents for line in rest.lines], rest.next) == ([-71], None)
     check(world)
 
@@ -386,12 +386,12 @@ async def test_a_person_is_forgotten_in_locks_and_credits_too_when_nothing_is_ow
     [trade_id] = await world.withdraw(ids)
     await world.accept(trade_id)
     await world.settle(trade_id)
-    person = await world.ctx.db.look(persons.find, "user-1")
+    person = await world.ctx.db.read(persons.find, "user-1")
     assert (await refused(world.ctx.db.run(persons.check_free, person))).error_code == "credit_left"
     await games.post("c2", ("user-1", -7))
-    export = await world.ctx.db.look(persons.export, person)
+    export = await world.ctx.db.read(persons.export, person)
     assert (len(export["locks"]), len(export["credits"])) == (1, 2)
-    known = await world.ctx.db.look(persons.mentions, person, 0)
+    known = await world.ctx.db.read(persons.mentions, person, 0)
     await world.ctx.db.run(persons.forget, person, known, By("cli:me", world.ctx.clock.now()))
     for table in (tables.locks, tables.credits, tables.credit_calls):
         kept = str(world.rows(table.select()))

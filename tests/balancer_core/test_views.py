@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from balancer_core.core_world import MASTER, World, bot_account, player
 
-from balancer.changes import Waiters
+from balancer.changes import Changes
 from balancer.context import Context
 from balancer.custody import deposits
 from balancer.fields import plain
@@ -247,7 +247,7 @@ async def test_client_with_two_keys_and_their_end(world: World) -> None:
     run = world.ctx.db.run
 
     async def find(key_hash: str) -> Any:
-        found = await world.ctx.db.look(clients.live_keys)
+        found = await world.ctx.db.read(clients.live_keys)
         return next((one for one in found if one.key_hash == key_hash), None)
 
     def create(connection: Any) -> clients.Client:
@@ -264,7 +264,7 @@ async def test_client_with_two_keys_and_their_end(world: World) -> None:
     assert await run(lambda c: clients.revoke_key(c, "hash-1", now=now))
     assert not await run(lambda c: clients.revoke_key(c, "hash-1", now=now))
     assert await find("hash-1") is None
-    assert [client.name for client in await world.ctx.db.look(clients.live)] == ["site"]
+    assert [client.name for client in await world.ctx.db.read(clients.live)] == ["site"]
     assert await run(lambda c: clients.revoke(c, "site", now=now))
     assert await find("hash-2") is None
     with pytest.raises(NotFound):
@@ -356,35 +356,35 @@ async def test_nonces_and_sessions(world: World) -> None:
 
 
 async def test_a_wait_ends_with_any_of_its_trades_and_only_with_those() -> None:
-    waiters = Waiters()
-    waiting = asyncio.create_task(waiters.wait(["a", "b"], 10))
+    changes = Changes()
+    waiting = asyncio.create_task(changes.wait(["a", "b"], 10))
     await asyncio.sleep(0)
-    waiters.notify(["c"])
-    assert not await waiters.wait(["a"], 0)
-    waiters.notify(["b"])
+    changes.notify(["c"])
+    assert not await changes.wait(["a"], 0)
+    changes.notify(["b"])
     assert await waiting
 
 
 async def test_a_change_between_look_and_wait_is_not_missed() -> None:
-    waiters = Waiters()
-    with waiters.expect(["a"]) as expectation:
-        waiters.notify(["a"])
+    changes = Changes()
+    with changes.expect(["a"]) as expectation:
+        changes.notify(["a"])
         assert await expectation.wait(0)
         assert not await expectation.wait(0)
 
 
 async def test_waits_leave_nothing_behind() -> None:
-    waiters = Waiters()
-    assert not await waiters.wait(["a"], 0)
-    assert waiters._trades == {}
+    changes = Changes()
+    assert not await changes.wait(["a"], 0)
+    assert changes._trades == {}
 
 
 async def test_who_listens_hears_of_every_change() -> None:
-    waiters = Waiters()
+    changes = Changes()
     heard: list[str] = []
-    waiters.listen(heard.extend)
-    waiters.notify(name for name in "ab")
-    waiters.notify(["a"])
+    changes.listen(heard.extend)
+    changes.notify(name for name in "ab")
+    changes.notify(["a"])
     assert heard == ["a", "b", "a"]
 
 

@@ -292,7 +292,7 @@ class Service:
 
     async def rows(self) -> dict[str, int]:
         """How many rows each table has; without what is written by itself."""
-        return await self.ctx.db.look(
+        return await self.ctx.db.read(
             lambda connection: {
                 table.name: connection.scalar(select(func.count()).select_from(table)) or 0
                 for table in tables.metadata.sorted_tables

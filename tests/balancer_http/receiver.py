@@ -136,7 +136,7 @@ async def owed(service: Service, target_id: str, number: int) -> dict[str, Any]:
     async with asyncio.timeout(READY_S):
         while True:
             found: dict[str, Any] = await json_of(service, "GET", f"/webhooks/{target_id}")
-            if found["waiting"] == number and found["sent_to"] >= await service.ctx.db.look(events.newest):
+            if found["waiting"] == number and found["sent_to"] >= await service.ctx.db.read(events.newest):
                 return found
             await asyncio.sleep(0.02)
 

@@ -382,7 +382,7 @@ class World:
 
         async def owed() -> bool:
             found = await (await self.service.call("GET", path, client="office")).json()
-            return bool(found["waiting"] or found["sent_to"] < await self.service.ctx.db.look(events.newest))
+            return bool(found["waiting"] or found["sent_to"] < await self.service.ctx.db.read(events.newest))
 
         async with asyncio.timeout(READY_S):
             while await owed():

@@ -140,7 +140,7 @@ async def test_b14_without_the_scope_play_no_owner_and_no_lock_changes(game: Ser
     seen, _ = await play(game, "GET", "/credits?user_id=player-1", client="plain")
     assert seen != 403  # to see what is owed is no play
     assert await game.rows() == before
-    [row] = await game.ctx.db.look(lambda connection: list(connection.execute(select(tables.deposits))))
+    [row] = await game.ctx.db.read(lambda connection: list(connection.execute(select(tables.deposits))))
     assert row.user_id == "player-1" and row.locked_by.endswith(":a")
 
 

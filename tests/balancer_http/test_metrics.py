@@ -134,7 +134,7 @@ def test_no_statement_reads_a_large_table_from_end_to_end() -> None:
 class Away:
     """A database that does not answer."""
 
-    async def look(self, *_: Any) -> Any:
+    async def read(self, *_: Any) -> Any:
         raise DatabaseUnavailable
 
 

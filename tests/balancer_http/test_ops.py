@@ -55,7 +55,7 @@ async def give(service: Service, code: str, *, origin: str = "http://127.0.0.1:8
 
 
 async def kinds(service: Service) -> list[tuple[str, str]]:
-    return await service.ctx.db.look(
+    return await service.ctx.db.read(
         lambda connection: [
             (row.kind, row.who)
             for row in connection.execute(select(tables.events).order_by(tables.events.c.number))
@@ -88,7 +88,7 @@ async def test_an_operator_comes_in_through_steam_and_with_a_code(service: Servi
     page = await service.client.get("/ops", allow_redirects=False)
     assert page.status == 200 and "ann" in await page.text()
     assert await kinds(service) == [("operator_enrolled", "cli:root"), ("operator_signed_in", "ops:ann")]
-    rows = await service.ctx.db.look(
+    rows = await service.ctx.db.read(
         lambda c: [*c.execute(select(tables.operator_sessions)), *c.execute(select(tables.operators))]
     )
     assert session_of(service) not in str(rows) and totp.secret not in str(rows)
@@ -154,7 +154,7 @@ async def test_a_session_ends_by_age_without_clicks_and_when_the_operator_is_tak
     assert idle.headers["HX-Redirect"] == "/ops/sign-in" and await idle.text() == ""
     await aged(seen_at=rules.idle_s - 30)
     assert (await ann.get("/ops")).status == 200
-    seen = await service.ctx.db.look(lambda c: c.scalar(select(tables.operator_sessions.c.seen_at)))
+    seen = await service.ctx.db.read(lambda c: c.scalar(select(tables.operator_sessions.c.seen_at)))
     assert seen is not None and clock.now() - seen < timedelta(seconds=rules.idle_s - 60)
     await aged(expires_at=0)
     assert (await ann.get("/ops")).status == 303
@@ -173,7 +173,7 @@ async def test_a_session_ends_by_age_without_clicks_and_when_the_operator_is_tak
     assert (await other.post("/ops/sign-out", [], csrf="wrong")).status == 403
     assert (await other.post("/ops/sign-out", [])).status == 303
     gone = select(tables.operator_sessions).where(tables.operator_sessions.c.id_hash == hash_of(other.session_id))
-    assert await service.ctx.db.look(lambda connection: connection.execute(gone).first()) is None
+    assert await service.ctx.db.read(lambda connection: connection.execute(gone).first()) is None
 
 
 def test_behind_tls_the_cookie_is_bound_to_this_host() -> None:
@@ -318,7 +318,7 @@ async def test_what_is_done_is_an_event_with_the_operators_name(service: Service
     number = text.partition('name="number" value="')[2].partition('"')[0]
     assert (await ann.do("acknowledge", number=number, note="looked")).status == 303
     assert "No alarm that nobody has acknowledged" in await ann.text("/ops/alarms")
-    found = await service.ctx.db.look(events.behind, 0, 1000, False)
+    found = await service.ctx.db.read(events.behind, 0, 1000, False)
     told = [(event.kind, event.who) for event in found if event.who.startswith("ops:")]
     assert told == [
         *[("bot_mode", "ops:ann")] * 4,
@@ -347,11 +347,11 @@ async def test_a_frozen_item_is_decided_by_two_of_whom_one_may_approve(service: 
     assert (await pia.do("decide", **form)).status == 303, "said twice by one is said once"
     refused = await ann.do("decide", **form)
     assert refused.status == 403 and "somebody who may approve" in await refused.text()
-    row = await service.ctx.db.look(lambda c: c.execute(select(tables.decisions)).one())
+    row = await service.ctx.db.read(lambda c: c.execute(select(tables.decisions)).one())
     assert (row.who, row.agreed_by) == ("ops:pia", None)
     await service.ctx.db.run(lambda c: c.execute(update(tables.decisions).values(who="ops:ann")))
     assert (await pia.do("decide", **form)).status == 303
-    row = await service.ctx.db.look(lambda c: c.execute(select(tables.decisions)).one())
+    row = await service.ctx.db.read(lambda c: c.execute(select(tables.decisions)).one())
     assert (row.who, row.agreed_by) == ("ops:ann", "ops:pia")
     assert "ops:ann proposes to write off, ops:pia agrees" in " ".join((await ann.text("/ops/audit")).split())
 

@@ -77,7 +77,7 @@ async def test_a_list_that_is_held_back_is_an_alarm_and_is_taken_when_an_operato
 
     # Another balancer that starts now has nothing to compare with, and does not take it either.
     other = PriceFile(path, settings.prices)
-    assert not other.check_now(await service.ctx.db.look(price_lists.known, price_lists.FILE))
+    assert not other.check_now(await service.ctx.db.read(price_lists.known, price_lists.FILE))
     assert other.value("Knife") is None
 
     taken = await asyncio.to_thread(fleet, config, *accept, "--digest", digest[:12])
@@ -85,7 +85,7 @@ async def test_a_list_that_is_held_back_is_an_alarm_and_is_taken_when_an_operato
     await until(lambda: prices.value("Knife") == 5)
     assert prices.value(GOOD) is None
     assert prices.standing(service.ctx.clock.now())["ok"]
-    assert other.check_now(await service.ctx.db.look(price_lists.known, price_lists.FILE))
+    assert other.check_now(await service.ctx.db.read(price_lists.known, price_lists.FILE))
     [event] = await events(service, "prices_accepted")
     assert event["data"]["digest"] == digest and event["data"]["reason"] == "a new season" and event["who"].startswith("cli:")
     assert (await asyncio.to_thread(fleet, config, "prices", "status")).exit_code == 0

@@ -111,7 +111,7 @@ async def test_there_and_back(at_page: Service, provider: Provider) -> None:
     assert f"Signed in as Steam account {PLAYER}" in await page(at_page)
     assert provider.asked[0]["openid.mode"] == "check_authentication"
     assert set(provider.asked[0]) == {f"openid.{name}" for name in openid.FIELDS}
-    rows = await at_page.ctx.db.look(lambda connection: connection.exec_driver_sql("SELECT id_hash FROM sessions").all())
+    rows = await at_page.ctx.db.read(lambda connection: connection.exec_driver_sql("SELECT id_hash FROM sessions").all())
     assert cookie.value not in str(rows)
 
 

@@ -78,7 +78,7 @@ async def tell(service: Service, *kinds: str, reason: str = "") -> None:
 
 
 async def last(service: Service) -> int:
-    number: int = await service.ctx.db.look(events.settled)
+    number: int = await service.ctx.db.read(events.settled)
     return number
 
 
@@ -196,7 +196,7 @@ async def test_a_stream_ends_in_time_and_when_its_balancer_stops_and_another_goe
             await tell(second, "paused")
             await listener.kinds("paused")
             first.part(problems.STOPPING).begun = True
-            first.ctx.waiters.end()
+            first.ctx.changes.end()
             assert await listener.event() is None and listener.comments[-1].startswith("end")
         await tell(second, "resumed")
         async with listening(second, last_id=listener.last_id) as again:

@@ -110,7 +110,7 @@ async def test_a_secret_is_shown_once_and_two_sign_while_it_is_changed(settings:
         first = receiver.secret
         for path in ("/webhooks", f"/webhooks/{target_id}"):
             assert first not in await (await service.call("GET", path, client="operator")).text()
-        rows = await service.ctx.db.look(lambda connection: connection.execute(select(tables.webhook_targets)).all())
+        rows = await service.ctx.db.read(lambda connection: connection.execute(select(tables.webhook_targets)).all())
         assert first not in repr(rows) and first.removeprefix("whsec_") not in repr(rows)
         rotated = await json_of(service, "POST", f"/webhooks/{target_id}/rotate", None)
         second = rotated["secret"]
@@ -152,7 +152,7 @@ async def test_a_target_is_made_once_for_a_key_however_often_it_is_asked_for(set
         later = await ask(201)
         assert later["secret"] == made["secret"] != rotated["secret"]  # whoever made it is not shown what came after
         assert later["target"]["rotating_until"] == rotated["target"]["rotating_until"]
-        rows = await service.ctx.db.look(lambda connection: connection.execute(select(tables.idempotency)).all())
+        rows = await service.ctx.db.read(lambda connection: connection.execute(select(tables.idempotency)).all())
         assert len(rows) == 1 and made["secret"].removeprefix("whsec_") not in repr(rows)
         await json_of(service, "DELETE", f"/webhooks/{target_id}")
         assert (await ask(404))["code"] == "not_found"  # it does not come back to life

@@ -226,7 +226,7 @@ os.environ.update(ear.environment)
 
 class Stuck(Group):
     looks = 0
-    def _look(self):
+    def _check(self):
         self.looks += 1
         if self.looks == 3:
             before = len(ear.heard())

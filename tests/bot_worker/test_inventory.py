@@ -72,10 +72,10 @@ def test_a_bot_that_would_be_held_itself_says_so(lab: Lab, player: SteamAccount)
     lab.bot.health.is_now("online")
     lab.me.change(hold_days=3)
     assert read(lab, player, player.trade_token).data["hold_days"] == 0
-    assert lab.bot.health.told()[:2] == ("restricted", "own_hold")
+    assert lab.bot.health.as_reported()[:2] == ("restricted", "own_hold")
     lab.me.change(hold_days=0)
     read(lab, player, player.trade_token)
-    assert lab.bot.health.told()[0] == "online"
+    assert lab.bot.health.as_reported()[0] == "online"
 
 
 @pytest.mark.parametrize("with_token", [True, False])

@@ -57,8 +57,8 @@ def test_what_is_because_of_the_bot_is_told_as_that_and_nobody_is_blamed(lab: La
     said = deposit(lab, player)
     assert (said.kind, said.data["code"], said.data["reason"]) == ("bot_refused", "bot_restricted", reason)
     assert said.data["player_message"] is None
-    assert lab.bot.health.told()[:2] == ("restricted", reason)
-    assert lab.bot.health.told()[2] == RESTRICTIONS[reason].action
+    assert lab.bot.health.as_reported()[:2] == ("restricted", reason)
+    assert lab.bot.health.as_reported()[2] == RESTRICTIONS[reason].action
     beat = lab.heartbeat()
     assert beat.state == "restricted" and [each["reason"] for each in beat.restrictions] == [reason]
 
@@ -75,7 +75,7 @@ def test_it_sends_nothing_more_and_asks_steam_nothing_until_it_may_again(lab: La
     lab.me.change(device_locked=False, banned=False)
     assert later(lab) == reason
     assert deposit(lab, player).kind == "offer_active"
-    assert lab.bot.health.told() == ("online", None, None)
+    assert lab.bot.health.as_reported() == ("online", None, None)
     assert lab.bot.memory.probes == {}
 
 
@@ -278,7 +278,7 @@ def test_or_it_is_told_what_to_do_and_gives_nothing_until_then(make_lab: Callabl
     lab = make_lab(steam={"accept_trade_protection": False})
     lab.bot.health.is_now("online")
     assert withdrawal(lab, player).kind == "confirmation_needed"
-    state, reason, action = lab.bot.health.told()
+    state, reason, action = lab.bot.health.as_reported()
     assert (state, reason) == ("restricted", "confirmations_refused")
     assert action and "trade protection" in action
     assert withdrawal(lab, player).data["reason"] == "confirmations_refused"

@@ -308,7 +308,7 @@ def test_an_alarming_confirmation_is_never_allowed_and_told(lab: Lab, player: St
     lab.do(lab.send_order(player, lab.me.assets(), []))
     found = ask(f"{lab.me.url}/confirmations")
     assert ([each["type"] for each in found["waiting"]], [each["type"] for each in found["answered"]]) == ([kind], [])
-    assert lab.bot.health.told()[:2] == ("restricted", "strange_confirmation")
+    assert lab.bot.health.as_reported()[:2] == ("restricted", "strange_confirmation")
 
 
 def test_steam_sees_a_browser(lab: Lab) -> None:

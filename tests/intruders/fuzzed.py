@@ -120,7 +120,7 @@ class Fuzzed:
                 found[table.name] = len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest()
             return found
 
-        rows: dict[str, tuple[int, str]] = self.do(self.ctx.db.look(sums))
+        rows: dict[str, tuple[int, str]] = self.do(self.ctx.db.read(sums))
         return rows
 
     def try_(self, case: Any) -> Response:

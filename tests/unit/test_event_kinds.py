@@ -81,7 +81,7 @@ def test_a_secret_in_a_text_of_others_is_left_out() -> None:
 
 def test_what_a_bot_tells_beyond_the_declared_fields_is_left_out() -> None:
     told = {"offer_id": "1", "state": "two", "partner": 5, "message": "x", "token": "Zk3aB7cD1eF5gH9iJ2kL4m"}
-    assert kinds.told(told, KINDS["offer_unknown"].data) == {"offer_id": "1"}
+    assert kinds.known_fields(told, KINDS["offer_unknown"].data) == {"offer_id": "1"}
 
 
 def test_an_event_that_nobody_has_declared_is_not_written() -> None:

@@ -68,7 +68,7 @@ def in_tables() -> Iterator[str]:
     yield from (text for pair in [*pages.FAILURES.values(), pages.FAILURE] for text in pair)
     yield from (status.value for status in FINAL)
     yield from (text for name, text in vars(answers).items() if re.fullmatch(r"_[A-Z]+", name) and isinstance(text, str))
-    yield from (player for _, player in shares._SAID.values())
+    yield from (player for _, player in shares._SENTENCES.values())
     with pytest.raises(PlayerMustAct) as caught:
         policy.check_partner(15)
     yield str(caught.value.player_message)

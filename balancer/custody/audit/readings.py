@@ -70,28 +70,28 @@ def _read(
 ) -> None:
     state = expected.load(connection, row.color, row.bot_id, row.mark)
     _tell_renamed(connection, compare.renamed(state, seen), row, now)
-    found = compare.compare(bot_name(row), state, seen)
-    found = expected.explain(connection, row.color, row.bot_id, state, found, seen)
-    protected = {each.trade_id for each in found if each.trade_id}
+    differing = compare.compare(bot_name(row), state, seen)
+    differing = expected.explain(connection, row.color, row.bot_id, state, differing, seen)
+    protected = {each.trade_id for each in differing if each.trade_id}
     looked_at = _looked_at(connection, protected, row)
-    judged = compare.judge(found, json.loads(row.suspects), json.loads(row.known), looked_at)
+    judged = compare.judge(differing, json.loads(row.suspects), json.loads(row.known), looked_at)
     counts = {"rows": sum(each.must for each in state), "assets": len(seen)}
     counted = {*json.loads(row.suspects), *json.loads(row.known), *(each["key"] for each in differences(row))}
-    reading = decisions.Reading(row.asked_at, state, seen, found, counted)
+    reading = decisions.Reading(row.asked_at, state, seen, differing, counted)
     decisions.carry_out(connection, row.color, row.bot_id, reading, now)
-    if not found:  # every asset has its row
+    if not differing:  # every asset has its row
         there, claimed = {each.asset_id: each for each in seen}, {each.asset_id for each in state}
         at_rest = all(each.must for each in state)
         gifts.seen(connection, BotName(row.color, row.bot_id), there, claimed, now, at_rest=at_rest)
     if judged.verdict is None and row.looks + 1 < LOOKS_MAX:
-        suspects = json.dumps([each.key for each in found])
+        suspects = json.dumps([each.key for each in differing])
         change(
             connection, row, suspects=suspects, looks=row.looks + 1, looked_at=now, order_id=None, next_at=again_at(now, times)
         )
         _look_at_exchanges(connection, protected, now, times)
         return
     if judged.verdict is None:
-        logger.warning("audit keeps changing", action="audit", bot=bot_name(row), count=len(found), first=found[0].text)
+        logger.warning("audit keeps changing", action="audit", bot=bot_name(row), count=len(differing), first=differing[0].text)
         finish(connection, row, AuditVerdict.INCONCLUSIVE, differences(row), "keeps_changing", now, times, **counts)
         return
     swaps.compare(connection, _phases(state, seen), value_of, By(WHO, now))
@@ -105,27 +105,27 @@ def _read(
         }
         swaps.compare(connection, swapped, value_of, By(WHO, now))
     known = set(json.loads(row.known))
-    told = [each for each in found if each in judged.new or each.key in known or each.house]
-    finish(connection, row, judged.verdict, [difference_json(each) for each in told], None, now, times, **counts)
-    if len(told) < len(found):  # some were seen for the first time
+    reported = [each for each in differing if each in judged.new or each.key in known or each.house]
+    finish(connection, row, judged.verdict, [difference_json(each) for each in reported], None, now, times, **counts)
+    if len(reported) < len(differing):  # some were seen for the first time
         change(connection, row, next_at=again_at(now, times))
 
 
 def _phases(rows: Sequence[compare.Entry], seen: Sequence[Seen]) -> dict[str, swaps.Named]:
     """What a bot says of its rows' phases, where it says something; of those that lie where their row says, under its name."""
     there = {each.asset_id: each for each in seen if each.phase}
-    found = {row.deposit_id: there[row.asset_id] for row in rows if row.pinned and row.asset_id in there}
+    by_deposit = {row.deposit_id: there[row.asset_id] for row in rows if row.pinned and row.asset_id in there}
     named = {row.deposit_id: row.name for row in rows}
     return {
         deposit_id: swaps.Named(each.name, each.class_id, each.phase)
-        for deposit_id, each in found.items()
+        for deposit_id, each in by_deposit.items()
         if named[deposit_id] == each.name
     }
 
 
-def _tell_renamed(connection: Connection, found: Sequence[tuple[str, str, str]], row: Row[Any], now: datetime) -> None:
+def _tell_renamed(connection: Connection, changes: Sequence[tuple[str, str, str]], row: Row[Any], now: datetime) -> None:
     """An item that Valve calls otherwise is the same item: its rows follow, and no bot is frozen."""
-    for class_id, old, new in found:
+    for class_id, old, new in changes:
         swaps.rename(connection, BotName(row.color, row.bot_id), class_id, old, new, By(WHO, now))
 
 

@@ -57,7 +57,7 @@ def finish(
     connection: Connection,
     row: Row[Any],
     verdict: AuditVerdict,
-    told: Sequence[dict[str, Any]],
+    reported: Sequence[dict[str, Any]],
     reason: str | None,
     now: datetime,
     times: TradeSettings,
@@ -68,13 +68,13 @@ def finish(
         AFRESH, verdict=verdict.value, reason=reason, finished_at=now, result_id=row.audit_id, **counts
     )
     values |= {"audit_id": row.audit_id, "next_at": now + timedelta(seconds=times.audit_every_s)}
-    values["differences"] = json.dumps(told)
+    values["differences"] = json.dumps(reported)
     if verdict is AuditVerdict.INCONCLUSIVE:
         data = {"audit_id": row.audit_id, "reason": reason}
         feed.append(connection, feed.row("audit_inconclusive", data, By(WHO, now), None, None, bot_name(row)))
         logger.warning("audit inconclusive", action="audit", bot=bot_name(row), reason=reason)
     else:
-        values["known"] = json.dumps(sorted(set(json.loads(row.known)) & {each["key"] for each in told}))
+        values["known"] = json.dumps(sorted(set(json.loads(row.known)) & {each["key"] for each in reported}))
     change(connection, row, **values)
 
 
@@ -88,8 +88,8 @@ def change(connection: Connection, row: Row[Any], **values: Any) -> None:
 
 def differences(row: Row[Any]) -> list[dict[str, Any]]:
     """Those of the last audit of this bot that could tell."""
-    found: list[dict[str, Any]] = json.loads(row.differences)
-    return found
+    listed: list[dict[str, Any]] = json.loads(row.differences)
+    return listed
 
 
 def difference_json(each: Difference) -> dict[str, Any]:

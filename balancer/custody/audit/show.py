@@ -21,8 +21,8 @@ from shared.domain.status import AuditVerdict
 def show(connection: Connection, names: Collection[str] | None = None) -> list[BotAudit]:
     """Every bot's audit, or that of those named; by color and number."""
     rows = {bot_name(row): row for row in connection.execute(select(audits))}
-    found = connection.execute(select(bots).order_by(bots.c.color, bots.c.bot_id))
-    return [_view(bot, rows.get(bot_name(bot))) for bot in found if names is None or bot_name(bot) in names]
+    every_bot = connection.execute(select(bots).order_by(bots.c.color, bots.c.bot_id))
+    return [_view(bot, rows.get(bot_name(bot))) for bot in every_bot if names is None or bot_name(bot) in names]
 
 
 def _view(bot: Row[Any], row: Row[Any] | None) -> BotAudit:

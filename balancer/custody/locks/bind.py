@@ -41,10 +41,10 @@ def lock(connection: Connection, call: Call, wish: Wish, terms: Terms) -> Answer
     if (refusal := why_not(wish, rows, blocked_by, call, terms)) is not None:
         raise refusal
     data = {**call.key, "deposit_ids": list(rows), "note": wish.note}
-    told = events.row("items_locked", data, call.by, None, wish.user_id)
+    lock_event = events.row("items_locked", data, call.by, None, wish.user_id)
     kept = pipeline.inserting(connection, [(lock_rows, [_kept(call, row) for row in rows.values()])])
     steps = [_binding(connection, call.client_id, call.ref, list(rows), call.now), *kept]
-    (bound, *_), event = refs.do_and_tell(connection, steps, told)
+    (bound, *_), event = refs.do_and_tell(connection, steps, lock_event)
     _check_bound(bound, list(rows))
     shown = [_row_view(row) for row in rows.values()]
     return refs.finish(

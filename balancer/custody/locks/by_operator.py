@@ -43,9 +43,9 @@ def find_open(connection: Connection, older_than: datetime | None = None, limit:
 
 def find_freed(connection: Connection, limit: int) -> list[tuple[str, Lock]]:
     """Locks that an operator has released lately and `restore` may bind again; the newest first. The alarms name them."""
-    told = connection.scalars(select(journal.c.data).where(_ALARMS).order_by(journal.c.number.desc()).limit(ALARMS_READ))
-    found = [data for data in map(json.loads, told) if data["alarm"] == ALARM]
-    named = list(dict.fromkeys((data["client_id"], data["ref"]) for data in found))[:limit]
+    texts = connection.scalars(select(journal.c.data).where(_ALARMS).order_by(journal.c.number.desc()).limit(ALARMS_READ))
+    raised = [data for data in map(json.loads, texts) if data["alarm"] == ALARM]
+    named = list(dict.fromkeys((data["client_id"], data["ref"]) for data in raised))[:limit]
     query = _OF_CLIENTS.where(locks.c.state == LockState.RELEASED.value)
     query = query.where(or_(*(locks.c.ended_by.startswith(each) for each in OPERATORS)))
     return _named_views(connection, query.where(tuple_(locks.c.client_id, locks.c.ref).in_(named))) if named else []
@@ -73,8 +73,8 @@ def release(connection: Connection, ref: str, client: str | None, reason: str, b
     if row.state not in OPEN:
         raise was_released([ref])
     freed = releases.free(connection, row.client_id, [ref], by.now)
-    told = {"client_id": row.client_id, "ref": ref, "deposit_ids": freed, "note": row.note, "reason": reason}
-    event = refs.tell(connection, "items_unlocked", told, by, row.user_id)
+    event_data = {"client_id": row.client_id, "ref": ref, "deposit_ids": freed, "note": row.note, "reason": reason}
+    event = refs.tell(connection, "items_unlocked", event_data, by, row.user_id)
     releases.end(connection, row.client_id, ref, LockState.RELEASED, by, event)
     alarm = {"alarm": ALARM, "client_id": row.client_id, "ref": ref, "count": len(freed), "reason": reason, "action": ACTION}
     events.append(connection, events.row("alarm", alarm, by, None, row.user_id))
@@ -102,8 +102,15 @@ def restore(connection: Connection, ref: str, client: str | None, reason: str, b
         raise Conflict("These items are not free any more, or not this user's.", code="not_active", deposit_ids=gone)
     bind.bind(connection, row.client_id, ref, ids, by.now)
     connection.execute(update(lock_rows).where(*freed).values(state=LockRowState.HELD.value))
-    told = {"client_id": row.client_id, "ref": ref, "deposit_ids": ids, "note": row.note, "reason": reason, "restored": True}
-    event = refs.tell(connection, "items_locked", told, by, row.user_id)
+    event_data = {
+        "client_id": row.client_id,
+        "ref": ref,
+        "deposit_ids": ids,
+        "note": row.note,
+        "reason": reason,
+        "restored": True,
+    }
+    event = refs.tell(connection, "items_locked", event_data, by, row.user_id)
     values = {"ended_at": None, "ended_by": None, "ended_event": None}
     connection.execute(
         update(locks).where(locks.c.client_id == row.client_id, locks.c.ref == ref).values(state=LockState.HELD.value, **values)

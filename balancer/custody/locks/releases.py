@@ -79,9 +79,9 @@ def end(connection: Connection, client_id: str, ref: str, state: LockState, by: 
 def settle(connection: Connection, client_id: str, which: Sequence[str], by: By, event: int) -> None:
     """Say of these locks how they stand, now that some of their rows were handed over or freed."""
     query = select(lock_rows.c.ref, lock_rows.c.state).distinct()
-    found = connection.execute(query.where(lock_rows.c.client_id == client_id, lock_rows.c.ref.in_(which)))
+    rows = connection.execute(query.where(lock_rows.c.client_id == client_id, lock_rows.c.ref.in_(which)))
     states: dict[str, set[str]] = {}
-    for ref, state in found:
+    for ref, state in rows:
         states.setdefault(ref, set()).add(state)
     for ref, has in sorted(states.items()):
         state = _stands(has)

@@ -100,11 +100,11 @@ def views(connection: Connection, rows: Sequence[Row[Any]]) -> list[Lock]:
     for row in rows:
         by_client.setdefault(row.client_id, []).append(row.ref)
     states = {
-        (client_id, ref): found
+        (client_id, ref): of_ref
         for client_id, which in by_client.items()
-        for ref, found in states_of(connection, client_id, which).items()
+        for ref, of_ref in states_of(connection, client_id, which).items()
     }
-    named = [each for found in states.values() for each in found]
+    named = [each for of_ref in states.values() for each in of_ref]
     query = select(deposits.c.deposit_id, deposits.c.status, deposits.c.settled_at)
     now: dict[str, Any] = {row.deposit_id: row for row in connection.execute(query.where(deposits.c.deposit_id.in_(named)))}
     return [_view(row, states.get((row.client_id, row.ref), {}), now) for row in rows]
@@ -114,10 +114,10 @@ def states_of(connection: Connection, client_id: str, which: Sequence[str]) -> d
     """By ref, how each row of these locks stands."""
     query = select(lock_rows.c.ref, lock_rows.c.deposit_id, lock_rows.c.state)
     query = query.where(lock_rows.c.client_id == client_id, lock_rows.c.ref.in_(which))
-    found: dict[str, dict[str, str]] = {}
+    states: dict[str, dict[str, str]] = {}
     for row in connection.execute(query.order_by(lock_rows.c.ref, lock_rows.c.deposit_id)):
-        found.setdefault(row.ref, {})[row.deposit_id] = row.state
-    return found
+        states.setdefault(row.ref, {})[row.deposit_id] = row.state
+    return states
 
 
 def _view(row: Row[Any], states: Mapping[str, str], now: Mapping[str, Row[Any]]) -> Lock:

@@ -48,39 +48,39 @@ def why_not(wish: Wish, rows: Mapping[str, Row[Any]], blocked_by: str | None, ca
 
 
 def _refusals(wish: Wish, rows: Sequence[Row[Any]], blocked_by: str | None, call: Call, terms: Terms) -> Iterator[FleetError]:
-    if found := [row for row in rows if row.user_id != wish.user_id]:
-        yield Forbidden("These items belong to another user.", code="not_owner", deposit_ids=_ids(found))
-    if found := [row for row in rows if row.status != DepositStatus.ACTIVE]:
-        told = [{"deposit_id": row.deposit_id, "status": row.status} for row in found]
-        yield Conflict("These items are not in custody, or are on their way out.", code="not_active", deposits=told)
-    if found := [row for row in rows if row.locked_by is not None]:
+    if refused := [row for row in rows if row.user_id != wish.user_id]:
+        yield Forbidden("These items belong to another user.", code="not_owner", deposit_ids=_ids(refused))
+    if refused := [row for row in rows if row.status != DepositStatus.ACTIVE]:
+        statuses = [{"deposit_id": row.deposit_id, "status": row.status} for row in refused]
+        yield Conflict("These items are not in custody, or are on their way out.", code="not_active", deposits=statuses)
+    if refused := [row for row in rows if row.locked_by is not None]:
         own = tag(call.client_id, "")
-        mine = sorted({row.locked_by.removeprefix(own) for row in found if row.locked_by.startswith(own)})
-        yield Conflict("These items are in a game.", code="item_locked", deposit_ids=_ids(found), refs=mine)
-    if not wish.unsettled and (found := [row for row in rows if row.settled_at is None]):
+        mine = sorted({row.locked_by.removeprefix(own) for row in refused if row.locked_by.startswith(own)})
+        yield Conflict("These items are in a game.", code="item_locked", deposit_ids=_ids(refused), refs=mine)
+    if not wish.unsettled and (refused := [row for row in rows if row.settled_at is None]):
         yield Conflict(
             "Steam may still reverse the trades that brought these items.",
             code="item_unsettled",
-            deposit_ids=_ids(found),
-            settles_at=_settle_at(found, terms.settle_margin_s),
+            deposit_ids=_ids(refused),
+            settles_at=_settle_at(refused, terms.settle_margin_s),
         )
-    if found := [row for row in rows if row.frozen_by is not None]:
-        yield Conflict("These items are frozen until an operator has looked.", code="item_frozen", deposit_ids=_ids(found))
+    if refused := [row for row in rows if row.frozen_by is not None]:
+        yield Conflict("These items are frozen until an operator has looked.", code="item_frozen", deposit_ids=_ids(refused))
     if blocked_by is not None:
         yield Conflict(
             "A trade with this player was reversed; an operator has to look first.",
             code="partner_blocked",
             deposit_ids=_ids(rows),
         )
-    if found := [row for row in rows if cannot_give(row, terms) is not None]:
+    if refused := [row for row in rows if cannot_give(row, terms) is not None]:
         yield Conflict(
             "The bots that hold these items cannot give them now.",
             code="bot_restricted",
-            deposit_ids=_ids(found),
-            reason=cannot_give(found[0], terms),
+            deposit_ids=_ids(refused),
+            reason=cannot_give(refused[0], terms),
         )
-    if found := [row for row in rows if is_stale(row, call.now, terms)]:
-        yield Conflict("The values of these items are too old to play with.", code="value_stale", deposit_ids=_ids(found))
+    if refused := [row for row in rows if is_stale(row, call.now, terms)]:
+        yield Conflict("The values of these items are too old to play with.", code="value_stale", deposit_ids=_ids(refused))
 
 
 def _ids(rows: Iterable[Row[Any]]) -> list[str]:

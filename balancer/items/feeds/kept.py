@@ -36,10 +36,10 @@ class NewList:
     left_out: int
 
     @classmethod
-    def of(cls, found: PriceList) -> NewList:
-        text = json.dumps(found.cents, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    def of(cls, price_list: PriceList) -> NewList:
+        text = json.dumps(price_list.cents, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
         digest = hashlib.sha256(text).hexdigest()
-        return cls(zlib.compress(text), digest, len(found.cents), found.left_out.total())
+        return cls(zlib.compress(text), digest, len(price_list.cents), price_list.left_out.total())
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,5 +181,5 @@ def _standing(row: Row[Any]) -> Standing:
 
 
 def _unpacked(data: bytes) -> dict[str, int]:
-    found: dict[str, int] = json.loads(zlib.decompress(data))
-    return found
+    cents: dict[str, int] = json.loads(zlib.decompress(data))
+    return cents

@@ -38,10 +38,10 @@ class Doubled(list[tuple[str, Any]]):
 
     def get(self, name: str) -> Any:
         """Raises: KeyError, there is none, or several."""
-        found = [value for key, value in self if key == name]
-        if len(found) != 1:
+        values = [value for key, value in self if key == name]
+        if len(values) != 1:
             raise KeyError(name)
-        return found[0]
+        return values[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Path:
     def find_named(self, thing: Any, key: str | None = None) -> list[tuple[str | None, Any]]:
         """The same, each with the name that stood for the last ``*`` on the way to it; ``None`` where none did."""
         for way in self.ways:
-            found = [(None, key)] if way is None else _walk(thing, way)
-            if found := [each for each in found if each[1] is not None]:
-                return found
+            named = [(None, key)] if way is None else _walk(thing, way)
+            if named := [each for each in named if each[1] is not None]:
+                return named
         return []
 
 
@@ -141,7 +141,7 @@ def _step(match: re.Match[str]) -> _Step:
 def _walk(thing: Any, steps: tuple[_Step, ...]) -> list[tuple[str | None, Any]]:
     here: list[tuple[str | None, Any]] = [(None, thing)]
     for step in steps:
-        here = [found for name, each in here for found in _take(name, each, step)]
+        here = [taken for name, each in here for taken in _take(name, each, step)]
     return here
 
 

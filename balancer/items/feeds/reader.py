@@ -36,14 +36,14 @@ def read(data: bytes, shape: Shape, rate: Decimal = Decimal(1)) -> PriceList:
         rows, at = _opened(data, shape)
     except Unreadable as error:
         raise BadPrices(str(error)) from None
-    found = _Found(shape, money.UNITS[shape.unit] * rate)
+    collected = _Collected(shape, money.UNITS[shape.unit] * rate)
     for key, row in rows:
-        if reason := found.take(key, row):
-            found.left_out[reason] += 1
-    return found.result(at)
+        if reason := collected.take(key, row):
+            collected.left_out[reason] += 1
+    return collected.result(at)
 
 
-class _Found:
+class _Collected:
     def __init__(self, shape: Shape, cents_each: Decimal) -> None:
         self._shape = shape
         self._cents_each = cents_each
@@ -69,8 +69,8 @@ class _Found:
         if phase or of_phases or known not in (None, lowest):
             self._with_phases.add(name)
         self._lower(name, lowest)
-        for said, cents in [(phase, lowest)] if phase else of_phases:
-            if of_phase := phases.spelled(said):
+        for phase_name, cents in [(phase, lowest)] if phase else of_phases:
+            if of_phase := phases.spelled(phase_name):
                 self._lower(phases.priced_name(name, of_phase), cents)
         return None
 
@@ -128,17 +128,17 @@ def _rows(document: Any, shape: Shape) -> Iterable[tuple[str | None, Any]]:
 def _time(shape: Shape, document: Any) -> float | None:
     """What time the prices are from, in unix seconds, if the document says so in a way that can be read: a number of seconds or
     milliseconds, or ISO 8601."""
-    said = shape.time_at.find(document) if shape.time_at is not None else []
-    at = _seconds(said[0]) if len(said) == 1 else None
+    stated = shape.time_at.find(document) if shape.time_at is not None else []
+    at = _seconds(stated[0]) if len(stated) == 1 else None
     return at / 1000 if at is not None and at > strict.TIME_MAX else at
 
 
-def _seconds(said: Any) -> float | None:
-    if isinstance(said, int | Decimal) and not isinstance(said, bool):
-        number = Decimal(said)
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        number = Decimal(value)
         return float(number) if number.is_finite() and 0 < number <= MS_MAX else None
     try:
-        moment = datetime.fromisoformat(said)
+        moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
@@ -146,15 +146,15 @@ def _seconds(said: Any) -> float | None:
 
 def _name(shape: Shape, row: Any, key: str | None) -> str:
     """Empty if there is none, several, or one that no item can have."""
-    found = shape.name.find(row, key)
-    return strict.maybe_text(found[0], NAME_MAX).strip() if len(found) == 1 else ""
+    value = shape.name.find(row, key)
+    return strict.maybe_text(value[0], NAME_MAX).strip() if len(value) == 1 else ""
 
 
 def _other_currency(shape: Shape, thing: Any) -> bool:
     """Whether it says another currency than the shape. Nothing told is no contradiction."""
     assert shape.currency_at is not None
-    said = shape.currency_at.find(thing)
-    return any(not isinstance(each, str) or each.strip().upper() != shape.currency for each in said)
+    stated = shape.currency_at.find(thing)
+    return any(not isinstance(each, str) or each.strip().upper() != shape.currency for each in stated)
 
 
 def reasons(left_out: Mapping[str, int]) -> str:

@@ -101,37 +101,37 @@ def of(preset: str, parts: Mapping[str, Any]) -> Shape:
     """
     if preset and preset not in PRESETS:
         raise BadShape(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
-    told = {**PRESETS.get(preset, {}), **parts}
-    if unknown := sorted(told.keys() - set(PARTS)):
+    fields = {**PRESETS.get(preset, {}), **parts}
+    if unknown := sorted(fields.keys() - set(PARTS)):
         raise BadShape(f"{unknown[0]} is no part of a shape; there are {', '.join(PARTS)}")
     for part in ("name", "price"):
-        if not told.get(part):
+        if not fields.get(part):
             raise BadShape(f"{part} is missing: write where it stands in a row, or a preset")
-    if (unit := told.get("unit", "dollars")) not in UNITS:
+    if (unit := fields.get("unit", "dollars")) not in UNITS:
         raise BadShape(f"unit {unit!r} is none of {', '.join(UNITS)}")
-    return _made(told)
+    return _made(fields)
 
 
-def _made(told: Mapping[str, Any]) -> Shape:
-    currency_at = told.get("currency_at") or ""
-    made = Shape(name=_path(told, "name"), price=_several(told, "price"), phases_at=_several(told, "phases_at"))
+def _made(fields: Mapping[str, Any]) -> Shape:
+    currency_at = fields.get("currency_at") or ""
+    made = Shape(name=_path(fields, "name"), price=_several(fields, "price"), phases_at=_several(fields, "phases_at"))
     return replace(
         made,
-        rows=_path(told, "rows"),
+        rows=_path(fields, "rows"),
         currency_at=_path({"currency_at": currency_at.removeprefix("/")}, "currency_at") if currency_at else None,
-        time_at=_path(told, "time_at") if told.get("time_at") else None,
+        time_at=_path(fields, "time_at") if fields.get("time_at") else None,
         currency_in_document=currency_at.startswith("/"),
-        **{part: told[part] for part in ("format", "unit", "currency", "phases") if part in told},
+        **{part: fields[part] for part in ("format", "unit", "currency", "phases") if part in fields},
     )
 
 
-def _path(told: Mapping[str, Any], part: str) -> Path:
+def _path(fields: Mapping[str, Any], part: str) -> Path:
     try:
-        return paths.parse(str(told.get(part) or ""))
+        return paths.parse(str(fields.get(part) or ""))
     except paths.BadPath as error:
         raise BadShape(f"{part}: {error}") from None
 
 
-def _several(told: Mapping[str, Any], part: str) -> tuple[Path, ...]:
-    written = told.get(part) or []
+def _several(fields: Mapping[str, Any], part: str) -> tuple[Path, ...]:
+    written = fields.get(part) or []
     return tuple(_path({part: each}, part) for each in ([written] if isinstance(written, str) else written))

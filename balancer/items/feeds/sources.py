@@ -47,14 +47,14 @@ def feeds(settings: Settings) -> list[Feed]:
     return [of(name, settings.prices.feeds[name], settings) for name in settings.prices.sources if name != FILE]
 
 
-def of(name: str, told: FeedSettings, settings: Settings) -> Feed:
+def of(name: str, feed_settings: FeedSettings, settings: Settings) -> Feed:
     """One feed as it is written. Raises: SettingsError."""
     about = f"[prices.feeds.{name}]"
-    parts = {part: value for part in shapes.PARTS if (value := getattr(told, part)) not in (None, [])}
+    parts = {part: value for part in shapes.PARTS if (value := getattr(feed_settings, part)) not in (None, [])}
     try:
-        shape = shapes.of(told.preset, parts)
-        if told.address:
-            outward.check_url(told.address, private=settings.prices.private_addresses)
+        shape = shapes.of(feed_settings.preset, parts)
+        if feed_settings.address:
+            outward.check_url(feed_settings.address, private=settings.prices.private_addresses)
     except (BadShape, outward.Refused) as error:
         raise SettingsError(f"{about} {error}") from None
     rate = rate_of(shape.currency, settings)
@@ -64,7 +64,7 @@ def of(name: str, told: FeedSettings, settings: Settings) -> Feed:
             f"{shape.currency} is worth, as in [prices.rates] {shape.currency} = 1.08, or take a feed in "
             f"{settings.balancer.currency}"
         )
-    return Feed(name, shape, rate, told.address, told.file, told.authorization_file)
+    return Feed(name, shape, rate, feed_settings.address, feed_settings.file, feed_settings.authorization_file)
 
 
 def rate_of(currency: str, settings: Settings) -> Decimal | None:

@@ -45,7 +45,7 @@ def check(kind: str, data: Mapping[str, Any]) -> None:
         raise UnknownKind(f"{kind} {data.get('alarm', '')}".strip())
 
 
-def told(data: Mapping[str, Any], fields: Mapping[str, Schema]) -> dict[str, Any]:
+def known_fields(data: Mapping[str, Any], fields: Mapping[str, Schema]) -> dict[str, Any]:
     """Of what a bot tells, the values that have one of these names and the type that goes with it; long texts are cut."""
     named = {name.rstrip("?"): schema for name, schema in fields.items()}
     kept = {name: value for name, value in data.items() if name in named and _fits(value, named[name])}

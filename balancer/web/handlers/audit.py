@@ -20,7 +20,7 @@ async def show(ctx: Context) -> web.Response:
 
     The balancer also audits each bot by itself from time to time.
     """
-    return api.answer(answers.Audits(await ctx.db.look(shows.show)))
+    return api.answer(answers.Audits(await ctx.db.read(shows.show)))
 
 
 @api.operation(scope="operate", answers={202: answers.AuditStarted}, errors=((NotFound, "not_found"),))

@@ -29,7 +29,7 @@ async def find(ctx: Context) -> web.Response:
     `capacity` says for how many items and offers the bots that take deposits have room, and how many inventories of players may
     be read at Steam in a minute. Each address that Steam sees has its own number, however many bots use it.
     """
-    waits, bots = await ctx.db.look(line.per_bot), ctx.fleet.bots()
+    waits, bots = await ctx.db.read(line.per_bot), ctx.fleet.bots()
     can = capacity.of(bots, ctx.fleet.lanes, ctx.fleet.limits, ctx.inventories.waiting, ctx.fleet.groups_known)
     return api.answer(answers.Bots([_with(bot, waits) for bot in bots], can))
 
@@ -47,7 +47,7 @@ async def change(ctx: Context, caller: Caller, path: requests.BotPath) -> web.Re
         view = await ctx.fleet.read_again(path.color, path.bot_id)
     else:
         view = await ctx.fleet.set_mode(path.color, path.bot_id, MODE_OF[path.action].value, caller.who)
-    waits = await ctx.db.look(line.per_bot)
+    waits = await ctx.db.read(line.per_bot)
     return api.answer(_with(view, waits))
 
 

@@ -63,4 +63,4 @@ async def find(ctx: Context, query: games.CreditsQuery) -> web.Response:
 
     `next` is the `after` of the next page, or null when this was the last.
     """
-    return api.answer(await ctx.db.look(credits.find, query.user_id, query.after, query.limit))
+    return api.answer(await ctx.db.read(credits.find, query.user_id, query.after, query.limit))

@@ -74,7 +74,7 @@ async def create(
     url = offers.trade_url_of(body.trade_url, offers.steam_id_of(body.steam_id))
     asked = DepositAsked(body.user_id, url, _assets(body), body.color, body.message)
     once = Request(caller, key.key, key.body_hash, ctx.clock.now())
-    with ctx.waiters.expect() as expectation:
+    with ctx.changes.expect() as expectation:
         made = await intake.take(ctx, request.app[DEPOSITS], once, asked, expectation)
         return await offers.answer_with_offers(ctx, caller, made, query.wait, expectation)
 

@@ -47,12 +47,12 @@ async def find(request: web.Request, ctx: Context, query: requests.EventsQuery) 
         raise api.invalid_field("query.limit", f"Send at most {most}.", "less_than_equal")
     until = ctx.clock.monotonic() + min(query.wait, ctx.settings.balancer.wait_max_s)
     livemode = ctx.settings.balancer.livemode
-    views = await ctx.db.look(events.behind, query.after, query.limit, livemode)
+    views = await ctx.db.read(events.behind, query.after, query.limit, livemode)
     if not views and ctx.clock.monotonic() < until:
         tail = request.app[TAIL]
         with tail.listening():
             await tail.read(query.after, until - ctx.clock.monotonic())
-        views = await ctx.db.look(events.behind, query.after, query.limit, livemode)
+        views = await ctx.db.read(events.behind, query.after, query.limit, livemode)
     following = views[-1].number if views else query.after
     return api.answer(answers.Events([view for view in views if not query.kind or view.kind in query.kind], following))
 
@@ -149,7 +149,7 @@ class _Listener:
         limits, loop = self._ctx.settings.listening, asyncio.get_running_loop()
         ends_at, beats_at = loop.time() + limits.stream_life_s, loop.time()
         await self._send(f"retry: {RETRY_MS}\n".encode())
-        while not self._ctx.waiters.ended and (now := loop.time()) < ends_at:
+        while not self._ctx.changes.ended and (now := loop.time()) < ends_at:
             if now >= beats_at:
                 if not await self._beat(LOST_HEARTBEATS * limits.heartbeat_s):
                     break

@@ -69,7 +69,7 @@ async def _database(ctx: Context, loops: Loops) -> dict[str, Any]:
     """Read now; written a moment ago, as `reason` ``disk`` says when nothing can be."""
     try:
         async with asyncio.timeout(CHECK_S):
-            await ctx.db.look(_select_one)
+            await ctx.db.read(_select_one)
     except (DatabaseUnavailable, TimeoutError) as error:
         return {"ok": False, "error": type(error).__name__}
     return loops.probe.standing()

@@ -72,7 +72,7 @@ async def release(ctx: Context, caller: Caller, path: games.RefPath) -> web.Resp
 @api.operation(scope="play", answers={200: Lock}, errors=((NotFound, "not_found"),))
 async def show(ctx: Context, caller: Caller, path: games.RefPath) -> web.Response:
     """One of your locks as it stands now."""
-    return api.answer(await ctx.db.look(shows.show, caller.client_id, path.ref))
+    return api.answer(await ctx.db.read(shows.show, caller.client_id, path.ref))
 
 
 @api.operation(scope="play", answers={200: answers.LockPage})
@@ -83,5 +83,5 @@ async def find(ctx: Context, caller: Caller, query: games.LocksQuery) -> web.Res
     """
 
     states = [state.value for state in query.state]
-    found = await ctx.db.look(shows.find, caller.client_id, states, query.user_id, query.after, query.limit)
-    return api.answer(answers.LockPage(found, found[-1].ref if len(found) == query.limit else None))
+    listed = await ctx.db.read(shows.find, caller.client_id, states, query.user_id, query.after, query.limit)
+    return api.answer(answers.LockPage(listed, listed[-1].ref if len(listed) == query.limit else None))

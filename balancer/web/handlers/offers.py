@@ -114,7 +114,7 @@ async def send_out(
     """Have these items offered, once per key, and answer as `answer_with_offers`."""
     check_ids(ctx, wish.deposit_ids)
     request = Request(caller, key.key, key.body_hash, ctx.clock.now())
-    with ctx.waiters.expect() as expectation:
+    with ctx.changes.expect() as expectation:
         made = await make(ctx, request, wish, expectation)
         ctx.inventories.watch(made.trade_ids, wish.trade_url.partner)
         return await answer_with_offers(ctx, caller, made, wait_s, expectation)
@@ -133,7 +133,7 @@ async def answer_with_offers(ctx: Context, caller: Caller, made: Made, wait_s: f
         # Nobody waits on the line for an approval or a settlement; another bot is chosen at once, if there is one.
         complete = not any(view.waits_for in (None, WaitsFor.BOT) for view in missing)
         left_s = until - ctx.clock.monotonic()
-        if complete or left_s <= 0 or ctx.waiters.ended:
+        if complete or left_s <= 0 or ctx.changes.ended:
             seen = [view.as_seen_by(caller.client_id) for view in views]
             return api.answer(answers.Trades(seen), 202 if missing else 201)
         await expectation.wait(left_s)

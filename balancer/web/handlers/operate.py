@@ -17,7 +17,7 @@ from shared.errors import NotFound
 @api.operation(scope="read", answers={200: answers.Switches})
 async def show_switches(ctx: Context) -> web.Response:
     """What is paused, by an operator or by Steam's maintenance."""
-    return _answer(ctx, await ctx.db.look(switches.read))
+    return _answer(ctx, await ctx.db.read(switches.read))
 
 
 @api.operation(scope="operate", answers={200: answers.Switches}, errors=((NotFound, "not_found"),))

@@ -33,10 +33,10 @@ async def show(ctx: Context, caller: Caller, body: requests.PrecheckBody) -> web
     `POST /deposit` too. What Steam did not get to say is null. Nothing is reserved.
     """
     steam_id = offers.steam_id_of(body.steam_id)
-    here = await ctx.db.look(precheck.standing, body.user_id, int(steam_id))
+    here = await ctx.db.read(precheck.standing, body.user_id, int(steam_id))
     read = await _read(ctx, caller, steam_id, body.trade_url)
-    found = precheck.of(body.user_id, int(steam_id), read, here, ctx.settings.limits, problems.PLAYER_MESSAGES)
-    return api.answer(found)
+    checks = precheck.of(body.user_id, int(steam_id), read, here, ctx.settings.limits, problems.PLAYER_MESSAGES)
+    return api.answer(checks)
 
 
 async def _read(ctx: Context, caller: Caller, steam_id: SteamId, trade_url: str) -> PlayerInventory | FleetError:

@@ -33,9 +33,9 @@ def call_without_body(ctx: Context, caller: Caller, ref: str) -> Call:
     return Call(caller.client_id, caller.who, ref, "", ctx.clock.now())
 
 
-def answer(found: Answer, first: int = 201) -> web.Response:
+def answer(reply: Answer, first: int = 201) -> web.Response:
     """What was answered the first time, with ``first`` as its status then and 200 ever after."""
-    return api.answer_json(found.json.encode(), first if found.first else 200)
+    return api.answer_json(reply.json.encode(), first if reply.first else 200)
 
 
 def check_once(field: str, values: Sequence[str]) -> None:

@@ -13,8 +13,8 @@ from balancer.web.schemas import answers, games
 @api.operation(scope="read", answers={200: answers.Stock})
 async def show(ctx: Context, query: games.StockQuery) -> web.Response:
     """Items of the house that are free, settled and not frozen, the smallest value first."""
-    found = await ctx.db.look(stock.free, query.value_max_cents, query.limit)
-    return api.answer(answers.Stock(ctx.settings.balancer.currency, found))
+    rows = await ctx.db.read(stock.free, query.value_max_cents, query.limit)
+    return api.answer(answers.Stock(ctx.settings.balancer.currency, rows))
 
 
 @api.operation(scope="read", answers={200: answers.Catalogue})
@@ -23,6 +23,6 @@ async def items(ctx: Context, query: games.ItemsQuery) -> web.Response:
 
     `next` is the `after` of the next page, or null when this was the last.
     """
-    found = await ctx.db.look(stock.catalogue, query.after, query.limit)
-    following = found[-1].item_id if len(found) == query.limit else None
-    return api.answer(answers.Catalogue(ctx.settings.balancer.currency, found, following))
+    rows = await ctx.db.read(stock.catalogue, query.after, query.limit)
+    following = rows[-1].item_id if len(rows) == query.limit else None
+    return api.answer(answers.Catalogue(ctx.settings.balancer.currency, rows, following))

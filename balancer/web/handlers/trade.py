@@ -48,7 +48,7 @@ async def find(ctx: Context, caller: Caller, query: requests.TradeQuery) -> web.
 
 
 @api.operation(scope="read", answers={200: answers.Trades})
-async def look(ctx: Context, caller: Caller, body: requests.TradesBody) -> web.Response:
+async def show_many(ctx: Context, caller: Caller, body: requests.TradesBody) -> web.Response:
     """Up to 200 trades at once.
 
     By `trade_ids`, by `offer_ids`, or both; unknown ids are left out.
@@ -82,7 +82,7 @@ async def story(ctx: Context, caller: Caller, path: requests.TradePath) -> web.R
     trades = await ctx.views.of([path.trade_id])
     if not trades:
         raise NotFound("There is no trade with this id.")
-    steps = await ctx.db.look(stories.of_trade, path.trade_id)
+    steps = await ctx.db.read(stories.of_trade, path.trade_id)
     return api.answer(answers.Story(trades[0].as_seen_by(caller.client_id), steps))
 
 
@@ -122,6 +122,6 @@ async def doubt(ctx: Context, caller: Caller, path: requests.TradePath, body: op
     """
     rules, now = Rules.of(ctx.settings), ctx.clock.now()
     await ctx.db.run(doubts.decide, path.trade_id, body.offer_id, body.reason, ByRules(caller.who, now, rules))
-    ctx.waiters.notify([path.trade_id])
+    ctx.changes.notify([path.trade_id])
     [view] = await ctx.views.of([path.trade_id])
     return api.answer(view.as_seen_by(caller.client_id))

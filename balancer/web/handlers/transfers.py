@@ -39,7 +39,7 @@ async def create(ctx: Context, caller: Caller, body: games.TransferBody) -> web.
 @api.operation(scope="play", answers={200: transfers.Transfer}, errors=((NotFound, "not_found"),))
 async def show(ctx: Context, caller: Caller, path: games.RefPath) -> web.Response:
     """One of your transfers, as it was answered."""
-    return refs.answer(await ctx.db.look(transfers.show, caller.client_id, path.ref))
+    return refs.answer(await ctx.db.read(transfers.show, caller.client_id, path.ref))
 
 
 @api.operation(scope="play", answers={200: answers.TransferPage})
@@ -48,4 +48,4 @@ async def find(ctx: Context, caller: Caller, query: games.TransfersQuery) -> web
 
     `next` is the `after` of the next page, or null when this was the last.
     """
-    return refs.answer(await ctx.db.look(transfers.find, caller.client_id, query.after, query.limit))
+    return refs.answer(await ctx.db.read(transfers.find, caller.client_id, query.after, query.limit))

@@ -20,7 +20,7 @@ OUTWARD: web.AppKey[Outward] = web.AppKey("outward", Outward)
 @api.operation(scope="operate", answers={200: answers.Webhooks})
 async def find(ctx: Context) -> web.Response:
     """Every target, with what it is still owed."""
-    return api.answer(answers.Webhooks(await ctx.db.look(targets.every)))
+    return api.answer(answers.Webhooks(await ctx.db.read(targets.every)))
 
 
 @api.operation(
@@ -58,7 +58,7 @@ async def create(
 @api.operation(scope="operate", answers={200: targets.Target}, errors=((NotFound, "not_found"),))
 async def show(ctx: Context, path: operator.WebhookPath) -> web.Response:
     """One target."""
-    return api.answer(await ctx.db.look(targets.one, path.target_id))
+    return api.answer(await ctx.db.read(targets.one, path.target_id))
 
 
 @api.operation(scope="operate", answers={200: answers.WebhookRemoved}, errors=((NotFound, "not_found"),))
@@ -92,8 +92,8 @@ async def try_out(ctx: Context, caller: Caller, path: operator.WebhookPath) -> w
 @api.operation(scope="operate", answers={200: answers.DeliveryPage}, errors=((NotFound, "not_found"),))
 async def find_deliveries(ctx: Context, path: operator.WebhookPath, query: operator.DeliveriesQuery) -> web.Response:
     """What a target was sent or is owed, in the order of the events; `next` goes into `after`."""
-    found = await ctx.db.look(deliveries.find, path.target_id, query.after, query.limit, query.state)
-    return api.answer(answers.DeliveryPage(found, found[-1].number if len(found) == query.limit else None))
+    listed = await ctx.db.read(deliveries.find, path.target_id, query.after, query.limit, query.state)
+    return api.answer(answers.DeliveryPage(listed, listed[-1].number if len(listed) == query.limit else None))
 
 
 @api.operation(scope="operate", answers={202: answers.Redelivery}, errors=((NotFound, "not_found"),))

@@ -90,12 +90,12 @@ def chosen_bots(form: Form) -> list[BotName]:
     """
     names = form.all("shown" if form.one("every") else "bot")
     try:
-        found = [BotName.parse(name) for name in names]
+        chosen = [BotName.parse(name) for name in names]
     except ValueError as error:
         raise InvalidRequest(str(error)) from None
-    if not found:
+    if not chosen:
         raise InvalidRequest("No bot is chosen. Tick some, or all that are shown.")
-    return found
+    return chosen
 
 
 def _set_modes(connection: Connection, names: Sequence[BotName], mode: BotMode, by: By) -> None:
@@ -107,12 +107,12 @@ def _unfreeze(connection: Connection, names: Sequence[BotName], by: By) -> int:
     return sum(freeze.unfreeze(connection, name.color, name.bot_id, by) for name in names)
 
 
-def _mode(mode: BotMode, said: str) -> Callable[[Visit, Form], Awaitable[str]]:
+def _mode(mode: BotMode, notice: str) -> Callable[[Visit, Form], Awaitable[str]]:
     async def does(visit: Visit, form: Form) -> str:
         names, ctx = chosen_bots(form), visit.ctx
         await ctx.db.run(_set_modes, names, mode, By(visit.operator.who, ctx.clock.now()))
         await ctx.fleet.read_again(names[0].color, names[0].bot_id)
-        return f"{_listed(names)}: {said}."
+        return f"{_listed(names)}: {notice}."
 
     return does
 
@@ -127,8 +127,8 @@ async def _unfreeze_bots(visit: Visit, form: Form) -> str:
 async def _audit(visit: Visit, form: Form) -> str:
     names = None if form.one("all_bots") else [str(name) for name in chosen_bots(form)]
     audit_id = visit.ctx.new_id("audit")
-    found = await visit.ctx.db.run(ask.want, names, audit_id, By(visit.operator.who, visit.ctx.clock.now()))
-    return f"{_count(len(found), 'bot')} will read the inventory and compare it."
+    asked = await visit.ctx.db.run(ask.want, names, audit_id, By(visit.operator.who, visit.ctx.clock.now()))
+    return f"{_count(len(asked), 'bot')} will read the inventory and compare it."
 
 
 def _listed(names: Sequence[BotName]) -> str:
@@ -164,10 +164,10 @@ def _doubt(*, named: bool) -> Callable[[Visit, Form], Awaitable[str]]:
     async def does(visit: Visit, form: Form) -> str:
         ctx, trade_id = visit.ctx, _read(Named, record=form.one("trade_id")).record
         offer_id = form.one("offer_id") if named else None
-        said = _read(schemas.DoubtBody, offer_id=offer_id, reason=form.one("reason"))
+        body = _read(schemas.DoubtBody, offer_id=offer_id, reason=form.one("reason"))
         rules, now = Rules.of(ctx.settings), ctx.clock.now()
-        await ctx.db.run(doubts.decide, trade_id, said.offer_id, said.reason, ByRules(visit.operator.who, now, rules))
-        ctx.waiters.notify([trade_id])
+        await ctx.db.run(doubts.decide, trade_id, body.offer_id, body.reason, ByRules(visit.operator.who, now, rules))
+        ctx.changes.notify([trade_id])
         return "The trade's bot looks this offer up." if named else "The trade goes on as if a bot had found no offer."
 
     return does
@@ -194,27 +194,27 @@ async def _acknowledge(visit: Visit, form: Form) -> str:
 
 async def _thaw(visit: Visit, form: Form) -> str:
     deposit_id = _read(Named, record=form.one("deposit_id")).record
-    said = _read(schemas.ThawBody, reason=form.one("reason"))
-    await visit.ctx.db.run(deposits.thaw, deposit_id, said.reason, By(visit.operator.who, visit.ctx.clock.now()))
+    body = _read(schemas.ThawBody, reason=form.one("reason"))
+    await visit.ctx.db.run(deposits.thaw, deposit_id, body.reason, By(visit.operator.who, visit.ctx.clock.now()))
     return "The item may be used again."
 
 
 async def _decide(visit: Visit, form: Form) -> str:
     deposit_id = _read(Named, record=form.one("deposit_id")).record
     asset_id = form.one("asset_id") or None
-    said = _read(schemas.DecisionBody, decision=form.one("decision"), asset_id=asset_id, reason=form.one("reason"))
-    found = await visit.ctx.db.run(_decide_in, visit, deposit_id, said)
-    return "Agreed: the bot's next reading carries it out." if found.agreed_by else "Proposed: a second person has to agree."
+    body = _read(schemas.DecisionBody, decision=form.one("decision"), asset_id=asset_id, reason=form.one("reason"))
+    decided = await visit.ctx.db.run(_decide_in, visit, deposit_id, body)
+    return "Agreed: the bot's next reading carries it out." if decided.agreed_by else "Proposed: a second person has to agree."
 
 
-def _decide_in(connection: Connection, visit: Visit, deposit_id: str, said: schemas.DecisionBody) -> decide.Decided:
+def _decide_in(connection: Connection, visit: Visit, deposit_id: str, body: schemas.DecisionBody) -> decide.Decided:
     """Proposing is acting; to agree takes somebody who may approve. What is refused is taken back whole."""
-    asset_id = None if said.asset_id is None else int(said.asset_id)
+    asset_id = None if body.asset_id is None else int(body.asset_id)
     who, audit_id, now = visit.operator.who, visit.ctx.new_id("audit"), visit.ctx.clock.now()
-    found = decide.decide(connection, deposit_id, said.decision, asset_id, said.reason, By(who, now), audit_id)
-    if found.agreed_by == who and not visit.operator.may(APPROVE):
-        raise Forbidden(f"{found.proposed_by} has proposed this; to agree takes somebody who may approve.")
-    return found
+    decided = decide.decide(connection, deposit_id, body.decision, asset_id, body.reason, By(who, now), audit_id)
+    if decided.agreed_by == who and not visit.operator.may(APPROVE):
+        raise Forbidden(f"{decided.proposed_by} has proposed this; to agree takes somebody who may approve.")
+    return decided
 
 
 def _to_audit(_form: Form) -> str:
@@ -246,12 +246,12 @@ def _lock_of(form: Form) -> tuple[str, str, str]:
 def _switch(*, paused: bool) -> Callable[[Visit, Form], Awaitable[str]]:
     async def does(visit: Visit, form: Form) -> str:
         values = {"switch": form.one("switch"), "client": form.one("client") or None, "paused": paused}
-        said = _read(schemas.SwitchBody, **values, reason=form.one("reason"))
+        body = _read(schemas.SwitchBody, **values, reason=form.one("reason"))
         who = visit.operator.who
-        await visit.ctx.switches.turn(said.switch, who, said.reason, paused=said.paused, client=said.client)
+        await visit.ctx.switches.turn(body.switch, who, body.reason, paused=body.paused, client=body.client)
         await holding.hold(visit.ctx)
-        of = f" of {said.client}" if said.client else ""
-        return f"{said.switch.capitalize()}{of} are paused in every balancer." if paused else f"{said.switch}{of} go on."
+        of = f" of {body.client}" if body.client else ""
+        return f"{body.switch.capitalize()}{of} are paused in every balancer." if paused else f"{body.switch}{of} go on."
 
     return does
 
@@ -273,9 +273,9 @@ async def _redeliver(visit: Visit, form: Form) -> str:
     first, last = form.one("first"), form.one("last") or form.one("first")
     if not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit()) or max(len(first), len(last)) > 18:
         raise InvalidRequest("Write the numbers of the first and the last event.")
-    said = _read(schemas.RedeliverBody, first=int(first), last=int(last))
+    body = _read(schemas.RedeliverBody, first=int(first), last=int(last))
     who, now = visit.operator.who, visit.ctx.clock.now()
-    count = await visit.ctx.db.run(deliveries.redeliver, target_id, said.first, said.last or said.first, By(who, now))
+    count = await visit.ctx.db.run(deliveries.redeliver, target_id, body.first, body.last or body.first, By(who, now))
     return f"{_count(count, 'event')} will be sent again."
 
 
@@ -357,7 +357,7 @@ def of(request: web.Request) -> Action:
     Raises:
         web.HTTPNotFound: nothing of this name can be done.
     """
-    found = ACTIONS.get(request.match_info["action"])
-    if found is None:
+    action = ACTIONS.get(request.match_info["action"])
+    if action is None:
         raise web.HTTPNotFound()
-    return found
+    return action

@@ -48,8 +48,8 @@ def enrol(connection: Connection, master: MasterKey, operator: Operator, issuer:
     row = pipeline.insert(connection, operators).values(steam_id=int(operator.steam_id), **values)
     connection.execute(row.on_conflict_do_update(index_elements=[operators.c.steam_id], set_=values))
     connection.execute(delete(operator_sessions).where(operator_sessions.c.steam_id == int(operator.steam_id)))
-    told = {"name": operator.name, "steam_id": operator.steam_id}
-    events.append(connection, events.row("operator_enrolled", told, by))
+    event_data = {"name": operator.name, "steam_id": operator.steam_id}
+    events.append(connection, events.row("operator_enrolled", event_data, by))
     return pyotp.TOTP(secret, interval=STEP_S).provisioning_uri(name=operator.name, issuer_name=issuer)
 
 

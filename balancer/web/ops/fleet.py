@@ -69,10 +69,10 @@ async def show_bot(visit: Visit) -> web.StreamResponse:
     bot = ctx.fleet.get(named)
     if bot is None:
         return gate.refused(visit.request, 404, "There is no such bot.", "No balancer has heard of it.")
-    waits = (await ctx.db.look(line.per_bot)).get(bot.name, {})
+    waits = (await ctx.db.read(line.per_bot)).get(bot.name, {})
     bot = replace(bot, waiting=sum(waits.values()), in_line=waits.get(WaitsFor.OFFER, 0))
-    found, happened = await ctx.db.look(_of_bot, BotName.parse(bot.name), ctx.settings.balancer.livemode)
-    shown = views.views(found, ctx.master, ctx.settings, ctx.clock.now())
+    listed, happened = await ctx.db.read(_of_bot, BotName.parse(bot.name), ctx.settings.balancer.livemode)
+    shown = views.views(listed, ctx.master, ctx.settings, ctx.clock.now())
     return await shell.page(
         visit,
         "bot.html",
@@ -82,18 +82,18 @@ async def show_bot(visit: Visit) -> web.StreamResponse:
         limits=ctx.fleet.limits,
         waits=waits,
         trades=[view.without_token() for view in shown],
-        events=[(event, story.told(event.kind, event.bot, event.data)) for event in happened],
+        events=[(event, story.sentence(event.kind, event.bot, event.data)) for event in happened],
         health=looks.HEALTH,
     )
 
 
-def _of_bot(connection: Connection, name: BotName, livemode: bool) -> tuple[views.Found, list[Event]]:
+def _of_bot(connection: Connection, name: BotName, livemode: bool) -> tuple[views.TradeRows, list[Event]]:
     """Its newest trades, open ones first, and its newest events."""
     mine = (trades.c.color == name.color, trades.c.bot_id == name.bot_id)
-    found = views.newest(connection, TRADES_SHOWN, *mine, trades.c.status.in_(_OPEN))
+    listed = views.newest(connection, TRADES_SHOWN, *mine, trades.c.status.in_(_OPEN))
     since = events.newest(connection) - EVENTS_BACK
     happened = events.last(connection, EVENTS_SHOWN, livemode, journal.c.bot == str(name), journal.c.number > since)
-    seen = {event.trade_id for event in happened if event.trade_id} - {row.trade_id for row in found[0]}
+    seen = {event.trade_id for event in happened if event.trade_id} - {row.trade_id for row in listed[0]}
     rows, items = views.by_ids(connection, sorted(seen, reverse=True)[:TRADES_SHOWN]) if seen else ([], [])
     rows = [row for row in rows if bot_name(row) == str(name)]
-    return ([*found[0], *sorted(rows, key=lambda row: row.trade_id, reverse=True)], [*found[1], *items]), happened[::-1]
+    return ([*listed[0], *sorted(rows, key=lambda row: row.trade_id, reverse=True)], [*listed[1], *items]), happened[::-1]

@@ -97,7 +97,7 @@ async def session_of(request: web.Request) -> Session | None:
     """This browser's session, whole or not."""
     ctx = request.app[api.CONTEXT]
     cookie = links.cookie_of(request, ctx.settings, links.SESSION)
-    return await ctx.db.look(sessions.find, cookie, ctx.settings.ops, ctx.clock.now()) if cookie else None
+    return await ctx.db.read(sessions.find, cookie, ctx.settings.ops, ctx.clock.now()) if cookie else None
 
 
 def to_sign_in(request: web.Request) -> web.Response:

@@ -65,5 +65,5 @@ def _share(used: int, most: int) -> int:
 
 def counted(tiles: Iterable[Tile]) -> dict[str, int]:
     """How many of each health there are, in the order of `HEALTH`, none left out."""
-    found = Counter(each.health for each in tiles)
-    return {health: found[health] for health in HEALTH}
+    counts = Counter(each.health for each in tiles)
+    return {health: counts[health] for health in HEALTH}

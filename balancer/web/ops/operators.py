@@ -35,5 +35,5 @@ class Operator:
 
 def of(settings: OpsSettings, steam_id: int | str) -> Operator | None:
     """The operator with this Steam account, if it is one's."""
-    found = next((each for each in settings.operators if each.steam_id == str(steam_id)), None)
-    return None if found is None else Operator(found.steam_id, found.name, found.role)
+    operator = next((each for each in settings.operators if each.steam_id == str(steam_id)), None)
+    return None if operator is None else Operator(operator.steam_id, operator.name, operator.role)

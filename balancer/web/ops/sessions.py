@@ -31,7 +31,7 @@ class Session:
     session_id: str = field(repr=False)
     steam_id: str
     whole: bool  # the code was given
-    said: str | None
+    notice: str | None
     seen_at: datetime
 
     @property

@@ -36,7 +36,7 @@ class Shell:
     tabs: list[Tab]
     here: str
     glance: Glance
-    said: str | None
+    notice: str | None
     may_act: bool
     may_approve: bool
 
@@ -59,13 +59,13 @@ def _tabs(now: Glance) -> list[Tab]:
 async def page(visit: Visit, template: str, tab: str, status: int = 200, **values: Any) -> web.Response:
     """A page below this tab. What the last action came to is shown once."""
     ctx, session = visit.ctx, visit.session
-    now = await ctx.db.look(glance.read, ctx.clock.now())
-    said = None if visit.live else session.said
-    if said is not None:
+    now = await ctx.db.read(glance.read, ctx.clock.now())
+    notice = None if visit.live else session.notice
+    if notice is not None:
         await ctx.db.run(partial(sessions.change, said=None), session.session_id)
     operator = visit.operator
     shell = Shell(
-        operator, session.csrf, _tabs(now), tab, now, said, may_act=operator.may("act"), may_approve=operator.may("approve")
+        operator, session.csrf, _tabs(now), tab, now, notice, may_act=operator.may("act"), may_approve=operator.may("approve")
     )
     frame = gate.frame(ctx.settings) | {"shell": shell, "currency": ctx.settings.balancer.currency}
     live_s = LIVE_LARGE_S if ctx.fleet.count > 300 else LIVE_S

@@ -138,15 +138,15 @@ def _take(
     verdict = codes.check(connection, ctx.master, operator, code, rules, ctx.clock.unmoved(), now)
     if verdict is not Verdict.RIGHT:
         return verdict, None
-    told = {"name": operator.name, "role": operator.role}
-    events.append(connection, events.row("operator_signed_in", told, By(operator.who, now)))
+    event_data = {"name": operator.name, "role": operator.role}
+    events.append(connection, events.row("operator_signed_in", event_data, By(operator.who, now)))
     return verdict, sessions.complete(connection, half, operator.steam_id, rules, now)
 
 
-def _code_page(request: web.Request, operator: Operator, session: sessions.Session, said: str) -> web.Response:
+def _code_page(request: web.Request, operator: Operator, session: sessions.Session, notice: str) -> web.Response:
     settings = request.app[api.CONTEXT].settings
-    values = {"name": operator.name, "steam_id": operator.steam_id, "csrf": session.csrf, "said": said}
-    return render.page("code.html", 403 if said else 200, **values, **gate.frame(settings))
+    values = {"name": operator.name, "steam_id": operator.steam_id, "csrf": session.csrf, "notice": notice}
+    return render.page("code.html", 403 if notice else 200, **values, **gate.frame(settings))
 
 
 @gate.there

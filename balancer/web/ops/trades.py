@@ -38,8 +38,8 @@ async def show_all(visit: Visit) -> web.StreamResponse:
         only.append(trades.c.status == status)
     if text:
         only.append(_named(text))
-    found = await ctx.db.look(views.newest, LIST_MAX + 1, *only)
-    shown = [view.without_token() for view in views.views(found, ctx.master, ctx.settings, ctx.clock.now())]
+    listed = await ctx.db.read(views.newest, LIST_MAX + 1, *only)
+    shown = [view.without_token() for view in views.views(listed, ctx.master, ctx.settings, ctx.clock.now())]
     return await shell.page(
         visit,
         "trades.html",
@@ -67,19 +67,19 @@ def _named(text: str) -> ColumnElement[bool]:
 async def show(visit: Visit) -> web.StreamResponse:
     """One trade's whole story, as it was written down when it happened."""
     ctx, trade_id = visit.ctx, visit.request.match_info["trade_id"]
-    found = await ctx.views.of([trade_id])
-    if not found:
+    trades = await ctx.views.of([trade_id])
+    if not trades:
         text = "Perhaps it is old, and its rows were removed."
         return gate.refused(visit.request, 404, "There is no such trade.", text, "/ops/trades")
-    steps = await ctx.db.look(story.of_trade, trade_id)
+    steps = await ctx.db.read(story.of_trade, trade_id)
     return await shell.page(
         visit,
         "trade.html",
         "/ops/trades",
-        trade=found[0].without_token(),
-        client=await ctx.db.look(_client_name, found[0].client_id),
+        trade=trades[0].without_token(),
+        client=await ctx.db.read(_client_name, trades[0].client_id),
         steps=[(step, _tone(step.kind), step.at - before) for step, before in zip(steps, _before(steps), strict=True)],
-        is_over=found[0].status in FINAL,
+        is_over=trades[0].status in FINAL,
     )
 
 
@@ -100,9 +100,9 @@ def _client_name(connection: Connection, client_id: str) -> str:
 async def show_doubts(visit: Visit) -> web.StreamResponse:
     """Trades of which nobody knows whether there is an offer."""
     ctx = visit.ctx
-    found = await ctx.db.look(views.newest, LIST_MAX, trades.c.status == TradeStatus.IN_DOUBT.value)
-    tries = {row.trade_id: row.find_tries for row in found[0]}
-    shown = [view.without_token() for view in views.views(found, ctx.master, ctx.settings, ctx.clock.now())]
+    doubts = await ctx.db.read(views.newest, LIST_MAX, trades.c.status == TradeStatus.IN_DOUBT.value)
+    tries = {row.trade_id: row.find_tries for row in doubts[0]}
+    shown = [view.without_token() for view in views.views(doubts, ctx.master, ctx.settings, ctx.clock.now())]
     return await shell.page(visit, "doubts.html", "/ops/doubts", trades=shown, tries=tries, tries_needed=search.ALARM_TRIES + 1)
 
 
@@ -112,8 +112,8 @@ async def show_approvals(visit: Visit) -> web.StreamResponse:
     ctx = visit.ctx
     ids = await approvals.list_approvals(ctx, "", APPROVALS_MAX)
     shown = await _shown(ctx, ids)
-    users = await ctx.db.look(_known_of, sorted({view.user_id for view in shown}))
-    names = await ctx.db.look(_client_names, sorted({view.client_id for view in shown}))
+    users = await ctx.db.read(_known_of, sorted({view.user_id for view in shown}))
+    names = await ctx.db.read(_client_names, sorted({view.client_id for view in shown}))
     return await shell.page(visit, "approvals.html", "/ops/approvals", trades=shown, users=users, names=names)
 
 
@@ -122,8 +122,8 @@ async def _shown(ctx: Context, ids: list[str]) -> list[views.Trade]:
 
 
 def _client_names(connection: Connection, ids: list[str]) -> dict[str, str]:
-    found = connection.execute(select(clients.c.client_id, clients.c.name).where(clients.c.client_id.in_(ids)))
-    return {row.client_id: row.name for row in found}
+    rows = connection.execute(select(clients.c.client_id, clients.c.name).where(clients.c.client_id.in_(ids)))
+    return {row.client_id: row.name for row in rows}
 
 
 def _known_of(connection: Connection, user_ids: list[str]) -> dict[str, tuple[int, int]]:

@@ -42,7 +42,7 @@ _ALARMS = text("events.kind = 'alarm'")
 async def show_alarms(visit: Visit) -> web.StreamResponse:
     """Alarms that nobody has acknowledged, and the last that somebody has."""
     livemode = visit.ctx.settings.balancer.livemode
-    unseen, seen = await visit.ctx.db.look(_alarms, livemode)
+    unseen, seen = await visit.ctx.db.read(_alarms, livemode)
     more = {event.data["alarm"]: cards.card_of(event.data["alarm"]) for event in unseen}
     return await shell.page(visit, "alarms.html", "/ops/alarms", alarms=unseen, acknowledged=seen, cards=more)
 
@@ -80,22 +80,22 @@ class FrozenItem:
 @gate.signed_in
 async def show_audit(visit: Visit) -> web.StreamResponse:
     """What the last audits found, and items that stay frozen."""
-    found, frozen = await visit.ctx.db.look(_audit)
-    return await shell.page(visit, "audit.html", "/ops/audit", audits=found, frozen=frozen)
+    readings, frozen = await visit.ctx.db.read(_audit)
+    return await shell.page(visit, "audit.html", "/ops/audit", audits=readings, frozen=frozen)
 
 
 def _audit(connection: Connection) -> tuple[list[Any], list[FrozenItem]]:
-    found = audits.show(connection)
-    found.sort(key=lambda view: (not view.frozen_by, not [each for each in view.differences if not each.known]))
-    return found, _frozen(connection)
+    readings = audits.show(connection)
+    readings.sort(key=lambda view: (not view.frozen_by, not [each for each in view.differences if not each.known]))
+    return readings, _frozen(connection)
 
 
 def _frozen(connection: Connection) -> list[FrozenItem]:
-    said = decision_rows
+    decided = decision_rows
     query = (
-        select(deposit_rows, items.c.market_hash_name, said.c.decision, said.c.who, said.c.agreed_by)
+        select(deposit_rows, items.c.market_hash_name, decided.c.decision, decided.c.who, decided.c.agreed_by)
         .join(items, items.c.item_id == deposit_rows.c.item_id)
-        .outerjoin(said, said.c.deposit_id == deposit_rows.c.deposit_id)
+        .outerjoin(decided, decided.c.deposit_id == deposit_rows.c.deposit_id)
         .where(deposit_rows.c.frozen_by.is_not(None), deposit_rows.c.status.in_(["active", "withdraw_pending"]))
         .order_by(deposit_rows.c.touched.desc())
         .limit(FROZEN_SHOWN)
@@ -126,16 +126,16 @@ def _frozen(connection: Connection) -> list[FrozenItem]:
 @gate.signed_in
 async def show_locks(visit: Visit) -> web.StreamResponse:
     """Locks of games that still hold something, the oldest first, and those that an operator has released."""
-    held = await visit.ctx.db.look(partial(by_operator.find_open, limit=LOCKS_SHOWN))
-    freed = await visit.ctx.db.look(by_operator.find_freed, LOCKS_SHOWN)
+    held = await visit.ctx.db.read(partial(by_operator.find_open, limit=LOCKS_SHOWN))
+    freed = await visit.ctx.db.read(by_operator.find_freed, LOCKS_SHOWN)
     return await shell.page(visit, "locks.html", "/ops/locks", held=held, freed=freed, most=LOCKS_SHOWN)
 
 
 @gate.signed_in
 async def show_webhooks(visit: Visit) -> web.StreamResponse:
     """Where events are sent. Of an address only its host is shown: the rest may be a secret of the receiver's."""
-    found = await visit.ctx.db.look(targets.every)
-    shown = [(target, targets.host_of(target.url)) for target in found]
+    listed = await visit.ctx.db.read(targets.every)
+    shown = [(target, targets.host_of(target.url)) for target in listed]
     return await shell.page(visit, "webhooks.html", "/ops/webhooks", targets=shown)
 
 
@@ -145,32 +145,32 @@ async def show_webhook(visit: Visit) -> web.StreamResponse:
     target_id = visit.request.match_info["target_id"]
     state = "waiting" if visit.request.query.get("state") == "waiting" else None
     try:
-        target, found = await visit.ctx.db.look(_deliveries, target_id, state)
+        target, listed = await visit.ctx.db.read(_deliveries, target_id, state)
     except NotFound:
         text = "It may have been removed."
         return gate.refused(visit.request, 404, "There is no such target.", text, "/ops/webhooks")
-    values: dict[str, Any] = {"target": target, "host": targets.host_of(target.url), "deliveries": found, "state": state}
+    values: dict[str, Any] = {"target": target, "host": targets.host_of(target.url), "deliveries": listed, "state": state}
     return await shell.page(visit, "webhook.html", "/ops/webhooks", **values)
 
 
 def _deliveries(connection: Connection, target_id: str, state: str | None) -> tuple[targets.Target, list[deliveries.Delivery]]:
-    found = deliveries.newest(connection, target_id, DELIVERIES_SHOWN, state)
-    return next(each for each in targets.every(connection) if each.target_id == target_id), found
+    listed = deliveries.newest(connection, target_id, DELIVERIES_SHOWN, state)
+    return next(each for each in targets.every(connection) if each.target_id == target_id), listed
 
 
 @gate.signed_in
 async def show_prices(visit: Visit) -> web.StreamResponse:
     """Every source of values in the order of trust, and what of it is held back."""
     settings, now = visit.ctx.settings, visit.ctx.clock.now()
-    told = await visit.ctx.db.look(partial(standing.look, settings), now)
-    return await shell.page(visit, "prices.html", "/ops/prices", **told)
+    prices_now = await visit.ctx.db.read(partial(standing.read, settings), now)
+    return await shell.page(visit, "prices.html", "/ops/prices", **prices_now)
 
 
 @gate.signed_in
 async def show_switches(visit: Visit) -> web.StreamResponse:
     """What is paused, by whom and why."""
-    pauses = await visit.ctx.db.look(switches.read)
-    names = await visit.ctx.db.look(_client_names)
+    pauses = await visit.ctx.db.read(switches.read)
+    names = await visit.ctx.db.read(_client_names)
     values: dict[str, Any] = {
         "pauses": pauses,
         "clients": names,
@@ -205,10 +205,10 @@ async def do(visit: Visit) -> web.StreamResponse:
             action_path = f"/ops/do/{visit.request.match_info['action']}"
             values: dict[str, Any] = {"question": question, "fields": fields, "action": action_path, "back": back}
             return await shell.page(visit, "sure.html", back, **values)
-        said = await action.does(visit, form)
+        notice = await action.does(visit, form)
     except FleetError as error:
         return _not_done(visit, error, back)
-    await visit.ctx.db.run(partial(sessions.change, said=said), visit.session.session_id)
+    await visit.ctx.db.run(partial(sessions.change, said=notice), visit.session.session_id)
     return web.Response(status=303, headers={**render.HEADERS, "Location": links.path_of(visit.ctx.settings, back)})
 
 

@@ -153,6 +153,6 @@ def _line(event: Event, *, as_json: bool) -> str:
     if as_json:
         return json.dumps(fields.plain(event))
     about = event.trade_id or event.bot or event.user_id or "-"
-    text = one_line(story.told(event.kind, event.bot, event.data))
+    text = one_line(story.sentence(event.kind, event.bot, event.data))
     kind = click.style(f"{event.kind:20}", fg="red" if event.kind == "alarm" else None)
     return f"{event.number:>7}  {moment(event.at)}  {kind} {about}  {one_line(event.who)}  {text}"

@@ -35,7 +35,7 @@ def status(app: App, as_json: bool) -> None:
 
     settings = app.settings()
     with opened(app, only_reads=True) as (connection, _):
-        told = standing.look(settings, connection, app.clock().now())
+        told = standing.read(settings, connection, app.clock().now())
     click.echo(json.dumps(told) if as_json else "\n".join(price_status.lines(told)))
     if not all(source["usable"] for source in told["sources"]):
         raise SystemExit(1)

@@ -318,7 +318,7 @@ async def _give(settings: Settings, master: MasterKey, said: GiveBody) -> list[s
         await asyncio.to_thread(wire.measure_time, ctx.redis, ctx.clock, ctx.server_clock)
         await ctx.fleet.refresh()
         await ctx.switches.refresh()
-        await price_refresh.look(ctx.db, ctx.prices, ctx.clock)
+        await price_refresh.read_lists(ctx.db, ctx.prices, ctx.clock)
         asked = Request(Operator.of(f"cli:{getpass.getuser()}"), ctx.new_id("give"), "", ctx.clock.now())
         return (await house.give(ctx, asked, wish)).trade_ids
     finally:

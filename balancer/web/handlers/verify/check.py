@@ -11,7 +11,7 @@ from balancer.context import Context
 from balancer.fields import maybe_unix
 from balancer.trades import verify
 from balancer.trades.requests import Caller
-from balancer.trades.verify import Answer, Found, Verdict
+from balancer.trades.verify import Answer, Subject, Verdict
 from balancer.web import api, bodies, pages, sentences, sessions
 from balancer.web.handlers.verify import links, people
 from balancer.web.schemas import answers, requests
@@ -113,7 +113,7 @@ def _not_our_form() -> web.Response:
     return people.refused(403, "This form is not ours.", "Start again from the link in the trade offer.")
 
 
-async def _trade_of(request: web.Request, ctx: Context, address: str, token: str, steam_id: SteamId) -> Found | None:
+async def _trade_of(request: web.Request, ctx: Context, address: str, token: str, steam_id: SteamId) -> Subject | None:
     """The trade of a token, for the one who asks from ``address``; a wrong try counts against that address only.
 
     Raises:
@@ -149,13 +149,13 @@ async def site_check(request: web.Request, ctx: Context, caller: Caller, body: r
 def _in_json(ctx: Context, answer: Answer) -> answers.VerifyAnswer:
     reason = "used" if answer.verdict is Verdict.OK and not answer.first else answer.verdict.value
     head = {"ok": True} if answer.first else {"ok": False, "reason": reason}
-    trade, said = answer.trade, PLAYER_MESSAGES.get(answer.verdict)
+    trade, sentence = answer.trade, PLAYER_MESSAGES.get(answer.verdict)
     if trade is None or answer.status is None:
         return answers.VerifyAnswer.model_validate(head)
     return answers.VerifyAnswer(
         **head,
         retryable=answer.verdict in verify.RETRYABLE,
-        player_message=None if answer.first or said is None else spoken.say(said),
+        player_message=None if answer.first or sentence is None else spoken.say(sentence),
         trade_id=trade.trade_id,
         direction=trade.direction,
         status=answer.status,

@@ -139,13 +139,13 @@ def _origin(address: str) -> str:
 async def _items(ctx: Context, trade: Trade, pictures: str) -> list[dict[str, Any]]:
     """The items that are shown, each with its picture's address and its rarity's colour, empty where they are not known."""
     shown = trade.items[:SHOWN_MAX]
-    found = await ctx.db.look(looks.of, {item.market_hash_name for item in shown})
+    appearances = await ctx.db.read(looks.of, {item.market_hash_name for item in shown})
     made = []
     for item in shown:
-        look = found.get(item.market_hash_name, looks.NOTHING)
+        appearance = appearances.get(item.market_hash_name, looks.NOTHING)
         name, _, finish = item.market_hash_name.partition(" | ")
-        picture = pictures + look.icon + PICTURE_SIZE if pictures and look.icon else ""
-        made.append({"name": name, "finish": finish, "cents": item.value_cents, "picture": picture, "color": look.color})
+        picture = pictures + appearance.icon + PICTURE_SIZE if pictures and appearance.icon else ""
+        made.append({"name": name, "finish": finish, "cents": item.value_cents, "picture": picture, "color": appearance.color})
     return made
 
 
