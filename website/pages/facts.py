@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from website.engine.models import Call, CustodyCheck, Feed
+from website.rooms import words
 from website.rooms.models import Lane, RoomVersion, Round
 
 DAY_MS = 86_400_000
@@ -47,10 +48,19 @@ def collected(now_ms: int) -> dict[str, Collected]:
     sealed = Round.objects.filter(sealed_ms__gt=now_ms - COLLECTED_DAYS * DAY_MS, void_reason="")
     rows = sealed.exclude(room__startswith="raffle-")  # they take coins, and no rake
     found: dict[str, Collected] = defaultdict(Collected)
-    for room, pot, outcome in rows.values_list("room", "pot_cents", "outcome").iterator():
-        rake = (json.loads(outcome) if outcome else {}).get("rake") or {}
+    for room, pot, text in rows.values_list("room", "pot_cents", "outcome").iterator():
+        outcome = json.loads(text) if text else {}
+        rake = outcome.get("rake") or left(outcome, pot)
         found[room].add(pot, rake.get("due", 0), rake.get("net", 0))
     return dict(found)
+
+
+def left(outcome: dict[str, Any], pot: int) -> dict[str, int]:
+    """What no share reached and the house kept, as rake in cents. All rows of a round with shares are one kind of ticket;
+    of a giveaway, which pays no rows out, the house keeps tickets that are worth nothing to anybody else."""
+    kept, paid = len(outcome.get("house") or ()), sum(len(each["rows"]) for each in outcome.get("payouts") or ())
+    cents = pot * kept // (kept + paid) if kept and paid else 0
+    return {"due": cents, "net": cents}
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,11 @@ class Version:
     first_round: str
 
     @property
+    def title(self) -> str:
+        """The room's name in the reader's language."""
+        return words.title(self.room)
+
+    @property
     def rake(self) -> list[tuple[int, int, int]]:
         """Rows of the table: from, to (per cent of the tickets), rate (per cent)."""
         table, start, rows = self.rules.get("rake") or [], 0, []
@@ -76,9 +91,11 @@ class Version:
 
 
 def versions(room: str = "") -> list[Version]:
-    """Approved versions, of one room or of all: rooms by name, the newest first. Drafts are nobody's business yet."""
-    rows = RoomVersion.objects.exclude(state=RoomVersion.DRAFT).order_by("room", "-version")
-    return [_version(row) for row in (rows.filter(room=room) if room else rows)]
+    """Approved versions, of one room or of all: rooms in the order of the seed, the newest first. Drafts are nobody's
+    business yet."""
+    rows = RoomVersion.objects.exclude(state=RoomVersion.DRAFT).order_by("-version")
+    read = [_version(row) for row in (rows.filter(room=room) if room else rows)]
+    return sorted(read, key=lambda version: words.place(version.room))
 
 
 def newest(found: Iterable[Version]) -> list[Version]:

@@ -109,8 +109,7 @@ def cards() -> list[Card]:
     rows: dict[str, list[Round]] = {}
     for row in newest(lanes):
         rows.setdefault(row.room, []).append(row)
-    order = {name: place for place, name in enumerate(words.TITLES)}
-    names = sorted(rules, key=lambda name: (order.get(name, len(order)), name))
+    names = sorted(rules, key=words.place)
     return [_card(name, rules[name], rows.get(name, []), [lane for lane in lanes if lane.room == name]) for name in names]
 
 

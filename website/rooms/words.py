@@ -48,6 +48,11 @@ def title(room: str) -> str:
     return str(TITLES.get(room, room))
 
 
+def place(room: str) -> tuple[int, str]:
+    """Sorts rooms: those of the seed in its order, then others by name."""
+    return (list(TITLES).index(room) if room in TITLES else len(TITLES), room)
+
+
 def about(rules: Room) -> str:
     """A room in a sentence."""
     if rules.mode == "classic" and not rules.time_enable:

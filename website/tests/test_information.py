@@ -6,13 +6,14 @@ import json
 import re
 from fractions import Fraction
 
+import pytest
 from django.test import Client
 from lottery import rooms
 
 from website.engine.models import CustodyCheck
 from website.office.models import Staff
 from website.pages import facts, information, parameters
-from website.rooms import definitions
+from website.rooms import definitions, words
 from website.rooms.models import RoomVersion, Round
 from website.rooms.services import approve, draft
 
@@ -44,6 +45,35 @@ def test_collected_rake_is_what_outcomes_say(one_database: str) -> None:
         sealed_round(number + 1, outcome, NOW_MS - sealed_ms, why).save()
     found = facts.collected(NOW_MS)["classic-unlimited"]
     assert (found.rounds, found.nominal, found.collected) == (2, Fraction(1, 10), Fraction(9, 100))
+
+
+@pytest.mark.parametrize(
+    ("house", "paid", "left"),
+    [
+        (["t10"], [["t1", "t2", "t3", "t4", "t5"], ["t6", "t7", "t8"], ["t9"]], Fraction(1, 10)),  # a Sit-n-Go
+        (["t1", "t2"], [[]], Fraction(0)),  # a giveaway: the prize is the house's own, its tickets are worth nothing
+        ([], [["r1", "r2"]], Fraction(0)),  # a classic round whose winner had so much that nothing was due
+    ],
+)
+def test_what_no_share_reaches_is_the_houses_part(
+    one_database: str, house: list[str], paid: list[list[str]], left: Fraction
+) -> None:
+    outcome = {"rake": None, "house": house, "payouts": [{"rows": rows} for rows in paid]}
+    sealed_round(1, json.dumps(outcome), NOW_MS, "").save()
+    found = facts.collected(NOW_MS)["classic-unlimited"]
+    assert (found.nominal, found.collected) == (left, left)
+
+
+def test_rooms_have_names_and_stand_in_the_order_of_the_seed(one_database: str, browser: Client) -> None:
+    ana, bo = (Staff.objects.create(username=name) for name in ("ana", "bo"))
+    for room in ("sit-n-go", "classic-limited", "5v5"):
+        draft(definitions.load(room), ana, "the first", NOW_MS)
+        approve(room, 1, bo)
+    for address in ("/odds", "/rules"):
+        text = browser.get(address).content.decode()
+        names = [str(words.TITLES[room]) for room in ("classic-limited", "sit-n-go", "5v5")]
+        places = [text.index(f"{name}<") for name in names]
+        assert places == sorted(places) and "classic-limited<" not in text
 
 
 def test_status_tells_what_is_late(browser: Client) -> None:
