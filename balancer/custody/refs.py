@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, select
 
 from balancer import fields
 from balancer.db import engine, pipeline, tables
-from balancer.db.pipeline import Step
+from balancer.db.pipeline import Statement, Step
 from balancer.journal import events
 from balancer.journal.by import By
 from shared.errors import RequestReused
@@ -54,11 +55,30 @@ def begin(connection: Connection, table: Table, call: Call) -> Answer | None:
     Raises:
         RequestReused: ``ref_reused``, it came with another body before.
     """
-    row = {**call.key, "body_hash": call.body_hash, "at": call.now}
-    new = pipeline.insert(connection, table).values(row).on_conflict_do_nothing().returning(table.c.ref)
-    if connection.execute(new).first() is not None:
-        return None
-    kept = connection.execute(select(table).where(of(table, call))).one()
+    [new] = pipeline.run(connection, [beginning(connection, table, call)])
+    return None if new else before(connection, table, call)
+
+
+def beginning(connection: Connection, table: Table, call: Call) -> Step:
+    """Write the row of this ref: one row comes back if it is new, none if it was there."""
+    return _new(table.name).step(connection, **call.key, hash=call.body_hash, now=call.now)
+
+
+@lru_cache(maxsize=16)
+def _new(table: str) -> Statement:
+    return Statement.of(
+        f"INSERT INTO {table} (client_id, ref, body_hash, at) VALUES (:client_id, :ref, :hash, :now) "  # noqa: S608
+        "ON CONFLICT DO NOTHING RETURNING ref"
+    )
+
+
+def before(connection: Connection, table: Table, call: Call) -> Answer:
+    """What a ref that is not new was answered.
+
+    Raises:
+        RequestReused: ``ref_reused``, it came with another body before.
+    """
+    kept = connection.execute(select(table.c.body_hash, table.c.answer).where(of(table, call))).one()
     check_body(kept.body_hash, call)
     return Answer(kept.answer, first=False)
 
@@ -74,9 +94,25 @@ def check_body(body_hash: str | None, call: Call) -> None:
 
 def finish(connection: Connection, table: Table, call: Call, view: object, **more: Any) -> Answer:
     """Keep what this call is answered, and in ``more`` what sums are made of."""
-    answer = Answer(fields.to_json(view).decode())
-    connection.execute(update(table).where(of(table, call)).values(answer=answer.json, **more))
+    answer = answered(view)
+    pipeline.run(connection, [finishing(connection, table, call, answer, **more)])
     return answer
+
+
+def answered(view: object) -> Answer:
+    """The answer of a call that did its work now."""
+    return Answer(fields.to_json(view).decode())
+
+
+def finishing(connection: Connection, table: Table, call: Call, answer: Answer, **more: Any) -> Step:
+    """The same as a step."""
+    return _ended(table.name, tuple(sorted(more))).step(connection, **call.key, answer=answer.json, **more)
+
+
+@lru_cache(maxsize=16)
+def _ended(table: str, more: tuple[str, ...]) -> Statement:
+    values = ", ".join(f"{name} = :{name}" for name in ("answer", *more))
+    return Statement.of(f"UPDATE {table} SET {values} WHERE client_id = :client_id AND ref = :ref")  # noqa: S608
 
 
 def of(table: Table, call: Call) -> Any:

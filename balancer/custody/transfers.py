@@ -11,10 +11,11 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from itertools import starmap
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from balancer.custody import credits, refs
 from balancer.custody.credits import Limits, Line, NewId
@@ -23,10 +24,10 @@ from balancer.custody.locks.show import RELEASED
 from balancer.custody.locks.terms import was_released
 from balancer.custody.refs import Answer, Call
 from balancer.db import pipeline
-from balancer.db.pipeline import Statement
-from balancer.db.tables import deposits, lock_rows, transfers, users
-from balancer.db.tables import locks as locks_table
+from balancer.db.pipeline import Statement, Step
+from balancer.db.tables import transfers
 from balancer.fields import Time, unix
+from balancer.journal import events
 from shared.domain.games import CreditCall, LockRowState
 from shared.domain.status import DepositStatus
 from shared.errors import Conflict, FleetError, Forbidden, NotAccepted, NotFound
@@ -80,50 +81,78 @@ def transfer(connection: Connection, call: Call, wish: Wish, limits: Limits, new
         NotAccepted (repeated), NotFound, Conflict (not_locked, lock_released, too_little_credit), Forbidden (not_owner),
         RequestReused (ref_reused), credits.LimitReached.
     """
+    if repeated := [each for each, n in Counter(move.deposit_id for move in wish.moves).items() if n > 1]:
+        return _repeated(connection, call, repeated)
+    begun = [refs.beginning(connection, transfers, call), _locks(connection, call.client_id, wish.locks)]
+    read = [_rows(connection, call.client_id, wish), _receivers(connection, wish)]
+    known: set[str] = set()
+    if wish.credits:  # after the locks and before the rows, as withdrawals lock
+        answers = pipeline.run(connection, begun)
+        known = credits.lock_users(connection, {line.user_id for line in wish.credits})
+        answers += pipeline.run(connection, read)
+    else:
+        answers = pipeline.run(connection, begun + read)
+    new, locks, held, receivers = answers
+    if not new:
+        return refs.before(connection, transfers, call)
+    rows = {row.deposit_id: row for row in starmap(Held, held)}
+    refusal = why_not(call.client_id, wish, dict(locks), rows, known.union(*receivers))
+    if refusal is not None:
+        raise refusal
+    credit_ids = credits.write(connection, call, CreditCall.TRANSFER, wish.credits, known, limits, new_id)
+    return _hand_over(connection, call, wish, rows, credit_ids)
+
+
+def _repeated(connection: Connection, call: Call, deposit_ids: Sequence[str]) -> Answer:
+    """
+    Raises:
+        NotAccepted (repeated), RequestReused (ref_reused).
+    """
     if (before := refs.begin(connection, transfers, call)) is not None:
         return before
-    if repeated := [each for each, n in Counter(move.deposit_id for move in wish.moves).items() if n > 1]:
-        raise NotAccepted("A deposit stands in two moves.", code="repeated", deposit_ids=repeated)
-    named = _locks(connection, call.client_id, wish.locks)
-    known = credits.lock_users(connection, {line.user_id for line in wish.credits})
-    rows = _rows(connection, call.client_id, wish)
-    receivers = _known(connection, {move.to_user for move in wish.moves}) | known
-    if (refusal := why_not(call.client_id, wish, named, rows, receivers)) is not None:
-        raise refusal
-    _hand_over(connection, call, wish)
-    released = releases.free(connection, call.client_id, wish.locks, call.now) if wish.release_rest else []
-    ids = credits.write(connection, call, CreditCall.TRANSFER, wish.credits, known, limits, new_id)
-    lost = [_lost(rows[move.deposit_id]) for move in wish.moves if _is_lost(rows[move.deposit_id])]
-    event = refs.tell(connection, "items_transferred", _answer(call, wish, released, lost), call.by)
-    releases.settle(connection, call.client_id, wish.locks, call.by, event)
-    view = Transfer(call.ref, unix(call.now), len(wish.moves), released, lost, ids, event)
-    return refs.finish(connection, transfers, call, view)
+    raise NotAccepted("A deposit stands in two moves.", code="repeated", deposit_ids=list(deposit_ids))
 
 
-def _locks(connection: Connection, client_id: str, which: Sequence[str]) -> dict[str, str]:
+class Held(NamedTuple):
+    """What a transfer has to know of a row."""
+
+    deposit_id: str
+    user_id: str
+    locked_by: str | None
+    status: str
+    frozen_by: str | None
+
+
+_LOCKS = Statement.of("SELECT ref, state FROM locks WHERE client_id = :client AND ref :refs[] ORDER BY ref", lock="FOR UPDATE")
+_HELD = f"SELECT {', '.join(Held._fields)} FROM deposits WHERE deposit_id :ids[]"  # noqa: S608
+_ROWS = Statement.of(f"{_HELD} ORDER BY deposit_id", lock="FOR UPDATE")
+_ALL_ROWS = Statement.of(
+    f"{_HELD} OR deposit_id IN (SELECT deposit_id FROM lock_rows "  # noqa: S608
+    f"WHERE client_id = :client AND ref :refs[] AND state = '{LockRowState.HELD.value}') ORDER BY deposit_id",
+    lock="FOR UPDATE",
+)
+_RECEIVERS = Statement.of("SELECT user_id FROM users WHERE user_id :ids[]")
+
+
+def _locks(connection: Connection, client_id: str, which: Sequence[str]) -> Step:
     """How the named locks of this client stand; they are locked, in the order of their refs."""
-    query = select(locks_table.c.ref, locks_table.c.state)
-    query = query.where(locks_table.c.client_id == client_id, locks_table.c.ref.in_(which)).order_by(locks_table.c.ref)
-    return {row.ref: row.state for row in connection.execute(query.with_for_update())}
+    return _LOCKS.step(connection, client=client_id, refs=list(which))
 
 
-def _rows(connection: Connection, client_id: str, wish: Wish) -> dict[str, Row[Any]]:
+def _rows(connection: Connection, client_id: str, wish: Wish) -> Step:
     """The rows to move, locked in the order of their ids; if the rest is freed, that is locked with them."""
-    ids = {move.deposit_id for move in wish.moves}
-    if wish.release_rest:
-        held = lock_rows.c.state == LockRowState.HELD.value
-        query = select(lock_rows.c.deposit_id).where(lock_rows.c.client_id == client_id, lock_rows.c.ref.in_(wish.locks), held)
-        ids.update(connection.scalars(query))
-    query = select(deposits).where(deposits.c.deposit_id.in_(ids)).order_by(deposits.c.deposit_id)
-    return {row.deposit_id: row for row in connection.execute(query.with_for_update())}
+    ids = [move.deposit_id for move in wish.moves]
+    if not wish.release_rest:
+        return _ROWS.step(connection, ids=ids)
+    return _ALL_ROWS.step(connection, ids=ids, client=client_id, refs=list(wish.locks))
 
 
-def _known(connection: Connection, user_ids: set[str]) -> set[str]:
-    return set(connection.scalars(select(users.c.user_id).where(users.c.user_id.in_(user_ids))))
+def _receivers(connection: Connection, wish: Wish) -> Step:
+    return _RECEIVERS.step(connection, ids=sorted({move.to_user for move in wish.moves}))
 
 
 def why_not(
-    client_id: str, wish: Wish, named: Mapping[str, str], rows: Mapping[str, Row[Any]], receivers: set[str]
+    client_id: str, wish: Wish, named: Mapping[str, str], rows: Mapping[str, Held], receivers: set[str]
 ) -> FleetError | None:
     """Why these rows cannot change hands, with all that this is true of; ``None``: they can. Pure.
 
@@ -155,7 +184,7 @@ _END_ROWS = Statement.of(
 )
 
 
-def _hand_over(connection: Connection, call: Call, wish: Wish) -> None:
+def _hand_over(connection: Connection, call: Call, wish: Wish, rows: Mapping[str, Held], credit_ids: list[str]) -> Answer:
     """Whatever was read before: every row is under a named lock and its owner's at this very moment.
 
     Raises:
@@ -166,25 +195,33 @@ def _hand_over(connection: Connection, call: Call, wish: Wish) -> None:
     for move in wish.moves:
         groups[move.from_user, move.to_user].append(move.deposit_id)
     ids = [move.deposit_id for move in wish.moves]
-    *moved, ended = pipeline.run(
-        connection,
-        [
-            *(
-                _HAND_OVER.step(connection, **{"from": from_user, "to": to_user, "now": call.now, "ids": theirs, "tags": tags})
-                for (from_user, to_user), theirs in sorted(groups.items())
-            ),
-            _END_ROWS.step(connection, client=call.client_id, refs=list(wish.locks), ids=ids),
-        ],
-    )
+    released = sorted(rows.keys() - set(ids)) if wish.release_rest else []
+    lost = [_lost(rows[each]) for each in ids if _is_lost(rows[each])]
+    steps = [
+        *(
+            _HAND_OVER.step(connection, **{"from": from_user, "to": to_user, "now": call.now, "ids": theirs, "tags": tags})
+            for (from_user, to_user), theirs in sorted(groups.items())
+        ),
+        _END_ROWS.step(connection, client=call.client_id, refs=list(wish.locks), ids=ids),
+        *(releases.freeing(connection, call.client_id, wish.locks, released, call.now) if wish.release_rest else ()),
+        releases.standing(connection, call.client_id, wish.locks),
+    ]
+    event_row = events.row("items_transferred", _answer(call, wish, released, lost), call.by)
+    (*changed, standing), event = refs.do_and_tell(connection, steps, event_row)
+    moved, ended = changed[: len(groups)], changed[len(groups)]
     if not sum(moved) == ended == len(ids):
         raise Conflict("A row was taken from under its lock at this moment.", code="not_locked", deposit_ids=ids)
+    answer = refs.answered(Transfer(call.ref, unix(call.now), len(wish.moves), released, lost, credit_ids, event))
+    settled = releases.settling(connection, call.client_id, standing, call.by, event)
+    pipeline.run(connection, [*settled, refs.finishing(connection, transfers, call, answer)])
+    return answer
 
 
-def _is_lost(row: Row[Any]) -> bool:
+def _is_lost(row: Held) -> bool:
     return row.status != DepositStatus.ACTIVE or row.frozen_by is not None
 
 
-def _lost(row: Row[Any]) -> Lost:
+def _lost(row: Held) -> Lost:
     return Lost(row.deposit_id, DepositStatus(row.status), row.frozen_by)
 
 

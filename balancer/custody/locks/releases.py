@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select
 
 from balancer import fields
 from balancer.custody import refs
 from balancer.custody.locks import bind
 from balancer.custody.locks.show import RELEASED, Release, states_of
 from balancer.custody.refs import Answer, Call, tag
+from balancer.db import pipeline
+from balancer.db.pipeline import Statement, Step
 from balancer.db.tables import clients, deposits, lock_rows, locks
 from balancer.journal.by import By
 from shared.domain.games import LockRowState, LockState
@@ -61,35 +63,66 @@ def free(connection: Connection, client_id: str, which: Sequence[str], now: date
     mine = select(lock_rows.c.deposit_id).where(*held)
     query = select(deposits.c.deposit_id).where(deposits.c.deposit_id.in_(mine)).order_by(deposits.c.deposit_id)
     ids = list(connection.scalars(query.with_for_update()))
-    tags = [tag(client_id, ref) for ref in which]
-    connection.execute(
-        update(deposits)
-        .where(deposits.c.deposit_id.in_(ids), deposits.c.locked_by.in_(tags))
-        .values(locked_by=None, touched=now)
-    )
-    connection.execute(update(lock_rows).where(*held).values(state=LockRowState.RELEASED.value))
+    pipeline.run(connection, freeing(connection, client_id, which, ids, now))
     return ids
 
 
+_FREE = Statement.of("UPDATE deposits SET locked_by = NULL, touched = :now WHERE deposit_id :ids[] AND locked_by :tags[]")
+_FREE_ROWS = Statement.of(
+    f"UPDATE lock_rows SET state = '{LockRowState.RELEASED.value}' "  # noqa: S608
+    f"WHERE client_id = :client AND ref :refs[] AND state = '{LockRowState.HELD.value}'"
+)
+
+
+def freeing(connection: Connection, client_id: str, which: Sequence[str], ids: Sequence[str], now: datetime) -> list[Step]:
+    """Take these deposits, which are all that is still under these locks, from under them."""
+    tags = [tag(client_id, ref) for ref in which]
+    return [
+        _FREE.step(connection, ids=list(ids), tags=tags, now=now),
+        _FREE_ROWS.step(connection, client=client_id, refs=list(which)),
+    ]
+
+
 def end(connection: Connection, client_id: str, ref: str, state: LockState, by: By, event: int) -> None:
-    values = {"state": state.value, "ended_at": by.now, "ended_by": by.who, "ended_event": event}
-    connection.execute(update(locks).where(locks.c.client_id == client_id, locks.c.ref == ref).values(values))
+    pipeline.run(connection, [_ending(connection, client_id, ref, state, by, event)])
+
+
+_END = Statement.of(
+    "UPDATE locks SET state = :state, ended_at = :now, ended_by = :who, ended_event = :event "
+    "WHERE client_id = :client AND ref = :ref"
+)
+_STAND = Statement.of("UPDATE locks SET state = :state WHERE client_id = :client AND ref = :ref")
+_STANDING = Statement.of("SELECT DISTINCT ref, state FROM lock_rows WHERE client_id = :client AND ref :refs[]")
+
+
+def _ending(connection: Connection, client_id: str, ref: str, state: LockState, by: By, event: int) -> Step:
+    return _END.step(connection, client=client_id, ref=ref, state=state.value, now=by.now, who=by.who, event=event)
 
 
 def settle(connection: Connection, client_id: str, which: Sequence[str], by: By, event: int) -> None:
     """Say of these locks how they stand, now that some of their rows were handed over or freed."""
-    query = select(lock_rows.c.ref, lock_rows.c.state).distinct()
-    rows = connection.execute(query.where(lock_rows.c.client_id == client_id, lock_rows.c.ref.in_(which)))
+    [rows] = pipeline.run(connection, [standing(connection, client_id, which)])
+    pipeline.run(connection, settling(connection, client_id, rows, by, event))
+
+
+def standing(connection: Connection, client_id: str, which: Sequence[str]) -> Step:
+    """What `settling` goes by: the refs of these locks with each state that rows of theirs have."""
+    return _STANDING.step(connection, client=client_id, refs=list(which))
+
+
+def settling(connection: Connection, client_id: str, rows: Iterable[tuple[str, str]], by: By, event: int) -> list[Step]:
+    """Say of each lock how it stands by the states of its rows."""
     states: dict[str, set[str]] = {}
-    for ref, state in rows:
-        states.setdefault(ref, set()).add(state)
+    for ref, row_state in rows:
+        states.setdefault(ref, set()).add(row_state)
+    steps = []
     for ref, has in sorted(states.items()):
         state = _stands(has)
         if state in (LockState.USED, LockState.RELEASED):
-            end(connection, client_id, ref, state, by, event)
+            steps.append(_ending(connection, client_id, ref, state, by, event))
         else:
-            of_lock = (locks.c.client_id == client_id, locks.c.ref == ref)
-            connection.execute(update(locks).where(*of_lock).values(state=state.value))
+            steps.append(_STAND.step(connection, client=client_id, ref=ref, state=state.value))
+    return steps
 
 
 def _stands(has: set[str]) -> LockState:
