@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -73,7 +74,9 @@ class Batch(Generic[Asked, Answer]):
         waiting: _Waiting[Asked, Answer] = _Waiting(what, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if len(self._under_way) < self._at_once:
-            self._under_way.add(asyncio.create_task(self._until_none_wait()))
+            # Work for all who wait: it does not go on in the name of the one who came first.
+            task = asyncio.create_task(self._until_none_wait(), context=Context())
+            self._under_way.add(task)
         return waiting
 
     async def _until_none_wait(self) -> None:

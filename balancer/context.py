@@ -70,7 +70,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock, rates: Rates | No
     client, away = wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s), RedisAway(settings.redis.url, clock)
     db, changes = Database(settings.database), Changes()
     fleet = Fleet(settings, clock, server_clock, master, client, db)
-    orders = Orders(settings, clock, server_clock, master, fleet.run_of)
+    orders = Orders(settings, clock, server_clock, master, fleet.run_of, fleet.reads)
     outbox = Outbox(client, master, clock, db, away, times.order_expiry_s)
     inventories = Inventories(settings, clock, client, fleet, orders, outbox, rates)
     changes.listen(inventories.changed)

@@ -21,6 +21,7 @@ from bot_worker.steam.transport import Observer
 from shared import log, private_files, wire
 from shared.clock import Clock, ServerClock
 from shared.domain.status import Direction
+from shared.orders import NEW_FIELDS
 from shared.reports import Heartbeat
 from shared.sealing import BotKeys
 
@@ -179,6 +180,7 @@ class Beats:
             read_every_s=self._read_every_s,
             paused=self._paused(),
             identity=health.identity.to_json() or None,
+            reads=list(NEW_FIELDS),
         )
 
     def _paused(self) -> dict[str, Any] | None:

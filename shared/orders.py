@@ -211,12 +211,18 @@ PAYLOADS: dict[str, type[Payload]] = {
 }
 
 
+# Fields of an order that the release before did not know: a worker says in its heartbeat that it reads them.
+NEW_FIELDS = ("request_id",)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One thing that one bot is asked to do. Times are Redis' server time in ms.
 
     ``run`` stands in the first order that is given for an attempt: the worker's process that is to carry it out. No process
     before it can have begun what was first asked of this one. An order that is given again names none.
+
+    ``request_id``: the HTTP request that it is for, for the worker's log lines; only for a worker that says it reads it.
     """
 
     order_id: str
@@ -228,6 +234,7 @@ class Order:
     expires_at_ms: int
     payload: Payload
     run: str | None = None
+    request_id: str | None = None
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""

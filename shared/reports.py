@@ -134,7 +134,8 @@ class Heartbeat:
     which may read a player's inventory every ``read_every_s``. ``paused`` is null, or what Steam's last "too many calls" means
     for this address: ``{"reason", "since_ms", "until_ms", "asked_s"}``, the last being what Steam asked for, or null.
     ``identity`` is the account as players see it, ``{"name", "avatar", "level", "since"}`` without what is not known
-    (`shared.domain.identity`); null before it was read, and of a worker of a release that does not read it.
+    (`shared.domain.identity`); null before it was read, and of a worker of a release that does not read it. ``reads`` are the
+    newer fields of orders that this worker knows (`shared.orders.NEW_FIELDS`).
     """
 
     bot: str
@@ -161,6 +162,7 @@ class Heartbeat:
     read_every_s: float = 0.0
     paused: dict[str, Any] | None = None
     identity: dict[str, Any] | None = None
+    reads: list[str] = field(default_factory=list)
 
     def dumps(self) -> bytes:
         """UTF-8 JSON."""

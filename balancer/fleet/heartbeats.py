@@ -13,6 +13,7 @@ from shared.reports import Heartbeat
 
 SEALED_MAX = 8192  # a heartbeat has a few hundred bytes
 NAME_MAX = 40
+READS_MAX = 100
 EGRESS_MAX = 300
 READ_EVERY_MAX_S = 3600.0
 AT_ONCE = 1000
@@ -104,6 +105,9 @@ def is_sane(beat: Heartbeat) -> bool:
         and isinstance(beat.read_every_s, int | float)
         and 0 <= beat.read_every_s <= READ_EVERY_MAX_S
         and (beat.paused is None or _is_pause(beat.paused))
+        and isinstance(beat.reads, list)
+        and len(beat.reads) <= READS_MAX
+        and all(isinstance(name, str) for name in beat.reads)
         and (beat.identity is None or isinstance(beat.identity, dict))  # each of its values is cleaned by who reads it
     )
 

@@ -107,6 +107,11 @@ class Fleet:
         beat = self._beats.get(bot)
         return beat.run if beat is not None else None
 
+    def reads(self, bot: str, name: str) -> bool:
+        """Whether this bot's worker says that it knows this field of an order."""
+        beat = self._beats.get(bot)
+        return beat is not None and name in beat.reads
+
     def beats(self) -> list[Heartbeat]:
         """The last heartbeat of every bot that has sent one, however old."""
         return list(self._beats.values())

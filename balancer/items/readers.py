@@ -16,7 +16,7 @@ from balancer.fleet.reads import Lane, Turns, idlest
 from balancer.items.readings import THROTTLED_S, UNAVAILABLE, seconds
 from balancer.orders.build import Orders
 from balancer.orders.outbox import Outbox
-from shared import log
+from shared import log, request_ids
 from shared.errors import SteamUnavailable
 from shared.orders import InventoryOrder
 from shared.reports import Report
@@ -76,7 +76,7 @@ class Readers:
         """
         bot = idlest(lane, int(payload.steam_id), [asked.bot for asked in self._asked.values()])
         wait_s = self._times.inventory_wait_s
-        order = self._orders.build("inventory", bot, payload, lifetime_s=wait_s)
+        order = self._orders.build("inventory", bot, payload, lifetime_s=wait_s, request_id=request_ids.current())
         answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._asked[order.order_id] = _Asked(bot, answer)
         try:

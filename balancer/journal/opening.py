@@ -5,18 +5,20 @@ What a withdrawal takes is bound to it here too. From then on `balancer.journal.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, update
+from sqlalchemy import Connection, Table, select, update
 
 from balancer.db import pipeline
 from balancer.db.tables import deposits, events, tokens, trade_items, trades, users
 from balancer.journal import events as feed
 from balancer.journal.by import By
 from balancer.journal.events import OPENED
+from shared import request_ids
 from shared.domain.ids import bot_name
 from shared.domain.status import ROW_BEGINS, TRADE_BEGINS, DepositStatus, Direction
 
@@ -25,10 +27,11 @@ D = DepositStatus
 
 @dataclass(slots=True)
 class Opened:
-    """Rows of new trades, as the tables want them; and who made them, when."""
+    """Rows of new trades, as the tables want them; and who made them, when, by which HTTP request."""
 
     who: str
     now: datetime
+    request_id: str | None = None
     users: pipeline.Rows = field(default_factory=list)
     trades: pipeline.Rows = field(default_factory=list)
     deposits: pipeline.Rows = field(default_factory=list)
@@ -78,6 +81,19 @@ def reserve_deposits(connection: Connection, deposit_ids: list[str], now: dateti
     return reserved.rowcount == len(deposit_ids)
 
 
+def asked_by(connection: Connection, trade_ids: Sequence[str]) -> dict[str, str]:
+    """The ids of the HTTP requests that these trades were made for, as far as they have one."""
+    query = select(events.c.trade_id, events.c.data).where(events.c.trade_id.in_(trade_ids), events.c.kind == OPENED)
+    by_trade = {row.trade_id: json.loads(row.data).get(request_ids.NAME) for row in connection.execute(query)}
+    return {trade_id: request_id for trade_id, request_id in by_trade.items() if request_id is not None}
+
+
+def made_by(connection: Connection, request_id: str) -> list[str]:
+    """The trades that this HTTP request made, in order. Reads the whole feed: for people, not for requests."""
+    named = events.c.data.contains(f'"{request_ids.NAME}":"{request_id}"', autoescape=True)
+    return list(connection.scalars(select(events.c.trade_id).where(events.c.kind == OPENED, named).order_by(events.c.number)))
+
+
 def _event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
     choice = opened.choices.get(trade["trade_id"])
     to = ROW_BEGINS[Direction(trade["direction"])]
@@ -89,6 +105,8 @@ def _event(trade: dict[str, Any], opened: Opened) -> dict[str, Any]:
     data: dict[str, Any] = {"to": trade["status"], "direction": trade["direction"], "deposits": moved}
     if choice is not None:
         data["choice"] = choice
+    if opened.request_id is not None:
+        data[request_ids.NAME] = opened.request_id
     if trade["waits_for"] is not None:
         data["waits_for"] = trade["waits_for"]
     bot = bot_name(trade)

@@ -12,6 +12,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 
 from balancer import fields
@@ -73,7 +74,7 @@ class Tail:
         """The feed is followed inside of this block."""
         if not self._listeners:
             self._read_at = asyncio.get_running_loop().time()
-            self._following = asyncio.create_task(self._follow(), name="tail")
+            self._following = asyncio.create_task(self._follow(), name="tail", context=Context())
         self._listeners += 1
         try:
             yield

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, RowMapping, select
 
 from balancer.db.tables import trade_items
+from shared import request_ids
 from shared.clock import Clock, ServerClock
 from shared.domain.ids import bot_name, record_id
 from shared.domain.items import Asset
@@ -58,7 +59,8 @@ def new_id(clock: Clock, prefix: str) -> str:
 
 
 class Orders:
-    """Makes orders. ``run_of`` says in which run of its worker a bot is, as far as that is known."""
+    """Makes orders. ``run_of`` says in which run of its worker a bot is, as far as that is known; ``reads``, whether that
+    worker knows this newer field of an order."""
 
     def __init__(
         self,
@@ -67,12 +69,14 @@ class Orders:
         server_clock: ServerClock,
         master: MasterKey,
         run_of: Callable[[str], str | None],
+        reads: Callable[[str, str], bool],
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._server_clock = server_clock
         self._master = master
         self._run_of = run_of
+        self._reads = reads
 
     def build(
         self,
@@ -86,10 +90,12 @@ class Orders:
         lifetime_s: float | None = None,
         run: str | None = None,
         given_at: datetime | None = None,
+        request_id: str | None = None,
     ) -> Order:
         """An order with its times; it expires ``lifetime_s`` from now, by default after the setting ``order_expiry_s``.
 
-        ``given_at``: the same order may have gone out then already, so it counts as issued then.
+        ``given_at``: the same order may have gone out then already, so it counts as issued then. ``request_id``: the HTTP
+        request that it is for.
         """
         now_ms = self._server_clock.now_ms()
         given_ms = now_ms if given_at is None else int(given_at.timestamp() * 1000) + (self._server_clock.offset_ms or 0)
@@ -104,6 +110,7 @@ class Orders:
             expires_at_ms=now_ms + lifetime_ms,
             payload=payload,
             run=run,
+            request_id=request_id if self._reads(bot, request_ids.NAME) else None,
         )
 
     def message(self, token: str, message: str) -> str:
@@ -122,6 +129,7 @@ class Orders:
         *,
         run: str | None,
         given_at: datetime | None = None,
+        request_id: str | None = None,
     ) -> Order:
         """The order to make a trade's offer. Its id is made of trade and attempt, so that giving it again is no second order.
 
@@ -138,10 +146,18 @@ class Orders:
         )
         order_id = f"send-{trade_id}-{attempt}"
         return self.build(
-            "send", bot, payload, trade_id=trade_id, attempt=attempt, order_id=order_id, run=run, given_at=given_at
+            "send",
+            bot,
+            payload,
+            trade_id=trade_id,
+            attempt=attempt,
+            order_id=order_id,
+            run=run,
+            given_at=given_at,
+            request_id=request_id,
         )
 
-    def send_again(self, trade: Row[Any], moved: Moved) -> Order:
+    def send_again(self, trade: Row[Any], moved: Moved, request_id: str | None) -> Order:
         """The send order of a trade's present attempt, from its row; one that waits for its next try was never given.
 
         Of another one nobody knows whether Redis took it. Since then Redis may have forgotten order and marker, and a worker
@@ -158,6 +174,7 @@ class Orders:
             moved,
             run=self._run_of(bot) if first else None,
             given_at=None if first else trade.touched,
+            request_id=request_id,
         )
 
     def cancel(self, trade: Row[Any], moved: Moved) -> Order:
@@ -170,7 +187,8 @@ class Orders:
             take=moved.take,
         )
         bot = bot_name(trade)
-        return self.build("cancel", bot, payload, trade_id=trade.trade_id, attempt=trade.attempt)
+        asked_by = request_ids.current()
+        return self.build("cancel", bot, payload, trade_id=trade.trade_id, attempt=trade.attempt, request_id=asked_by)
 
     def watched(self, trade: Row[Any], moved: Moved, *, with_trade_token: bool = False) -> WatchedTrade:
         """What a bot must know to recognise this trade's offers; with the partner's token only where it is needed."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ import redis
 
 from balancer.orders.build import Orders
 from balancer.orders.outbox import Outbox
-from shared import log, wire
+from shared import log, request_ids, wire
 from shared.away import RedisAway
 from shared.clock import Clock, ServerClock
 from shared.domain.status import TradeEvent, TradeStatus, leads_to
@@ -59,6 +60,7 @@ class _Wanted:
     since: int
     until_s: float  # monotonic; who asked last gives up then
     answer: asyncio.Future[Sight | None]
+    request_id: str | None  # of the HTTP request that asked first
 
 
 @dataclass(slots=True)
@@ -68,6 +70,11 @@ class _Line:
     wanted: dict[str, _Wanted] = field(default_factory=dict)
     next_at_s: float = 0.0
     task: asyncio.Task[None] | None = None
+
+
+def _one(asked_by: Sequence[str | None]) -> str | None:
+    """The request that a look is for; ``None`` if it serves several."""
+    return asked_by[0] if len(asked_by) == 1 else None
 
 
 class Sights:
@@ -107,11 +114,11 @@ class Sights:
         line = self._lines.setdefault(bot, _Line())
         wanted = line.wanted.get(trade.trade_id)
         if wanted is None:
-            wanted = _Wanted(trade, since, 0.0, asyncio.get_running_loop().create_future())
+            wanted = _Wanted(trade, since, 0.0, asyncio.get_running_loop().create_future(), request_ids.current())
             line.wanted[trade.trade_id] = wanted
         wanted.until_s = self._clock.monotonic() + look_s
         if line.task is None:
-            line.task = asyncio.create_task(self._work(bot, line))
+            line.task = asyncio.create_task(self._work(bot, line), context=Context())  # for all who ask, not for the first
         try:
             async with asyncio.timeout(look_s):
                 return await asyncio.shield(wanted.answer)
@@ -188,7 +195,7 @@ class Sights:
             await asyncio.sleep(AGAIN_S)
             return
         payload = WatchOrder([each.trade for each in mine], min(each.since for each in mine))
-        order = self._orders.build("look", bot, payload, lifetime_s=look_s)
+        order = self._orders.build("look", bot, payload, lifetime_s=look_s, request_id=_one([each.request_id for each in mine]))
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asked[order.order_id] = (bot, order.issued_at_ms, answer)
         try:

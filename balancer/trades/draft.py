@@ -63,7 +63,7 @@ class Draft:
     opened: Opened = field(init=False)
 
     def __post_init__(self) -> None:
-        self.opened = Opened(self.request.who, self.request.now)
+        self.opened = Opened(self.request.who, self.request.now, self.request.request_id)
 
     def begin(self, bot: BotName, choice: dict[str, Any], waits: Waits | None = None) -> str:
         """Another trade with this bot, and why with this one; returns its id."""
@@ -173,8 +173,17 @@ class Draft:
         bot = bot_name(trade)
         url = self.trade_url
         token = url.trade_token
-        run = self.ctx.fleet.run_of(bot)
-        return self.ctx.orders.send(bot, trade["trade_id"], 1, str(url.partner), token, self.message, moved, run=run)
+        return self.ctx.orders.send(
+            bot,
+            trade["trade_id"],
+            1,
+            str(url.partner),
+            token,
+            self.message,
+            moved,
+            run=self.ctx.fleet.run_of(bot),
+            request_id=self.request.request_id,
+        )
 
 
 def rows(making: Sequence[Draft]) -> list[tuple[Table, pipeline.Rows]]:

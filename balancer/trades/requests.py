@@ -89,12 +89,13 @@ class HouseWish:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Whose request it is, under which key, and when it came."""
+    """Whose request it is, under which key, and when it came; ``request_id`` is that of the HTTP request."""
 
     caller: Caller
     key: str
     body_hash: str
     now: datetime
+    request_id: str | None = None
 
     @property
     def who(self) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, func, select, tuple_, update
 from balancer.context import Context
 from balancer.db.tables import bots, deposits, trade_items, trades
 from balancer.fleet import reserve
-from balancer.journal import events, record
+from balancer.journal import events, opening, record
 from balancer.journal.by import By
 from balancer.journal.rules import ByRules, Rules
 from balancer.orders import build
@@ -41,6 +41,7 @@ class _Done:
     changed: bool = False
     trade: Row[Any] | None = None
     moved: build.Moved | None = None
+    request_id: str | None = None
 
 
 async def hold_back(ctx: Context) -> int:
@@ -92,7 +93,7 @@ async def go_on_with(ctx: Context, trade_id: str) -> bool:
     done = await ctx.db.run(_go_on, ctx, trade_id, ctx.clock.now())
     if done.trade is not None and done.moved is not None:
         # What is not given, because Redis is away or this process dies here, the sweep gives.
-        await ctx.outbox.give([ctx.orders.send_again(done.trade, done.moved)])
+        await ctx.outbox.give([ctx.orders.send_again(done.trade, done.moved, done.request_id)])
     if done.changed:
         ctx.changes.notify([trade_id])
     return done.changed
@@ -185,7 +186,8 @@ def _hand_over(connection: Connection, trade: Row[Any], to: str, now: datetime) 
     fresh = record.read_trade(connection, trade.trade_id)
     # Taken on: from here on its order may be out.
     connection.execute(update(trades).where(trades.c.trade_id == trade.trade_id).values(next_try_at=None))
-    return _Done(True, fresh, build.moved_of(connection, [fresh])[trade.trade_id])
+    moved, asked_by = build.moved_of(connection, [fresh]), opening.asked_by(connection, [trade.trade_id])
+    return _Done(True, fresh, moved[trade.trade_id], asked_by.get(trade.trade_id))
 
 
 def _move_rows(connection: Connection, trade_id: str, before: BotName, bot: BotName, now: datetime) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select
 from balancer.context import Context
 from balancer.custody import gifts
 from balancer.db.tables import bots, trades
-from balancer.journal import record
+from balancer.journal import opening, record
 from balancer.journal.rules import ByRules, Rules
 from balancer.orders import build
 from balancer.trades import cancel, holding, restricted
@@ -90,13 +90,14 @@ async def give_orders(ctx: Context) -> int:
     """Give the send orders of trades that wait for one: those to be tried again by now, those whose order never went out."""
     if ctx.fleet.maintenance:
         return 0
-    rows, moved = await ctx.db.run(_take_waiting, holding.paused(ctx.switches), ctx.clock.now())
-    return await _give(ctx, [ctx.orders.send_again(trade, moved[trade.trade_id]) for trade in rows])
+    rows, moved, asked_by = await ctx.db.run(_take_waiting, holding.paused(ctx.switches), ctx.clock.now())
+    orders = [ctx.orders.send_again(trade, moved[trade.trade_id], asked_by.get(trade.trade_id)) for trade in rows]
+    return await _give(ctx, orders)
 
 
 def _take_waiting(
     connection: Connection, paused: ColumnElement[bool], now: datetime
-) -> tuple[list[Row[Any]], dict[str, build.Moved]]:
+) -> tuple[list[Row[Any]], dict[str, build.Moved], dict[str, str]]:
     """Clearing ``next_try_at`` takes a trade on: from then on its order may be out."""
     never_given = and_(
         trades.c.order_issued_at.is_(None),
@@ -109,7 +110,9 @@ def _take_waiting(
     due = and_(trades.c.waits_for.is_(None), or_(and_(trades.c.next_try_at <= now, ~kept), never_given))
     rows = _locked(connection, and_(trades.c.status == S.QUEUED.value, due, ~paused))
     _set(connection, rows, next_try_at=None, touched=now)
-    return rows, build.moved_of(connection, rows) if rows else {}
+    if not rows:
+        return [], {}, {}
+    return rows, build.moved_of(connection, rows), opening.asked_by(connection, [trade.trade_id for trade in rows])
 
 
 async def doubt_silent(ctx: Context) -> int:

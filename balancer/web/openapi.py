@@ -13,7 +13,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 import shared
 from balancer import fields
-from balancer.web import api, event_schemas, examples, mode, pages, problems
+from balancer.web import api, event_schemas, examples, mode, pages, problems, request_ids
 from balancer.web.schemas import answers, requests
 
 REF = "#/components/schemas/{model}"
@@ -46,13 +46,17 @@ _STREAMED = {
 _OF_TEXT = {"text/event-stream": _STREAMED}
 
 _WHICH_MODE = "Whether this balancer is live; false: it tests, and nothing that it tells of has happened at Steam"
+_WHICH_REQUEST = "The request's own `X-Request-Id` if it is 8 to 64 letters, digits, `.`, `_` and `-`; else one made for it"
 _LIVEMODE = {
     "type": "object",
     "description": "What every answer has that is an object.",
     "properties": {"livemode": {"type": "boolean", "description": _WHICH_MODE}},
     "required": ["livemode"],
 }
-_HEADERS = {mode.HEADER: {"$ref": "#/components/headers/Livemode"}}
+_HEADERS = {
+    mode.HEADER: {"$ref": "#/components/headers/Livemode"},
+    request_ids.HEADER: {"$ref": "#/components/headers/RequestId"},
+}
 
 _SIGNED = {
     "webhook-id": ("The same whenever this event is sent again", "evt_5_1796040300"),
@@ -117,7 +121,10 @@ def build(routes: Iterable[web.RouteDef]) -> dict[str, Any]:
         "webhooks": {"event": {"post": _WEBHOOK}},
         "components": {
             "schemas": definitions,
-            "headers": {"Livemode": {"description": _WHICH_MODE, "required": True, "schema": {"enum": ["true", "false"]}}},
+            "headers": {
+                "Livemode": {"description": _WHICH_MODE, "required": True, "schema": {"enum": ["true", "false"]}},
+                "RequestId": {"description": _WHICH_REQUEST, "required": True, "schema": {"type": "string"}},
+            },
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key, fk_live_… or fk_test_…"}
             },

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from balancer.metrics.requests import REQUESTS, UNKNOWN, Requests
-from balancer.web import mode, problems
+from balancer.web import mode, problems, request_ids
 from balancer.web.addresses import Networks
 from balancer.web.connections import Connections, Limits
 from shared import log
@@ -93,12 +93,16 @@ class Handler(web.RequestHandler):
             self._head_since = self._connections.now()
         super().data_received(data)
 
-    async def _handle_request(self, *arguments: Any, **options: Any) -> tuple[web.StreamResponse, bool]:
+    async def _handle_request(
+        self, request: web.BaseRequest, *arguments: Any, **options: Any
+    ) -> tuple[web.StreamResponse, bool]:
+        # aiohttp answers each request in a task of its own, so the id is bound to this one only.
+        request_ids.begin(request)
         self._busy_since, self._head_since = self._connections.now(), None
         self._given = self._taken = 0
         self._connections.works(self)
         try:
-            return await super()._handle_request(*arguments, **options)
+            return await super()._handle_request(request, *arguments, **options)
         finally:
             self._busy_since, self._waits_since = None, self._connections.now()
             self._connections.waits(self)
@@ -109,6 +113,7 @@ class Handler(web.RequestHandler):
         """Every answer comes by here, whoever made it, before it goes out."""
         if isinstance(resp, web.StreamResponse):  # else a handler gave none, which aiohttp answers
             mode.tell(resp, self._livemode)
+            request_ids.tell(resp)
         return super().finish_response(request, resp, start_time)
 
     def goes_on(self, given: int) -> None:

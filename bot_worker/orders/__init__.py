@@ -16,7 +16,7 @@ from bot_worker.bot import Bot
 from bot_worker.lease import LeaseLost
 from bot_worker.orders import cancel_offer, cost, decline, find, inventory, send, settle, verify, watch
 from bot_worker.reporting import Tell
-from shared import log, wire
+from shared import log, request_ids, wire
 from shared.domain.status import TradeEvent
 from shared.errors import NotSignedIn, OrderRefused, SteamError, SteamUnavailable
 from shared.orders import InventoryOrder, Order
@@ -57,7 +57,8 @@ def carry_out(sealed: str, bot: Bot | None = None) -> None:
     bot.session.observer.for_second = isinstance(order.payload, InventoryOrder) and order.payload.second
     bot.session.observer.shares = cost.of_order(order)
     tell = Tell(bot.reporter, order, bot.session.observer.recent)
-    with structlog.contextvars.bound_contextvars(action=order.kind, trade_id=order.trade_id):
+    bound = structlog.contextvars.bound_contextvars(action=order.kind, trade_id=order.trade_id)
+    with bound, request_ids.bound(order.request_id):
         _log.debug("order_opened", order_id=order.order_id, attempt=order.attempt)
         if order.kind == "send":
             _send(bot, order, tell)

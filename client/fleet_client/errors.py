@@ -55,7 +55,8 @@ class Problem(FleetError):
     """A problem document (RFC 9457).
 
     ``actor`` says who can do something: ``site``, ``player``, ``operator``, ``steam``. ``player_message`` may be shown to the
-    player as it is. ``livemode``: whether the balancer is live, false if it tests. ``more`` has all other fields (``assets``,
+    player as it is. ``livemode``: whether the balancer is live, false if it tests. ``request_id``: what to name
+    to the balancer's operator, who finds the request in the logs by it. ``more`` has all other fields (``assets``,
     ``settles_at``, ``limit`` …). ``unsure``: an earlier try of this call had no answer, and it may have been that one which did
     what is refused now.
     """
@@ -73,6 +74,7 @@ class Problem(FleetError):
         self.retry_after_s = _seconds(document.get("retry_after_s"))
         livemode = document.get("livemode")
         self.livemode = livemode if isinstance(livemode, bool) else None
+        self.request_id = _text(document.get("request_id"))
         listed = document.get("errors")
         self.errors: list[dict[str, Any]] = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
         self.more = {name: value for name, value in document.items() if name not in _KNOWN}
@@ -93,13 +95,18 @@ class Problem(FleetError):
     def __reduce__(self) -> tuple[Any, ...]:
         document = self.more | {"code": self.error_code, "detail": self.detail, "retryable": self.retryable}
         document |= {"actor": self.actor, "reason": self.reason, "player_message": self.player_message}
-        document |= {"retry_after_s": self.retry_after_s, "errors": self.errors, "livemode": self.livemode}
+        document |= {
+            "retry_after_s": self.retry_after_s,
+            "errors": self.errors,
+            "livemode": self.livemode,
+            "request_id": self.request_id,
+        }
         return type(self), (document, self.status, self.unsure)
 
 
 SECONDS_MAX = 10**9
 _KNOWN = frozenset({*("type", "title", "status", "detail", "code", "retryable", "actor"), "reason", "player_message"}) | {
-    *("retry_after_s", "errors", "livemode")
+    *("retry_after_s", "errors", "livemode", "request_id")
 }
 
 

@@ -37,6 +37,7 @@ SECRETS = {
     "token": lambda n: _letters(f"token {n}", 22),
     "secret": lambda n: f"whsec_{_letters(f'secret {n}', 43)}=",
     "offer_id": lambda n: str(7_012_345_677 + n),
+    "request_id": lambda n: f"req-{hashlib.sha256(f'request {n}'.encode()).hexdigest()[:24]}",
 }
 # What a machine measures: another number each time.
 MEASURED = {"last_ran_s": 0.4, "heartbeat_age_s": 0.8, "age_s": 12}

@@ -127,7 +127,17 @@ async def test_logs_tell_of_one_trade_or_one_bot(world: World, tmp_path: Path) -
     rows = [json.loads(line) for line in fleet(config, "logs", "--bot", bot, "--last", "1", "--json").stdout.splitlines()]
     assert [row["bot"] for row in rows] == [bot]
     assert fleet(config, "logs", "trd_none").exit_code == 1
-    for wrong in ((), (first, "--bot", bot), ("--bot", "nobody")):
+    assert fleet(config, "logs", "--trade", first).stdout == told.stdout
+    assert fleet(config, "logs", "--request", "made-nothing").exit_code == 1
+    assert fleet(config, "logs", first, "--in", "-").exit_code == 1  # nothing there names it
+    wrongs: list[tuple[str, ...]] = [
+        (),
+        (first, "--bot", bot),
+        ("--bot", "nobody"),
+        ("--request", "a b"),
+        ("--bot", bot, "--in", "-"),
+    ]
+    for wrong in [*wrongs, (first, "--in", "-", "--json")]:
         assert fleet(config, "logs", *wrong).exit_code == 2, wrong
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
+import httpx
 import pytest
 from flow_site import Player, Website
 
@@ -51,3 +54,24 @@ def test_a_withdrawal_asks_for_its_offer_and_its_phone_only(site: Website) -> No
     spent = asked(site) - before
     assert (spent["send"], spent["getlist"], spent["ajaxop"]) == (1, 1, 1)
     assert not {"partnerinventory", "inventory", "GetTradeHoldDurations", "GetPlayerBans"} & set(+spent)
+
+
+def test_one_request_is_followed_from_its_answer_to_the_calls_of_its_bot(site: Website) -> None:
+    stack, player, request_id = site.stack, site.player(1, habit="accept"), f"shop-{uuid4()}"
+    headers = {"Authorization": f"Bearer {stack.api_key}", "Idempotency-Key": str(uuid4()), "X-Request-Id": request_id}
+    who = {"user_id": player.user_id, "steam_id": player.steam_id, "trade_url": player.trade_url}
+    body = {**who, "asset_ids": site.acceptable(player)[:1]}
+    answer = httpx.post(f"{stack.balancer_url}/deposit?wait=20", json=body, headers=headers, timeout=60)
+    assert (answer.status_code, answer.headers["X-Request-Id"]) == (201, request_id), answer.text
+    trade = answer.json()["trades"][0]
+    site.until(trade["trade_id"], "accepted", "settled")
+    assert trade["trade_id"] in stack.fleet("logs", "--request", request_id)
+    files = [argument for part in stack.parts for argument in ("--in", str(part.log))]
+    for asked in (("--request", request_id), ("--trade", trade["trade_id"])):
+        lines = [json.loads(line) for line in stack.fleet("logs", *asked, *files).splitlines() if line.startswith("{")]
+        mine = [line for line in lines if line.get("request_id") == request_id]
+        [of_http] = [line for line in mine if line["event"] == "request"]
+        assert (of_http["path"], of_http["status"]) == ("/deposit", 201)
+        sent = [line for line in mine if line["event"] == "steam_call" and line.get("trade_id") == trade["trade_id"]]
+        assert {line["bot"] for line in sent} == {trade["bot"]}
+        assert "send" in {line["call"] for line in sent}

@@ -28,7 +28,7 @@ TRADES: dict[str, Kind] = {
         "A trade was asked for, and its bot chosen (`choice` says why).",
         Acts.BOT,
         About.TRADE,
-        {"to": TEXT, "direction": TEXT, "deposits": DEPOSITS, "choice?": ANYTHING, "waits_for?": TEXT},
+        {"to": TEXT, "direction": TEXT, "deposits": DEPOSITS, "choice?": ANYTHING, "waits_for?": TEXT, "request_id?": TEXT},
         {
             "to": "queued",
             "direction": "deposit",

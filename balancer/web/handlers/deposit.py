@@ -11,6 +11,7 @@ from balancer.trades.requests import Caller, DepositAsked, Request
 from balancer.web import api
 from balancer.web.handlers import offers
 from balancer.web.schemas import answers, requests
+from shared import request_ids
 from shared.domain.items import CONTEXT_NORMAL, CS2_APP_ID, Asset
 from shared.errors import (
     Conflict,
@@ -73,7 +74,7 @@ async def create(
     """
     url = offers.trade_url_of(body.trade_url, offers.steam_id_of(body.steam_id))
     asked = DepositAsked(body.user_id, url, _assets(body), body.color, body.message)
-    once = Request(caller, key.key, key.body_hash, ctx.clock.now())
+    once = Request(caller, key.key, key.body_hash, ctx.clock.now(), request_ids.current())
     with ctx.changes.expect() as expectation:
         made = await intake.take(ctx, request.app[DEPOSITS], once, asked, expectation)
         return await offers.answer_with_offers(ctx, caller, made, query.wait, expectation)

@@ -13,7 +13,7 @@ from balancer.context import Context
 from balancer.journal import events
 from balancer.journal.tail import Line, Tail
 from balancer.trades.requests import Caller
-from balancer.web import api, mode, rates
+from balancer.web import api, mode, rates, request_ids
 from balancer.web.schemas import answers, requests
 from balancer.web.server import Handler
 from shared import log
@@ -107,7 +107,9 @@ async def stream(request: web.Request, ctx: Context, caller: Caller, query: requ
     after = _after(request, query)
     with request.app[STREAMS].opened(caller.client_id, ctx.settings.listening), request.app[TAIL].listening():
         livemode = {mode.HEADER: mode.text(ctx.settings.balancer.livemode)}
-        response = web.StreamResponse(headers={**STREAM_HEADERS, **livemode, **rates.headers(request.get(rates.STATES, ()))})
+        response = web.StreamResponse(
+            headers={**STREAM_HEADERS, **livemode, **request_ids.headers(), **rates.headers(request.get(rates.STATES, ()))}
+        )
         response.force_close()
         await response.prepare(request)
         listener = _Listener(request, ctx, response, after, frozenset(query.kind))

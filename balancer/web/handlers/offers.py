@@ -13,6 +13,7 @@ from balancer.items import policy
 from balancer.trades.requests import Caller, HouseWish, Made, Request, WithdrawWish
 from balancer.web import api, sentences
 from balancer.web.schemas import answers
+from shared import request_ids
 from shared.domain.ids import SteamId, TradeUrl
 from shared.domain.status import EARLY, TradeStatus, WaitsFor
 from shared.errors import (
@@ -113,7 +114,7 @@ async def send_out(
 ) -> web.Response:
     """Have these items offered, once per key, and answer as `answer_with_offers`."""
     check_ids(ctx, wish.deposit_ids)
-    request = Request(caller, key.key, key.body_hash, ctx.clock.now())
+    request = Request(caller, key.key, key.body_hash, ctx.clock.now(), request_ids.current())
     with ctx.changes.expect() as expectation:
         made = await make(ctx, request, wish, expectation)
         ctx.inventories.watch(made.trade_ids, wish.trade_url.partner)

@@ -252,3 +252,4 @@ class Problem(BaseModel):
     player_message: str | None = None
     retry_after_s: float | None = None
     errors: list[FieldError] | None = None
+    request_id: str | None = None

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
+from scripts.cli import log_lines
 from scripts.cli.asking import books
 from scripts.cli.fleet import App
 from scripts.cli.lines import moment, one_line
@@ -58,26 +59,64 @@ def cli(app: App, after: int | None, kinds: tuple[str, ...], last: int, follow: 
 
 @click.command()
 @click.argument("trade_id", required=False)
+@click.option("--trade", "named", metavar="TRADE_ID", help="The same as TRADE_ID.")
+@click.option("--request", "request_id", help="Instead of a trade: those that the HTTP request with this X-Request-Id made.")
 @click.option("--bot", help="Instead of a trade: what concerns this bot (as in red-3).")
+@click.option(
+    "--in",
+    "files",
+    type=click.File(errors="replace"),
+    multiple=True,
+    help="A log file (- is standard input): show its lines about the trade or the request instead; repeat it for more.",
+)
 @click.option("--last", type=click.IntRange(0, 10_000), default=50, show_default=True, help="Of a bot: how many old lines.")
 @FOLLOW
 @JSON
 @click.pass_obj
-def logs(app: App, trade_id: str | None, bot: str | None, last: int, follow: bool, as_json: bool) -> None:
-    """Tell the story of TRADE_ID, or of a bot, as lines in time. Shows no secrets.
+def logs(
+    app: App,
+    trade_id: str | None,
+    named: str | None,
+    request_id: str | None,
+    bot: str | None,
+    files: tuple[IO[str], ...],
+    last: int,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Tell the story of TRADE_ID, of a request's trades, or of a bot, as lines in time. Shows no secrets.
 
-    It comes from the fleet's database. The log files of a host are not read: systemd keeps them there
-    (`journalctl -u fleet-group@red-1`).
+    It comes from the fleet's database. With --in it shows lines of log files instead, of several processes in the order of
+    their times: the request at the balancer and, with `[log] level = "debug"`, each call to Steam that was made for it. A host
+    that has no database is asked with --request.
 
     \b
     fleet logs trd_01jdv --follow
+    fleet logs --request 5f0c2b1e-shop
     fleet logs --bot red-3 --last 200
+    journalctl -o cat -u 'fleet-*' | fleet logs --request 5f0c2b1e-shop --in -
     """
     from balancer.db import tables
+    from shared import request_ids
     from shared.domain.ids import BotName
 
-    if (trade_id is None) == (bot is None):
-        raise click.UsageError("give either TRADE_ID or --bot BOT")
+    given = [one for one in (trade_id, named, request_id, bot) if one is not None]
+    if len(given) != 1 or (files and bot is not None):
+        raise click.UsageError("give one of TRADE_ID, --trade, --request and --bot; --in goes with the first three")
+    if request_id is not None and not request_ids.is_well_formed(request_id):
+        raise click.UsageError("a request's id has 8 to 64 letters, digits, '.', '_' and '-'")
+    if files:
+        if follow or as_json:
+            raise click.UsageError("--in shows lines as they are, and does not follow")
+        _show_lines(app, trade_id or named, request_id, files)
+        return
+    trade_id = trade_id or named
+    if request_id is not None:
+        made = _made_by(app, request_id)
+        if not made:
+            raise click.ClickException(f"no trade was made by a request {request_id}")
+        show(app, [tables.events.c.trade_id.in_(made)], 0, last, follow=follow, as_json=as_json)
+        return
     if trade_id is not None:
         only = tables.events.c.trade_id == trade_id
         show(app, [only], 0, last, follow=follow, as_json=as_json, nothing=f"there is no trade {trade_id}")
@@ -87,6 +126,28 @@ def logs(app: App, trade_id: str | None, bot: str | None, last: int, follow: boo
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     show(app, [tables.events.c.bot == name], None, last, follow=follow, as_json=as_json)
+
+
+def _made_by(app: App, request_id: str) -> list[str]:
+    from balancer.journal import opening
+
+    with books(app) as (database, _), database.reading() as connection:
+        return opening.made_by(connection, request_id)
+
+
+def _show_lines(app: App, trade_id: str | None, request_id: str | None, files: Sequence[IO[str]]) -> None:
+    """Lines about the request, or about the trade and the request that made it. Only for the latter the database is asked."""
+    from balancer.journal import opening
+
+    ids = [one for one in (trade_id, request_id) if one is not None]
+    if trade_id is not None:
+        with books(app) as (database, _), database.reading() as connection:
+            ids += opening.asked_by(connection, [trade_id]).values()
+    lines = log_lines.about((line.rstrip("\n") for file in files for line in file), ids)
+    if not lines:
+        raise click.ClickException(f"no line names {' or '.join(ids)}")
+    for line in lines:
+        click.echo(one_line(line))
 
 
 def show(
