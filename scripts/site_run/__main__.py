@@ -24,7 +24,7 @@ from scripts.site_run.start import PATRONS, Site
 PROTECTION_S = 3
 OFFER_LIFETIME_S = 600
 BEACON_S = 1
-PLAYERS, PLAYERS_OF_CHAOS = 40, 12
+PLAYERS, PLAYERS_OF_CHAOS = 40, 15
 TOLD_OF_CHAOS = (
     "blows",
     "died_at",
@@ -34,6 +34,10 @@ TOLD_OF_CHAOS = (
     "void_reasons",
     "looked_on",
     "messages_followed",
+    "staff_log",
+    "raffles_drawn",
+    "raffles_void",
+    "bound_themselves",
 )
 
 
@@ -44,7 +48,7 @@ TOLD_OF_CHAOS = (
 @click.option(
     "--players",
     type=click.IntRange(10, 60),
-    help="People who play; 40, with --chaos 12. Two rooms need ten of them.",
+    help="People who play; 40, with --chaos 15. Two rooms need ten of them.",
 )
 @click.option("--engines", default=2, show_default=True, type=click.IntRange(1, 8), help="Engines that drive the rounds.")
 @click.option("--bots", default=4, show_default=True, type=click.IntRange(1, 10), help="Bots that keep the items.")

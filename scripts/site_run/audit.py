@@ -13,12 +13,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scripts import crosscheck
 from scripts.crosscheck import Books, Difference
 from scripts.lab.calls import get_json
 from scripts.site_run.start import Site
+
+if TYPE_CHECKING:  # it needs the settings of the site
+    from scripts.site_run.own_limits import Bound
 
 HOUSE = "house"
 OWN_PRIZE = "prize "
@@ -208,7 +211,7 @@ def bets(site: SiteBooks) -> Iterator[Difference]:
         yield Difference("bet", f"the event of {token} belongs to no bet", token)
 
 
-def of_all_books(site: Site) -> tuple[list[Difference], dict[str, int]]:
+def of_all_books(site: Site, bounds: Sequence[Bound] = ()) -> tuple[list[Difference], dict[str, int]]:
     """Steam's record against the fleet's rows, those against the site's rounds, every record by the verifier."""
     stack = site.stack
     record = get_json(f"{stack.control_url}/control/record", timeout_s=120)
@@ -217,6 +220,7 @@ def of_all_books(site: Site) -> tuple[list[Difference], dict[str, int]]:
     found = crosscheck.differences(books, record)
     own = read_site()
     found += differences(own, books, site.client_id, done_by_the_fleet(url, site.client_id))
+    found += own_limits_kept(own.records, bounds)
     found += verify(site.folder, site.terms().chain_hash)
     compared = crosscheck.summary(books, record) | {
         "rounds": sum(not row["outcome"]["void"] for row in own.records),
@@ -230,6 +234,13 @@ def of_all_books(site: Site) -> tuple[list[Difference], dict[str, int]]:
         "bets_of_players": len(own.bets),
     }
     return found, compared
+
+
+def own_limits_kept(records: Sequence[Mapping[str, Any]], bounds: Sequence[Bound]) -> list[Difference]:
+    """W14, W26: what players have decided about their own play, against what the gate said and they staked."""
+    from scripts.site_run import own_limits
+
+    return list(own_limits.differences(bounds, own_limits.answers(), own_limits.staked(records)))
 
 
 def done_by_the_fleet(database_url: str, client_id: str) -> list[tuple[str, str]]:
@@ -250,6 +261,7 @@ def done_by_the_fleet(database_url: str, client_id: str) -> list[tuple[str, str]
 
 def read_site() -> SiteBooks:
     """Everything out of the site's database."""
+    from scripts.site_run import office
     from website.custody.models import Exchange
     from website.engine import house
     from website.engine.models import Call
@@ -281,6 +293,7 @@ def read_site() -> SiteBooks:
             *(text for lane in lanes for text in rebuild.differences(lane)),
             *ledger.differences(),
             *raffles.differences(),
+            *office.differences(),
         ],
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scripts.chaos_run import run as chaos
 from scripts.chaos_run.checker import Reader
@@ -21,7 +22,12 @@ from scripts.lab.gate import Gate
 from scripts.lab.stack import Wish
 from scripts.site_run import audit, trouble
 from scripts.site_run.onlookers import Onlookers
+from scripts.site_run.serve import invited
 from scripts.site_run.start import PATRONS, Site
+
+if TYPE_CHECKING:  # they need the settings of the site, which are made later
+    from scripts.site_run.own_limits import Bound
+    from scripts.site_run.person import Person
 
 BALANCERS = 2
 # With few people most rounds would be void otherwise, and somebody is alone more often.
@@ -36,6 +42,10 @@ PROTECTION_S = 3
 OFFER_LIFETIME_S = 600
 SETTLE_S = 300.0
 TICK_S = 0.05
+TRIES_LUCK = 0.2
+# Two rooms need ten players: so many more there are as may bind themselves.
+BOUND_PLAYERS = 5
+BOUND_AFTER = (5, 25)
 # An engine that is started while its database is away ends, as the log of its end says; it is started again.
 DATABASE_AWAY = "OperationalError"
 OURS = ("engine", "web")
@@ -83,9 +93,10 @@ def run(options: Options, folder: Path, say: Callable[[str], None]) -> dict[str,
         assert fleet.redis is not None
         with Gate(str(fleet.redis.socket_path)) as gate:
             redis_url = f"redis://{gate.host}:{gate.port}/0"
-            site = Site(fleet, database_url, options.engines, urls, relays, redis_url, shorter=SHORTER)
+            site = Site(fleet, database_url, options.engines, urls, relays, redis_url, shorter=SHORTER, raffles=True)
             say("starting the site")
             site.start()
+            invited(site)
             result = hurt(options, fleet, site, gate)
     return {**result, "seconds": round(time.monotonic() - started, 1)}
 
@@ -104,7 +115,7 @@ def hurt(options: Options, fleet: ChaosFleet, site: Site, gate: Gate) -> dict[st
     lookers.start()
     try:
         crowd.start(nemesis.tick)
-        nemesis.run(trouble.blows(options.seed, options.seconds, fleet, options.engines), options.seconds)
+        nemesis.run(trouble.blows(options.seed, options.seconds, fleet, options.engines, site.database_url), options.seconds)
         crowd.stopped.set()
         chaos.heal(fleet, nemesis, fleet.say)
         crowd.finish(nemesis.tick)
@@ -142,9 +153,12 @@ class Crowd:
         import django
 
         django.setup()  # the settings are in the environment by now
+        from scripts.site_run.office import Office
         from scripts.site_run.people import Tally
 
         self.tally = Tally()
+        self._office = Office(self.tally, random.Random(f"office:{options.seed}"))  # noqa: S311 - a script of play, no secret
+        self._crowd: list[Person] = []
         self.began, self.stopped = threading.Event(), threading.Event()
         self.failed: BaseException | None = None
         self._site, self._options = site, options
@@ -163,6 +177,22 @@ class Crowd:
             tick()
             time.sleep(TICK_S)
 
+    @property
+    def bounds(self) -> list[Bound]:
+        """What some of them have decided about their own play."""
+        return [bound for each in self._crowd for bound in each.bounds]
+
+    def _begin(self, crowd: list[Person]) -> None:
+        """All try their luck with raffles, and the first some bind themselves sooner or later."""
+        from scripts.site_run import own_limits
+
+        for place, each in enumerate(crowd):
+            each.tries_luck = TRIES_LUCK
+            if place < BOUND_PLAYERS:
+                each.decides, each.steps = own_limits.KINDS[place % len(own_limits.KINDS)], each.chance.randint(*BOUND_AFTER)
+        self._crowd = crowd
+        self.began.set()
+
     def _run(self) -> None:
         from scripts.site_run import game
 
@@ -172,7 +202,8 @@ class Crowd:
             return self.stopped.is_set()
 
         try:
-            asyncio.run(game.whole(self._site, options.seed, options.players, self.tally, self.began.set, stopped))
+            play = game.whole(self._site, options.seed, options.players, self.tally, self._begin, stopped, self._office.work)
+            asyncio.run(play)
         except BaseException as error:
             self.failed = error
 
@@ -181,10 +212,10 @@ def told(
     options: Options, site: Site, nemesis: Nemesis, struck: trouble.Trouble, crowd: Crowd, lookers: Onlookers
 ) -> dict[str, Any]:
     """The numbers, and every difference."""
-    from scripts.site_run import people
+    from scripts.site_run import office, people
     from website.rooms.models import Round
 
-    found, compared = audit.of_all_books(site)
+    found, compared = audit.of_all_books(site, crowd.bounds)
     waiting = people.under_way()
     play = [*crowd.tally.problems, *([repr(crowd.failed)] if crowd.failed is not None else [])]
     ended = nemesis.fleet.ended_by_itself
@@ -207,6 +238,8 @@ def told(
         "ended_by_themselves": ended,
         "looked_on": dict(lookers.answers),
         "messages_followed": sum(map(len, lookers.told.values())),
+        **office.counted(),
+        "bound_themselves": dict(Counter(bound.kind for bound in crowd.bounds)),
         "compared": compared,
         "differences": [{"kind": one.kind, "text": one.text} for one in found]
         + [{"kind": "play", "text": text} for text in play]

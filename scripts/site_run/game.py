@@ -11,7 +11,7 @@ from fleet_client import AsyncClient
 from fleet_client.calls import Move
 from scripts.site_run import people, person, seed_rooms
 from scripts.site_run.nemesis import Nemesis
-from scripts.site_run.people import LOOK_S, Tally, in_thread, until
+from scripts.site_run.people import LOOK_S, Stopped, Tally, in_thread, until
 from scripts.site_run.person import Person
 from scripts.site_run.start import PATRONS, Site
 from scripts.site_run.steward import Steward
@@ -29,7 +29,7 @@ async def run(site: Site, rounds: int, players: int, seed: int, *, kills: bool =
     nemesis = Nemesis(site, seed)
     killing: list[asyncio.Task[None]] = []
 
-    def began() -> None:
+    def began(_crowd: list[Person]) -> None:
         if kills:
             killing.append(asyncio.create_task(nemesis.run()))
 
@@ -48,10 +48,19 @@ async def run(site: Site, rounds: int, players: int, seed: int, *, kills: bool =
     return tally
 
 
-async def whole(site: Site, seed: int, players: int, tally: Tally, began: Callable[[], object], enough: Enough) -> None:
+async def whole(
+    site: Site,
+    seed: int,
+    players: int,
+    tally: Tally,
+    began: Callable[[list[Person]], object],
+    enough: Enough,
+    staff: Callable[[Stopped], Awaitable[None]] | None = None,
+) -> None:
     """Everybody comes, plays until it is `enough`, and goes home.
 
-    `began` is called when people play. Raises TimeoutError that says what never came.
+    `began` is called with those who play, when they begin; `staff` work as long as they play.
+    Raises TimeoutError that says what never came.
     """
     say = site.stack.say
     everybody = await in_thread(person.settle_down, site.stack.control_url, seed, players + PATRONS, Person)
@@ -65,8 +74,8 @@ async def whole(site: Site, seed: int, players: int, tally: Tally, began: Callab
         steward, ended = Steward(fleet, tally, chance), asyncio.Event()
         stewarding = asyncio.create_task(steward.work(ended))
         try:
-            began()
-            await play(fleet, crowd, tally, enough, say)
+            began(crowd)
+            await play(fleet, crowd, tally, enough, say, staff)
             await until(lambda: in_thread(people.pause), "no new round begins")
             say("no new round begins; what goes on ends")
             await until(lambda: over(steward), "all rounds are over")
@@ -91,9 +100,12 @@ async def play(
     tally: Tally,
     enough: Enough,
     say: Callable[[str], None],
+    staff: Callable[[Stopped], Awaitable[None]] | None,
 ) -> None:
     stopped, wanted = asyncio.Event(), set(seed_rooms.names())
     games = [asyncio.create_task(each.play(fleet, tally, stopped, wanted)) for each in crowd]
+    if staff is not None:
+        games.append(asyncio.ensure_future(staff(stopped)))
     telling = asyncio.create_task(tell(say))
     try:
         while not await enough(wanted):

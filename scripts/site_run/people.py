@@ -122,7 +122,8 @@ def drawn() -> Counter[str]:
 def rest_of_play() -> list[str]:
     """What is still under way: bets that are not decided, and rounds with bets in them, each with what it waits for."""
     bets = [f"bet {bet.bet_id} is {bet.state}" for bet in Bet.objects.filter(state__in=(*Bet.OPEN, Bet.UNLOCKING))]
-    rounds = Round.objects.filter(sealed_ms=None, items__gt=0)
+    bets += [f"purchase {row.purchase_id} is not answered" for row in Purchase.objects.filter(state=Purchase.NEW)]
+    rounds = Round.objects.filter(sealed_ms=None, players__gt=0)
     why = dict(Lane.objects.values_list("name", "waits_for"))
     return bets + [f"{row.lane}/{row.round} is in phase {row.phase} and waits for {why[row.lane]}" for row in rounds]
 

@@ -20,7 +20,7 @@ from django.db import DatabaseError
 from fleet_client import AsyncClient, errors
 from fleet_client.answers import FINAL, Deposit, Trade
 from scripts.lab.calls import get_json
-from scripts.site_run import people
+from scripts.site_run import own_limits, people
 from scripts.site_run.people import Stopped, Tally, asked, in_thread, until
 from shared.domain.ids import STEAM_ID_BASE
 from website.accounts import services as accounts
@@ -47,6 +47,8 @@ MOST_ITEMS = {"classic-limited": 2}
 AT_ONCE_MAX = 3
 MOST_CENTS = 2_000
 LIMITED_CENTS = 500
+LEFT_CENTS = (300, 3_000)
+"""What a limit leaves to who sets it."""
 GOOD = ("accepted", "settled")
 tokens = itertools.count(1)
 P = TypeVar("P", bound="Person")
@@ -64,6 +66,10 @@ class Person:
     rest_s: tuple[float, float] = (0.1, 1.0)
     tries_luck: float = 0.0
     """How often tickets of a raffle are bought instead of a bet made."""
+    decides: str = ""
+    """What they decide about their own play (`own_limits`), once, after `steps` of it."""
+    steps: int = 0
+    bounds: list[own_limits.Bound] = field(default_factory=list)
 
     # ---- items in and out
 
@@ -148,8 +154,11 @@ class Person:
         """Bets in the rooms that are `wanted` still, and runs errands, until told to stop."""
         while not stopped.is_set():
             await asyncio.sleep(self.chance.uniform(*self.rest_s))
+            self.steps -= 1
             try:
-                if self.chance.random() < self.tries_luck:
+                if self.decides and self.steps < 0:
+                    await self.bind(tally)
+                elif self.chance.random() < self.tries_luck:
                     await self.buy(tally)
                 elif self.chance.random() < ERRANDS:
                     await self.chance.choice((self.bring_in, self.take_home))(fleet, tally)
@@ -182,6 +191,13 @@ class Person:
             tally.refused[decided.code] += 1
             self.joined.discard((at.lane, at.round))
 
+    async def bind(self, tally: Tally) -> None:
+        """They decide about their own play. If nobody knows whether it was kept, they decide the same again."""
+        bound = await in_thread(own_limits.decide, self.player, self.decides, self.chance.randint(*LEFT_CENTS))
+        self.bounds.append(bound)
+        self.decides = ""
+        tally.errands[f"own {bound.kind}"] += 1
+
     async def buy(self, tally: Tally) -> None:
         """Some tickets of a raffle, with the coins that everybody gets; nothing while no raffle runs."""
         found = await in_thread(people.open_raffles)
@@ -193,6 +209,8 @@ class Person:
         made = await until(lambda: in_thread(purchases.buy, self.player, wanted, people.now_ms()), "a purchase is kept")
         done = await until(lambda: in_thread(people.answered_purchase, made), f"purchase {made.purchase_id} is answered")
         tally.bets[f"raffles: {'placed' if done.state != done.REFUSED else 'refused'}"] += 1
+        if done.state == done.REFUSED:
+            tally.refused[f"raffle: {done.code}"] += 1
 
     def _may_join(self, at: Round) -> bool:
         return (at.lane, at.round) not in self.joined

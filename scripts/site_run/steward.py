@@ -100,7 +100,7 @@ class Steward:
     def end_rounds(self) -> bool:
         """Rounds with no clock that nobody fills any more are made void, by one and the other."""
         one, other = operators()
-        for at in Round.objects.filter(phase="game", deadline_ms=None, items__gt=0):
+        for at in Round.objects.filter(phase="game", deadline_ms=None, players__gt=0):
             waiting = Order.objects.filter(lane=at.lane, round=at.round, state__in=(Order.PROPOSED, Order.AGREED))
             if not waiting.exists():
                 with contextlib.suppress(orders.OrderError):  # it has ended by itself just now

@@ -22,6 +22,7 @@ from scripts.chaos_run.plan import BY_NAME, Blow, Kind, Shape, plan
 from scripts.lab.calls import send_json
 from scripts.lab.gate import Gate
 from scripts.lab.parts import Part
+from scripts.lab.write_lock import WriteLock
 from scripts.site_run.serve import environment_of_pages, free_port, spawn_pages, wait_for
 from scripts.site_run.start import Site
 from website.engine import crash
@@ -54,6 +55,8 @@ DATABASES = (
     Kind("database_stopped", "postgres", (2, 6), 2, "every connection of the site to its database stands still"),
     Kind("connections_broken", "site_database", (0, 0), 3, "every connection of the site to its database is ended"),
 )
+# Longer than engines and pages wait, now and then.
+LOCKED = Kind("sqlite_locked", "site_file", (3, 25), 3, "another process holds the write lock of the site's SQLite file")
 PAGES = (
     Kind("web_killed", "web", (0, 3), 3, "a process with pages gets SIGKILL"),
     Kind("web_stopped", "web", (2, 9), 2, "a process with pages is stopped"),
@@ -69,10 +72,12 @@ OF_THE_FLEET = tuple(
     )
 )
 KINDS = (*ENGINES, *BEACONS, *DATABASES, *PAGES, CUT, *OF_THE_FLEET)
+SQLITE = "sqlite://"
+ON_SQLITE = (*ENGINES, *BEACONS, LOCKED, *PAGES, CUT, *OF_THE_FLEET)
 
 
-def blows(seed: int, seconds: float, fleet: ChaosFleet, engines: int) -> list[Blow]:
-    """What will happen, by the seed."""
+def blows(seed: int, seconds: float, fleet: ChaosFleet, engines: int, database_url: str) -> list[Blow]:
+    """What will happen, by the seed, to a site whose database is there."""
     groups: dict[str, list[str]] = {}
     for bot in fleet.wish.bot_names():
         groups.setdefault(fleet.group_of(bot), []).append(bot)
@@ -82,7 +87,8 @@ def blows(seed: int, seconds: float, fleet: ChaosFleet, engines: int) -> list[Bl
         "web": [page_name(number) for number in (1, 2)],
     }
     shape = Shape(groups, len(fleet.balancers), others)
-    return plan(seed, seconds, shape, kinds=KINDS, power_cut=False, gap_s=GAP_S)
+    kinds = ON_SQLITE if database_url.startswith(SQLITE) else KINDS
+    return plan(seed, seconds, shape, kinds=kinds, power_cut=False, gap_s=GAP_S)
 
 
 def backends(server: int, database: str, proc: Path = Path("/proc")) -> list[int]:
@@ -143,6 +149,7 @@ class Trouble:
             "engine_clock": self._skew,
             "database_stopped": self._stop_database,
             "connections_broken": self._break_connections,
+            LOCKED.name: self._lock_file,
             "web_killed": self._kill,
             "web_stopped": self._stop,
             "web_restarted": self._restart,
@@ -224,6 +231,10 @@ class Trouble:
         for pid in backends(self.fleet.postgres.pid, DATABASE_NAME):
             signal_pid(pid, signal.SIGTERM)  # of one connection: it ends, as by pg_terminate_backend
         return None, lambda _since: True
+
+    def _lock_file(self, _blow: Blow) -> Deed:
+        lock = WriteLock(Path(self.site.database_url.removeprefix(SQLITE)))
+        return lock.free, lambda _since: True
 
     # ---- Redis
 

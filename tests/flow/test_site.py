@@ -42,6 +42,13 @@ def test_a_site_that_is_hurt_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_site_on_sqlite_whose_write_lock_others_hold_loses_nothing(tmp_path: Path) -> None:
+    result = played(tmp_path, "--chaos", "60", "--seed", "9", "--database", f"sqlite://{tmp_path / 'own.sqlite3'}")
+    assert result["blows"]["sqlite_locked"] and result["bets"] and result["withdrawn_items"]
+
+
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_minutes_of_everything_that_can_be_hurt_lose_nothing(tmp_path: Path, seed: str) -> None:

@@ -23,6 +23,16 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1200)]
 READY_S = 300
 ROOM = "/rooms/classic-unlimited"
 FREE = "label.item:has(input:not([disabled]))"
+# What has the focus lies on the screen, and it or what it lies in has an outline; of an input without a look, its label has it.
+SEEN_FOCUS = """() => {
+  const box = document.activeElement.getBoundingClientRect();
+  if (box.bottom <= 0 || box.top >= innerHeight) return false;
+  for (let at = document.activeElement, up = 0; at && up < 2; at = at.parentElement, up++) {
+    const style = getComputedStyle(at);
+    if (style.opacity !== "0" && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) return true;
+  }
+  return false;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +217,7 @@ def tab_to(page: Page, selector: str) -> None:
     for _ in range(120):
         page.keyboard.press("Tab")
         if page.evaluate("s => document.activeElement !== null && document.activeElement.matches(s)", selector):
+            assert page.evaluate(SEEN_FOCUS), f"nobody sees that {selector} has the focus"
             return
     raise AssertionError(f"no way by keyboard to {selector}")
 

@@ -1,10 +1,11 @@
-"""SQLite's disk is full while a balancer works; and databases that are not of this release."""
+"""SQLite's disk is full, or its write lock is somebody else's; and databases that are not of this release."""
 
 from __future__ import annotations
 
 import json
 import resource
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from support import wait_until
 
 from balancer.db import migrate
 from scripts.cli.fleet import main
+from scripts.lab import write_lock
 from scripts.lab.parts import Part
 from scripts.lab.stack import Wish
 from shared.sealing import MasterKey
@@ -57,11 +59,11 @@ def no_room(part: Part) -> Iterator[None]:
             resource.prlimit(part.process.pid, resource.RLIMIT_FSIZE, limits)
 
 
-def is_full(answer: Answer) -> bool:
+def is_full(answer: Answer, reason: str = "disk") -> bool:
     """Whether this is the documented answer of a database that cannot write."""
     body = answer.body
     assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert (answer.status, body["code"], body["retryable"], body["reason"]) == (503, "database_unavailable", True, "disk"), body
+    assert (answer.status, body["code"], body["retryable"], body["reason"]) == (503, "database_unavailable", True, reason), body
     return int(answer.headers["Retry-After"]) >= 1
 
 
@@ -99,6 +101,45 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(on_sqlite: BalancerFlee
             assert each.deposit() in (201, 202)
         found = balancers.rows("SELECT trade_id FROM trades WHERE user_id = :user_id", user_id=each.player.user_id)
         assert sorted(row.trade_id for row in found) == sorted(each.made.values())
+    wait_until(lambda: not balancers.unfinished(), every_s=0.2)
+    assert balancers.twice_written() == []
+    site.agree()
+
+
+@pytest.mark.long
+def test_a_write_lock_that_another_process_holds_is_waited_for_and_then_said(on_sqlite: BalancerFleet) -> None:
+    """What reads goes on. A deposit waits while the lock may still be freed, is refused with 503 later, and leaves nothing."""
+    balancers = on_sqlite
+    one, site = balancers.one_balancer(), Website(balancers)
+    player = site.player(habit="accept")
+    assets = site.acceptable(player)
+    answers: dict[str, Answer] = {}
+
+    def deposit(key: str, number: int) -> None:
+        answers[key] = site.call("POST", "/deposit?wait=15", body_of(player, assets[number : number + 1]), key=key)
+
+    lock = write_lock.WriteLock(balancers.wish.directory / "fleet.db")
+    try:
+        refused = threading.Thread(target=deposit, args=("too long", 0))
+        refused.start()
+        while refused.is_alive():
+            assert site.call("GET", f"/deposits?user_id={player.user_id}").status == 200
+            refused.join(0.5)
+        assert is_full(answers["too long"], "busy")
+        waits = threading.Thread(target=deposit, args=("a moment", 1))
+        waits.start()
+        for _ in range(3):
+            assert site.call("GET", f"/deposits?user_id={player.user_id}").status == 200
+        assert waits.is_alive() and "a moment" not in answers
+    finally:
+        lock.free()
+    waits.join()
+    assert answers["a moment"].status in (201, 202), answers["a moment"].body
+    found = "SELECT trade_id FROM trades WHERE user_id = :user_id"
+    assert len(balancers.rows(found, user_id=player.user_id)) == 1
+    deposit("too long", 0)
+    assert answers["too long"].status in (201, 202), answers["too long"].body
+    assert len(balancers.rows(found, user_id=player.user_id)) == 2 and one.process.poll() is None
     wait_until(lambda: not balancers.unfinished(), every_s=0.2)
     assert balancers.twice_written() == []
     site.agree()

@@ -25,6 +25,13 @@ def test_engines_die_at_every_point_and_every_kind_has_its_target() -> None:
         assert all(blow.target in targets[blow.kind] for blow in done)
 
 
+def test_a_site_on_sqlite_is_hurt_by_its_write_lock_and_not_by_a_servers_connections() -> None:
+    kinds = {kind.name for kind in trouble.ON_SQLITE}
+    assert kinds ^ {kind.name for kind in trouble.KINDS} == {trouble.LOCKED.name, *(kind.name for kind in trouble.DATABASES)}
+    done = plan(1, 600, SHAPE, kinds=trouble.ON_SQLITE, power_cut=False, gap_s=trouble.GAP_S)
+    assert {blow.kind for blow in done} == kinds
+
+
 def test_no_engine_and_no_relay_is_hurt_twice_at_a_time() -> None:
     for seed in range(1, 11):
         free_at: dict[str, float] = {}

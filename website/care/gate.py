@@ -199,10 +199,13 @@ def _of_nowhere(profile: responsible_play.Profile) -> responsible_play.Profile:
 
 
 def ledger(player_id: int, now_ms: int, currency: str = ITEM) -> Sequence[Entry]:
-    """What a player staked and got back in the longest window that a limit has, the oldest first."""
+    """What a player staked and got back in the longest window that a limit has, the oldest first.
+
+    What was written before counts now, though the clock of who wrote it was ahead of ours.
+    """
     rows = PlayLog.objects.filter(player_id=player_id, currency=currency, time_ms__gt=now_ms - LEDGER_MS)
     found = rows.order_by("time_ms", "id").values_list("time_ms", "kind", "cents", "cycle")
-    return [Entry(time_ms, kind, cents, cycle) for time_ms, kind, cents, cycle in found]
+    return [Entry(min(time_ms, now_ms), kind, cents, cycle) for time_ms, kind, cents, cycle in found]
 
 
 def note(lines: Sequence[Line]) -> None:

@@ -3,6 +3,9 @@
 A database that comes back as it was before (a failover that lost the last commits, a backup) would let rounds go on whose
 secrets are public, and draw again what was drawn. So an engine notes after each commit how far the lane was, and drives no lane
 whose table lies behind its mark: it is paused with an alarm, and `manage.py recover` says what is missing.
+
+A mark that was wrong is never taken away, as whoever has it in memory would bring it back: a lane's marks begin anew under its
+name and the number of the beginning (`lane~1`), and of these the last one counts.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from website.live import hints
 from website.rooms.models import Lane
 
 ROUNDS, SEQS = "mark-rounds", "mark-seqs"
+AGAIN = "~"
+"""Stands in no name of a lane."""
 TIMEOUT_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -35,21 +40,31 @@ class Marks:
     def __init__(self, folder: Path | None) -> None:
         self._file = None if folder is None else folder / "marks.json"
         self._known: dict[str, Mark] = {}
+        self._names: dict[str, str] = {}  # of each lane the name under which its marks are now
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._merge(self._read())
 
     def of(self, lane: str) -> Mark:
-        return self._known.get(lane, (0, 0))
+        return self._known.get(self._names.get(lane, lane), (0, 0))
 
     def all(self) -> Mapping[str, Mark]:
-        return dict(self._known)
+        """By lane."""
+        return {lane: self.of(lane) for lane in list(self._names)}
 
     def note(self, lane: str, mark: Mark) -> None:
         """A lane was committed as far as this. A mark never goes back."""
-        if mark <= self.of(lane):
-            return
-        self._known[lane] = mark
+        if mark > self.of(lane):
+            self._keep(self._names.get(lane, lane), mark)
+
+    def forget(self, lane: str) -> None:
+        """Somebody has looked, and the lane goes on from where its table is. Engines learn it when they `share`."""
+        self.share()
+        self._keep(f"{lane}{AGAIN}{_beginning(self._names.get(lane, lane)) + 1}", (0, 0))
+        self.share()
+
+    def _keep(self, name: str, mark: Mark) -> None:
+        self._merge({name: mark})
         if self._file is not None:
             with self._locked():
                 self._merge(self._read())
@@ -58,7 +73,11 @@ class Marks:
     # ---- Redis: every engine, on whatever host, learns of it
 
     def share(self) -> None:
-        """Writes what is known here to Redis, and learns what others know. A Redis that is away is left alone."""
+        """Writes what is known here to Redis, and learns what others know, from the file too.
+
+        A Redis that is away is left alone.
+        """
+        self._merge(self._read())
         if not settings.SITE_REDIS_URL:
             return
         try:
@@ -76,25 +95,13 @@ class Marks:
         told = {lane: int(seq) for lane, seq in seqs}
         self._merge({lane: (int(number), told.get(lane, 0)) for lane, number in numbers})
 
-    def forget(self, lane: str) -> None:
-        """Somebody has looked, and the lane goes on from where its table is."""
-        self._known.pop(lane, None)
-        if self._file is not None:
-            with self._locked():
-                kept = self._read()
-                kept.pop(lane, None)
-                self._known = kept
-                self._write()
-        if settings.SITE_REDIS_URL:
-            with hints.connect(TIMEOUT_S) as client:
-                client.zrem(settings.SITE_REDIS_PREFIX + ROUNDS, lane)
-                client.zrem(settings.SITE_REDIS_PREFIX + SEQS, lane)
-
     # ---- the file
 
     def _merge(self, told: Mapping[str, Mark]) -> None:
-        for lane, mark in told.items():
-            self._known[lane] = max(self.of(lane), mark)
+        for name, mark in told.items():
+            self._known[name] = max(self._known.get(name, (0, 0)), mark)
+            lane = _lane(name)
+            self._names[lane] = max(self._names.get(lane, lane), name, key=_beginning)
 
     def _read(self) -> dict[str, Mark]:
         if self._file is None or not self._file.exists():
@@ -114,6 +121,14 @@ class Marks:
         with self._file.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _lane(name: str) -> str:
+    return name.partition(AGAIN)[0]
+
+
+def _beginning(name: str) -> int:
+    return int(name.partition(AGAIN)[2] or 0)
 
 
 def behind(marks: Marks) -> Mapping[str, tuple[Mark, Mark]]:

@@ -53,6 +53,9 @@ class Writer:
     def work(self, lane_name: str, given: Given = Given()) -> Worked:  # noqa: B008 - frozen
         """Does all that can be done on a lane now. Raises what the database raises; then nothing has changed."""
         close_old_connections()
+        if self._older:  # somebody may have said meanwhile that a mark was wrong
+            self.marks.share()
+            self.look_back()
         held = self._held.pop(lane_name, None)
         with transaction.atomic(durable=True):
             unit, wants = self._work(lane_name, held, given)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from lottery import encoding
 
 from scripts.crosscheck import Books
-from scripts.site_run import audit
+from scripts.site_run import audit, own_limits
 from scripts.site_run.audit import Deed, SiteBooks
+from scripts.site_run.own_limits import Answer, Bound
 
 
 def record() -> dict[str, Any]:
@@ -149,3 +152,44 @@ def test_w5_a_bet_without_its_event_and_an_event_without_its_bet_are_named() -> 
     assert found(site(events=Counter(["bet_1", "bet_2"])), fleet()) == ["bet"]
     assert found(site(events=Counter(["bet_1", "bet_3"])), fleet()) == ["bet"]
     assert found(site(own=["a: Round (1,) is not what the events say"]), fleet()) == ["projection"]
+
+
+# ---- what players have decided about their own play
+
+
+def answers(*lines: tuple[str, str]) -> list[Answer]:
+    """What the gate said to player 7: intent and answer of each."""
+    made, before = list[Answer](), encoding.ZERO_HASH
+    for number, (intent, answer) in enumerate(lines, 1):
+        text = json.dumps({"intent": intent, "answer": answer})
+        before = encoding.sha256(encoding.TAG(own_limits.TAG), before, encoding.LP(text.encode()))
+        made.append(Answer(number, text, before))
+    return made
+
+
+def bound(kind: str, **more: int) -> Bound:
+    return Bound(kind, 7, more.pop("after", 1), more.pop("staked", 0), **more)
+
+
+@pytest.mark.parametrize("kind", ["exclusion", "time-out"])
+def test_w26_an_answer_of_the_gate_that_lets_somebody_play_who_has_stopped_is_named(kind: str) -> None:
+    before = answers(("bet", "allow"), ("bet", "deny"), ("deposit", "allow"))
+    assert not list(own_limits.differences([bound(kind)], {7: before}, {}))
+    for intent in ("bet", "purchase", "free_play"):
+        said = {7: answers(("bet", "allow"), (intent, "allow"))}
+        assert [each.kind for each in own_limits.differences([bound(kind)], said, {})] == ["excluded"]
+
+
+def test_w14_more_than_a_limit_is_named_unless_it_was_more_before() -> None:
+    for total, limit, staked, kinds in ((900, 1000, 0, []), (1001, 1000, 0, ["limit"]), (1001, 1000, 1001, [])):
+        found = own_limits.differences([bound("limit", limit=limit, staked=staked)], {}, {7: total})
+        assert [each.kind for each in found] == kinds
+    assert own_limits.staked([record() | {"items": [{"user_id": 7, "price": 5}, {"user_id": 7, "price": 6}]}]) == {7: 11}
+
+
+def test_an_answer_of_the_gate_that_was_changed_or_left_out_is_named() -> None:
+    said = answers(("bet", "allow"), ("bet", "deny"), ("bet", "allow"))
+    changed = [said[0], replace(said[1], line=said[0].line), said[2]]
+    for lines in (said[1:], [said[0], said[2]], changed):
+        assert [each.kind for each in own_limits.differences([], {7: lines}, {})] == ["gate"]
+    assert not list(own_limits.differences([], {7: said}, {}))

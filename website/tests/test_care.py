@@ -69,6 +69,21 @@ def test_w14_a_limit_that_is_lowered_after_the_lock_holds_for_that_bet(paper: Pa
     assert paper.bet(player, at, paper.items(player, 400)).state == Bet.PLACED
 
 
+def test_w14_a_stake_that_an_engine_with_a_fast_clock_has_written_counts(paper: Paper) -> None:
+    """One lane is driven by an engine that is seconds ahead, the other by one that is right."""
+    paper.open("classic-unlimited")
+    paper.open("classic-limited")
+    player = paper.player()
+    ahead, behind = paper.game("classic-unlimited"), paper.game("classic-limited")
+    services.set_limit(player, "stake", "day", 700, paper.now_ms)
+    paper.now_ms += 9_000
+    assert paper.bet(player, ahead, paper.items(player, 400)).state == Bet.PLACED
+    paper.now_ms -= 9_000
+    assert PlayLog.objects.get(player=player, kind="stake").time_ms > paper.now_ms
+    refused = paper.bet(player, behind, paper.items(player, 400))
+    assert refused.state == Bet.REFUSED and "stake_limit" in refused.details
+
+
 def test_w26_no_bet_is_placed_after_the_answer_whatever_runs_at_once(paper: Paper) -> None:
     """The engine places bets one after the other while the player excludes himself: what stands at the answer is all."""
     paper.open("classic-unlimited", time_limit=3_600)

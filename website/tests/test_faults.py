@@ -14,17 +14,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from custody import Custody
-from django.db import connection
+from django.db import OperationalError, connection, connections
 from django.test import override_settings
 from engines import Nursery
 from play import Play, check_books, new_player, open_room, playing, quick_room, run
 
+from scripts.lab import write_lock
 from scripts.lab.gate import Gate
 from website.accounts.models import Player
 from website.engine.clock import wall_ms
 from website.engine.driver import Engine
 from website.engine.models import Alarm, Call
-from website.rooms import lanes
+from website.rooms import lanes, services
 from website.rooms.models import Bet, Lane, Round
 
 ROOM_BYTES, TRIES_S = 4_096, 1.5
@@ -36,6 +37,13 @@ def gate(custody: Custody) -> Iterator[Gate]:
     parts = urlsplit(custody.balancer_url)
     with Gate((parts.hostname or "", parts.port or 0)) as gate:
         yield gate
+
+
+@pytest.fixture
+def short_patience(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long for SQLite's write lock."""
+    monkeypatch.setitem(connections.settings["default"]["OPTIONS"], "timeout", 0.3)
+    connections.close_all()
 
 
 def behind(gate: Gate) -> str:
@@ -211,6 +219,38 @@ def break_connections() -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute(others)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_s10_a_write_lock_that_another_process_holds_for_longer_than_anybody_waits_loses_no_bet(
+    custody: Custody, short_patience: None
+) -> None:
+    """SQLite: engines try on, nothing is said to be placed, and everything goes on once it is free."""
+    room = quick_room()
+    await run(open_room, room)
+    people = await two_with_items(custody)
+    async with playing(custody) as play:
+        at = await play.open_round(room.name)
+        bets = [await play.bet(player, at, ids, 100) for player, ids in people[:1]]
+        lock = await run(write_lock.WriteLock, Path(connection.settings_dict["NAME"]))
+        stood = await run(lambda: Bet.objects.get(id=bets[0].id).state)
+        try:
+            with pytest.raises(OperationalError, match="locked"):
+                await run(lambda: place_bet(people[1][0], at, people[1][1]))
+            assert not any(task.done() for task in play.tasks)
+            assert await run(lambda: Bet.objects.get(id=bets[0].id).state) == stood
+            assert await run(lambda: Bet.objects.count()) == 1
+        finally:
+            await run(lock.free)
+        assert (await play.answered(bets[0])).state == Bet.PLACED
+        await placed(play, at, people[1:])
+        await play.sealed(at)
+        await play.quiet()
+    await run(check_books, custody)
+
+
+def place_bet(player: Player, at: Round, ids: list[str]) -> Bet:
+    return services.place_bet(player, services.Wanted(at.lane, at.round, ids, 100, "once"), wall_ms())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other process's limits can be set elsewhere")

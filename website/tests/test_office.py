@@ -17,6 +17,7 @@ from django.utils import timezone
 from office import NOW_MS, PASSWORD, asker, behind_the_door, browser_of, code, member
 from paper import Paper, record_of
 
+from scripts.site_run import office as office_at_work
 from website.accounts.models import Player
 from website.engine.clock import wall_ms
 from website.engine.models import Alarm
@@ -83,6 +84,24 @@ def examples() -> dict[str, dict[str, Any]]:
         "set_roles": {"person": "look", "roles": ["support"]},
         "end_sessions": {"person": "look"},
     }
+
+
+def test_coins_that_nobody_approved_and_grants_that_moved_none_are_named(people: dict[str, Staff]) -> None:
+    """As the audit of `scripts/site` asks, with the chain of the staff log."""
+    paper = Paper()
+    player, ana, bo = paper.player(), asker(people["ana"]), asker(people["bo"])
+    row = operations.run("adjust_coins", {"player": player.id, "cents": 500}, "why", ana, NOW_MS)
+    operations.approve(row.id, bo, NOW_MS)
+    met = operations.run("counter_entry", {"entry": f"office:{row.id}"}, "why", bo, NOW_MS)
+    operations.approve(met.id, ana, NOW_MS)
+    assert not list(office_at_work.differences())
+    lines = {ledger.MINT: -5, ledger.wallet(player.id): 5}
+    ledger.post(ledger.Wanted("office:99", Entry.GRANT, "staff ana, bo", lines), NOW_MS)
+    assert list(office_at_work.differences()) == ["office:99 moved coins, and nobody approved it"]
+    Proposal.objects.create(
+        operation="adjust_coins", args="{}", by=people["ana"], decided_by=people["bo"], state=Proposal.APPROVED, at_ms=NOW_MS
+    )
+    assert len(list(office_at_work.differences())) == 2
 
 
 # ---- the table

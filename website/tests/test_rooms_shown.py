@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,9 +18,10 @@ from paper import HOUSE, Paper
 from rooms_shown import ClientOnPaper, signed_in
 from test_rooms_on_paper import type_both
 
+from scripts.lab import write_lock
 from website import fleet, limits
 from website.accounts.models import Player
-from website.rooms import api, guarantees, odds, picker, reading, views
+from website.rooms import api, guarantees, odds, picker, reading, services, views
 from website.rooms.models import Bet, Round
 from website.rooms.services import draft
 
@@ -217,6 +220,48 @@ def test_s23_two_tabs_a_double_click_and_the_way_back_are_one_bet(paper: Paper) 
     told = browser.post("/bets", {**first, "item": f"{item}:300"}, headers={"accept": "application/json"}).json()
     assert told["state"] == "placed" and told["receipt"]["items"][0]["price"] == 300 and told["next_token"] != first["token"]
     assert at.round == told["round"]
+
+
+def test_s10_a_bet_waits_for_sqlites_write_lock_or_is_refused_and_leaves_nothing(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process holds the lock: pages are read all the same, and the same form is one bet afterwards."""
+    paper.open("classic-unlimited")
+    paper.game("classic-unlimited")
+    ana = paper.player()
+    (item,) = paper.items(ana, 300)
+    browser = signed_in(ana, paper)
+    browser.raise_request_exception = False
+    form = {**form_of(page(browser, "/rooms/classic-unlimited")), "item": f"{item}:300"}
+    path = Path(connection.settings_dict["NAME"])
+    lock = write_lock.WriteLock(path)
+    try:
+        connection.close()
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.2)
+        refused = browser.post("/bets", form)
+        assert refused.status_code == 503 and "Nothing was done" in refused.content.decode() and refused["Retry-After"]
+        told = browser.post("/bets", form, headers={"accept": "application/json"})
+        assert told.status_code == 503 and told.json()["status"] == 503
+        page(browser, "/rooms/classic-unlimited")
+        assert not Bet.objects.exists()
+        connection.close()
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 60)
+        reached = threading.Event()
+        monkeypatch.setattr(services, "_check", lambda *asked: reached.set())
+
+        def free_when_it_is_asked() -> None:
+            reached.wait()
+            lock.free()
+
+        freeing = threading.Thread(target=free_when_it_is_asked)
+        freeing.start()
+        assert browser.post("/bets", form).status_code == 303
+        freeing.join()
+    finally:
+        lock.free()
+    assert browser.post("/bets", form).status_code == 303
+    paper.settle()
+    assert Bet.objects.get().state == Bet.PLACED
 
 
 def test_a_refused_bet_says_why_and_what_would_be_accepted(paper: Paper) -> None:
