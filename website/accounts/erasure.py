@@ -26,7 +26,7 @@ from website.care import services as care
 from website.care.models import Declaration, Forgotten, Profile
 from website.custody.models import Errand, Exchange, SteamInventory
 from website.engine.models import Call
-from website.live.models import UserMessage
+from website.live.models import Mailbox, UserMessage
 from website.raffles.models import Prize, Purchase
 from website.rooms.models import Bet
 
@@ -42,14 +42,28 @@ class ErasureError(Exception):
 
 
 def erase(player: Player, now_ms: int) -> None:
-    """Forgets a player. The second time nothing is left to forget. Raises ErasureError, and changes nothing then."""
+    """Forgets a player. The second time nothing is left to forget. Raises ErasureError, and changes nothing then.
+
+    The fleet is asked while nothing is locked: what has come to an end since then, and may have left something there, is seen
+    by what the player has here.
+    """
+    before = _all_of(player)
     _check_fleet(player)
     with transaction.atomic():
         care.ensure(player, now_ms)
         profile = profiles.from_json(Profile.objects.select_for_update().get(player=player).profile)
         _check_here(player)
+        if _all_of(player) != before:
+            raise ErasureError("under_way")
         _keep_exclusion(player, profile, now_ms)
         _forget(player, profile)
+
+
+def _all_of(player: Player) -> list[object]:
+    """Everything that may move items or credits to a player, as it stands, and how often they were written to."""
+    moving = (Bet, Purchase, Errand, Exchange)
+    rows = [sorted(kind.objects.filter(player=player).values_list("id", "state")) for kind in moving]
+    return [*rows, Mailbox.objects.filter(player=player).values_list("seq", flat=True).first()]
 
 
 def _check_fleet(player: Player) -> None:

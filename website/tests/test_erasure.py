@@ -18,10 +18,12 @@ from website.accounts.models import Player
 from website.accounts.steam import SteamProfile
 from website.care import gate, play
 from website.care import services as care
+from website.custody.models import Errand
 from website.engine.clock import wall_ms
 from website.engine.models import Call, Feed
 from website.ledger import coins
 from website.ledger.models import Posting
+from website.live.models import Mailbox
 from website.raffles.models import Prize, Purchase, Template
 from website.rooms.models import Round
 
@@ -114,6 +116,42 @@ def test_who_has_something_here_or_under_way_is_not_forgotten_yet(
     erasure.erase(ana, paper.now_ms)
     assert play.totals(ana, paper.now_ms)[-1] == totals and bytes(paper.round(at).record) == record
     paper.check()
+
+
+@pytest.mark.parametrize("what", ["deposit", "raffle", "message"])
+def test_who_gets_something_while_the_fleet_is_asked_is_not_forgotten(
+    person: Player, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fleet said that nothing is there; before anything was locked a deposit or a raffle came to its end."""
+    asked = {"lane": "raffle-1-1", "round": 1, "quantity": 1, "player": person, "created_ms": 1, "touched_ms": 1}
+    bought = Purchase.objects.create(purchase_id="buy_1", token="t", state=Purchase.PLACED, **asked)
+    if what != "raffle":
+        Purchase.objects.filter(id=bought.id).update(state=Purchase.OVER)
+
+    def meanwhile(_player: Player) -> None:
+        if what == "deposit":
+            Errand.objects.create(
+                errand_id="in_1",
+                player=person,
+                kind="deposit",
+                token="d",
+                state=Errand.DONE,
+                body="{}",
+                made_ms=1,
+                touched_ms=1,
+            )
+        elif what == "raffle":
+            Purchase.objects.filter(id=bought.id).update(state=Purchase.OVER)
+        else:
+            Mailbox.objects.update_or_create(player=person, defaults={"seq": 99})
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "_check_fleet", meanwhile)
+        with pytest.raises(ErasureError, match="under_way"):
+            erasure.erase(person, wall_ms())
+        assert Player.objects.get(id=person.id).steam_id == STEAM_ID
+    erasure.erase(person, wall_ms())
+    assert Player.objects.get(id=person.id).steam_id < 0
 
 
 def test_being_forgotten_is_no_way_around_a_block_and_gives_no_prize_away(person: Player) -> None:
