@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +14,16 @@ import axe
 import needs
 import pytest
 from django.db import connections
-from paper import Paper
+from paper import HOUSE, Paper
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from test_rooms_on_paper import type_both
 from web import Web
 
+from scripts.lab.gate import Gate
 from website.accounts import sessions
 from website.accounts.models import Player
 from website.engine.clock import wall_ms
+from website.rooms import guarantees
 from website.rooms.models import Bet, Round
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(needs.browser() is None, reason="Chromium is not here")]
@@ -119,6 +123,89 @@ def test_w20_a_page_and_the_messages_after_it_are_the_page_made_later(
     assert sealed.phase == "sealed"
     same(kept, chromium, address)
     expect(kept.locator("[data-part=status]")).to_contain_text("Paid out")
+
+
+@pytest.fixture
+def served_alone(migrated_file: Path, tmp_path: Path) -> Iterator[tuple[Web, str]]:
+    shutil.copy(migrated_file, tmp_path / "site.sqlite3")
+    url = f"sqlite://{tmp_path / 'site.sqlite3'}"
+    web = Web(tmp_path, {"SITE_DATABASE_URL": url, "SITE_REDIS_URL": ""})
+    web.start()
+    yield web, url
+    web.end()
+
+
+def bets(paper: Paper, at: Round, count: int, *cents: int, name: str = "") -> Iterator[Round]:
+    """One after the other, of so many players."""
+    for _ in range(count):
+        player = paper.player()
+        bet = paper.bet(player, at, paper.items(player, *cents, name=name))
+        assert bet.state == Bet.PLACED, bet.code
+        yield at
+
+
+def typed(paper: Paper, at: Round) -> Iterator[Round]:
+    people = [paper.operator(name) for name in ("typist", "second")]
+    paper.run(3)
+    yield at
+    for number, digits in ((1, "17"), (2, "612")):
+        type_both(paper, at.lane, number, digits, people)
+        yield at
+
+
+def play(paper: Paper, room: str) -> Iterator[Round]:
+    """A round from before its first bet to its seal; yields after everything that somebody does."""
+    changes: dict[str, dict[str, Any]] = {
+        "global-pot": {"global_pot_limit": 1_000, "shares": [5, 3]},
+        "giveaway": {"item_limit_max": 3, "bet_item_limit_max": 2},
+    }
+    if room == "giveaway":
+        (prize,) = paper.fleet.add(HOUSE, "Knife", 50_000)
+    paper.open(room, **changes.get(room, {}))
+    if room == "giveaway":
+        guarantees.set_aside(room, [prize], paper.operator("ana"), "the week's prize", paper.now_ms)
+    at = paper.game(room)
+    yield at
+    match room:
+        case "giveaway":
+            yield from bets(paper, at, 3, 100, name="Raffle Ticket")
+        case "global-pot":
+            yield from bets(paper, at, 2, 400, 100)
+            yield from typed(paper, at)
+    sealed = paper.until_sealed(at)
+    assert sealed.phase == "sealed"
+    yield sealed
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("room", ["global-pot", "giveaway"])
+def test_w20_a_page_whose_socket_is_cut_at_random_moments_is_the_page_made_later(
+    served_alone: tuple[Web, str], chromium: Browser, lead: Callable[[str], None], room: str
+) -> None:
+    """While connections are cut things happen that the page hears of only when it comes back."""
+    web, url = served_alone
+    lead(url)
+    chance = random.Random(f"cuts:{room}")
+    paper = elsewhere(lambda: Paper(now_ms=wall_ms()))
+    steps = play(paper, room)
+    at = elsewhere(lambda: next(steps))
+    path = f"/rooms/{at.room}/{at.lane}/{at.round}"
+    with Gate(("127.0.0.1", web.port)) as gate:
+        kept = opened(chromium, f"http://{gate.host}:{gate.port}{path}")
+        last, cuts = at, 0
+        while (done := elsewhere(lambda: next(steps, None))) is not None:
+            last = done
+            if gate.open and chance.random() < 0.5:
+                gate.cut()
+                cuts += 1
+            elif not gate.open:
+                gate.mend()
+                same(kept, chromium, f"{web.address}{path}")
+        gate.mend()
+        same(kept, chromium, f"{web.address}{path}")
+        assert last.phase == "sealed" and cuts
+        kept.context.close()
 
 
 SCREENS = ("", "sign-in", "me/limits")
