@@ -30,7 +30,7 @@ from website.ledger.services import HOUSE, Wanted
 from website.live.post import Letter
 from website.raffles import instances
 from website.raffles.models import Prize, Purchase, Template, TemplateVersion
-from website.rooms.models import Kind, Lane, Piece, Round
+from website.rooms.models import OWN_PRIZE, Kind, Lane, Piece, Round
 
 IDLE_MS = 30_000
 """So often a lane whose template wants no instance there is looked at, unless somebody turns something on."""
@@ -89,7 +89,7 @@ def prize(unit: Unit, terms: Terms, number: int) -> tuple[HousePiece, ...] | Non
         return None
     end_alarms("no_prize", unit.lane.room, unit.now_ms)
     kind = _kind(version)
-    row.piece = Piece.objects.get_or_create(deposit_id=f"prize {row.id}", defaults={"kind": kind})[0]
+    row.piece = Piece.objects.get_or_create(deposit_id=f"{OWN_PRIZE}{row.id}", defaults={"kind": kind})[0]
     row.state, row.lane, row.round = Prize.BOUND, unit.lane.name, number
     row.save(update_fields=["piece", "state", "lane", "round"])
     return (HousePiece(row.piece.id, kind.id, version.price_cents),)
@@ -106,7 +106,7 @@ def _of_own(unit: Unit, version: TemplateVersion, number: int) -> Prize | None:
 
 def _kind(version: TemplateVersion) -> Kind:
     """The prize as records name it. No name of the fleet has a blank."""
-    name = f"prize {version.template_id} {version.version}"
+    name = f"{OWN_PRIZE}{version.template_id} {version.version}"
     return Kind.objects.get_or_create(item_id=name, defaults={"market_hash_name": version.prize[:255]})[0]
 
 

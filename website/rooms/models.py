@@ -18,6 +18,8 @@ from website.accounts.models import Player
 SNG_TICKET, RAFFLE_TICKET = 1, 2
 TICKET_NAMES = {"SnG Ticket": SNG_TICKET, "Raffle Ticket": RAFFLE_TICKET}
 """The two kinds that rules of rooms name by their number: the house issues them, and they are never change."""
+OWN_PRIZE = "prize "
+"""How kinds and pieces begin that the site gives itself (keys, things sent by hand): no name of the fleet has a blank."""
 
 
 class Kind(models.Model):

@@ -76,7 +76,12 @@ def _tell(rows: Rows, place: Place, state: State, event: Create | Event, brought
 
 
 def differences(lane: Lane) -> list[str]:
-    """What readers see of a lane and its events do not say, in sentences."""
+    """What readers see of a lane and its events do not say, in sentences. No engine adds to the lane meanwhile."""
+    with transaction.atomic():
+        return _differences(Lane.objects.select_for_update().get(name=lane.name))
+
+
+def _differences(lane: Lane) -> list[str]:
     rows = compute(lane)
     found = []
     for kind, computed in _tables(rows):

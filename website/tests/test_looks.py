@@ -26,6 +26,7 @@ def test_what_is_missing_is_filled_in_and_nothing_is_emptied(one_database: str) 
     Kind.objects.create(item_id="itm_new", market_hash_name="new")
     Kind.objects.create(item_id="itm_half", market_hash_name="half", icon_url="https://x/half")
     Kind.objects.create(item_id="itm_known", market_hash_name="known", icon_url="https://x/known", color="d32ce6")
+    Kind.objects.create(item_id="prize 1 1", market_hash_name="a game that the site gives itself")
     for kind in Kind.objects.all():
         for number in (1, 2):
             Piece.objects.create(deposit_id=f"dep_{kind.item_id}_{number}", kind=kind)

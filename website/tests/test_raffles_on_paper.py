@@ -52,9 +52,13 @@ def test_w22_a_raffle_is_drawn_when_its_last_ticket_is_sold_and_comes_again(pape
     ana, bo = rich(paper), rich(paper)
     assert [buy(paper, ana, at, 4).state, buy(paper, bo, at, 6).state] == [Purchase.PLACED] * 2
     assert (has(ana), has(bo), ledger.balance(ledger.escrow(at.lane, at.round))) == (6_000, 4_000, 10_000)
+    before = Lane.objects.get(name=at.lane)
     late = buy(paper, ana, at, 1)
     assert (late.state, late.code, json.loads(late.details)) == (Purchase.REFUSED, "capacity", {"capacity": 0})
     done = paper.until_sealed(at)
+    assert before.seq < Lane.objects.get(name=at.lane).seq and rebuild.differences(before) == [], (
+        "what an engine added meanwhile"
+    )
     record = record_of(done)
     ((winner, ticket),) = json.loads(done.winners)
     assert winner == (ana.id if ticket < 4 else bo.id) and done.closed_by == "sold_out"
