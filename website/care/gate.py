@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 from lottery import encoding, responsible_play
 from lottery.events import Denial
 from lottery.responsible_play import Entry, Intent, Policy
@@ -117,14 +118,21 @@ def _of_the_site(player: Player, profile: responsible_play.Profile) -> Denial | 
 
 
 class Gate:
-    """The profiles of some players, locked until the transaction ends: all of them at once, in the order of ids."""
+    """The profiles of some players, locked until the transaction ends: all of them at once, in the order of ids.
 
-    def __init__(self, player_ids: Collection[int]) -> None:
+    `at_once`: each answer is kept when it is given; else all of them are by `write`, in this same transaction.
+    """
+
+    def __init__(self, player_ids: Collection[int], at_once: bool = True) -> None:
+        self._at_once = at_once
+        self._said: list[PlayDecision] = []
         rows = Profile.objects.select_for_update().filter(player_id__in=sorted(player_ids)).order_by("player_id")
         self._profiles = {row.player_id: profiles.from_json(row.profile) for row in rows}
         self._live = fleet_is_live()
         self._closed = _closed_because(self._live)
-        self._last: dict[int, tuple[int, bytes]] = {}
+        # Under the locks: what stands there now stays, but for what is added here.
+        self._last = _last_decisions(self._profiles) if self._profiles else {}
+        self._ledgers: dict[tuple[int, str, int], Sequence[Entry]] = {}
 
     def ask(self, player_id: int, cents: int, room: str, cycle: str, now_ms: int) -> Denial | None:
         """Whether a bet may be made; None is yes. Kept as the next line of what the gate said to this player."""
@@ -163,7 +171,7 @@ class Gate:
             closed
             or self._of_the_site(player_id, profile)
             or responsible_play.gate(
-                profile, ledger(player_id, now_ms, currency), now_ms, intent, policy([intent.room], self._live)
+                profile, self._ledger(player_id, now_ms, currency), now_ms, intent, policy([intent.room], self._live)
             )
         )
         self._keep(player_id, intent, answer, now_ms)
@@ -179,17 +187,42 @@ class Gate:
         """Under the profile's lock, so that numbers have no gap. Of a player who has declared nothing, nothing is kept."""
         if player_id not in self._profiles:
             return
-        number, before = self._last.get(player_id) or _last_decision(player_id)
+        number, before = self._last.get(player_id, (0, encoding.ZERO_HASH))
         line, digest = responsible_play.logged(before, player_id, intent, answer, now_ms)
         text = encoding.canonical_json(line).decode()
-        PlayDecision.objects.create(player_id=player_id, number=number + 1, line=text, hash=digest)
+        self._said.append(PlayDecision(player_id=player_id, number=number + 1, line=text, hash=digest))
         self._last[player_id] = number + 1, digest
+        if self._at_once:
+            self.write()
+
+    def write(self) -> None:
+        """Keeps what was answered."""
+        PlayDecision.objects.bulk_create(self._said)
+        self._said = []
+
+    def played(self, player_ids: Collection[int]) -> None:
+        """Lines were added to these players' logs in this transaction: their next answers go by them too."""
+        self._ledgers = {key: entries for key, entries in self._ledgers.items() if key[0] not in player_ids}
+
+    def _ledger(self, player_id: int, now_ms: int, currency: str) -> Sequence[Entry]:
+        """What the player staked and got back; read for all players at once where many are asked of."""
+        if self._at_once:
+            return ledger(player_id, now_ms, currency)
+        if (player_id, currency, now_ms) not in self._ledgers:
+            some = {player_id} if self._ledgers else {player_id, *self._profiles}
+            self._ledgers |= {(one, currency, now_ms): entries for one, entries in ledgers(some, now_ms, currency).items()}
+        return self._ledgers[player_id, currency, now_ms]
 
 
-def _last_decision(player_id: int) -> tuple[int, bytes]:
-    """Number and hash of what was last kept of a player."""
-    last = PlayDecision.objects.filter(player_id=player_id).order_by("-number").values_list("number", "hash").first()
-    return (0, encoding.ZERO_HASH) if last is None else (last[0], bytes(last[1]))
+def _last_decisions(player_ids: Collection[int]) -> dict[int, tuple[int, bytes]]:
+    """Number and hash of what was last kept of each player."""
+    mine = PlayDecision.objects.filter(player_id=OuterRef("player_id")).order_by("-number")
+    rows = Profile.objects.filter(player_id__in=sorted(player_ids)).annotate(
+        last_number=Subquery(mine.values("number")[:1]), last_hash=Subquery(mine.values("hash")[:1])
+    )
+    return {
+        row.player_id: (row.last_number, bytes(row.last_hash)) for row in rows.only("player_id") if row.last_number is not None
+    }
 
 
 def _of_nowhere(profile: responsible_play.Profile) -> responsible_play.Profile:
@@ -203,9 +236,17 @@ def ledger(player_id: int, now_ms: int, currency: str = ITEM) -> Sequence[Entry]
 
     What was written before counts now, though the clock of who wrote it was ahead of ours.
     """
-    rows = PlayLog.objects.filter(player_id=player_id, currency=currency, time_ms__gt=now_ms - LEDGER_MS)
-    found = rows.order_by("time_ms", "id").values_list("time_ms", "kind", "cents", "cycle")
-    return [Entry(min(time_ms, now_ms), kind, cents, cycle) for time_ms, kind, cents, cycle in found]
+    return ledgers([player_id], now_ms, currency)[player_id]
+
+
+def ledgers(player_ids: Collection[int], now_ms: int, currency: str = ITEM) -> dict[int, list[Entry]]:
+    """The same of several players."""
+    found: dict[int, list[Entry]] = {player_id: [] for player_id in player_ids}
+    rows = PlayLog.objects.filter(player_id__in=sorted(found), currency=currency, time_ms__gt=now_ms - LEDGER_MS)
+    columns = ("player_id", "time_ms", "kind", "cents", "cycle")
+    for player_id, time_ms, kind, cents, cycle in rows.order_by("time_ms", "id").values_list(*columns):
+        found[player_id].append(Entry(min(time_ms, now_ms), kind, cents, cycle))
+    return found
 
 
 def note(lines: Sequence[Line]) -> None:

@@ -94,6 +94,10 @@ class Sources:
 
 async def run() -> None:
     """Until SIGTERM or SIGINT."""
+    if connection.vendor == "postgresql":
+        # Its few threads live as long as it does: each opens a connection once, and another after an error. (Django's default
+        # is one for each unit of work, which costs as much as the work.)
+        connection.settings_dict["CONN_MAX_AGE"] = None
     clock, sources = Clock(settings.SITE_CLOCK_SKEW_MS), Sources()
     outside = Path(settings.SITE_MARKS_DIR) if settings.SITE_MARKS_DIR else None
     marks = Marks(outside)

@@ -7,7 +7,8 @@ the prices that were bound. Everything else goes by way of unlocking, which ends
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -35,27 +36,73 @@ class TurnedAwayError(Exception):
         self.code, self.details = code, details
 
 
-def work(unit: Unit, closed_because: str | None) -> None:
-    """Takes every open bet of the lane a step further. `closed_because`: why no new bet is taken at the moment, if none is."""
+def work(unit: Unit, closed_because: str | None) -> int | None:
+    """Takes every open bet of the lane a step further; when the next one that waits for the fleet is given up.
+
+    `closed_because`: why no new bet is taken at the moment, if none is. What all of them need is read at once, and what becomes
+    of them is written at once: the number of statements does not grow with the bets.
+    """
     rows = list(Bet.objects.filter(lane=unit.lane.name, state__in=Bet.OPEN).order_by("id").select_related("player"))
     if not rows:
-        return
+        return None
     # All profiles at once, or two lanes with the same two players could wait for each other (W6).
     plays = unit.held is not None and unit.state.phase is Phase.GAME
-    desk = _Desk(unit, Gate({row.player_id for row in rows} if plays else ()), closed_because)
+    gate = Gate({row.player_id for row in rows} if plays else (), at_once=False)
+    desk = _Desk(unit, gate, closed_because, _Locked.of([row.bet_id for row in rows if row.state == Bet.LOCKED]))
     for row in sorted(rows, key=lambda row: row.state != Bet.LOCKED):
         desk.take(row)
+    desk.write()
+    return min((row.give_up_ms for row in rows if row.state == Bet.LOCKING), default=None)
 
 
-def soonest(lane: str) -> int | None:
-    """When the next unanswered bet of a lane is given up."""
-    waiting = Bet.objects.filter(lane=lane, state=Bet.LOCKING).order_by("give_up_ms").values_list("give_up_ms", flat=True)
-    return waiting.first()
+@dataclass(frozen=True)
+class _Locked:
+    """What the fleet has bound for some bets, by bet, and the numbers of items and kinds in records."""
+
+    answers: Mapping[str, Sequence[Mapping[str, Any]]]
+    numbers: Mapping[str, int]
+    kinds: Mapping[str, int]
+
+    @classmethod
+    def of(cls, refs: Collection[str]) -> _Locked:
+        if not refs:
+            return cls({}, {}, {})
+        calls = Call.objects.filter(kind=Call.LOCK, ref__in=refs).values_list("ref", "answer")
+        answers = {ref: json.loads(answer)["rows"] for ref, answer in calls}
+        rows = [each for bound in answers.values() for each in bound]
+        pieces = Piece.objects.filter(deposit_id__in=[each["deposit_id"] for each in rows])
+        kinds = Kind.objects.filter(item_id__in={each["item_id"] for each in rows})
+        return cls(answers, dict(pieces.values_list("deposit_id", "id")), dict(kinds.values_list("item_id", "id")))
+
+    def rows(self, row: Bet) -> tuple[Row, ...]:
+        """The items of a lock's answer as the core takes them, in the order in which the player named them."""
+        bound = {each["deposit_id"]: each for each in self.answers[row.bet_id]}
+        return tuple(
+            Row(
+                self.numbers[deposit_id],
+                self.kinds[bound[deposit_id]["item_id"]],
+                row.player_id,
+                bound[deposit_id]["value_cents"],
+                settled=bound[deposit_id]["settled"],
+                name=bound[deposit_id]["market_hash_name"],
+            )
+            for deposit_id in json.loads(row.deposit_ids)
+        )
 
 
 class _Desk:
-    def __init__(self, unit: Unit, gate: Gate, closed_because: str | None) -> None:
-        self.unit, self.gate, self.closed_because = unit, gate, closed_because
+    def __init__(self, unit: Unit, gate: Gate, closed_because: str | None, bound: _Locked) -> None:
+        self.unit, self.gate, self.closed_because, self.bound = unit, gate, closed_because, bound
+        self._asked: list[Bet] = []
+        self._placed: list[Bet] = []
+        self._calls: list[Call] = []
+
+    def write(self) -> None:
+        """What `take` has decided, but for bets that were turned away, which are written at once."""
+        self.gate.write()
+        Bet.objects.bulk_update(self._asked, ["state", "give_up_ms"])
+        Bet.objects.bulk_update(self._placed, ["state", "receipt", "touched_ms"])
+        Call.objects.bulk_create(self._calls)
 
     def take(self, row: Bet) -> None:
         try:
@@ -79,7 +126,7 @@ class _Desk:
         row.state, row.give_up_ms = Bet.LOCKING, self.unit.time() + settings.SITE_BET_GIVE_UP_MS
         if end is not None:
             row.give_up_ms = min(row.give_up_ms, end[0])
-        row.save(update_fields=["state", "give_up_ms"])
+        self._asked.append(row)
         body = {
             "user_id": row.player.user_id,
             "deposit_ids": ids,
@@ -112,7 +159,7 @@ class _Desk:
         self._check_open(row)
         if row.player.blocked_why:
             raise TurnedAwayError("blocked")
-        offered = _rows(row)
+        offered = self.bound.rows(row)
         cents = sum(each.price or 0 for each in offered)
         if abs(cents - row.seen_cents) * 10_000 > settings.SITE_PRICE_SLIP_BP * row.seen_cents:
             raise TurnedAwayError("price_changed", seen_cents=row.seen_cents, now_cents=cents)
@@ -120,10 +167,10 @@ class _Desk:
         inviters = referrals.inviters(row.player, self.unit.time())
         event = BetEvent(self.unit.time(), row.bet_id, row.player_id, offered, row.team, row.client_seed, inviters=inviters)
         receipt, *_ = self.unit.append(event)
-        self.unit.note_lines()
         told = record.receipt(self.unit.state, receipt)  # type: ignore[arg-type]  # a bet's first effect
         row.state, row.receipt = Bet.PLACED, encoding.canonical_json(told).decode()
-        self._touch(row, "state", "receipt")
+        row.touched_ms = self.unit.now_ms
+        self._placed.append(row)
         said = {"bet": row.bet_id, "lane": row.lane, "round": row.round, "cents": cents, "items": len(offered)}
         self.unit.letters.append(Letter(row.player_id, "bet_placed", said))
 
@@ -138,7 +185,11 @@ class _Desk:
             raise TurnedAwayError("paused", because=self.closed_because)
 
     def _ask_gate(self, row: Bet, cents: int) -> None:
-        place = self.unit.place
+        """Each bet of a player is asked with all those before it, of this same transaction too."""
+        place, added = self.unit.place, {line.user_id for line in self.unit.lines}
+        if row.player_id in added:
+            self.unit.note_lines()
+            self.gate.played(added)
         no = self.gate.ask(row.player_id, cents, place.room, place.cycle, self.unit.time())
         if no is not None:
             raise TurnedAwayError("gate", reason=no.reason, until=no.until)
@@ -147,20 +198,16 @@ class _Desk:
         """A new bet is refused at once; of any other the fleet may have bound the items, so they are freed first."""
         row.code, row.details = code, json.dumps(details)
         row.state = Bet.REFUSED if row.state == Bet.NEW else Bet.UNLOCKING
-        self._touch(row, "state", "code", "details")
+        row.touched_ms = self.unit.now_ms
+        row.save(update_fields=["state", "code", "details", "touched_ms"])
         if row.state == Bet.UNLOCKING:
             unlock(row.bet_id, row.lane, row.round, self.unit.now_ms)
         else:
             self.unit.letters.append(refusal(row))
 
-    def _touch(self, row: Bet, *names: str) -> None:
-        row.touched_ms = self.unit.now_ms
-        row.save(update_fields=[*names, "touched_ms"])
-
     def _call(self, kind: str, row: Bet, body: dict[str, Any]) -> None:
-        Call.objects.create(
-            kind=kind, ref=row.bet_id, body=json.dumps(body), lane=row.lane, round=row.round, made_ms=self.unit.now_ms
-        )
+        call = Call(kind=kind, ref=row.bet_id, body=json.dumps(body), lane=row.lane, round=row.round, made_ms=self.unit.now_ms)
+        self._calls.append(call)
 
 
 def unlock(ref: str, lane: str, number: int, now_ms: int) -> None:
@@ -184,25 +231,6 @@ def refusal(row: Bet) -> Letter:
     """What a player is told of a bet that was not taken, once nothing of it is bound."""
     where = {"bet": row.bet_id, "lane": row.lane, "round": row.round}
     return Letter(row.player_id, "bet_refused", {**where, "code": row.code, "details": json.loads(row.details)})
-
-
-def _rows(row: Bet) -> tuple[Row, ...]:
-    """The items of a lock's answer as the core takes them, in the order in which the player named them."""
-    call = Call.objects.get(kind=Call.LOCK, ref=row.bet_id)
-    locked = {each["deposit_id"]: each for each in json.loads(call.answer)["rows"]}
-    numbers = dict(Piece.objects.filter(deposit_id__in=locked).values_list("deposit_id", "id"))
-    kinds = dict(Kind.objects.filter(item_id__in={each["item_id"] for each in locked.values()}).values_list("item_id", "id"))
-    return tuple(
-        Row(
-            numbers[deposit_id],
-            kinds[locked[deposit_id]["item_id"]],
-            row.player_id,
-            locked[deposit_id]["value_cents"],
-            settled=locked[deposit_id]["settled"],
-            name=locked[deposit_id]["market_hash_name"],
-        )
-        for deposit_id in json.loads(row.deposit_ids)
-    )
 
 
 def locked(refs: Collection[str], now_ms: int) -> None:

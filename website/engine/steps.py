@@ -58,18 +58,20 @@ class Steps:
     chains: Chains
     given: Given
     wants: Wants = field(default_factory=Wants)
+    _give_up_ms: int | None = None
+    _orders: tuple[int, list[Order]] | None = None
 
     def run(self) -> Wants:
         """All that can be done now."""
         unit = self.unit
         while self._step():
             pass
-        saga.work(unit, self._no_bets_because())
+        self._give_up_ms = saga.work(unit, self._no_bets_because())
         raffles.work(unit, self._no_bets_because())
         while self._step():  # the last bet may have closed the round
             pass
         if unit.held is not None and unit.state.phase is not Phase.GAME:
-            saga.work(unit, None)
+            self._give_up_ms = saga.work(unit, None)
             raffles.work(unit, None)
         self._say_why()
         self.wants.next_at_ms = self._next_at_ms()
@@ -212,11 +214,18 @@ class Steps:
 
     # ---- phases
 
+    def _agreed(self, kind: str) -> Order | None:
+        """What two operators want of this round and nobody has carried out. Read once for all steps of this transaction."""
+        number = self.unit.place.number
+        if self._orders is None or self._orders[0] != number:
+            rows = Order.objects.filter(lane=self.unit.lane.name, round=number, state=Order.AGREED).order_by("id")
+            self._orders = number, list(rows)
+        return next((row for row in self._orders[1] if row.kind == kind and row.state == Order.AGREED), None)
+
     def _ordered(self) -> bool:
         """Two operators want the round to be void. After its end they come too late."""
         unit = self.unit
-        wanted = Order.objects.filter(lane=unit.lane.name, round=unit.place.number, state=Order.AGREED, kind=Order.VOID)
-        row = wanted.order_by("id").first()
+        row = self._agreed(Order.VOID)
         if row is None:
             return False
         try:
@@ -229,9 +238,7 @@ class Steps:
 
     def _failed(self) -> bool:
         """Two operators say that the secret is lost. It is believed only where it cannot be opened; then the lane ends."""
-        unit = self.unit
-        wanted = Order.objects.filter(lane=unit.lane.name, round=unit.place.number, state=Order.AGREED, kind=Order.FAIL)
-        row = wanted.order_by("id").first()
+        row = self._agreed(Order.FAIL)
         if row is None:
             return False
         row.state, row.code = self._fail(row)
@@ -263,6 +270,7 @@ class Steps:
         mine = Order.objects.filter(lane=self.unit.lane.name, round=self.unit.place.number, kind=Order.VOID)
         late = mine.filter(state__in=waiting)
         late.update(state=Order.REFUSED, code="closed")
+        self._orders = None
 
     def _start(self) -> bool:
         """The lanes of a room alternate: this one begins when no other one takes bets. Raffles run beside each other."""
@@ -409,8 +417,7 @@ class Steps:
         if unit.held is None or projections.is_over(unit.state):
             return now_ms + (raffles.IDLE_MS if unit.lane.waits_for == "off" else SIBLING_MS)
         waits = [self._of_phase(now_ms)]
-        given_up = saga.soonest(unit.lane.name)
-        return min([*waits, *([given_up] if given_up is not None else [])])
+        return min([*waits, *([self._give_up_ms] if self._give_up_ms is not None else [])])
 
     def _of_phase(self, now_ms: int) -> int:
         state = self.unit.state

@@ -7,8 +7,9 @@ import threading
 import time
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from paper import Paper
 
 from website.accounts import sessions
@@ -82,6 +83,53 @@ def test_w14_a_stake_that_an_engine_with_a_fast_clock_has_written_counts(paper: 
     assert PlayLog.objects.get(player=player, kind="stake").time_ms > paper.now_ms
     refused = paper.bet(player, behind, paper.items(player, 400))
     assert refused.state == Bet.REFUSED and "stake_limit" in refused.details
+
+
+@pytest.mark.both_databases
+def test_w14_bets_that_are_placed_in_one_transaction_count_for_each_other(paper: Paper) -> None:
+    """Of three bets that wait together the third is over the limit; another player's beside them is not touched."""
+    paper.open("classic-unlimited")
+    player, other = paper.player(), paper.player()
+    at = paper.game("classic-unlimited")
+    services.set_limit(player, "stake", "day", 700, paper.now_ms)
+    bets = [
+        asks(paper, player, at, 300),
+        asks(paper, other, at, 900),
+        asks(paper, player, at, 300),
+        asks(paper, player, at, 300),
+    ]
+    paper._work(at.lane)
+    paper._send()
+    assert {state(bet)[0] for bet in bets} == {Bet.LOCKED}
+    paper._work(at.lane)
+    assert [state(bet)[0] for bet in bets] == [Bet.PLACED, Bet.PLACED, Bet.PLACED, Bet.UNLOCKING]
+    assert "stake_limit" in state(bets[-1])[1]
+    assert sorted(PlayLog.objects.filter(player=player, kind="stake").values_list("cents", flat=True)) == [300, 300]
+    numbers = PlayDecision.objects.filter(player=player).order_by("number").values_list("number", flat=True)
+    assert list(numbers) == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.both_databases
+def test_the_number_of_statements_does_not_grow_with_the_bets(paper: Paper) -> None:
+    paper.open("classic-unlimited", item_limit_max=100, bet_item_limit_max=100)
+    players = [paper.player() for _ in range(12)]
+    at = paper.game("classic-unlimited")
+
+    def statements(bettors: list[Player]) -> list[int]:
+        for player in bettors:
+            asks(paper, player, at, 300)
+        counts = []
+        for _ in ("asked for", "placed"):
+            with CaptureQueriesContext(connection) as captured:
+                paper._work(at.lane)
+            counts.append(len(captured))
+            paper._send()
+        assert not Bet.objects.filter(state__in=Bet.OPEN).exists()
+        return counts
+
+    statements(players[:2])  # kinds and items of these values are known from now on
+    few, many = statements(players[:2]), statements(players)
+    assert many == few
 
 
 def test_w26_no_bet_is_placed_after_the_answer_whatever_runs_at_once(paper: Paper) -> None:
