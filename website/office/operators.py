@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.contrib.auth.hashers import check_password, make_password
 
+from website.office.handing import text_of
 from website.office.models import Staff
 
 
@@ -24,9 +25,9 @@ def add(name: str) -> tuple[Staff, str]:
 
 
 def known(name: str, key_file: Path) -> Staff:
-    """The operator of this name, if the file holds their key. Raises WrongKeyError."""
+    """The operator of this name, if the file holds their key. Raises WrongKeyError, CommandError for a file that is no text."""
     person = Staff.objects.filter(username=name, is_active=True).first()
-    key = key_file.read_text(encoding="utf-8").strip()
+    key = text_of(key_file).strip()
     if person is None or not check_password(key, person.key_hash):
         raise WrongKeyError(f"there is no operator {name} with this key")
     return person

@@ -136,7 +136,7 @@ def players(request: HttpRequest) -> HttpResponseBase:
     found = Player.objects.order_by("-id")
     if asked:
         either = Q(name__icontains=asked) | Q(steam_name__icontains=asked) | Q(bets__bet_id=asked)
-        if asked.isdigit() and len(asked) < 19:
+        if asked.isascii() and asked.isdigit() and len(asked) < 19:
             either |= Q(id=int(asked)) | Q(steam_id=int(asked))
         found = found.filter(either).distinct()
     return show(request, "players", players=found[:FOUND_MAX], asked=asked, most=FOUND_MAX)
@@ -248,7 +248,7 @@ def staff_log(request: HttpRequest) -> HttpResponseBase:
     if what:
         rows = rows.filter(Q(operation__icontains=what) | Q(target__icontains=what))
     before = request.GET.get("before", "")
-    if before.isdigit():
+    if before.isascii() and before.isdigit() and len(before) < 19:
         rows = rows.filter(number__lt=int(before))
     shown = [(row, json.loads(row.line)) for row in rows[:LINES]]
     more = shown[-1][0].number if len(shown) == LINES else None

@@ -73,3 +73,36 @@ def test_two_operators_type_and_neither_sees_what_waits(keys: dict[str, Path], s
     assert set(TypedNumber.objects.values_list("state", flat=True)) == {TypedNumber.TAKEN}
     assert paper.until_sealed(at).phase == "sealed"
     paper.check()
+
+
+def test_wrong_files_and_names_are_told_by_name_and_leave_nothing(
+    keys: dict[str, Path], site_settings: None, tmp_path: Path
+) -> None:
+    """No traceback, and no empty file in the way of the next try."""
+    odd, rules, unread, gone = (tmp_path / name for name in ("odd", "rules.toml", "unread.toml", "no/such/folder"))
+    odd.write_bytes(b"\xff\xfe")
+    rules.write_text("prize = 'x'\nprice_cents = 1\ncolour = 'red'\n", encoding="utf-8")
+    unread.write_text("prize", encoding="utf-8")
+    why, fresh, ana = ["--why", "w"], str(tmp_path / "fresh"), by("ana", keys)
+    wrong = [
+        (["operators", "add", "cy", "--key-file", str(gone)], f"{gone}: No such file"),
+        (["staff", "add", "cy", "--role", "owner", "--link-file", str(gone)], f"{gone}: No such file"),
+        *((["operators", "add", name, "--key-file", fresh], "1 to 150") for name in ("", " ", "x" * 151, "a\nb")),
+        *((["staff", "add", name, "--role", "owner", "--link-file", fresh], "1 to 150") for name in ("", "x" * 151)),
+        (["operators", "add", "ana", "--key-file", fresh], "operator ana already"),
+        (["staff", "add", "ana", "--role", "owner", "--link-file", fresh], "called ana already"),
+        (["staff", "again", "nobody", "--link-file", fresh], "nobody called nobody"),
+        (["lanes", "pause", "x", *why, "--by", "ana", "--key-file", str(odd)], f"{odd} is no text"),
+        (["rooms", "load", str(odd), *why, *ana], f"{odd} is no text"),
+        (["raffles", "draft", str(odd), *why, *ana], f"{odd} is no text"),
+        (["raffles", "keys", "1", str(odd), *why, *ana], f"{odd} is no text"),
+        (["raffles", "draft", str(unread), *why, *ana], f"{unread}: "),
+        (["raffles", "draft", str(rules), *why, *ana], f"{rules}: no such terms: colour"),
+        (["raffles", "approve", "7", "2", *ana], "no template 7 version 2"),
+        (["raffles", "on", "7", *why, *ana], "no template 7$"),
+        (["people", "done"], "say whose"),
+    ]
+    for words, message in wrong:
+        with pytest.raises(CommandError, match=message):
+            say(*words)
+        assert not Path(fresh).exists(), words

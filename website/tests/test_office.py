@@ -300,6 +300,22 @@ def test_no_list_adds_changes_or_deletes(people: dict[str, Staff]) -> None:
     assert lists.check(None) == []
 
 
+def test_odd_words_in_an_address_of_the_office_find_nothing(people: dict[str, Staff]) -> None:
+    """Digits that are none, numbers without end, filters that a list does not have."""
+    browser = browser_of(people["ana"])
+    for odd in ("²", "٣", "9" * 30, "9" * 5_000, "-1", "x"):
+        for address, name in (
+            ("players", "q"),
+            ("log", "before"),
+            ("lists/rooms/round/", "when"),
+            ("do/draft_raffle", "template"),
+        ):
+            answer = browser.get(f"/office/{address}", {name: odd}, follow=True)
+            assert answer.status_code == 200, (address, odd)
+    assert browser.get("/office/lists/rooms/round/?nonsense=1&e=1", follow=True).status_code == 200
+    assert browser.post("/office/lists/rooms/round/export?nonsense=1").status_code == 404
+
+
 def test_every_page_has_nothing_inline_and_an_answer(people: dict[str, Staff]) -> None:
     examples()
     at, browser = Round.objects.filter(phase="game")[0], browser_of(people["ana"])

@@ -161,7 +161,7 @@ def _draft_fields(given: Args) -> dict[str, forms.Field]:
     """Filled with what the template sells now, if it is one that is there."""
     number = str(given.get("template") or "")
     made = _new_fields()
-    if number.isdigit():
+    if number.isascii() and number.isdigit() and len(number) < 19:
         terms = said(terms_of(newest(int(number))))
         for name in TERMS:
             made[name].initial = terms[name]

@@ -21,5 +21,7 @@ class Command(BaseCommand):
         if options["what"] == "list":
             for number in left.order_by("at_ms").values_list("player_id", flat=True):
                 self.stdout.write(f"fleet users forget {number}   # then: manage.py people done {number}")
+        elif options["number"] is None:
+            raise CommandError("say whose number; `manage.py people` lists who waits")
         elif not left.filter(player=options["number"]).update(fleet_forgot=True):
             raise CommandError(f"nobody of number {options['number']} waits for the fleet to forget them")

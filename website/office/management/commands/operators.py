@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError
 
 from website.office import operators
+from website.office.handing import good_name, new_file
 
 
 class Command(BaseCommand):
@@ -21,14 +22,11 @@ class Command(BaseCommand):
         add.add_argument("--key-file", required=True, type=Path, help="where their key is written; it must not exist")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        path: Path = options["key_file"]
-        try:
-            path.touch(mode=0o600, exist_ok=False)
-            _, key = operators.add(options["name"])
-        except FileExistsError:
-            raise CommandError(f"{path} is there already") from None
-        except IntegrityError:
-            path.unlink()
-            raise CommandError(f"there is an operator {options['name']} already") from None
-        path.write_text(key + "\n", encoding="utf-8")
-        self.stdout.write(f"{options['name']} may propose and approve; the key is in {path}")
+        name = good_name(options["name"])
+        with new_file(options["key_file"]) as path:
+            try:
+                _, key = operators.add(name)
+            except IntegrityError:
+                raise CommandError(f"there is an operator {name} already") from None
+            path.write_text(key + "\n", encoding="utf-8")
+        self.stdout.write(f"{name} may propose and approve; the key is in {path}")

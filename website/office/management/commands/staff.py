@@ -11,6 +11,7 @@ from django.db import IntegrityError
 
 from website.engine.clock import wall_ms
 from website.office import door, roles
+from website.office.handing import good_name, new_file
 from website.office.models import Staff
 
 
@@ -32,21 +33,16 @@ class Command(BaseCommand):
             for row in Staff.objects.order_by("username"):
                 self.stdout.write(f"{row.username}  {row.roles or '-'}  {'' if row.is_active else 'off'}")
             return
-        path: Path = options["link_file"]
-        try:
-            path.touch(mode=0o600, exist_ok=False)
-        except FileExistsError:
-            raise CommandError(f"{path} is there already") from None
-        try:
-            person = self._add(options) if options["what"] == "add" else Staff.objects.get(username=options["name"])
-        except IntegrityError:
-            path.unlink()
-            raise CommandError(f"there is somebody called {options['name']} already") from None
-        except Staff.DoesNotExist:
-            path.unlink()
-            raise CommandError(f"there is nobody called {options['name']}") from None
-        word = door.invite(person, wall_ms())
-        path.write_text(f"{settings.SITE_ADDRESS}/office/join/{word}\n", encoding="utf-8")
+        name = good_name(options["name"])
+        with new_file(options["link_file"]) as path:
+            try:
+                person = self._add(options) if options["what"] == "add" else Staff.objects.get(username=name)
+            except IntegrityError:
+                raise CommandError(f"there is somebody called {name} already") from None
+            except Staff.DoesNotExist:
+                raise CommandError(f"there is nobody called {name}") from None
+            word = door.invite(person, wall_ms())
+            path.write_text(f"{settings.SITE_ADDRESS}/office/join/{word}\n", encoding="utf-8")
         self.stdout.write(f"{person.username} ({person.roles}): the link to join is in {path}, for three days")
 
     def _add(self, options: dict[str, Any]) -> Staff:

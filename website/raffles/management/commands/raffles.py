@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tomllib
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from lottery.errors import RoomError
 
 from website.office import operators
+from website.office.handing import text_of
 from website.raffles import audit, instances, prizes, services
 from website.raffles.models import Prize, Template, TemplateVersion
 from website.raffles.prizes import PrizeError
@@ -18,10 +20,8 @@ from website.raffles.services import TemplateError, Terms
 from website.rooms.models import Lane, Round
 from website.rooms.services import TwoPeopleError
 
-REFUSED = (
-    *(OSError, operators.WrongKeyError, RoomError, TemplateError, PrizeError, TwoPeopleError),
-    *(Template.DoesNotExist, TemplateVersion.DoesNotExist, tomllib.TOMLDecodeError, TypeError),
-)
+REFUSED = (*(OSError, operators.WrongKeyError, RoomError, TemplateError, PrizeError, TwoPeopleError),)
+ABSENT = (Template.DoesNotExist, TemplateVersion.DoesNotExist)
 
 
 class Command(BaseCommand):
@@ -62,11 +62,14 @@ class Command(BaseCommand):
             getattr(self, "_" + options["what"].replace("-", "_"))(options)
         except REFUSED as error:
             raise CommandError(str(error)) from None
+        except ABSENT:
+            which = f" version {options['version']}" if "version" in options else ""
+            raise CommandError(f"there is no template {options['template']}{which}") from None
 
     # ---- what changes something
 
     def _draft(self, options: dict[str, Any]) -> None:
-        by, terms = _by(options), Terms(**tomllib.loads(options["file"].read_text(encoding="utf-8")))
+        by, terms = _by(options), _terms(options["file"])
         if options["dry_run"]:
             services.check(terms)
             self.stdout.write(f"{terms.prize}: {terms.tickets} tickets of {terms.ticket_price_cents}; nothing was written")
@@ -87,7 +90,7 @@ class Command(BaseCommand):
         self.stdout.write(f"template {options['template']} is off; what runs goes on to its end")
 
     def _keys(self, options: dict[str, Any]) -> None:
-        lines = [line for line in options["file"].read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in text_of(options["file"]).splitlines() if line.strip()]
         by, template = _by(options), options["template"]
         rows = prizes.add_keys(template, lines, by, options["why"], _now_ms(), dry_run=options["dry_run"])
         self.stdout.write(f"{len(rows)} keys were added; template {template} has {prizes.in_stock(template)} in stock")
@@ -130,6 +133,22 @@ class Command(BaseCommand):
 
 def _name(row: Prize) -> str:
     return "" if row.piece is None else row.piece.kind.market_hash_name
+
+
+def _terms(file: Path) -> Terms:
+    """What the file sells. Raises CommandError, which names the file and what is wrong in it."""
+    try:
+        given = tomllib.loads(text_of(file))
+    except tomllib.TOMLDecodeError as error:
+        raise CommandError(f"{file}: {error}") from None
+    known = fields(Terms)
+    names = {each.name for each in known}
+    wanted = {each.name for each in known if each.default is MISSING and each.default_factory is MISSING}
+    if strange := sorted(given.keys() - names):
+        raise CommandError(f"{file}: no such terms: {', '.join(strange)}; there are {', '.join(sorted(names))}")
+    if missing := sorted(wanted - given.keys()):
+        raise CommandError(f"{file}: these are missing: {', '.join(missing)}")
+    return Terms(**given)
 
 
 def _by(options: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from lottery import rooms as rules_of_rooms
 from lottery.errors import RoomError
 
 from website.office import operators
+from website.office.handing import text_of
 from website.office.models import Staff
 from website.rooms import definitions, orders, services
 from website.rooms.models import Order, RoomVersion
@@ -97,10 +98,7 @@ class Command(BaseCommand):
 
     def _load(self, options: dict[str, Any], by: Staff) -> RoomVersion:
         path = Path(options["rules"])
-        if path.is_file():
-            room = rules_of_rooms.from_toml(path.read_text(encoding="utf-8"))
-        else:
-            room = definitions.load(options["rules"])
+        room = rules_of_rooms.from_toml(text_of(path)) if path.is_file() else definitions.load(options["rules"])
         return services.draft(room, by, options["why"], time.time_ns() // 1_000_000, options["not_before_ms"])
 
     def _approve(self, options: dict[str, Any], by: Staff) -> RoomVersion:
