@@ -38,16 +38,22 @@ def create(connection: Connection, name: str, scopes: Iterable[str], key_hash: s
     """A new client with its first key.
 
     Raises:
-        Conflict: the name is taken.
+        Conflict: the name is taken. That of a revoked client stays taken: its events, refs and locks are told by it.
     """
-    if connection.execute(select(clients.c.client_id).where(clients.c.name == name)).first():
-        raise Conflict(f"there is a client named {name}", code="conflict", reason="name_taken")
+    if (same := connection.execute(select(clients.c.revoked_at).where(clients.c.name == name)).first()) is not None:
+        raise Conflict(_taken(name, revoked=same.revoked_at is not None), code="conflict", reason="name_taken")
     client = Client(f"cli_{key_hash[:20]}", name, frozenset(scopes))
     connection.execute(
         clients.insert().values(client_id=client.client_id, name=name, scopes=" ".join(sorted(client.scopes)), created_at=now)
     )
     connection.execute(client_keys.insert().values(key_hash=key_hash, client_id=client.client_id, created_at=now))
     return client
+
+
+def _taken(name: str, *, revoked: bool) -> str:
+    if not revoked:
+        return f"there is a client named {name}; `fleet clients new-key {name}` makes another key for it"
+    return f"a client named {name} was revoked, and what it did stays under its name; choose another, such as {name}-2"
 
 
 def add_key(connection: Connection, name: str, key_hash: str, *, now: datetime) -> None:

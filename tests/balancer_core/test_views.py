@@ -269,6 +269,8 @@ async def test_client_with_two_keys_and_their_end(world: World) -> None:
     assert await find("hash-2") is None
     with pytest.raises(NotFound):
         await run(lambda c: clients.add_key(c, "site", "hash-4", now=now))
+    with pytest.raises(Conflict, match=r"was revoked.*choose another"):
+        await run(create)
 
 
 async def sent(world: World) -> tuple[str, str]:

@@ -162,6 +162,19 @@ async def test_a_correction_needs_the_scope_operate_and_a_reason(game: Service) 
     assert (status, problem["code"], problem["balance_cents"], problem["actor"]) == (409, "too_little_credit", -5, "player")
 
 
+async def test_the_house_cannot_be_credited_by_itself(game: Service) -> None:
+    line = {"user_id": "house", "cents": 5, "kind": "make_good"}
+    before = await game.rows()
+    for path, body in (
+        ("/credits", {"ref": "c", "lines": [line | {"user_id": "player-1"}, line]}),
+        ("/transfers", moved("t", [], credits=[line])),
+    ):
+        status, problem = await play(game, "POST", path, body)
+        assert (status, problem["code"]) == (400, "invalid_request"), path
+        assert "owes itself nothing" in json.dumps(problem)
+    assert await game.rows() == before
+
+
 async def test_a_days_limit_of_credits_is_told_with_an_alarm(game: Service) -> None:
     with_settings(game, "games", user_credits_day_cents=10)
     body = {"ref": "c", "lines": [{"user_id": "player-1", "cents": 11, "kind": "make_good"}]}

@@ -93,7 +93,9 @@ class Group:
         return [wire.open_report(bot, fields[b"sealed"], MASTER.bot(bot)) for fields in rows]
 
     def status(self) -> dict[str, Any]:
-        (status,) = json.loads(self.fleet("group", "status", "--json").stdout)
+        done = self.fleet("group", "status", "--json")
+        (status,) = json.loads(done.stdout)
+        assert done.returncode == (status["state"] == "stopped"), "1 says that nothing runs"
         found: dict[str, Any] = status
         return found
 

@@ -10,7 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -82,6 +82,7 @@ class Tile:
     until: datetime | None = None
     link: str = ""
     chosen: bool = False
+    phase: str = ""  # of a Doppler, in the balancer's words; empty: it has none, or nobody knows it
 
     @property
     def name(self) -> str:
@@ -136,12 +137,12 @@ def here(look: Look, player: Player) -> Here:
 
 def _tile(row: Deposit, links: Mapping[str, str]) -> Tile:
     mark, why, until, link = _mark(row, links)
-    return Tile(row.deposit_id, row.market_hash_name, row.value_cents, row.icon_url, row.color, mark, why, until, link)
+    return replace(plain(row), mark=mark, why=why, until=until, link=link)
 
 
 def plain(row: Deposit) -> Tile:
     """The item alone, without what keeps it."""
-    return Tile(row.deposit_id, row.market_hash_name, row.value_cents, row.icon_url, row.color)
+    return Tile(row.deposit_id, row.market_hash_name, row.value_cents, row.icon_url, row.color, phase=row.phase or "")
 
 
 def _mark(row: Deposit, links: Mapping[str, str]) -> tuple[str, Words, datetime | None, str]:
@@ -243,6 +244,7 @@ def read_steam(look: Look, player: Player, trade_url: str, language: str) -> tup
             "cents": item.value_cents,
             "icon_url": item.icon_url,
             "color": item.color,
+            "phase": item.phase or "",
             "mark": "" if item.acceptable else "no",
             "why": "" if item.acceptable else item.reason or "",
         }
@@ -258,7 +260,7 @@ def read_steam(look: Look, player: Player, trade_url: str, language: str) -> tup
 def _taken(tile: Tile) -> Tile:
     if not tile.mark:
         return tile
-    return Tile(tile.id, tile.market_hash_name, tile.cents, tile.icon_url, tile.color, "no", words.not_taken(str(tile.why)))
+    return replace(tile, mark="no", why=words.not_taken(str(tile.why)))
 
 
 # ---- on its way
@@ -346,8 +348,8 @@ def tiles_of(look: Look, player: Player, trade: Trade) -> list[Tile]:
     found = []
     for item in trade.items:
         row = rows.get(item.deposit_id)
-        icon, color = (row.icon_url, row.color) if row else ("", "")
-        found.append(Tile(item.deposit_id, item.market_hash_name, item.value_cents, icon, color))
+        icon, color, phase = (row.icon_url, row.color, row.phase or "") if row else ("", "", "")
+        found.append(Tile(item.deposit_id, item.market_hash_name, item.value_cents, icon, color, phase=phase))
     return found
 
 

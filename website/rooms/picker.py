@@ -36,6 +36,7 @@ class Own:
     cents: int
     why_not: str = ""
     chosen: bool = False
+    phase: str = ""  # of a Doppler, in the balancer's words
 
     @property
     def weapon(self) -> str:
@@ -86,9 +87,9 @@ class Choice:
     @property
     def piles(self) -> list[Pile]:
         """Everything, with what is alike put together, in the order of the first of each."""
-        found: dict[tuple[str, int, str], list[Own]] = {}
+        found: dict[tuple[str, str, int, str], list[Own]] = {}
         for each in self.items:
-            found.setdefault((each.name, each.cents, each.why_not), []).append(each)
+            found.setdefault((each.name, each.phase, each.cents, each.why_not), []).append(each)
         return [Pile(alike) for alike in found.values()]
 
     @property
@@ -129,7 +130,7 @@ def _own(row: answers.Deposit, rules: Room, allowed: frozenset[str] | None, chos
     why_not = _why_not(row, rules, allowed)
     said = str(WHY_NOT[why_not]) if why_not else ""
     picked = not why_not and row.deposit_id in chosen
-    return Own(row.deposit_id, row.market_hash_name, row.icon_url, row.color, row.value_cents, said, picked)
+    return Own(row.deposit_id, row.market_hash_name, row.icon_url, row.color, row.value_cents, said, picked, row.phase or "")
 
 
 def _why_not(row: answers.Deposit, rules: Room, allowed: frozenset[str] | None) -> str:

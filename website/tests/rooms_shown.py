@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +26,7 @@ class ClientOnPaper:
     away: bool = False
     unsettled: Sequence[str] = ()
     frozen: Sequence[str] = ()
+    phases: Mapping[str, str] = field(default_factory=dict)
 
     def deposits(self, *, user_id: str, limit: int = 0) -> Any:
         if self.away:
@@ -39,6 +40,7 @@ class ClientOnPaper:
             market_hash_name=row.name,
             icon_url="",
             color="4b69ff",
+            phase=self.phases.get(row.deposit_id),
             value_cents=row.cents,
             status="active",
             locked_by=row.lock or None,

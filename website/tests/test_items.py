@@ -364,6 +364,18 @@ def test_what_is_on_steam_and_why_something_is_not_taken(counter: Counter) -> No
     assert 'value="11"' in text and 'value="12"' not in text and "/pictures/abc" in text
 
 
+def test_the_phase_of_a_doppler_stands_by_its_name_here_and_on_steam(counter: Counter) -> None:
+    _player, browser = ana()
+    knife = an_item("11") | {"market_hash_name": "★ Karambit | Doppler (Factory New)"}
+    counter.items = [knife | {"phase": "Sapphire"}, knife | {"asset_id": "12", "phase": "Phase 3"}, knife | {"asset_id": "13"}]
+    text = text_of(browser, "/inventory?tab=steam")
+    for line in ("Sapphire · Doppler (Factory New)", "Phase 3 · Doppler (Factory New)", "Doppler (Factory New)"):
+        assert text.count(f">{line}</span>") == 1, line
+    browser.cookies["language"] = "ru"
+    text = text_of(browser, "/inventory?tab=steam")
+    assert ">Сапфир · Doppler" in text and ">Фаза 3 · Doppler" in text
+
+
 def test_w31_an_inventory_is_read_at_most_once_in_ten_seconds(counter: Counter) -> None:
     player, browser = ana()
     text_of(browser, "/inventory?tab=steam")

@@ -336,6 +336,25 @@ def test_w31_odds_that_are_drawn_are_asked_for_at_most_so_often(paper: Paper, mo
 # ---- choosing without scripts
 
 
+def test_the_picker_names_the_phase_of_a_doppler_and_piles_no_two_together(
+    paper: Paper, client_on_paper: ClientOnPaper
+) -> None:
+    paper.open("classic-unlimited")
+    ana, bo = paper.player(), paper.player()
+    paper.bet(bo, paper.game("classic-unlimited"), paper.items(bo, 1_000))
+    name = "★ Karambit | Doppler (Factory New)"
+    ruby, second, plain = (paper.items(ana, 500, name=name)[0] for _ in range(3))
+    client_on_paper.phases = {ruby: "Ruby", second: "Phase 2"}
+    browser = signed_in(ana, paper)
+    text = page(browser, "/rooms/classic-unlimited")
+    for line in ("Ruby · Doppler (Factory New)", "Phase 2 · Doppler (Factory New)", "Doppler (Factory New)"):
+        assert text.count(f"<span>{line}</span>") == 1, line
+    assert all(f'value="{each}:500"' in text for each in (ruby, second, plain))
+    browser.cookies["language"] = "ru"
+    text = page(browser, "/rooms/classic-unlimited")
+    assert "<span>Рубин · Doppler" in text and "<span>Фаза 2 · Doppler" in text
+
+
 def test_the_picker_chooses_all_none_and_up_to_a_value(paper: Paper, client_on_paper: ClientOnPaper) -> None:
     paper.open("classic-unlimited")
     at = paper.game("classic-unlimited")

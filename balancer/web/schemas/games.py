@@ -75,10 +75,20 @@ class MoveIn(Body):
     to_user: Annotated[UserId, Field(alias="to")]
 
 
+def _of_a_user(value: str) -> str:
+    if value == HOUSE:
+        raise ValueError("The house owes itself nothing: each line has its opposite on the house. Send another user_id.")
+    return value
+
+
+# Whom the house owes. A line on the house itself would be its own opposite: it would say something and change nothing.
+Owed = Annotated[UserId, AfterValidator(_of_a_user)]
+
+
 class TransferCredit(Body):
     """Cents that the house owes a user from now on."""
 
-    user_id: UserId
+    user_id: Owed
     cents: Some
     kind: Annotated[TransferKind, BeforeValidator(_by_name)]
 
@@ -175,7 +185,7 @@ class ExchangeBody(Body):
 class CreditIn(Body):
     """Cents for a user; fewer than none take from the balance. A correction says why."""
 
-    user_id: UserId
+    user_id: Owed
     cents: Cents
     kind: Annotated[PostedKind, BeforeValidator(_by_name)]
     reason: Note = ""

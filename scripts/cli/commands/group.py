@@ -42,7 +42,7 @@ def start(app: App, color: str, group: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def status(app: App, color: str | None, group: int | None, as_json: bool) -> None:
-    """Show the state of this host's groups, or of one of them.
+    """Show the state of this host's groups, or of one of them. If none of them runs, the exit status is 1.
 
     \b
     fleet group status
@@ -64,6 +64,8 @@ def status(app: App, color: str | None, group: int | None, as_json: bool) -> Non
             _show(row)
     else:
         click.echo(f"no group has run on this host ({folder})")
+    if all(row["state"] == "stopped" for row in rows):
+        raise SystemExit(1)
 
 
 def _show(row: dict[str, Any]) -> None:

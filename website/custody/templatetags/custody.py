@@ -38,7 +38,7 @@ def piles(tiles: Sequence[Tile], chosen: Collection[str] = ()) -> list[Pile]:
     """Tiles with what is alike put together, in the order of the first of each; what is chosen comes first in its pile."""
     found: dict[tuple[object, ...], list[Tile]] = {}
     for tile in tiles:
-        key = (tile.market_hash_name, tile.cents, tile.mark, str(tile.why), tile.until, tile.link)
+        key = (tile.market_hash_name, tile.phase, tile.cents, tile.mark, str(tile.why), tile.until, tile.link)
         found.setdefault(key, []).append(tile)
     return [_pile(alike, chosen) for alike in found.values()]
 

@@ -12,6 +12,7 @@ from django import template
 from django.urls import reverse
 from django.utils import formats
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy
 
 register = template.Library()
 
@@ -21,6 +22,25 @@ RARITIES = frozenset(("b0c3d9", "5e98d9", "4b69ff", "8847ff", "d32ce6", "eb4b4b"
 """Colours that Steam gives to kinds of items. `look.css` has an edge and a glow for each."""
 LOOKS = 8
 """Colours, each with its own pattern, by which players of a round are told apart."""
+
+
+# In the balancer's words (`shared/domain/phases.py`), which the website does not import.
+_PHASES = {
+    "Phase 1": gettext_lazy("Phase 1"),
+    "Phase 2": gettext_lazy("Phase 2"),
+    "Phase 3": gettext_lazy("Phase 3"),
+    "Phase 4": gettext_lazy("Phase 4"),
+    "Ruby": gettext_lazy("Ruby"),
+    "Sapphire": gettext_lazy("Sapphire"),
+    "Black Pearl": gettext_lazy("Black Pearl"),
+    "Emerald": gettext_lazy("Emerald"),
+}
+
+
+@register.filter
+def of_phase(finish: str, phase: str) -> str:
+    """A finish with the phase of this copy before it, where a narrow line does not cut it off. A new phase stays as it is."""
+    return f"{_PHASES.get(phase, phase)} · {finish}" if phase else finish
 
 
 @register.filter
