@@ -14,6 +14,7 @@ import redis
 
 from balancer.changes import Changes
 from balancer.db.engine import Database
+from balancer.fleet.forecast import Forecasts
 from balancer.fleet.snapshot import Fleet
 from balancer.fleet.switches import Switches
 from balancer.items.inventory import Inventories
@@ -49,6 +50,7 @@ class Context:
     views: Views
     prices: Prices
     inventories: Inventories
+    forecasts: Forecasts
     changes: Changes
     new_id: Callable[[str], str]  # by its prefix a fresh record id, as in ``trd_01j…``
     # Items that are known to stand in the table, so that a deposit does not write them again. They are never removed.
@@ -90,6 +92,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock, rates: Rates | No
         views=Views(db, master, settings, clock),
         prices=Prices(settings),
         inventories=inventories,
+        forecasts=Forecasts(db, fleet, clock),
         changes=changes,
         new_id=partial(new_id, clock),
     )

@@ -25,6 +25,7 @@ import shared
 from balancer.context import Context
 from balancer.fleet import capacity
 from balancer.fleet.bot import Bot
+from balancer.fleet.forecast import Forecast
 from balancer.fleet.reads import Turns
 from balancer.loops import Loops
 from balancer.metrics import figures, words
@@ -78,6 +79,7 @@ class Watch(Collector):
         self._figures: Figures | None = None
         self._redis: RedisFigures | None = None
         self._standing: dict[str, Any] = {}
+        self._forecasts: list[Forecast] = []
         self._steam = SteamCalls(registry)
         self._moves = Counter(
             "fleet_trade_moves",
@@ -116,8 +118,8 @@ class Watch(Collector):
         return prometheus.generate_latest(self._registry)
 
     async def _ask(self) -> None:
-        self._figures, self._redis, self._standing = await asyncio.gather(
-            self._of_database(), self._of_redis(), self._loops.standing()
+        self._figures, self._redis, self._standing, self._forecasts = await asyncio.gather(
+            self._of_database(), self._of_redis(), self._loops.standing(), self._of_forecasts()
         )
         self._steam.take(self._ctx.fleet.beats())
         if self._figures is not None:
@@ -130,6 +132,14 @@ class Watch(Collector):
         except (DatabaseUnavailable, TimeoutError) as error:
             _log.warning("no figures from the database", action="metrics", reason=type(error).__name__)
             return None
+
+    async def _of_forecasts(self) -> list[Forecast]:
+        """None while the database does not answer: an old pace would be told as that of today."""
+        try:
+            async with asyncio.timeout(DATABASE_S):
+                return await self._ctx.forecasts.read()
+        except (DatabaseUnavailable, TimeoutError):  # `_of_database` says so
+            return []
 
     def _count(self, counted: Figures) -> None:
         self._after = counted.number
@@ -167,6 +177,7 @@ class Watch(Collector):
         rows: Rows = {(shared.__version__, mode): 1}
         yield gauge("fleet_build_info", "1, with the version and whether it is live", ("version", "livemode"), rows)
         yield from self._bots(self._ctx.fleet.bots())
+        yield from _forecasts(self._forecasts)
         yield from self._here()
         yield from self._redis_families(self._redis)
         yield single("fleet_database_up", "Whether the database answered", int(self._figures is not None))
@@ -225,6 +236,14 @@ class Watch(Collector):
         )
         text = "How long the next read of a player's inventory has to wait"
         yield single("fleet_inventory_reads_ahead_seconds", text, None if counted is None else counted.ahead_s)
+
+
+def _forecasts(forecasts: list[Forecast]) -> Iterator[GaugeMetricFamily]:
+    free: Rows = {(each.color,): each.free for each in forecasts}
+    yield gauge("fleet_color_slots_free", "Items that the color's bots which take deposits have room for", ("color",), free)
+    full: Rows = {(each.color,): each.full_in_s for each in forecasts if each.full_in_s is not None}
+    text = "Until the color is full, at the pace of the last day; none: it does not fill"
+    yield gauge("fleet_color_full_seconds", text, ("color",), full)
 
 
 def _trades(counted: Figures) -> Iterator[GaugeMetricFamily]:

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import create_engine, event, insert, select
 
 from balancer.db import tables
+from balancer.fleet.forecast import LEAST_S, Forecasts
 from balancer.journal import events
 from balancer.journal.by import By
 from balancer.metrics import figures, words
@@ -66,6 +67,12 @@ async def test_figures_follow_what_the_fleet_does(service: Service) -> None:
     assert value(now, "fleet_trades", direction="deposit", status="sent", reason="") == 1
     assert value(now, "fleet_orders_waiting", state="due") == 0
     assert value(now, "fleet_offers_open") == 1
+    assert value(now, "fleet_color_slots_free", color="red") == value(now, "fleet_slots_free")
+    assert value(now, "fleet_color_full_seconds", color="red") is None  # nothing has come in yet
+    await service.accepted(trade)
+    service.ctx.forecasts = Forecasts(service.ctx.db, service.ctx.fleet, service.ctx.clock)
+    left = value(read(await text_of(service)), "fleet_color_full_seconds", color="red")
+    assert left == service.ctx.fleet.limits.items_max * 2 * LEAST_S - LEAST_S
     assert value(now, "fleet_price_age_seconds", source="file") is not None
     assert value(now, "fleet_http_request_duration_seconds_count", route="POST /deposit", status="201") == 1
     assert value(now, "fleet_loop_late", loop="sweep") == 0

@@ -348,6 +348,9 @@ async def test_status_says_what_the_fleet_can_serve(world: World, tmp_path: Path
     found = json.loads((await asyncio.to_thread(fleet, config, "status", "--json")).stdout)
     assert [row["bots"] for row in found["capacity"]["addresses"]] == [1, 1]
     assert 0 < found["capacity"]["addresses"][1]["next_turn_s"] <= 90
+    slots = 2 * world.ctx.fleet.limits.items_max
+    assert f"  red: {slots} of {slots} items free; 0 in and 0 out in 1 d: does not fill" in told.output
+    assert [(each["color"], each["full_in_s"]) for each in found["forecasts"]] == [("red", None)]
     world.ctx.redis.delete(wire.heartbeat_key("red-1"), wire.heartbeat_key("red-2"))
     away = await asyncio.to_thread(fleet, config, "status")
     assert (away.exit_code, "0 online" in away.output) == (1, True)

@@ -245,6 +245,8 @@ async def test_every_page_is_shown_to_every_role_and_offers_only_what_it_may(ser
                 offered = f'/ops/do/{name}"' in text
                 assert not offered or operators.ROLES.index(role) >= operators.ROLES.index(action.role), (role, path, name)
             assert trade["token"] not in text and "<script>" not in text and " style=" not in text and " onclick" not in text
+    room = 2 * service.ctx.fleet.limits.items_max
+    assert f"<b>red</b> {room - 1} of {room} free, not filling" in await one.text("/ops")
     answer = await one.get("/ops")
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy

@@ -192,6 +192,31 @@ def _base(service: Service) -> str:
     return base
 
 
+@ONE_DATABASE
+async def test_axe_finds_nothing_on_what_an_operator_opens_first(service: Service, chromium: str) -> None:
+    """The fleet with bots in every state, and a story; the long test below has every page."""
+    if not axe.is_here():
+        pytest.skip("axe-core is not here: npm ci in tests/clients")
+    with_operators(service)
+    base = _base(service)
+    ids = await crowded(service)
+    pia = await desk(service, "approve")
+    found = await asyncio.to_thread(_asked_axe, chromium, pia, base, ["", f"/trades/{ids['doubt']}"])
+    assert not found, "\n".join(found)
+
+
+def _asked_axe(chromium: str, who: Desk, base: str, paths: list[str]) -> list[str]:
+    found: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = _page(browser, who, base, found)
+        for path in paths:
+            page.goto(f"{base}/ops{path}")
+            found += [f"{path}, {each}" for each in axe.everywhere(page)]
+        browser.close()
+    return found
+
+
 @pytest.mark.long
 @ONE_DATABASE
 async def test_every_page_fits_a_desk_and_a_phone_in_both_colors(service: Service, chromium: str) -> None:

@@ -59,6 +59,7 @@ async def show(visit: Visit) -> web.StreamResponse:
         colors=sorted({tile.bot.color for tile in every}),
         health=looks.HEALTH,
         maintenance=ctx.fleet.maintenance,
+        forecasts=await ctx.forecasts.read(),
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from balancer.db.engine import Database
     from balancer.fleet.bot import Bot
+    from balancer.fleet.forecast import Pace
     from balancer.fleet.reads import Turns
     from balancer.fleet.snapshot import Fleet
     from balancer.metrics.glance import Glance
@@ -57,6 +58,7 @@ class Seen:
     turns: Turns
     client: redis.Redis
     clock: Clock
+    pace: Pace
 
     def look(self) -> dict[str, Any]:
         """Read heartbeats and rows again, and tell what there is."""
@@ -71,7 +73,17 @@ class Seen:
         del can["reads_waiting"]  # each balancer knows its own; the next turns say how many there are
         may = {what.value: fleet.able(what) for what in May}
         known = {"known": fleet.count, "online": fleet.able(May.LOOK), "may": may, "states": _states(fleet)}
-        return {"bots": known, "paused": _paused(fleet), "capacity": can, "trades": asdict(self.glance())}
+        told = {"bots": known, "paused": _paused(fleet), "capacity": can, "forecasts": self._forecasts()}
+        return told | {"trades": asdict(self.glance())}
+
+    def _forecasts(self) -> list[dict[str, Any]]:
+        """When each color is full."""
+        from balancer.fleet import forecast
+
+        if self.pace.due:
+            with self.database.reading() as connection:
+                self.pace.counted(forecast.flows(connection, self.clock.now()))
+        return [asdict(one) for one in forecast.of(self.fleet.bots(), self.fleet.limits.items_max, self.pace.flows)]
 
     def glance(self) -> Glance:
         """Trades under way, and what nobody has looked at yet."""
@@ -98,6 +110,7 @@ class Seen:
 @contextmanager
 def seeing(app: App) -> Iterator[Seen]:
     """The fleet by its heartbeats and rows; no balancer has to run."""
+    from balancer.fleet.forecast import Pace
     from balancer.fleet.reads import Turns
     from balancer.fleet.snapshot import Fleet
     from shared import wire
@@ -111,7 +124,8 @@ def seeing(app: App) -> Iterator[Seen]:
         wire.connect(settings.redis.url, timeout_s=settings.redis.timeout_s) as client,
     ):
         wire.measure_time(client, clock, server_clock)
-        yield Seen(Fleet(settings, clock, server_clock, master, client, database), database, Turns(client), client, clock)
+        fleet = Fleet(settings, clock, server_clock, master, client, database)
+        yield Seen(fleet, database, Turns(client), client, clock, Pace(clock))
 
 
 def _paused(fleet: Fleet) -> list[dict[str, Any]]:
@@ -149,10 +163,19 @@ def glance_lines(trades: dict[str, Any]) -> list[str]:
 
 
 def _age(seconds: float) -> str:
-    for unit, size in (("h", 3600), ("min", 60)):
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def _forecast_line(each: dict[str, Any]) -> str:
+    """Of one color."""
+    when = (
+        "does not fill" if each["full_in_s"] is None else f"full in {_age(each['full_in_s'])}" if each["full_in_s"] else "full"
+    )
+    moved = f"{each['came_in']} in and {each['went_out']} out in {_age(each['over_s'])}"
+    return f"{each['color']}: {each['free']} of {each['slots']} items free; {moved}: {when}"
 
 
 def _lines(told: dict[str, Any]) -> list[str]:
@@ -167,6 +190,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
         f"inventories  {rate}, over {len(can['addresses'])} addresses that Steam sees",
         f"dear items   read by bots of {'two groups' if can['groups'] > 1 else 'one group only: there is no second one'}",
     ]
+    lines[3:3] = [f"  {_forecast_line(each)}" for each in told["forecasts"]]
     for each in can["addresses"]:
         pace = "at will" if each["reads_per_minute"] is None else f"{each['reads_per_minute']:g} a minute"
         lines.append(f"  {each['address']}: {each['bots']} bots, {pace}, next turn in {each['next_turn_s']:.0f} s")
