@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from lottery import commitments, drawing, effects, event_json, events, rooms, rounds
-from lottery.commitments import SeedChain
+from lottery.commitments import Piece, SeedChain
 from lottery.effects import Effects
 from lottery.errors import Refused
-from lottery.events import Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Piece, Row, Settled, Start, Tick, Void
+from lottery.events import Bet, Buy, Create, Entropy, Event, Finalize, Manual, Open, Row, Settled, Start, Tick, Void
 from lottery.payouts import moving_rows
 from lottery.rooms import Room
 from lottery.snapshots import snapshot

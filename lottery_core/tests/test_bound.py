@@ -61,9 +61,9 @@ def rest_of(each: Json) -> Rest:
 
 
 def resealed(found: Json) -> Json:
-    parts = [bytes.fromhex(each) for each in (found["prev_seal"], found["close"]["hash"])]
-    opened = [bytes.fromhex(found[name]) for name in ("secret", "salt", "entropy")]
-    found["seal"] = commitments.seal(*parts, *opened, found["outcome"]).hex()
+    before, closed = bytes.fromhex(found["prev_seal"]), bytes.fromhex(found["close"]["hash"])
+    secret, salt, entropy = (bytes.fromhex(found[name]) for name in ("secret", "salt", "entropy"))
+    found["seal"] = commitments.seal(before, closed, secret, salt, entropy, found["outcome"]).hex()
     return found
 
 
@@ -330,9 +330,9 @@ def test_p05_a_late_beacon_is_waited_for() -> None:
     make.close_by_time(state)
     rounds.apply(state, Open(state.now + 1000, make.token(), lane.secret(state)))
     rounds.apply(state, Tick(state.now + 30 * 24 * 3600 * 1000, make.token()))
-    assert state.phase is Phase.OPENED
+    opened = state.phase
     make.apply(state, make.entropy_event(state))
-    assert state.phase is Phase.DRAWN
+    assert (opened, state.phase) == (Phase.OPENED, Phase.DRAWN)
 
 
 def test_p05_a_void_that_was_said_after_the_close_is_a_lie() -> None:
@@ -437,9 +437,9 @@ def test_p06_a_replay_checks_again() -> None:
     for event in (Start(state.now, "s"), make.bet(state, 1, [300]), make.bet(state, 2, [200], first=2)):
         rounds.apply(state, event)
         told.append(event)
-    for event in (Tick(state.deadline or 0, "t"), Open((state.deadline or 0) + 1000, "o", lane.secret(state))):
-        rounds.apply(state, event)
-        told.append(event)
+    for later in (Tick(state.deadline or 0, "t"), Open((state.deadline or 0) + 1000, "o", lane.secret(state))):
+        rounds.apply(state, later)
+        told.append(later)
     told.append(make.entropy_event(state))
     assert rounds.fold(told, check=make.issued).phase is Phase.DRAWN
     for check in (None, proofs.check, lambda claim: False):
@@ -587,7 +587,7 @@ def test_p07_typed_numbers_with_a_clock() -> None:
 )
 def test_p07_a_raffle_has_no_limits_that_nobody_looks_at(limit: Json) -> None:
     terms = rooms.RaffleTerms(1, "a knife", 100, 0, 10, 10)
-    good = {"name": "raffle", "mode": "raffle", "tickets": "bought", "min_players": 1, "raffle": terms}
+    good: Json = {"name": "raffle", "mode": "raffle", "tickets": "bought", "min_players": 1, "raffle": terms}
     assert rooms.Room(**good).raffle == terms
     with pytest.raises(RoomError) as wrong:
         rooms.Room(**{**good, **limit})

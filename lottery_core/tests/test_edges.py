@@ -8,6 +8,7 @@ import lottery_factories as make
 import pytest
 
 from lottery import events, record, rooms, rounds, shares
+from lottery.commitments import Piece
 from lottery.effects import Closed, Refund, Stopped
 from lottery.errors import Refused
 from lottery.events import Denial, Tick
@@ -60,7 +61,7 @@ def test_worthless_items_have_no_tickets_in_the_record() -> None:
 
 def test_guarantee_has_no_tickets_and_is_not_in_the_bank_and_goes_to_the_winner() -> None:
     lane = make.Lane(rooms.load("classic-unlimited"))
-    state = lane.started(guarantees=(make.Piece(make.HOUSE, 5, 99_999),))
+    state = lane.started(guarantees=(Piece(make.HOUSE, 5, 99_999),))
     make.place(state, 1, [300])
     make.place(state, 2, [100])
     make.finish(lane, state)

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lottery import odds, payouts, rooms, rounds, teams, view
+from lottery.commitments import Piece
 from lottery.effects import Closed, Opened, Refund, Settle, Started, Stopped
 from lottery.encoding import canonical_json
 from lottery.errors import LotteryError, Refused, RoomError
 from lottery.events import Buy, Create, Event, Finalize, Open, Settled, Start, Tick, Void
+from lottery.payouts import moving_rows
 from lottery.snapshots import load, snapshot
 from lottery.state import Phase, Round
 
@@ -128,7 +130,7 @@ def test_returns_of_all_players_and_the_houses_edge_are_one(stakes: list[tuple[i
 
 def test_the_odds_of_a_bet_as_they_are_shown() -> None:
     found = odds.of_bet(classic([(1, 700)]), 2, 300, 1)
-    assert found[:4] == (Fraction(3, 10), 100, 900, Fraction(3, 10) * 900 - 300)
+    assert found[:4] == (Fraction(3, 10), Fraction(100), Fraction(900), Fraction(3, 10) * 900 - 300)
     assert found.edge == Fraction(3, 10) * Fraction(1, 10) + Fraction(7, 10) * Fraction(6, 100)
     assert all(isinstance(each, Fraction) for each in found[:5])
 
@@ -165,7 +167,7 @@ def test_sit_n_go_of_ten_is_even_and_the_house_keeps_a_tenth() -> None:
         make.place(state, user, [100], item=1)
     found = odds.of_bet(state, 9, 100, 1)
     assert found.places == (Fraction(1, 10),) * 3
-    assert (found.expected, found.edge, found.win) == (-10, Fraction(1, 10), 500)
+    assert (found.expected, found.edge, found.win) == (Fraction(-10), Fraction(1, 10), Fraction(500))
 
 
 @pytest.mark.parametrize("ranges", ["complement", "inverse"])
@@ -205,13 +207,13 @@ def test_a_pot_of_many_draws_its_later_places_from_a_seed() -> None:
 def test_raffles_and_giveaways() -> None:
     terms = rooms.RaffleTerms(1, "a knife", 900, 100, 10, 100)
     raffle = rooms.Room(name="raffle", mode="raffle", tickets="bought", min_players=1, raffle=terms)
-    state = make.Lane(raffle).started(guarantees=(make.Piece(make.HOUSE, 1, 900),))
+    state = make.Lane(raffle).started(guarantees=(Piece(make.HOUSE, 1, 900),))
     rounds.apply(state, Buy(state.now, "b", 1, 2, 10**6))
     found = odds.of_bet(state, 1, items=1)
-    assert (found.chance, found.expected, found.edge) == (Fraction(3, 10), 270 - 300, Fraction(1, 10))
+    assert (found.chance, found.expected, found.edge) == (Fraction(3, 10), Fraction(270 - 300), Fraction(1, 10))
     free = make.Lane(rooms.load("giveaway")).started()
     make.place(free, 1, [5], item=2)
-    assert odds.of_bet(free, 2, items=3)[:4] == (Fraction(3, 4), 0, 150_000, None)
+    assert odds.of_bet(free, 2, items=3)[:4] == (Fraction(3, 4), Fraction(0), Fraction(150_000), None)
     with pytest.raises(LotteryError):
         odds.of_bet(free, 77)
 
@@ -222,7 +224,7 @@ def test_raffles_and_giveaways() -> None:
 def walk() -> list[tuple[Round, bytes]]:
     """A round at each of its steps, with its secret."""
     lane = make.Lane(rooms.load("classic-unlimited"))
-    state = lane.create(stock=make.stock([5]), guarantees=(make.Piece(make.HOUSE + 99, 3, 50),))
+    state = lane.create(stock=make.stock([5]), guarantees=(Piece(make.HOUSE + 99, 3, 50),))
     secret, found = lane.secret(state), []
 
     def keep() -> None:
@@ -242,7 +244,7 @@ def walk() -> list[tuple[Round, bytes]]:
     keep()
     rounds.apply(state, Finalize(state.now, "finalize"))
     keep()
-    rounds.apply(state, Settled(state.now, "settled", tuple(make.moving_rows(state))))
+    rounds.apply(state, Settled(state.now, "settled", tuple(moving_rows(state))))
     keep()
     return found
 
@@ -314,7 +316,7 @@ def test_the_order_of_writing_survives_a_crash_at_every_event() -> None:
         lambda state: Open(state.now + 1000, "open", lane.secret(state)),
         make.entropy_event,
         lambda state: Finalize(state.now, "finalize"),
-        lambda state: Settled(state.now, "settled", tuple(make.moving_rows(state))),
+        lambda state: Settled(state.now, "settled", tuple(moving_rows(state))),
     ]
     journal: list[Create | Event] = [create]
 

@@ -10,9 +10,13 @@ import lottery_factories as make
 import pytest
 
 from lottery import cli, encoding, event_json, record, replay, rooms, rounds, rules, verify
+from lottery.commitments import Piece, Rest
+from lottery.effects import Effects
 from lottery.errors import LotteryError, Refused, RoomError
-from lottery.events import Piece, Rest
+from lottery.events import Create, Event, Tick
 from lottery.snapshots import snapshot
+from lottery.sources import Check
+from lottery.state import Round
 
 HOSTILE: list[Any] = [
     *(None, True, False, 0, 1, -1, 2**32, 2**63, 2**64 - 1, 2**64, 10**5000, 1.5, float("nan")),
@@ -33,13 +37,13 @@ def spoiled(value: Any, choose: Random) -> Any:
     """A copy with one value replaced, one field dropped, or one entry doubled."""
     found = copy.deepcopy(value)
     *path, last = choose.choice(list(places(found)))
-    holder = found
+    holder: Any = found
     for key in path:
         holder = holder[key]
     how = choose.randrange(8)
     if how == 0:
         del holder[last]
-    elif how == 1 and isinstance(holder, list):
+    elif how == 1 and isinstance(holder, list) and isinstance(last, int):
         holder.append(copy.deepcopy(holder[last]))
     else:
         holder[last] = choose.choice(HOSTILE)
@@ -50,15 +54,18 @@ def recorded(kind: str) -> list[dict[str, Any]]:
     """The events of a whole round as JSON."""
     listed: list[dict[str, Any]] = []
     create, apply = rounds.create, rounds.apply
+
+    def listed_create(event: Create, previous: Round | None = None) -> Round:
+        listed.append(event_json.to_json(event))
+        return create(event, previous)
+
+    def listed_apply(state: Round, event: Event, check: Check | None = None) -> Effects:
+        listed.append(event_json.to_json(event))
+        return apply(state, event, check)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            rounds, "create", lambda event, before=None: (listed.append(event_json.to_json(event)), create(event, before))[1]
-        )
-        patch.setattr(
-            rounds,
-            "apply",
-            lambda state, event, check=None: (listed.append(event_json.to_json(event)), apply(state, event, check))[1],
-        )
+        patch.setattr(rounds, "create", listed_create)
+        patch.setattr(rounds, "apply", listed_apply)
         make.EVERY_KIND[kind]()
     return listed
 
@@ -171,7 +178,7 @@ def test_no_event_comes_later_than_the_log_can_say() -> None:
     state = make.Lane(rooms.load("classic-unlimited"), "late", 2).started()
     before = snapshot(state)
     with pytest.raises(Refused) as refused:
-        rounds.apply(state, make.Tick(2**64, "late"))
+        rounds.apply(state, Tick(2**64, "late"))
     assert (refused.value.code, snapshot(state)) == ("number", before)
 
 

@@ -262,7 +262,8 @@ def test_inv_15_typed_numbers_stand_in_the_log_before_the_close() -> None:
     make.place(state, 1, [300])
     assert refused_unchanged(state, make.typed(state, "5")) == "phase"
     make.place(state, 2, [300])
-    assert state.phase is Phase.TYPING
+    typing = state.phase
+    assert typing is Phase.TYPING
     assert refused_unchanged(state, Open(state.now, make.token(), lane.secret(state))) == "phase"
     first = state.log
     rounds.apply(state, make.typed(state, "5"))

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from lottery import event_json, events, record, rooms, rounds
+from lottery.commitments import Piece
 from lottery.effects import Receipt, TimerStarted
 from lottery.errors import Refused
 from lottery.events import Event, Start, Tick, Void
+from lottery.payouts import moving_rows
 from lottery.rooms import Room
 from lottery.snapshots import load, snapshot
 from lottery.state import Phase, Round
@@ -126,7 +128,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.state.outcome is not None)
     @rule(complete=st.booleans())
     def settled(self, complete: bool) -> None:
-        rows = sorted(make.moving_rows(self.state))
+        rows = sorted(moving_rows(self.state))
         self.tell(events.Settled(self.state.now, make.token(), tuple(rows if complete else rows[1:])))
 
     @rule(enough=st.booleans())
@@ -200,7 +202,7 @@ def test_inv_16_replay_is_equal_at_every_prefix_and_through_json() -> None:
 
 def whole_round() -> list[Any]:
     lane = make.Lane(rooms.load("classic-unlimited"))
-    event = lane.create_event(guarantees=(make.Piece(make.HOUSE, 3, 50),), stock=make.stock([4, 5]))
+    event = lane.create_event(guarantees=(Piece(make.HOUSE, 3, 50),), stock=make.stock([4, 5]))
     told: list[Any] = [event]
     state = rounds.create(event)
 
@@ -215,7 +217,7 @@ def whole_round() -> list[Any]:
     tell(events.Open(state.now + 1000, make.token(), lane.secret(state)))
     tell(make.entropy_event(state))
     tell(events.Finalize(state.now, make.token()))
-    tell(events.Settled(state.now, make.token(), tuple(make.moving_rows(state))))
+    tell(events.Settled(state.now, make.token(), tuple(moving_rows(state))))
     return told
 
 

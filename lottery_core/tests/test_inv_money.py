@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lottery import referral, rooms
+from lottery import referral, rooms, rounds
+from lottery.commitments import Piece
 from lottery.errors import LotteryError
-from lottery.events import Piece
 from lottery.referral import Registration
 from lottery.state import Phase, Round
 
@@ -65,7 +65,7 @@ def played(stakes: list[tuple[int, list[int]]], stock: list[int], **changes: Any
         if sum(values):
             make.place(state, user, values)
     if state.phase is Phase.GAME and state.deadline is None:
-        make.rounds.apply(state, make.Void(state.now, make.token(), "test"))
+        rounds.apply(state, make.Void(state.now, make.token(), "test"))
     make.finish(lane, state)
     return state, {piece.deposit_id: piece.price for piece in pieces}
 
@@ -103,7 +103,7 @@ def test_inv_01_a_void_round_returns_the_same_rows_and_keeps_the_guarantee() -> 
     lane = make.Lane(rooms.load("classic-unlimited"))
     state = lane.started(guarantees=(Piece(make.HOUSE, 5, 100),))
     make.place(state, 1, [300, 200])
-    make.rounds.apply(state, make.Void(state.now, make.token(), "maintenance"))
+    rounds.apply(state, make.Void(state.now, make.token(), "maintenance"))
     make.finish(lane, state)
     assert state.outcome is not None
     assert [(payout["user_id"], payout["rows"]) for payout in state.outcome["payouts"]] == [(1, [1, 2])]

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from lottery import raffle, record, rounds
+from lottery import raffle, record, rooms, rounds
+from lottery.commitments import Piece
 from lottery.effects import Debit, Receipt, Refund
 from lottery.errors import LotteryError, Refused, RoomError
 from lottery.events import Buy, Tick
@@ -21,7 +22,7 @@ GAME = Template(7, "a game", 1499, 101, 20)
 def opened(template: Template = GAME, seed: str = "raffle") -> tuple[make.Lane, Round]:
     slot = Slot(template.template_id, 1)
     lane = make.Lane(raffle.instance_rules(template, slot), seed, name=slot.lane)
-    return lane, lane.started(guarantees=(make.Piece(make.HOUSE, 99, template.price),))
+    return lane, lane.started(guarantees=(Piece(make.HOUSE, 99, template.price),))
 
 
 def buy(state: Round, user: int, quantity: int, balance: int = 10**6, **changes: Any) -> tuple[Any, ...]:
@@ -221,7 +222,7 @@ def test_inv_25_bets_of_rows_are_not_for_raffles_and_purchases_only_for_them() -
     with pytest.raises(Refused) as refused:
         make.place(state, 1, [100])
     assert refused.value.code == "mode"
-    classic = make.Lane(make.rooms.load("classic-unlimited")).started()
+    classic = make.Lane(rooms.load("classic-unlimited")).started()
     with pytest.raises(Refused) as refused:
         buy(classic, 1, 1)
     assert refused.value.code == "mode"

@@ -1,7 +1,7 @@
 """Invariants 22 and 23: distinct winners, and 5v5 in exact fractions; on top, the statistics of sealed rounds."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache
 from itertools import permutations
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lottery import commitments, draw, rooms, rounds, teams
 from lottery.commitments import SeedChain
 from lottery.errors import LotteryError
+from lottery.events import Bet, Start
 from lottery.state import Phase
 from lottery.teams import Seat
 
@@ -60,15 +61,19 @@ def test_inv_22_as_many_winners_as_players_is_a_permutation(amounts: list[int], 
     assert sorted(winners_of(amounts, len(amounts), seeded(seed))) == list(range(len(amounts)))
 
 
+def values_in_turn(*values: int) -> Callable[[int, int], tuple[int, None]]:
+    """Draws that are known: the first gives the first value, and so on."""
+    return lambda n, index: (values[index], None)
+
+
 def test_inv_22_two_winner_frequencies_match_the_closed_form() -> None:
     """Every pair of draws counted: P(a then b) = s_a/S · s_b/(S − s_a)."""
     amounts, total = [3, 4, 5, 8], 20
     pairs: dict[tuple[int, int], Fraction] = {}
     for first in range(total):
-        left = total - amounts[winners_of(amounts, 1, lambda n, index, first=first: (first, None))[0]]
+        left = total - amounts[winners_of(amounts, 1, values_in_turn(first))[0]]
         for second in range(left):
-            values = (first, second)
-            a, b = winners_of(amounts, 2, lambda n, index, values=values: (values[index], None))
+            a, b = winners_of(amounts, 2, values_in_turn(first, second))
             pairs[a, b] = pairs.get((a, b), Fraction(0)) + Fraction(1, total * left)
     for a, b in permutations(range(4), 2):
         assert pairs[a, b] == Fraction(amounts[a], total) * Fraction(amounts[b], total - amounts[a])
@@ -286,11 +291,11 @@ def one_round(room: rooms.Room, number: int, secrets: SeedChain, amounts: Sequen
     before = make.digest("seal") if number > 1 else bytes(32)
     event = make.Create(make.T0, "c", room, room.name, number, secrets.hash(number), secrets.link(number), before)
     state = rounds.create(event)
-    rounds.apply(state, make.Start(state.now, "s"))
+    rounds.apply(state, Start(state.now, "s"))
     order = Random(number).sample(range(len(amounts)), len(amounts))
     for user in order:
         row = make.Row(user + 1, 1, user, amounts[user])
-        rounds.apply(state, make.Bet(state.now, f"b{user}", user, (row,)))
+        rounds.apply(state, Bet(state.now, f"b{user}", user, (row,)))
     make.close_by_time(state)
     rounds.apply(state, make.events.Open(state.now + 1000, "o", secrets.secret(number)))
     make.settle(state)

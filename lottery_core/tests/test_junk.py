@@ -14,6 +14,7 @@ from lottery import event_checks, events, rooms, rounds
 from lottery.commitments import Link, Piece, Rest
 from lottery.errors import LotteryError, Refused, RoomError
 from lottery.events import Denial, Row
+from lottery.payouts import moving_rows
 from lottery.snapshots import load, snapshot
 from lottery.state import Phase, Round
 
@@ -72,7 +73,7 @@ def in_every_phase() -> Iterator[tuple[make.Lane, Round]]:
     yield lane, state
     rounds.apply(state, events.Finalize(state.now, "finalized"))
     yield lane, state
-    rounds.apply(state, events.Settled(state.now, "sealed", tuple(make.moving_rows(state))))
+    rounds.apply(state, events.Settled(state.now, "sealed", tuple(moving_rows(state))))
     yield lane, state
     void = make.Lane(rooms.load("classic-unlimited")).started()
     rounds.apply(void, events.Void(void.now, "void", "reason"))
@@ -133,7 +134,7 @@ def test_p11_a_time_with_a_fraction_does_not_seal_a_round() -> None:
     rounds.apply(state, events.Finalize(state.now, "finalize"))
     before = snapshot(state)
     with pytest.raises(Refused) as refused:
-        rounds.apply(state, events.Settled(state.now + 0.5, "settled", tuple(make.moving_rows(state))))  # type: ignore[arg-type]
+        rounds.apply(state, events.Settled(state.now + 0.5, "settled", tuple(moving_rows(state))))  # type: ignore[arg-type]
     assert (refused.value.code, refused.value.accepts["field"]) == ("malformed", "now")
     assert snapshot(state) == before
 
@@ -175,7 +176,7 @@ def test_p11_true_is_no_number_in_a_row(field: str) -> None:
     state = make.Lane(rooms.load("classic-unlimited", bet_value_min=None)).started()
     good = make.rows(1, [300, 200])
     with pytest.raises(Refused) as refused:
-        rounds.apply(state, events.Bet(state.now, "b", 1, (good[0], good[1]._replace(**{field: True}))))
+        rounds.apply(state, events.Bet(state.now, "b", 1, (good[0], Row(**(good[1]._asdict() | {field: True})))))
     assert refused.value.code == "malformed"
 
 

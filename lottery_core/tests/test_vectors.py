@@ -148,9 +148,11 @@ def test_v07_narrow_words_reject_as_counted(vectors: dict[str, Any], n: int) -> 
     results: Counter[int] = Counter()
     refused = 0
     for first in range(256):
-        drawn = draw.uniform(
-            n, "x", 0, lambda label, i, attempt, block, first=first: bytes([first if not attempt else 255] * 32), 8
-        )
+
+        def blocks(label: str, i: int, attempt: int, block: int, first: int = first) -> bytes:
+            return bytes([first if not attempt else 255] * 32)
+
+        drawn = draw.uniform(n, "x", 0, blocks, 8)
         if drawn.attempt:
             refused += 1
         else:

@@ -11,7 +11,7 @@ from typing import Any
 import beacons
 
 from lottery import commitments, drand, drawing, game, payouts, proofs, record, rooms, rounds
-from lottery.commitments import Link, Rest
+from lottery.commitments import Link, Piece, Rest
 from lottery.errors import Refused, RoomError
 from lottery.events import (
     Bet,
@@ -22,7 +22,6 @@ from lottery.events import (
     Finalize,
     Manual,
     Open,
-    Piece,
     Renew,
     Row,
     Settled,
@@ -219,7 +218,8 @@ def recorded_close(seed: str, room: Room) -> int:
     if network == "bitcoin":
         return (beacons.BLOCK_TIME_S - room.entropy_margin_s - 1) * 1000
     chain, number = CHAINS[network], Random(seed).choice(RECORDED[network])
-    return (drand.time_of(chain, number) - chain.period_s - room.entropy_margin_s) * 1000 + 999
+    time_s: int = drand.time_of(chain, number) - chain.period_s - room.entropy_margin_s
+    return time_s * 1000 + 999
 
 
 def play(seed: str, room: Room, end: str = "", tries: Sequence[int] = TRIES) -> Json:

@@ -11,7 +11,7 @@ import records
 from lottery import drand, verify
 from lottery.encoding import TAG, S, canonical_json
 from lottery.verify import bets, payouts, promise, rake
-from lottery.verify.pot import Pot
+from lottery.verify.pot import DEPOSIT, PRICE, Pot, Row
 from lottery.verify.reading.shape import read
 
 Record = dict[str, Any]
@@ -375,13 +375,13 @@ def test_a_secret_opened_after_the_beacon_is_told() -> None:
 # ---- the rake by hand: lottery.md 2.1, "worked example"
 
 
-def rows(*prices: int, first: int = 1) -> list[rake.Row]:
+def rows(*prices: int, first: int = 1) -> list[Row]:
     return [(first + n, price, 2, n + 1) for n, price in enumerate(prices)]
 
 
-def by_price(*given: rake.Row) -> list[rake.Row]:
+def by_price(*given: Row) -> list[Row]:
     """In the order of a pot's rows: dearest first, then the lower deposit."""
-    return sorted(given, key=lambda row: (-row[rake.PRICE], row[rake.DEPOSIT]))
+    return sorted(given, key=lambda row: (-row[PRICE], row[DEPOSIT]))
 
 
 WORKED = by_price(*rows(310, 240, 195, 80, 55, 249, 1200))
@@ -395,7 +395,7 @@ def test_the_worked_example_without_change_takes_the_best_below() -> None:
 
 
 def test_the_worked_example_with_change_makes_the_due() -> None:
-    take = rake.with_change(rake.preferred(WORKED, [6]), 282, [[101, 25], [102, 3], [103, 1]], 5000)
+    take = rake.with_change(rake.preferred(WORKED, [6]), 282, [(101, 25), (102, 3), (103, 1)], 5000)
     assert take is not None
     assert rake.worth(take.rows) - rake.worth(take.back) == 282
     assert rake.worth(take.back) in (1, 3, 4, 25, 26, 28, 29)
@@ -415,10 +415,10 @@ def test_rows_worth_nothing_are_never_taken() -> None:
 
 def test_a_rest_beyond_all_sums_takes_one_dear_row_with_change() -> None:
     pool = rows(100_030, 100_020, 100_010)
-    take = rake.with_change(pool, 100_000, [[50, 20]], 5000)
+    take = rake.with_change(pool, 100_000, [(50, 20)], 5000)
     assert take is not None
     assert (rake.deposits(take.rows), rake.deposits(take.back)) == ([2], [50])
-    assert rake.with_change(pool, 100_000, [[50, 7]], 5000) is None
+    assert rake.with_change(pool, 100_000, [(50, 7)], 5000) is None
     assert rake.at_most(pool, 100_000).rows == []
 
 

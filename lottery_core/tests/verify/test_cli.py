@@ -145,10 +145,10 @@ def test_a_fresh_installation_pulls_nothing_and_verifies(tmp_path: Path) -> None
     source, site = tmp_path / "core", tmp_path / "site"
     shutil.copytree(CORE, source, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__", ".*"))
     fresh = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    install = ["install", "--quiet", "--no-index", "--no-build-isolation", "--target", site, source]
+    install = ["install", "--quiet", "--no-index", "--no-build-isolation", "--target", str(site), str(source)]
     subprocess.run([sys.executable, "-m", "pip", *install], check=True, env=fresh, capture_output=True)
     assert len(list(site.glob("*.dist-info"))) == 1
-    command = [sys.executable, "-S", site / "bin" / "lottery", "verify", GOOD]
+    command = [sys.executable, "-S", str(site / "bin" / "lottery"), "verify", str(GOOD)]
     ran = subprocess.run(
         command, capture_output=True, text=True, check=False, env=fresh | {"PYTHONPATH": str(site)}, cwd=tmp_path
     )

@@ -321,7 +321,7 @@ def test_p11_what_is_said_of_an_unreadable_record_is_printed_safely(folder: Path
 
 def heavy_teams() -> Json:
     """As many players as teams may have, with bets that share no factor."""
-    spoiled = json.loads(records.text("5v5-inverse"))
+    spoiled: Json = json.loads(records.text("5v5-inverse"))
     spoiled["rules"].update(team_limit=32, player_limit=64, min_players=64, item_limit_max=None, bet_item_limit_max=None)
     row = spoiled["items"][0]
     prices = [10**17 + 3 * number for number in range(64)]
@@ -370,7 +370,7 @@ def test_p11_a_long_chain_is_not_walked() -> None:
 def test_p11_large_teams_do_not_keep_the_verifier_busy() -> None:
     before = time.process_time()
     read = verify.reading.shape.read(heavy_teams())
-    read["pot"] = verify.bets.Pot(read["items"], read["rules"])
+    read["pot"] = verify.pot.Pot(read["items"], read["rules"])
     read["final"] = bytes(32)
     living, gone = verify.winners.survivors(read)
     assert len(living) + len(gone) == 64
