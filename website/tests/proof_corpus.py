@@ -22,12 +22,13 @@ CORE = Path(__file__).resolve().parents[2] / "lottery_core"
 sys.path[:0] = [str(CORE), str(CORE / "tests"), str(CORE / "tests" / "verify")]
 
 import own_chain  # noqa: E402
-import plays  # type: ignore[import-not-found]  # noqa: E402
-import records  # type: ignore[import-not-found]  # noqa: E402
-import test_agreement  # type: ignore[import-not-found]  # noqa: E402
-import test_mutations  # type: ignore[import-not-found]  # noqa: E402
+import plays  # noqa: E402
+import records  # noqa: E402
+import test_agreement  # noqa: E402
+import test_mutations  # noqa: E402
 from lottery import cli, rooms, verify  # noqa: E402
 from lottery.encoding import canonical_json  # noqa: E402
+from lottery.state import Phase  # noqa: E402
 
 LARGEST_SPOILED = 40_000
 """Bytes. A lie is the same in a small record, and is found sooner."""
@@ -61,11 +62,11 @@ def on_a_chain_of_its_own(seed: str, name: str) -> tuple[bytes, frozenset[str]] 
     terms = own_chain.terms()
     room = rooms.load(name, entropy=f"drand:{terms.chain_hash}", beacon=terms)
     known = plays.beacon
-    plays.beacon = lambda _, number: {"signature": own_chain.signature(number).hex()}
+    plays.beacon = lambda network, number: {"signature": own_chain.signature(number).hex()}
     try:
         play = plays.Play(seed, room)
         play.bet_until_closed()
-        if play.state.close is None or play.state.phase is plays.Phase.VOID:
+        if play.state.close is None or play.state.phase is Phase.VOID:
             return None
         play.draw()
         return canonical_json(play.settle()), frozenset([terms.chain_hash])
@@ -113,10 +114,10 @@ def spoiled(choose: Random, text: bytes) -> bytes:
     where, value = choose.choice(list(records.leaves(record)))
     lists = [depth for depth, key in enumerate(where) if isinstance(key, int)]
     if kind == "entry" and lists:
-        place = where[: choose.choice(lists)]
-        entries = records.get(record, place)
+        at = where[: choose.choice(lists)]
+        entries = records.get(record, at)
         other = choose.choice((entries[1:], [entries[0], *entries], entries[1:] + entries[:1]))
-        return canonical_json(records.changed(record, place, other))
+        return canonical_json(records.changed(record, at, other))
     options = list(test_mutations.other_values(value))
     return canonical_json(records.changed(record, where, choose.choice(options)))
 
